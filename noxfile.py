@@ -1,0 +1,90 @@
+"""The project's checks. `nox` runs lint, types and tests; `nox -l` lists every session."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests"]
+# An interpreter that this machine lacks is skipped, also where CI is set; none is downloaded.
+nox.options.error_on_missing_interpreters = False
+nox.options.download_python = "never"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+# The interpreter that runs nox is always among them, so that `nox -s tests` never passes by testing nothing.
+PYTHONS = list(dict.fromkeys(["3.11", "3.12", "3.13", RUNNING]))
+LOWEST = "3.11"
+
+
+def group(name: str) -> list[str]:
+    """The requirements of one dependency group: read here, because pip 23.0 cannot."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def pytest(session: nox.Session, *arguments: str) -> None:
+    """Run pytest with four workers: most tests wait for sockets and timers, so two cores carry four."""
+    session.run("pytest", "-n", "4", *arguments, *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff's rules and its format."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Both type checkers in strict mode on src, examples and tests/typing."""
+    session.install("-e", ".", *group("types"))
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The tests, against the package as a user installs it."""
+    session.install(".", *group("tests"))
+    pytest(session)
+
+
+@nox.session(python=LOWEST)
+def tests_min(session: nox.Session) -> None:
+    """The tests with the lowest version that each dependency allows."""
+    lowest = [requirement.replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]]
+    session.install(".", *lowest, *group("tests"))
+    pytest(session)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Every Python block of the README files and of docs/ is executed; both README files agree."""
+    session.install(".", *group("tests"))
+    pytest(session, "tests/test_docs.py", "tests/test_readme.py")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The source distribution, the wheel made from it, and the command that the wheel installs."""
+    session.install(*group("build"))
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("python", "-m", "build", "--outdir", folder)
+        (wheel,) = Path(folder).glob("*.whl")
+        session.install("--force-reinstall", "--no-deps", str(wheel))
+        session.install(str(wheel))
+        with session.chdir(folder):
+            session.run("qqbot", "--help", silent=True)
+            session.run("qqbot", "version")
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """Gather changelog.d into CHANGELOG.md: `nox -s changelog -- --version X.Y.Z`."""
+    session.install(*group("changelog"))
+    session.run("towncrier", "build", *session.posargs)

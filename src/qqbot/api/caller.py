@@ -1,0 +1,272 @@
+"""`Caller.call`: one call from its arguments to its answer - limits, token, transport, errors, decoding.
+
+Owns the order of these steps and the deadline around them. What they do is in their own modules.
+"""
+
+import asyncio
+import inspect
+import logging
+import random
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from ..codec import encode
+from ..config import Secret
+from ..errors import ApiError, ConfigError, ConnectionFailed, DecodeError, RateLimited, Timeout, TransportError
+from ..ports import TokenSource
+from .codes import Retry, verdict
+from .exchange import Failure, Request, Response, failure_of, unreadable, words_if_no_json
+from .limits import Limits
+from .retry import Attempts, is_numbered
+from .routes import Query, Route
+from .transport import Transport
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+USER_AGENT = "aioqqbot"
+SHORTEST_ATTEMPT = 5.0  # seconds; the platform may take that long for a message
+LOGGED_CHARACTERS = 2000  # of a body
+_SECRET_FIELDS = re.compile(r'"(access_token|clientSecret|client_secret|secret|token)"\s*:\s*"[^"]*"')
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseInfo:
+    """What response hooks see of one HTTP exchange. `elapsed` is in seconds."""
+
+    method: str
+    path: str
+    status: int
+    elapsed: float
+    trace_id: str | None
+
+
+RequestHook = Callable[[Request], Awaitable[None] | None]
+"""Called before each request, plain or async; may change `request.headers`, and refuses the call by raising."""
+
+ResponseHook = Callable[[ResponseInfo], Awaitable[None] | None]
+"""Called after each answer, plain or async; it observes, what it raises is only logged."""
+
+
+@dataclass(slots=True)
+class _Call(Generic[T]):
+    """One call while it lasts. `own`: it goes to the API's host, so it carries the token."""
+
+    route: Route[T]
+    path: str
+    url: str
+    own: bool
+    key: tuple[str, str]
+    body: bytes | None = field(repr=False)
+    attempts: Attempts
+    timeout: float
+    ends_at: float
+    token: Secret | None = None
+
+    @property
+    def where(self) -> str:
+        """The call, for people."""
+        return f"{self.route.method} {self.path}"
+
+    def attempt_timeout(self, now: float) -> float:
+        """Return the seconds for one attempt: where a repeat is possible, it leaves time for one."""
+        left = max(self.ends_at - now, 0.001)  # aiohttp takes 0 for "no limit"
+        return min(left, max(SHORTEST_ATTEMPT, self.timeout / 3)) if self.attempts.repeatable else left
+
+
+class Caller:
+    """Makes calls to the API at `base`. `timeout`: seconds for a call and its repeats, if it names none."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        tokens: TokenSource,
+        *,
+        base: str,
+        timeout: float,
+        on_request: Sequence[RequestHook] = (),
+        on_response: Sequence[ResponseHook] = (),
+        secrets: Sequence[Secret] = (),
+    ) -> None:
+        self._transport = transport
+        self._tokens = tokens
+        self._base = base
+        self._timeout = timeout
+        self._on_request = on_request
+        self._on_response = on_response
+        self._secrets = secrets
+        self._limits = Limits()
+        self._now = asyncio.get_running_loop().time
+
+    async def call(
+        self, route: Route[T], *ids: str, query: Query | None = None, body: object = None, timeout: float | None = None
+    ) -> T:
+        """Call `route`: the documented repeats are made, everything else is raised.
+
+        Raises: ApiError and its kinds, Timeout, ConnectionFailed, DecodeError, ConfigError for an unusable id.
+        """
+        call = self._prepare(route, ids, query, body, timeout)
+        while True:
+            outcome = await self._attempt(call)
+            if isinstance(outcome, Response):
+                try:
+                    return route.decode(outcome.body)
+                except DecodeError as error:
+                    outcome = _undecoded(call, outcome, error)
+            if call.attempts.was_done_before(outcome.error):
+                return route.decode(b"{}")
+            await self._recover(call, outcome)
+
+    def _prepare(
+        self, route: Route[T], ids: tuple[str, ...], query: Query | None, body: object, timeout: float | None
+    ) -> _Call[T]:
+        path, target = route.build(ids, query)
+        limit = route.timeout or self._timeout if timeout is None else timeout
+        if not limit > 0:
+            raise ConfigError(f"{route.name}: timeout={timeout!r} must be greater than 0 seconds")
+        repeatable = is_numbered(body) if route.repeatable is None else route.repeatable
+        relative = path.startswith("/")
+        return _Call(
+            route,
+            path.partition("?")[0],
+            self._base + target if relative else target,
+            relative or path.startswith(f"{self._base}/"),
+            (route.name, ids[0] if ids else ""),
+            body if body is None or isinstance(body, bytes) else encode(body),
+            Attempts(repeatable),
+            limit,
+            self._now() + limit,
+        )
+
+    async def _attempt(self, call: _Call[T]) -> Response | Failure:
+        await self._wait_turn(call)
+        headers = {"User-Agent": USER_AGENT}
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        request = Request(call.route.method, call.url, call.path, headers, call.body, 0.0)
+        for hook in self._on_request:
+            answer = hook(request)
+            if inspect.isawaitable(answer):
+                await answer
+        # After the hooks, so that none of them sees the token.
+        if call.own and (failure := await self._authorize(call, request)):
+            return failure
+        request.timeout = call.attempt_timeout(self._now())
+        return await self._exchange(call, request)
+
+    async def _wait_turn(self, call: _Call[T]) -> None:
+        """Wait until "too fast" is over for this route and target.  Raises: RateLimited when that is too long."""
+        while wait := self._limits.wait(call.key, now := self._now()):
+            if now + wait >= call.ends_at:
+                error = RateLimited(
+                    429, 0, "an earlier call was told to wait", method=call.route.method, path=call.path
+                )
+                error.retry_after = wait
+                raise error
+            await asyncio.sleep(wait * (1 + 0.1 * random.random()))  # not all who waited at one moment
+
+    async def _authorize(self, call: _Call[T], request: Request) -> Failure | None:
+        try:
+            async with asyncio.timeout_at(call.ends_at):
+                call.token = Secret(await self._tokens.get())
+        except TimeoutError:
+            return Failure(Timeout(f"{call.where}: no access token in time"), None, sent=False)
+        except TransportError as error:
+            return Failure(error, None, sent=False)
+        except ApiError as error:
+            return Failure(error, verdict("token", error.code, error.status), sent=False)
+        request.headers["Authorization"] = f"QQBot {call.token.reveal()}"
+        return None
+
+    async def _exchange(self, call: _Call[T], request: Request) -> Response | Failure:
+        debug = log.isEnabledFor(logging.DEBUG)
+        if debug:
+            log.debug("%s %s <- %s", request.method, request.path, self._shown(request.body, call))
+        started = self._now()
+        try:
+            response = await self._transport.send(request)
+        except TransportError as error:
+            return Failure(error, None, sent=error.maybe_sent)
+        if debug or self._on_response:
+            elapsed = self._now() - started
+            info = ResponseInfo(request.method, request.path, response.status, elapsed, response.trace_id)
+            if debug:
+                log.debug("%s -> %s", info, self._shown(response.body, call))
+            await self._observe(info)
+        if not call.own and response.status < 400:
+            return response
+        return failure_of(request, response, family=call.route.family, secrets=self._known_secrets(call)) or response
+
+    async def _recover(self, call: _Call[T], failure: Failure) -> None:
+        """Return when the next attempt may start.  Raises: the failure, when there is none."""
+        error, now = failure.error, self._now()
+        delay = call.attempts.after(failure, left=call.ends_at - now, chance=random.random())
+        if call.token is not None and failure.verdict is not None and failure.verdict.retry is Retry.TOKEN:
+            self._tokens.invalidate(call.token.reveal())
+        if isinstance(error, RateLimited):
+            self._limits.pause(call.key, delay or error.retry_after or 0.0, now)
+        self._log(call, error, delay)
+        if delay is None:
+            raise _final(call, error)
+        if not isinstance(error, RateLimited):
+            await asyncio.sleep(delay)
+
+    def _log(self, call: _Call[T], error: ApiError | TransportError, delay: float | None) -> None:
+        outcome = "giving up" if delay is None else f"again in {delay:.1f} s"
+        if isinstance(error, ApiError):
+            log.info(
+                "%s: HTTP %d, code %d (%s), trace id %s; %s",
+                call.where,
+                error.status,
+                error.code,
+                error.message,
+                error.trace_id,
+                outcome,
+            )
+        else:
+            log.info("%s; %s", error, outcome)
+
+    async def _observe(self, info: ResponseInfo) -> None:
+        for hook in self._on_response:
+            try:
+                answer = hook(info)
+                if inspect.isawaitable(answer):
+                    await answer
+            except Exception:
+                log.exception("the response hook %r failed; the call goes on", hook)
+
+    def _known_secrets(self, call: _Call[T]) -> tuple[str, ...]:
+        known = (*self._secrets, call.token) if call.token else self._secrets
+        return tuple(value for secret in known if (value := secret.reveal()))
+
+    def _shown(self, body: bytes | None, call: _Call[T]) -> str:
+        text = (body or b"").decode("utf-8", "replace")
+        for secret in self._known_secrets(call):
+            text = text.replace(secret, "***")
+        return _SECRET_FIELDS.sub(r'"\1":"***"', text)[:LOGGED_CHARACTERS]
+
+
+def _undecoded(call: _Call[T], response: Response, error: DecodeError) -> Failure:
+    """Return the failure for an answer that is not the platform's.  Raises: DecodeError for one that is."""
+    if words := words_if_no_json(response.body):
+        return unreadable(call.route.method, call.path, response, f"it is no JSON ({words})")
+    raise DecodeError(f"{call.where} (trace id {response.trace_id or 'none'}): {error}") from error
+
+
+def _final(call: _Call[T], error: ApiError | TransportError) -> Exception:
+    """Say what became of the call, where no answer does."""
+    if isinstance(error, ApiError):
+        return error
+    if not call.attempts.maybe_done:
+        fate = "nothing was sent. 请求未发出"
+    elif call.route.method == "POST":
+        fate = "it may have been carried out, a message may have been sent: do not repeat it blindly. 消息可能已经发出"
+    else:
+        fate = "it may have been carried out. 请求可能已生效"
+    kind = Timeout if isinstance(error, Timeout) else ConnectionFailed
+    final = kind(f"{error}; {fate}")
+    final.maybe_sent = call.attempts.maybe_done
+    return final

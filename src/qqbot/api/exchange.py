@@ -1,0 +1,181 @@
+"""One HTTP request and its answer as values, and what an answer says when it is an error.
+
+Pure. Sending is `transport`'s, the meaning of the codes `codes`', repeating `retry`'s.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from ..codec import decoder, parse
+from ..errors import (
+    ApiError,
+    DecodeError,
+    Hint,
+    MessagePendingAudit,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
+from .codes import Family, Retry, Verdict, is_known, verdict
+
+TRACE_HEADER = "x-tps-trace-id"
+SHOWN_CHARACTERS = 200  # of an answer that is no JSON
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request. `headers` may be changed by request hooks; `timeout` is in seconds.
+
+    `path` is for people (no query, no host). The repr shows neither headers nor body: they may hold secrets.
+    """
+
+    method: str
+    url: str = field(repr=False)
+    path: str
+    headers: dict[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back. The repr shows neither headers nor body: they may hold secrets."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def header(self, name: str) -> str | None:
+        """Return a header by its lower-case name, None when it is absent."""
+        return next((value for key, value in self.headers.items() if key.lower() == name), None)
+
+    @property
+    def trace_id(self) -> str | None:
+        """What Tencent's support asks for."""
+        return self.header(TRACE_HEADER)
+
+
+class Failure(NamedTuple):
+    """A failed attempt: the exception it becomes, what the platform's code means (None: no answer at all).
+
+    `sent`: whether the platform may have received the call itself.
+    """
+
+    error: ApiError | TransportError
+    verdict: Verdict | None
+    sent: bool = True
+
+
+class _Audit(Struct, frozen=True):
+    audit_id: str = ""
+
+
+class _Data(Struct, frozen=True):
+    message_audit: _Audit = _Audit()
+
+
+class _ErrorBody(Struct, frozen=True):
+    """Source: dev-prepare/api-call-guide."""
+
+    code: int = 0
+    err_code: int = 0
+    message: str = ""
+    trace_id: str = ""
+    data: _Data = _Data()
+
+
+_UNREADABLE = Hint(
+    "收到的不是平台的回答：检查代理、网关登录页和 QQBOT_API_BASE",
+    "something else than the platform seems to answer: check the proxy, a log-in page of the network, QQBOT_API_BASE",
+)
+_decode = decoder(_ErrorBody)
+_NO_ERROR = _ErrorBody()
+
+
+def failure_of(
+    request: Request, response: Response, *, family: Family = "general", secrets: tuple[str, ...] = ()
+) -> Failure | None:
+    """Return what went wrong, None for an answer that is no error; `secrets` are cut from the platform's words.
+
+    An answer with status 200 can be an error as well: then its body has a code other than 0.
+    """
+    status = response.status
+    if status in (200, 204) and b'code"' not in response.body:
+        return None
+    body = _body(response.body)
+    if status < 300 and not (body.code or body.err_code):
+        return None
+    code, meaning = _judge(family, body, status)
+    error = meaning.error(
+        status,
+        code,
+        _masked(body.message or ("" if body is not _NO_ERROR else _shown(response.body)), secrets),
+        method=request.method,
+        path=request.path,
+        trace_id=response.trace_id or body.trace_id or None,
+        hint=meaning.hint,
+    )
+    if isinstance(error, RateLimited):
+        error.retry_after = _seconds(response.header("retry-after"))
+    if isinstance(error, MessagePendingAudit):
+        error.audit_id = body.data.message_audit.audit_id
+    return Failure(error, meaning)
+
+
+def unreadable(method: str, path: str, response: Response, what: str) -> Failure:
+    """Return the failure for an answer whose status says success and whose body does not: `what` says why."""
+    error = ServerError(
+        response.status,
+        0,
+        f"the answer cannot be used: {what}",
+        method=method,
+        path=path,
+        trace_id=response.trace_id,
+        hint=_UNREADABLE,
+    )
+    return Failure(error, Verdict(ServerError, Retry.BACKOFF, _UNREADABLE))
+
+
+def words_if_no_json(data: bytes) -> str | None:
+    """Return the first words of a body that is no JSON, None if it is JSON."""
+    try:
+        parse(data)
+    except DecodeError:
+        return _shown(data) or "it is empty"
+    return None
+
+
+def _body(data: bytes) -> _ErrorBody:
+    try:
+        return _decode(data)
+    except DecodeError:
+        return _NO_ERROR
+
+
+def _judge(family: Family, body: _ErrorBody, status: int) -> tuple[int, Verdict]:
+    """Prefer the new number, unless only the old one is known."""
+    code = (
+        body.code if is_known(family, body.code) and not is_known(family, body.err_code) else body.err_code or body.code
+    )
+    return code, verdict(family, code, status)
+
+
+def _masked(text: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _shown(data: bytes) -> str:
+    """Return the words of a body that is no JSON, without mark-up."""
+    words = re.sub(r"<[^>]*>|\s+", " ", data.decode("utf-8", "replace")).split()
+    return " ".join(words)[:SHOWN_CHARACTERS]
+
+
+def _seconds(header: str | None) -> float | None:
+    """Return a Retry-After in seconds; its other form, a date, is not used by the platform."""
+    return float(header) if header is not None and re.fullmatch(r"\d{1,9}(\.\d+)?", header.strip()) else None

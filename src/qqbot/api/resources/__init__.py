@@ -1,0 +1,1 @@
+"""The endpoints as methods, one class a resource."""

@@ -1,0 +1,44 @@
+"""Private chats with guild users."""
+
+from ...models.guilds import DMS, CreateDMSBody
+from ...models.messages import Message
+from ...models.outgoing import Message as Sent
+from ...models.outgoing import guild_body
+from ...models.targets import ReplyTo
+from .. import routes
+from .base import Resource
+
+
+class DirectMessages(Resource):
+    """Private chats of guilds: each is a guild of its own, named by `guild_id`."""
+
+    async def create(self, recipient_id: str, source_guild_id: str, *, timeout: float | None = None) -> DMS:
+        """Open a private chat with a user of a guild that the bot is in too.
+
+        Raises: PermissionMissing, NotFound, QuotaExceeded.
+        Source: server-inter/message/dms/post_dms
+        """
+        body = CreateDMSBody(recipient_id=recipient_id, source_guild_id=source_guild_id)
+        return await self._call(routes.CREATE_DMS, body=body, timeout=timeout)
+
+    async def send_message(
+        self, guild_id: str, message: Sent, *, reply_to: ReplyTo | None = None, timeout: float | None = None
+    ) -> Message:
+        """Send `message` to a private chat; a reply when `reply_to` names a message or an event. Sent at most once.
+
+        Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
+        PermissionMissing, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
+        Source: server-inter/message/dms/post_dms_messages
+        """
+        return await self._call(routes.SEND_DMS, guild_id, body=guild_body(message, reply_to), timeout=timeout)
+
+    async def delete_message(
+        self, guild_id: str, message_id: str, *, hidetip: bool = False, timeout: float | None = None
+    ) -> None:
+        """Recall one of the bot's own messages, with `hidetip` without the grey notice.
+
+        Raises: PermissionMissing, NotFound.
+        Source: server-inter/message/dms/delete_dms
+        """
+        query = {"hidetip": hidetip or None}
+        await self._call(routes.DELETE_DMS, guild_id, message_id, query=query, timeout=timeout)

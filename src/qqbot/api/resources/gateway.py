@@ -1,0 +1,25 @@
+"""Where the gateway is and how many sessions it allows."""
+
+from ...models.gateway import GatewayBot, GatewayUrl
+from .. import routes
+from .base import Resource
+
+
+class Gateway(Resource):
+    """The gateway's addresses. The platform allows two calls a minute: keep the answer."""
+
+    async def url(self, *, timeout: float | None = None) -> GatewayUrl:
+        """Return the gateway's address.
+
+        Raises: AuthError, IPNotAllowed, RateLimited (`retry_after`, seconds).
+        Source: openapi/wss/url_get
+        """
+        return await self._call(routes.GET_GATEWAY, timeout=timeout)
+
+    async def bot(self, *, timeout: float | None = None) -> GatewayBot:
+        """Return the address, the recommended number of shards, and how many sessions may still be created.
+
+        Raises: AuthError, IPNotAllowed, RateLimited (`retry_after`, seconds).
+        Source: openapi/wss/shard_url_get
+        """
+        return await self._call(routes.GET_GATEWAY_BOT, timeout=timeout)

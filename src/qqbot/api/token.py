@@ -1,0 +1,128 @@
+"""The access token: fetched by one flight at a time, kept until its last minute, dropped when it is refused.
+
+Owns the token of one app in this process. Sharing it between processes is not done here.
+Source: dev-prepare/access-token
+"""
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from ..codec import decoder, encode
+from ..config import Credentials
+from ..errors import ConnectionFailed, DecodeError
+from ..models.base import Id, Model
+from ..ports import Clock
+from .exchange import Failure, Request, Response, failure_of, unreadable
+from .transport import Transport
+
+log = logging.getLogger(__name__)
+
+FETCH_TIMEOUT = 10.0  # seconds
+RENEWAL = 60.0  # seconds before the end: earlier, the platform answers with the same token
+JITTER = 10.0  # of those, so that many processes do not ask at once
+SHORT = 10.0  # with less left, callers wait for the new token instead of using the old one
+PAUSE = 5.0  # seconds between two attempts while the old token is still good
+
+
+class _Answer(Model, frozen=True, kw_only=True):
+    """`expires_in` counts seconds; the wire has it as text or as a number."""
+
+    access_token: Id
+    expires_in: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A token, and when to ask for the next one and stop using it (seconds of the clock)."""
+
+    value: str = field(repr=False)
+    ask_at: float
+    ends_at: float
+
+
+_decode = decoder(_Answer)
+
+
+class AccessTokens:
+    """A `TokenSource` that asks the platform. `clock` is monotonic, in seconds."""
+
+    def __init__(self, transport: Transport, credentials: Credentials, token_url: str, clock: Clock) -> None:
+        self._transport = transport
+        self._credentials = credentials
+        self._url = token_url
+        self._clock = clock
+        self._held: _Held | None = None
+        self._flight: asyncio.Task[None] | None = None
+
+    async def get(self) -> str:
+        """Return a token; all who wait share one request, and one that gives up does not end it for the others.
+
+        Raises: AuthError, IPNotAllowed, RateLimited, ServerError, Timeout, ConnectionFailed - but none of them
+        while the token at hand is still good.
+        """
+        while True:
+            held, now = self._held, self._clock()
+            if held is not None and now < held.ask_at:
+                return held.value
+            flight = self._fetching()
+            if held is not None and now < held.ends_at - SHORT:
+                return held.value
+            await asyncio.wait([flight])  # unlike `await flight`, giving up here does not cancel it
+            if flight.cancelled():
+                raise ConnectionFailed("the client was closed while the access token was fetched")
+            if flight.exception() is not None and (held is None or self._clock() >= held.ends_at):
+                flight.result()
+
+    def invalidate(self, token: str) -> None:
+        """Forget `token` if it is still the current one."""
+        if self._held is not None and self._held.value == token:
+            self._held = None
+
+    async def close(self) -> None:
+        """End a request that is under way."""
+        if self._flight is not None:
+            self._flight.cancel()
+            await asyncio.wait([self._flight])
+
+    def _fetching(self) -> asyncio.Task[None]:
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._fetch(), name="qqbot access token")
+            self._flight.add_done_callback(self._landed)
+        return self._flight
+
+    def _landed(self, flight: asyncio.Task[None]) -> None:
+        self._flight = None
+        if flight.cancelled() or (error := flight.exception()) is None or (held := self._held) is None:
+            return
+        log.warning("no new access token yet, the old one is used until it ends: %s", error)
+        self._held = _Held(held.value, min(self._clock() + PAUSE, held.ends_at), held.ends_at)
+
+    async def _fetch(self) -> None:
+        request = self._request()
+        response = await self._transport.send(request)
+        failure = failure_of(
+            request, response, family="token", secrets=(self._credentials.secret.reveal(),)
+        ) or self._keep(request, response)
+        if failure is not None:
+            raise failure.error
+
+    def _keep(self, request: Request, response: Response) -> Failure | None:
+        try:
+            answer = _decode(response.body)
+        except DecodeError:
+            return unreadable(request.method, request.path, response, "it holds no token")
+        now = self._clock()
+        ends_at = now + answer.expires_in
+        # Near its end the same token may come back: then ask again after a pause.
+        ask_at = max(ends_at - RENEWAL + JITTER * random.random(), now + PAUSE)
+        self._held = _Held(answer.access_token, ask_at, ends_at)
+        return None
+
+    def _request(self) -> Request:
+        secret = self._credentials.secret.reveal()
+        body = encode({"appId": self._credentials.app_id, "clientSecret": secret})
+        headers = {"Content-Type": "application/json"}
+        return Request("POST", self._url, urlsplit(self._url).path, headers, body, FETCH_TIMEOUT)

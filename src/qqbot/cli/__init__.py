@@ -1,0 +1,46 @@
+"""The command line, `qqbot`: run a bot, try it on the simulator, make one call.
+
+Owns the commands' options and texts. Exit codes: 0 ok, 1 a call failed, 2 usage, 3 configuration,
+4 credentials refused, 5 the platform says stop.
+"""
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+
+from ..bot import exit_code
+from . import call, run, simulate, version
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the process's exit code.
+
+    `argv`: the words after the program's name; None takes those of this process.
+
+    Raises: SystemExit for wrong usage (2), for `--help` (0), and by a bot that ended.
+    """
+    arguments = _parser().parse_args(argv)
+    _print_what_the_terminal_cannot_show()
+    return exit_code(lambda: arguments.command(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="qqbot",
+        description="Run QQ bots, and try them on a local simulator of the platform. 运行和试用 QQ 机器人",
+        epilog="Exit codes: 0 ok, 1 a call failed, 2 usage, 3 configuration, 4 credentials refused, "
+        "5 the platform says stop.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    run.define(commands.add_parser("run", help=run.HELP))
+    simulate.define(commands.add_parser("simulate", help=simulate.HELP))
+    call.define(commands.add_parser("call", help=call.HELP))
+    version.define(commands.add_parser("version", help=version.HELP))
+    return parser
+
+
+def _print_what_the_terminal_cannot_show() -> None:
+    """Escape characters that the encoding of stdout lacks: a text in Chinese must not end the command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

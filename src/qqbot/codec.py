@@ -1,0 +1,259 @@
+"""The only place that makes msgspec encoders and decoders.
+
+Owns how bytes become Structs and back, also where the platform departs from its own documentation; what the
+Structs are is in `models`.
+"""
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Protocol, TypeVar, cast
+
+import msgspec
+from msgspec import inspect
+
+from .errors import DecodeError
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_encoder = msgspec.json.Encoder()
+_parse = msgspec.json.Decoder(strict=False).decode
+
+Decode = Callable[[bytes | msgspec.Raw], T]
+
+Surprise = Callable[[str], None]
+"""Called with the path of a field that did not have its documented form."""
+
+_MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_BEIJING = timezone(timedelta(hours=8))
+_LAST_SECOND = 253_402_300_799  # the end of the year 9999; a larger number counts milliseconds
+
+
+def encode(value: object) -> bytes:
+    """Return `value` as compact JSON; UNSET fields are left out."""
+    return _encoder.encode(value)
+
+
+def strict(type_: type[T]) -> Decode[T]:
+    """Return a function that decodes JSON into `type_` and raises msgspec's own errors (the fast path)."""
+    return msgspec.json.Decoder(type_).decode
+
+
+def fast(type_: type[T]) -> Decode[T]:
+    """Return a function like `strict`'s that also takes numbers sent as text, and seconds for a moment."""
+    return msgspec.json.Decoder(type_, strict=False).decode
+
+
+def decoder(type_: type[T]) -> Decode[T]:
+    """Return a function that decodes JSON into `type_`, leniently where it has to.
+
+    Raises: DecodeError (the function), naming the type and the field.
+    """
+    decode, second_try = fast(type_), lenient(type_)
+
+    def checked(data: bytes | msgspec.Raw) -> T:
+        try:
+            return decode(data)
+        except _MALFORMED:
+            return second_try(data)
+
+    return checked
+
+
+def _ignore(_path: str) -> None:
+    pass
+
+
+class Lenient(Protocol[T_co]):
+    """Decodes what does not quite have its documented form; `on_surprise` hears of each field that has not."""
+
+    def __call__(self, data: bytes | msgspec.Raw, on_surprise: Surprise = ...) -> T_co:
+        """Return the value.  Raises: DecodeError."""
+        ...
+
+
+def lenient(type_: type[T]) -> Lenient[T]:
+    """Return a slow function that makes the best of JSON in which fields have unexpected types.
+
+    An optional field that is null or unusable takes its default, an unusable item of a list is left out,
+    numbers become text and the reverse, a moment may lack its time zone (Beijing's then) or count milliseconds.
+
+    Raises: DecodeError (the function), naming the type and the field.
+    """
+    name = getattr(type_, "__name__", str(type_))
+
+    @functools.cache
+    def shape() -> inspect.Type:
+        return inspect.type_info(type_)
+
+    def decode(data: bytes | msgspec.Raw, on_surprise: Surprise = _ignore) -> T:
+        try:
+            mended = _mend(_parse(data), shape(), "", on_surprise)
+            return msgspec.convert(mended, type_, strict=False)
+        except _UnusableError as error:
+            where = f"`{error.path}`" if error.path else "the whole"
+            raise DecodeError(f"not a {name}: {where} is missing or has an unusable form") from None
+        except _MALFORMED as error:
+            raise DecodeError(f"not a {name}: {error}") from error
+
+    return decode
+
+
+class _UnusableError(Exception):
+    """Nothing can be made of the value at `path`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+def _mend(value: object, shape: inspect.Type, path: str, note: Surprise) -> object:
+    """Return `value` in a form that `shape` takes.  Raises: _UnusableError."""
+    mender = _MENDERS.get(type(shape))
+    return value if mender is None else mender(value, shape, path, note)
+
+
+def _mend_object(value: object, shape: inspect.StructType, path: str, note: Surprise) -> dict[str, object]:
+    if isinstance(value, list) and len(items := cast("list[object]", value)) == 1:
+        note(path)
+        value = items[0]
+    if not isinstance(value, dict):
+        raise _UnusableError(path)
+    mended = dict(cast("dict[str, object]", value))
+    for field in shape.fields:
+        key = field.encode_name
+        here = f"{path}.{key}" if path else key
+        if key not in mended:
+            if field.required:
+                raise _UnusableError(here)
+            continue
+        try:
+            mended[key] = _mend(mended[key], field.type, here, note)
+        except _UnusableError:
+            if field.required:
+                raise
+            note(here)
+            del mended[key]
+    return mended
+
+
+def _mend_union(value: object, shape: inspect.UnionType, path: str, note: Surprise) -> object:
+    if value is None and shape.includes_none:
+        return None
+    for option in shape.types:
+        try:
+            return _mend(value, option, path, note)
+        except _UnusableError:
+            continue
+    raise _UnusableError(path)
+
+
+def _mend_items(
+    value: object, shape: inspect.ListType | inspect.VarTupleType, path: str, note: Surprise
+) -> list[object]:
+    if not isinstance(value, list):
+        raise _UnusableError(path)
+    mended: list[object] = []
+    for item in cast("list[object]", value):
+        try:
+            mended.append(_mend(item, shape.item_type, f"{path}[]", note))
+        except _UnusableError:
+            note(f"{path}[]")
+    return mended
+
+
+def _mend_dict(value: object, _shape: inspect.DictType, path: str, _note: Surprise) -> object:
+    if not isinstance(value, dict):
+        raise _UnusableError(path)
+    return cast("dict[object, object]", value)
+
+
+def _mend_text(value: object, shape: inspect.StrType, path: str, note: Surprise) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        note(path)
+        value = str(value)
+    if not isinstance(value, str) or len(value) < (shape.min_length or 0):
+        raise _UnusableError(path)
+    return value
+
+
+def _mend_number(value: object, shape: inspect.IntType | inspect.FloatType, path: str, _note: Surprise) -> int | float:
+    kind = int if isinstance(shape, inspect.IntType) else float
+    try:
+        number = kind(value) if isinstance(value, int | float | str) else None
+    except (ValueError, OverflowError):
+        number = None
+    if number is None or (isinstance(value, float) and number != value):
+        raise _UnusableError(path)
+    return number
+
+
+def _mend_flag(value: object, _shape: inspect.BoolType, path: str, note: Surprise) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower()
+    if word not in ("0", "1", "true", "false"):
+        raise _UnusableError(path)
+    note(path)
+    return word in ("1", "true")
+
+
+def _mend_moment(value: object, _shape: inspect.DateTimeType, path: str, note: Surprise) -> datetime:
+    try:
+        moment = _moment(value)
+    except (ValueError, OverflowError, OSError):
+        raise _UnusableError(path) from None
+    if moment.tzinfo is None:
+        note(path)
+        return moment.replace(tzinfo=_BEIJING)
+    return moment
+
+
+def _moment(value: object) -> datetime:
+    if isinstance(value, str) and not value.strip("0123456789."):
+        value = float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value if value <= _LAST_SECOND else value / 1000
+        return datetime.fromtimestamp(seconds, UTC)
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    raise ValueError
+
+
+def _mend_member(value: object, shape: inspect.EnumType, path: str, _note: Surprise) -> object:
+    for candidate in (value, int(value) if isinstance(value, str) and value.isdecimal() else value):
+        try:
+            return shape.cls(candidate)
+        except (ValueError, TypeError):
+            continue
+    raise _UnusableError(path)
+
+
+def _mend_null(value: object, _shape: inspect.NoneType, path: str, _note: Surprise) -> None:
+    if value is not None:
+        raise _UnusableError(path)
+
+
+_MENDERS: dict[type[inspect.Type], Callable[[object, Any, str, Surprise], object]] = {
+    inspect.StructType: _mend_object,
+    inspect.UnionType: _mend_union,
+    inspect.ListType: _mend_items,
+    inspect.VarTupleType: _mend_items,
+    inspect.DictType: _mend_dict,
+    inspect.StrType: _mend_text,
+    inspect.IntType: _mend_number,
+    inspect.FloatType: _mend_number,
+    inspect.BoolType: _mend_flag,
+    inspect.DateTimeType: _mend_moment,
+    inspect.EnumType: _mend_member,
+    inspect.NoneType: _mend_null,
+}
+
+
+def to_json(value: object) -> object:
+    """Return `value` as plain dicts, lists, strings and numbers."""
+    return msgspec.to_builtins(value)
+
+
+parse: Decode[object] = decoder(object)

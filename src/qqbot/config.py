@@ -1,0 +1,286 @@
+"""Configuration as frozen values: credentials, addresses, gateway timings, shards; and the environment.
+
+Owns checking and reading; nothing here is kept globally. All times are seconds, all sizes bytes.
+"""
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .errors import ConfigError
+
+VARIABLES = frozenset(
+    {
+        "QQBOT_APP_ID",
+        "QQBOT_SECRET",
+        "QQBOT_SECRET_FILE",
+        "QQBOT_API_BASE",
+        "QQBOT_TOKEN_URL",
+        "QQBOT_SHARDS",
+        "QQBOT_LOG",
+    }
+)
+
+
+class Secret:
+    """A string that never shows itself; `reveal()` returns it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the string itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> tuple[type["Secret"], tuple[str]]:
+        raise TypeError("a Secret is not pickled: pass it through the environment")
+
+
+def _text_of(secret: object) -> str:
+    """Return the secret's text; '' for what is none, such as an environment variable that is not set."""
+    if isinstance(secret, Secret):
+        return secret.reveal()
+    return secret if isinstance(secret, str) else ""
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Credentials:
+    """AppID and AppSecret of one bot, as the console at q.qq.com shows them.
+
+    Raises: ConfigError when one is missing or cannot be right.
+    """
+
+    app_id: str
+    secret: Secret
+
+    def __init__(self, app_id: str | int, secret: str | Secret) -> None:
+        number = str(app_id).strip()
+        if not (number.isascii() and number.isdigit()):
+            raise ConfigError(
+                f"app_id must be the bot's AppID, a decimal number, and not {app_id!r}. "
+                "AppID 是 q.qq.com 开发设置中的一串数字"
+            )
+        value = _text_of(secret)
+        if not value.strip() or not value.isascii() or value != value.strip():
+            raise ConfigError(
+                "secret must be the bot's AppSecret, without spaces around it (its value is not shown here). "
+                "AppSecret 在 q.qq.com 开发设置中复制"
+            )
+        object.__setattr__(self, "app_id", number)
+        object.__setattr__(self, "secret", Secret(value))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Credentials":
+        """Read QQBOT_APP_ID and QQBOT_SECRET, or the file that QQBOT_SECRET_FILE names.
+
+        Raises: ConfigError when one is missing.
+        """
+        app_id = environ.get("QQBOT_APP_ID", "")
+        if not app_id:
+            raise ConfigError(
+                "no credentials: set QQBOT_APP_ID and QQBOT_SECRET (or QQBOT_SECRET_FILE), or pass "
+                "Bot(Credentials(app_id, secret)). To try a bot without an account: qqbot simulate FILE. "
+                "缺少凭据：请设置 QQBOT_APP_ID 和 QQBOT_SECRET"
+            )
+        return cls(app_id, _secret_from(environ))
+
+
+def _secret_from(environ: Mapping[str, str]) -> str:
+    if secret := environ.get("QQBOT_SECRET", ""):
+        return secret
+    path = environ.get("QQBOT_SECRET_FILE", "")
+    if not path:
+        raise ConfigError(
+            "QQBOT_APP_ID is set, but neither QQBOT_SECRET nor QQBOT_SECRET_FILE is. "
+            "缺少 AppSecret：请设置 QQBOT_SECRET"
+        )
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"QQBOT_SECRET_FILE={path} cannot be read: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the platform is: the base of all API calls and the address that hands out tokens.
+
+    `token_url` defaults to what belongs to `api_base`.  Raises: ConfigError for what is no http(s) URL.
+    """
+
+    api_base: str = "https://api.bot.qq.com"
+    token_url: str = ""
+
+    def __post_init__(self) -> None:
+        base = check_url(self.api_base, "api_base").rstrip("/")
+        object.__setattr__(self, "api_base", base)
+        object.__setattr__(self, "token_url", check_url(self.token_url or _token_url(base), "token_url"))
+
+    @classmethod
+    def production(cls) -> "Endpoints":
+        """The platform's one domain.  Source: changelog of 2026-08-10."""
+        return cls()
+
+    @classmethod
+    def legacy(cls) -> "Endpoints":
+        """The hosts before 2026-08-10, still answering."""
+        return cls("https://api.sgroup.qq.com")
+
+    @classmethod
+    def legacy_sandbox(cls) -> "Endpoints":
+        """The old sandbox host."""
+        return cls("https://sandbox.api.sgroup.qq.com")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Endpoints":
+        """Read QQBOT_API_BASE and QQBOT_TOKEN_URL; production where they are not set.
+
+        Raises: ConfigError for what is no http(s) URL.
+        """
+        return cls(environ.get("QQBOT_API_BASE") or cls.api_base_default(), environ.get("QQBOT_TOKEN_URL", ""))
+
+    @staticmethod
+    def api_base_default() -> str:
+        """The base of the production API."""
+        return "https://api.bot.qq.com"
+
+
+def _token_url(base: str) -> str:
+    host = urlsplit(base).hostname or ""
+    if host == "sgroup.qq.com" or host.endswith(".sgroup.qq.com"):
+        return "https://bots.qq.com/app/getAppAccessToken"
+    return f"{base}/app/getAppAccessToken"
+
+
+def check_url(url: str, name: str, schemes: tuple[str, ...] = ("http", "https")) -> str:
+    """Return `url` if it is absolute, of one of `schemes`, and safe to send a token to.
+
+    Raises: ConfigError, naming the setting `name`; plain http and ws are only accepted for loopback hosts.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port  # raises for a port that is no number
+    except (ValueError, TypeError, AttributeError):
+        raise ConfigError(f"{name}={url!r} is not a URL; expected something like {schemes[-1]}://host") from None
+    if parts.scheme not in schemes or not host:
+        raise ConfigError(f"{name}={url!r} is not a URL of {' or '.join(schemes)} with a host")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError(f"{name} must hold neither user, password, query nor fragment")
+    if parts.scheme in ("http", "ws") and not _is_loopback(host):
+        raise ConfigError(f"{name}={url!r} would send the access token in the clear; use {schemes[-1]}://")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """Deadlines of the gateway, in seconds; the defaults are right for the platform.
+
+    `pace` multiplies every delay before a reconnect (tests make it small); `max_frame_bytes` is the largest
+    frame that is accepted.  Raises: ConfigError for a value that is not positive.
+    """
+
+    connect_timeout: float = 15.0
+    hello_timeout: float = 10.0
+    ready_timeout: float = 20.0
+    resumed_timeout: float = 20.0
+    close_code_timeout: float = 5.0
+    identify_window: float = 5.0
+    pace: float = 1.0
+    max_frame_bytes: int = 16 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"GatewayConfig({name}=...) must be greater than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlan:
+    """Which shards a bot runs.
+
+    `count` None means what the platform recommends; `at_least` makes `count` a lower bound; `only` names the
+    indices that this process runs, without coordination.
+    """
+
+    count: int | None = None
+    at_least: bool = False
+    only: range | None = field(default=None)
+
+    @classmethod
+    def parse(cls, value: "int | str | ShardPlan | None") -> "ShardPlan":
+        """Read `20` (exactly), `20+` (at least), `0-3/16` (only these), or None (as recommended).
+
+        Raises: ConfigError for anything else.
+        """
+        if isinstance(value, ShardPlan):
+            return value
+        text = "" if value is None else str(value).strip()
+        try:
+            return cls._parse(text)
+        except ValueError:
+            raise ConfigError(
+                f"shards={value!r} is not understood: use 20 (exactly 20), '20+' (at least 20) or "
+                "'0-3/16' (only shards 0 to 3 of 16)"
+            ) from None
+
+    @classmethod
+    def _parse(cls, text: str) -> "ShardPlan":
+        if not text:
+            return cls()
+        if "/" in text:
+            span, _, total = text.partition("/")
+            first, _, last = span.partition("-")
+            only = range(int(first), int(last or first) + 1)
+            if not only or only.start < 0 or only.stop > int(total):
+                raise ValueError
+            return cls(int(total), only=only)
+        count = int(text.removesuffix("+"))
+        if count < 1:
+            raise ValueError
+        return cls(count, at_least=text.endswith("+"))
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the user decided on the count, so that it must not grow by itself."""
+        return self.count is not None and not self.at_least
+
+    def resolve(self, recommended: int) -> tuple[int, range]:
+        """Return the count to identify with and the indices to run here."""
+        count = recommended if self.count is None else self.count
+        if self.at_least:
+            count = max(count, recommended)
+        return count, self.only or range(count)
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return one sentence for each QQBOT_* variable that nothing reads, with the name that may be meant."""
+    sentences: list[str] = []
+    for name in sorted(environ):
+        if name.startswith("QQBOT_") and name not in VARIABLES:
+            close = difflib.get_close_matches(name, VARIABLES, n=1)
+            sentences.append(f"{name} is not a variable of qqbot" + (f"; did you mean {close[0]}?" if close else ""))
+    return sentences

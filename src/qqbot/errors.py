@@ -1,0 +1,192 @@
+"""The exceptions of the SDK: what happened, where, and what to do about it.
+
+::
+
+    QQBotError
+    ├── ConfigError                 wrong arguments, environment or handler
+    ├── ApiError                    the platform answered with an error
+    │   ├── AuthError               credentials or token refused
+    │   ├── IPNotAllowed            the caller's IP is not on the bot's list
+    │   ├── PermissionMissing       a right has to be applied for or granted
+    │   ├── NotFound                no such object, or not visible to the bot
+    │   ├── RateLimited             too fast: wait `retry_after` seconds
+    │   ├── QuotaExceeded           a daily or monthly allowance is used up
+    │   ├── ReplyWindowExpired      the message can no longer be replied to
+    │   ├── DuplicateMessage        this msg_seq was already used
+    │   ├── ContentRejected         text, URL, template or keyboard not accepted
+    │   ├── MessagePendingAudit     accepted, but a person or a machine reviews it first
+    │   ├── MediaError              a file could not be fetched, converted or stored
+    │   └── ServerError             the platform failed
+    ├── TransportError              no usable answer came back
+    │   ├── Timeout                 the call took too long; a message may have been sent
+    │   └── ConnectionFailed        no connection, or it broke
+    ├── GatewayError
+    │   └── GatewayHalted           the platform forbids to go on
+    ├── DecodeError                 an answer or frame does not fit its documented form
+    ├── LeaseLost                   another process owns this shard now
+    ├── LockLost                    a distributed lock expired or was taken
+    └── SignatureError              a webhook call was not signed by the platform
+
+This module owns the classes; which code becomes which class is data in `qqbot.api.codes`.
+"""
+
+from typing import NamedTuple
+
+
+class Hint(NamedTuple):
+    """What to do about an error, in the two languages of the SDK's users."""
+
+    zh: str
+    en: str
+
+    def __str__(self) -> str:
+        return f"{self.zh} / {self.en}"
+
+
+class QQBotError(Exception):
+    """Base of every exception that the SDK raises on purpose."""
+
+
+class ConfigError(QQBotError):
+    """An argument, an environment variable or a handler is wrong; the message says how to mend it."""
+
+
+class ApiError(QQBotError):
+    """The platform answered a call with an error.
+
+    `status` is the HTTP status, `code` the platform's number (0 where it sent none), `message` its words,
+    `trace_id` what Tencent's support asks for, `hint` what to do.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: int,
+        message: str,
+        *,
+        method: str = "",
+        path: str = "",
+        trace_id: str | None = None,
+        hint: Hint | None = None,
+    ) -> None:
+        super().__init__(status, code, message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.method = method
+        self.path = path
+        self.trace_id = trace_id
+        self.hint = hint
+
+    def __str__(self) -> str:
+        where = " ".join(part for part in (self.method, self.path) if part)
+        lines = [
+            f"{self.message or 'the platform refused the call'} (code {self.code}, HTTP {self.status})",
+            f"  at   {where or 'unknown call'} (trace id {self.trace_id or 'none'})",
+        ]
+        if self.hint is not None:
+            lines += [f"  提示 {self.hint.zh}", f"  hint {self.hint.en}"]
+        return "\n".join(lines)
+
+
+class AuthError(ApiError):
+    """The credentials or the access token were refused."""
+
+
+class IPNotAllowed(ApiError):
+    """The address this call came from is not on the bot's IP list."""
+
+
+class PermissionMissing(ApiError):
+    """The bot lacks a right; somebody has to apply for it or grant it."""
+
+
+class NotFound(ApiError):
+    """The object does not exist, or the bot may not see it."""
+
+
+class RateLimited(ApiError):
+    """Calls came too fast. `retry_after`: seconds to wait, None where the platform did not say."""
+
+    retry_after: float | None = None
+
+
+class QuotaExceeded(ApiError):
+    """An allowance (messages, schedules, uploads, ...) is used up until it is renewed."""
+
+
+class ReplyWindowExpired(ApiError):
+    """The message or event can no longer be replied to; only an active message can follow."""
+
+
+class DuplicateMessage(ApiError):
+    """A message with this msg_id and msg_seq was taken before."""
+
+
+class ContentRejected(ApiError):
+    """The platform does not accept the content as it stands."""
+
+
+class MessagePendingAudit(ApiError):
+    """The message was accepted and waits for review. `audit_id` names the review."""
+
+    audit_id: str = ""
+
+
+class MediaError(ApiError):
+    """A file could not be fetched, converted or stored."""
+
+
+class ServerError(ApiError):
+    """The platform failed; the same call may succeed later."""
+
+
+class TransportError(QQBotError):
+    """No usable answer came back. `maybe_sent`: the platform may have received the call and acted on it."""
+
+    maybe_sent: bool = True
+
+
+class Timeout(TransportError):
+    """The call took too long. A message that was being sent may have arrived."""
+
+
+class ConnectionFailed(TransportError):
+    """The platform could not be reached, or the connection broke."""
+
+
+class GatewayError(QQBotError):
+    """Something about the gateway connection."""
+
+
+class GatewayHalted(GatewayError):
+    """The platform said stop: connecting again cannot help until a person changes something.
+
+    `code` is the close code (None where there was none), `reason` says it in words, `hint` what to do.
+    """
+
+    def __init__(self, code: int | None, reason: str, hint: Hint | None = None) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        head = f"the gateway closed with {self.code}: {self.reason}" if self.code else self.reason
+        return head if self.hint is None else f"{head}\n  提示 {self.hint.zh}\n  hint {self.hint.en}"
+
+
+class DecodeError(QQBotError):
+    """An answer or a frame does not have the documented form."""
+
+
+class LeaseLost(QQBotError):
+    """This process no longer owns the shard; another one may."""
+
+
+class LockLost(QQBotError):
+    """A distributed lock is no longer ours."""
+
+
+class SignatureError(QQBotError):
+    """A webhook call does not carry the platform's signature."""

@@ -1,0 +1,83 @@
+"""The envelope of every gateway payload, and the payloads that we send.
+
+Owns the wire form only; when to send what is decided in `gateway.protocol`.
+"""
+
+from enum import IntEnum
+
+from msgspec import Raw, Struct
+
+from ..codec import decoder, encode, strict
+from ..errors import DecodeError
+from ..models.base import Model
+from ..models.gateway import ReadyUser
+
+
+class Op(IntEnum):
+    """What a payload is.  Source: dev-prepare/event-emit/websocket"""
+
+    DISPATCH = 0
+    HEARTBEAT = 1
+    IDENTIFY = 2
+    RESUME = 6
+    RECONNECT = 7
+    INVALID_SESSION = 9
+    HELLO = 10
+    HEARTBEAT_ACK = 11
+    HTTP_CALLBACK_ACK = 12
+    CALLBACK_VALIDATION = 13
+
+
+class Frame(Struct, frozen=True, gc=False):
+    """One payload. `d` stays undecoded; `s`, `t` and `id` are set on dispatches only."""
+
+    op: int
+    d: Raw = Raw(b"null")
+    s: int | None = None
+    t: str | None = None
+    id: str | None = None
+
+
+class Hello(Model, frozen=True, kw_only=True):
+    """The first frame of a connection. `heartbeat_interval` is in milliseconds."""
+
+    heartbeat_interval: int
+
+
+class ReadyBody(Model, frozen=True, kw_only=True):
+    """What a session needs of READY; that must not fail over the rest. Its shard is never read: the platform's
+    own sample shows [0, 0].
+    """
+
+    session_id: str
+    user: Raw = Raw(b"null")
+
+
+decode_frame = strict(Frame)
+decode_hello = decoder(Hello)
+decode_ready = decoder(ReadyBody)
+_decode_user = decoder(ReadyUser)
+
+
+def ready_user(body: ReadyBody) -> ReadyUser | None:
+    """Return who the bot is; None where READY does not say it in a form that can be read."""
+    try:
+        return _decode_user(body.user)
+    except DecodeError:
+        return None
+
+
+def identify(token: str, intents: int, shard: tuple[int, int]) -> bytes:
+    """Return an IDENTIFY for `shard` (index, count)."""
+    body = {"token": f"QQBot {token}", "intents": intents, "shard": shard, "properties": {"$browser": "qqbot"}}
+    return encode({"op": Op.IDENTIFY, "d": body})
+
+
+def resume(token: str, session_id: str, seq: int) -> bytes:
+    """Return a RESUME that asks for everything after `seq`."""
+    return encode({"op": Op.RESUME, "d": {"token": f"QQBot {token}", "session_id": session_id, "seq": seq}})
+
+
+def heartbeat(seq: int | None) -> bytes:
+    """Return a heartbeat with the last seq received."""
+    return encode({"op": Op.HEARTBEAT, "d": seq})

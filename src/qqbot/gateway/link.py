@@ -1,0 +1,65 @@
+"""`Link`: one websocket connection of aiohttp, with what aiohttp does in its own way kept in here.
+
+Owns opening, closing in bounded time and cutting. aiohttp's `close_code` is never read: after our own close it is
+the peer's echo, after a cancelled `receive` 1006, after a lost connection 1000.
+"""
+
+import asyncio
+import contextlib
+import socket
+from typing import Literal, Self
+
+import aiohttp
+from aiohttp import WSMsgType
+
+from ..config import GatewayConfig
+from ..ports import ConnectOptions
+
+CLOSE_SECONDS = 1.0
+RESUMABLE_CLOSE = 4000  # 1000 and 1001 would end the session
+
+
+class Link:
+    """An open websocket. `receive` is aiohttp's own, so that a frame passes through no further coroutine."""
+
+    def __init__(self, websocket: "aiohttp.ClientWebSocketResponse[Literal[False]]") -> None:
+        self._websocket = websocket
+        self._socket = websocket.get_extra_info("socket")
+        self.receive = websocket.receive
+
+    @classmethod
+    async def open(
+        cls, session: aiohttp.ClientSession, url: str, config: GatewayConfig, options: ConnectOptions
+    ) -> Self:
+        """Connect to `url`.  Raises: TimeoutError, OSError, aiohttp.ClientError."""
+        async with asyncio.timeout(config.connect_timeout):
+            websocket = await session.ws_connect(
+                url,
+                decode_text=False,
+                compress=0,
+                heartbeat=None,
+                autoping=True,
+                max_msg_size=config.max_frame_bytes,
+                proxy=options.get("proxy"),
+                ssl=options.get("ssl_context") or True,
+            )
+        return cls(websocket)
+
+    async def send(self, data: bytes) -> None:
+        """Send a text frame. Where the connection has just ended nothing happens: the reader sees the end."""
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+            await self._websocket.send_frame(data, WSMsgType.TEXT)
+
+    async def close(self) -> None:
+        """Say goodbye so that the session can be resumed; after `CLOSE_SECONDS` without an answer cut."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._websocket.close(code=RESUMABLE_CLOSE)
+        except TimeoutError:
+            self.cut()
+
+    def cut(self) -> None:
+        """End the connection at once, whether or not the peer is still there; `receive` then ends."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,376 @@
+"""`Shard`: runs one shard over as many connections as it takes.
+
+Owns the sockets, the reader, the pacemaker and the waiting in between. What a frame or a close code means is
+`gateway.protocol`'s; who may run the shard is the lease's; what becomes of the events is the intake's.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from types import TracebackType
+from typing import Literal, Self
+
+import aiohttp
+from aiohttp import WebSocketError, WSMsgType
+from aiohttp.http import WSMessageNoDecodeText
+
+from ..config import GatewayConfig, check_url
+from ..errors import ApiError, AuthError, GatewayHalted, IPNotAllowed, LeaseLost, TransportError
+from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit
+from ..ports import Clock, ConnectOptions, Intake, Lease, ShardEvent, ShardListener, TokenSource
+from .frames import Frame
+from .link import Link
+from .protocol import (
+    GatewayProtocol,
+    Greeted,
+    Halt,
+    HangUp,
+    Next,
+    Phase,
+    Ready,
+    Received,
+    Refused,
+    Reshard,
+    Resumed,
+    Retry,
+    Send,
+    Skipped,
+)
+
+log = logging.getLogger(__name__)
+
+YIELD_EVERY = 64  # aiohttp's receive does not yield while frames are queued
+WARN_EVERY_SECONDS = 60.0
+TOKEN_RETRY_SECONDS = 5.0
+
+
+class Shard:
+    """One shard of a bot; an async context manager, leaving it closes the socket so that a RESUME may follow.
+
+    `intents` is the sum of the bits; `chance` returns numbers from 0 to 1, evenly spread.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        *,
+        info: GatewayBot,
+        state: ResumeState | None,
+        intents: int,
+        intake: Intake,
+        tokens: TokenSource,
+        session: aiohttp.ClientSession,
+        config: GatewayConfig,
+        connect_options: ConnectOptions,
+        on_event: ShardListener,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.skipped: Counter[str] = Counter()
+        self._lease = lease
+        self._info = info
+        self._state = state
+        self._intents = intents
+        self._intake = intake
+        self._tokens = tokens
+        self._session = session
+        self._config = config
+        self._connect_options = connect_options
+        self._on_event = on_event
+        self._chance = chance
+        self._clock = _clock()
+        self._protocol = GatewayProtocol(config, state, chance=chance)
+        self._link: Link | None = None
+        self._turn = AsyncExitStack()
+        self._moved = asyncio.Event()
+        self._token = ""
+        self._warned = -WARN_EVERY_SECONDS
+
+    @property
+    def ready(self) -> bool:
+        """Whether the shard is READY or RESUMED now."""
+        return self._protocol.phase is Phase.LIVE
+
+    @property
+    def me(self) -> ReadyUser | None:
+        """Who the bot is, as READY or the saved state says."""
+        return self._protocol.me
+
+    @property
+    def lost_events(self) -> int:
+        """How many events were given up because they are larger than `GatewayConfig.max_frame_bytes`."""
+        return self._protocol.lost_events
+
+    def state(self) -> ResumeState | None:
+        """Return what a RESUME from the last *received* event needs; None while there is no session."""
+        session_id, me = self._protocol.session_id, self._protocol.me
+        if session_id is None:
+            return None
+        me = me or ReadyUser(id="")
+        return ResumeState(session_id=session_id, seq=self._protocol.seq, me=me.id, name=me.username)
+
+    async def __aenter__(self) -> Self:
+        if self._state is not None:
+            self._intake.begin(self._state.session_id, self._state.seq, self._state.done)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._link is not None:
+            await self._link.close()
+
+    async def run(self) -> ShardExit:
+        """Connect, again and again, and hand events to the intake. Cancelling leaves the socket open.
+
+        Raises: GatewayHalted when the platform says stop, AuthError and IPNotAllowed when it refuses the
+        credentials, ConfigError when its gateway's address would send the token in the clear.
+        """
+        check_url(self._info.url.partition("?")[0], "the gateway's url", ("ws", "wss"))
+        try:
+            while True:
+                after = await self._connection()
+                if isinstance(after, Halt):
+                    self._emit("halted", after.code, after.reason)
+                    raise GatewayHalted(after.code, after.reason, after.hint)
+                await asyncio.sleep(after.delay)
+                if isinstance(after, Reshard):
+                    return ShardExit("reshard")
+        except LeaseLost:
+            self._emit("lease_lost")
+            return ShardExit("lost")
+
+    # One connection
+
+    async def _connection(self) -> Next:
+        """Connect once and stay until the connection ends; return what is next."""
+        async with AsyncExitStack() as self._turn:
+            if not self._protocol.resumable:
+                await self._turn.enter_async_context(self._lease.identify_turn())
+            self._token = await self._get_token()
+            self._assert_lease()
+            try:
+                link = self._link = await Link.open(self._session, self._info.url, self._config, self._connect_options)
+            except (OSError, aiohttp.ClientError) as error:  # TimeoutError is an OSError
+                cause = _words(error)
+                self._warn(f"the gateway {self._info.url} cannot be reached ({cause})")
+                return self._protocol.failed(cause, self._clock())
+            self._protocol.connected(self._clock())
+            self._emit("connected")
+            code = await self._converse(link)
+        await link.close()
+        return self._ended(code)
+
+    async def _converse(self, link: Link) -> int | None:
+        """Read and keep pace until the connection ends; return its close code."""
+        self._moved = asyncio.Event()
+        pacemaker = asyncio.create_task(self._keep_pace(link), name=f"qqbot pacemaker {self._lease.shard}")
+        try:
+            code = await self._read(link)
+        finally:
+            pacemaker.cancel()
+            await asyncio.wait([pacemaker])
+        if not pacemaker.cancelled():
+            pacemaker.result()
+        return code
+
+    async def _read(self, link: Link) -> int | None:
+        receive, take, now = link.receive, self._protocol.receive, self._clock
+        intake, valid = self._intake, self._lease.valid
+        frames = 0
+        while True:
+            message = await receive()
+            if message.type is not WSMsgType.TEXT and message.type is not WSMsgType.BINARY:
+                return _close_code(message)
+            data: bytes = message.data
+            action = take(data, now())
+            frame = action if type(action) is Frame else await self._act(action, link)
+            if frame is not None:
+                if intake.full:
+                    await self._wait_for_room()
+                if not valid():
+                    raise LeaseLost(f"shard {self._lease.shard} is no longer ours")
+                intake.publish(frame, data)
+            frames += 1
+            if not frames % YIELD_EVERY:
+                await asyncio.sleep(0)
+
+    async def _act(self, action: Received | None, link: Link) -> Frame | None:
+        """Do what the protocol asks for; return the dispatch that came with it."""
+        match action:
+            case None:
+                return None
+            case Greeted():
+                await self._open_session(link)
+            case Ready(frame):
+                self._began(frame)
+            case Resumed():
+                self._went_on("resumed")
+            case Send(data):
+                await link.send(data)
+            case HangUp():
+                await link.close()  # the next `receive` says so
+            case Skipped():
+                self._skip(action)
+            case Refused():
+                pass
+            case Frame():
+                return action
+        self._moved.set()
+        return action.frame if isinstance(action, Ready | Resumed) else None
+
+    async def _open_session(self, link: Link) -> None:
+        """Send RESUME, or IDENTIFY when it is our turn."""
+        index, count = self._lease.shard.index, self._lease.shard.count
+        if self._protocol.resumable:
+            self._assert_lease()
+            await link.send(self._protocol.resume(self._token, self._clock()))
+            return
+        await self._wait_for_permit()
+        self._assert_lease()
+        await link.send(self._protocol.identify(self._token, self._intents, (index, count), self._clock()))
+        await self._turn.aclose()
+
+    async def _wait_for_permit(self) -> None:
+        self._protocol.reading(False, self._clock())
+        while not (await self._lease.identify_permit()).usable():
+            log.debug("shard %s: the permit to identify expired unused", self._lease.shard)
+        self._protocol.reading(True, self._clock())
+
+    async def _wait_for_room(self) -> None:
+        self._protocol.reading(False, self._clock())
+        await self._intake.room()
+        self._protocol.reading(True, self._clock())
+        self._moved.set()
+
+    async def _keep_pace(self, link: Link) -> None:
+        """Send heartbeats and cut the connection when a deadline passes."""
+        try:
+            while (left := self._protocol.deadline() - self._clock()) > 0 or await self._beat(link):
+                await self._wait_moved(left)
+        except Exception:
+            link.cut()  # so that the reader ends and the error is seen
+            raise
+
+    async def _beat(self, link: Link) -> bool:
+        """Do what is due; False when that was the end."""
+        match self._protocol.tick(self._clock()):
+            case HangUp():
+                link.cut()
+                return False
+            case Send(data):
+                await link.send(data)
+            case None:
+                pass
+        return True
+
+    async def _wait_moved(self, seconds: float) -> None:
+        """Return after `seconds`, or when the deadline may have moved."""
+        if seconds > 0:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._moved.wait()
+            except TimeoutError:
+                return
+            self._moved.clear()
+
+    # What happened
+
+    def _began(self, frame: Frame) -> None:
+        session_id = self._protocol.session_id
+        assert session_id is not None
+        # READY is itself a dispatch of the session, so it is not finished yet.
+        self._intake.begin(session_id, max(self._protocol.seq - 1, 0))
+        self._went_on("identified")
+        if self._protocol.me is None:
+            log.debug("shard %s: READY does not say who the bot is: %s", self._lease.shard, frame.t)
+
+    def _went_on(self, kind: Literal["identified", "resumed"]) -> None:
+        self._warned = -WARN_EVERY_SECONDS
+        log.info("shard %s: %s", self._lease.shard, kind)
+        self._emit(kind)
+
+    def _skip(self, skipped: Skipped) -> None:
+        self.skipped[skipped.kind] += 1
+        if self.skipped[skipped.kind] == 1:
+            log.warning(
+                "shard %s: %s (%s) was skipped; further ones are only counted",
+                self._lease.shard,
+                skipped.kind,
+                skipped.detail,
+            )
+
+    def _ended(self, code: int | None) -> Next:
+        after = self._protocol.closed(code, self._clock())
+        if isinstance(after, Retry):
+            if after.refresh:
+                self._tokens.invalidate(self._token)
+            log.log(
+                logging.INFO if after.routine else logging.WARNING,
+                "shard %s: connection ended (%s): %s; %s in %.1f s",
+                self._lease.shard,
+                "no close code" if code is None else code,
+                after.cause,
+                "RESUME" if self._protocol.resumable else "IDENTIFY",
+                after.delay,
+            )
+        self._emit("closed", code, after.cause if isinstance(after, Retry) else "")
+        return after
+
+    def _emit(
+        self,
+        kind: Literal["connected", "identified", "resumed", "closed", "halted", "lease_lost"],
+        code: int | None = None,
+        cause: str = "",
+    ) -> None:
+        self._on_event(ShardEvent(kind, self._lease.shard, code, cause))
+
+    def _assert_lease(self) -> None:
+        if not self._lease.valid():
+            raise LeaseLost(f"shard {self._lease.shard} is no longer ours")
+
+    # What a connection needs
+
+    async def _get_token(self) -> str:
+        """Return a token, however long that takes.  Raises: AuthError, IPNotAllowed."""
+        while True:
+            try:
+                return await self._tokens.get()
+            except (AuthError, IPNotAllowed):
+                raise
+            except (TransportError, ApiError, OSError, aiohttp.ClientError) as error:
+                self._warn(f"no access token could be fetched ({_words(error)})")
+            await asyncio.sleep(TOKEN_RETRY_SECONDS * self._chance() * self._config.pace)
+
+    def _warn(self, what: str) -> None:
+        """Say at once, then once a minute, what keeps the shard from connecting."""
+        now = self._clock()
+        if now - self._warned >= WARN_EVERY_SECONDS:
+            self._warned = now
+            log.warning(
+                "shard %s: %s; trying again until it works. Check the network, DNS, the proxy and QQBOT_API_BASE",
+                self._lease.shard,
+                what,
+            )
+
+
+def _clock() -> Clock:
+    """Return a clock that also counts the time in which the machine sleeps, where there is one."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    return time.monotonic
+
+
+def _close_code(message: WSMessageNoDecodeText) -> int | None:
+    """Return the code with which aiohttp's `message` says that the connection ended."""
+    if message.type is WSMsgType.CLOSE and isinstance(message.data, int):
+        return message.data or None  # aiohttp has 0 for a close frame without a code
+    return int(message.data.code) if isinstance(message.data, WebSocketError) else None
+
+
+def _words(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -1,0 +1,394 @@
+"""The events: which class each wire name has, which intents it needs, and how its payload is decoded.
+
+Owns `EVENTS`, filled by `event()`; the payloads themselves stand in the files of their nouns.
+Running handlers is the dispatcher's.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar, Protocol, TypeVar
+
+import msgspec
+
+from ..codec import Decode, Lenient, fast, lenient
+from ..errors import ConfigError, DecodeError
+from .base import Model
+from .friends import FriendEvent
+from .gateway import ReadyData
+from .groups import GroupJoinRequestEvent, GroupMemberEvent, GroupRobotEvent
+from .intents import Intents, enter
+from .interactions import Interaction
+from .messages import C2CMessage, GroupMessage, InboundMessage, Message
+from .targets import ReplyTo, Scene, Target
+
+__all__ = [
+    "AtMessageCreate",
+    "C2CMessageCreate",
+    "C2CMsgReceive",
+    "C2CMsgReject",
+    "ChannelMessageEvent",
+    "DirectMessageCreate",
+    "Event",
+    "FriendAdd",
+    "FriendDel",
+    "FriendNotice",
+    "GroupAddRobot",
+    "GroupAtMessageCreate",
+    "GroupDelRobot",
+    "GroupJoinRequest",
+    "GroupMemberAdd",
+    "GroupMemberNotice",
+    "GroupMemberRemove",
+    "GroupMessageCreate",
+    "GroupMessageEvent",
+    "GroupMsgReceive",
+    "GroupMsgReject",
+    "GroupRobotNotice",
+    "InteractionCreate",
+    "MessageCreate",
+    "MessageEvent",
+    "Ready",
+    "Replyable",
+    "Resumed",
+    "UnknownEvent",
+    "event",
+]
+"""What `qqbot` offers by these names too."""
+
+
+class Event(Model, frozen=True, kw_only=True):
+    """Something that the platform reports. As the argument of `@bot.on` it stands for everything that arrives."""
+
+    wire_name: ClassVar[str] = ""
+
+    @property
+    def lane(self) -> str:
+        """Names the conversation in which events are handled in order; '' where order does not matter."""
+        return ""
+
+
+class UnknownEvent(Event, frozen=True):
+    """An event without a class, or whose payload could not be used.
+
+    `data` is the payload as received; `error` says why it could not be used, None where there is no class.
+    """
+
+    name: str
+    data: bytes
+    error: str | None = None
+
+
+class Replyable:
+    """Marks events that can be answered with a message."""
+
+    __slots__ = ()
+
+    def reply_target(self) -> Target:
+        """Return the conversation to answer in.  Raises: ConfigError where the platform named none."""
+        raise NotImplementedError
+
+    def reply_reference(self, event_id: str | None) -> ReplyTo:
+        """Return what the answer refers to; `event_id` is that of the envelope.
+
+        Raises: ConfigError when there is none.
+        Source: server-inter/message/overview
+        """
+        if not event_id:
+            raise ConfigError(f"this {type(self).__name__} came without an event id: send an active message instead")
+        return ReplyTo(event_id=event_id)
+
+
+class MessageEvent(InboundMessage, Event, Replyable, frozen=True, kw_only=True):
+    """A message to the bot, in whichever scene. `@bot.on(MessageEvent)` takes all of them."""
+
+    def reply_reference(self, event_id: str | None) -> ReplyTo:  # noqa: ARG002 - a message is answered by its own id
+        """Return what the answer refers to: this message."""
+        return ReplyTo(msg_id=self.id)
+
+
+E = TypeVar("E", bound=Event)
+
+EVENTS: dict[str, type[Event]] = {}
+"""The class of each wire name."""
+
+ALIASES = {"GROUP_MEMBER_QUIT": "GROUP_MEMBER_REMOVE"}
+"""Other names under which an event may arrive."""
+
+_decoders: dict[str, Decode[Event]] = {}
+_second_tries: dict[str, Lenient[Event]] = {}
+
+
+def event(name: str, *intents: Intents) -> Callable[[type[E]], type[E]]:
+    """Give the decorated subclass of `Event` the wire name `name`; subscribing to it asks for `intents`.
+
+    ::
+
+        @event("SOMETHING_NEW", Intents(1 << 20))
+        class SomethingNew(Event, frozen=True, kw_only=True):
+            group_openid: str
+
+    Raises: ConfigError when the name or the class is taken, or the class is no event.
+    """
+
+    def register(kind: type[E]) -> type[E]:
+        _check(name, kind)
+        kind.wire_name = name
+        EVENTS[name] = kind
+        names = (name, *(alias for alias, real in ALIASES.items() if real == name))
+        for key in names:
+            _decoders[key] = fast(kind)
+            _second_tries[key] = lenient(kind)
+        bases = tuple(base for base in kind.__mro__[1:] if issubclass(base, Event) and not base.wire_name)
+        needed = Intents(0)
+        for intent in intents:
+            needed |= intent
+        enter(needed, kind, names, tuple(base for base in bases if base is not Event))
+        return kind
+
+    return register
+
+
+def _check(name: str, kind: type) -> None:
+    if not name:
+        raise ConfigError(f"{kind.__name__} needs the wire name of its event, not ''")
+    if taken := EVENTS.get(ALIASES.get(name, name)):
+        raise ConfigError(f"the event {name} has the class {taken.__name__} already")
+    if not issubclass(kind, Event):
+        raise ConfigError(f"{kind.__name__} must be a subclass of Event to be the event {name}")
+    if "wire_name" in vars(kind):
+        raise ConfigError(f"{kind.__name__} is the event {kind.wire_name} already: make a subclass for {name}")
+
+
+EventSurprise = Callable[[str, str], None]
+"""Called with the wire name of an event and the path of a field that did not have its documented form."""
+
+
+def decode_event(name: str, data: bytes | msgspec.Raw, on_surprise: EventSurprise | None = None) -> Event:
+    """Return the event `name` with the payload `data`; an `UnknownEvent` where that cannot be. Never raises.
+
+    `on_surprise` hears of each field that did not have its documented form.
+    """
+    decode = _decoders.get(name)
+    if decode is None:
+        return UnknownEvent(name=name, data=bytes(data))
+    try:
+        return decode(data)
+    except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
+        return _decode_odd(name, data, on_surprise)
+
+
+def _decode_odd(name: str, data: bytes | msgspec.Raw, on_surprise: EventSurprise | None) -> Event:
+    kind = EVENTS[ALIASES.get(name, name)]
+    if not kind.__struct_fields__:
+        return kind()  # RESUMED carries ''
+
+    def note(path: str) -> None:
+        if on_surprise is not None:
+            on_surprise(name, path)
+
+    try:
+        return _second_tries[name](data, note)
+    except DecodeError as error:
+        return UnknownEvent(name=name, data=bytes(data), error=str(error))
+    except Exception as error:  # noqa: BLE001 - as above
+        return UnknownEvent(name=name, data=bytes(data), error=f"{type(error).__name__}: {error}")
+
+
+@event("READY")
+class Ready(ReadyData, Event, frozen=True, kw_only=True):
+    """A new session began.  Source: dev-prepare/event-emit/websocket"""
+
+
+@event("RESUMED")
+class Resumed(Event, frozen=True, kw_only=True):
+    """A session goes on; what was missed came before.  Source: dev-prepare/event-emit/websocket"""
+
+
+class _OfGroup(Protocol):
+    @property
+    def group_openid(self) -> str: ...
+
+
+class InGroup:
+    """Events of one group."""
+
+    __slots__ = ()
+
+    @property
+    def lane(self: _OfGroup) -> str:
+        """Names the group."""
+        return f"group:{self.group_openid}"
+
+    def reply_target(self: _OfGroup) -> Target:
+        """Return the group."""
+        return Target(Scene.GROUP, self.group_openid)
+
+
+class GroupMessageEvent(GroupMessage, InGroup, MessageEvent, frozen=True, kw_only=True):
+    """A message in a group, of either kind."""
+
+
+@event("GROUP_AT_MESSAGE_CREATE", Intents.GROUP_AND_C2C_EVENT)
+class GroupAtMessageCreate(GroupMessageEvent, frozen=True, kw_only=True):
+    """Somebody mentioned the bot in a group.  Source: autogen/event/group_at_message_create"""
+
+
+@event("GROUP_MESSAGE_CREATE", Intents.GROUP_AND_C2C_EVENT)
+class GroupMessageCreate(GroupMessageEvent, frozen=True, kw_only=True):
+    """Any message in a group whose owner lets the bot see all.  Source: autogen/event/group_message_create"""
+
+
+@event("C2C_MESSAGE_CREATE", Intents.GROUP_AND_C2C_EVENT)
+class C2CMessageCreate(C2CMessage, MessageEvent, frozen=True, kw_only=True):
+    """A user wrote to the bot.  Source: autogen/event/c2c_message_create"""
+
+    @property
+    def lane(self) -> str:
+        """Names the user."""
+        return f"c2c:{self.author.openid}"
+
+    def reply_target(self) -> Target:
+        """Return the user."""
+        return Target(Scene.C2C, self.author.openid)
+
+
+class ChannelMessageEvent(Message, MessageEvent, frozen=True, kw_only=True):
+    """A message in a guild channel, of either kind."""
+
+    def __post_init__(self) -> None:
+        if not self.channel_id:
+            raise ValueError("the message names no channel")
+
+    @property
+    def lane(self) -> str:
+        """Names the channel."""
+        return f"channel:{self.channel_id}"
+
+    def reply_target(self) -> Target:
+        """Return the channel."""
+        return Target(Scene.CHANNEL, self.channel_id)
+
+
+@event("AT_MESSAGE_CREATE", Intents.PUBLIC_GUILD_MESSAGES)
+class AtMessageCreate(ChannelMessageEvent, frozen=True, kw_only=True):
+    """Somebody mentioned the bot in a channel.  Source: server-inter/channel/message/event"""
+
+
+@event("MESSAGE_CREATE", Intents.GUILD_MESSAGES)
+class MessageCreate(ChannelMessageEvent, frozen=True, kw_only=True):
+    """Any message in a channel; private bots only.  Source: server-inter/channel/message/event"""
+
+
+@event("DIRECT_MESSAGE_CREATE", Intents.DIRECT_MESSAGE)
+class DirectMessageCreate(Message, MessageEvent, frozen=True, kw_only=True):
+    """A guild user wrote to the bot in private.  Source: server-inter/channel/message/event"""
+
+    def __post_init__(self) -> None:
+        if not self.guild_id:
+            raise ValueError("the message names no guild")
+
+    @property
+    def lane(self) -> str:
+        """Names the guild of this private chat."""
+        return f"dms:{self.guild_id}"
+
+    def reply_target(self) -> Target:
+        """Return the private chat."""
+        return Target(Scene.DMS, self.guild_id)
+
+
+@event("INTERACTION_CREATE", Intents.INTERACTION)
+class InteractionCreate(Interaction, Event, Replyable, frozen=True, kw_only=True):
+    """Somebody clicked a button or a menu item; acknowledge it within 5 s.
+
+    Source: autogen/event/interaction_create
+    """
+
+    @property
+    def lane(self) -> str:
+        """Names the conversation, apart from that of its messages: a click does not wait for them."""
+        place = self.conversation
+        return f"interaction:{place.scene.value}:{place.id}" if place else ""
+
+    def reply_target(self) -> Target:
+        """Return the conversation of the click.  Raises: ConfigError where the platform named none."""
+        place = self.conversation
+        if place is None:
+            raise ConfigError(f"the interaction {self.id} names no conversation: there is nowhere to answer")
+        return place
+
+
+class FriendNotice(FriendEvent, Event, frozen=True, kw_only=True):
+    """A user's relation to the bot changed, in any way."""
+
+    @property
+    def lane(self) -> str:
+        """Names the user."""
+        return f"c2c:{self.openid}"
+
+    def reply_target(self) -> Target:
+        """Return the user."""
+        return Target(Scene.C2C, self.openid)
+
+
+@event("FRIEND_ADD", Intents.GROUP_AND_C2C_EVENT)
+class FriendAdd(FriendNotice, Replyable, frozen=True, kw_only=True):
+    """A user added the bot as a friend.  Source: autogen/event/friend_add"""
+
+
+@event("FRIEND_DEL", Intents.GROUP_AND_C2C_EVENT)
+class FriendDel(FriendNotice, frozen=True, kw_only=True):
+    """A user removed the bot from the friends.  Source: autogen/event/friend_del"""
+
+
+@event("C2C_MSG_REJECT", Intents.GROUP_AND_C2C_EVENT)
+class C2CMsgReject(FriendNotice, frozen=True, kw_only=True):
+    """A user switched active messages off.  Source: autogen/event/c2c_msg_reject"""
+
+
+@event("C2C_MSG_RECEIVE", Intents.GROUP_AND_C2C_EVENT)
+class C2CMsgReceive(FriendNotice, Replyable, frozen=True, kw_only=True):
+    """A user switched active messages on.  Source: autogen/event/c2c_msg_receive"""
+
+
+class GroupRobotNotice(GroupRobotEvent, InGroup, Event, frozen=True, kw_only=True):
+    """The bot's place in a group changed, in any way."""
+
+
+@event("GROUP_ADD_ROBOT", Intents.GROUP_AND_C2C_EVENT)
+class GroupAddRobot(GroupRobotNotice, Replyable, frozen=True, kw_only=True):
+    """The bot was added to a group.  Source: autogen/event/group_add_robot"""
+
+
+@event("GROUP_DEL_ROBOT", Intents.GROUP_AND_C2C_EVENT)
+class GroupDelRobot(GroupRobotNotice, frozen=True, kw_only=True):
+    """The bot was removed from a group.  Source: autogen/event/group_del_robot"""
+
+
+@event("GROUP_MSG_REJECT", Intents.GROUP_AND_C2C_EVENT)
+class GroupMsgReject(GroupRobotNotice, frozen=True, kw_only=True):
+    """A group switched active messages off.  Source: autogen/event/group_msg_reject"""
+
+
+@event("GROUP_MSG_RECEIVE", Intents.GROUP_AND_C2C_EVENT)
+class GroupMsgReceive(GroupRobotNotice, Replyable, frozen=True, kw_only=True):
+    """A group switched active messages on.  Source: autogen/event/group_msg_receive"""
+
+
+class GroupMemberNotice(GroupMemberEvent, InGroup, Event, frozen=True, kw_only=True):
+    """Somebody joined or left a group."""
+
+
+@event("GROUP_MEMBER_ADD", Intents.GROUP_MEMBER_EVENT)
+class GroupMemberAdd(GroupMemberNotice, frozen=True, kw_only=True):
+    """Somebody joined a group.  Source: autogen/event/group_member_add"""
+
+
+@event("GROUP_MEMBER_REMOVE", Intents.GROUP_MEMBER_EVENT)
+class GroupMemberRemove(GroupMemberNotice, frozen=True, kw_only=True):
+    """Somebody left a group.  Source: autogen/event/group_member_remove"""
+
+
+# One page names the first bit, two implementations saw the event under the second.
+@event("GROUP_JOIN_REQUEST", Intents.GROUP_MEMBER_EVENT, Intents.GROUP_AND_C2C_EVENT)
+class GroupJoinRequest(GroupJoinRequestEvent, InGroup, Event, frozen=True, kw_only=True):
+    """Somebody asks to join a group that the bot administers.  Source: autogen/event/group_join_request"""

@@ -1,0 +1,40 @@
+"""Guilds, and the private chats that start in them.
+
+Owns the answers of their endpoints; messages are in `messages`.
+"""
+
+from .base import Aware, Body, Id, Model
+
+
+class Guild(Model, frozen=True, kw_only=True):
+    """A guild. `owner`: whether the bot owns it.  Source: server-inter/channel/manage/guild/model"""
+
+    id: Id
+    name: str = ""
+    icon: str = ""
+    owner_id: str = ""
+    owner: bool = False
+    member_count: int = 0
+    max_members: int = 0
+    description: str = ""
+    joined_at: Aware | None = None
+    union_world_id: str = ""
+    union_org_id: str = ""
+
+
+class DMS(Model, frozen=True, kw_only=True):
+    """A private chat with a guild user: messages go to its `guild_id`. `create_time`: seconds of the Unix clock.
+
+    Source: server-inter/message/dms/model
+    """
+
+    guild_id: Id
+    channel_id: str = ""
+    create_time: int = 0
+
+
+class CreateDMSBody(Body, frozen=True, kw_only=True):
+    """Opens a private chat with a user of a guild that the bot is in too."""
+
+    recipient_id: str
+    source_guild_id: str

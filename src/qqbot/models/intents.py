@@ -1,0 +1,53 @@
+"""Intents: what a bot asks the gateway to be told.
+
+Owns the bits and which event needs which; the events enter themselves here.
+"""
+
+from enum import IntFlag
+from typing import Self
+
+
+class Intents(IntFlag):
+    """The bits of IDENTIFY.  Source: dev-prepare/interface-framework/event-emit"""
+
+    GUILDS = 1 << 0
+    GUILD_MEMBERS = 1 << 1
+    GUILD_MESSAGES = 1 << 9
+    GUILD_MESSAGE_REACTIONS = 1 << 10
+    DIRECT_MESSAGE = 1 << 12
+    OPEN_FORUM_EVENT = 1 << 18
+    AUDIO_OR_LIVE_CHANNEL_MEMBER = 1 << 19
+    ENTER_AIO = 1 << 23
+    GROUP_MEMBER_EVENT = 1 << 24
+    GROUP_AND_C2C_EVENT = 1 << 25
+    INTERACTION = 1 << 26
+    MESSAGE_AUDIT = 1 << 27
+    FORUMS_EVENT = 1 << 28
+    AUDIO_ACTION = 1 << 29
+    PUBLIC_GUILD_MESSAGES = 1 << 30
+
+    @classmethod
+    def of(cls, *events: type | str) -> Self:
+        """Return what these event classes, base classes or wire names need.
+
+        A base class needs what its events need, without the bits that only private bots get; `Event`,
+        `UnknownEvent` and names that no class is known for need nothing.
+        """
+        needed = cls(0)
+        for event in events:
+            needed |= _needed.get(event, Intents(0))
+        return needed
+
+
+PRIVATE_ONLY = Intents.GUILD_MESSAGES | Intents.FORUMS_EVENT
+"""The platform closes the connection of a public bot that asks for these."""
+
+_needed: dict[object, Intents] = {}
+
+
+def enter(intents: Intents, event: type, names: tuple[str, ...], bases: tuple[type, ...]) -> None:
+    """Note that `event`, known by `names`, needs `intents`, and so do its `bases`, except for private ones."""
+    for key in (event, *names):
+        _needed[key] = intents
+    for base in bases:
+        _needed[base] = _needed.get(base, Intents(0)) | (intents & ~PRIVATE_ONLY)

@@ -1,0 +1,251 @@
+"""Keyboards: rows of buttons below a markdown message.
+
+Owns the wire form and its limits; a click comes back as `InteractionCreate`.
+Source: server-inter/message/trans/msg-btn
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from itertools import count, filterfalse
+from typing import Self
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import force_setattr, replace
+
+from ..errors import ConfigError
+from .base import Body
+
+MAX_ROWS = 5
+MAX_BUTTONS_IN_ROW = 5
+
+
+class ButtonStyle(IntEnum):
+    """How a button looks. 2 belongs to another kind of keyboard."""
+
+    GREY_OUTLINE = 0
+    BLUE_OUTLINE = 1
+    RED_TEXT = 3
+    BLUE = 4
+
+
+class ButtonActionType(IntEnum):
+    """What a click does."""
+
+    LINK = 0
+    CALLBACK = 1
+    COMMAND = 2
+
+
+class ButtonPermissionType(IntEnum):
+    """Who may click."""
+
+    USERS = 0
+    ADMINS = 1
+    EVERYONE = 2
+    ROLES = 3
+
+
+class ButtonPermission(Body, frozen=True, kw_only=True):
+    """Who may click a button."""
+
+    type: ButtonPermissionType
+    specify_user_ids: tuple[str, ...] | UnsetType = UNSET
+    specify_role_ids: tuple[str, ...] | UnsetType = UNSET
+
+    @classmethod
+    def everyone(cls) -> Self:
+        """Everybody who sees the message."""
+        return cls(type=ButtonPermissionType.EVERYONE)
+
+    @classmethod
+    def admins(cls) -> Self:
+        """The administrators of the group or guild."""
+        return cls(type=ButtonPermissionType.ADMINS)
+
+    @classmethod
+    def users(cls, *ids: str) -> Self:
+        """Only these users.  Raises: ConfigError when there is none."""
+        if not ids:
+            raise ConfigError("ButtonPermission.users() needs at least one user id")
+        return cls(type=ButtonPermissionType.USERS, specify_user_ids=ids)
+
+    @classmethod
+    def roles(cls, *ids: str) -> Self:
+        """Only members with one of these guild roles.  Raises: ConfigError when there is none."""
+        if not ids:
+            raise ConfigError("ButtonPermission.roles() needs at least one role id")
+        return cls(type=ButtonPermissionType.ROLES, specify_role_ids=ids)
+
+
+EVERYONE = ButtonPermission.everyone()
+
+
+class RenderData(Body, frozen=True, kw_only=True):
+    """What a button shows; `visited_label` after a click."""
+
+    label: str
+    visited_label: str
+    style: ButtonStyle
+
+
+class ButtonAction(Body, frozen=True, kw_only=True):
+    """What a click does; `unsupport_tips` is shown by clients that cannot do it."""
+
+    type: ButtonActionType
+    permission: ButtonPermission
+    data: str
+    unsupport_tips: str | UnsetType = UNSET
+    enter: bool | UnsetType = UNSET
+    reply: bool | UnsetType = UNSET
+
+
+class Button(Body, frozen=True, kw_only=True):
+    """One button, made by `link`, `callback` or `command`. The platform shows about 10 characters of a label.
+
+    A button without an id gets one from its keyboard.
+
+    Raises: ConfigError when the label is empty.
+    """
+
+    id: str | UnsetType = UNSET
+    render_data: RenderData
+    action: ButtonAction
+    group_id: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if not self.label.strip():
+            raise ConfigError("a button needs a label: Button.callback('Yes', 'vote:yes')")
+
+    @property
+    def label(self) -> str:
+        """What the button shows before a click."""
+        return self.render_data.label
+
+    @classmethod
+    def link(
+        cls,
+        label: str,
+        url: str,
+        *,
+        button_id: str | UnsetType = UNSET,
+        visited_label: str | None = None,
+        style: ButtonStyle = ButtonStyle.BLUE_OUTLINE,
+        permission: ButtonPermission = EVERYONE,
+    ) -> Self:
+        """Return a button that opens `url`, a web address or that of a mini program.
+
+        Raises: ConfigError when `label` or `url` is empty.
+        """
+        if not url:
+            raise ConfigError(f"the link button {label!r} needs an address")
+        action = ButtonAction(type=ButtonActionType.LINK, permission=permission, data=url)
+        return cls(id=button_id, render_data=_render(label, visited_label, style), action=action)
+
+    @classmethod
+    def callback(
+        cls,
+        label: str,
+        data: str,
+        *,
+        button_id: str | UnsetType = UNSET,
+        visited_label: str | None = None,
+        style: ButtonStyle = ButtonStyle.BLUE_OUTLINE,
+        permission: ButtonPermission = EVERYONE,
+        group_id: str | UnsetType = UNSET,
+    ) -> Self:
+        """Return a button whose click arrives as `InteractionCreate` with `data`.
+
+        A click on one button of a `group_id` greys out the others of that group.
+
+        Raises: ConfigError when `label` is empty.
+        """
+        action = ButtonAction(type=ButtonActionType.CALLBACK, permission=permission, data=data)
+        return cls(id=button_id, render_data=_render(label, visited_label, style), action=action, group_id=group_id)
+
+    @classmethod
+    def command(
+        cls,
+        label: str,
+        text: str,
+        *,
+        enter: bool | UnsetType = UNSET,
+        reply: bool | UnsetType = UNSET,
+        button_id: str | UnsetType = UNSET,
+        visited_label: str | None = None,
+        style: ButtonStyle = ButtonStyle.BLUE_OUTLINE,
+        permission: ButtonPermission = EVERYONE,
+    ) -> Self:
+        """Return a button that puts `text` into the user's input box.
+
+        `enter` sends it at once (C2C only); `reply` quotes the message of the button.
+
+        Raises: ConfigError when `label` or `text` is empty.
+        """
+        if not text:
+            raise ConfigError(f"the command button {label!r} needs a text")
+        action = ButtonAction(type=ButtonActionType.COMMAND, permission=permission, data=text, enter=enter, reply=reply)
+        return cls(id=button_id, render_data=_render(label, visited_label, style), action=action)
+
+
+def _render(label: str, visited_label: str | None, style: ButtonStyle) -> RenderData:
+    shown_after = label if visited_label is None else visited_label
+    return RenderData(label=label, visited_label=shown_after, style=style)
+
+
+class KeyboardRow(Body, frozen=True, kw_only=True):
+    """One row on the wire."""
+
+    buttons: tuple[Button, ...]
+
+
+class KeyboardContent(Body, frozen=True, kw_only=True):
+    """The rows on the wire."""
+
+    rows: tuple[KeyboardRow, ...]
+
+
+class MessageKeyboard(Body, frozen=True, kw_only=True):
+    """A keyboard on the wire."""
+
+    content: KeyboardContent
+
+
+class Keyboard(Struct, frozen=True):
+    """Up to 5 rows of up to 5 buttons: `Keyboard([[Button.callback("Yes", "vote:yes")]])`.
+
+    Buttons without an id are numbered.
+
+    Raises: ConfigError when there is no button, a row is empty, there are too many, or two share an id.
+    """
+
+    rows: Sequence[Sequence[Button]]
+
+    def __post_init__(self) -> None:
+        _check_size(self.rows)
+        used = [button.id for row in self.rows for button in row if button.id is not UNSET]
+        twice = sorted({str(name) for name in used if used.count(name) > 1})
+        if twice:
+            raise ConfigError(f"button ids must be unique in a keyboard; used twice: {', '.join(twice)}")
+        force_setattr(self, "rows", _numbered(self.rows, set(used)))
+
+    @property
+    def wire(self) -> MessageKeyboard:
+        """The keyboard as the platform wants it."""
+        rows = tuple(KeyboardRow(buttons=tuple(row)) for row in self.rows)
+        return MessageKeyboard(content=KeyboardContent(rows=rows))
+
+
+def _check_size(rows: Sequence[Sequence[Button]]) -> None:
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise ConfigError(f"a keyboard has 1 to {MAX_ROWS} rows, this one has {len(rows)}")
+    for number, row in enumerate(rows, 1):
+        if not 1 <= len(row) <= MAX_BUTTONS_IN_ROW:
+            raise ConfigError(f"a keyboard row has 1 to {MAX_BUTTONS_IN_ROW} buttons, row {number} has {len(row)}")
+
+
+def _numbered(rows: Sequence[Sequence[Button]], used: set[str | UnsetType]) -> tuple[tuple[Button, ...], ...]:
+    """Return the rows with an id on each button: its number, or the next one that is free."""
+    free = filterfalse(used.__contains__, map(str, count(1)))
+    return tuple(
+        tuple(replace(button, id=next(free)) if button.id is UNSET else button for button in row) for row in rows
+    )

@@ -1,0 +1,236 @@
+"""Messages as the platform sends them: in events, and as the answer to a send.
+
+Owns the payloads; the events that carry them are in `events`, what a bot writes is in `outgoing`.
+"""
+
+import re
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from .base import Aware, Id, Model
+from .users import Account, GroupMention, Member, User, V2User
+
+
+class MessageAttachment(Model, frozen=True, kw_only=True):
+    """A file that came with a message. `size` is in bytes; `content_type`: "image/png", "voice", "file", ...
+
+    Voice messages carry a wav copy and, where it was recognised, their text.
+
+    Source: server-inter/message/send-receive/event
+    """
+
+    url: str
+    filename: str = ""
+    content_type: str = ""
+    width: int = 0
+    height: int = 0
+    size: int = 0
+    id: str = ""
+    voice_wav_url: str = ""
+    asr_refer_text: str = ""
+
+    @property
+    def address(self) -> str:
+        """The `url` with the scheme that the platform may leave out."""
+        return self.url if "://" in self.url else "https://" + self.url.removeprefix("//")
+
+
+class MessageEmbedThumbnail(Model, frozen=True, kw_only=True):
+    """The small picture of an embed."""
+
+    url: str = ""
+
+
+class MessageEmbedField(Model, frozen=True, kw_only=True):
+    """One line of an embed."""
+
+    name: str = ""
+    value: str = ""
+
+
+class MessageEmbed(Model, frozen=True, kw_only=True):
+    """A card with lines; guilds only.  Source: server-inter/message/type/embed"""
+
+    title: str = ""
+    description: str = ""
+    prompt: str = ""
+    thumbnail: MessageEmbedThumbnail | None = None
+    fields: tuple[MessageEmbedField, ...] = ()
+
+
+class MessageArkObjKv(Model, frozen=True, kw_only=True):
+    """One value of a list item in an ark."""
+
+    key: str
+    value: str = ""
+
+
+class MessageArkObj(Model, frozen=True, kw_only=True):
+    """One list item of an ark."""
+
+    obj_kv: tuple[MessageArkObjKv, ...] = ()
+
+
+class MessageArkKv(Model, frozen=True, kw_only=True):
+    """One variable of an ark: a value, or list items."""
+
+    key: str
+    value: str = ""
+    obj: tuple[MessageArkObj, ...] = ()
+
+
+class MessageArk(Model, frozen=True, kw_only=True):
+    """A card made from a template.  Source: server-inter/message/type/ark"""
+
+    template_id: int
+    kv: tuple[MessageArkKv, ...] = ()
+
+
+class MessageReference(Model, frozen=True, kw_only=True):
+    """Another message, quoted: a guild message id, or in groups and C2C a REFIDX_... index.
+
+    Source: server-inter/message/send-receive/send
+    """
+
+    message_id: str
+    ignore_get_message_error: bool | UnsetType = UNSET
+
+
+class InboundMessage(Model, frozen=True, kw_only=True):
+    """What messages of all scenes have in common."""
+
+    id: Id
+    content: str = ""
+    author: Account = Account()
+    timestamp: Aware | None = None
+    attachments: tuple[MessageAttachment, ...] = ()
+
+    def text_without_mention(self, me: str) -> str:
+        """Return the content without outer blanks and the mention of the user `me` that it starts with.
+
+        Groups and C2C cut that mention themselves; guilds leave `<@!id>`.
+        """
+        return re.sub(rf"^<@!?{re.escape(me)}>", "", self.content.strip()).strip()
+
+
+class Message(InboundMessage, frozen=True, kw_only=True):
+    """A message in a guild channel or a guild private chat; also the answer to sending one.
+
+    `seq_in_channel` orders the messages of one channel. `src_guild_id` is where a private chat was opened.
+
+    Source: server-inter/message/model
+    """
+
+    channel_id: str = ""
+    guild_id: str = ""
+    author: User = User()
+    edited_timestamp: Aware | None = None
+    mention_everyone: bool = False
+    embeds: tuple[MessageEmbed, ...] = ()
+    mentions: tuple[User, ...] = ()
+    member: Member | None = None
+    ark: MessageArk | None = None
+    seq: int = 0
+    seq_in_channel: str = ""
+    message_reference: MessageReference | None = None
+    direct_message: bool = False
+    src_guild_id: str = ""
+    tts: bool = False
+    pinned: bool = False
+    type: int = 0
+    flags: int = 0
+
+
+class MessageScene(Model, frozen=True, kw_only=True):
+    """Where a message was written, and `ext`, extra values written "key=value"."""
+
+    source: str = ""
+    ext: tuple[str, ...] = ()
+    callback_data: str = ""
+
+    def value(self, key: str) -> str | None:
+        """Return the value of `key` in `ext`; values may hold "=" themselves."""
+        pairs = (item.partition("=") for item in self.ext)
+        return next((value for name, _, value in pairs if name == key), None)
+
+
+class ARKData(Model, frozen=True, kw_only=True):
+    """A card that a user sent, such as a shared web page or a place."""
+
+    prompt: str = ""
+    ark_type: str = ""
+    ark_name: str = ""
+    fields: dict[str, object] = msgspec.field(default_factory=dict[str, object])
+
+
+class MsgElement(Model, frozen=True, kw_only=True):
+    """One part of a message that holds others: the message it quotes, or one of a forwarded chat."""
+
+    msg_idx: str = ""
+    author: V2User = V2User()
+    message_type: int = 0
+    content: str = ""
+    attachments: tuple[MessageAttachment, ...] = ()
+    ark_data: ARKData | None = None
+    msg_elements: "tuple[MsgElement, ...]" = ()
+
+
+class V2Message(InboundMessage, frozen=True, kw_only=True):
+    """What messages of groups and C2C have in common.
+
+    `message_type`: 0 text, 3 card, 101 parallel, 102 forwarded chat, 103 quote (`msg_elements` has the quoted one).
+    """
+
+    author: V2User = V2User()
+    message_scene: MessageScene = MessageScene()
+    message_type: int = 0
+    ark_data: ARKData | None = None
+    msg_elements: tuple[MsgElement, ...] = ()
+    msg_idx: str = ""
+    msg_seq: int = 0
+
+    @property
+    def ref_idx(self) -> str | None:
+        """What to pass as `quote=` to quote this message; None where the platform did not say."""
+        return self.message_scene.value("msg_idx") or self.msg_idx or None
+
+
+class GroupMessage(V2Message, frozen=True, kw_only=True):
+    """A message in a group. The bot's mention is cut from `content`; others stay `<@member_openid>`.
+
+    Source: autogen/event/group_message_create
+    """
+
+    group_openid: Id
+    group_id: str = ""
+    mentions: tuple[GroupMention, ...] = ()
+
+
+class C2CMessage(V2Message, frozen=True, kw_only=True):
+    """A message of one user to the bot.
+
+    Raises: ValueError when the author has no openid: nobody could be answered.
+    Source: autogen/event/c2c_message_create
+    """
+
+    def __post_init__(self) -> None:
+        if not self.author.openid:
+            raise ValueError("the author has no openid")
+
+
+class MessageExtInfo(Model, frozen=True, kw_only=True):
+    """`ref_idx`: what to pass as `quote=` to quote the message that was sent."""
+
+    ref_idx: str = ""
+
+
+class MessageSendResult(Model, frozen=True, kw_only=True):
+    """The message that a send made.
+
+    Source: autogen/api/v2_groups_group_openid_messages.post
+    """
+
+    id: str = ""
+    timestamp: Aware | None = None
+    ext_info: MessageExtInfo = MessageExtInfo()

@@ -1,0 +1,193 @@
+"""The Protocols by which the columns of one layer meet: what each needs of another, and no more.
+
+Owns no implementation. `current_lease` names the lease under which the running handler works.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
+from ssl import SSLContext
+from typing import Any, Literal, Protocol, TypedDict
+
+from msgspec import Struct
+
+from .config import ShardPlan
+from .gateway.frames import Frame
+from .models.events import Event
+from .models.gateway import GatewayBot, ResumeState, ShardExit, ShardKey
+
+Clock = Callable[[], float]
+"""Seconds that only go forward."""
+
+LostReason = Literal["taken", "expired", "stopped"]
+
+
+class ConnectOptions(TypedDict, total=False):
+    """How sockets reach the platform; the same for the API and the gateway."""
+
+    proxy: str | None
+    ssl_context: SSLContext | None
+
+
+class TokenSource(Protocol):
+    """Hands out access tokens."""
+
+    async def get(self) -> str:
+        """Return a token that is good for the next call."""
+        ...
+
+    def invalidate(self, token: str) -> None:
+        """Forget `token` if it is still the current one: the platform refused it."""
+        ...
+
+
+class Permit(Protocol):
+    """The right to send one IDENTIFY, for a short time."""
+
+    def usable(self) -> bool:
+        """Whether it may still be used now."""
+        ...
+
+
+class Lease(Protocol):
+    """The right to run one shard, handed out by a session manager."""
+
+    @property
+    def shard(self) -> ShardKey:
+        """Which shard."""
+        ...
+
+    @property
+    def token(self) -> int:
+        """Fencing token: a later owner of the same shard has a larger one."""
+        ...
+
+    def valid(self) -> bool:
+        """Whether this process may act for the shard now; cheap, ask before each dispatch."""
+        ...
+
+    async def wait_lost(self) -> LostReason:
+        """Return when the lease is no longer ours."""
+        ...
+
+    def checkpoint(self, state: ResumeState) -> None:
+        """Note the state; it is written with the next synchronisation."""
+        ...
+
+    async def save(self, state: ResumeState | None) -> None:
+        """Write the state now; None forgets the session.  Raises: LeaseLost."""
+        ...
+
+    def identify_turn(self) -> AbstractAsyncContextManager[None]:
+        """Hold this process's turn to connect for an IDENTIFY: from before the socket opens until it was sent."""
+        ...
+
+    async def identify_permit(self) -> Permit:
+        """Wait until an IDENTIFY may be sent; the turn is held."""
+        ...
+
+
+class GatewaySource(Protocol):
+    """What a session manager asks of the platform, and how many shards the user wants."""
+
+    @property
+    def app_id(self) -> str:
+        """The bot's AppID."""
+        ...
+
+    @property
+    def plan(self) -> ShardPlan:
+        """Which shards the user wants."""
+        ...
+
+    async def fetch(self) -> GatewayBot:
+        """Ask /gateway/bot; waits out an unreachable platform."""
+        ...
+
+
+ShardFactory = Callable[[Lease, GatewayBot, ResumeState | None], Awaitable[ShardExit]]
+"""Runs one shard until it ends by itself; cancelling it drains, saves the state and closes."""
+
+
+class Intake(Protocol):
+    """Where a shard leaves its events."""
+
+    @property
+    def full(self) -> bool:
+        """Whether reading has to wait."""
+        ...
+
+    async def room(self) -> None:
+        """Return when there is room again."""
+        ...
+
+    def begin(self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = ()) -> None:
+        """Start counting a session: everything up to `seq`, and the ranges `done`, is finished."""
+        ...
+
+    def publish(self, frame: Frame, raw: bytes) -> None:
+        """Take one dispatch frame; `raw` is what arrived."""
+        ...
+
+
+class ShardEvent(Struct, frozen=True):
+    """Something that happened to a shard, for logs and metrics.
+
+    `code` is the close code of `closed` and `halted`, `cause` says why in words.
+    """
+
+    kind: Literal["connected", "identified", "resumed", "closed", "halted", "lease_lost"]
+    shard: ShardKey
+    code: int | None = None
+    cause: str = ""
+
+
+Outcome = Literal["handled", "failed", "unwanted", "waiting", "consumed"]
+"""How the bot is done with an event."""
+
+Settled = Callable[[str, Outcome], None]
+"""Called with the event id and the outcome when the bot is done with an event."""
+
+
+class Handler(Protocol):
+    """One registered handler; hashable by identity."""
+
+    @property
+    def name(self) -> str:
+        """How logs call it."""
+        ...
+
+    @property
+    def when(self) -> Callable[[Any], bool] | None:
+        """Whether the handler takes an event of its kind; None: every one."""
+        ...
+
+    @property
+    def function(self) -> Callable[[Any], Awaitable[object]]:
+        """What is awaited with the context."""
+        ...
+
+
+class Handlers(Protocol):
+    """What the dispatcher asks of the router."""
+
+    def wanted(self, name: str) -> bool:
+        """Whether any handler could take an event of this wire name."""
+        ...
+
+    def match(self, event: Event) -> Sequence[Handler]:
+        """Return the handlers for events of this kind, in order of registration."""
+        ...
+
+    def context(self, event: Event, frame: Frame, raw: bytes, lease: Lease) -> object:
+        """Return what the handlers are called with."""
+        ...
+
+    async def report(self, context: object, error: Exception, handler: str) -> None:
+        """Tell the user that a handler failed. Must not raise."""
+        ...
+
+
+ShardListener = Callable[[ShardEvent], None]
+
+current_lease: ContextVar[Lease | None] = ContextVar("qqbot_current_lease", default=None)

@@ -1,0 +1,293 @@
+"""`LocalSessionManager`: all shards, or a fixed part of them, in this process.
+
+Owns the leases, the pace of IDENTIFYs, the daily budget and the number of shards. It coordinates with nobody:
+two processes that run the same shards reset each other's sessions.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from ..config import ShardPlan
+from ..errors import ConfigError, GatewayHalted, Hint
+from ..models.gateway import GatewayBot, ResumeState, ShardKey
+from ..ports import Clock, GatewaySource, LostReason, ShardFactory
+from .base import ClusterView, ManagerEvent, ShardView
+from .permits import WINDOW_SECONDS, Budget, IdentifyPacer
+
+log = logging.getLogger(__name__)
+
+STOP_MARGIN_SECONDS = 15.0
+SHORTEST_BUDGET_WAIT, LONGEST_BUDGET_FLOOR = 1.0, 30.0  # /gateway/bot may be asked twice a minute
+FENCING_TOKEN = 1  # nobody else can own a shard, so one token serves all
+
+
+class LocalSessionManager:
+    """Runs every shard of the plan in this process. May be run again after it was stopped.
+
+    `window`: seconds in which max_concurrency sessions may be created.
+    """
+
+    def __init__(self, *, window: float = WINDOW_SECONDS, clock: Clock = time.monotonic) -> None:
+        self._window = window
+        self._clock = clock
+        self._run: _Run | None = None
+        self._watchers: set[asyncio.Queue[ManagerEvent | None]] = set()
+
+    async def run(self, gateway: GatewaySource, start: ShardFactory) -> None:
+        """Run shards until `stop`; waits out an empty budget.
+
+        Raises: GatewayHalted when the platform says stop, ConfigError while another run is in progress, and
+        whatever `start` raises.
+        """
+        if self._run is not None:
+            raise ConfigError("this session manager is running already: give each bot its own")
+        gate = _IdentifyGate(gateway, self._window, self._clock)
+        run = self._run = _Run(gateway.plan, gate, start, self._tell)
+        try:
+            await run.serve()
+        finally:
+            self._run = None
+            self._tell(None)
+
+    async def stop(self, *, drain: float = 10.0) -> None:
+        """End `run`: shards get `drain` seconds to finish. Without a run in progress it does nothing."""
+        if self._run is not None:
+            await self._run.stop(drain + STOP_MARGIN_SECONDS)
+
+    async def snapshot(self) -> ClusterView:
+        """Return the shards that run now."""
+        return ClusterView() if self._run is None else self._run.view()
+
+    def watch(self) -> AsyncIterator[ManagerEvent]:
+        """Iterate over what happens from now on, until `run` ends."""
+        queue: asyncio.Queue[ManagerEvent | None] = asyncio.Queue()
+        self._watchers.add(queue)
+        return self._events(queue)
+
+    async def _events(self, queue: "asyncio.Queue[ManagerEvent | None]") -> AsyncIterator[ManagerEvent]:
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+        finally:
+            self._watchers.discard(queue)
+
+    def _tell(self, event: ManagerEvent | None) -> None:
+        for queue in self._watchers:
+            queue.put_nowait(event)
+
+
+class _Permit:
+    """Good until a moment of `clock`."""
+
+    def __init__(self, until: float, clock: Clock) -> None:
+        self._until = until
+        self._clock = clock
+
+    def usable(self) -> bool:
+        return self._clock() <= self._until
+
+
+class _Lease:
+    """A shard is ours for as long as its task runs."""
+
+    def __init__(self, shard: ShardKey, gate: "_IdentifyGate") -> None:
+        self.shard = shard
+        self.token = FENCING_TOKEN
+        self.identify_turn = gate.turn
+        self.identify_permit = gate.permit
+        self._ended = asyncio.Event()
+
+    def valid(self) -> bool:
+        return not self._ended.is_set()
+
+    async def wait_lost(self) -> LostReason:
+        await self._ended.wait()
+        return "stopped"
+
+    def checkpoint(self, state: ResumeState) -> None:
+        """Nothing is kept beyond the process."""
+
+    async def save(self, state: ResumeState | None) -> None:
+        """Nothing is kept beyond the process."""
+
+    def end(self) -> None:
+        self._ended.set()
+
+
+class _IdentifyGate:
+    """Turns, permits and the budget of one process."""
+
+    def __init__(self, gateway: GatewaySource, window: float, clock: Clock) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        self._pacer = IdentifyPacer(1, window=window)
+        self._budget = Budget(1, 1, 0, clock())
+        self._turns = asyncio.Semaphore(1)
+        self._taking = asyncio.Lock()
+        self._affording = asyncio.Lock()
+        self._waiting = 0
+
+    async def ask(self) -> GatewayBot:
+        """Ask /gateway/bot and note what it says about pace and budget."""
+        info = await self._gateway.fetch()
+        limit = info.session_start_limit
+        self._budget = Budget(limit.total, limit.remaining, limit.reset_seconds, self._clock())
+        self._pacer.resize(limit.max_concurrency)
+        return info
+
+    async def open(self, shards: int, concurrency: int) -> None:
+        """Wait until all of `shards` can be identified; then `concurrency` of them at a time may connect."""
+        await self._afford(shards)
+        self._turns = asyncio.Semaphore(max(concurrency, 1))
+
+    @property
+    def remaining(self) -> int:
+        return self._budget.remaining
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        self._waiting += 1
+        try:
+            async with self._turns:
+                await self._afford(self._waiting)
+                yield
+        finally:
+            self._waiting -= 1
+
+    async def permit(self) -> _Permit:
+        async with self._taking:
+            while (wait := self._pacer.ready_at(self._clock()) - self._clock()) > 0:  # noqa: ASYNC110 - only time ends it
+                await asyncio.sleep(wait)
+            self._budget.spend()
+            return _Permit(self._pacer.take(self._clock()), self._clock)
+
+    async def _afford(self, needed: int) -> None:
+        """Wait until the budget covers `needed` sessions."""
+        async with self._affording:
+            floor = SHORTEST_BUDGET_WAIT
+            while not self._budget.covers(needed):
+                wait = max(self._budget.renewed_in(self._clock()), floor)
+                log.warning(
+                    "the platform allows %d more sessions, %d are needed: waiting %.0f s until it renews the allowance",
+                    self._budget.remaining,
+                    needed,
+                    wait,
+                )
+                await asyncio.sleep(wait)
+                await self.ask()
+                floor = min(2 * floor, LONGEST_BUDGET_FLOOR)
+
+
+class _Run:
+    """One run of the manager, in one event loop."""
+
+    def __init__(
+        self, plan: ShardPlan, gate: _IdentifyGate, start: ShardFactory, tell: Callable[[ManagerEvent], None]
+    ) -> None:
+        self._plan = plan
+        self._gate = gate
+        self._start = start
+        self._tell = tell
+        self._leases: list[_Lease] = []
+        self._shards: list[asyncio.Task[None]] = []
+        self._rounds: asyncio.Task[None] | None = None
+        self._round_over = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._error: Exception | None = None
+
+    async def serve(self) -> None:
+        """Run until `stop`, or until something is wrong."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._rounds = group.create_task(self._run_rounds(), name="qqbot sessions")
+        finally:
+            self._ended.set()
+        if self._error is not None:
+            raise self._error
+
+    async def stop(self, seconds: float) -> None:
+        """Cancel the shards, and once more those that have not ended after `seconds`."""
+        if self._rounds is not None and not self._rounds.cancelling():
+            self._rounds.cancel()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            for shard in self._shards:
+                shard.cancel()
+
+    def view(self) -> ClusterView:
+        """Return the shards that run now."""
+        shards = tuple(ShardView(lease.shard, lease.token) for lease in self._leases if lease.valid())
+        return ClusterView(shards, self._gate.remaining)
+
+    async def _run_rounds(self) -> None:
+        """Run all shards, again with a larger number of them when the platform asks for it."""
+        try:
+            info = await self._gate.ask()
+            for generation in itertools.count():
+                count, indices = self._plan.resolve(info.shards)
+                await self._gate.open(len(indices), info.session_start_limit.max_concurrency)
+                await self._run_shards(info, [ShardKey(generation, index, count) for index in indices])
+                if self._error is not None:
+                    return
+                info = await self._ask_for_more(count)
+        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
+            self._fail(error)
+
+    async def _run_shards(self, info: GatewayBot, keys: list[ShardKey]) -> None:
+        """Run one task a shard until the first of them ends; then end the others."""
+        self._round_over.clear()
+        self._leases = [_Lease(key, self._gate) for key in keys]
+        async with asyncio.TaskGroup() as group:
+            self._shards = [
+                group.create_task(self._run_shard(lease, info), name=f"qqbot shard {lease.shard}")
+                for lease in self._leases
+            ]
+            await self._round_over.wait()
+            for shard in self._shards:
+                shard.cancel()
+
+    async def _run_shard(self, lease: _Lease, info: GatewayBot) -> None:
+        self._tell(ManagerEvent("claimed", lease.shard))
+        try:
+            await self._start(lease, info, None)
+        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
+            self._fail(error)
+        finally:
+            lease.end()
+            self._tell(ManagerEvent("released", lease.shard))
+            self._round_over.set()
+
+    def _fail(self, error: Exception) -> None:
+        """Keep the first error for `serve`; those that follow while the others end are only logged."""
+        if self._error is not None:
+            log.error("a shard failed while the shards were being ended", exc_info=error)
+            return
+        self._error = error
+        if isinstance(error, GatewayHalted):
+            self._tell(ManagerEvent("halted", code=error.code))
+
+    async def _ask_for_more(self, count: int) -> GatewayBot:
+        """Return what /gateway/bot says now that `count` shards are too few.
+
+        Raises: GatewayHalted when it recommends no more, or the user fixed the number.
+        """
+        info = await self._gate.ask()
+        wanted, _ = self._plan.resolve(info.shards)
+        if not self._plan.fixed and wanted > count:
+            log.warning("%d shards are too few for the platform: starting over with %d", count, wanted)
+            return info
+        enough = info.shards if info.shards > count else 2 * count
+        raise GatewayHalted(
+            4011,
+            f"too many guilds for {count} shards",
+            Hint(
+                f"请把分片数设为 {enough}：Bot(shards={enough}) 或 QQBOT_SHARDS={enough}",
+                f"set the number of shards to {enough}: Bot(shards={enough}) or QQBOT_SHARDS={enough}",
+            ),
+        )

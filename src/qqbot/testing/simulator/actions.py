@@ -1,0 +1,126 @@
+"""What people do: write a message, press a button. Each becomes an event, and may wait for the bot's answer."""
+
+from dataclasses import dataclass, field
+
+from . import identity, payloads
+from .exchanges import Exchange
+from .platform import Click, Platform
+from .wire import JsonObject, is_array, object_of, objects_of, text_of
+from .world import Conversation, Message, Person
+
+TIMEOUT = 5.0
+"""Seconds to wait for the bot."""
+
+QUIET = 0.3
+"""Seconds of silence after which a bot in another process counts as done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """An event about to be pushed, and the message that shows it in the chat."""
+
+    event_id: str
+    kind: str
+    body: JsonObject
+    shown: Message
+    click: Click | None = field(default=None)
+
+
+class Actions:
+    """The people of one platform, acting."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def message(
+        self, person: Person, where: Conversation, text: str, *, mention: bool, attachments: list[JsonObject]
+    ) -> Deed:
+        """Return the event of a message."""
+        world = self._platform.world
+        is_v2 = where.scene in ("group", "c2c")
+        message_id = identity.message_id() if is_v2 else identity.guild_message_id()
+        message = self._shown(message_id, where, person, text)
+        kind = payloads.message_kind(where, mention)
+        body = payloads.message_body(world, message, person, mention=mention, attachments=attachments)
+        if not is_v2:
+            message.guild = body
+        return Deed(identity.event_id(kind), kind, body, message)
+
+    def click(self, person: Person, message_id: str, button: str) -> Deed:
+        """Return the event of a button press; `button` is an id or a label.
+
+        Raises: ValueError where there is no such button, or the person may not press it.
+        """
+        message = self._platform.world.message(message_id)
+        if message is None:
+            raise ValueError(f"there is no message {message_id}")
+        found = _find_button(message, button)
+        action = object_of(found, "action")
+        _check_permission(object_of(action, "permission"), person)
+        match action.get("type"):
+            case 1:  # callback
+                return self._press(person, message, found)
+            case 2:  # command: the client writes it into the input box
+                text = text_of(action, "data")
+                return self.message(person, message.conversation, text, mention=True, attachments=[])
+            case kind:
+                raise ValueError(f"the button {button!r} (action type {kind}) sends no event")
+
+    def _press(self, person: Person, message: Message, button: JsonObject) -> Deed:
+        label = text_of(object_of(button, "render_data"), "label")
+        shown = self._shown(identity.trace_id(), message.conversation, person, f"{person.name} pressed “{label}”")
+        shown.kind = "click"
+        body = payloads.click_body(
+            self._platform.settings.app_id,
+            message,
+            person,
+            button_id=text_of(button, "id"),
+            data=text_of(object_of(button, "action"), "data"),
+            timestamp=shown.time,
+        )
+        event_id = identity.event_id("INTERACTION_CREATE")
+        return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id))
+
+    def _shown(self, message_id: str, where: Conversation, person: Person, text: str) -> Message:
+        clock = self._platform.clock
+        return Message(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
+
+    def do(self, deed: Deed) -> int:
+        """Show it in the chat and push its event; return how many sessions got it."""
+        self._platform.world.add(deed.shown)
+        if deed.click is not None:
+            self._platform.clicks[text_of(deed.body, "id")] = deed.click
+        return self._platform.push(deed.kind, deed.body, event_id=deed.event_id).receivers
+
+    async def do_and_wait(self, deed: Deed, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
+        """Do it once the bot is there, and return when the bot is done with it; times in seconds."""
+        await self._platform.gateway.wait_session(timeout)
+        exchanges = self._platform.exchanges
+        with exchanges.opened(deed.event_id, deed.shown.id, deed.shown.conversation) as exchange:
+            if self.do(deed):
+                await exchanges.finish(exchange, timeout=timeout, quiet=quiet)
+        return exchange
+
+
+def _find_button(message: Message, button: str) -> JsonObject:
+    rows = objects_of(object_of(message.keyboard or {}, "content"), "rows")
+    buttons = [each for row in rows for each in objects_of(row, "buttons")]
+    for each in buttons:
+        if text_of(each, "id") == button:
+            return each
+    for each in buttons:
+        if text_of(object_of(each, "render_data"), "label") == button:
+            return each
+    labels = [text_of(object_of(each, "render_data"), "label") for each in buttons]
+    raise ValueError(f"there is no button {button!r}; the message has {labels}")
+
+
+def _check_permission(permission: JsonObject, person: Person) -> None:
+    named = permission.get("specify_user_ids")
+    match permission.get("type"):
+        case 0 if not (is_array(named) and person.id in named):
+            raise ValueError(f"{person.name} is not among those who may press this button")
+        case 1 if person.role not in ("admin", "owner"):
+            raise ValueError(f"only admins may press this button; {person.name} is a {person.role}")
+        case _:
+            pass

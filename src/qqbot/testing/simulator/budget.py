@@ -1,0 +1,91 @@
+"""How often a bot may identify: so many at once, so many a day; and how often it may ask for the gateway.
+
+Pacing is real time, the daily budget and the calls a minute are business time. Source: openapi/wss/shard_url_get.
+"""
+
+import time
+from collections import deque
+
+from .clock import Clock
+from .wire import JsonObject
+
+DAY = 86400.0
+
+# Two frames sent 5 s apart can arrive a little closer together.
+_ARRIVAL_JITTER = 0.1
+
+
+class IdentifyBudget:
+    """The session_start_limit, enforced.
+
+    `window`: seconds in which at most `max_concurrency` identifies may arrive.
+    """
+
+    def __init__(self, clock: Clock, *, total: int, max_concurrency: int, window: float) -> None:
+        self._clock = clock
+        self._recent: deque[float] = deque()
+        self._resets_at = clock.now() + DAY
+        self.total = total
+        self.remaining = total
+        self.max_concurrency = max_concurrency
+        self.window = window
+
+    def limit(
+        self, total: int | None, remaining: int | None, reset_after: float | None, max_concurrency: int | None
+    ) -> None:
+        """Set what is given; `reset_after` in seconds."""
+        self.total = self.total if total is None else total
+        self.remaining = self.remaining if remaining is None else remaining
+        self.max_concurrency = max_concurrency or self.max_concurrency
+        if reset_after is not None:
+            self._resets_at = self._clock.now() + reset_after
+
+    def take(self) -> str | None:
+        """Count one identify; return what it violates, or None."""
+        self._renew()
+        now = time.monotonic()
+        while self._recent and now - self._recent[0] > self.window - _ARRIVAL_JITTER:
+            self._recent.popleft()
+        self._recent.append(now)
+        if len(self._recent) > self.max_concurrency:
+            return f"{len(self._recent)} identifies within {self.window:g} s, max_concurrency is {self.max_concurrency}"
+        if self.remaining <= 0:
+            return f"identify beyond the daily budget of {self.total}"
+        self.remaining -= 1
+        return None
+
+    def document(self) -> JsonObject:
+        """Return the session_start_limit of /gateway/bot."""
+        self._renew()
+        return {
+            "total": self.total,
+            "remaining": self.remaining,
+            "reset_after": max(0, int(1000 * (self._resets_at - self._clock.now()))),
+            "max_concurrency": self.max_concurrency,
+        }
+
+    def _renew(self) -> None:
+        if (now := self._clock.now()) >= self._resets_at:
+            self.remaining = self.total
+            self._resets_at = now + DAY
+
+
+class CallLimit:
+    """A bucket of `burst` calls that fills again at `per_minute`."""
+
+    def __init__(self, clock: Clock, *, per_minute: float, burst: int) -> None:
+        self._clock = clock
+        self._rate = per_minute / 60
+        self._burst = burst
+        self._level = float(burst)
+        self._then = clock.now()
+
+    def take(self) -> bool:
+        """Count one call; return whether it is allowed."""
+        now = self._clock.now()
+        self._level = min(self._burst, self._level + (now - self._then) * self._rate)
+        self._then = now
+        if self._level < 1:
+            return False
+        self._level -= 1
+        return True

@@ -1,0 +1,26 @@
+"""What an endpoint gets and gives: one checked call, one answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .platform import Platform
+from .wire import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that passed authorization and the body check: path parameters, query, and known body fields."""
+
+    params: dict[str, str]
+    query: dict[str, str]
+    body: JsonObject
+
+
+Endpoint = Callable[[Platform, Call], object]
+"""Serves a call: returns the document of the answer, or None for an empty one.  Raises: Refusal."""
+
+
+def limit_of(call: Call, default: int, most: int) -> int:
+    """Return the page size that the query asks for."""
+    text = call.query.get("limit", "")
+    return min(max(int(text), 1), most) if text.isascii() and text.isdigit() and len(text) < 10 else default

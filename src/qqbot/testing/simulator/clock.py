@@ -1,0 +1,40 @@
+"""The platform's business time: reply windows, token life, quotas, media life.
+
+It runs with the monotonic clock and can be moved forward. Liveness of sockets and identify pacing are real time
+and not measured here.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta, timezone
+
+_BEIJING = timezone(timedelta(hours=8))
+
+
+class Clock:
+    """Seconds that only go forward, as fast as real time or by `advance`."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+        self._started = time.monotonic()
+        self._started_at = datetime.now(UTC)
+
+    def now(self) -> float:
+        """Return the time in seconds; only differences mean something."""
+        return time.monotonic() + self._ahead
+
+    async def advance(self, *, seconds: float = 0.0, minutes: float = 0.0, hours: float = 0.0) -> None:
+        """Move forward, and let the tasks of the loop run once.  Raises: ValueError for a negative time."""
+        step = seconds + 60 * minutes + 3600 * hours
+        if step < 0:
+            raise ValueError("the clock only goes forward")
+        self._ahead += step
+        await asyncio.sleep(0)
+
+    def date(self) -> datetime:
+        """Return the date and time that the platform writes into messages, in its +08:00."""
+        return (self._started_at + timedelta(seconds=self.now() - self._started)).astimezone(_BEIJING)
+
+    def timestamp(self) -> str:
+        """Return `date()` as RFC 3339 text, whole seconds."""
+        return self.date().isoformat(timespec="seconds")

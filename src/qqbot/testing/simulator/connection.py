@@ -1,0 +1,174 @@
+"""One websocket of the gateway: an outbox with one writer, one reader, one watch over the heartbeats.
+
+Knows frames, not their meaning: what arrives goes to a `Receiver`. The writer alone sends, so that a bot that
+does not read never keeps the reader from its heartbeats.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections import deque
+from typing import Protocol
+
+from aiohttp import WSMsgType, web
+
+from . import wire
+from .journal import Journal
+from .sessions import Session, Shard
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
+
+
+class Receiver(Protocol):
+    """Decides what to do with payloads."""
+
+    def opened(self, connection: "Connection") -> None:
+        """A connection is there."""
+        ...
+
+    def received(self, connection: "Connection", data: str | bytes) -> None:
+        """A payload has come."""
+        ...
+
+    def announced(self, connection: "Connection", kind: str) -> None:
+        """READY or RESUMED has been sent."""
+        ...
+
+    def ended(self, connection: "Connection") -> None:
+        """The connection is gone."""
+        ...
+
+
+class Connection:
+    """One connection of a bot.
+
+    `closed_by` is "platform", "bot" or "" while it is open; `code` the close code, 1006 where there was none.
+    `opened_at` is monotonic, in seconds.
+    """
+
+    def __init__(self, number: int, journal: Journal, heartbeat_interval: float) -> None:
+        self.number = number
+        self.opened_at = time.monotonic()
+        self.shard: Shard | None = None
+        self.session: Session | None = None
+        self.ready = False
+        self.acks = True
+        self.closed_by = ""
+        self.code: int | None = None
+        self._journal = journal
+        self._allowed_silence = 2 * heartbeat_interval
+        self._last_beat = self.opened_at
+        self._outbox: deque[str | tuple[int, str]] = deque()
+        self._wake = asyncio.Event()
+        self._ws: web.WebSocketResponse | None = None
+        self._transport: asyncio.Transport | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether neither side has ended it."""
+        return not self.closed_by
+
+    async def run(self, request: web.Request, receiver: Receiver) -> web.WebSocketResponse:
+        """Serve the connection until it ends."""
+        ws = self._ws = web.WebSocketResponse(compress=False, timeout=1.0, max_msg_size=1 << 20)
+        await ws.prepare(request)
+        transport = request.transport
+        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+        receiver.opened(self)
+        try:
+            await self._serve(ws, receiver)
+        finally:
+            self._note_end("bot", ws.close_code)
+            receiver.ended(self)
+        return ws
+
+    async def _serve(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            others = (tasks.create_task(self._write(ws, receiver)), tasks.create_task(self._watch()))
+            try:
+                await self._read(ws, receiver)
+            finally:
+                for task in others:
+                    task.cancel()
+
+    async def _read(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
+        while (message := await ws.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            data: str | bytes = message.data
+            receiver.received(self, data)
+
+    async def _write(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                while not ws.closed and await self._send_next(ws, receiver):
+                    pass
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _send_next(self, ws: web.WebSocketResponse, receiver: Receiver) -> bool:
+        if self._outbox:
+            item = self._outbox.popleft()
+            if isinstance(item, str):
+                await ws.send_str(item)
+            else:
+                await ws.close(code=item[0], message=item[1].encode())
+            return True
+        if self.session is None or (dispatch := self.session.take()) is None:
+            return False
+        self.session.mark_sent(dispatch)
+        self._journal.frame("to_bot", self.shard, 0, dispatch.type, dispatch.text)
+        await ws.send_str(dispatch.text)
+        if not dispatch.event_id:
+            receiver.announced(self, dispatch.type)
+        return True
+
+    async def _watch(self) -> None:
+        while (left := self._last_beat + self._allowed_silence - time.monotonic()) > 0:  # noqa: ASYNC110 -- the deadline moves
+            await asyncio.sleep(left)
+        self.close(4009, "heartbeat timeout")
+
+    # What the receiver asks for
+
+    def beat(self) -> None:
+        """Note a heartbeat."""
+        self._last_beat = time.monotonic()
+
+    def wake(self) -> None:
+        """Something is to be sent."""
+        self._wake.set()
+
+    def send(self, op: int, body: object = None) -> None:
+        """Queue a payload that is no dispatch."""
+        text = wire.dump({"op": op} if body is None else {"op": op, "d": body})
+        self._journal.frame("to_bot", self.shard, op, None, text)
+        self._queue(text)
+
+    def send_raw(self, text: str) -> None:
+        """Queue any text as a frame."""
+        self._journal.frame("to_bot", self.shard, None, None, text)
+        self._queue(text)
+
+    def close(self, code: int, reason: str) -> None:
+        """Queue a close frame; nothing more is sent or taken after it."""
+        if self.open:
+            self._note_end("platform", code)
+            self._queue((code, reason))
+
+    def drop(self) -> None:
+        """End the TCP connection with a reset."""
+        if self._transport is None or not self.open:
+            return
+        self._note_end("platform", 1006)
+        raw = self._transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
+
+    def _note_end(self, by: str, code: int | None) -> None:
+        if self.open:
+            self.closed_by, self.code = by, code or 1006
+
+    def _queue(self, item: str | tuple[int, str]) -> None:
+        self._outbox.append(item)
+        self._wake.set()

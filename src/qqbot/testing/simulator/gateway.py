@@ -1,0 +1,411 @@
+"""The gateway: what the platform answers to each payload, and the record of who identified when.
+
+Owns connections and sessions together; the socket itself is `connection`, numbering and replay are `sessions`.
+Source: dev-prepare/event-emit/websocket.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import TypedDict
+
+from aiohttp import web
+
+from . import wire
+from .budget import IdentifyBudget
+from .connection import Connection
+from .faults import Fault, Faults
+from .journal import Journal
+from .sessions import Route, Session, SessionTable, Shard
+from .tables import Tables
+from .tokens import TokenDesk
+from .wire import JsonObject
+
+CREATE_SESSION_ERROR = 4903
+
+
+class Identify(TypedDict):
+    """One IDENTIFY as it arrived. `time` is monotonic, in seconds."""
+
+    time: float
+    shard: Shard | None
+    intents: int | None
+    connection: int
+
+
+class Resume(TypedDict):
+    """One RESUME as it arrived. `time` is monotonic, in seconds; `shard` None where the session is unknown."""
+
+    time: float
+    session_id: str
+    seq: int | None
+    shard: Shard | None
+    connection: int
+
+
+class Counter:
+    """Counts something that tests wait for; what happened before the last `mark` does not count."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._seen = 0
+        self._changed = asyncio.Event()
+
+    def add(self) -> None:
+        """It happened."""
+        self.total += 1
+        self._changed.set()
+
+    def mark(self) -> None:
+        """Wait only for what happens from now on."""
+        self._seen = self.total
+
+    async def next(self) -> None:
+        """Return when it has happened once more than at the last mark or return."""
+        while self.total <= self._seen:
+            self._changed.clear()
+            await self._changed.wait()
+        self._seen += 1
+
+
+class Gateway:
+    """Serves the websockets of one bot.
+
+    `may_use_private`: whether the bot may ask for the intents of private bots.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        tokens: TokenDesk,
+        budget: IdentifyBudget,
+        journal: Journal,
+        *,
+        user: Callable[[], JsonObject],
+        may_use_private: bool,
+        heartbeat_interval: float,
+        limit_shards: Callable[[int], None],
+    ) -> None:
+        self._tables = tables
+        self._tokens = tokens
+        self._budget = budget
+        self._journal = journal
+        self._user = user
+        self._may_use_private = may_use_private
+        self._limit_shards = limit_shards
+        self.heartbeat_interval = heartbeat_interval
+        self.sessions = SessionTable()
+        self.connections: list[Connection] = []
+        self.identifies: list[Identify] = []
+        self.resumes: list[Resume] = []
+        self.identified = Counter()
+        self.resumed = Counter()
+        self._became_ready = asyncio.Event()
+        self.faults = Faults(self._strike, self._set_limit)
+
+    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one websocket."""
+        connection = Connection(len(self.connections) + 1, self._journal, self.heartbeat_interval)
+        self.connections.append(connection)
+        return await connection.run(request, self)
+
+    def close_all(self) -> None:
+        """End all connections: the platform goes away."""
+        for connection in self.connections:
+            connection.close(1001, "going away")
+
+    def deliver(self, kind: str, event_id: str, document: object, body: str, shard: int | None) -> int:
+        """Give an event to all sessions that it belongs to; return how many these are."""
+        intent = self._tables.intent_of(kind)
+        return self.sessions.deliver(kind, event_id, body, intent=intent, routes=Route(document, shard))
+
+    def ready_connections(self, shard: int | None = None) -> list[Connection]:
+        """Return the connections that are READY or RESUMED."""
+        return [
+            connection
+            for connection in self.connections
+            if connection.ready and connection.open and shard in (None, (connection.shard or (None,))[0])
+        ]
+
+    async def wait_session(self, timeout: float) -> None:
+        """Return when there is a session, or after `timeout` seconds."""
+        if not self.sessions.all():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self.wait_ready(1)
+
+    async def wait_ready(self, count: int) -> None:
+        """Return when this many shards are READY or RESUMED at once."""
+        while len(self.ready_connections()) < count:
+            self._became_ready.clear()
+            await self._became_ready.wait()
+
+    # Connections report here
+
+    def opened(self, connection: Connection) -> None:
+        """Say HELLO."""
+        if self.faults.take("no_hello", None) is None:
+            connection.send(10, {"heartbeat_interval": int(1000 * self.heartbeat_interval)})
+
+    def ended(self, connection: Connection) -> None:
+        """Keep the session for a RESUME."""
+        if connection.session is not None and connection.session.listener is connection:
+            connection.session.listener = None
+        connection.ready = False
+        self._publish()
+
+    def received(self, connection: Connection, data: str | bytes) -> None:
+        """Answer one payload."""
+        if not connection.open:
+            return
+        try:
+            frame = wire.parse_object(data)
+        except ValueError:
+            self._journal.frame("from_bot", connection.shard, None, None, _shown(data))
+            connection.close(4002, "invalid payload")
+            return
+        op = frame.get("op")
+        self._journal.frame("from_bot", connection.shard, op if wire.is_integer(op) else None, None, _masked(frame))
+        self._answer(connection, op, frame.get("d"))
+
+    def _answer(self, connection: Connection, op: object, body: object) -> None:
+        match op:
+            case 1:
+                self._heartbeat(connection)
+            case 2 | 6 if connection.session is not None:
+                connection.close(4005, "already authenticated")
+            case 2:
+                self._identify(connection, body)
+            case 6:
+                self._resume(connection, body)
+            case int() if op in self._tables.opcodes and connection.session is None:
+                connection.close(4003, "not authenticated")
+            case 11:
+                pass  # the bot acknowledges a heartbeat of ours
+            case _:
+                connection.close(4001, "invalid opcode")
+
+    def _heartbeat(self, connection: Connection) -> None:
+        connection.beat()
+        if connection.acks:
+            connection.send(11)
+
+    # IDENTIFY
+
+    def _identify(self, connection: Connection, body: object) -> None:
+        document = body if wire.is_object(body) else {}
+        shard, intents = _shard_of(document), document.get("intents")
+        mask = intents if wire.is_integer(intents) else None
+        self.identifies.append(Identify(time=time.monotonic(), shard=shard, intents=mask, connection=connection.number))
+        connection.shard = shard
+        violation = self._budget.take()
+        if self._identify_fault(connection):
+            return
+        if (refusal := self._refusal(document, shard)) is not None:
+            connection.close(*refusal)
+        elif violation is not None:
+            self._journal.violation(violation)
+            self._invalidate(connection, CREATE_SESSION_ERROR, f"create session error: {violation}")
+        elif mask is not None and mask & self._forbidden():
+            self._invalidate(connection, 4014, "disallowed intents")
+        elif shard is not None and mask is not None:
+            self._ready(connection, self.sessions.create(shard, mask))
+
+    def _identify_fault(self, connection: Connection) -> bool:
+        if self.faults.take("swallow_identify", connection.shard):
+            return True
+        if fault := self.faults.take("close_on_identify", connection.shard):
+            self._close(connection, fault.code or 4000, fault.reason)
+            return True
+        if fault := self.faults.take("op9_on_identify", connection.shard):
+            self._invalidate(connection, fault.code, fault.reason)
+            return True
+        return False
+
+    def _refusal(self, document: JsonObject, shard: Shard | None) -> tuple[int, str] | None:
+        token, intents = document.get("token"), document.get("intents")
+        if not isinstance(token, str) or not wire.is_integer(intents):
+            return 4002, "invalid payload"
+        if not token.startswith("QQBot ") or not self._tokens.accepts(token.removeprefix("QQBot ")):
+            return 4004, "authentication failed"
+        if shard is None:
+            return 4010, "invalid shard"
+        if intents < 0 or intents & ~self._tables.known_intents:
+            return 4013, "invalid intents"
+        return None
+
+    def _forbidden(self) -> int:
+        return 0 if self._may_use_private else self._tables.private_intents
+
+    def _invalidate(self, connection: Connection, code: int | None, reason: str, *, resumable: bool = False) -> None:
+        connection.send(9, resumable)
+        if code is not None:
+            self._close(connection, code, reason)
+
+    def _ready(self, connection: Connection, session: Session) -> None:
+        self._attach(connection, session)
+        body = {"version": 1, "session_id": session.id, "user": self._user(), "shard": session.shard}
+        session.announce("READY", wire.dump(body))
+
+    # RESUME
+
+    def _resume(self, connection: Connection, body: object) -> None:
+        document = body if wire.is_object(body) else {}
+        session, seq = self.sessions.find(document.get("session_id")), document.get("seq")
+        connection.shard = session.shard if session else None
+        seq_given = seq if wire.is_integer(seq) else None
+        self.resumes.append(
+            Resume(
+                time=time.monotonic(),
+                session_id=wire.text_of(document, "session_id"),
+                seq=seq_given,
+                shard=connection.shard,
+                connection=connection.number,
+            )
+        )
+        if self.faults.take("swallow_resume", connection.shard):
+            return
+        if fault := self.faults.take("close_on_resume", connection.shard):
+            self._close(connection, fault.code or 4000, fault.reason)
+        elif not self._tokens.accepts(wire.text_of(document, "token").removeprefix("QQBot ")):
+            connection.close(4004, "authentication failed")
+        elif session is None:
+            connection.close(4006, "invalid session id")
+        elif seq_given is None or not session.can_replay_after(seq_given):
+            connection.close(4007, "invalid seq")
+        else:
+            self._replay(connection, session, seq_given)
+
+    def _replay(self, connection: Connection, session: Session, seq: int) -> None:
+        for other in self.connections:
+            if other.session is session and other.open:
+                other.close(4902, "reset by resume")
+        session.replay_after(seq)
+        self._attach(connection, session)
+        session.announce("RESUMED", '""')
+
+    def _attach(self, connection: Connection, session: Session) -> None:
+        for other in self.connections:
+            if other.session is session:
+                other.session = None
+        connection.session = session
+        session.listener = connection
+
+    def announced(self, connection: Connection, kind: str) -> None:
+        """Count a connection as ready, and let loose the faults that wait for it."""
+        (self.resumed if kind == "RESUMED" else self.identified).add()
+        connection.ready = True
+        self._became_ready.set()
+        self._publish()
+        for fault in self.faults.take_connected(connection.shard):
+            self._bite(connection, fault)
+
+    # Faults
+
+    def _strike(self, fault: Fault) -> None:
+        connections = self.ready_connections(fault.shard)
+        if not connections:
+            where = "" if fault.shard is None else f" of shard {fault.shard}"
+            raise ValueError(f"no connection{where} is ready: there is nothing that {fault.kind} could break")
+        self.identified.mark()
+        self.resumed.mark()
+        for connection in connections:
+            self._bite(connection, fault)
+        fault.left = fault.left and fault.left - 1
+
+    def _bite(self, connection: Connection, fault: Fault) -> None:
+        match fault.kind:
+            case "close":
+                self._close(connection, fault.code or 4000, fault.reason)
+            case "op7":
+                connection.send(7)
+            case "op9":
+                self._end_session(connection, keep=fault.resumable)
+                self._invalidate(connection, fault.code, fault.reason, resumable=fault.resumable)
+            case "drop":
+                connection.drop()
+            case "stop_acks":
+                connection.acks = False
+            case _:
+                connection.send_raw(fault.data)
+
+    def _close(self, connection: Connection, code: int, reason: str) -> None:
+        if code == 4004:
+            self._tokens.revoke()
+        self._end_session(connection, keep=self._tables.session_survives(code))
+        connection.close(code, reason)
+
+    def _end_session(self, connection: Connection, *, keep: bool) -> None:
+        if connection.session is not None and not keep:
+            self.sessions.end(connection.session)
+
+    def _set_limit(
+        self,
+        total: int | None,
+        remaining: int | None,
+        reset_after: int | None,
+        max_concurrency: int | None,
+        shards: int | None,
+    ) -> None:
+        seconds = None if reset_after is None else reset_after / 1000
+        self._budget.limit(total, remaining, seconds, max_concurrency)
+        if shards is not None:
+            self._limit_shards(shards)
+
+    # What the page sees
+
+    def shards(self) -> list[JsonObject]:
+        """Return the state of all shards."""
+        return [
+            {
+                "shard": session.shard,
+                "session_id": session.id,
+                "state": "down" if session.listener is None else "ready",
+                "seq": session.seq,
+            }
+            for session in self.sessions.all()
+        ]
+
+    def intents(self) -> int:
+        """Return all intents that the bot has asked for."""
+        mask = 0
+        for session in self.sessions.all():
+            mask |= session.intents
+        return mask
+
+    def _publish(self) -> None:
+        self._journal.publish("bot", self.document)
+
+    def document(self) -> JsonObject:
+        """Return the state of the bot as the page takes it."""
+        user = self._user()
+        return {
+            "app_id": self._tokens.app_id,
+            "name": user["username"],
+            "online": bool(self.ready_connections()),
+            "intents": self.intents(),
+            "shards": self.shards(),
+        }
+
+
+def _shard_of(document: JsonObject) -> Shard | None:
+    pair = document.get("shard", [0, 1])
+    if not wire.is_array(pair) or len(pair) != 2:
+        return None
+    index, count = pair
+    if not wire.is_integer(index) or not wire.is_integer(count) or not 0 <= index < count:
+        return None
+    return index, count
+
+
+def _shown(data: str | bytes) -> str:
+    return data if isinstance(data, str) else data.decode(errors="replace")
+
+
+def _masked(frame: JsonObject) -> str:
+    body = frame.get("d")
+    if wire.is_object(body) and isinstance(token := body.get("token"), str):
+        scheme = "QQBot " if token.startswith("QQBot ") else ""
+        frame = {**frame, "d": {**body, "token": f"{scheme}***"}}
+    return wire.dump(frame)

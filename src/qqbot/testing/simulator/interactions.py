@@ -1,0 +1,21 @@
+"""The endpoint that acknowledges a button press."""
+
+from .calls import Call
+from .platform import Platform
+from .refusal import Refusal
+from .wire import is_integer
+
+ACK_CODES = range(6)
+
+
+def ack_interaction(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/interactions_interaction_id.put; once for each id."""
+    click = platform.clicks.get(call.params["interaction_id"])
+    code = call.body.get("code")
+    if click is None:
+        raise Refusal(630003, "the appid does not own this interaction")
+    if click.ack is not None or not is_integer(code) or code not in ACK_CODES:
+        raise Refusal(630001, "interaction: bad parameter, or acknowledged before")
+    click.ack = code
+    platform.exchanges.acknowledge(click.event_id, code)
+    return {}

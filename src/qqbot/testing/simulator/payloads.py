@@ -1,0 +1,146 @@
+"""Event bodies: what the platform pushes when somebody writes or clicks.
+
+Pure: world in, JSON out. Sources stand at each function; field tables in models.json.
+"""
+
+from . import identity
+from .wire import JsonObject
+from .world import BOT_NAME, Conversation, Message, Person, World
+
+_MESSAGE_KINDS = {
+    "group": ("GROUP_AT_MESSAGE_CREATE", "GROUP_MESSAGE_CREATE"),
+    "c2c": ("C2C_MESSAGE_CREATE", "C2C_MESSAGE_CREATE"),
+    "channel": ("AT_MESSAGE_CREATE", "MESSAGE_CREATE"),
+    "dms": ("DIRECT_MESSAGE_CREATE", "DIRECT_MESSAGE_CREATE"),
+}
+
+
+def message_kind(conversation: Conversation, mention: bool) -> str:
+    """Return the event type of a message."""
+    return _MESSAGE_KINDS[conversation.scene][0 if mention else 1]
+
+
+def message_body(
+    world: World, message: Message, person: Person, *, mention: bool, attachments: list[JsonObject]
+) -> JsonObject:
+    """Return `d` of a message event."""
+    scene = message.conversation.scene
+    if scene == "group":
+        body = _group_message(world, message, person, mention=mention)
+    elif scene == "c2c":
+        body = _v2_message(message, {"user_openid": person.id})
+    else:
+        body = _guild_message(world, message, person, mention=mention)
+    if attachments:
+        body["attachments"] = attachments
+    return body
+
+
+def without_mention(text: str) -> str:
+    """Return what somebody wrote without the leading mention of the bot."""
+    return text.removeprefix(f"@{BOT_NAME}").lstrip()
+
+
+def _v2_message(message: Message, author: JsonObject) -> JsonObject:
+    """Source: autogen/event/c2c_message_create."""
+    return {
+        "id": message.id,
+        "author": {"id": next(iter(author.values())), "union_openid": "", "username": message.author, **author},
+        "content": message.text or "",
+        "timestamp": message.time,
+        "message_scene": {"source": "default", "ext": [f"msg_idx={identity.reference_index()}"]},
+        "message_type": 0,
+    }
+
+
+def _group_message(world: World, message: Message, person: Person, *, mention: bool) -> JsonObject:
+    """Source: autogen/event/group_at_message_create; the leading mention is cut and a space stays."""
+    author: JsonObject = {"member_openid": person.id, "member_role": person.role, "bot": False}
+    body = _v2_message(message, author) | {"group_openid": message.conversation.id}
+    if mention:
+        body["content"] = f" {without_mention(message.text or '')}"
+        body["mentions"] = [_mention_of_bot(world, message.conversation)]
+    return body
+
+
+def _mention_of_bot(world: World, conversation: Conversation) -> JsonObject:
+    openid = world.bot_openid(conversation)
+    who = {"id": openid, "member_openid": openid, "username": BOT_NAME}
+    return {"scope": "single", **who, "bot": True, "is_you": True}
+
+
+def _guild_message(world: World, message: Message, person: Person, *, mention: bool) -> JsonObject:
+    """Source: server-inter/channel/message/event."""
+    where = message.conversation
+    body: JsonObject = {
+        "id": message.id,
+        "channel_id": where.channel_id,
+        "guild_id": where.guild_id,
+        "content": message.text or "",
+        "timestamp": message.time,
+        "author": {"id": person.id, "username": person.name, "avatar": "", "bot": False},
+        "member": {"nick": person.name, "roles": ["1"], "joined_at": person.joined_at},
+        "seq": where.count,
+        "seq_in_channel": str(where.count),
+    }
+    if where.scene == "dms":
+        return body | {"direct_message": True, "src_guild_id": where.source_guild_id}
+    if mention:
+        body["content"] = f"<@!{world.bot_id}> {without_mention(message.text or '')}"
+        body["mentions"] = [{"id": world.bot_id, "username": BOT_NAME, "avatar": "", "bot": True}]
+    return body
+
+
+def click_body(
+    app_id: str, message: Message, person: Person, *, button_id: str, data: str, timestamp: str
+) -> JsonObject:
+    """Return `d` of INTERACTION_CREATE for a callback button.
+
+    Source: autogen/event/interaction_create.
+    """
+    where = message.conversation
+    resolved: JsonObject = {"button_id": button_id, "button_data": data, "message_id": message.id}
+    body: JsonObject = {
+        "id": identity.trace_id(),
+        "application_id": app_id,
+        "type": 11,
+        "timestamp": timestamp,
+        "version": 1,
+        "data": {"type": 11, "resolved": resolved},
+    }
+    match where.scene:
+        case "group":
+            place: JsonObject = {"group_openid": where.id, "group_member_openid": person.id}
+            return body | {"scene": "group", "chat_type": 1} | place
+        case "c2c":
+            return body | {"scene": "c2c", "chat_type": 2, "user_openid": person.id}
+        case _:
+            resolved["user_id"] = person.id
+            place = {"guild_id": where.guild_id, "channel_id": where.channel_id}
+            return body | {"scene": "guild", "chat_type": 0} | place
+
+
+def bot_message(world: World, message: Message, body: JsonObject) -> JsonObject:
+    """Return a guild message of the bot as the send answers it."""
+    where = message.conversation
+    document: JsonObject = {
+        "id": message.id,
+        "channel_id": where.channel_id,
+        "guild_id": where.guild_id,
+        "content": message.text or "",
+        "timestamp": message.time,
+        "tts": False,
+        "mention_everyone": False,
+        "author": {"id": world.bot_id, "username": BOT_NAME, "avatar": "", "bot": True},
+        "pinned": False,
+        "type": 0,
+        "flags": 0,
+        "seq_in_channel": str(where.count),
+    }
+    shared: tuple[str, ...] = ("ark", "message_reference")
+    document |= {name: body[name] for name in shared if name in body}
+    if "embed" in body:
+        document["embeds"] = [body["embed"]]
+    if where.scene == "dms":
+        document |= {"direct_message": True, "src_guild_id": where.source_guild_id}
+    return document

@@ -1,0 +1,167 @@
+"""The handles that tests hold: places with people in them, and what the bot answered.
+
+Thin over `actions`; nothing here knows the wire.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .actions import QUIET, TIMEOUT, Actions
+from .exchanges import Exchange
+from .wire import JsonObject
+from .world import Conversation, Message, Person, World
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One message of the bot as the chat shows it. `keyboard` and `media` are in wire form."""
+
+    id: str
+    text: str | None
+    markdown: str | None
+    keyboard: JsonObject | None
+    media: JsonObject | None
+    reply_to: str | None
+
+    @classmethod
+    def of(cls, message: Message) -> "Transcript":
+        """Return what is shown of a message now."""
+        return cls(message.id, message.text, message.markdown, message.keyboard, message.media, message.reply_to)
+
+
+class Place:
+    """A group or a channel."""
+
+    def __init__(self, conversation: Conversation, world: World, actions: Actions) -> None:
+        self._conversation = conversation
+        self._world = world
+        self._actions = actions
+
+    @property
+    def id(self) -> str:
+        """group_openid or channel id."""
+        return self._conversation.id
+
+    @property
+    def guild_id(self) -> str:
+        """The guild of a channel; '' for a group."""
+        return self._conversation.guild_id
+
+    def member(self, name: str, *, role: str | None = None) -> "Member":
+        """Return the member of this name, who joins if need be; `role`: member, admin or owner."""
+        person = self._world.person(self._conversation, name)
+        person.role = role or person.role
+        return Member(person, self._conversation, self._actions)
+
+
+class Member:
+    """Somebody who talks to the bot, in one place."""
+
+    def __init__(self, person: Person, conversation: Conversation, actions: Actions) -> None:
+        self._person = person
+        self._conversation = conversation
+        self._actions = actions
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return self._person.name
+
+    @property
+    def openid(self) -> str:
+        """member_openid, user_openid or guild user id, by the place."""
+        return self._person.id
+
+    @property
+    def conversation_id(self) -> str:
+        """What the bot addresses here: group_openid, user_openid, channel id or the private chat's guild id."""
+        return self._conversation.id
+
+    async def say(
+        self,
+        text: str,
+        *,
+        mention: bool = True,
+        attachments: Sequence[JsonObject] = (),
+        timeout: float = TIMEOUT,
+        quiet: float = QUIET,
+    ) -> "Reply":
+        """Write a message and return when the bot is done with it.
+
+        `mention`: whether it mentions the bot (groups and channels). `attachments` in wire form. `timeout`:
+        seconds to wait for the bot; `quiet`: seconds of silence after which a bot of another process is done.
+        """
+        deed = self._actions.message(
+            self._person, self._conversation, text, mention=mention, attachments=list(attachments)
+        )
+        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+
+    async def click(self, message_id: str, button: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "Reply":
+        """Press a button of a message, by its id or label, and return when the bot is done with it.
+
+        Raises: ValueError where there is no such button, or this person may not press it.
+        """
+        deed = self._actions.click(self._person, message_id, button)
+        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+
+
+class Reply:
+    """What the bot sent in answer; false where it sent nothing.
+
+    `text`, `markdown`, `keyboard`, `media` and `id` are of the first message, None where there is none.
+    `messages` has all; `outcome` is the bot's own word (`handled`, `failed`, ...), None where it gave none;
+    `ack` the code that acknowledged a click.
+    """
+
+    def __init__(self, exchange: Exchange, asker: Member) -> None:
+        self._asker = asker
+        self.event_id = exchange.event_id
+        self.messages = tuple(Transcript.of(message) for message in exchange.replies)
+        self.outcome = exchange.outcome
+        self.ack = exchange.ack
+
+    def __bool__(self) -> bool:
+        return bool(self.messages)
+
+    def __repr__(self) -> str:
+        said = [message.markdown or message.text for message in self.messages]
+        return f"Reply({said!r}, outcome={self.outcome!r})"
+
+    @property
+    def _first(self) -> Transcript | None:
+        return self.messages[0] if self.messages else None
+
+    @property
+    def id(self) -> str | None:
+        """The message's id."""
+        return self._first.id if self._first else None
+
+    @property
+    def text(self) -> str | None:
+        """The text."""
+        return self._first.text if self._first else None
+
+    @property
+    def markdown(self) -> str | None:
+        """The markdown source."""
+        return self._first.markdown if self._first else None
+
+    @property
+    def keyboard(self) -> JsonObject | None:
+        """The keyboard in wire form."""
+        return self._first.keyboard if self._first else None
+
+    @property
+    def media(self) -> JsonObject | None:
+        """The file: kind, url, name."""
+        return self._first.media if self._first else None
+
+    async def click(self, button: str, *, by: Member | None = None, timeout: float = TIMEOUT) -> "Reply":
+        """Press a button of the first message that has a keyboard; `by` somebody else than who asked.
+
+        Raises: ValueError where there is no such button, or this person may not press it.
+        """
+        message = next((message for message in self.messages if message.keyboard), None)
+        if message is None:
+            raise ValueError(f"there is no button {button!r}: the bot sent no keyboard ({self!r})")
+        return await (by or self._asker).click(message.id, button, timeout=timeout)

@@ -1,0 +1,128 @@
+"""The platform's parts, joined: pushing events to the bot, taking messages from it.
+
+Owns no protocol of its own; sockets and HTTP are in front of it.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Literal
+
+from . import identity, wire
+from .budget import CallLimit, IdentifyBudget
+from .clock import Clock
+from .exchanges import Exchanges
+from .gateway import Gateway
+from .journal import Journal
+from .media import MediaDesk
+from .passive import PassiveBook
+from .tables import Tables
+from .tokens import TokenDesk
+from .wire import JsonObject
+from .world import BOT_NAME, Conversation, Message, World
+
+Profile = Literal["public", "private"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a simulator is like. Times in seconds.
+
+    `gateway_per_minute` and `gateway_burst` limit the calls for the gateway's address.
+    """
+
+    app_id: str
+    secret: str
+    profile: Profile = "public"
+    shards: int = 1
+    total: int = 1000
+    max_concurrency: int = 16
+    identify_window: float = 5.0
+    heartbeat_interval: float = 45.0
+    gateway_per_minute: float = 2.0
+    gateway_burst: int = 10
+
+
+@dataclass(slots=True)
+class Click:
+    """A button press that the bot may acknowledge."""
+
+    event_id: str
+    ack: int | None = field(default=None)
+
+
+class Platform:
+    """The QQ Bot platform for one bot."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.shards = settings.shards
+        self.gateway_url = ""
+        self.registered_domains: set[str] = set()
+        self.clock = Clock()
+        self.tables = Tables()
+        self.journal = Journal(self.clock)
+        self.tokens = TokenDesk(self.clock, settings.app_id, settings.secret)
+        self.world = World(settings.app_id, self.clock, self.journal)
+        self.passive = PassiveBook(self.clock)
+        self.media = MediaDesk(self.clock)
+        self.exchanges = Exchanges()
+        self.clicks: dict[str, Click] = {}
+        self.gateway_calls = CallLimit(self.clock, per_minute=settings.gateway_per_minute, burst=settings.gateway_burst)
+        self.budget = IdentifyBudget(
+            self.clock,
+            total=settings.total,
+            max_concurrency=settings.max_concurrency,
+            window=settings.identify_window,
+        )
+        self.gateway = Gateway(
+            self.tables,
+            self.tokens,
+            self.budget,
+            self.journal,
+            user=self.bot_user,
+            may_use_private=self.is_private,
+            heartbeat_interval=settings.heartbeat_interval,
+            limit_shards=self._recommend,
+        )
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the bot has the rights of a private bot."""
+        return self.settings.profile == "private"
+
+    def bot_user(self) -> JsonObject:
+        """Return the bot as READY shows it."""
+        return {"id": self.world.bot_id, "username": BOT_NAME, "bot": True, "status": 1}
+
+    def _recommend(self, shards: int) -> None:
+        self.shards = shards
+
+    def push(self, kind: str, body: object, *, event_id: str | None = None, shard: int | None = None) -> "Push":
+        """Push an event to the sessions that it belongs to.
+
+        Raises: ValueError for a body that is no JSON.
+        """
+        event_id = event_id or identity.event_id(kind)
+        text = wire.dump(body)
+        place = self.passive.note(kind, event_id, body)
+        if place is not None:
+            self.world.adopt(*place)
+        receivers = self.gateway.deliver(json.dumps(kind)[1:-1], json.dumps(event_id)[1:-1], body, text, shard)
+        return Push(event_id, receivers)
+
+    def take(self, message: Message, reference: str) -> None:
+        """Put a message of the bot into the chat, and give it to who waits for it."""
+        self.world.add(message)
+        self.exchanges.sent(message, reference)
+
+    def bot_message(self, conversation: Conversation, message_id: str) -> Message:
+        """Return a new, empty message of the bot."""
+        return Message(message_id, conversation, "bot", BOT_NAME, self.clock.now(), self.clock.timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """An event that was pushed, and to how many sessions."""
+
+    event_id: str
+    receivers: int

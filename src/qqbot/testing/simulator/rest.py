@@ -1,0 +1,226 @@
+"""The OpenAPI in front of the endpoints: token, route, body, answer, and the faults in between.
+
+Whatever a bot sends, the answer is one of the platform's; the endpoints themselves stand in the modules that
+`_ENDPOINTS` names.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from . import accounts, channel_messages, groups, identity, interactions, schema, sending, wire
+from .calls import Call, Endpoint
+from .faults import HttpFault
+from .platform import Platform
+from .refusal import Refusal
+from .tables import Endpoint as Row
+from .wire import JsonObject
+
+TRACE_HEADER = "X-Tps-trace-ID"
+TOKEN_PATH = "/app/getAppAccessToken"
+_SHOWN = 16384  # characters of a request or an answer that the journal keeps
+
+_TOO_LARGE = "<html><head><title>413 Request Entity Too Large</title></head></html>"
+
+_ENDPOINTS: Mapping[str, Endpoint] = {
+    function.__name__: function
+    for function in (
+        accounts.get_gateway,
+        accounts.get_gateway_bot,
+        accounts.get_me,
+        accounts.list_my_guilds,
+        accounts.create_dms,
+        accounts.generate_url_link,
+        groups.get_group_info,
+        groups.get_group_bot_state,
+        groups.list_group_members,
+        groups.list_group_members_legacy,
+        groups.get_group_member,
+        sending.send_group_message,
+        sending.send_c2c_message,
+        sending.upload_group_media,
+        sending.upload_c2c_media,
+        sending.delete_group_message,
+        sending.delete_c2c_message,
+        sending.send_channel_message,
+        sending.send_dms,
+        sending.delete_channel_message,
+        sending.delete_dms,
+        channel_messages.get_channel_message,
+        channel_messages.list_channel_messages,
+        channel_messages.modify_channel_message,
+        interactions.ack_interaction,
+    )
+}
+
+
+@dataclass(slots=True)
+class Answer:
+    """An HTTP answer before it is sent. `code` is the platform's number, 0 for success."""
+
+    status: int
+    text: str
+    code: int = 0
+    content_type: str = "application/json"
+    headers: Mapping[str, str] | None = None
+
+
+class RestFront:
+    """Serves every path that is neither the gateway's nor the simulator's own."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Serve one call."""
+        trace_id = identity.trace_id()
+        raw = await _body(request)
+        fault = self._platform.gateway.faults.take_http(request.method, request.path)
+        if fault is not None:
+            await asyncio.sleep(fault.delay)
+        if fault is not None and fault.status is not None:
+            answer = _faulty(fault, fault.status, trace_id)
+        elif raw is None:
+            answer = Answer(413, _TOO_LARGE, 413, "text/html")
+        elif request.path == TOKEN_PATH:
+            answer = self._token(request, raw)
+        else:
+            answer = await self._serve(request, raw, trace_id)
+        self._record(request, raw or b"", answer, trace_id)
+        if fault is not None and fault.sent_but_no_response and request.transport is not None:
+            request.transport.abort()
+        headers = {TRACE_HEADER: trace_id, **(answer.headers or {})}
+        return web.Response(status=answer.status, text=answer.text, content_type=answer.content_type, headers=headers)
+
+    def _token(self, request: web.Request, raw: bytes) -> Answer:
+        try:
+            body = wire.parse(raw) if request.method == "POST" else None
+        except ValueError:
+            body = None
+        if "json" not in request.content_type:
+            document: JsonObject = {"code": 100007, "message": "appid invalid"}
+        else:
+            document = self._platform.tokens.answer(body)
+        code = document.get("code")
+        return Answer(200, wire.dump(document), code if wire.is_integer(code) else 0)
+
+    async def _serve(self, request: web.Request, raw: bytes, trace_id: str) -> Answer:
+        try:
+            row, params = self._route(request)
+            self._authorize(request, row)
+            body = await self._checked_body(request, raw, row)
+            call = Call(params, dict(request.query), body)
+            document = self._endpoint(row)(self._platform, call)
+        except Refusal as refusal:
+            return Answer(refusal.status, wire.dump(refusal.document(trace_id)), refusal.code)
+        return Answer(204, "") if document is None else Answer(200, wire.dump(document))
+
+    def _route(self, request: web.Request) -> tuple[Row, dict[str, str]]:
+        tables, raw_path = self._platform.tables, request.rel_url.raw_path
+        if (found := tables.find(request.method, raw_path)) is not None:
+            return found
+        if tables.knows_path(raw_path):
+            raise Refusal(405, "method not allowed", status=405)
+        self._platform.journal.violation(f"no such API: {request.method} {request.path}")
+        raise Refusal(404, "no such API", status=404)
+
+    def _authorize(self, request: web.Request, row: Row) -> None:
+        header = request.headers.get("Authorization", "")
+        if not header:
+            raise Refusal(11241, "the token is missing", status=401)
+        scheme, _, token = header.partition(" ")
+        if scheme != "QQBot" or not token:
+            raise Refusal(11243, "the token is wrong", status=401)
+        if not self._platform.tokens.accepts(token):
+            raise Refusal(11244, "the token has expired or does not exist", status=401)
+        if row.private and not self._platform.is_private:
+            raise Refusal(11253, "the bot has no right to this interface")
+
+    async def _checked_body(self, request: web.Request, raw: bytes, row: Row) -> JsonObject:
+        if not row.body:
+            return {}
+        if request.content_type == "multipart/form-data":
+            body = await _form(request, row)
+        else:
+            body = _json_body(raw)
+        known = wire.without_nulls(body)
+        return schema.check(known if wire.is_object(known) else {}, row.body, self._platform.tables)
+
+    def _endpoint(self, row: Row) -> Endpoint:
+        if (endpoint := _ENDPOINTS.get(row.name)) is None:
+            self._platform.journal.violation(f"not emulated: {row.name}")
+            raise Refusal(404, f"the simulator does not emulate {row.name}", status=404)
+        return endpoint
+
+    def _record(self, request: web.Request, raw: bytes, answer: Answer, trace_id: str) -> None:
+        shown = raw.decode(errors="replace")
+        if request.path == TOKEN_PATH:
+            shown, told = _masked(raw, "clientSecret"), _masked(answer.text.encode(), "access_token")
+        else:
+            told = answer.text
+        self._platform.journal.call(
+            request.method,
+            request.path,
+            status=answer.status,
+            code=answer.code,
+            request=shown[:_SHOWN],
+            answer=told[:_SHOWN],
+            trace_id=trace_id,
+        )
+
+
+async def _body(request: web.Request) -> bytes | None:
+    """Return the body, or None where it is too large; a form is read later, part by part."""
+    if request.content_type == "multipart/form-data":
+        return b""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return None
+
+
+def _json_body(raw: bytes) -> JsonObject:
+    try:
+        return wire.parse_object(raw) if raw.strip() else {}
+    except ValueError:
+        raise Refusal(schema.BAD_BODY, "request body wrong: not a JSON object") from None
+
+
+async def _form(request: web.Request, row: Row) -> JsonObject:
+    """Return the fields of a form; what is no text or file in the table is JSON text."""
+    types = {field.name: field.type for field in row.body}
+    try:
+        form = await request.post()
+        return {name: _form_value(value, types.get(name, "string")) for name, value in form.items()}
+    except ValueError:
+        raise Refusal(50035, "the form-data is invalid") from None
+
+
+def _form_value(value: object, kind: str) -> object:
+    if isinstance(value, web.FileField):
+        return value.file.read()
+    if not isinstance(value, str):
+        return value
+    return value if kind == "string" else wire.parse(value)
+
+
+def _masked(text: bytes, name: str) -> str:
+    try:
+        document = wire.parse_object(text)
+    except ValueError:
+        return "(not a JSON object)"
+    return wire.dump({**document, name: "***"} if name in document else document)
+
+
+def _faulty(fault: HttpFault, status: int, trace_id: str) -> Answer:
+    code = 0
+    if isinstance(fault.body, str):
+        return Answer(status, fault.body, code, "text/html", fault.headers)
+    document = fault.body
+    if document is None:
+        document = {"message": "fault", "code": status, "err_code": status, "trace_id": trace_id}
+    if wire.is_object(document) and wire.is_integer(number := document.get("code")):
+        code = number
+    return Answer(status, wire.dump(document), code, headers=fault.headers)

@@ -1,0 +1,167 @@
+"""Endpoints that send into a group, a C2C chat, a channel or a guild private chat, and that recall."""
+
+from . import content, identity, payloads
+from .calls import Call
+from .groups import find_group
+from .platform import Platform
+from .refusal import Refusal
+from .wire import JsonObject, object_of, text_of
+from .world import Conversation, Message
+
+RECALL_WINDOW = 120.0
+"""Seconds in which the bot may recall its own group or C2C message."""
+
+
+def send_group_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/send."""
+    return _send_v2(platform, find_group(platform, call), call.body)
+
+
+def send_c2c_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/send."""
+    return _send_v2(platform, _find_user(platform, call), call.body)
+
+
+def _find_user(platform: Platform, call: Call) -> Conversation:
+    chat = platform.world.find("c2c", call.params["user_openid"])
+    if chat is None:
+        raise Refusal(40054004, "the user is not a friend")
+    return chat
+
+
+def _send_v2(platform: Platform, where: Conversation, body: JsonObject) -> object:
+    content.check_v2(where.scene, body, platform.registered_domains)
+    media = platform.media.use(where.scene, object_of(body, "media")) if "media" in body else None
+    platform.passive.use(where, body)
+    message = platform.bot_message(where, identity.message_id())
+    _fill(message, body)
+    if media is not None:
+        message.kind, message.media = "media", media
+        message.text = (message.text or "").strip() or None  # clients send one space along
+    if body.get("msg_type") == content.INPUT_NOTIFY:
+        return {"id": message.id, "timestamp": message.time}  # seen as typing, no message
+    platform.take(message, _reference(body))
+    return {"id": message.id, "timestamp": message.time, "ext_info": {"ref_idx": identity.reference_index()}}
+
+
+def _fill(message: Message, body: JsonObject) -> None:
+    message.text = text_of(body, "content") or None
+    message.reply_to = text_of(body, "msg_id") or None
+    message.keyboard = object_of(body, "keyboard") or None
+    if "markdown" in body:
+        markdown = object_of(body, "markdown")
+        message.kind = "markdown"
+        message.markdown = text_of(markdown, "content") or f"[template {markdown.get('custom_template_id')}]"
+    elif "ark" in body:
+        message.text = f"[ark {object_of(body, 'ark').get('template_id')}]"
+    elif "embed" in body:
+        message.text = text_of(object_of(body, "embed"), "title")
+
+
+def _reference(body: JsonObject) -> str:
+    return text_of(body, "msg_id") or text_of(body, "event_id")
+
+
+def upload_group_media(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/rich-media."""
+    return _upload(platform, find_group(platform, call), call.body)
+
+
+def upload_c2c_media(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/rich-media."""
+    return _upload(platform, _find_user(platform, call), call.body)
+
+
+def _upload(platform: Platform, where: Conversation, body: JsonObject) -> object:
+    result = platform.media.upload(where.scene, body)
+    if body.get("srv_send_msg") is True:
+        message = platform.bot_message(where, identity.message_id())
+        message.kind, message.media = "media", platform.media.use(where.scene, result)
+        platform.take(message, "")
+        result["id"] = message.id
+    return result
+
+
+def delete_group_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/reset."""
+    return _recall_v2(platform, find_group(platform, call), call)
+
+
+def delete_c2c_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/reset."""
+    return _recall_v2(platform, _find_user(platform, call), call)
+
+
+def _recall_v2(platform: Platform, where: Conversation, call: Call) -> object:
+    message = platform.world.message(call.params["message_id"])
+    if message is None or message.conversation is not where:
+        raise Refusal(40061002, "recall: the message id is invalid")
+    if message.sender != "bot":
+        raise Refusal(40062003, "recall: no right")
+    if platform.clock.now() - message.at > RECALL_WINDOW:
+        raise Refusal(40064004, "recall: later than 2 minutes")
+    platform.world.remove(message)
+    return None
+
+
+# Guild
+
+
+def find_channel(platform: Platform, call: Call) -> Conversation:
+    """Return the channel of a call.  Raises: Refusal 10003."""
+    channel = platform.world.find("channel", call.params["channel_id"])
+    if channel is None:
+        raise Refusal(10003, "channel unknown")
+    return channel
+
+
+def _find_dms(platform: Platform, call: Call) -> Conversation:
+    chat = platform.world.find("dms", call.params["guild_id"])
+    if chat is None:
+        raise Refusal(304032, "the private chat does not exist")
+    return chat
+
+
+def send_channel_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/channel/message/send."""
+    return _send_guild(platform, find_channel(platform, call), call.body)
+
+
+def send_dms(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/dms/post_dms_messages."""
+    return _send_guild(platform, _find_dms(platform, call), call.body)
+
+
+def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> object:
+    content.check_guild(body, platform.registered_domains)
+    platform.passive.use(where, body)
+    message = platform.bot_message(where, identity.guild_message_id())
+    _fill(message, body)
+    if "image" in body or "file_image" in body:
+        message.kind = "media"
+        message.media = {"kind": "image", "url": text_of(body, "image") or None, "name": None}
+    message.guild = payloads.bot_message(platform.world, message, body)
+    platform.take(message, _reference(body))
+    return message.guild
+
+
+def delete_channel_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/reset."""
+    return _recall_guild(platform, find_channel(platform, call), call)
+
+
+def delete_dms(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/reset."""
+    where = _find_dms(platform, call)
+    message = platform.world.message(call.params["message_id"])
+    if message is not None and message.sender != "bot":
+        raise Refusal(306004, "recall: no right")
+    return _recall_guild(platform, where, call)
+
+
+def _recall_guild(platform: Platform, where: Conversation, call: Call) -> object:
+    message = platform.world.message(call.params["message_id"])
+    if message is None or message.conversation is not where:
+        raise Refusal(306002, "recall: the message id is wrong")
+    platform.world.remove(message)
+    return None

@@ -1,0 +1,178 @@
+"""Gateway sessions: numbering, replay buffers, and which session gets which event.
+
+A session outlives its connection. Knows nothing of sockets: it wakes whoever is attached.
+"""
+
+import zlib
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from . import identity
+from .wire import JsonObject, is_object, text_of
+
+REPLAY_KEPT = 65536
+"""Dispatches that a session keeps for a RESUME."""
+
+Shard = tuple[int, int]
+
+
+class Listener(Protocol):
+    """A connection that a session is attached to."""
+
+    def wake(self) -> None:
+        """Something is to be sent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """One numbered payload. `text` is the whole frame."""
+
+    seq: int
+    type: str
+    event_id: str
+    text: str
+
+
+class Session:
+    """One shard's sequence of events."""
+
+    def __init__(self, shard: Shard, intents: int) -> None:
+        self.id = identity.trace_id()
+        self.shard = shard
+        self.intents = intents
+        self.seq = 0
+        self.sent = 0
+        self.listener: Listener | None = None
+        self._kept: deque[Dispatch] = deque()
+        self._pending: deque[Dispatch] = deque()
+        self._overwritten: list[str] = []
+
+    def wants(self, intent: int) -> bool:
+        """Whether the intents ask for events of these bits."""
+        return not intent or bool(self.intents & intent)
+
+    def append(self, kind: str, event_id: str, body: str) -> None:
+        """Number an event and keep it for replay."""
+        dispatch = self._next(kind, event_id, body)
+        if len(self._kept) >= REPLAY_KEPT:
+            self._forget(self._kept.popleft())
+        self._kept.append(dispatch)
+        self._pending.append(dispatch)
+        if self.listener is not None:
+            self.listener.wake()
+
+    def announce(self, kind: str, body: str) -> None:
+        """Queue READY or RESUMED: numbered, but never replayed."""
+        self._pending.append(self._next(kind, "", body))
+        if self.listener is not None:
+            self.listener.wake()
+
+    def _next(self, kind: str, event_id: str, body: str) -> Dispatch:
+        self.seq += 1
+        envelope = f'"id":"{event_id}",' if event_id else ""
+        text = f'{{{envelope}"op":0,"s":{self.seq},"t":"{kind}","d":{body}}}'
+        return Dispatch(self.seq, kind, event_id, text)
+
+    def _forget(self, dispatch: Dispatch) -> None:
+        if dispatch.seq > self.sent:
+            self._overwritten.append(dispatch.event_id)
+
+    def take(self) -> Dispatch | None:
+        """Return what the attached connection sends next."""
+        return self._pending.popleft() if self._pending else None
+
+    def mark_sent(self, dispatch: Dispatch) -> None:
+        """Remember that a connection took this dispatch."""
+        self.sent = dispatch.seq
+
+    def can_replay_after(self, seq: object) -> bool:
+        """Whether a RESUME with this seq can be served."""
+        if not isinstance(seq, int) or not 0 <= seq <= self.seq:
+            return False
+        return not self._overwritten or seq >= self._kept[0].seq - 1
+
+    def replay_after(self, seq: int) -> None:
+        """Queue what came after `seq` again."""
+        self.sent = seq
+        self._pending = deque(dispatch for dispatch in self._kept if dispatch.seq > seq)
+
+    def never_sent(self) -> list[str]:
+        """Return the ids of the events that no connection took."""
+        return self._overwritten + [dispatch.event_id for dispatch in self._kept if dispatch.seq > self.sent]
+
+
+class SessionTable:
+    """All sessions of one bot."""
+
+    def __init__(self) -> None:
+        self._live: dict[str, Session] = {}
+        self._lost: list[str] = []
+
+    def all(self) -> tuple[Session, ...]:
+        """Return the sessions that can be resumed or are connected."""
+        return tuple(self._live.values())
+
+    def create(self, shard: Shard, intents: int) -> Session:
+        """Start a session. One of the same shard that nobody is connected to ends."""
+        for session in self.all():
+            if session.shard == shard and session.listener is None:
+                self.end(session)
+        session = Session(shard, intents)
+        self._live[session.id] = session
+        return session
+
+    def find(self, session_id: object) -> Session | None:
+        """Return the session that can be resumed under this id."""
+        return self._live.get(session_id) if isinstance(session_id, str) else None
+
+    def end(self, session: Session) -> None:
+        """Forget a session: it can no longer be resumed."""
+        if self._live.pop(session.id, None) is not None:
+            self._lost += session.never_sent()
+
+    def deliver(self, kind: str, event_id: str, body: str, *, intent: int, routes: "Route") -> int:
+        """Append an event to every session that it belongs to; return how many these are."""
+        receivers = [
+            session
+            for session in self._live.values()
+            if session.wants(intent) and routes.index(session.shard[1]) == session.shard[0]
+        ]
+        for session in receivers:
+            session.append(kind, event_id, body)
+        return len(receivers)
+
+    def never_sent(self) -> list[str]:
+        """Return the ids of the events that no connection took, of ended sessions too."""
+        return self._lost + [event_id for session in self._live.values() for event_id in session.never_sent()]
+
+
+class Route:
+    """Where an event goes: the shard that was asked for, or the one that its conversation belongs to."""
+
+    def __init__(self, body: object, shard: int | None = None) -> None:
+        self._shard = shard
+        self._number = 0 if shard is not None else _routing_number(body)
+
+    def index(self, count: int) -> int:
+        """Return the shard's index where there are `count` shards."""
+        return self._number % count if self._shard is None else self._shard
+
+
+def _routing_number(body: object) -> int:
+    if not is_object(body):
+        return 0
+    guild = text_of(body, "guild_id")
+    if guild.isascii() and guild.isdigit():
+        return int(guild[:20]) >> 22
+    return zlib.crc32(_conversation(body).encode())
+
+
+def _conversation(body: JsonObject) -> str:
+    author = body.get("author")
+    for document in (body, author if is_object(author) else {}):
+        for name in ("group_openid", "user_openid", "openid"):
+            if value := text_of(document, name):
+                return value
+    return ""

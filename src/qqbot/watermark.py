@@ -1,0 +1,60 @@
+"""Which events of one session are finished: the low watermark and the finished ranges above it.
+
+Owns the arithmetic; pure. The gateway numbers the dispatches of a session upwards and repeats some of them
+after a RESUME, so one comparison tells a repeat from a new event.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+
+class Watermark:
+    """The seqs of one session: accepted in rising order, finished in any order."""
+
+    __slots__ = ("_done", "_high", "_open")
+
+    def __init__(self, seq: int = 0, done: Sequence[tuple[int, int]] = ()) -> None:
+        """Start where everything up to `seq` and the ranges `done` (first, last; rising) are finished."""
+        self._high = seq
+        self._done = tuple(done)
+        self._open: dict[int, None] = {}  # insertion order is rising order, so the first key is the lowest
+
+    def accept(self, seq: int) -> bool:
+        """Take `seq` in; False when it was taken in before or is finished already."""
+        if seq <= self._high:
+            return False
+        self._high = seq
+        if self._done and self._finished_before(seq):
+            return False
+        self._open[seq] = None
+        return True
+
+    def finish(self, seq: int) -> None:
+        """Note that the event `seq` needs no more work. Unknown seqs are ignored."""
+        self._open.pop(seq, None)
+
+    @property
+    def high(self) -> int:
+        """The highest seq taken in."""
+        return self._high
+
+    @property
+    def low(self) -> int:
+        """The highest seq below which everything is finished."""
+        return next(iter(self._open), self._high + 1) - 1
+
+    @property
+    def done(self) -> tuple[tuple[int, int], ...]:
+        """The finished ranges above `low`, rising; first and last seq of each."""
+        return (*self._gaps(), *((a, b) for a, b in self._done if a > self._high))
+
+    def _gaps(self) -> Iterator[tuple[int, int]]:
+        previous: int | None = None
+        for seq in (*self._open, self._high + 1):
+            if previous is not None and seq - previous > 1:
+                yield previous + 1, seq - 1
+            previous = seq
+
+    def _finished_before(self, seq: int) -> bool:
+        place = bisect_right(self._done, (seq, 1 << 63)) - 1
+        return place >= 0 and self._done[place][1] >= seq

@@ -1,0 +1,50 @@
+"""The command line as a whole: usage, help, versions."""
+
+import sys
+
+import pytest
+
+from qqbot.cli import main
+from tests.cli.program import python, run
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["run"],
+        ["run", "a.py", "b.py"],
+        ["simulate", "--port", "eighty"],
+        ["simulate", "--port", "65536"],
+        ["simulate", "bot.py", "--no-bot"],
+        ["call", "FETCH", "/users/@me"],
+        ["call", "GET", "users/@me"],
+        ["call", "POST", "/x", "--data", "{"],
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: qqbot" in capsys.readouterr().err
+
+
+async def test_help_names_the_commands_and_loads_no_more_than_it_needs() -> None:
+    script = (
+        "import sys; from qqbot.cli import main\n"
+        "try: main(['--help'])\n"
+        "finally: print({'redis', 'cryptography', 'qqbot.testing.simulator', 'qqbot.cli.demo'} & {*sys.modules})"
+    )
+    async with python("-c", script) as program:
+        code, out, err = await program.finished()
+    assert (code, err) == (0, "")
+    assert all(command in out for command in ("run", "simulate", "call", "version"))
+    assert out.endswith("set()\n")
+
+
+async def test_version_names_what_a_report_needs() -> None:
+    code, out, err = await run("version")
+    assert (code, err) == (0, "")
+    for name in ("aioqqbot", "aiohttp", "msgspec", "redis", sys.version.split()[0]):
+        assert name in out

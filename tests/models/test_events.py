@@ -1,0 +1,416 @@
+import json
+import pickle
+import re
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw, Struct
+from msgspec import json as msgspec_json
+
+from qqbot.errors import ConfigError
+from qqbot.models import events
+from qqbot.models.events import (
+    ALIASES,
+    EVENTS,
+    Event,
+    FriendAdd,
+    GroupAtMessageCreate,
+    GroupMemberRemove,
+    GroupMessageEvent,
+    InteractionCreate,
+    MessageCreate,
+    MessageEvent,
+    Ready,
+    Replyable,
+    Resumed,
+    UnknownEvent,
+    decode_event,
+    event,
+)
+from qqbot.models.intents import PRIVATE_ONLY, Intents
+from qqbot.models.interactions import InteractionType
+from qqbot.models.targets import ReplyTo, Scene, Target
+from tests.models.samples import C2C_MESSAGE, GROUP, GROUP_MESSAGE, GUILD_MESSAGE, OPENID, ROBOT, SAMPLES, wire
+
+TABLES = Path(events.__file__).parents[1] / "testing" / "simulator" / "tables"
+BEIJING = timezone(timedelta(hours=8))
+
+
+def surprises_of(name: str, data: object) -> tuple[Event, list[str]]:
+    heard: list[str] = []
+    found = decode_event(name, wire(data), lambda _, path: heard.append(path))
+    return found, heard
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_event_is_decoded_from_its_documented_form_without_surprise(name: str) -> None:
+    found, heard = surprises_of(name, SAMPLES[name])
+    assert type(found) is EVENTS[name]
+    assert heard == []
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
+def test_each_event_has_a_sample_and_the_camel_case_of_its_name() -> None:
+    assert set(EVENTS) == set(SAMPLES)
+    for name, kind in EVENTS.items():
+        words = name.split("_")
+        assert kind.__name__ == "".join(word if word == "C2C" else word.capitalize() for word in words)
+        assert kind.wire_name == name
+
+
+def test_intents_and_reply_rules_agree_with_the_protocol_tables() -> None:
+    documented = {row["type"]: row for row in json.loads((TABLES / "events.json").read_text())}
+    for name, kind in EVENTS.items():
+        row = documented[name]
+        expected = 0 if row["intent_bit"] is None else 1 << row["intent_bit"]
+        if name == "GROUP_JOIN_REQUEST":  # sources disagree: both
+            expected |= Intents.GROUP_AND_C2C_EVENT
+        assert Intents.of(name) == Intents.of(kind) == expected, name
+        assert issubclass(kind, Replyable) == (row["passive_reply"] is not None), name
+        if issubclass(kind, Replyable):
+            assert issubclass(kind, MessageEvent) == (row["passive_reply"]["by"] == "msg_id")
+    bits = {row["name"]: row["value"] for row in json.loads((TABLES / "codes.json").read_text())["intents"]}
+    assert {flag.name: flag.value for flag in Intents} == bits
+
+
+def test_a_base_class_asks_for_no_private_intent() -> None:
+    assert Intents.of(MessageEvent) == (
+        Intents.GROUP_AND_C2C_EVENT | Intents.PUBLIC_GUILD_MESSAGES | Intents.DIRECT_MESSAGE
+    )
+    assert Intents.of(MessageCreate) == Intents.GUILD_MESSAGES
+    assert Intents.of(MessageCreate) & PRIVATE_ONLY
+    assert Intents.of(GroupMessageEvent, "INTERACTION_CREATE") == (Intents.GROUP_AND_C2C_EVENT | Intents.INTERACTION)
+    assert Intents.of(Event, UnknownEvent, "NEVER_HEARD_OF") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "lane", "target", "by_message"),
+    [
+        ("GROUP_AT_MESSAGE_CREATE", f"group:{GROUP}", Target(Scene.GROUP, GROUP), True),
+        ("GROUP_MESSAGE_CREATE", f"group:{GROUP}", Target(Scene.GROUP, GROUP), True),
+        ("C2C_MESSAGE_CREATE", f"c2c:{OPENID}", Target(Scene.C2C, OPENID), True),
+        ("AT_MESSAGE_CREATE", "channel:100010", Target(Scene.CHANNEL, "100010"), True),
+        ("MESSAGE_CREATE", "channel:100010", Target(Scene.CHANNEL, "100010"), True),
+        ("DIRECT_MESSAGE_CREATE", "dms:18700000000001", Target(Scene.DMS, "18700000000001"), True),
+        ("INTERACTION_CREATE", f"interaction:group:{GROUP}", Target(Scene.GROUP, GROUP), False),
+        ("FRIEND_ADD", f"c2c:{OPENID}", Target(Scene.C2C, OPENID), False),
+        ("C2C_MSG_RECEIVE", f"c2c:{OPENID}", Target(Scene.C2C, OPENID), False),
+        ("GROUP_ADD_ROBOT", f"group:{GROUP}", Target(Scene.GROUP, GROUP), False),
+        ("GROUP_MSG_RECEIVE", f"group:{GROUP}", Target(Scene.GROUP, GROUP), False),
+    ],
+)
+def test_lane_and_reply_address(name: str, lane: str, target: Target, by_message: bool) -> None:
+    found = decode_event(name, wire(SAMPLES[name]))
+    assert isinstance(found, Replyable)
+    assert (found.lane, found.reply_target()) == (lane, target)
+    if by_message:
+        assert isinstance(found, MessageEvent)
+        assert found.reply_reference("X:1") == found.reply_reference(None) == ReplyTo(msg_id=found.id)
+        return
+    assert found.reply_reference("X:1") == ReplyTo(event_id="X:1")
+    with pytest.raises(ConfigError, match="active message"):
+        found.reply_reference(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "lane"),
+    [
+        ("READY", ""),
+        ("RESUMED", ""),
+        ("NEW", ""),
+        ("GROUP_DEL_ROBOT", f"group:{GROUP}"),
+        ("GROUP_MSG_REJECT", f"group:{GROUP}"),
+        ("GROUP_MEMBER_ADD", f"group:{GROUP}"),
+        ("GROUP_MEMBER_REMOVE", f"group:{GROUP}"),
+        ("GROUP_JOIN_REQUEST", f"group:{GROUP}"),
+        ("FRIEND_DEL", f"c2c:{OPENID}"),
+        ("C2C_MSG_REJECT", f"c2c:{OPENID}"),
+    ],
+)
+def test_lane_of_events_that_cannot_be_answered(name: str, lane: str) -> None:
+    found = decode_event(name, wire(SAMPLES.get(name, {})))
+    assert found.lane == lane
+    assert not isinstance(found, Replyable)
+
+
+@pytest.mark.parametrize(
+    ("place", "lane", "target"),
+    [
+        ({"user_openid": "u"}, "interaction:c2c:u", Target(Scene.C2C, "u")),
+        ({"group_openid": "g", "user_openid": "u"}, "interaction:group:g", Target(Scene.GROUP, "g")),
+        ({"guild_id": "1", "channel_id": "2"}, "interaction:channel:2", Target(Scene.CHANNEL, "2")),
+    ],
+)
+def test_a_click_has_a_lane_apart_from_the_messages(place: dict[str, str], lane: str, target: Target) -> None:
+    found = decode_event("INTERACTION_CREATE", wire({"id": "1", "type": 11, **place}))
+    assert isinstance(found, InteractionCreate)
+    assert (found.lane, found.reply_target()) == (lane, target)
+
+
+def test_a_click_without_a_place_is_delivered_but_cannot_be_answered() -> None:
+    found = decode_event("INTERACTION_CREATE", wire({"id": "1", "type": 3000}))
+    assert isinstance(found, InteractionCreate)
+    assert found.lane == found.button_id == found.button_data == ""
+    assert (found.type, found.type.name) == (3000, "UNKNOWN_3000")
+    with pytest.raises(ConfigError, match="nowhere to answer"):
+        found.reply_target()
+
+
+def test_what_a_click_carries() -> None:
+    found = decode_event("INTERACTION_CREATE", wire(SAMPLES["INTERACTION_CREATE"]))
+    assert isinstance(found, InteractionCreate)
+    assert found.type is InteractionType.BUTTON
+    assert (found.button_id, found.button_data) == ("1", "vote:yes")
+
+
+def test_fields_have_python_types() -> None:
+    found = decode_event("GROUP_AT_MESSAGE_CREATE", wire(GROUP_MESSAGE))
+    assert isinstance(found, GroupAtMessageCreate)
+    assert found.timestamp == datetime(2026, 3, 1, 9, 48, 47, tzinfo=BEIJING)
+    assert found.author.openid == OPENID
+    assert found.mentions[0].is_you
+    assert found.ref_idx == "REFIDX_CJ/7YhA=="
+    assert found.message_scene.value("ref_msg_idx") == "REFIDX_A=="
+    assert found.msg_elements[0].content == "before"
+    assert found.ark_data is not None
+    assert found.ark_data.fields == {"title": "t", "tags": ["a"]}
+    joined = decode_event("FRIEND_ADD", wire(SAMPLES["FRIEND_ADD"]))
+    assert isinstance(joined, FriendAdd)
+    assert joined.timestamp == datetime(2026, 3, 1, 9, 48, 47, tzinfo=BEIJING)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(" /weather", "/weather"), ("<@!42> hi ", "hi"), ("<@42>hi", "hi"), ("<@!7> hi", "<@!7> hi"), ("", "")],
+)
+def test_text_without_mention(content: str, text: str) -> None:
+    found = decode_event("AT_MESSAGE_CREATE", wire(GUILD_MESSAGE | {"content": content}))
+    assert isinstance(found, MessageEvent)
+    assert found.text_without_mention("42") == text
+
+
+def test_an_attachment_address_gets_the_scheme_that_the_platform_left_out() -> None:
+    found = decode_event("AT_MESSAGE_CREATE", wire(GUILD_MESSAGE))
+    assert isinstance(found, MessageEvent)
+    assert found.attachments[0].address == "https://gchat.qpic.cn/1/2/0"
+
+
+def test_a_name_without_a_class_gives_an_unknown_event() -> None:
+    assert decode_event("BRAND_NEW", Raw(b'{"a":1}')) == UnknownEvent("BRAND_NEW", b'{"a":1}', None)
+
+
+def test_an_alias_gives_the_event_of_its_name() -> None:
+    assert all(name in EVENTS for name in ALIASES.values())
+    found = decode_event("GROUP_MEMBER_QUIT", wire(SAMPLES["GROUP_MEMBER_REMOVE"]))
+    assert type(found) is GroupMemberRemove
+    assert Intents.of("GROUP_MEMBER_QUIT") == Intents.GROUP_MEMBER_EVENT
+
+
+@pytest.mark.parametrize("data", ["", None, {}, {"x": 1}])
+def test_resumed_takes_whatever_d_is(data: object) -> None:
+    assert surprises_of("RESUMED", data) == (Resumed(), [])
+
+
+def test_a_number_where_an_id_is_expected_becomes_text() -> None:
+    found, heard = surprises_of("AT_MESSAGE_CREATE", GUILD_MESSAGE | {"id": 5, "channel_id": 6, "seq_in_channel": 7})
+    assert isinstance(found, events.AtMessageCreate)
+    assert (found.id, found.channel_id, found.seq_in_channel) == ("5", "6", "7")
+    assert sorted(heard) == ["channel_id", "id", "seq_in_channel"]
+
+
+def test_null_becomes_the_default() -> None:
+    nulls: dict[str, object] = {"content": None, "author": None, "attachments": None, "message_scene": None}
+    found, heard = surprises_of("GROUP_AT_MESSAGE_CREATE", GROUP_MESSAGE | nulls)
+    assert isinstance(found, GroupAtMessageCreate)
+    assert (found.content, found.attachments, found.author.username) == ("", (), "")
+    assert sorted(heard) == sorted(nulls)
+
+
+@pytest.mark.parametrize(
+    ("moment", "seconds"),
+    [
+        (1772329727, 1772329727),
+        ("1772329727", 1772329727),
+        (1772329727000, 1772329727),
+        ("1772329727000", 1772329727),
+        ("2026-03-01T09:48:47+08:00", 1772329727),
+        ("2026-03-01T01:48:47Z", 1772329727),
+        ("2026-03-01 09:48:47", 1772329727),
+        ("soon", None),
+        ("", None),
+        (True, None),
+        ([], None),
+    ],
+)
+def test_the_forms_of_time(moment: object, seconds: float | None) -> None:
+    found = decode_event("GROUP_ADD_ROBOT", wire(ROBOT | {"timestamp": moment}))
+    assert isinstance(found, events.GroupAddRobot)
+    assert (found.timestamp and found.timestamp.timestamp()) == seconds
+
+
+def test_an_unusable_item_is_left_out_and_the_others_stay() -> None:
+    attachments: list[object] = [{"url": None}, "x", {"url": "//a/b"}]
+    found, heard = surprises_of("GROUP_AT_MESSAGE_CREATE", GROUP_MESSAGE | {"attachments": attachments})
+    assert isinstance(found, GroupAtMessageCreate)
+    assert [one.address for one in found.attachments] == ["https://a/b"]
+    assert heard == ["attachments[]", "attachments[]"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "field"),
+    [
+        ("GROUP_AT_MESSAGE_CREATE", {**GROUP_MESSAGE, "id": None}, "id"),
+        ("GROUP_AT_MESSAGE_CREATE", {**GROUP_MESSAGE, "group_openid": ""}, "group_openid"),
+        ("GROUP_ADD_ROBOT", {"timestamp": 1}, "group_openid"),
+        ("C2C_MESSAGE_CREATE", {**C2C_MESSAGE, "author": {}}, "openid"),
+        ("AT_MESSAGE_CREATE", {**GUILD_MESSAGE, "channel_id": {}}, "channel"),
+        ("DIRECT_MESSAGE_CREATE", {**GUILD_MESSAGE, "guild_id": None}, "guild"),
+        ("READY", {"session_id": "x", "user": []}, "user"),
+        ("FRIEND_ADD", [], "whole"),
+    ],
+)
+def test_without_an_address_it_is_an_unknown_event(name: str, data: object, field: str) -> None:
+    found = decode_event(name, wire(data))
+    assert isinstance(found, UnknownEvent)
+    assert (found.name, found.data) == (name, wire(data))
+    assert found.error is not None
+    assert re.search(field, found.error)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'{"id": "\xff"}', b"[" * 100_000, b"nul"])
+def test_what_is_no_json_is_an_unknown_event(data: bytes) -> None:
+    found = decode_event("GROUP_AT_MESSAGE_CREATE", data)
+    assert isinstance(found, UnknownEvent)
+    assert found.data == data
+    assert found.error
+
+
+def test_messages_nested_without_end_are_an_unknown_event() -> None:
+    depth = 20_000
+    head = wire(GROUP_MESSAGE).removesuffix(b"}")
+    nested = b'{"msg_elements":[' * depth + b"]}" * depth
+    found = decode_event("GROUP_AT_MESSAGE_CREATE", head + b',"msg_elements":[' + nested + b"]}")
+    assert isinstance(found, UnknownEvent)
+
+
+def paths(value: object, here: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    found = [here] if here else []
+    if isinstance(value, dict):
+        for key, item in value.items():
+            found += paths(item, (*here, key))
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            found += paths(item, (*here, index))
+    return found
+
+
+def changed(name: str, path: tuple[str | int, ...], new: object) -> object:
+    """Return the sample with `new` at `path`; `...` takes the field away."""
+    root = json.loads(wire(SAMPLES[name]))
+    *way, last = path
+    parent = root
+    for step in way:
+        parent = parent[step]
+    if new is ...:
+        del parent[last]
+    else:
+        parent[last] = new
+    return root
+
+
+ODD_VALUES: tuple[object, ...] = (
+    *(..., None, "", "x", "12", 0, -1, 3.5, 1e300, 2**70, True, False, [], {}, [None], ["x"], [[]], {"x": None}),
+    *("9" * 400, "2026-13-45", "\u0000", {"id": None}, [{"id": 1}]),
+)
+ADDRESSES = {"id", "group_openid", "openid", "member_openid", "join_request_id", "channel_id", "guild_id"}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_change_of_one_field_raises_or_loses_the_event(name: str) -> None:
+    for path in paths(SAMPLES[name]):
+        for odd in ODD_VALUES:
+            data = changed(name, path, odd)
+            found = decode_event(name, wire(data))
+            assert isinstance(found, EVENTS[name] | UnknownEvent)
+            assert isinstance(found.lane, str)
+            if name != "READY" and path[0] not in ADDRESSES | {"author", "type"}:
+                assert type(found) is EVENTS[name], (path, odd)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(name=st.sampled_from(sorted(SAMPLES)), data=st.data())
+def test_no_payload_raises(name: str, data: st.DataObject) -> None:
+    sample = SAMPLES[name]
+    fields = sorted(sample) if isinstance(sample, dict) else []
+    odd = data.draw(json_values)
+    if fields and data.draw(st.booleans()):
+        odd = {**SAMPLES[name], data.draw(st.sampled_from([*fields, "new_field"])): odd}  # type: ignore[dict-item]
+    found = decode_event(name, wire(odd))
+    assert isinstance(found, EVENTS[name] | UnknownEvent)
+    assert isinstance(found.lane, str)
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_decoding_the_encoding_gives_the_same_event(name: str) -> None:
+    found = decode_event(name, wire(SAMPLES[name]))
+    assert decode_event(name, msgspec_json.encode(found)) == found
+
+
+class TestEvent:
+    """The `event` decorator; each test takes back what it entered."""
+
+    @pytest.fixture(autouse=True)
+    def tables_as_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(events, "EVENTS", dict(events.EVENTS))
+        monkeypatch.setattr(events, "_decoders", dict(events._decoders))
+        monkeypatch.setattr(events, "_second_tries", dict(events._second_tries))
+
+    def test_ones_own_event_is_decoded(self) -> None:
+        @event("TEST_PAID", Intents.GUILDS, Intents(1 << 20))
+        class Paid(Event, frozen=True, kw_only=True):
+            order: str
+
+        assert decode_event("TEST_PAID", b'{"order":"1"}') == Paid(order="1")
+        assert decode_event("TEST_PAID", b'{"order":1}') == Paid(order="1")
+        assert Intents.of(Paid) == Intents.of("TEST_PAID") == Intents.GUILDS | 1 << 20
+
+    def test_an_exception_of_ones_own_check_gives_an_unknown_event(self) -> None:
+        @event("TEST_CHECKED")
+        class Checked(Event, frozen=True, kw_only=True):
+            def __post_init__(self) -> None:
+                raise KeyError("never")
+
+            order: str
+
+        found = decode_event("TEST_CHECKED", b'{"order":"1"}')
+        assert found == UnknownEvent("TEST_CHECKED", b'{"order":"1"}', "KeyError: 'never'")
+
+    def test_a_second_class_for_a_name_is_refused(self) -> None:
+        class Again(Event, frozen=True):
+            pass
+
+        for name in ("READY", "GROUP_MEMBER_QUIT"):
+            with pytest.raises(ConfigError, match="has the class"):
+                event(name)(Again)
+
+    def test_a_second_name_for_a_class_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="is the event READY already"):
+            event("TEST_READY")(Ready)
+
+    def test_what_is_no_event_is_refused(self) -> None:
+        class Plain(Struct):
+            pass
+
+        with pytest.raises(ConfigError, match="subclass of Event"):
+            event("TEST_PLAIN")(Plain)  # type: ignore[type-var]
+        with pytest.raises(ConfigError, match="wire name"):
+            event("")(Event)

@@ -1,0 +1,347 @@
+"""The dispatcher alone: order, bounds, workers, repeats; handlers and leases are stand-ins at the seams."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from qqbot.dispatcher import Dispatcher, Feed
+from qqbot.gateway.frames import Frame
+from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, UnknownEvent
+from qqbot.models.gateway import ResumeState, ShardKey
+from qqbot.ports import Handler, Lease, LostReason, Permit, current_lease
+
+
+@dataclass
+class Held:
+    """A lease that is held until a test takes it away."""
+
+    shard: ShardKey = field(default_factory=lambda: ShardKey(0, 0, 1))
+    token: int = 1
+    held: bool = True
+
+    def valid(self) -> bool:
+        return self.held
+
+    async def wait_lost(self) -> LostReason:
+        raise NotImplementedError
+
+    def checkpoint(self, state: ResumeState) -> None:
+        raise NotImplementedError
+
+    async def save(self, state: ResumeState | None) -> None:
+        raise NotImplementedError
+
+    def identify_turn(self) -> Any:
+        raise NotImplementedError
+
+    async def identify_permit(self) -> Permit:
+        raise NotImplementedError
+
+
+@dataclass(eq=False)
+class One:
+    function: Callable[[Any], Awaitable[object]]
+    name: str = "one"
+    when: Callable[[Any], bool] | None = None
+
+
+@dataclass
+class Table:
+    """Every event goes to `handlers`; what arrives at them is the event itself."""
+
+    handlers: list[One]
+    unwanted: set[str] = field(default_factory=set)
+    errors: list[Exception] = field(default_factory=list)
+
+    def wanted(self, name: str) -> bool:
+        return name not in self.unwanted
+
+    def match(self, event: Event) -> Sequence[Handler]:
+        return self.handlers
+
+    def context(self, event: Event, frame: Frame, raw: bytes, lease: Lease) -> object:
+        return event
+
+    async def report(self, context: object, error: Exception, handler: str) -> None:
+        self.errors.append(error)
+
+
+def message(seq: int, user: str = "A", name: str = "C2C_MESSAGE_CREATE") -> Frame:
+    body = {
+        "id": f"m{seq}",
+        "content": str(seq),
+        "timestamp": "2026-01-01T00:00:00+08:00",
+        "author": {"id": user, "user_openid": user},
+    }
+    return Frame(op=0, d=msgspec.Raw(msgspec.json.encode(body)), s=seq, t=name, id=f"{name}:{seq}")
+
+
+def click(seq: int, user: str = "A") -> Frame:
+    body = {
+        "id": f"i{seq}",
+        "type": 11,
+        "scene": "c2c",
+        "chat_type": 2,
+        "user_openid": user,
+        "timestamp": "2026-01-01T00:00:00+08:00",
+        "application_id": "1",
+        "version": 1,
+        "data": {"type": 11, "resolved": {"button_id": "b", "button_data": "d"}},
+    }
+    return Frame(op=0, d=msgspec.Raw(msgspec.json.encode(body)), s=seq, t="INTERACTION_CREATE", id=f"click:{seq}")
+
+
+def publish(feed: Feed, *frames: Frame) -> None:
+    for frame in frames:
+        feed.publish(frame, b"")
+
+
+async def test_events_of_one_conversation_run_one_after_another_others_beside() -> None:
+    running: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(event: C2CMessageCreate) -> None:
+        running.append(event.content)
+        await gate.wait()
+
+    async with Dispatcher(Table([One(handler)])) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, message(1), message(2), message(3, "B"), message(4))
+        await asyncio.sleep(0.01)
+        assert running == ["1", "3"]
+        gate.set()
+        assert await feed.drain(1) == 0
+        assert running == ["1", "3", "2", "4"]
+
+
+async def test_a_click_does_not_queue_behind_a_message_of_its_conversation() -> None:
+    seen: list[str] = []
+
+    async def handler(event: Event) -> None:
+        seen.append(type(event).__name__)
+        if not isinstance(event, InteractionCreate):
+            await asyncio.Event().wait()
+
+    async with Dispatcher(Table([One(handler)])) as dispatcher:
+        publish(dispatcher.feed(Held()), message(1), click(2))
+        await asyncio.sleep(0.01)
+        assert seen == ["C2CMessageCreate", "InteractionCreate"]
+
+
+async def test_a_repeat_within_the_session_is_dropped() -> None:
+    seen: list[str] = []
+
+    async def handler(event: C2CMessageCreate) -> None:
+        seen.append(event.content)
+
+    async with Dispatcher(Table([One(handler)])) as dispatcher:
+        feed = dispatcher.feed(Held())
+        feed.begin("session", 1)
+        publish(feed, message(1), message(2), message(2), message(3), message(2))
+        await feed.drain(1)
+        assert seen == ["2", "3"]
+        assert feed.repeats == 3
+
+
+async def test_one_message_under_two_event_names_reaches_a_handler_once() -> None:
+    seen: list[str] = []
+
+    async def handler(event: C2CMessageCreate) -> None:
+        seen.append(event.content)
+
+    async with Dispatcher(Table([One(handler)])) as dispatcher:
+        feed = dispatcher.feed(Held())
+        again = msgspec.structs.replace(message(1), s=2)
+        publish(feed, message(1), again)
+        await feed.drain(1)
+        assert seen == ["1"]
+
+
+async def test_at_most_max_inflight_are_accepted_then_room_waits() -> None:
+    gate = asyncio.Event()
+
+    async def handler(event: Event) -> None:
+        await gate.wait()
+
+    async with Dispatcher(Table([One(handler)]), max_inflight=3) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, message(1, "A"), message(2, "B"), message(3, "C"))
+        assert feed.full
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(feed.room(), 0.02)
+        waiting = asyncio.create_task(feed.room())
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.wait_for(waiting, 1)
+        assert not feed.full
+
+
+async def test_handlers_that_do_not_suspend_need_two_workers_at_most() -> None:
+    async def handler(event: Event) -> None: ...
+
+    async with Dispatcher(Table([One(handler)]), max_inflight=1000) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, *(message(seq, str(seq)) for seq in range(1, 501)))
+        await feed.drain(1)
+        assert dispatcher.workers <= 2
+
+
+async def test_idle_workers_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.dispatcher.IDLE_SECONDS", 0.02)
+    gate = asyncio.Event()
+
+    async def handler(event: Event) -> None:
+        await gate.wait()
+
+    async with Dispatcher(Table([One(handler)])) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, *(message(seq, str(seq)) for seq in range(1, 21)))
+        await asyncio.sleep(0.01)
+        assert dispatcher.workers == 20
+        gate.set()
+        await feed.drain(1)
+        async with asyncio.timeout(2):
+            while dispatcher.workers:
+                await asyncio.sleep(0.01)
+        publish(feed, message(30))
+        assert await feed.drain(1) == 0
+
+
+async def test_an_exception_stays_with_its_event() -> None:
+    seen: list[str] = []
+
+    async def fail(event: Event) -> None:
+        raise ValueError("no")
+
+    async def handler(event: C2CMessageCreate) -> None:
+        seen.append(event.content)
+
+    table = Table([One(fail), One(handler)])
+    outcomes: list[tuple[str, str]] = []
+    async with Dispatcher(table) as dispatcher:
+        dispatcher.settled.append(lambda event_id, outcome: outcomes.append((event_id, outcome)))
+        feed = dispatcher.feed(Held())
+        publish(feed, message(1), message(2))
+        await feed.drain(1)
+    assert seen == ["1", "2"]
+    assert [str(error) for error in table.errors] == ["no", "no"]
+    assert outcomes == [("C2C_MESSAGE_CREATE:1", "failed"), ("C2C_MESSAGE_CREATE:2", "failed")]
+
+
+async def test_a_predicate_chooses_and_its_exception_stays_with_its_handler() -> None:
+    seen: list[str] = []
+    outcomes: list[str] = []
+
+    async def handler(event: C2CMessageCreate) -> None:
+        seen.append(event.content)
+
+    def fail(event: C2CMessageCreate) -> bool:
+        raise ValueError("no")
+
+    table = Table([One(handler, when=lambda event: event.content == "2"), One(handler, when=fail)])
+    async with Dispatcher(table) as dispatcher:
+        dispatcher.settled.append(lambda _, outcome: outcomes.append(outcome))
+        feed = dispatcher.feed(Held())
+        publish(feed, message(1), message(2))
+        await feed.drain(1)
+        table.handlers.pop()
+        publish(feed, message(3))
+        await feed.drain(1)
+    assert seen == ["2"]
+    assert outcomes == ["failed", "failed", "unwanted"]
+    assert len(table.errors) == 2
+
+
+async def test_a_stray_cancellation_stays_with_its_event() -> None:
+    async def handler(event: Event) -> None:
+        task = asyncio.create_task(asyncio.Event().wait())
+        asyncio.get_running_loop().call_soon(task.cancel)
+        await task
+
+    table = Table([One(handler)])
+    async with Dispatcher(table) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, message(1))
+        assert await feed.drain(1) == 0
+    assert "cancelled" in str(table.errors[0])
+
+
+async def test_an_unwanted_event_is_finished_and_not_decoded() -> None:
+    outcomes: list[str] = []
+
+    async def handler(event: Event) -> None: ...
+
+    async with Dispatcher(Table([One(handler)], unwanted={"C2C_MESSAGE_CREATE"})) as dispatcher:
+        dispatcher.settled.append(lambda _, outcome: outcomes.append(outcome))
+        feed = dispatcher.feed(Held())
+        publish(feed, msgspec.structs.replace(message(1), d=msgspec.Raw(b"{not even JSON")))
+        assert outcomes == ["unwanted"]
+        assert feed.watermark.low == 1
+
+
+async def test_what_does_not_fit_becomes_an_unknown_event() -> None:
+    seen: list[Event] = []
+
+    async def handler(event: Event) -> None:
+        seen.append(event)
+
+    async with Dispatcher(Table([One(handler)])) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, msgspec.structs.replace(message(1), d=msgspec.Raw(b"[1]")))
+        await feed.drain(1)
+    assert isinstance(seen[0], UnknownEvent)
+    assert seen[0].error
+
+
+async def test_nothing_is_handled_under_a_lost_lease_and_it_stays_unfinished() -> None:
+    seen: list[Event] = []
+
+    async def handler(event: Event) -> None:
+        seen.append(event)
+
+    async with Dispatcher(Table([One(handler)])) as dispatcher:
+        lease = Held()
+        feed = dispatcher.feed(lease)
+        publish(feed, message(1))
+        lease.held = False
+        assert await feed.drain(1) == 0
+        assert seen == []
+        assert feed.watermark.low == 0
+
+
+async def test_handlers_see_the_lease_of_their_event() -> None:
+    seen: list[object] = []
+
+    async def handler(event: Event) -> None:
+        seen.append(current_lease.get())
+
+    async with Dispatcher(Table([One(handler)])) as dispatcher:
+        first, second = Held(), Held(token=2)
+        publish(dispatcher.feed(first), message(1))
+        publish(dispatcher.feed(second), message(2))
+        await asyncio.sleep(0.01)
+        assert seen == [first, second]
+
+
+async def test_drain_tells_what_is_left_and_leaving_cancels_it() -> None:
+    ended: list[str] = []
+
+    async def handler(event: C2CMessageCreate) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(event.content)
+
+    async with Dispatcher(Table([One(handler)])) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, message(1), message(2, "B"))
+        assert await feed.drain(0.02) == 2
+        assert feed.watermark.low == 0
+    assert sorted(ended) == ["1", "2"]
+    gc.collect()
+    assert len(asyncio.all_tasks()) == 1

@@ -1,0 +1,331 @@
+"""What a bot survives, end to end: a real bot on the simulator over real sockets.
+
+Each test is named after what happens to the connection; the log of the simulator tells what the bot did.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from qqbot import Bot, C2CMessageCreate, Context, Event, GatewayHalted, GroupAtMessageCreate, ShardEvent, UnknownEvent
+from qqbot.config import GatewayConfig
+from qqbot.testing import Simulator
+
+FAST = GatewayConfig(
+    pace=0.02,
+    hello_timeout=0.5,
+    ready_timeout=0.5,
+    resumed_timeout=0.5,
+    close_code_timeout=0.3,
+    identify_window=0.2,
+)
+
+
+class Trial:
+    """A simulator, an echo bot on it, and what the bot saw."""
+
+    def __init__(self, sim: Simulator, bot: Bot) -> None:
+        self.sim = sim
+        self.bot = bot
+        self.texts: list[str] = []
+        self.shard_events: list[ShardEvent] = []
+
+    async def echo(self, text: str) -> str | None:
+        reply = await self.sim.group("test").member("Alice").say(f"@bot {text}")
+        return reply.text
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+
+def make_trial(sim: Simulator, **options: Any) -> Trial:
+    trial = Trial(sim, Bot(**{"gateway": FAST, **options}))
+
+    @trial.bot.on(GroupAtMessageCreate)
+    async def echo(ctx: Context[GroupAtMessageCreate]) -> None:
+        trial.texts.append(ctx.text)
+        await ctx.reply(ctx.text)
+
+    trial.bot.on_shard_event(trial.shard_events.append)
+    return trial
+
+
+@pytest.fixture
+async def trial() -> AsyncIterator[Trial]:
+    async with Simulator() as sim:
+        trial = make_trial(sim)
+        async with sim.run(trial.bot):
+            yield trial
+        assert sim.violations == []
+        assert sim.lost_events == []
+
+
+async def test_answers(trial: Trial) -> None:
+    assert await trial.echo("hello") == "hello"
+
+
+async def resumes(trial: Trial, hit: Callable[[], Any]) -> None:
+    identifies, before = len(trial.sim.identifies), len(trial.sim.resumes)
+    hit()
+    await trial.until(lambda: len(trial.sim.resumes) > before)
+    assert await trial.echo("after") == "after"
+    assert len(trial.sim.identifies) == identifies, "a session that could be resumed was thrown away"
+
+
+async def identifies_again(trial: Trial, hit: Callable[[], Any]) -> None:
+    resumes, before = len(trial.sim.resumes), len(trial.sim.identifies)
+    hit()
+    await trial.until(lambda: len(trial.sim.identifies) > before)
+    assert await trial.echo("after") == "after"
+    assert len(trial.sim.resumes) == resumes, "a dead session was resumed"
+
+
+async def test_op_7_with_the_socket_left_open(trial: Trial) -> None:
+    await resumes(trial, trial.sim.faults.op7)
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1011, 4008, 4009])
+async def test_close_that_keeps_the_session(trial: Trial, code: int) -> None:
+    await resumes(trial, lambda: trial.sim.faults.close(code))
+
+
+async def test_4009_is_no_warning(trial: Trial, caplog: pytest.LogCaptureFixture) -> None:
+    await resumes(trial, lambda: trial.sim.faults.close(4009))
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("code", [4000, 4003, 4005, 4006, 4007, 4900, 4902, 4903, 4913, 4924])
+async def test_close_that_ends_the_session(trial: Trial, code: int) -> None:
+    await identifies_again(trial, lambda: trial.sim.faults.close(code))
+
+
+async def test_tcp_reset(trial: Trial) -> None:
+    await resumes(trial, trial.sim.faults.drop)
+
+
+async def test_op_9_with_the_socket_left_open(trial: Trial) -> None:
+    await identifies_again(trial, lambda: trial.sim.faults.op9(resumable=False))
+
+
+async def test_op_9_resumable(trial: Trial) -> None:
+    await resumes(trial, lambda: trial.sim.faults.op9(resumable=True))
+
+
+async def test_op_9_three_times_while_identifying(trial: Trial) -> None:
+    trial.sim.faults.op9_on_identify(times=3)
+    trial.sim.faults.close(4006)
+    await trial.sim.identified()
+    assert await trial.echo("after") == "after"
+
+
+async def test_4902_each_time_it_resumes(trial: Trial) -> None:
+    trial.sim.faults.close_on_resume(4902, times=0)
+    before = len(trial.sim.identifies)
+    trial.sim.faults.close(4009)
+    await trial.until(lambda: len(trial.sim.identifies) > before)
+    assert await trial.echo("after") == "after"
+
+
+async def test_resume_refused_twice_then_identify(trial: Trial) -> None:
+    trial.sim.faults.close_on_resume(4009, times=0)
+    identifies, resumes = len(trial.sim.identifies), len(trial.sim.resumes)
+    trial.sim.faults.close(4009)
+    await trial.until(lambda: len(trial.sim.identifies) > identifies)
+    assert len(trial.sim.resumes) - resumes == 2
+    assert await trial.echo("after") == "after"
+
+
+async def test_4004_gets_another_token(trial: Trial) -> None:
+    def tokens() -> int:
+        return sum(call["path"] == "/app/getAppAccessToken" for call in trial.sim.calls)
+
+    before = tokens()
+    trial.sim.faults.close(4004)
+    await trial.until(lambda: tokens() > before)
+    assert await trial.echo("after") == "after"
+
+
+async def test_hello_never_sent(trial: Trial) -> None:
+    trial.sim.faults.no_hello()
+    await resumes(trial, lambda: trial.sim.faults.close(4009))
+
+
+async def test_identify_swallowed(trial: Trial) -> None:
+    trial.sim.faults.swallow_identify()
+    trial.sim.faults.close(4006)
+    await trial.until(lambda: trial.bot.me is not None)
+    assert await trial.echo("after") == "after"
+
+
+async def test_resume_swallowed(trial: Trial) -> None:
+    trial.sim.faults.swallow_resume()
+    trial.sim.faults.close(4009)
+    assert await trial.echo("after") == "after"
+
+
+async def test_heartbeats_never_acknowledged() -> None:
+    async with Simulator(heartbeat_interval=0.3) as sim:
+        trial = make_trial(sim)
+        async with sim.run(trial.bot):
+            await resumes(trial, trial.sim.faults.stop_acks)
+
+
+@pytest.mark.parametrize(
+    "data", ["not json", "[]", "{}", '{"op":"x"}', '{"op":99}', '{"op":0,"t":"GROUP_AT_MESSAGE_CREATE","d":{}}']
+)
+async def test_malformed_frame(trial: Trial, data: str) -> None:
+    connections = len(trial.shard_events)
+    trial.sim.faults.raw(data)
+    assert await trial.echo("after") == "after"
+    assert len(trial.shard_events) == connections, "the connection did not live on"
+
+
+async def test_unknown_event(trial: Trial) -> None:
+    seen: list[UnknownEvent] = []
+
+    @trial.bot.on(UnknownEvent)
+    async def note(ctx: Context[UnknownEvent]) -> None:
+        seen.append(ctx.event)
+
+    trial.sim.push("BRAND_NEW", {"a": 1})
+    await trial.until(lambda: bool(seen))
+    assert (seen[0].name, seen[0].data, seen[0].error) == ("BRAND_NEW", b'{"a":1}', None)
+
+
+async def test_replayed_events_reach_the_handler_once(trial: Trial) -> None:
+    assert await trial.echo("one") == "one"
+    state = trial.sim.state()
+    assert state["bot"]["shards"][0]["state"] == "ready"
+    frames = [frame for frame in trial.sim.frames if frame["t"] == "GROUP_AT_MESSAGE_CREATE"]
+    trial.sim.faults.raw(frames[-1]["json"])
+    assert await trial.echo("two") == "two"
+    assert trial.texts == ["one", "two"]
+
+
+async def test_raising_handler(trial: Trial) -> None:
+    errors: list[tuple[str | None, str]] = []
+
+    @trial.bot.on(C2CMessageCreate)
+    async def fail(ctx: Context[C2CMessageCreate]) -> None:
+        raise ValueError("no")
+
+    @trial.bot.on_error
+    async def note(ctx: Context[Event], error: Exception) -> None:
+        errors.append((ctx.event_id, str(error)))
+
+    event_id = trial.sim.push_message("c2c", user="Alice", text="x")
+    await trial.until(lambda: bool(errors))
+    assert errors == [(event_id, "no")]
+    assert await trial.echo("after") == "after"
+
+
+async def test_one_of_two_shards_dropped() -> None:
+    async with Simulator() as sim:
+        trial = make_trial(sim, shards=2)
+        async with sim.run(trial.bot):
+            assert len(sim.identifies) == 2
+            sim.faults.close(4009, shard=1)
+            await trial.until(lambda: len(sim.resumes) == 1)
+            closed = [event for event in trial.shard_events if event.kind == "closed"]
+            assert [event.shard.index for event in closed] == [1]
+            assert len(sim.identifies) == 2
+
+
+async def test_20_000_events_against_handlers_that_never_return() -> None:
+    async with Simulator() as sim:
+        bot = Bot(gateway=FAST, drain=0.1)
+        started = 0
+
+        @bot.on(C2CMessageCreate)
+        async def hang(ctx: Context[C2CMessageCreate]) -> None:
+            nonlocal started
+            started += 1
+            await asyncio.Event().wait()
+
+        async with sim.run(bot):
+            before = len(asyncio.all_tasks())
+            for number in range(20_000):
+                sim.push_message("c2c", user=f"user {number}", text="x")
+            async with asyncio.timeout(20):
+                while started < 256:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)
+            assert started == 256
+            assert len(asyncio.all_tasks()) - before < 256 + 20
+            assert len(sim.connections) == 1
+            assert not sim.resumes
+
+
+@pytest.mark.parametrize("code", [4010, 4012, 4013, 4014, 4914, 4915])
+async def test_the_platform_says_stop(code: int) -> None:
+    async with Simulator() as sim:
+        trial = make_trial(sim)
+        with pytest.raises(GatewayHalted) as caught:
+            async with sim.run(trial.bot):
+                sim.faults.close(code)
+                await trial.bot.wait()
+        assert caught.value.code == code
+        assert str(code) in str(caught.value) and caught.value.hint is not None
+        assert len(sim.identifies) == 1
+        if code in (4013, 4014):
+            assert "echo" in str(caught.value), "the handler that asked for the intent is not named"
+
+
+async def test_five_4903_in_a_row_halt() -> None:
+    async with Simulator() as sim:
+        trial = make_trial(sim)
+        with pytest.raises(GatewayHalted):
+            async with sim.run(trial.bot):
+                sim.faults.close_on_identify(4903, times=0)
+                sim.faults.close(4903)
+                await asyncio.wait_for(trial.bot.wait(), 20)
+
+
+async def test_4011_takes_the_larger_count() -> None:
+    async with Simulator() as sim:
+        trial = make_trial(sim)
+        async with sim.run(trial.bot):
+            sim.faults.session_start_limit(shards=2)
+            sim.faults.close(4011)
+            await trial.until(lambda: len(sim.identifies) >= 3)
+            await trial.bot.ready()
+            assert await trial.echo("after") == "after"
+
+
+async def test_4011_with_a_fixed_count_names_the_count_to_set() -> None:
+    async with Simulator() as sim:
+        trial = make_trial(sim, shards=1)
+        with pytest.raises(GatewayHalted, match="2"):
+            async with sim.run(trial.bot):
+                sim.faults.session_start_limit(shards=2)
+                sim.faults.close(4011)
+                await asyncio.wait_for(trial.bot.wait(), 20)
+
+
+async def test_four_shards_identify_5_s_apart() -> None:
+    async with Simulator(max_concurrency=1) as sim:
+        trial = make_trial(sim, shards=4, gateway=GatewayConfig())
+        async with sim.run(trial.bot):
+            times = sorted(entry["time"] for entry in sim.identifies)
+        assert len(times) == 4
+        assert all(after - before >= 5.0 for before, after in itertools.pairwise(times))
+        assert sim.violations == []
+
+
+async def test_an_empty_budget_is_waited_out(caplog: pytest.LogCaptureFixture) -> None:
+    async with Simulator() as sim:
+        sim.faults.session_start_limit(total=1000, remaining=0, reset_after=700)
+        trial = make_trial(sim)
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        async with sim.run(trial.bot):
+            assert loop.time() - start >= 0.7
+            assert await trial.echo("late") == "late"
+        assert sim.violations == []
+        assert "waiting" in caplog.text and "renews" in caplog.text

@@ -1,0 +1,65 @@
+"""The watermark: pure arithmetic, so property tests."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qqbot.watermark import Watermark
+
+
+def test_starts_where_the_session_was_left() -> None:
+    mark = Watermark(10)
+    assert (mark.low, mark.high, mark.done) == (10, 10, ())
+
+
+def test_low_stays_below_the_oldest_unfinished_event() -> None:
+    mark = Watermark()
+    for seq in range(1, 8):
+        assert mark.accept(seq)
+    for seq in (1, 2, 4, 5, 7):
+        mark.finish(seq)
+    assert mark.low == 2
+    assert mark.done == ((4, 5), (7, 7))
+
+
+def test_a_repeat_is_not_accepted() -> None:
+    mark = Watermark(3)
+    assert mark.accept(4)
+    assert not mark.accept(4)
+    assert not mark.accept(2)
+
+
+def test_the_next_owner_skips_what_was_finished_above_the_low_mark() -> None:
+    mark = Watermark(2, ((4, 5), (7, 7)))
+    assert [seq for seq in range(3, 10) if mark.accept(seq)] == [3, 6, 8, 9]
+
+
+def test_ranges_not_replayed_yet_are_still_known() -> None:
+    mark = Watermark(2, ((4, 5), (7, 7)))
+    assert mark.accept(3)
+    assert mark.done == ((4, 5), (7, 7))
+
+
+@given(st.lists(st.integers(1, 60), unique=True), st.data())
+def test_a_successor_handles_exactly_what_was_unfinished(seqs: list[int], data: st.DataObject) -> None:
+    seqs.sort()
+    mark = Watermark()
+    for seq in seqs:
+        assert mark.accept(seq)
+    finished = set(data.draw(st.lists(st.sampled_from(seqs), unique=True))) if seqs else set[int]()
+    for seq in finished:
+        mark.finish(seq)
+    successor = Watermark(mark.low, mark.done)
+    again = {seq for seq in seqs if seq > mark.low and successor.accept(seq)}
+    assert again == set(seqs) - finished
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 40))))
+def test_low_never_goes_back(steps: list[tuple[bool, int]]) -> None:
+    mark, low = Watermark(), 0
+    for accept, seq in steps:
+        if accept:
+            mark.accept(seq)
+        else:
+            mark.finish(seq)
+        assert low <= mark.low <= mark.high
+        low = mark.low
