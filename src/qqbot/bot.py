@@ -103,6 +103,7 @@ class Bot(Router):
         self._settled: list[Settled] = []
         self._service: _Service | None = None
         self._started: AsyncExitStack | None = None
+        self._entered: AsyncExitStack | None = None
         self._stop: asyncio.Event | None = None
 
     # What a served bot offers
@@ -284,31 +285,38 @@ class Bot(Router):
 
         Raises: ConfigError for a wrong configuration.
         """
+        self._started = await self._enter()
+
+    async def _enter(self) -> AsyncExitStack:
         stack = AsyncExitStack()
         await stack.enter_async_context(self.serve())
-        self._started = stack
+        return stack
 
     async def stop(self) -> None:
-        """Drain and stop. Called by a handler, or inside `async with`, it only asks: the owner does it.
+        """Drain and stop what `start` began; does nothing when the bot is not running.
+
+        Called by a handler, or where `async with` or `run` owns the bot, it only asks: `wait` returns, and the
+        owner stops it.
 
         Raises: what `wait` raises.
         """
-        service = self._running
+        if self._service is None:
+            return
         if self._stop is not None:
             self._stop.set()
-        if self._started is None or service.dispatcher.owns(asyncio.current_task()):
+        if self._started is None or self._service.dispatcher.owns(asyncio.current_task()):
             return
         stack, self._started = self._started, None
         await stack.aclose()
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        self._entered = await self._enter()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        stack, self._started = self._started, None
+        stack, self._entered = self._entered, None
         if stack is not None:
             await stack.__aexit__(kind, error, trace)
 

@@ -1,6 +1,6 @@
 """The chat page in a real browser, against the real simulator and a scripted bot."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,7 @@ pytestmark = [
 
 
 def scripted_bot() -> Bot:
-    """Echo with a button below; say what was pressed; acknowledge nothing but `again`."""
+    """Echo with a button below; say what was pressed."""
     bot = Bot()
     keyboard = Keyboard([[Button.callback("Once more", "again")]])
 
@@ -140,10 +140,10 @@ async def test_a_fault_shows_the_bot_resuming(page: Page, sim: Simulator) -> Non
 
 
 async def test_a_lost_connection_shows_a_banner_and_comes_back_with_a_new_snapshot(page: Page, sim: Simulator) -> None:
-    cut: list[Callable[[], object]] = []
+    cut: list[Callable[[], Awaitable[None]]] = []
     allowed = True
 
-    async def relay(socket: object) -> None:
+    async def relay(socket: playwright.WebSocketRoute) -> None:
         if not allowed:
             await socket.close()
             return

@@ -66,7 +66,7 @@ async def python(
         *(sys.executable, "-W", "error", *map(str, arguments)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, "PYTHONUNBUFFERED": "", **(env or {})},  # what must come at once is flushed
         cwd=cwd,
     )
     try:

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -105,6 +105,13 @@ async def test_text_for_people() -> None:
         assert f"export {name}=" in out
 
 
+async def test_a_terminal_without_chinese() -> None:
+    variables = {"PYTHONIOENCODING": "ascii"}
+    async with qqbot("simulate", "--no-bot", "--no-browser", "--port", "0", env=variables) as program:
+        await program.line("out", "Ctrl+C")
+        assert (await program.stopped()).code == 0
+
+
 async def test_the_browser_opens_the_page(tmp_path: Path) -> None:
     opened = tmp_path / "opened"
     os.mkfifo(opened)
@@ -137,7 +144,7 @@ async def test_no_display_no_browser(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def taken() -> int:
+def taken() -> Iterator[int]:
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         door.listen()

@@ -1,6 +1,7 @@
 """Each example does what it says, on the simulator."""
 
 import json
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import ModuleType
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from qqbot.api.exchange import Request
 from qqbot.cli.loading import MODULE_NAME, load_bot
 from qqbot.testing import Simulator
 from tests.cli.control import Control
@@ -121,10 +123,16 @@ async def test_embed_aiohttp(sim: Simulator, control: Control, monkeypatch: pyte
 async def test_request_id(sim: Simulator, control: Control, capsys: pytest.CaptureFixture[str]) -> None:
     async with sim.run(load_bot(str(EXAMPLES / "request_id.py"))):
         await control.say("group", "hello")
-        calls = {call["path"]: call for call in (await control.state())["calls"]}
-    lines = capsys.readouterr().out.splitlines()
-    found = [re.search(r"/messages 200 .* request id ([0-9a-f]{32}), trace id (\w+)$", line) for line in lines]
-    assert len({match[1] for match in found if match}) == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "/messages 200" in line]
+    (call,) = [call for call in (await control.state())["calls"] if call["path"].endswith("/messages")]
+    assert re.search(r"request id [0-9a-f]{32}, trace id \w+$", line)
+    assert line.endswith(call["trace_id"])
+
+
+def test_request_id_sets_the_header() -> None:
+    request = Request("GET", "https://example.com/x", "/x", {}, None, 1.0)
+    example_module("request_id.py").set_request_id(request)
+    assert re.fullmatch("[0-9a-f]{32}", request.headers["X-Request-Id"])
 
 
 async def test_json_log(sim: Simulator, control: Control) -> None:

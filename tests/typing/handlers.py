@@ -31,7 +31,7 @@ async def tap(ctx: Context[Event]) -> None:
 
 @bot.on(Ready)
 async def no_reply_to_ready(ctx: Context[Ready]) -> None:
-    await ctx.reply("x")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    await ctx.reply("x")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 
 @bot.on(C2CMessageCreate)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -57,7 +57,7 @@ class _Call(Generic[T]):
 
     route: Route[T]
     path: str
-    url: str
+    url: str = field(repr=False)
     own: bool
     key: tuple[str, str]
     body: bytes | None = field(repr=False)
@@ -130,15 +130,15 @@ class Caller:
         repeatable = is_numbered(body) if route.repeatable is None else route.repeatable
         relative = path.startswith("/")
         return _Call(
-            route,
-            path.partition("?")[0],
-            self._base + target if relative else target,
-            relative or path.startswith(f"{self._base}/"),
-            (route.name, ids[0] if ids else ""),
-            body if body is None or isinstance(body, bytes) else encode(body),
-            Attempts(repeatable),
-            limit,
-            self._now() + limit,
+            route=route,
+            path=path.partition("?")[0],
+            url=self._base + target if relative else target,
+            own=relative or path.startswith(f"{self._base}/"),
+            key=(route.name, ids[0] if ids else ""),
+            body=body if body is None or isinstance(body, bytes) else encode(body),
+            attempts=Attempts(repeatable),
+            timeout=limit,
+            ends_at=self._now() + limit,
         )
 
     async def _attempt(self, call: _Call[T]) -> Response | Failure:

@@ -5,7 +5,6 @@ Owns the commands' options and texts. Exit codes: 0 ok, 1 a call failed, 2 usage
 """
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 
@@ -21,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises: SystemExit for wrong usage (2), for `--help` (0), and by a bot that ended.
     """
     arguments = _parser().parse_args(argv)
-    _print_what_the_terminal_cannot_show()
+    _escape_what_stdout_cannot_encode()
     return exit_code(lambda: arguments.command(arguments))
 
 
@@ -40,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _print_what_the_terminal_cannot_show() -> None:
-    """Escape characters that the encoding of stdout lacks: a text in Chinese must not end the command."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+def _escape_what_stdout_cannot_encode() -> None:
+    """A text in Chinese must not end the command where the terminal knows none."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # a replaced stdout may lack it
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")

@@ -72,6 +72,7 @@ class BareBot:
     def __init__(self, sim: Simulator) -> None:
         self.sim = sim
         self.token = ""
+        self._sockets: list[Socket] = []
 
     async def __aenter__(self) -> Self:
         self.http = aiohttp.ClientSession()
@@ -79,6 +80,8 @@ class BareBot:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for socket in self._sockets:
+            await socket.ws.close()
         await self.http.close()
 
     async def fetch_token(self) -> dict[str, Any]:
@@ -106,6 +109,7 @@ class BareBot:
     async def connect(self) -> Socket:
         ws = await self.http.ws_connect(self.sim.api_base.replace("http", "ws") + "/websocket")
         socket = Socket(ws, self.token)
+        self._sockets.append(socket)
         hello = await socket.next()
         assert hello["op"] == 10
         return socket

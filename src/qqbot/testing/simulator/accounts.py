@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from .calls import Call, limit_of
+from .calls import Call, limit_of, number_of
 from .platform import Platform
 from .refusal import Refusal
 from .wire import JsonObject, text_of
@@ -49,10 +49,10 @@ def get_me(platform: Platform, _: Call) -> object:
 def list_my_guilds(platform: Platform, call: Call) -> object:
     """Source: autogen/api/users_me_guilds.get; `before` wins over `after`."""
     guilds = sorted(platform.world.guilds.values(), key=lambda guild: int(guild.id))
-    if before := call.query.get("before", ""):
-        guilds = [guild for guild in reversed(guilds) if guild.id < before]
-    elif after := call.query.get("after", ""):
-        guilds = [guild for guild in guilds if guild.id > after]
+    if before := number_of(call.query.get("before", "")):
+        guilds = [guild for guild in reversed(guilds) if int(guild.id) < before]
+    elif after := number_of(call.query.get("after", "")):
+        guilds = [guild for guild in guilds if int(guild.id) > after]
     return [_guild(guild) for guild in guilds[: limit_of(call, 100, 100)]]
 
 

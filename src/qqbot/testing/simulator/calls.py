@@ -22,5 +22,10 @@ Endpoint = Callable[[Platform, Call], object]
 
 def limit_of(call: Call, default: int, most: int) -> int:
     """Return the page size that the query asks for."""
-    text = call.query.get("limit", "")
-    return min(max(int(text), 1), most) if text.isascii() and text.isdigit() and len(text) < 10 else default
+    asked = number_of(call.query.get("limit", ""))
+    return min(asked, most) if asked else default
+
+
+def number_of(text: str) -> int:
+    """Return the decimal number in a query, 0 where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else 0

@@ -1,6 +1,6 @@
 """Endpoints about groups: what they are, who is in them."""
 
-from .calls import Call, limit_of
+from .calls import Call, limit_of, number_of
 from .platform import Platform
 from .refusal import Refusal
 from .wire import JsonObject, is_integer
@@ -45,7 +45,7 @@ def get_group_bot_state(platform: Platform, call: Call) -> object:
 def list_group_members(platform: Platform, call: Call) -> object:
     """Source: autogen/api/v2_groups_group_openid_members.get."""
     people = list(find_group(platform, call).people.values())
-    start = _number(call.query.get("cursor", ""))
+    start = number_of(call.query.get("cursor", ""))
     end = start + limit_of(call, _PAGE, _PAGE)
     return {
         "members": [_member(person) for person in people[start:end]],
@@ -83,7 +83,3 @@ def _member(person: Person) -> JsonObject:
         "joined_at": person.joined_at,
         "union_openid": "",
     }
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

@@ -179,6 +179,8 @@ async def _body(request: web.Request) -> bytes | None:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
         return None
+    except web.RequestPayloadError:
+        return b"(cannot be decoded)"
 
 
 def _json_body(raw: bytes) -> JsonObject:

@@ -52,7 +52,7 @@ class Server:
 
     async def start(self, port: int) -> int:
         """Listen on `port`, 0 for any free one; return the port.  Raises: OSError where it is taken."""
-        runner = web.AppRunner(self._application(), handle_signals=False, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(self._application(), handle_signals=False, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
             await web.TCPSite(runner, HOST, port).start()

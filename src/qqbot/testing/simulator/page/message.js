@@ -32,9 +32,14 @@ function acknowledgement({ kind, ack }) {
 }
 
 function head(message) {
-  const author = message.from === "bot" ? words("bot_name", { name: message.author }) : message.author;
-  const format = message.markdown ? element("span", { class: "format" }, words("markdown")) : null;
-  return element("div", { class: "head" }, element("span", { class: "author" }, author), format, clock(message));
+  const tags = [message.from === "bot" && words("bot"), message.markdown && words("markdown")].filter(Boolean);
+  return element(
+    "div",
+    { class: "head" },
+    element("span", { class: "author" }, message.author),
+    ...tags.map((tag) => element("span", { class: "tag" }, tag)),
+    clock(message),
+  );
 }
 
 function clock({ time }) {

@@ -1,0 +1,118 @@
+"""The table of codes against the tables of the protocol."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import qqbot
+from qqbot.api import codes
+from qqbot.api.codes import Retry, explain, is_known, verdict
+from qqbot.errors import (
+    ApiError,
+    AuthError,
+    ContentRejected,
+    DuplicateMessage,
+    IPNotAllowed,
+    MediaError,
+    MessagePendingAudit,
+    NotFound,
+    PermissionMissing,
+    QuotaExceeded,
+    RateLimited,
+    ReplyWindowExpired,
+    ServerError,
+)
+
+TABLES = Path(qqbot.__file__).parent / "testing" / "simulator" / "tables"
+DOCUMENTED = json.loads((TABLES / "codes.json").read_text(encoding="utf-8"))
+
+
+def test_every_documented_code_has_the_documented_retry() -> None:
+    entries = DOCUMENTED["api_errors"]
+    assert len(entries) == 327
+    found = {entry["code"]: verdict("general", entry["code"], 400).retry.value for entry in entries}
+    assert found == {entry["code"]: entry["retry"] for entry in entries}
+
+
+def test_every_documented_code_is_in_the_table() -> None:
+    assert [entry["code"] for entry in DOCUMENTED["api_errors"] if not is_known("general", entry["code"])] == []
+
+
+def test_no_code_stands_in_two_rows() -> None:
+    for rows in (codes._GENERAL, codes._TOKEN_ENDPOINT, codes._SHARE_LINK):
+        listed = [code for row in rows for code in codes._codes(row.codes)]
+        assert len(listed) == len(set(listed))
+
+
+def test_the_token_endpoint_has_its_own_meanings() -> None:
+    for entry in DOCUMENTED["token"]["errors"]:
+        assert verdict("token", entry["code"], 200).retry.value == entry["retry"]
+    assert verdict("token", 10004, 200).error is AuthError
+    assert verdict("general", 10004, 404).error is NotFound
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (11298, IPNotAllowed),
+        (40023002, IPNotAllowed),
+        (11243, AuthError),
+        (11253, PermissionMissing),
+        (20028, RateLimited),
+        (22009, QuotaExceeded),
+        (40034100, QuotaExceeded),
+        (40034005, ReplyWindowExpired),
+        (40034024, ReplyWindowExpired),
+        (40034128, ReplyWindowExpired),
+        (40054005, DuplicateMessage),
+        (304003, ContentRejected),
+        (40034006, ContentRejected),
+        (304023, MessagePendingAudit),
+        (850026, MediaError),
+        (50055001, ServerError),
+        (40054004, PermissionMissing),
+    ],
+)
+def test_remedies(code: int, error: type[ApiError]) -> None:
+    assert verdict("general", code, 400).error is error
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "retry"),
+    [
+        (202, MessagePendingAudit, Retry.ACCEPTED),
+        (400, ApiError, Retry.NO),
+        (401, AuthError, Retry.TOKEN),
+        (403, PermissionMissing, Retry.NO),
+        (404, NotFound, Retry.NO),
+        (405, ApiError, Retry.NO),
+        (413, MediaError, Retry.NO),
+        (429, RateLimited, Retry.BACKOFF),
+        (500, ServerError, Retry.BACKOFF),
+        (504, ServerError, Retry.BACKOFF),
+    ],
+)
+def test_an_unknown_code_is_judged_by_its_status(status: int, error: type[ApiError], retry: Retry) -> None:
+    assert verdict("general", 99999999, status)[:2] == (error, retry)
+
+
+def test_any_401_renews_the_token_but_a_refused_ip() -> None:
+    assert verdict("general", 11251, 401).retry is Retry.TOKEN
+    assert verdict("general", 11298, 401).retry is Retry.NO
+
+
+def test_explain_names_every_family() -> None:
+    assert {family: meaning.error for family, meaning in explain(10004).items()} == {
+        "general": NotFound,
+        "token": AuthError,
+    }
+    assert explain(99999999) == {}
+
+
+def test_every_hint_has_both_languages() -> None:
+    for entry in DOCUMENTED["api_errors"]:
+        hint = verdict("general", entry["code"], 400).hint
+        assert hint.zh
+        assert hint.en
+        assert any("\u4e00" <= character <= "\u9fff" for character in hint.zh)

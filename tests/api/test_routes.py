@@ -1,0 +1,111 @@
+"""The routes against the endpoint table, and how paths are built."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import qqbot
+from qqbot.api import routes
+from qqbot.api.routes import ROUTES, Route
+from qqbot.errors import ConfigError, DecodeError
+
+PACKAGE = Path(qqbot.__file__).parent
+ENDPOINTS = {
+    entry["name"]: entry
+    for entry in json.loads(
+        (PACKAGE / "testing" / "simulator" / "tables" / "endpoints.json").read_text(encoding="utf-8")
+    )
+}
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=lambda route: route.name)
+def test_a_route_is_the_documented_endpoint(route: Route[object]) -> None:
+    entry = ENDPOINTS[route.name]
+    assert (route.method, route.path) == (entry["method"], entry["path"])
+
+
+def test_each_constant_is_named_in_exactly_one_method() -> None:
+    constants = {name for name, value in vars(routes).items() if isinstance(value, Route)}
+    used = [
+        node.attr
+        for path in (PACKAGE / "api" / "resources").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "routes"
+    ]
+    assert sorted(used) == sorted(constants)
+    assert len(ROUTES) == len(constants)
+
+
+def test_ids_are_quoted() -> None:
+    path, _ = routes.DELETE_GROUP_MESSAGE.build(("G/../1", "ROBOT1.0_a.b!=?#%"))
+    assert path == "/v2/groups/G%2F..%2F1/messages/ROBOT1.0_a.b%21%3D%3F%23%25"
+
+
+@given(st.text(min_size=1))
+def test_an_id_never_leaves_its_place_in_the_path(value: str) -> None:
+    try:
+        path, _ = routes.GET_GROUP_INFO.build((value,))
+    except ConfigError:
+        return
+    assert path.startswith("/v2/groups/")
+    assert path.endswith("/info")
+    assert path.isascii()
+    middle = path.removeprefix("/v2/groups/").removesuffix("/info")
+    assert middle not in ("", ".", "..")
+    assert not set(middle) & set("/?# ")
+
+
+@pytest.mark.parametrize("bad", ["", ".", "..", "\ud800", 5, None])
+def test_unusable_ids_are_refused(bad: str) -> None:
+    with pytest.raises(ConfigError, match="get_group_info"):
+        routes.GET_GROUP_INFO.build((bad,))
+
+
+@pytest.mark.parametrize("ids", [(), ("a", "b")])
+def test_the_number_of_ids_is_checked(ids: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match="takes 1 ids"):
+        routes.GET_GROUP_INFO.build(ids)
+
+
+def test_the_query_leaves_out_none_and_writes_booleans_small() -> None:
+    assert routes.GET_ME.build((), {"a": None, "b": True, "c": 0, "d": "x&y"}) == (
+        "/users/@me",
+        "/users/@me?b=true&c=0&d=x%26y",
+    )
+    assert Route("r", "GET", "/p?x=1", bytes).build((), {"y": 2})[1] == "/p?x=1&y=2"
+
+
+@pytest.mark.parametrize("path", ["users", "@evil.example/x", "", "/a b", "/a\r\nX: y", "ftp://h/x", "https:///x"])
+def test_a_path_that_could_go_elsewhere_is_refused(path: str) -> None:
+    with pytest.raises(ConfigError, match="must start with"):
+        Route("r", "GET", path, bytes)
+
+
+def test_bytes_are_handed_over_as_they_are() -> None:
+    assert Route("r", "GET", "/p", bytes).decode(b"\x00<html>") == b"\x00<html>"
+
+
+def test_a_function_or_a_type_decodes() -> None:
+    assert Route("r", "GET", "/p", len).decode(b"abc") == 3
+    assert Route("r", "GET", "/p", dict[str, int]).decode(b'{"a": 1}') == {"a": 1}
+    with pytest.raises(DecodeError):
+        Route("r", "GET", "/p", dict[str, int]).decode(b"[]")
+
+
+@pytest.mark.parametrize("body", [b'[{"id": "1"}]', b'{"guilds": [{"id": "1"}]}', b' \n[{"id": "1", "x": null}]'])
+def test_both_forms_of_the_guild_list(body: bytes) -> None:
+    assert [guild.id for guild in routes.LIST_MY_GUILDS.decode(body)] == ["1"]
+
+
+@pytest.mark.parametrize("body", [b'{"id": "m"}', b'{"message": {"id": "m"}}'])
+def test_both_forms_of_one_message(body: bytes) -> None:
+    assert routes.GET_CHANNEL_MESSAGE.decode(body).id == "m"
+
+
+def test_what_says_nothing_takes_any_body() -> None:
+    for body in (b"", b"{}", b"<html>"):
+        routes.ACK_INTERACTION.decode(body)

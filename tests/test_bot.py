@@ -1,0 +1,364 @@
+"""The facade: the ways to run a bot, what lives as long as it, and what it says when it cannot be run."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from qqbot import (
+    Bot,
+    C2CMessageCreate,
+    ConfigError,
+    Context,
+    Credentials,
+    Endpoints,
+    Event,
+    GroupAtMessageCreate,
+    Ready,
+    Router,
+    ShardEvent,
+    Target,
+)
+from qqbot.bot import loading
+from qqbot.testing import Simulator
+
+
+def echo_bot(sim: Simulator, prefix: str = "") -> Bot:
+    bot = Bot(sim.credentials, endpoints=sim.endpoints)
+
+    @bot.on
+    async def echo(ctx: Context[GroupAtMessageCreate]) -> None:
+        await ctx.reply(prefix + ctx.text)
+
+    return bot
+
+
+async def say(sim: Simulator, text: str) -> str | None:
+    return (await sim.group("test").member("Alice").say(f"@bot {text}")).text
+
+
+async def test_async_with_and_wait() -> None:
+    async with Simulator() as sim:
+        bot = echo_bot(sim)
+        async with bot:
+            await bot.ready()
+            assert await say(sim, "hello") == "hello"
+            asyncio.get_running_loop().call_later(0.05, asyncio.ensure_future, bot.stop())
+            await asyncio.wait_for(bot.wait(), 5)
+        assert not any(connection.open for connection in sim.connections)
+
+
+async def test_start_and_stop_and_again() -> None:
+    async with Simulator() as sim:
+        bot = echo_bot(sim)
+        for text in ("one", "two"):
+            await bot.start()
+            await bot.ready()
+            assert await say(sim, text) == text
+            await bot.stop()
+        await bot.stop()
+
+
+def test_one_bot_serves_in_one_loop_after_another() -> None:
+    bot = Bot()
+
+    @bot.on
+    async def echo(ctx: Context[GroupAtMessageCreate]) -> None:
+        await ctx.reply(ctx.text)
+
+    async def main() -> None:
+        async with Simulator() as sim, sim.run(bot):
+            assert await say(sim, "x") == "x"
+
+    asyncio.run(main())
+    asyncio.run(main())
+
+
+async def test_several_bots_in_one_loop() -> None:
+    async with Simulator() as first, Simulator() as second:
+        one, two = echo_bot(first, "1 "), echo_bot(second, "2 ")
+        async with one, two:
+            await asyncio.gather(one.ready(), two.ready())
+            assert await say(first, "x") == "1 x"
+            assert await say(second, "x") == "2 x"
+
+
+async def test_the_same_bot_is_not_served_twice_at_once() -> None:
+    async with Simulator() as sim:
+        bot = echo_bot(sim)
+        async with bot:
+            with pytest.raises(ConfigError, match="already"):
+                await bot.start()
+
+
+async def test_lifespan_surrounds_the_handlers() -> None:
+    order: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(bot: Bot) -> AsyncIterator[None]:
+        order.append("open")
+        bot.spawn(asyncio.sleep(60), name="beside")
+        yield
+        order.append("close")
+
+    async with Simulator() as sim:
+        bot = Bot(lifespan=lifespan, drain=0.05)
+
+        @bot.on
+        async def hang(ctx: Context[GroupAtMessageCreate]) -> None:
+            order.append("handler")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                order.append("handler ended")
+
+        async with sim.run(bot):
+            sim.push_message("group", user="Alice", text="x")
+            async with asyncio.timeout(5):
+                while "handler" not in order:
+                    await asyncio.sleep(0.01)
+    assert order == ["open", "handler", "handler ended", "close"]
+
+
+async def test_stop_waits_for_handlers() -> None:
+    done: list[str] = []
+    async with Simulator() as sim:
+        bot = Bot(drain=5)
+
+        @bot.on
+        async def slow(ctx: Context[GroupAtMessageCreate]) -> None:
+            done.append("started")
+            await asyncio.sleep(0.3)
+            done.append("finished")
+
+        async with sim.run(bot):
+            sim.push_message("group", user="Alice", text="x")
+            async with asyncio.timeout(5):
+                while not done:
+                    await asyncio.sleep(0.01)
+    assert done == ["started", "finished"]
+
+
+async def test_a_handler_may_stop_the_bot() -> None:
+    async with Simulator() as sim:
+        bot = Bot(sim.credentials, endpoints=sim.endpoints)
+
+        @bot.on
+        async def stop(ctx: Context[GroupAtMessageCreate]) -> None:
+            await ctx.reply("bye")
+            await ctx.bot.stop()
+
+        async with bot:
+            await bot.ready()
+            assert await say(sim, "stop") == "bye"
+            await asyncio.wait_for(bot.wait(), 5)
+
+
+async def test_spawned_tasks_end_with_the_bot_and_their_errors_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise ValueError("spawned and failed")
+
+    async with Simulator() as sim:
+        bot = echo_bot(sim)
+        async with bot:
+            endless = bot.spawn(asyncio.sleep(3600))
+            failing = bot.spawn(fail(), name="failing")
+            await asyncio.wait([failing])
+        assert endless.cancelled()
+    assert "failing failed" in caplog.text
+
+
+async def test_shard_events_reach_plain_and_async_functions() -> None:
+    plain: list[str] = []
+    later: list[str] = []
+    async with Simulator() as sim:
+        bot = echo_bot(sim)
+
+        @bot.on_shard_event
+        def note(event: ShardEvent) -> None:
+            plain.append(event.kind)
+
+        @bot.on_shard_event
+        async def note_later(event: ShardEvent) -> None:
+            later.append(event.kind)
+
+        @bot.on_shard_event
+        def fail(event: ShardEvent) -> None:
+            raise ValueError("no")
+
+        async with bot:
+            await bot.ready()
+            assert await say(sim, "x") == "x"
+    assert plain[:2] == ["connected", "identified"]
+    assert later[:2] == ["connected", "identified"]
+
+
+async def test_who_the_bot_is_is_known_before_the_first_handler() -> None:
+    seen: list[str] = []
+    async with Simulator() as sim:
+        bot = Bot()
+
+        @bot.on
+        async def ready(ctx: Context[Ready]) -> None:
+            seen.append(bot.me.id)
+
+        async with sim.run(bot):
+            assert seen == [bot.me.id] != [""]
+
+
+async def test_the_context_carries_what_a_handler_needs() -> None:
+    seen: list[Context[C2CMessageCreate]] = []
+    async with Simulator() as sim:
+        bot = Bot()
+
+        @bot.on
+        async def keep(ctx: Context[C2CMessageCreate]) -> None:
+            seen.append(ctx)
+            await ctx.reply("kept")
+
+        async with sim.run(bot):
+            await sim.user("Alice").say("hello")
+            (ctx,) = seen
+            assert ctx.bot is bot
+            assert ctx.api is bot.api
+            assert ctx.text == "hello"
+            assert ctx.event_id is not None
+            assert ctx.event_id.startswith("C2C_MESSAGE_CREATE")
+            assert ctx.event_id.encode() in ctx.raw
+            assert (ctx.shard.index, ctx.shard.count) == (0, 1)
+            assert "hello" not in repr(ctx)
+            sent = await bot.send(Target(ctx.target.scene, ctx.target.id), "later")
+            assert sent.id
+
+
+async def test_error_functions_hear_of_every_handler() -> None:
+    heard: list[tuple[str, str]] = []
+    async with Simulator() as sim:
+        bot, router = Bot(), Router()
+
+        @router.on
+        async def fail(ctx: Context[GroupAtMessageCreate]) -> None:
+            raise ValueError("no")
+
+        @bot.on_error
+        async def note(ctx: Context[Event], error: Exception) -> None:
+            heard.append((type(ctx.event).__name__, str(error)))
+            raise ValueError("an on_error function that fails")
+
+        bot.include(router)
+        async with sim.run(bot):
+            sim.push_message("group", user="Alice", text="x")
+            async with asyncio.timeout(5):
+                while not heard:
+                    await asyncio.sleep(0.01)
+    assert heard == [("GroupAtMessageCreate", "no")]
+
+
+async def test_an_error_in_the_body_is_the_one_that_is_seen() -> None:
+    async with Simulator() as sim:
+        with pytest.raises(ZeroDivisionError):
+            async with echo_bot(sim):
+                _ = 1 / 0
+        assert len(asyncio.all_tasks()) < 10
+
+
+async def test_cancelling_drains_and_leaves_no_task() -> None:
+    async with Simulator() as sim:
+        before = asyncio.all_tasks()
+        bot = echo_bot(sim)
+
+        async def program() -> None:
+            async with bot:
+                await bot.wait()
+
+        task = asyncio.create_task(program())
+        await sim.ready(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(5):
+            while any(connection.open for connection in sim.connections):
+                await asyncio.sleep(0.01)
+        assert {one for one in asyncio.all_tasks() - before if "qqbot" in one.get_name()} == set()
+
+
+async def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="QQBOT_APP_ID"):
+        await Bot().start()
+    monkeypatch.setenv("QQBOT_APP_ID", "1")
+    with pytest.raises(ConfigError, match="QQBOT_SECRET"):
+        await Bot().start()
+
+
+async def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("QQBOT_SHARD", "2")
+    async with Simulator() as sim, echo_bot(sim):
+        pass
+    assert "did you mean QQBOT_SHARDS?" in caplog.text
+
+
+@pytest.mark.parametrize("shards", [0, -1, "x", "4-2/8", "0-8/8", "3/", ""])
+def test_malformed_shards(shards: int | str) -> None:
+    if shards == "":
+        Bot(shards=shards)
+        return
+    with pytest.raises(ConfigError, match="shards="):
+        Bot(shards=shards)
+
+
+async def test_shards_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QQBOT_SHARDS", "1-2/4")
+    async with Simulator() as sim:
+        async with echo_bot(sim) as bot:
+            await bot.ready()
+        assert sorted(entry["shard"] for entry in sim.identifies) == [(1, 4), (2, 4)]
+
+
+async def test_an_unreachable_platform_warns_and_goes_on_trying(caplog: pytest.LogCaptureFixture) -> None:
+    async with Simulator() as sim:
+        endpoints = sim.endpoints
+    bot = Bot(Credentials("1", "secret"), endpoints=endpoints)
+    async with bot:
+        async with asyncio.timeout(10):
+            while "does not answer" not in caplog.text:
+                await asyncio.sleep(0.02)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(bot.wait(), 0.1)
+
+
+def test_a_malformed_address() -> None:
+    with pytest.raises(ConfigError, match="api_base"):
+        Endpoints("not a url")
+    with pytest.raises(ConfigError, match="in the clear"):
+        Endpoints("http://example.com")
+
+
+def test_what_needs_a_running_bot_says_so() -> None:
+    bot = Bot()
+    with pytest.raises(ConfigError, match="not running"):
+        _ = bot.api
+    coroutine = asyncio.sleep(0)
+    with pytest.raises(ConfigError, match="not running"):
+        bot.spawn(coroutine)
+
+
+def test_run_while_a_file_is_loaded() -> None:
+    token = loading.set("bot.py")
+    try:
+        with pytest.raises(ConfigError, match="__main__"):
+            Bot().run()
+    finally:
+        loading.reset(token)
+
+
+def test_run_tells_by_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    logging.getLogger().addHandler(handler := logging.NullHandler())
+    try:
+        with pytest.raises(SystemExit) as caught:
+            Bot().run()
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert caught.value.code == 3
+    assert "QQBOT_APP_ID" in capsys.readouterr().err

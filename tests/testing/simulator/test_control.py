@@ -1,0 +1,240 @@
+import asyncio
+import io
+from typing import Any
+
+import pytest
+
+from qqbot.testing import Simulator
+from tests.testing.simulator.bare import ALL, BareBot, Echo
+from tests.testing.simulator.test_messages import button
+
+
+class Control:
+    def __init__(self, sim: Simulator, bot: BareBot) -> None:
+        self._base = f"{sim.api_base}/_sim/"
+        self._http = bot.http
+        self._headers = {"Authorization": f"Bearer {sim.control_token}"}
+
+    async def ask(self, method: str, command: str, **options: Any) -> tuple[int, Any]:
+        async with self._http.request(method, self._base + command, headers=self._headers, **options) as response:
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            return response.status, await response.json()
+
+    async def post(self, command: str, **body: object) -> Any:
+        status, answer = await self.ask("POST", command, json=body)
+        assert status == 200, answer
+        return answer
+
+    async def error(self, command: str, **body: object) -> str:
+        status, answer = await self.ask("POST", command, json=body)
+        assert (status, list(answer)) == (400, ["error"])
+        return answer["error"]
+
+
+@pytest.fixture
+def control(sim: Simulator, bot: BareBot) -> Control:
+    return Control(sim, bot)
+
+
+async def test_say_and_click(bot: BareBot, control: Control) -> None:
+    keyboard = {"content": {"rows": [{"buttons": [button(1)]}]}}
+    async with Echo(bot, await bot.connect_ready(), keyboard):
+        for scene, conversation in (("group", "test"), ("c2c", "Alice")):
+            said = await control.post(
+                "say", scene=scene, conversation=conversation, user="Alice", text="hello", quiet=0.05
+            )
+            assert said["event_id"].partition(":")[0].endswith("MESSAGE_CREATE")
+            [reply] = said["replies"]
+            assert (reply["markdown"], reply["keyboard"]) == ("hello", keyboard)
+            pressed = await control.post("click", message=reply["id"], button="label 1", user="Alice", quiet=0.05)
+            assert (pressed["ack"], pressed["replies"][0]["text"]) == (0, "pressed data 1")
+
+
+async def test_say_by_id(sim: Simulator, bot: BareBot, control: Control) -> None:
+    socket = await bot.connect_ready()
+    await control.post("say", scene="group", conversation=sim.group("test").id, user="Alice", text="x", timeout=0)
+    assert (await socket.next())["d"]["group_openid"] == sim.group("test").id
+
+
+async def test_say_in_c2c_belongs_to_the_user(sim: Simulator, bot: BareBot, control: Control) -> None:
+    socket = await bot.connect_ready()
+    await control.post("say", scene="c2c", conversation="test", user="Alice", text="x", timeout=0)
+    assert (await socket.next())["d"]["author"]["user_openid"] == sim.user("Alice").openid
+
+
+async def test_event(bot: BareBot, control: Control) -> None:
+    sockets = [await bot.connect_ready(ALL, [index, 2]) for index in range(2)]
+    assert (await control.post("event", type="NEW", d=[1], id="my id", shard=1)) == {"event_id": "my id"}
+    frame = await sockets[1].next()
+    assert (frame["t"], frame["d"], frame["id"], frame["s"]) == ("NEW", [1], "my id", 2)
+    await control.post("event", type='quoted "\n', id='"', shard=1)
+    frame = await sockets[1].next()
+    assert (frame["t"], frame["id"], frame["d"]) == ('quoted "\n', '"', None)
+
+
+async def test_faults(sim: Simulator, bot: BareBot, control: Control) -> None:
+    socket = await bot.connect_ready()
+    await control.post("fault", kind="op7")
+    assert (await socket.next())["op"] == 7
+    await control.post("fault", kind="raw", data="{")
+    assert (await socket.ws.receive()).data == "{"
+    await control.post("fault", kind="stop_acks")
+    await control.post("fault", kind="close_on_resume", code=4902, times=0)
+    await control.post("fault", kind="close", code=4009, reason="bye")
+    assert await socket.close_code() == 4009
+    again = await bot.connect()
+    await again.resume(socket.session_id, 1)
+    assert await again.close_code() == 4902
+    await control.post("fault", kind="clear")
+    await control.post("fault", kind="op9_on_identify", close=4014)
+    again = await bot.connect()
+    await again.identify()
+    assert await again.close_code() == 4014
+    for kind in ("no_hello", "swallow_identify", "swallow_resume"):
+        await control.post("fault", kind=kind)
+    await control.post("fault", kind="clear")
+    await control.post(
+        "fault", kind="session_start_limit", total=7, remaining=6, reset_after=1000, max_concurrency=3, shards=2
+    )
+    state = sim.state()
+    assert state["budget"]["remaining"] == 6
+    socket = await bot.connect_ready(ALL, [1, 2])
+    assert "no connection of shard 0" in await control.error("fault", kind="drop", shard=0)
+    await control.post("fault", kind="drop", shard=1)
+    assert await socket.close_code() == 1006
+
+
+@pytest.mark.parametrize(
+    ("command", "body", "words"),
+    [
+        ("say", {"scene": "group", "text": "x"}, "conversation must be"),
+        ("say", {"scene": "nowhere", "text": "x", "conversation": "x"}, "scene must be one of"),
+        ("say", {"scene": ["group"], "text": "x", "conversation": "x"}, "scene must be one of"),
+        ("say", {"scene": "group", "conversation": "test"}, "text must be a string"),
+        ("say", {"scene": "group", "conversation": "test", "text": "x", "mention": 1}, "mention must be"),
+        ("say", {"scene": "group", "conversation": "test", "text": "x", "timeout": -1}, "timeout must be"),
+        ("say", {"scene": "group", "conversation": "test", "text": "x", "timeout": 1e300}, "timeout must be"),
+        ("say", {"scene": "group", "conversation": 1, "text": "x"}, "conversation must be a string"),
+        ("click", {"message": "unknown", "button": "x"}, "there is no message"),
+        ("click", {"button": "x"}, "message must be a string"),
+        ("event", {"d": {}}, "type must be a string"),
+        ("event", {"type": "X", "shard": -1}, "shard must be"),
+        ("fault", {}, "kind must be a string"),
+        ("fault", {"kind": "unknown"}, "kind must be one of"),
+        ("fault", {"kind": "close"}, "needs a code"),
+        ("fault", {"kind": "close", "code": 1006}, "no close code"),
+        ("fault", {"kind": "close", "code": 4009}, "no connection is ready"),
+        ("fault", {"kind": "raw"}, "data must be a string"),
+        ("fault", {"kind": "no_hello", "times": 1.5}, "times must be"),
+    ],
+)
+async def test_bad_commands(control: Control, command: str, body: dict[str, object], words: str) -> None:
+    assert words in await control.error(command, **body)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff\xff"])
+async def test_bad_bodies(control: Control, data: bytes) -> None:
+    assert (await control.ask("POST", "say", data=data))[0] == 400
+
+
+async def test_too_large(control: Control) -> None:
+    status, answer = await control.ask("POST", "event", data=io.BytesIO(b" " * ((1 << 20) + 1)))
+    assert (status, "1 MiB" in answer["error"]) == (413, True)
+
+
+async def test_unknown_command(control: Control) -> None:
+    assert (await control.ask("POST", "nothing", json={}))[0] == 404
+    assert (await control.ask("GET", "say"))[0] == 404
+
+
+async def test_state_and_frames(sim: Simulator, bot: BareBot, control: Control) -> None:
+    socket = await bot.connect_ready()
+    sim.push_message("group", text="@bot hello")
+    await socket.next()
+    status, state = await control.ask("GET", "state")
+    assert status == 200
+    assert state["bot"]["online"] is True
+    assert state["bot"]["intents"] == ALL
+    [shard] = state["bot"]["shards"]
+    assert (shard["shard"], shard["state"], shard["seq"]) == ([0, 1], "ready", 2)
+    assert {"scene": "group", "id": sim.group("test").id, "name": "test", "members": ["Alice", "Bob"]} in state[
+        "conversations"
+    ]
+    [message] = state["messages"]
+    assert (message["from"], message["author"], message["text"], message["kind"]) == (
+        "user",
+        "Alice",
+        "@bot hello",
+        "text",
+    )
+    assert state["budget"]["remaining"] == 999
+    assert state["identifies"][0]["shard"] == [0, 1]
+    assert state["sessions"][0]["session_id"] == socket.session_id
+    _, answer = await control.ask("GET", "frames?since=0")
+    frames = answer["frames"]
+    assert [(frame["direction"], frame["op"]) for frame in frames] == [
+        ("to_bot", 10),
+        ("from_bot", 2),
+        ("to_bot", 0),
+        ("to_bot", 0),
+    ]
+    _, answer = await control.ask("GET", f"frames?since={frames[-2]['n']}")
+    assert answer["frames"] == frames[-1:]
+    assert (await control.ask("GET", "frames?since=x"))[0] == 400
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "QQBot {token}"}])
+@pytest.mark.parametrize(
+    ("method", "command"), [("POST", "say"), ("POST", "fault"), ("GET", "state"), ("GET", "frames"), ("GET", "nothing")]
+)
+async def test_token_is_required(
+    sim: Simulator, bot: BareBot, header: dict[str, str], method: str, command: str
+) -> None:
+    headers = {name: value.format(token=sim.control_token) for name, value in header.items()}
+    async with bot.http.request(method, f"{sim.api_base}/_sim/{command}", headers=headers, json={}) as response:
+        assert response.status == 401
+
+
+@pytest.mark.parametrize(
+    ("header", "allowed"),
+    [
+        ({"Host": "evil.example"}, False),
+        ({"Host": "127.0.0.1"}, False),
+        ({"Host": "127.0.0.1:1"}, False),
+        ({"Host": "localhost:{port}"}, True),
+        ({"Origin": "http://127.0.0.1:{port}"}, True),
+        ({"Origin": "http://evil.example"}, False),
+        ({"Origin": "https://127.0.0.1:{port}"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://127.0.0.1:{port}.evil.example"}, False),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/_sim/state", "/users/@me", "/websocket", "/_sim/ws"])
+async def test_foreign_pages_are_turned_away(
+    sim: Simulator, bot: BareBot, header: dict[str, str], allowed: bool, path: str
+) -> None:
+    port = sim.api_base.rpartition(":")[2]
+    headers = {name: value.format(port=port) for name, value in header.items()}
+    async with bot.http.get(sim.api_base + path, headers=headers) as response:
+        assert (response.status != 403) == allowed
+
+
+async def test_only_loopback(sim: Simulator) -> None:
+    assert sim.api_base.startswith("http://127.0.0.1:")
+
+
+async def test_a_taken_port_is_an_error(sim: Simulator) -> None:
+    port = int(sim.api_base.rpartition(":")[2])
+    with pytest.raises(OSError, match="address already in use"):
+        async with Simulator(port=port):
+            pass
+
+
+async def test_leaving_does_not_wait_for_bots(sim: Simulator) -> None:
+    async with asyncio.timeout(3):
+        async with Simulator() as sim, BareBot(sim) as bot:
+            socket = await bot.connect_ready()
+            reading = asyncio.create_task(socket.close_code())
+            await asyncio.sleep(0)
+            await sim.__aexit__(None, None, None)
+            assert await reading == 1001
