@@ -70,6 +70,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The simulator's page in Chromium, which the machine has to have at /usr/bin/chromium."""
+    session.install(".", *group("tests"), *group("browser"))
+    session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """The source distribution, the wheel made from it, and the command that the wheel installs."""
     session.install(*group("build"))

@@ -18,10 +18,10 @@ from qqbot import (
     Keyboard,
     Markdown,
     Media,
+    MessageAttachment,
     Outgoing,
     Text,
 )
-from qqbot.models.messages import MessageAttachment
 
 log = logging.getLogger("hello")
 bot = Bot()

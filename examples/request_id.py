@@ -7,9 +7,7 @@ With both, one call can be found in your logs and by Tencent's support. Try it:
 import uuid
 from contextvars import ContextVar
 
-from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate
-from qqbot.api.caller import ResponseInfo
-from qqbot.api.exchange import Request
+from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate, Request, ResponseInfo
 
 request_id: ContextVar[str] = ContextVar("request_id")  # calls run side by side: each has its own
 

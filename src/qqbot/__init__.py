@@ -3,7 +3,9 @@
 Owns the public names; what is not listed here or in a public module's documentation may change.
 """
 
+from .api.caller import ResponseInfo
 from .api.client import Api
+from .api.exchange import Request
 from .api.routes import Route
 from .bot import Bot
 from .config import Credentials, Endpoints, GatewayConfig
@@ -39,6 +41,7 @@ from .models import events as _events
 from .models.events import *  # noqa: F403 - the list of events has one home, its __all__
 from .models.intents import Intents
 from .models.keyboards import Button, Keyboard
+from .models.messages import MessageAttachment, MessageSendResult
 from .models.outgoing import Markdown, Media, Outgoing, Text
 from .models.targets import ReplyTo, Scene, Target
 from .ports import ShardEvent, TokenSource
@@ -70,7 +73,9 @@ __all__ = [
     "Markdown",
     "Media",
     "MediaError",
+    "MessageAttachment",
     "MessagePendingAudit",
+    "MessageSendResult",
     "NotFound",
     "Outgoing",
     "PermissionMissing",
@@ -79,6 +84,8 @@ __all__ = [
     "RateLimited",
     "ReplyTo",
     "ReplyWindowExpired",
+    "Request",
+    "ResponseInfo",
     "Route",
     "Router",
     "Scene",

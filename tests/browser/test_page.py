@@ -116,6 +116,7 @@ async def test_a_pressed_button_tells_so_and_the_bot_answers(page: Page, sim: Si
     await say(page, "hello")
     await page.get_by_role("button", name="Once more").click()
     await expect(page.get_by_text("“Once more”: pressed")).to_be_visible()
+    await expect(page.get_by_text("acknowledged by the bot")).to_be_visible()
     await expect(page.get_by_text("You pressed again")).to_be_visible()
 
 

@@ -528,6 +528,7 @@ def test_while_nobody_reads_no_answer_is_overdue(state: ResumeState | None) -> N
     shard.protocol.reading(False, shard.now)
     for _ in range(5):
         assert isinstance(shard.tick_at_deadline(), Send)
+    assert shard.now > T + 4 * 45
     shard.protocol.reading(True, shard.now)
     assert shard.protocol.deadline() <= shard.now + 20
 
@@ -582,6 +583,17 @@ def test_what_does_not_fit_is_skipped_and_the_session_lives(data: bytes, kind: s
     assert isinstance(action, Skipped) and action.kind == kind
     assert shard.protocol.phase is Phase.LIVE
     assert isinstance(shard.take(wire.dispatch(2)), Frame)
+
+
+@pytest.mark.parametrize("state", [None, STATE])
+def test_what_was_delivered_before_is_handed_over_but_moves_nothing(state: ResumeState | None) -> None:
+    shard = Shard(state)
+    shard.open()
+    if state is None:
+        shard.take(wire.ready(s=1))
+    for s, seq in ((9, 9), (3, 9), (9, 9), (0, 9), (10, 10)):
+        assert isinstance(shard.take(wire.dispatch(s)), Frame)
+        assert shard.protocol.seq == seq
 
 
 def test_a_dispatch_before_ready_is_skipped() -> None:
@@ -666,6 +678,11 @@ class Lives(RuleBasedStateMachine):
                 self.receive(wire.resumed())
             case _:
                 self.receive(wire.dispatch(self.protocol.seq + 1))
+
+    @precondition(lambda self: self.protocol.phase is Phase.LIVE and not self.hung_up)
+    @rule(s=SEQS)
+    def dispatch(self, s: int | None) -> None:
+        self.receive(wire.dispatch(s))
 
     @precondition(lambda self: self.open() and not self.hung_up)
     @rule(data=FRAMES)

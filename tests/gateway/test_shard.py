@@ -170,7 +170,8 @@ async def test_op_7_and_a_peer_that_never_answers_the_goodbye(stage: Stage) -> N
 
 
 async def test_op_9_left_open_identifies_after_the_deadline(stage: Stage) -> None:
-    async with stage.running(config=IMPATIENT):
+    config = GatewayConfig(close_code_timeout=0.1, hello_timeout=30, ready_timeout=30, pace=0.01)
+    async with stage.running(config=config):
         await (first := await stage.gateway.accept()).identified(interval=40)
         await stage.inbox.has(1)
         await asyncio.sleep(0.01)  # the pacemaker sleeps until the next heartbeat now
@@ -289,6 +290,18 @@ async def test_the_servers_own_heartbeat_is_answered(stage: Stage) -> None:
         await connection.identified()
         await connection.send(wire.dispatch(5), wire.frame(1, 5))
         assert await connection.heartbeat() == 5
+
+
+async def test_a_fault_in_the_pacemaker_is_not_silent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(self: object, now: float) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("qqbot.gateway.protocol.GatewayProtocol.tick", fault)
+    async with stage.shard() as shard:
+        task = asyncio.create_task(shard.run())
+        await (await stage.gateway.accept()).send(wire.hello(0.05))
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(task, PATIENCE)
 
 
 # Frames that do not fit
@@ -458,6 +471,36 @@ async def test_an_unreachable_gateway_warns_once_and_is_tried_again(
         await asyncio.wait([task])
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 1 and "cannot be reached" in warnings[0] and "QQBOT_API_BASE" in warnings[0]
+
+
+async def test_each_new_outage_is_warned_of(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.tokens.failures = [OSError("unreachable")] * 3
+    async with stage.running():
+        await (first := await stage.gateway.accept()).identified()
+        await stage.inbox.has(1)
+        stage.tokens.failures = [OSError("unreachable")] * 3
+        await first.close(4009)
+        await resumes(await stage.gateway.accept(), 1)
+    assert len([record for record in caplog.records if "token" in record.getMessage()]) == 2
+
+
+async def test_a_handshake_that_is_never_answered_is_given_up(stage: Stage) -> None:
+    release = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await release.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    async with server, stage.shard(url=f"ws://{host}:{port}/", config=IMPATIENT) as shard:
+        task = asyncio.create_task(shard.run())
+        async with asyncio.timeout(PATIENCE):
+            while stage.lease.turns < 3:
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+        release.set()
 
 
 async def test_an_attempt_that_never_reached_hello_keeps_the_session(stage: Stage) -> None:

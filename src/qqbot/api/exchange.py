@@ -150,6 +150,8 @@ def words_if_no_json(data: bytes) -> str | None:
 
 
 def _body(data: bytes) -> _ErrorBody:
+    if not data.lstrip().startswith(b"{"):  # a list of objects with codes is no error
+        return _NO_ERROR
     try:
         return _decode(data)
     except DecodeError:

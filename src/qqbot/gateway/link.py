@@ -51,12 +51,10 @@ class Link:
             await self._websocket.send_frame(data, WSMsgType.TEXT)
 
     async def close(self) -> None:
-        """Say goodbye so that the session can be resumed; after `CLOSE_SECONDS` without an answer cut."""
-        try:
+        """Say goodbye so that the session can be resumed; wait `CLOSE_SECONDS` for the answer at most."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._websocket.close(code=RESUMABLE_CLOSE)
-        except TimeoutError:
-            self.cut()
 
     def cut(self) -> None:
         """End the connection at once, whether or not the peer is still there; `receive` then ends."""

@@ -127,7 +127,6 @@ class _IdentifyGate:
         self._pacer = IdentifyPacer(1, window=window)
         self._budget = Budget(1, 1, 0, clock())
         self._turns = asyncio.Semaphore(1)
-        self._taking = asyncio.Lock()
         self._affording = asyncio.Lock()
         self._waiting = 0
 
@@ -159,11 +158,10 @@ class _IdentifyGate:
             self._waiting -= 1
 
     async def permit(self) -> _Permit:
-        async with self._taking:
-            while (wait := self._pacer.ready_at(self._clock()) - self._clock()) > 0:  # noqa: ASYNC110 - only time ends it
-                await asyncio.sleep(wait)
-            self._budget.spend()
-            return _Permit(self._pacer.take(self._clock()), self._clock)
+        while (wait := self._pacer.ready_at(self._clock()) - self._clock()) > 0:  # noqa: ASYNC110 - only time ends it
+            await asyncio.sleep(wait)
+        self._budget.spend()
+        return _Permit(self._pacer.take(self._clock()), self._clock)
 
     async def _afford(self, needed: int) -> None:
         """Wait until the budget covers `needed` sessions."""
@@ -279,7 +277,7 @@ class _Run:
         """
         info = await self._gate.ask()
         wanted, _ = self._plan.resolve(info.shards)
-        if not self._plan.fixed and wanted > count:
+        if wanted > count:
             log.warning("%d shards are too few for the platform: starting over with %d", count, wanted)
             return info
         enough = info.shards if info.shards > count else 2 * count

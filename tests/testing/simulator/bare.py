@@ -143,7 +143,7 @@ class Echo:
     async def _run(self) -> None:
         while True:
             frame = await self._socket.next(60)
-            kind, d = frame.get("t") or "", frame["d"] if "d" in frame else {}
+            kind, d = frame.get("t") or "", frame.get("d", {})
             if kind == "INTERACTION_CREATE":
                 await self._bot.call("PUT", f"/interactions/{d['id']}", {"code": 0})
                 await self._answer(

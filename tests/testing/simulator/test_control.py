@@ -230,11 +230,10 @@ async def test_a_taken_port_is_an_error(sim: Simulator) -> None:
             pass
 
 
-async def test_leaving_does_not_wait_for_bots(sim: Simulator) -> None:
-    async with asyncio.timeout(3):
-        async with Simulator() as sim, BareBot(sim) as bot:
-            socket = await bot.connect_ready()
-            reading = asyncio.create_task(socket.close_code())
-            await asyncio.sleep(0)
-            await sim.__aexit__(None, None, None)
-            assert await reading == 1001
+async def test_leaving_does_not_wait_for_bots() -> None:
+    async with asyncio.timeout(3), Simulator() as sim, BareBot(sim) as bot:
+        socket = await bot.connect_ready()
+        reading = asyncio.create_task(socket.close_code())
+        await asyncio.sleep(0)
+        await sim.__aexit__(None, None, None)
+        assert await reading == 1001

@@ -79,7 +79,7 @@ class Actions:
             timestamp=shown.time,
         )
         event_id = identity.event_id("INTERACTION_CREATE")
-        return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id))
+        return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
 
     def _shown(self, message_id: str, where: Conversation, person: Person, text: str) -> Message:
         clock = self._platform.clock

@@ -14,8 +14,9 @@ def ack_interaction(platform: Platform, call: Call) -> object:
     code = call.body.get("code")
     if click is None:
         raise Refusal(630003, "the appid does not own this interaction")
-    if click.ack is not None or not is_integer(code) or code not in ACK_CODES:
+    if click.shown.ack is not None or not is_integer(code) or code not in ACK_CODES:
         raise Refusal(630001, "interaction: bad parameter, or acknowledged before")
-    click.ack = code
+    click.shown.ack = code
+    platform.world.changed(click.shown)
     platform.exchanges.acknowledge(click.event_id, code)
     return {}

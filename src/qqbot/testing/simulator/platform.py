@@ -4,7 +4,7 @@ Owns no protocol of its own; sockets and HTTP are in front of it.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from . import identity, wire
@@ -47,7 +47,7 @@ class Click:
     """A button press that the bot may acknowledge."""
 
     event_id: str
-    ack: int | None = field(default=None)
+    shown: Message
 
 
 class Platform:

@@ -74,7 +74,10 @@ class Guild:
 
 @dataclass(slots=True)
 class Message:
-    """One message, as the chat shows it. `at` is business time, in seconds; `guild` the wire form where it is one."""
+    """One message, as the chat shows it.
+
+    `at` is business time, in seconds; `guild` the wire form where it is one; `ack` the code that acknowledged a click.
+    """
 
     id: str
     conversation: Conversation
@@ -89,6 +92,7 @@ class Message:
     media: JsonObject | None = None
     reply_to: str | None = None
     guild: JsonObject | None = None
+    ack: int | None = None
 
     def document(self) -> JsonObject:
         """Return the message as the page and the control API take it."""
@@ -105,6 +109,7 @@ class Message:
             "keyboard": self.keyboard,
             "media": self.media,
             "reply_to": self.reply_to,
+            "ack": self.ack,
         }
 
 

@@ -1,0 +1,410 @@
+"""Calls over a real socket: repeats, waits, deadlines, errors, hooks."""
+
+import asyncio
+import logging
+import time
+
+import pytest
+from aiohttp import web
+
+from qqbot import Media, ReplyTo
+from qqbot.api.caller import ResponseInfo
+from qqbot.api.exchange import Request
+from qqbot.api.routes import SEND_GROUP_MESSAGE, Route
+from qqbot.errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    ConnectionFailed,
+    DecodeError,
+    DuplicateMessage,
+    IPNotAllowed,
+    MessagePendingAudit,
+    NotFound,
+    RateLimited,
+    ServerError,
+    Timeout,
+)
+from tests.api.scripted import TRACE, Scripted, cut, hang, raw, reply
+
+REPLY = ReplyTo(msg_id="M1")
+SENT = {"id": "S1", "timestamp": "2026-11-23T10:00:00+08:00"}
+
+
+async def test_a_call_carries_token_and_json(platform: Scripted) -> None:
+    platform.answers.append(reply(SENT))
+    async with platform.api() as api:
+        sent = await api.groups.send_message("G1", "hello")
+    assert sent.id == "S1"
+    (seen,) = platform.calls
+    assert (seen.method, seen.path, seen.token) == ("POST", "/v2/groups/G1/messages", "token-1-secret")
+    assert seen.headers["Content-Type"] == "application/json"
+    assert seen.json == {"msg_type": 0, "content": "hello"}
+
+
+async def test_an_error_says_what_where_and_trace_id(platform: Scripted, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "qqbot")
+    platform.answers.append(reply({"code": 11255, "message": "gone"}, 404))
+    async with platform.api() as api:
+        with pytest.raises(NotFound) as caught:
+            await api.groups.info("G1")
+    error = caught.value
+    assert (error.status, error.code, error.message) == (404, 11255, "gone")
+    assert (error.method, error.path, error.trace_id) == ("GET", "/v2/groups/G1/info", TRACE)
+    assert TRACE in caplog.text
+
+
+async def test_a_refused_token_is_dropped_and_the_call_repeated_once(platform: Scripted) -> None:
+    platform.answers.extend([reply({"code": 11244}, 401), reply(SENT)])
+    async with platform.api() as api:
+        assert (await api.groups.send_message("G1", "hello")).id == "S1"
+    assert [seen.token for seen in platform.calls] == ["token-1-secret", "token-2-secret"]
+
+
+async def test_a_token_refused_twice_is_an_error(platform: Scripted) -> None:
+    platform.answers.extend([reply({"code": 11243}, 401)] * 3)
+    async with platform.api() as api:
+        with pytest.raises(AuthError):
+            await api.users.me()
+    assert len(platform.calls) == 2
+
+
+async def test_100_calls_with_a_dead_token_make_one_token_request(platform: Scripted) -> None:
+    async def judge(request: web.Request) -> web.StreamResponse:
+        alive = "token-2-secret" in request.headers["Authorization"]
+        return web.json_response({"id": "bot"}) if alive else web.json_response({"code": 11244}, status=401)
+
+    async with platform.api() as api:
+        await api.users.me()
+        platform.answers.extend([judge] * 200)
+        users = await asyncio.gather(*(api.users.me() for _ in range(100)))
+    assert {user.id for user in users} == {"bot"}
+    assert len(platform.token_calls) == 2
+
+
+async def test_a_refused_ip_is_not_repeated(platform: Scripted) -> None:
+    platform.answers.append(reply({"code": 11298, "err_code": 40023002, "trace_id": "t"}, 401))
+    async with platform.api() as api:
+        with pytest.raises(IPNotAllowed) as caught:
+            await api.users.me()
+    assert "IP" in str(caught.value)
+    assert (len(platform.calls), len(platform.token_calls)) == (1, 1)
+
+
+async def test_a_passive_message_is_repeated_with_its_msg_seq_after_a_cut(platform: Scripted) -> None:
+    platform.answers.extend([cut, reply({"code": 40054005, "message": "dup"}, 400)])
+    async with platform.api() as api:
+        sent = await api.groups.send_message("G1", "hello", reply_to=REPLY)
+    assert sent.id == ""
+    first, second = platform.calls
+    assert first.json == second.json
+    assert first.json["msg_seq"] == 1
+
+
+async def test_a_duplicate_at_the_first_try_is_an_error(platform: Scripted) -> None:
+    platform.answers.append(reply({"code": 40054005}, 400))
+    async with platform.api() as api:
+        with pytest.raises(DuplicateMessage):
+            await api.c2c.send_message("U1", "hello", reply_to=REPLY)
+
+
+async def test_a_duplicate_after_a_mere_429_is_an_error(platform: Scripted) -> None:
+    platform.answers.extend([reply({}, 429, {"Retry-After": "0"}), reply({"code": 40054005}, 400)])
+    async with platform.api() as api:
+        with pytest.raises(DuplicateMessage):
+            await api.c2c.send_message("U1", "hello", reply_to=REPLY)
+
+
+async def test_an_active_message_is_not_repeated_after_a_cut(platform: Scripted) -> None:
+    platform.answers.append(cut)
+    async with platform.api() as api:
+        with pytest.raises(ConnectionFailed, match="may have been sent") as caught:
+            await api.groups.send_message("G1", "hello")
+    assert caught.value.maybe_sent
+    assert len(platform.calls) == 1
+
+
+async def test_a_guild_message_is_not_repeated_after_a_failure(platform: Scripted) -> None:
+    platform.answers.append(reply({}, 502))
+    async with platform.api() as api:
+        with pytest.raises(ServerError):
+            await api.channels.send_message("C1", "hello", reply_to=REPLY)
+    assert len(platform.calls) == 1
+
+
+async def test_a_timed_out_message_may_have_been_sent(platform: Scripted) -> None:
+    platform.answers.append(hang)
+    async with platform.api() as api:
+        with pytest.raises(Timeout, match="POST /v2/users/U1/messages.*may have been sent"):
+            await api.c2c.send_message("U1", "hello", timeout=0.2)
+
+
+async def test_reading_is_repeated_after_a_failure(platform: Scripted) -> None:
+    platform.answers.extend([reply({}, 503), reply({"id": "bot"})])
+    async with platform.api() as api:
+        assert (await api.users.me()).id == "bot"
+
+
+async def test_a_call_ends_with_its_timeout_whatever_is_left_to_try(platform: Scripted) -> None:
+    platform.answers.extend([reply({}, 503)] * 10)
+    async with platform.api(timeout=1.2) as api:
+        started = time.monotonic()
+        with pytest.raises(ServerError):
+            await api.users.me()
+    assert time.monotonic() - started < 1.5
+    assert 2 <= len(platform.calls) <= 3
+
+
+async def test_429_is_waited_out_for_its_target_only(platform: Scripted) -> None:
+    arrived: list[tuple[str, float]] = []
+    told = asyncio.Event()
+
+    async def note(request: web.Request) -> web.StreamResponse:
+        arrived.append((request.path, time.monotonic()))
+        return web.json_response(SENT)
+
+    def hear(info: ResponseInfo) -> None:
+        if info.status == 429:
+            told.set()
+
+    platform.answers.extend([reply({}, 429, {"Retry-After": "0.6"}), note, note, note])
+    async with platform.api(on_response=[hear]) as api:
+        first = asyncio.create_task(api.groups.send_message("G1", "one"))
+        await told.wait()
+        started = time.monotonic()
+        second = asyncio.create_task(api.groups.send_message("G1", "two"))
+        await api.groups.send_message("G2", "three")
+        await asyncio.gather(first, second)
+    assert [path for path, _ in arrived] == ["/v2/groups/G2/messages", *["/v2/groups/G1/messages"] * 2]
+    assert arrived[0][1] - started < 0.5
+    assert all(moment - started >= 0.59 for _, moment in arrived[1:])
+
+
+async def test_a_429_longer_than_the_timeout_is_raised_and_remembered(platform: Scripted) -> None:
+    platform.answers.append(reply({}, 429, {"Retry-After": "60"}))
+    async with platform.api() as api:
+        for _ in range(2):
+            with pytest.raises(RateLimited) as caught:
+                await api.users.me(timeout=5)
+            assert caught.value.retry_after == pytest.approx(60, abs=7)
+    assert len(platform.calls) == 1
+
+
+async def test_an_unreachable_token_endpoint_is_tried_again_even_for_an_active_message(platform: Scripted) -> None:
+    platform.token_answers.append(cut)
+    platform.answers.append(reply(SENT))
+    async with platform.api() as api:
+        assert (await api.groups.send_message("G1", "hello")).id == "S1"
+
+
+async def test_refused_credentials_are_not_repeated(platform: Scripted) -> None:
+    platform.token_answers.append(reply({"code": 100016, "message": "invalid appid or secret"}))
+    async with platform.api() as api:
+        with pytest.raises(AuthError, match="AppSecret"):
+            await api.users.me()
+    assert (len(platform.calls), len(platform.token_calls)) == (0, 1)
+
+
+async def test_a_silent_token_endpoint_ends_with_the_call(platform: Scripted) -> None:
+    platform.token_answers.append(hang)
+    async with platform.api() as api:
+        with pytest.raises(Timeout, match=r"no access token.*nothing was sent"):
+            await api.users.me(timeout=0.2)
+
+
+async def test_review(platform: Scripted) -> None:
+    platform.answers.append(reply({"code": 304023, "data": {"message_audit": {"audit_id": "A1"}}}, 202))
+    async with platform.api() as api:
+        with pytest.raises(MessagePendingAudit) as caught:
+            await api.channels.send_message("C1", "hello")
+    assert caught.value.audit_id == "A1"
+
+
+@pytest.mark.parametrize("body", [b"<html>please log in</html>", b""])
+async def test_an_answer_of_somebody_else(platform: Scripted, body: bytes) -> None:
+    platform.answers.append(raw(body, content_type="text/html"))
+    async with platform.api() as api:
+        with pytest.raises(ServerError, match="no JSON") as caught:
+            await api.groups.send_message("G1", "hello")
+    assert caught.value.trace_id == TRACE
+
+
+async def test_an_answer_of_another_form_says_where(platform: Scripted) -> None:
+    platform.answers.append(reply([1, 2]))
+    async with platform.api() as api:
+        with pytest.raises(DecodeError, match=f"GET /users/@me .*{TRACE}"):
+            await api.users.me()
+
+
+async def test_a_charset_does_not_matter(platform: Scripted) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"id": "机"}, content_type="text/plain")
+
+    platform.answers.append(answer)
+    async with platform.api() as api:
+        assert (await api.users.me()).id == "机"
+
+
+async def test_nothing_to_say(platform: Scripted) -> None:
+    platform.answers.extend([raw(b"", 204), raw(b""), reply({})])
+    async with platform.api() as api:
+        await api.groups.delete_message("G1", "M1")
+        await api.interactions.ack("I1", 3)
+        await api.c2c.delete_message("U1", "M1")
+    assert [(seen.method, seen.path) for seen in platform.calls] == [
+        ("DELETE", "/v2/groups/G1/messages/M1"),
+        ("PUT", "/interactions/I1"),
+        ("DELETE", "/v2/users/U1/messages/M1"),
+    ]
+    assert platform.calls[1].json == {"code": 3}
+
+
+async def test_raw_passthrough(platform: Scripted) -> None:
+    platform.answers.append(raw(b"\x89PNG"))
+    route = Route("new", "POST", "/v3/things/{id}", bytes)
+    async with platform.api() as api:
+        answer = await api.call(route, "a/b", query={"x": True, "y": None}, body={"n": 0, "s": ""})
+    assert answer == b"\x89PNG"
+    assert platform.calls[0].path == "/v3/things/a%2Fb?x=true"
+    assert platform.calls[0].json == {"n": 0, "s": ""}
+
+
+async def test_bytes_are_sent_as_they_are(platform: Scripted) -> None:
+    async with platform.api() as api:
+        await api.call(Route("new", "PUT", "/x", bytes), body=b'{"a": 1}')
+    assert platform.calls[0].body == b'{"a": 1}'
+
+
+async def test_another_host_never_gets_the_token(platform: Scripted) -> None:
+    async with Scripted() as other, platform.api() as api:
+        await api.call(Route("elsewhere", "GET", f"{other.url}/file", bytes))
+        other.answers.append(reply({"code": 5}))
+        assert await api.call(Route("elsewhere", "GET", f"{other.url}/file", bytes)) == b'{"code": 5}'
+        await api.call(Route("here", "GET", f"{platform.url}/file", bytes))
+    assert "Authorization" not in other.calls[0].headers
+    assert platform.calls[0].token == "token-1-secret"
+
+
+async def test_a_redirect_is_not_followed(platform: Scripted) -> None:
+    async with Scripted() as other, platform.api() as api:
+        platform.answers.append(reply({}, 302, {"Location": f"{other.url}/steal"}))
+        with pytest.raises(ApiError):
+            await api.users.me()
+    assert other.calls == []
+
+
+@pytest.mark.parametrize("bad", ["", ".", ".."])
+async def test_bad_ids_are_refused_before_anything_is_sent(platform: Scripted, bad: str) -> None:
+    async with platform.api() as api:
+        with pytest.raises(ConfigError):
+            await api.groups.send_message(bad, "hello")
+    assert platform.token_calls == []
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+async def test_a_timeout_is_positive(platform: Scripted, timeout: float) -> None:
+    async with platform.api() as api:
+        with pytest.raises(ConfigError, match="timeout"):
+            await api.users.me(timeout=timeout)
+
+
+async def test_hooks_run_in_order_plain_and_async(platform: Scripted) -> None:
+    infos: list[ResponseInfo] = []
+
+    def first(request: Request) -> None:
+        request.headers["X-Request-Id"] = "1"
+
+    async def second(request: Request) -> None:
+        await asyncio.sleep(0)
+        request.headers["X-Request-Id"] += "2"
+        assert "Authorization" not in request.headers
+
+    async def observe(info: ResponseInfo) -> None:
+        await asyncio.sleep(0)
+        infos.append(info)
+
+    platform.answers.append(reply({"code": 1, "message": "no"}, 400))
+    async with platform.api(on_request=[first, second], on_response=[infos.append, observe]) as api:
+        with pytest.raises(ApiError):
+            await api.users.me()
+    assert platform.calls[0].headers["X-Request-Id"] == "12"
+    assert len(infos) == 2
+    info = infos[0]
+    assert (info.method, info.path, info.status, info.trace_id) == ("GET", "/users/@me", 400, TRACE)
+    assert 0 < info.elapsed < 5
+
+
+async def test_a_request_hook_can_refuse(platform: Scripted) -> None:
+    def refuse(request: Request) -> None:
+        raise PermissionError(request.path)
+
+    async with platform.api(on_request=[refuse]) as api:
+        with pytest.raises(PermissionError, match="/users/@me"):
+            await api.users.me()
+    assert (platform.calls, platform.token_calls) == ([], [])
+
+
+async def test_a_failing_response_hook_costs_nothing(platform: Scripted, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: ResponseInfo) -> None:
+        raise RuntimeError("broken hook")
+
+    platform.answers.append(reply(SENT))
+    async with platform.api(on_response=[fail]) as api:
+        assert (await api.groups.send_message("G1", "hello")).id == "S1"
+    assert "broken hook" in caplog.text
+
+
+async def test_a_cancelled_call_leaves_the_client_usable(platform: Scripted) -> None:
+    platform.answers.append(hang)
+    async with platform.api() as api:
+        call = asyncio.create_task(api.users.me())
+        await platform.called.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        platform.answers.append(reply({"id": "bot"}))
+        assert (await api.users.me()).id == "bot"
+    assert [task for task in asyncio.all_tasks() if "qqbot" in task.get_name()] == []
+
+
+async def test_media_is_uploaded_within_the_send(platform: Scripted) -> None:
+    platform.answers.extend([reply({"file_info": "INFO", "ttl": 60}), reply(SENT)])
+    async with platform.api() as api:
+        await api.groups.send_message("G1", Media.image("https://host/cat.png", "a cat"), reply_to=REPLY, timeout=5)
+    upload, send = platform.calls
+    assert upload.path == "/v2/groups/G1/files"
+    assert upload.json == {"file_type": 1, "srv_send_msg": False, "url": "https://host/cat.png"}
+    assert send.json == {
+        "msg_type": 7,
+        "content": "a cat",
+        "media": {"file_info": "INFO"},
+        "msg_id": "M1",
+        "msg_seq": 1,
+    }
+
+
+async def test_one_timeout_covers_upload_and_message(platform: Scripted) -> None:
+    async def slowly(_: web.Request) -> web.Response:
+        await asyncio.sleep(0.3)
+        return web.json_response({"file_info": "INFO"})
+
+    platform.answers.extend([slowly, hang])
+    async with platform.api() as api:
+        started = time.monotonic()
+        with pytest.raises(Timeout):
+            await api.c2c.send_message("U1", Media.image("https://host/cat.png"), timeout=0.6)
+    assert time.monotonic() - started < 0.85
+
+
+async def test_replies_are_numbered_per_message(platform: Scripted) -> None:
+    async with platform.api() as api:
+        await asyncio.gather(*(api.groups.send_message("G1", "x", reply_to=REPLY) for _ in range(3)))
+        await api.c2c.send_message("U1", "x", reply_to=ReplyTo(event_id="E1"))
+        await api.groups.send_message("G1", "x", reply_to=ReplyTo(msg_id="M1", msg_seq=77))
+    assert sorted(seen.json["msg_seq"] for seen in platform.calls[:3]) == [1, 2, 3]  # type: ignore[type-var]
+    assert platform.calls[3].json["msg_seq"] == 1
+    assert platform.calls[4].json["msg_seq"] == 77
+
+
+def test_the_send_route_is_repeatable_only_when_numbered() -> None:
+    assert SEND_GROUP_MESSAGE.repeatable is None
