@@ -38,6 +38,9 @@ class Trial:
         reply = await self.sim.group("test").member("Alice").say(f"@bot {text}")
         return reply.text
 
+    def count(self, kind: str) -> int:
+        return sum(event.kind == kind for event in self.shard_events)
+
     async def until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
@@ -71,17 +74,17 @@ async def test_answers(trial: Trial) -> None:
 
 
 async def resumes(trial: Trial, hit: Callable[[], Any]) -> None:
-    identifies, before = len(trial.sim.identifies), len(trial.sim.resumes)
+    identifies, before = len(trial.sim.identifies), trial.count("resumed")
     hit()
-    await trial.until(lambda: len(trial.sim.resumes) > before)
+    await trial.until(lambda: trial.count("resumed") > before)
     assert await trial.echo("after") == "after"
     assert len(trial.sim.identifies) == identifies, "a session that could be resumed was thrown away"
 
 
 async def identifies_again(trial: Trial, hit: Callable[[], Any]) -> None:
-    resumes, before = len(trial.sim.resumes), len(trial.sim.identifies)
+    resumes, before = len(trial.sim.resumes), trial.count("identified")
     hit()
-    await trial.until(lambda: len(trial.sim.identifies) > before)
+    await trial.until(lambda: trial.count("identified") > before)
     assert await trial.echo("after") == "after"
     assert len(trial.sim.resumes) == resumes, "a dead session was resumed"
 
@@ -120,24 +123,23 @@ async def test_op_9_resumable(trial: Trial) -> None:
 async def test_op_9_three_times_while_identifying(trial: Trial) -> None:
     trial.sim.faults.op9_on_identify(times=3)
     trial.sim.faults.close(4006)
-    await trial.sim.identified()
+    await trial.until(lambda: trial.count("identified") == 2)
+    assert len(trial.sim.identifies) == 5
     assert await trial.echo("after") == "after"
 
 
 async def test_4902_each_time_it_resumes(trial: Trial) -> None:
     trial.sim.faults.close_on_resume(4902, times=0)
-    before = len(trial.sim.identifies)
     trial.sim.faults.close(4009)
-    await trial.until(lambda: len(trial.sim.identifies) > before)
+    await trial.until(lambda: trial.count("identified") == 2)
     assert await trial.echo("after") == "after"
 
 
 async def test_resume_refused_twice_then_identify(trial: Trial) -> None:
     trial.sim.faults.close_on_resume(4009, times=0)
-    identifies, resumes = len(trial.sim.identifies), len(trial.sim.resumes)
     trial.sim.faults.close(4009)
-    await trial.until(lambda: len(trial.sim.identifies) > identifies)
-    assert len(trial.sim.resumes) - resumes == 2
+    await trial.until(lambda: trial.count("identified") == 2)
+    assert len(trial.sim.resumes) == 2
     assert await trial.echo("after") == "after"
 
 
@@ -147,7 +149,8 @@ async def test_4004_gets_another_token(trial: Trial) -> None:
 
     before = tokens()
     trial.sim.faults.close(4004)
-    await trial.until(lambda: tokens() > before)
+    await trial.until(lambda: trial.count("identified") == 2)
+    assert tokens() > before
     assert await trial.echo("after") == "after"
 
 
@@ -159,13 +162,14 @@ async def test_hello_never_sent(trial: Trial) -> None:
 async def test_identify_swallowed(trial: Trial) -> None:
     trial.sim.faults.swallow_identify()
     trial.sim.faults.close(4006)
-    await trial.until(lambda: trial.bot.me is not None)
+    await trial.until(lambda: trial.count("identified") == 2)
     assert await trial.echo("after") == "after"
 
 
 async def test_resume_swallowed(trial: Trial) -> None:
     trial.sim.faults.swallow_resume()
     trial.sim.faults.close(4009)
+    await trial.until(lambda: trial.count("resumed") == 1)
     assert await trial.echo("after") == "after"
 
 

@@ -107,12 +107,12 @@ class Scripted:
         return Api(credentials, endpoints=self.endpoints, clock=clock, **options)
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
-        self.calls.append(Seen(request.method, request.raw_path, dict(request.headers), await request.read()))
+        self.calls.append(Seen(request.method, request.raw_path, request.headers.copy(), await request.read()))
         self.called.set()
         return await (self.answers.popleft() if self.answers else reply({}))(request)
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
-        self.token_calls.append(Seen(request.method, request.raw_path, dict(request.headers), await request.read()))
+        self.token_calls.append(Seen(request.method, request.raw_path, request.headers.copy(), await request.read()))
         fresh = reply({"access_token": f"token-{len(self.token_calls)}-secret", "expires_in": "7200"})
         return await (self.token_answers.popleft() if self.token_answers else fresh)(request)
 

@@ -7,9 +7,9 @@ import time
 import pytest
 from aiohttp import web
 
-from qqbot import Media, ReplyTo
+from qqbot import Api, Credentials, Media, ReplyTo
 from qqbot.api.caller import ResponseInfo
-from qqbot.api.exchange import Request
+from qqbot.api.exchange import Request, Response
 from qqbot.api.routes import SEND_GROUP_MESSAGE, Route
 from qqbot.errors import (
     ApiError,
@@ -24,8 +24,9 @@ from qqbot.errors import (
     RateLimited,
     ServerError,
     Timeout,
+    TransportError,
 )
-from tests.api.scripted import TRACE, Scripted, cut, hang, raw, reply
+from tests.api.scripted import APP_ID, SECRET, TRACE, Scripted, cut, hang, raw, reply
 
 REPLY = ReplyTo(msg_id="M1")
 SENT = {"id": "S1", "timestamp": "2026-11-23T10:00:00+08:00"}
@@ -135,7 +136,7 @@ async def test_a_guild_message_is_not_repeated_after_a_failure(platform: Scripte
 async def test_a_timed_out_message_may_have_been_sent(platform: Scripted) -> None:
     platform.answers.append(hang)
     async with platform.api() as api:
-        with pytest.raises(Timeout, match="POST /v2/users/U1/messages.*may have been sent"):
+        with pytest.raises(Timeout, match=r"POST /v2/users/U1/messages.*may have been sent"):
             await api.c2c.send_message("U1", "hello", timeout=0.2)
 
 
@@ -404,6 +405,55 @@ async def test_replies_are_numbered_per_message(platform: Scripted) -> None:
     assert sorted(seen.json["msg_seq"] for seen in platform.calls[:3]) == [1, 2, 3]  # type: ignore[type-var]
     assert platform.calls[3].json["msg_seq"] == 1
     assert platform.calls[4].json["msg_seq"] == 77
+
+
+class Recording:
+    """A transport that answers from a script and notes each request's timeout."""
+
+    def __init__(self, *outcomes: Response | TransportError) -> None:
+        self.outcomes = list(outcomes)
+        self.timeouts: list[float] = []
+
+    async def send(self, request: Request) -> Response:
+        if request.path == "/app/getAppAccessToken":
+            return Response(200, {}, b'{"access_token": "t", "expires_in": 7200}')
+        self.timeouts.append(request.timeout)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, TransportError):
+            raise outcome
+        return outcome
+
+
+OK = Response(200, {}, b'{"id": "S1"}')
+
+
+async def test_what_was_never_sent_is_repeated_even_for_an_active_message() -> None:
+    unreached = ConnectionFailed("no route")
+    unreached.maybe_sent = False
+    transport = Recording(unreached, OK)
+    async with Api(Credentials(APP_ID, SECRET), transport=transport) as api:
+        assert (await api.groups.send_message("G1", "hello")).id == "S1"
+
+
+async def test_an_attempt_leaves_time_for_a_repeat_where_one_is_possible() -> None:
+    transport = Recording(OK, OK, OK, Response(200, {}, b'{"file_info": "F"}'))
+    async with Api(Credentials(APP_ID, SECRET), transport=transport, timeout=30) as api:
+        await api.groups.send_message("G1", "active")
+        await api.groups.send_message("G1", "passive", reply_to=REPLY)
+        await api.groups.send_message("G1", "passive", reply_to=REPLY, timeout=2)
+        await api.groups.upload_media("G1", Media.image("https://host/cat.png"))
+    assert transport.timeouts == pytest.approx([30, 10, 2, 40], abs=0.5)
+
+
+async def test_the_fate_of_a_call_is_told_from_all_its_attempts() -> None:
+    unreached = ConnectionFailed("no route")
+    unreached.maybe_sent = False
+    transport = Recording(Timeout("silence"), unreached, unreached, unreached)
+    async with Api(Credentials(APP_ID, SECRET), transport=transport) as api:
+        with pytest.raises(ConnectionFailed, match="may have been sent") as caught:
+            await api.groups.send_message("G1", "passive", reply_to=REPLY)
+    assert caught.value.maybe_sent
+    assert len(transport.timeouts) == 4
 
 
 def test_the_send_route_is_repeatable_only_when_numbered() -> None:

@@ -59,6 +59,7 @@ async def test_kept_until_its_last_minute(
     assert await tokens.get() == "first"
     clock.now += 7200 - 61
     assert await tokens.get() == "first"
+    assert "qqbot access token" not in {task.get_name() for task in asyncio.all_tasks()}
     assert len(platform.token_calls) == 1
 
 
@@ -93,6 +94,18 @@ async def test_the_old_token_serves_while_the_endpoint_is_down(
     assert await tokens.get() == first  # and nobody hammers the endpoint meanwhile
     assert len(platform.token_calls) == 2
     clock.now += 6
+    with pytest.raises(ConnectionFailed):
+        await tokens.get()
+
+
+async def test_a_token_that_ended_is_not_handed_out_in_the_pause_after_a_failure(
+    platform: Scripted, tokens: AccessTokens, clock: ManualClock
+) -> None:
+    first = await tokens.get()
+    platform.token_answers.extend([cut] * 2)
+    clock.now += 7200 - 2
+    assert await tokens.get() == first
+    clock.now += 3
     with pytest.raises(ConnectionFailed):
         await tokens.get()
 

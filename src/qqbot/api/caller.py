@@ -17,10 +17,11 @@ from ..config import Secret
 from ..errors import ApiError, ConfigError, ConnectionFailed, DecodeError, RateLimited, Timeout, TransportError
 from ..ports import TokenSource
 from .codes import Retry, verdict
-from .exchange import Failure, Request, Response, failure_of, unreadable, words_if_no_json
+from .exchange import Failure, Request, Response, failure_of, is_success, unreadable, words_if_no_json
 from .limits import Limits
 from .retry import Attempts, is_numbered
 from .routes import Query, Route
+from .token import AccessTokens
 from .transport import Transport
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,8 @@ class Caller:
     ) -> None:
         self._transport = transport
         self._tokens = tokens
+        # A timer for each call costs more than all its other steps: nearly always the token is at hand.
+        self._current_token = tokens.current if isinstance(tokens, AccessTokens) else _none
         self._base = base
         self._timeout = timeout
         self._on_request = on_request
@@ -170,8 +173,7 @@ class Caller:
 
     async def _authorize(self, call: _Call[T], request: Request) -> Failure | None:
         try:
-            async with asyncio.timeout_at(call.ends_at):
-                call.token = Secret(await self._tokens.get())
+            call.token = Secret(self._current_token() or await self._next_token(call))
         except TimeoutError:
             return Failure(Timeout(f"{call.where}: no access token in time"), None, sent=False)
         except TransportError as error:
@@ -180,6 +182,10 @@ class Caller:
             return Failure(error, verdict("token", error.code, error.status), sent=False)
         request.headers["Authorization"] = f"QQBot {call.token.reveal()}"
         return None
+
+    async def _next_token(self, call: _Call[T]) -> str:
+        async with asyncio.timeout_at(call.ends_at):
+            return await self._tokens.get()
 
     async def _exchange(self, call: _Call[T], request: Request) -> Response | Failure:
         debug = log.isEnabledFor(logging.DEBUG)
@@ -196,7 +202,7 @@ class Caller:
             if debug:
                 log.debug("%s -> %s", info, self._shown(response.body, call))
             await self._observe(info)
-        if not call.own and response.status < 400:
+        if is_success(response) or (not call.own and response.status < 400):
             return response
         return failure_of(request, response, family=call.route.family, secrets=self._known_secrets(call)) or response
 
@@ -247,6 +253,10 @@ class Caller:
         for secret in self._known_secrets(call):
             text = text.replace(secret, "***")
         return _SECRET_FIELDS.sub(r'"\1":"***"', text)[:LOGGED_CHARACTERS]
+
+
+def _none() -> None:
+    """Nothing is known of a foreign source's token."""
 
 
 def _undecoded(call: _Call[T], response: Response, error: DecodeError) -> Failure:

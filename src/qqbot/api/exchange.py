@@ -96,6 +96,11 @@ _decode = decoder(_ErrorBody)
 _NO_ERROR = _ErrorBody()
 
 
+def is_success(response: Response) -> bool:
+    """Whether the answer is surely no error, at one glance."""
+    return response.status in (200, 204) and b'code"' not in response.body
+
+
 def failure_of(
     request: Request, response: Response, *, family: Family = "general", secrets: tuple[str, ...] = ()
 ) -> Failure | None:
@@ -104,7 +109,7 @@ def failure_of(
     An answer with status 200 can be an error as well: then its body has a code other than 0.
     """
     status = response.status
-    if status in (200, 204) and b'code"' not in response.body:
+    if is_success(response):
         return None
     body = _body(response.body)
     if status < 300 and not (body.code or body.err_code):

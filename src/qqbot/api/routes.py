@@ -98,8 +98,8 @@ class Route(Generic[T_co]):
         if value in ("", ".", ".."):
             raise ConfigError(f"{self.name}: {value!r} is no id; take it from the event or an earlier answer")
         try:
-            return quote(value, safe="")
-        except (UnicodeEncodeError, TypeError):
+            return value if value.isascii() and value.isalnum() else quote(value, safe="")
+        except (UnicodeEncodeError, TypeError, AttributeError):
             raise ConfigError(f"{self.name}: the id {value!r} is not a str of valid Unicode") from None
 
 

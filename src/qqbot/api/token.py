@@ -57,24 +57,28 @@ class AccessTokens:
         self._held: _Held | None = None
         self._flight: asyncio.Task[None] | None = None
 
+    def current(self) -> str | None:
+        """Return the token if it needs no renewal yet."""
+        held = self._held
+        return held.value if held is not None and self._clock() < held.ask_at else None
+
     async def get(self) -> str:
         """Return a token; all who wait share one request, and one that gives up does not end it for the others.
 
         Raises: AuthError, IPNotAllowed, RateLimited, ServerError, Timeout, ConnectionFailed - but none of them
         while the token at hand is still good.
         """
-        while True:
-            held, now = self._held, self._clock()
-            if held is not None and now < held.ask_at:
-                return held.value
+        while (token := self.current()) is None:
+            held = self._held
             flight = self._fetching()
-            if held is not None and now < held.ends_at - SHORT:
+            if held is not None and self._clock() < held.ends_at - SHORT:
                 return held.value
             await asyncio.wait([flight])  # unlike `await flight`, giving up here does not cancel it
             if flight.cancelled():
                 raise ConnectionFailed("the client was closed while the access token was fetched")
             if flight.exception() is not None and (held is None or self._clock() >= held.ends_at):
                 flight.result()
+        return token
 
     def invalidate(self, token: str) -> None:
         """Forget `token` if it is still the current one."""

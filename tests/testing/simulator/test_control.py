@@ -119,6 +119,7 @@ async def test_faults(sim: Simulator, bot: BareBot, control: Control) -> None:
         ("click", {"button": "x"}, "message must be a string"),
         ("event", {"d": {}}, "type must be a string"),
         ("event", {"type": "X", "shard": -1}, "shard must be"),
+        ("fault", {"kind": "session_start_limit", "reset_after": 10**400}, "reset_after must be"),
         ("fault", {}, "kind must be a string"),
         ("fault", {"kind": "unknown"}, "kind must be one of"),
         ("fault", {"kind": "close"}, "needs a code"),

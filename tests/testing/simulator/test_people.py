@@ -183,3 +183,20 @@ async def test_an_event_that_nobody_asked_for_is_not_waited_for(sim: Simulator, 
 async def test_the_clock_goes_forward_only(sim: Simulator) -> None:
     with pytest.raises(ValueError, match="forward"):
         await sim.clock.advance(seconds=-1)
+
+
+async def test_say_waits_for_the_shard_that_it_belongs_to(sim: Simulator, bot: BareBot) -> None:
+    people = [sim.user(name) for name in ("Alice", "Bob", "Carol", "Dave", "Erin", "Frank")]
+    first = await bot.connect_ready(shard=[0, 2])
+    saying = [asyncio.create_task(person.say("hello", quiet=0.05)) for person in people]
+    async with Echo(bot, first), Echo(bot, await bot.connect_ready(shard=[1, 2])):
+        replies = await asyncio.gather(*saying)
+    assert [reply.text for reply in replies] == ["hello"] * 6
+
+
+async def test_text_that_is_no_json(sim: Simulator, bot: BareBot) -> None:
+    await bot.connect_ready()
+    with pytest.raises(ValueError, match="surrogates"):
+        await sim.user("Alice").say("\ud800")
+    with pytest.raises(ValueError, match="JSON"):
+        sim.push("X", float("nan"))

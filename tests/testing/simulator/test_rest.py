@@ -98,7 +98,10 @@ async def test_body_against_the_table(sim: Simulator, bot: BareBot, body: object
     assert await bot.refused("POST", f"/v2/groups/{sim.group('test').id}/files", body) == (400, 12002)
 
 
-@pytest.mark.parametrize("data", [b"{", b"[]", b"\xff", b'"x"', b"1", b'{"content": NaN}', b"[" * 100_000])
+DEEP = b'{"msg_type":0,"content":"x","markdown":' + b'{"a":' * 600 + b"1" + b"}" * 601
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b"\xff", b'"x"', b"1", b'{"content": NaN}', b"[" * 100_000, DEEP])
 async def test_body_that_is_no_object(sim: Simulator, bot: BareBot, data: bytes) -> None:
     assert await bot.refused("POST", f"/v2/groups/{sim.group('test').id}/messages", data=data) == (400, 12002)
 

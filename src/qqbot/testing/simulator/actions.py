@@ -86,15 +86,16 @@ class Actions:
         return Message(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
 
     def do(self, deed: Deed) -> int:
-        """Show it in the chat and push its event; return how many sessions got it."""
-        self._platform.world.add(deed.shown)
+        """Push its event and show it in the chat; return how many sessions got it."""
         if deed.click is not None:
             self._platform.clicks[text_of(deed.body, "id")] = deed.click
-        return self._platform.push(deed.kind, deed.body, event_id=deed.event_id).receivers
+        pushed = self._platform.push(deed.kind, deed.body, event_id=deed.event_id)
+        self._platform.world.add(deed.shown)
+        return pushed.receivers
 
     async def do_and_wait(self, deed: Deed, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
         """Do it once the bot is there, and return when the bot is done with it; times in seconds."""
-        await self._platform.gateway.wait_session(timeout)
+        await self._platform.gateway.wait_session(deed.body, timeout)
         exchanges = self._platform.exchanges
         with exchanges.opened(deed.event_id, deed.shown.id, deed.shown.conversation) as exchange:
             if self.do(deed):

@@ -186,7 +186,7 @@ def _optional_integer(document: JsonObject, name: str) -> int | None:
     value = document.get(name)
     if value is None:
         return None
-    if not is_integer(value) or value < 0:
+    if not is_integer(value) or not 0 <= value < 1 << 53:
         raise BadCommand(f"{name} must be a whole number, not negative")
     return value
 

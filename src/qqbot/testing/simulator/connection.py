@@ -61,8 +61,8 @@ class Connection:
         self._allowed_silence = 2 * heartbeat_interval
         self._last_beat = self.opened_at
         self._outbox: deque[str | tuple[int, str]] = deque()
+        self._goodbye: tuple[int, str] | None = None
         self._wake = asyncio.Event()
-        self._ws: web.WebSocketResponse | None = None
         self._transport: asyncio.Transport | None = None
 
     @property
@@ -72,7 +72,7 @@ class Connection:
 
     async def run(self, request: web.Request, receiver: Receiver) -> web.WebSocketResponse:
         """Serve the connection until it ends."""
-        ws = self._ws = web.WebSocketResponse(compress=False, timeout=1.0, max_msg_size=1 << 20)
+        ws = web.WebSocketResponse(compress=False, timeout=1.0, max_msg_size=1 << 20)
         await ws.prepare(request)
         transport = request.transport
         self._transport = transport if isinstance(transport, asyncio.Transport) else None
@@ -86,12 +86,15 @@ class Connection:
 
     async def _serve(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
         async with asyncio.TaskGroup() as tasks:
-            others = (tasks.create_task(self._write(ws, receiver)), tasks.create_task(self._watch()))
-            try:
-                await self._read(ws, receiver)
-            finally:
-                for task in others:
-                    task.cancel()
+            reading = tasks.create_task(self._read(ws, receiver))
+            writing = tasks.create_task(self._write(ws, receiver))
+            watching = tasks.create_task(self._watch())
+            await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
+            for task in (reading, writing, watching):
+                task.cancel()
+        if self._goodbye is not None:
+            # Nobody else reads now: aiohttp waits for the bot's close frame, and the bot gets ours for sure.
+            await ws.close(code=self._goodbye[0], message=self._goodbye[1].encode())
 
     async def _read(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
         while (message := await ws.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -100,19 +103,19 @@ class Connection:
 
     async def _write(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
         with contextlib.suppress(ConnectionError):
-            while True:
-                while not ws.closed and await self._send_next(ws, receiver):
-                    pass
-                self._wake.clear()
-                await self._wake.wait()
+            while self._goodbye is None:
+                if not await self._send_next(ws, receiver):
+                    self._wake.clear()
+                    await self._wake.wait()
 
     async def _send_next(self, ws: web.WebSocketResponse, receiver: Receiver) -> bool:
+        """Send what is due, or note that a close is; return whether there was anything."""
         if self._outbox:
             item = self._outbox.popleft()
             if isinstance(item, str):
                 await ws.send_str(item)
             else:
-                await ws.close(code=item[0], message=item[1].encode())
+                self._goodbye = item
             return True
         if self.session is None or (dispatch := self.session.take()) is None:
             return False

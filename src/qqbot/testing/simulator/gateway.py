@@ -118,7 +118,7 @@ class Gateway:
     def deliver(self, kind: str, event_id: str, document: object, body: str, shard: int | None) -> int:
         """Give an event to all sessions that it belongs to; return how many these are."""
         intent = self._tables.intent_of(kind)
-        return self.sessions.deliver(kind, event_id, body, intent=intent, routes=Route(document, shard))
+        return self.sessions.deliver(kind, event_id, body, intent=intent, route=Route(document, shard))
 
     def ready_connections(self, shard: int | None = None) -> list[Connection]:
         """Return the connections that are READY or RESUMED."""
@@ -128,18 +128,22 @@ class Gateway:
             if connection.ready and connection.open and shard in (None, (connection.shard or (None,))[0])
         ]
 
-    async def wait_session(self, timeout: float) -> None:
-        """Return when there is a session, or after `timeout` seconds."""
-        if not self.sessions.all():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self.wait_ready(1)
+    async def wait_session(self, document: object, timeout: float) -> None:
+        """Return when there is a session of the shard that an event belongs to, or after `timeout` seconds."""
+        route = Route(document)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not self.sessions.covers(route):
+                    await self._next_ready()
 
     async def wait_ready(self, count: int) -> None:
         """Return when this many shards are READY or RESUMED at once."""
         while len(self.ready_connections()) < count:
-            self._became_ready.clear()
-            await self._became_ready.wait()
+            await self._next_ready()
+
+    async def _next_ready(self) -> None:
+        self._became_ready.clear()
+        await self._became_ready.wait()
 
     # Connections report here
 

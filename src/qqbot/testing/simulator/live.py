@@ -38,7 +38,7 @@ class Live:
                 await self._serve(ws)
             else:
                 await ws.close(code=_POLICY_VIOLATION, message=b"the token is not this run's")
-        except ConnectionError:
+        except* ConnectionError:
             pass  # the page went away while it was written to
         finally:
             self._open.discard(ws)

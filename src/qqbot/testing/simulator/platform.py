@@ -103,7 +103,7 @@ class Platform:
         Raises: ValueError for a body that is no JSON.
         """
         event_id = event_id or identity.event_id(kind)
-        text = wire.dump(body)
+        text = wire.check(body)
         place = self.passive.note(kind, event_id, body)
         if place is not None:
             self.world.adopt(*place)

@@ -132,16 +132,19 @@ class SessionTable:
         if self._live.pop(session.id, None) is not None:
             self._lost += session.never_sent()
 
-    def deliver(self, kind: str, event_id: str, body: str, *, intent: int, routes: "Route") -> int:
+    def deliver(self, kind: str, event_id: str, body: str, *, intent: int, route: "Route") -> int:
         """Append an event to every session that it belongs to; return how many these are."""
-        receivers = [
-            session
-            for session in self._live.values()
-            if session.wants(intent) and routes.index(session.shard[1]) == session.shard[0]
-        ]
+        receivers = [session for session in self._on(route) if session.wants(intent)]
         for session in receivers:
             session.append(kind, event_id, body)
         return len(receivers)
+
+    def covers(self, route: "Route") -> bool:
+        """Whether there is a session of the shard, whatever its intents."""
+        return bool(self._on(route))
+
+    def _on(self, route: "Route") -> list[Session]:
+        return [session for session in self._live.values() if route.index(session.shard[1]) == session.shard[0]]
 
     def never_sent(self) -> list[str]:
         """Return the ids of the events that no connection took, of ended sessions too."""

@@ -9,6 +9,8 @@ from typing import TypeGuard
 
 JsonObject = dict[str, object]
 
+_DEEPEST = 64  # levels; what is deeper is no message, and would exhaust the stack of those who walk it
+
 
 def parse(data: bytes | str) -> object:
     """Return the document.
@@ -17,10 +19,35 @@ def parse(data: bytes | str) -> object:
     """
     try:
         document: object = json.loads(data)
-        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+        check(document)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if _depth(document) > _DEEPEST:
+        raise ValueError("nested too deeply")
     return document
+
+
+def check(document: object) -> str:
+    """Return `document` as JSON text.
+
+    Raises: ValueError for what JSON cannot say, also for NaN and lone surrogates; TypeError for other objects.
+    """
+    text = dump(document)
+    text.encode()
+    return text
+
+
+def _depth(document: object) -> int:
+    depth, level = 0, [document]
+    while level := [item for value in level for item in _items(value)]:
+        depth += 1
+    return depth
+
+
+def _items(value: object) -> list[object]:
+    if is_object(value):
+        return list(value.values())
+    return value if is_array(value) else []
 
 
 def parse_object(data: bytes | str) -> JsonObject:
@@ -32,7 +59,7 @@ def parse_object(data: bytes | str) -> JsonObject:
 
 
 # `json.dumps` with options builds an encoder for each call; the push path makes tens of thousands of frames.
-dump: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+dump: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def is_object(value: object) -> TypeGuard[JsonObject]:
