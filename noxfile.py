@@ -77,6 +77,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """What the package costs beside its floor; `nox -s bench -- --json FILE` writes the figures there."""
+    session.install(".")
+    session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """The source distribution, the wheel made from it, and the command that the wheel installs."""
     session.install(*group("build"))

@@ -1,4 +1,4 @@
-"""Every Python block of README.md and docs/ is executed, on the simulator.
+"""Every Python block of README.md and docs/ is executed, on the simulator; what the pages name exists.
 
 What a block does at its top level happens in a thread, so it may start its own loop. A `bot` that it makes is
 served until it is ready, by the block's coroutine `main` where there is one; its coroutines `test_...` run to
@@ -6,13 +6,19 @@ their end.
 """
 
 import asyncio
+import importlib
 import inspect
+import pkgutil
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qqbot import Bot
+import qqbot
+from qqbot import Api, Bot, Context, Credentials, models
+from qqbot.api.resources.base import Resource
 from qqbot.testing import Simulator
 from tests.markdown import ROOT, Block, blocks
 
@@ -61,3 +67,52 @@ async def run_main(main: Callable[[], Coroutine[None, None, object]], bot: Bot |
         await asyncio.wait([ended, identified], return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
         identified.cancel()
+
+
+RESOURCES = {name: value for name, value in vars(Api(Credentials("1", "s"))).items() if isinstance(value, Resource)}
+REFERENCE = ROOT / "docs" / "resources.md"
+MIGRATIONS = [ROOT / "docs" / "from-botgo.md", ROOT / "docs" / "from-botpy.md"]
+
+
+def methods(resource: Resource) -> set[str]:
+    return {name for name, _ in inspect.getmembers(type(resource), callable) if not name.startswith("_")}
+
+
+def sections(page: Path) -> dict[str, str]:
+    """The text below each heading of the second level."""
+    parts = re.split(r"^## (.+)$", page.read_text("utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_the_reference_has_a_section_for_each_resource() -> None:
+    assert [name for name in sections(REFERENCE) if name.startswith("api.")] == [f"api.{name}" for name in RESOURCES]
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_the_reference_names_every_method(name: str) -> None:
+    listed = re.findall(r"^\| `(\w+)\(", sections(REFERENCE)[f"api.{name}"], re.MULTILINE)
+    assert sorted(listed) == sorted(methods(RESOURCES[name]))
+
+
+def known_names() -> set[str]:
+    modules = [importlib.import_module(f"qqbot.models.{each.name}") for each in pkgutil.iter_modules(models.__path__)]
+    return {name for module in (qqbot, *modules) for name in vars(module)}
+
+
+@pytest.mark.parametrize("page", MIGRATIONS, ids=lambda page: page.stem)
+def test_what_a_migration_page_points_at_exists(page: Path) -> None:
+    rows = [line for line in page.read_text("utf-8").splitlines() if line.startswith("| ")]
+    spans = [span for row in rows for span in re.findall(r"`([^`]+)`", row.rpartition(" | ")[2])]
+    known = known_names()
+    lost = [span for span in spans if (match := re.match(r"[A-Z]\w*[a-z]\w*", span)) and match[0] not in known]
+    for owner, attribute in re.findall(r"\b(bot|ctx|api\.\w+|[A-Z]\w+)\.(\w+)", " ".join(spans)):
+        where: object = {"bot": Bot, "ctx": Context}.get(owner) or getattr(qqbot, owner, None)
+        if owner.startswith("api."):
+            where = RESOURCES.get(owner.removeprefix("api."))
+        if where is None or not (hasattr(where, attribute) or attribute in ERROR_ATTRIBUTES):
+            lost.append(f"{owner}.{attribute}")
+    assert lost == []
+
+
+ERROR_ATTRIBUTES = {"code", "message", "trace_id"}
+"""Set by `ApiError` when it is made."""

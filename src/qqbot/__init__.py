@@ -39,20 +39,46 @@ from .errors import (
 )
 from .models import events as _events
 from .models.events import *  # noqa: F403 - the list of events has one home, its __all__
+from .models.gateway import shard_of
 from .models.intents import Intents
-from .models.keyboards import Button, Keyboard
+from .models.keyboards import Button, ButtonModal, ButtonPermission, ButtonStyle, Keyboard
 from .models.messages import MessageAttachment, MessageSendResult
-from .models.outgoing import Markdown, Media, Outgoing, Text
-from .models.targets import ReplyTo, Scene, Target
+from .models.outgoing import ActionButton, Ark, Embed, Markdown, Media, Outgoing, Text
+from .models.permissions import Permissions
+from .models.targets import ReplyTo, Scene, Target, Ticket
+from .models.text import (
+    ChannelLink,
+    CommandEnter,
+    CommandInput,
+    EmojiTag,
+    EveryoneMention,
+    Face,
+    UserMention,
+    escape,
+    parse_command,
+    parse_tags,
+    strip_leading_mentions,
+    strip_mentions,
+    unescape,
+)
 from .ports import ShardEvent, TokenSource
+from .predicates import button, command
 from .router import Router
 
 __all__ = [
+    "ActionButton",
     "Api",
     "ApiError",
+    "Ark",
     "AuthError",
     "Bot",
     "Button",
+    "ButtonModal",
+    "ButtonPermission",
+    "ButtonStyle",
+    "ChannelLink",
+    "CommandEnter",
+    "CommandInput",
     "ConfigError",
     "ConnectionFailed",
     "ContentRejected",
@@ -60,7 +86,11 @@ __all__ = [
     "Credentials",
     "DecodeError",
     "DuplicateMessage",
+    "Embed",
+    "EmojiTag",
     "Endpoints",
+    "EveryoneMention",
+    "Face",
     "GatewayConfig",
     "GatewayError",
     "GatewayHalted",
@@ -79,6 +109,7 @@ __all__ = [
     "NotFound",
     "Outgoing",
     "PermissionMissing",
+    "Permissions",
     "QQBotError",
     "QuotaExceeded",
     "RateLimited",
@@ -94,8 +125,19 @@ __all__ = [
     "SignatureError",
     "Target",
     "Text",
+    "Ticket",
     "Timeout",
     "TokenSource",
     "TransportError",
+    "UserMention",
+    "button",
+    "command",
+    "escape",
+    "parse_command",
+    "parse_tags",
+    "shard_of",
+    "strip_leading_mentions",
+    "strip_mentions",
+    "unescape",
 ]
 __all__ += _events.__all__

@@ -19,13 +19,14 @@ from types import TracebackType
 from typing import NoReturn, Self, TypeVar, Unpack, cast
 
 from .api.client import Api, ApiOptions
+from .audits import Audits, Verdict
 from .config import Credentials, Endpoints, GatewayConfig, ShardPlan, unknown_variables
 from .context import Context
 from .dispatcher import Dispatcher
-from .errors import AuthError, ConfigError, GatewayHalted, IPNotAllowed, QQBotError
+from .errors import AuthError, ConfigError, GatewayHalted, IPNotAllowed, MessagePendingAudit, QQBotError
 from .fleet import Fleet
 from .gateway.frames import Frame
-from .models.events import Event
+from .models.events import Event, MessageAuditPass, MessageAuditReject
 from .models.gateway import ReadyUser
 from .models.intents import PRIVATE_ONLY, Intents
 from .models.messages import MessageSendResult
@@ -69,7 +70,8 @@ class Bot(Router):
     "20+" (at least), "0-3/16" (only these); None as the platform recommends. `intents` overrides what the
     handlers need. `lifespan` is a function of the bot that returns an async context manager, entered before the
     first event. `max_inflight`: events accepted and unfinished at most. `drain`: seconds that handlers have to
-    finish at the end. What `Api` takes (proxy, ssl_context, session, on_request, ...) is taken here too.
+    finish at the end. `audits` asks for the verdicts of reviews, for `audit_result`. What `Api` takes (proxy,
+    ssl_context, session, on_request, ...) is taken here too.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Bot(Router):
         lifespan: Lifespan | None = None,
         max_inflight: int = 256,
         drain: float = 10.0,
+        audits: bool = False,
         **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__()
@@ -99,6 +102,11 @@ class Bot(Router):
         self._max_inflight = max_inflight
         self._drain = drain
         self._options = options
+        self._audits = Audits() if audits else None
+        if audits:
+            self.on(MessageAuditPass, MessageAuditReject)(self._note_verdict)
+            if intents is not None:
+                self._intents = intents | Intents.MESSAGE_AUDIT
         self._shard_functions: list[ShardFunction] = []
         self._settled: list[Settled] = []
         self._service: _Service | None = None
@@ -135,6 +143,23 @@ class Bot(Router):
         Raises: QuotaExceeded, PermissionMissing, ContentRejected, Timeout.
         """
         return await self.api.send(target, message, timeout=timeout)
+
+    async def audit_result(self, error: MessagePendingAudit, *, timeout: float = 60.0) -> Verdict:
+        """Return how the review of a message ended: `MessageAuditPass` or `MessageAuditReject`.
+
+        `error` is what the send raised, `timeout` in seconds. The last 256 verdicts are kept, so that one which
+        came before the answer is found.
+
+        Raises: ConfigError at once without `Bot(audits=True)`, Timeout.
+        Source: server-inter/channel/message/event
+        """
+        if self._audits is None:
+            raise ConfigError("verdicts come only to Bot(audits=True), which asks for their intent")
+        return await self._audits.result(error, timeout)
+
+    async def _note_verdict(self, ctx: Context[Verdict]) -> None:
+        if self._audits is not None:
+            self._audits.take(ctx.event)
 
     def spawn(self, coroutine: Coroutine[object, object, T], *, name: str | None = None) -> asyncio.Task[T]:
         """Run a task that belongs to the bot: it is cancelled when the bot has drained; its error is logged.

@@ -3,17 +3,23 @@
 Owns no state of its own beyond one event; models stay free of the bot because this carries the rest.
 """
 
+import time
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, overload
 
 from .api.client import Api
+from .api.downloads import MAX_BYTES
+from .api.streams import AnswerStream, GatheredAnswer
+from .api.windows import closed, seconds_left
 from .errors import LeaseLost
 from .gateway.frames import Frame
 from .models.events import InteractionCreate, MessageEvent, Replyable
 from .models.gateway import ReadyUser, ShardKey
-from .models.messages import MessageSendResult
-from .models.outgoing import Message
-from .models.targets import Target
+from .models.messages import MessageAttachment, MessageSendResult
+from .models.outgoing import Markdown, Message, Text
+from .models.targets import REPLY_LIMITS, REPLY_WINDOWS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 from .ports import Lease
 
 if TYPE_CHECKING:
@@ -51,7 +57,7 @@ class Context(Generic[E_co]):
     `raw` is the frame as it was received.
     """
 
-    __slots__ = ("_event", "_frame", "_lease", "bot", "raw")
+    __slots__ = ("_began", "_began_at", "_event", "_frame", "_lease", "bot", "raw")
 
     def __init__(self, event: E_co, frame: Frame, raw: bytes, lease: Lease, bot: Owner) -> None:
         self._event = event
@@ -59,6 +65,8 @@ class Context(Generic[E_co]):
         self._lease = lease
         self.raw = raw
         self.bot = bot
+        self._began = bot.api.clock()
+        self._began_at = time.time()
 
     @property
     def event(self) -> E_co:
@@ -92,20 +100,82 @@ class Context(Generic[E_co]):
         """The conversation of the event: `await bot.send(ctx.target, ...)` works later too."""
         return self.event.reply_target()
 
+    @property
+    def reply_deadline(self: "Context[Replyable]") -> datetime:
+        """When the reply window closes, counted from when the handler got the event.
+
+        Source: server-inter/message/overview
+        """
+        window = REPLY_WINDOWS[self.event.reply_target().scene]
+        return datetime.fromtimestamp(self._began_at, UTC) + timedelta(seconds=window)
+
+    @property
+    def replies_left(self: "Context[Replyable]") -> int | None:
+        """How many answers the platform still takes, None where it sets no limit; counts those of this process.
+
+        Source: server-inter/message/overview
+        """
+        reply_to = self._reply_to()
+        limit = REPLY_LIMITS.get(self.event.reply_target().scene)
+        if limit is None or reply_to.msg_id is None:
+            return None
+        return max(0, limit - self.api.sequences.given(reply_to.reference))
+
+    def _reply_to(self: "Context[Replyable]") -> ReplyTo:
+        return self.event.reply_reference(self.event_id)
+
+    def _check_reply(self: "Context[Replyable]") -> None:
+        """Raises: LeaseLost, ReplyWindowExpired where an answer cannot be sent any more."""
+        if not self._lease.valid():
+            raise LeaseLost(f"shard {self._lease.shard} is no longer run by this process: the reply was not sent")
+        scene = self.event.reply_target().scene
+        if seconds_left(scene, self.api.clock() - self._began) <= 0:
+            raise closed(scene)
+
     async def reply(self: "Context[Replyable]", message: Message, *, timeout: float | None = None) -> MessageSendResult:
         """Answer the event where it happened, within the platform's reply window.
 
-        Raises: ReplyWindowExpired, ContentRejected, RateLimited (`retry_after`, seconds), Timeout, LeaseLost.
+        Raises: ReplyWindowExpired (after `reply_deadline` before anything is sent), ContentRejected, RateLimited
+        (`retry_after`, seconds), Timeout, LeaseLost.
         Source: server-inter/message/overview
         """
-        if not self._lease.valid():
-            raise LeaseLost(f"shard {self._lease.shard} is no longer run by this process: the reply was not sent")
-        return await self.api.send(
-            self.event.reply_target(),
-            message,
-            reply_to=self.event.reply_reference(self.event_id),
-            timeout=timeout,
-        )
+        self._check_reply()
+        return await self.api.send(self.target, message, reply_to=self._reply_to(), timeout=timeout)
+
+    def stream(self: "Context[Replyable]", *, markdown: bool = True) -> AnswerStream:
+        """Return an answer to be written bit by bit: `async with ctx.stream() as s: await s.write("...")`.
+
+        In C2C it appears while it is written; elsewhere it is sent as one message at the end.
+
+        Raises: what `reply` raises.
+        Source: autogen/api/v2_users_user_openid_stream_messages.post
+        """
+        self._check_reply()
+        target = self.target
+        if target.scene is Scene.C2C:
+            return self.api.c2c.stream(target.id, self._reply_to(), markdown=markdown)
+        kind = Markdown if markdown else Text
+        return GatheredAnswer(lambda text: self.reply(kind(text)))
+
+    async def typing(self: "Context[Replyable]", seconds: int = 10) -> None:
+        """Show in C2C that the bot is typing, for 1 to 60 seconds; other scenes have no such notice: nothing happens.
+
+        Raises: what `reply` raises.
+        Source: autogen/api/v2_users_user_openid_messages.post
+        """
+        self._check_reply()
+        target = self.target
+        if target.scene is Scene.C2C:
+            await self.api.c2c.typing(target.id, self._reply_to(), seconds=seconds)
+
+    def ticket(self: "Context[Replyable]") -> Ticket:
+        """Return the right to answer later or elsewhere: `await api.reply(Ticket.from_json(text), ...)`.
+
+        Each ticket has msg_seq numbers of its own, so that its answers do not collide with others.
+        """
+        reply_to = self._reply_to()
+        first = self.api.sequences.reserve(reply_to.reference, TICKET_NUMBERS)
+        return Ticket(target=self.target, reply_to=reply_to, first=first, deadline=self.reply_deadline)
 
     async def ack(self: "Context[InteractionCreate]", code: int = 0) -> None:
         """Acknowledge a click, once and within 5 s.
@@ -114,6 +184,26 @@ class Context(Generic[E_co]):
         Source: autogen/api/interactions_interaction_id.put
         """
         await self.api.interactions.ack(self.event.id, code)
+
+    @overload
+    async def download(self, attachment: MessageAttachment | str, *, max_bytes: int = ...) -> bytes: ...
+    @overload
+    async def download(self, attachment: MessageAttachment | str, to: Path, *, max_bytes: int = ...) -> int: ...
+
+    async def download(
+        self, attachment: MessageAttachment | str, to: Path | None = None, *, max_bytes: int = MAX_BYTES
+    ) -> bytes | int:
+        """Fetch a file that came with a message: its bytes, or, written to the file `to`, how many there were.
+
+        An address on this machine or in a private network is refused, and so is more than `max_bytes` (64 MiB).
+
+        Raises: ConfigError for an address that is none or not public, MediaError when the file is too large or
+        gone, ConnectionFailed, Timeout, OSError when `to` cannot be written.
+        """
+        url = (MessageAttachment(url=attachment) if isinstance(attachment, str) else attachment).address
+        if to is None:
+            return await self.api.downloads.fetch(url, max_bytes=max_bytes)
+        return await self.api.downloads.save(url, to, max_bytes=max_bytes)
 
     def __repr__(self) -> str:
         return f"<Context {type(self._event).__name__} {self.event_id}>"

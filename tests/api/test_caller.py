@@ -249,9 +249,9 @@ async def test_a_charset_does_not_matter(platform: Scripted) -> None:
 async def test_nothing_to_say(platform: Scripted) -> None:
     platform.answers.extend([raw(b"", 204), raw(b""), reply({})])
     async with platform.api() as api:
-        await api.groups.delete_message("G1", "M1")
+        await api.groups.recall("G1", "M1")
         await api.interactions.ack("I1", 3)
-        await api.c2c.delete_message("U1", "M1")
+        await api.c2c.recall("U1", "M1")
     assert [(seen.method, seen.path) for seen in platform.calls] == [
         ("DELETE", "/v2/groups/G1/messages/M1"),
         ("PUT", "/interactions/I1"),

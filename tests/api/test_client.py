@@ -221,8 +221,8 @@ async def test_every_other_endpoint_asks_as_documented(platform: Scripted) -> No
         assert (await api.channels.message("C", "M")).id == "M"
         assert [message.id for message in await api.channels.messages("C", before="B", limit=2)] == ["M"]
         await api.channels.modify_message("C", "M", Markdown("# new"))
-        await api.channels.delete_message("C", "M", hidetip=True)
-        await api.direct_messages.delete_message("9", "M")
+        await api.channels.recall("C", "M", hide_tip=True)
+        await api.direct_messages.recall("9", "M")
         assert (await api.c2c.upload_media("U", Media.file("https://h/a.pdf"))).file_info == "F"
     assert [f"{seen.method} {seen.path}" for seen in platform.calls] == [
         "GET /gateway",

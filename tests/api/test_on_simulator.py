@@ -99,7 +99,7 @@ async def test_media_by_url_in_group_and_c2c(sim: Simulator, api: Api) -> None:
 async def test_recall(sim: Simulator, api: Api) -> None:
     group, _ = ask(sim)
     sent = await api.groups.send_message(group, "oops")
-    await api.groups.delete_message(group, sent.id)
+    await api.groups.recall(group, sent.id)
 
 
 async def test_a_group_without_the_bot(api: Api) -> None:

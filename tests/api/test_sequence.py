@@ -27,3 +27,11 @@ async def test_concurrent_replies_get_different_numbers() -> None:
 
     numbers = await asyncio.gather(*(reply() for _ in range(100)))
     assert sorted(numbers) == list(range(1, 101))
+
+
+def test_a_reserved_block_is_never_given() -> None:
+    sequences = Sequences()
+    assert sequences.next("a") == 1
+    assert [sequences.reserve("a", 64), sequences.reserve("a", 64)] == [2, 66]
+    assert sequences.next("a") == 130
+    assert (sequences.given("a"), sequences.given("b")) == (2, 0)

@@ -39,7 +39,7 @@ async def test_help_names_the_commands_and_loads_no_more_than_it_needs() -> None
     async with python("-c", script) as program:
         code, out, err = await program.finished()
     assert (code, err) == (0, "")
-    assert all(command in out for command in ("run", "simulate", "call", "version"))
+    assert all(command in out for command in ("run", "simulate", "call", "explain", "version"))
     assert out.endswith("set()\n")
 
 

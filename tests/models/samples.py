@@ -59,6 +59,80 @@ DIRECT_MESSAGE = GUILD_MESSAGE | {"direct_message": True, "src_guild_id": "18700
 ROBOT = {"timestamp": 1772329727, "group_openid": GROUP, "op_member_openid": OPENID}
 MEMBER = {"timestamp": 1772329727, "group_openid": GROUP, "member_openid": OPENID, "user_openid": ""}
 FRIEND: dict[str, object] = {"timestamp": 1772329727, "openid": OPENID}
+GUILD_ID = "18700000000001"
+CHANNEL_ID = "100010"
+USER_ID = "11528069550601428493"
+GUILD: dict[str, object] = {
+    "id": GUILD_ID,
+    "name": "the guild",
+    "icon": "https://groupprohead.gtimg.cn/0",
+    "owner_id": USER_ID,
+    "member_count": 2,
+    "max_members": 300,
+    "description": "",
+    "joined_at": TIME,
+    "op_user_id": USER_ID,
+}
+CHANNEL: dict[str, object] = {
+    "id": CHANNEL_ID,
+    "guild_id": GUILD_ID,
+    "name": "a channel",
+    "type": 0,
+    "sub_type": 0,
+    "owner_id": USER_ID,
+    "op_user_id": USER_ID,
+}
+GUILD_MEMBER: dict[str, object] = {
+    "guild_id": GUILD_ID,
+    "user": {"id": USER_ID, "username": "Bob", "avatar": "https://qqchannel.example/0", "bot": False},
+    "nick": "Bobby",
+    "roles": ["11"],
+    "joined_at": TIME,
+    "op_user_id": USER_ID,
+}
+DELETED: dict[str, object] = {
+    "message": {
+        "id": "08e3b9ad8d99ddf2eb0110",
+        "channel_id": CHANNEL_ID,
+        "guild_id": GUILD_ID,
+        "author": {"id": USER_ID, "username": "Bob", "bot": False},
+    },
+    "op_user": {"id": USER_ID},
+}
+REACTION: dict[str, object] = {
+    "user_id": USER_ID,
+    "guild_id": GUILD_ID,
+    "channel_id": CHANNEL_ID,
+    "target": {"id": "08cac39bf6d0aaeccf48", "type": 0},
+    "emoji": {"id": "277", "type": 1},
+}
+AUDIT: dict[str, object] = {
+    "audit_id": "3a1b",
+    "guild_id": GUILD_ID,
+    "channel_id": CHANNEL_ID,
+    "audit_time": TIME,
+    "create_time": TIME,
+    "seq_in_channel": "101",
+}
+FORUM: dict[str, object] = {"guild_id": GUILD_ID, "channel_id": CHANNEL_ID, "author_id": USER_ID}
+TITLE = '{"paragraphs":[{"elems":[{"text":{"text":"a title"},"type":1}],"props":{}}]}'
+CONTENT = (
+    '{"paragraphs":[{"elems":[{"text":{"text":"hello ","props":{"font_bold":true}},"type":1},'
+    '{"url":{"url":"https://qq.com","desc":"a link"},"type":4}],"props":{"alignment":1}},'
+    '{"elems":[{"image":{"plat_image":{"url":"https://p/1","width":2,"height":3,"image_id":"i"}},"type":2}]}]}'
+)
+THREAD = FORUM | {"thread_info": {"thread_id": "B_1", "title": TITLE, "content": CONTENT, "date_time": TIME}}
+POST = FORUM | {"post_info": {"thread_id": "B_1", "post_id": "p1", "content": CONTENT, "date_time": TIME}}
+REPLY = FORUM | {
+    "reply_info": {"thread_id": "B_1", "post_id": "p1", "reply_id": "r1", "content": CONTENT, "date_time": TIME}
+}
+AUDIO: dict[str, object] = {"guild_id": GUILD_ID, "channel_id": CHANNEL_ID, "audio_url": "https://a/b", "text": "song"}
+LISTENER: dict[str, object] = {
+    "guild_id": GUILD_ID,
+    "channel_id": CHANNEL_ID,
+    "channel_type": 2,
+    "user_id": USER_ID,
+}
 
 SAMPLES: dict[str, object] = {
     "READY": {
@@ -106,6 +180,59 @@ SAMPLES: dict[str, object] = {
         "verify_info": {"method": "admin_review_qa", "review_qa_list": [{"question": "why?", "answer": "fun"}]},
         "auto_approved": {"strategy_id": "st_1"},
     },
+    "SUBSCRIBE_MESSAGE_STATUS": {
+        "group_openid": GROUP,
+        "openid": OPENID,
+        "result": [
+            {
+                "template_id": 1001,
+                "custom_template_id": "c1",
+                "op": 1,
+                "subscribe_id": "s1",
+                "subscribe_ts": 1772329727,
+                "update_ts": 1772329727,
+            }
+        ],
+    },
+    "ENTER_AIO": {"user_openid": OPENID, "from_source": "search"},
+    "GUILD_CREATE": GUILD,
+    "GUILD_UPDATE": GUILD,
+    "GUILD_DELETE": GUILD,
+    "CHANNEL_CREATE": CHANNEL,
+    "CHANNEL_UPDATE": CHANNEL,
+    "CHANNEL_DELETE": CHANNEL,
+    "GUILD_MEMBER_ADD": GUILD_MEMBER,
+    "GUILD_MEMBER_UPDATE": GUILD_MEMBER,
+    "GUILD_MEMBER_REMOVE": GUILD_MEMBER,
+    "MESSAGE_DELETE": DELETED,
+    "PUBLIC_MESSAGE_DELETE": DELETED,
+    "DIRECT_MESSAGE_DELETE": DELETED,
+    "MESSAGE_REACTION_ADD": REACTION,
+    "MESSAGE_REACTION_REMOVE": REACTION,
+    "MESSAGE_AUDIT_PASS": AUDIT | {"message_id": "08e3b9ad8d99ddf2eb0110"},
+    "MESSAGE_AUDIT_REJECT": AUDIT,
+    "FORUM_THREAD_CREATE": THREAD,
+    "FORUM_THREAD_UPDATE": THREAD,
+    "FORUM_THREAD_DELETE": THREAD,
+    "FORUM_POST_CREATE": POST,
+    "FORUM_POST_DELETE": POST,
+    "FORUM_REPLY_CREATE": REPLY,
+    "FORUM_REPLY_DELETE": REPLY,
+    "FORUM_PUBLISH_AUDIT_RESULT": FORUM
+    | {"thread_id": "B_1", "post_id": "", "reply_id": "", "type": 1, "result": 1, "err_msg": "no", "task_id": "t1"},
+    "OPEN_FORUM_THREAD_CREATE": FORUM,
+    "OPEN_FORUM_THREAD_UPDATE": FORUM,
+    "OPEN_FORUM_THREAD_DELETE": FORUM,
+    "OPEN_FORUM_POST_CREATE": FORUM,
+    "OPEN_FORUM_POST_DELETE": FORUM,
+    "OPEN_FORUM_REPLY_CREATE": FORUM,
+    "OPEN_FORUM_REPLY_DELETE": FORUM,
+    "AUDIO_START": AUDIO,
+    "AUDIO_FINISH": AUDIO,
+    "AUDIO_ON_MIC": AUDIO,
+    "AUDIO_OFF_MIC": AUDIO,
+    "AUDIO_OR_LIVE_CHANNEL_MEMBER_ENTER": LISTENER,
+    "AUDIO_OR_LIVE_CHANNEL_MEMBER_EXIT": LISTENER,
 }
 
 

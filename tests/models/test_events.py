@@ -32,8 +32,21 @@ from qqbot.models.events import (
 )
 from qqbot.models.intents import PRIVATE_ONLY, Intents
 from qqbot.models.interactions import InteractionType
+from qqbot.models.reactions import ReactionTargetType
 from qqbot.models.targets import ReplyTo, Scene, Target
-from tests.models.samples import C2C_MESSAGE, GROUP, GROUP_MESSAGE, GUILD_MESSAGE, OPENID, ROBOT, SAMPLES, wire
+from tests.markdown import ROOT
+from tests.models.samples import (
+    C2C_MESSAGE,
+    GROUP,
+    GROUP_MESSAGE,
+    GUILD_MESSAGE,
+    OPENID,
+    REACTION,
+    ROBOT,
+    SAMPLES,
+    THREAD,
+    wire,
+)
 
 TABLES = Path(events.__file__).parents[1] / "testing" / "simulator" / "tables"
 BEIJING = timezone(timedelta(hours=8))
@@ -63,6 +76,7 @@ def test_each_event_has_a_sample_and_the_camel_case_of_its_name() -> None:
 
 def test_intents_and_reply_rules_agree_with_the_protocol_tables() -> None:
     documented = {row["type"]: row for row in json.loads((TABLES / "events.json").read_text())}
+    assert set(EVENTS) == set(documented)
     for name, kind in EVENTS.items():
         row = documented[name]
         expected = 0 if row["intent_bit"] is None else 1 << row["intent_bit"]
@@ -76,6 +90,25 @@ def test_intents_and_reply_rules_agree_with_the_protocol_tables() -> None:
     assert {flag.name: flag.value for flag in Intents} == bits
 
 
+def row(kind: type[Event]) -> list[str]:
+    """What the page says of an event beside the words: its class, bases, intents, and how it is answered."""
+    bases = [base.__name__ for base in kind.__mro__[1:] if issubclass(base, Event) and base is not Event]
+    intents = [intent.name or "" for intent in Intents if intent in Intents.of(kind)]
+    answered = "by event id" if issubclass(kind, Replyable) else ""
+    return [
+        f"`{kind.__name__}`",
+        ", ".join(f"`{name}`" for name in bases),
+        ", ".join(f"`{name}`" for name in intents) or "none",
+        "to the message" if issubclass(kind, MessageEvent) else answered,
+    ]
+
+
+def test_the_page_of_events_has_a_row_for_each() -> None:
+    table = re.findall(r"^\| (`.*) \|$", (ROOT / "docs" / "events.md").read_text("utf-8"), re.MULTILINE)
+    rows = [[cell.strip() for cell in line.split("|")] for line in table]
+    assert sorted([name, *rest] for name, _, *rest in rows) == sorted(row(kind) for kind in EVENTS.values())
+
+
 def test_a_base_class_asks_for_no_private_intent() -> None:
     assert Intents.of(MessageEvent) == (
         Intents.GROUP_AND_C2C_EVENT | Intents.PUBLIC_GUILD_MESSAGES | Intents.DIRECT_MESSAGE
@@ -83,7 +116,15 @@ def test_a_base_class_asks_for_no_private_intent() -> None:
     assert Intents.of(MessageCreate) == Intents.GUILD_MESSAGES
     assert Intents.of(MessageCreate) & PRIVATE_ONLY
     assert Intents.of(GroupMessageEvent, "INTERACTION_CREATE") == (Intents.GROUP_AND_C2C_EVENT | Intents.INTERACTION)
+    assert Intents.of(events.MessageDeleteNotice) == Intents.PUBLIC_GUILD_MESSAGES | Intents.DIRECT_MESSAGE
     assert Intents.of(Event, UnknownEvent, "NEVER_HEARD_OF") == 0
+
+
+def test_a_base_class_of_private_events_alone_asks_for_their_intent() -> None:
+    for kind in (events.ForumNotice, events.ForumThreadNotice, events.ForumPostNotice, events.ForumReplyNotice):
+        assert Intents.of(kind) == Intents.FORUMS_EVENT
+    assert Intents.of(events.ForumNotice, MessageEvent) & PRIVATE_ONLY == Intents.FORUMS_EVENT
+    assert Intents.of(events.OpenForumNotice) == Intents.OPEN_FORUM_EVENT
 
 
 @pytest.mark.parametrize(
@@ -100,6 +141,14 @@ def test_a_base_class_asks_for_no_private_intent() -> None:
         ("C2C_MSG_RECEIVE", f"c2c:{OPENID}", Target(Scene.C2C, OPENID), False),
         ("GROUP_ADD_ROBOT", f"group:{GROUP}", Target(Scene.GROUP, GROUP), False),
         ("GROUP_MSG_RECEIVE", f"group:{GROUP}", Target(Scene.GROUP, GROUP), False),
+        *(
+            (name, "channel:100010", Target(Scene.CHANNEL, "100010"), False)
+            for name in (
+                *("MESSAGE_REACTION_ADD", "MESSAGE_REACTION_REMOVE", "FORUM_THREAD_CREATE", "FORUM_THREAD_UPDATE"),
+                *("FORUM_THREAD_DELETE", "FORUM_POST_CREATE", "FORUM_POST_DELETE", "FORUM_REPLY_CREATE"),
+                "FORUM_REPLY_DELETE",
+            )
+        ),
     ],
 )
 def test_lane_and_reply_address(name: str, lane: str, target: Target, by_message: bool) -> None:
@@ -128,6 +177,17 @@ def test_lane_and_reply_address(name: str, lane: str, target: Target, by_message
         ("GROUP_JOIN_REQUEST", f"group:{GROUP}"),
         ("FRIEND_DEL", f"c2c:{OPENID}"),
         ("C2C_MSG_REJECT", f"c2c:{OPENID}"),
+        ("SUBSCRIBE_MESSAGE_STATUS", f"group:{GROUP}"),
+        ("ENTER_AIO", f"c2c:{OPENID}"),
+        *((f"GUILD_{change}", "guild:18700000000001") for change in ("CREATE", "UPDATE", "DELETE")),
+        *((f"CHANNEL_{change}", "channel:100010") for change in ("CREATE", "UPDATE", "DELETE")),
+        ("MESSAGE_DELETE", "channel:100010"),
+        ("PUBLIC_MESSAGE_DELETE", "channel:100010"),
+        ("DIRECT_MESSAGE_DELETE", "dms:18700000000001"),
+        ("MESSAGE_AUDIT_PASS", ""),
+        ("MESSAGE_AUDIT_REJECT", ""),
+        ("FORUM_PUBLISH_AUDIT_RESULT", "channel:100010"),
+        *((name, "channel:100010") for name in SAMPLES if name.startswith(("OPEN_FORUM_", "AUDIO_"))),
     ],
 )
 def test_lane_of_events_that_cannot_be_answered(name: str, lane: str) -> None:
@@ -157,6 +217,32 @@ def test_a_click_without_a_place_is_delivered_but_cannot_be_answered() -> None:
     assert (found.type, found.type.name) == (3000, "UNKNOWN_3000")
     with pytest.raises(ConfigError, match="nowhere to answer"):
         found.reply_target()
+
+
+@pytest.mark.parametrize("name", ["GUILD_MEMBER_ADD", "GUILD_MEMBER_UPDATE", "GUILD_MEMBER_REMOVE"])
+def test_a_change_of_a_member_is_answered_in_a_channel_of_ones_choice(name: str) -> None:
+    found = decode_event(name, wire(SAMPLES[name]))
+    assert isinstance(found, events.GuildMemberNotice)
+    assert found.lane == "guild:18700000000001"
+    assert found.reply_reference("X:1") == ReplyTo(event_id="X:1")
+    with pytest.raises(ConfigError, match=r"belongs to no channel.*api\.channels\.send_message"):
+        found.reply_target()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "lane"),
+    [
+        ("SUBSCRIBE_MESSAGE_STATUS", {"openid": "u", "result": []}, "c2c:u"),
+        ("SUBSCRIBE_MESSAGE_STATUS", {}, ""),
+        ("ENTER_AIO", {}, ""),
+        ("MESSAGE_DELETE", {"message": {"id": "1"}}, ""),
+        ("DIRECT_MESSAGE_DELETE", {"message": {"id": "1"}}, ""),
+    ],
+)
+def test_lane_of_events_whose_place_is_left_out(name: str, data: object, lane: str) -> None:
+    found = decode_event(name, wire(data))
+    assert type(found) is EVENTS[name]
+    assert found.lane == lane
 
 
 def test_what_a_click_carries() -> None:
@@ -219,6 +305,42 @@ def test_a_number_where_an_id_is_expected_becomes_text() -> None:
     assert isinstance(found, events.AtMessageCreate)
     assert (found.id, found.channel_id, found.seq_in_channel) == ("5", "6", "7")
     assert sorted(heard) == ["channel_id", "id", "seq_in_channel"]
+
+
+def test_forum_ids_may_be_numbers() -> None:
+    found, heard = surprises_of("FORUM_THREAD_CREATE", THREAD | {"guild_id": 1, "channel_id": 2, "author_id": 3})
+    assert isinstance(found, events.ForumThreadCreate)
+    assert (found.guild_id, found.channel_id, found.author_id) == ("1", "2", "3")
+    assert sorted(heard) == ["author_id", "channel_id", "guild_id"]
+
+
+def test_text_in_a_forum_is_read_in_each_of_its_forms() -> None:
+    rich = decode_event("FORUM_THREAD_CREATE", wire(THREAD))
+    assert isinstance(rich, events.ForumThreadCreate)
+    assert (rich.thread_info.title.text, rich.thread_info.content.text) == ("a title", "hello a link\n")
+    older = THREAD["thread_info"] | {"title": "plain", "content": [{"type": 1, "text_info": {"text": "older"}}]}
+    found, heard = surprises_of("FORUM_THREAD_CREATE", THREAD | {"thread_info": older})
+    assert isinstance(found, events.ForumThreadCreate)
+    assert (found.thread_info.title.text, found.thread_info.content.text) == ("plain", "older")
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "target"),
+    [
+        (0, ReactionTargetType.MESSAGE),
+        ("2", ReactionTargetType.POST),
+        ("ReactionTargetType_MSG", ReactionTargetType.MESSAGE),
+        ("ReactionTargetType_FEED", ReactionTargetType.THREAD),
+        ("ReactionTargetType_COMMNENT", ReactionTargetType.POST),
+        ("ReactionTargetType_REPLY", ReactionTargetType.REPLY),
+        (9, ReactionTargetType(9)),
+    ],
+)
+def test_what_carries_a_reaction_is_a_number_or_a_word(sent: object, target: ReactionTargetType) -> None:
+    found = decode_event("MESSAGE_REACTION_ADD", wire(REACTION | {"target": {"id": "1", "type": sent}}))
+    assert isinstance(found, events.MessageReactionAdd)
+    assert found.target.type is target or found.target.type == target == 9
 
 
 def test_null_becomes_the_default() -> None:
@@ -325,7 +447,41 @@ ODD_VALUES: tuple[object, ...] = (
     *(..., None, "", "x", "12", 0, -1, 3.5, 1e300, 2**70, True, False, [], {}, [None], ["x"], [[]], {"x": None}),
     *("9" * 400, "2026-13-45", "\u0000", {"id": None}, [{"id": 1}]),
 )
-ADDRESSES = {"id", "group_openid", "openid", "member_openid", "join_request_id", "channel_id", "guild_id"}
+
+
+def identity(name: str) -> set[str]:
+    """The fields that identify or address the event: without one of them it is an `UnknownEvent`."""
+    kind = EVENTS[name]
+    return next((fields for base, fields in IDENTITIES.items() if issubclass(kind, base)), set())
+
+
+IDENTITIES: dict[type[Event], set[str]] = {
+    Ready: {"session_id", "user", "user.id"},
+    GroupMessageEvent: {"id", "group_openid"},
+    events.C2CMessageCreate: {"id", "author"},
+    events.ChannelMessageEvent: {"id", "channel_id"},
+    events.DirectMessageCreate: {"id", "guild_id"},
+    InteractionCreate: {"id", "type"},
+    events.FriendNotice: {"openid"},
+    events.GroupRobotNotice: {"group_openid"},
+    events.GroupMemberNotice: {"group_openid", "member_openid"},
+    events.GroupJoinRequest: {"group_openid", "member_openid", "join_request_id"},
+    events.GuildNotice: {"id"},
+    events.ChannelNotice: {"id"},
+    events.GuildMemberNotice: {"guild_id", "user", "user.id"},
+    events.MessageDeleteNotice: {"message", "message.id"},
+    events.MessageReactionNotice: {"channel_id", "user_id", "target", "target.id", "emoji", "emoji.id", "emoji.type"},
+    events.MessageAuditNotice: {"audit_id"},
+    events.ForumThreadNotice: {"channel_id", "thread_info", "thread_info.thread_id"},
+    events.ForumPostNotice: {"channel_id", "post_info", "post_info.thread_id", "post_info.post_id"},
+    events.ForumReplyNotice: {
+        *("channel_id", "reply_info", "reply_info.thread_id", "reply_info.post_id", "reply_info.reply_id")
+    },
+    events.ForumNotice: {"channel_id"},
+    events.OpenForumNotice: {"channel_id"},
+    events.AudioNotice: {"channel_id"},
+    events.AudioLiveMemberNotice: {"channel_id", "user_id"},
+}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -336,8 +492,26 @@ def test_no_change_of_one_field_raises_or_loses_the_event(name: str) -> None:
             found = decode_event(name, wire(data))
             assert isinstance(found, EVENTS[name] | UnknownEvent)
             assert isinstance(found.lane, str)
-            if name != "READY" and path[0] not in ADDRESSES | {"author", "type"}:
+            if ".".join(map(str, path)) not in identity(name):
                 assert type(found) is EVENTS[name], (path, odd)
+
+
+@pytest.mark.parametrize(("name", "path"), [(name, path) for name in SAMPLES for path in sorted(identity(name))])
+def test_an_event_without_its_identity_is_an_unknown_event(name: str, path: str) -> None:
+    for odd in (..., None, [None], {"x": None}):
+        data = wire(changed(name, tuple(path.split(".")), odd))
+        found = decode_event(name, data)
+        assert isinstance(found, UnknownEvent)
+        assert (found.name, found.data) == (name, data)
+        assert found.error
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_an_added_field_changes_nothing(name: str) -> None:
+    sample = SAMPLES[name]
+    fields = sample if isinstance(sample, dict) else {}
+    for odd in ODD_VALUES[1:]:
+        assert surprises_of(name, {**fields, "brand_new": odd}) == (decode_event(name, wire(sample)), [])
 
 
 json_values = st.recursive(

@@ -1,10 +1,11 @@
 import json
+from collections.abc import Callable
 
 import pytest
 
 from qqbot.codec import encode
 from qqbot.errors import ConfigError
-from qqbot.models.keyboards import Button, ButtonPermission, ButtonStyle, Keyboard
+from qqbot.models.keyboards import Button, ButtonModal, ButtonPermission, ButtonStyle, Keyboard, SubscribeTemplate
 
 
 def buttons(count: int) -> list[Button]:
@@ -107,3 +108,61 @@ def test_named_permissions_need_names() -> None:
         with pytest.raises(ConfigError, match="at least one"):
             make()
     assert json.loads(encode(ButtonPermission.roles("r"))) == {"type": 3, "specify_role_ids": ["r"]}
+
+
+def test_the_other_kinds_of_buttons() -> None:
+    modal = ButtonModal(content="Sure?", confirm_text="Yes", cancel_text="No")
+    made = [
+        Button.native("App", "mqqapi://x", modal=modal, tips="no"),
+        Button.subscribe("News", 7, "own"),
+        Button.prompt("More"),
+        Button.command("Pick", "x", anchor=0),
+    ]
+    actions = [json.loads(encode(button))["action"] for button in made]
+    everyone = {"type": 2}
+    assert actions == [
+        {
+            "type": 3,
+            "permission": everyone,
+            "data": "mqqapi://x",
+            "unsupport_tips": "no",
+            "modal": {"content": "Sure?", "confirm_text": "Yes", "cancel_text": "No"},
+        },
+        {
+            "type": 4,
+            "permission": everyone,
+            "data": "",
+            "subscribe_data": {"template_ids": [{"template_id": 7}, {"custom_template_id": "own"}]},
+        },
+        {"type": 2, "permission": everyone, "data": "More"},
+        {"type": 2, "permission": everyone, "data": "x", "anchor": 0},
+    ]
+    assert made[2].render_data.style == 2
+
+
+def test_a_keyboard_may_be_a_template() -> None:
+    assert json.loads(encode(Keyboard.template("t").wire)) == {"id": "t"}
+    with pytest.raises(ConfigError, match="needs the id"):
+        Keyboard.template("")
+    with pytest.raises(ConfigError, match="either"):
+        Keyboard([buttons(1)], template_id="t")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Button.callback("elevenchars", "x"),
+        lambda: Button.callback("ok", "x", visited_label="elevenchars"),
+        lambda: ButtonModal(content=""),
+        lambda: ButtonModal(content="x" * 41),
+        lambda: ButtonModal(content="https://a"),
+        lambda: ButtonModal(content="ok", confirm_text="fives"),
+        lambda: ButtonModal(content="ok", cancel_text="fives"),
+        lambda: Button.subscribe("News"),
+        SubscribeTemplate,
+        lambda: SubscribeTemplate(template_id=0, custom_template_id=""),
+    ],
+)
+def test_what_a_button_cannot_hold(make: Callable[[], object]) -> None:
+    with pytest.raises(ConfigError):
+        make()

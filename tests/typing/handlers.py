@@ -2,7 +2,25 @@
 
 from typing import assert_type
 
-from qqbot import Bot, C2CMessageCreate, Context, Event, GroupAtMessageCreate, MessageEvent, Ready, Router
+from qqbot import (
+    AtMessageCreate,
+    Bot,
+    C2CMessageCreate,
+    Context,
+    Event,
+    ForumNotice,
+    ForumThreadCreate,
+    GroupAtMessageCreate,
+    InteractionCreate,
+    MessageDelete,
+    MessageEvent,
+    Ready,
+    Router,
+    button,
+    command,
+    parse_command,
+)
+from qqbot.models.rich_text import RichText
 
 bot = Bot()
 router = Router()
@@ -40,3 +58,32 @@ async def wrong_event(ctx: Context[GroupAtMessageCreate]) -> None: ...
 
 @bot.on(C2CMessageCreate)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 def not_async(ctx: Context[C2CMessageCreate]) -> None: ...
+
+
+@bot.on(GroupAtMessageCreate, AtMessageCreate, when=command("weather"))
+async def weather(ctx: Context[GroupAtMessageCreate | AtMessageCreate]) -> None:
+    assert_type(parse_command(ctx.text), tuple[str, str])
+
+
+@bot.on(InteractionCreate, when=button("vote:"))
+async def vote(ctx: Context[InteractionCreate]) -> None: ...
+
+
+@bot.on(ForumThreadCreate)
+async def thread(ctx: Context[ForumThreadCreate]) -> None:
+    assert_type(ctx.event.thread_info.title, RichText)
+    await ctx.reply(ctx.event.thread_info.title.text)
+
+
+@bot.on(ForumNotice)
+async def of_a_family(ctx: Context[ForumNotice]) -> None:
+    assert_type(ctx.event.channel_id, str)
+
+
+@bot.on(MessageDelete)
+async def no_reply_to_a_deletion(ctx: Context[MessageDelete]) -> None:
+    await ctx.reply("x")  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+
+@bot.on(InteractionCreate, when=command("weather"))  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportUntypedFunctionDecorator, reportArgumentType]
+async def no_command_in_a_click(ctx: Context[InteractionCreate]) -> None: ...

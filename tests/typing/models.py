@@ -43,7 +43,7 @@ def is_replyable(group: GroupAtMessageCreate, click: InteractionCreate) -> list[
 
 def messages(keyboard: Keyboard) -> list[Outgoing]:
     Text("a", keyboard=keyboard)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    Markdown("a", keyboard)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Markdown(keyboard)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Keyboard([Button.callback("a", "b")])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     return [Text("a", quote="b"), Markdown("a", keyboard=keyboard), Media.image("https://a/b")]
 

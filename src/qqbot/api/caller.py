@@ -19,6 +19,7 @@ from ..ports import TokenSource
 from .codes import Retry, verdict
 from .exchange import Failure, Request, Response, failure_of, is_success, unreadable, words_if_no_json
 from .limits import Limits
+from .multipart import Form
 from .retry import Attempts, is_numbered
 from .routes import Query, Route
 from .token import AccessTokens
@@ -31,7 +32,9 @@ T = TypeVar("T")
 USER_AGENT = "aioqqbot"
 SHORTEST_ATTEMPT = 5.0  # seconds; the platform may take that long for a message
 LOGGED_CHARACTERS = 2000  # of a body
-_SECRET_FIELDS = re.compile(r'"(access_token|clientSecret|client_secret|secret|token)"\s*:\s*"[^"]*"')
+_SECRET_FIELDS = re.compile(
+    r'"(access_token|clientSecret|client_secret|bot_encrypt_secret|secret|token)"\s*:\s*"[^"]*"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class _Call(Generic[T]):
     own: bool
     key: tuple[str, str]
     body: bytes | None = field(repr=False)
+    content_type: str
     attempts: Attempts
     timeout: float
     ends_at: float
@@ -138,7 +142,8 @@ class Caller:
             url=self._base + target if relative else target,
             own=relative or path.startswith(f"{self._base}/"),
             key=(route.name, ids[0] if ids else ""),
-            body=body if body is None or isinstance(body, bytes) else encode(body),
+            body=_bytes(body),
+            content_type=body.content_type if isinstance(body, Form) else "application/json",
             attempts=Attempts(repeatable),
             timeout=limit,
             ends_at=self._now() + limit,
@@ -146,9 +151,9 @@ class Caller:
 
     async def _attempt(self, call: _Call[T]) -> Response | Failure:
         await self._wait_turn(call)
-        headers = {"User-Agent": USER_AGENT}
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
         if call.body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = call.content_type
         request = Request(call.route.method, call.url, call.path, headers, call.body, 0.0)
         for hook in self._on_request:
             answer = hook(request)
@@ -190,7 +195,7 @@ class Caller:
     async def _exchange(self, call: _Call[T], request: Request) -> Response | Failure:
         debug = log.isEnabledFor(logging.DEBUG)
         if debug:
-            log.debug("%s %s <- %s", request.method, request.path, self._shown(request.body, call))
+            log.debug("%s %s <- %s", request.method, request.path, self._shown(call.body, call))
         started = self._now()
         try:
             response = await self._transport.send(request)
@@ -257,6 +262,12 @@ class Caller:
 
 def _none() -> None:
     """Nothing is known of a foreign source's token."""
+
+
+def _bytes(body: object) -> bytes | None:
+    if body is None or isinstance(body, bytes):
+        return body
+    return body.content if isinstance(body, Form) else encode(body)
 
 
 def _undecoded(call: _Call[T], response: Response, error: DecodeError) -> Failure:

@@ -5,8 +5,9 @@ Usable without a bot: `async with Api(Credentials(app_id, secret)) as api: await
 
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import NamedTuple, Self, TypedDict, TypeVar, Unpack
 
@@ -16,20 +17,45 @@ from ..config import Credentials, Endpoints
 from ..errors import ConfigError
 from ..models.messages import MessageSendResult
 from ..models.outgoing import Message
-from ..models.targets import ReplyTo, Scene, Target
+from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 from ..ports import Clock, ConnectOptions, TokenSource
 from .caller import Caller, RequestHook, ResponseHook
+from .downloads import Downloads
+from .exchange import Request, Response
+from .resources.announces import Announcements
+from .resources.api_permissions import ApiPermissions
+from .resources.audio import Audio
 from .resources.c2c import C2C
 from .resources.channels import Channels
 from .resources.direct_messages import DirectMessages
+from .resources.forums import Forums
 from .resources.gateway import Gateway
+from .resources.group_blacklist import GroupBlacklist
+from .resources.group_mutes import GroupMutes
 from .resources.groups import Groups
+from .resources.guilds import Guilds
 from .resources.interactions import Interactions
+from .resources.join_requests import JoinRequests
+from .resources.media_images import MediaImages
+from .resources.members import Members
+from .resources.menus import Menus
+from .resources.mute import Mute
+from .resources.onboarding import Onboarding
+from .resources.panels import Panels
+from .resources.permissions import ChannelRights
+from .resources.pins import Pins
+from .resources.reactions import Reactions
+from .resources.roles import Roles
+from .resources.schedules import Schedules
+from .resources.strategies import JoinStrategies
 from .resources.users import Users
+from .resources.webhook_sessions import WebhookSessions
 from .routes import Query, Route
 from .sequence import Sequences
 from .token import AccessTokens
 from .transport import AiohttpTransport, Transport, environment_proxy
+from .uploads import Uploads
+from .windows import closed
 
 T = TypeVar("T")
 
@@ -60,6 +86,7 @@ class _Open(NamedTuple):
     """What exists while an `Api` is open."""
 
     session: aiohttp.ClientSession
+    transport: Transport
     tokens: TokenSource
     caller: Caller
 
@@ -86,14 +113,37 @@ class Api:
         self._options = _checked(options)
         self._open: _Open | None = None
         self._stack: AsyncExitStack | None = None
-        sequences = Sequences()
+        self.sequences = sequences = Sequences()
+        self.downloads = Downloads(**self.connect_options)
         self.gateway = Gateway(self.call)
         self.users = Users(self.call)
-        self.groups = Groups(self.call, sequences)
-        self.c2c = C2C(self.call, sequences)
+        uploads = Uploads(self._put, clock)
+        self.groups = Groups(self.call, sequences, uploads)
+        self.c2c = C2C(self.call, sequences, uploads)
+        self.guilds = Guilds(self.call)
+        self.members = Members(self.call)
+        self.roles = Roles(self.call)
+        self.permissions = ChannelRights(self.call)
+        self.api_permissions = ApiPermissions(self.call)
+        self.mute = Mute(self.call)
+        self.announces = Announcements(self.call)
         self.channels = Channels(self.call)
+        self.pins = Pins(self.call)
+        self.schedules = Schedules(self.call)
+        self.reactions = Reactions(self.call)
+        self.forums = Forums(self.call)
+        self.audio = Audio(self.call)
         self.direct_messages = DirectMessages(self.call)
         self.interactions = Interactions(self.call)
+        self.group_blacklist = GroupBlacklist(self.call)
+        self.group_mutes = GroupMutes(self.call)
+        self.join_requests = JoinRequests(self.call)
+        self.join_strategies = JoinStrategies(self.call)
+        self.menus = Menus(self.call)
+        self.panels = Panels(self.call)
+        self.media_images = MediaImages(self.call)
+        self.webhook_sessions = WebhookSessions(self.call)
+        self.onboarding = Onboarding(self.call)
 
     async def call(
         self, route: Route[T], *ids: str, query: Query | None = None, body: object = None, timeout: float | None = None
@@ -125,6 +175,25 @@ class Api:
             case Scene.DMS:
                 sent = await self.direct_messages.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
         return MessageSendResult(id=sent.id, timestamp=sent.timestamp)
+
+    async def reply(self, ticket: Ticket, message: Message, *, timeout: float | None = None) -> MessageSendResult:
+        """Answer what `ctx.ticket()` was made for, from any process; a ticket is used in one.
+
+        Raises: ReplyWindowExpired after the ticket's deadline, ConfigError when its numbers are used up, and what
+        `send` raises.
+        """
+        if datetime.now(UTC) >= ticket.deadline:
+            raise closed(ticket.target.scene)
+        number = self.sequences.next_of_block(ticket.reply_to.reference, ticket.first, TICKET_NUMBERS)
+        if number is None:
+            raise ConfigError(f"a ticket is good for {TICKET_NUMBERS} answers: take another with ctx.ticket()")
+        reply_to = ReplyTo(ticket.reply_to.msg_id, ticket.reply_to.event_id, number)
+        return await self.send(ticket.target, message, reply_to=reply_to, timeout=timeout)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock (seconds, only forward) that serves token life, reply windows and the life of uploads."""
+        return self._clock
 
     @property
     def tokens(self) -> TokenSource:
@@ -159,7 +228,7 @@ class Api:
                 session = await stack.enter_async_context(self._session())
             transport = self._options.get("transport") or AiohttpTransport(session, **self.connect_options)
             tokens = self._options.get("token") or self._access_tokens(transport, stack)
-            self._open = _Open(session, tokens, self._caller(transport, tokens))
+            self._open = _Open(session, transport, tokens, self._caller(transport, tokens))
             self._stack = stack.pop_all()
         return self
 
@@ -174,6 +243,12 @@ class Api:
         # Without a limit: sockets of the gateway stay open for good and would use it up.
         connector = aiohttp.TCPConnector(limit=0, local_addr=self._options.get("local_addr"))
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    async def _put(self, url: str, content: AsyncIterable[bytes], size: int, timeout: float) -> Response:
+        """Put bytes at a pre-signed address, which is its own authorization: the token does not go there."""
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        request = Request("PUT", url, "(a pre-signed address)", headers, content, timeout)
+        return await self._opened.transport.send(request)
 
     def _access_tokens(self, transport: Transport, stack: AsyncExitStack) -> AccessTokens:
         tokens = AccessTokens(transport, self._credentials, self._endpoints.token_url, self._clock)

@@ -4,7 +4,7 @@ Pure. Sending is `transport`'s, the meaning of the codes `codes`', repeating `re
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ class Request:
     url: str = field(repr=False)
     path: str
     headers: dict[str, str] = field(repr=False)
-    body: bytes | None = field(repr=False)
+    body: bytes | AsyncIterable[bytes] | None = field(repr=False)
     timeout: float
 
 

@@ -13,19 +13,38 @@ from urllib.parse import quote, urlencode
 
 from ..codec import decoder
 from ..errors import ConfigError, DecodeError
-from ..models.base import Model
+from ..models.announces import Announces
+from ..models.api_permissions import APIPermission, APIPermissionDemand
+from ..models.base import Id, Model
+from ..models.channels import Channel
+from ..models.forums import ForumTask, Thread, ThreadsPage
 from ..models.gateway import GatewayBot, GatewayUrl
-from ..models.guilds import DMS, Guild
-from ..models.media import MediaUploadResult
+from ..models.group_members import BatchRemoveResult, GroupBlacklistPage, GroupMembersLegacyPage
+from ..models.group_mutes import GroupMuteSetting
+from ..models.guilds import DMS, Guild, MessageSetting
+from ..models.join_requests import JoinRequestPage
+from ..models.media import MediaUploadResult, UploadPrepareResult
+from ..models.media_images import MediaImageCompleteResult, MediaImageList, MediaImagePrepareResult
 from ..models.members import GroupBotState, GroupInfo, GroupMember, GroupMembersPage
+from ..models.menus import MenuResult
 from ..models.messages import Message, MessageSendResult
-from ..models.users import User
+from ..models.onboarding import BindResultAnswer, BindTaskAnswer
+from ..models.panels import PanelPage, PanelRecord
+from ..models.permissions import ChannelPermissions
+from ..models.pins import PinsMessage
+from ..models.reactions import ReactionUsersPage
+from ..models.roles import CreateRoleResult, GuildRoles, ModifyRoleResult, RoleMembersPage
+from ..models.schedules import Schedule
+from ..models.strategies import JoinApprovalStrategy, JoinApprovalStrategyPage, StrategyState, WhitelistState
+from ..models.streams import StreamMessageResult
+from ..models.users import Member, User
+from ..models.webhook_sessions import HTTPReady, HTTPSession
 from .codes import Family
 
 T_co = TypeVar("T_co", covariant=True)
 
-Repeat = Literal["by_method", "always", "numbered"]
-"""When a call may be sent twice: all methods but POST, always, or only with a msg_seq."""
+Repeat = Literal["by_method", "always", "never", "numbered"]
+"""When a call may be sent twice: all methods but POST, always, never, or only with a msg_seq."""
 
 Query = Mapping[str, str | int | bool | None]
 """Query parameters; None is left out, a bool is written true or false."""
@@ -72,7 +91,7 @@ class Route(Generic[T_co]):
         """Whether the call may be sent twice; None where its body decides."""
         if self.repeat == "numbered":
             return None
-        return self.repeat == "always" or self.method != "POST"
+        return self.repeat == "always" or (self.repeat == "by_method" and self.method != "POST")
 
     @cached_property
     def _parts(self) -> list[str]:
@@ -115,6 +134,34 @@ class _WrappedMessage(Model, frozen=True, kw_only=True):
     message: Message
 
 
+class _OnlineNums(Model, frozen=True, kw_only=True):
+    online_nums: int = 0
+
+
+class _UserIds(Model, frozen=True, kw_only=True):
+    user_ids: tuple[str, ...] = ()
+
+
+class _ApiPermissions(Model, frozen=True, kw_only=True):
+    apis: tuple[APIPermission, ...] = ()
+
+
+class _WrappedThread(Model, frozen=True, kw_only=True):
+    thread: Thread
+
+
+class _FailedOpenids(Model, frozen=True, kw_only=True):
+    fail_openids: tuple[str, ...] = ()
+
+
+class _Version(Model, frozen=True, kw_only=True):
+    version: int
+
+
+class _PanelId(Model, frozen=True, kw_only=True):
+    panel_id: Id
+
+
 class _UrlLink(Model, frozen=True, kw_only=True):
     url: str
 
@@ -128,6 +175,14 @@ _guild_list = decoder(_GuildList)
 _message = decoder(Message)
 _wrapped_message = decoder(_WrappedMessage)
 _url_link = decoder(_WrappedUrlLink)
+_failed_openids = decoder(_FailedOpenids)
+_version = decoder(_Version)
+_panel_id = decoder(_PanelId)
+_online_nums = decoder(_OnlineNums)
+_user_ids = decoder(_UserIds)
+_api_permissions = decoder(_ApiPermissions)
+_wrapped_thread = decoder(_WrappedThread)
+_schedule_array = decoder(list[Schedule])
 
 
 def nothing(_: bytes) -> None:
@@ -149,6 +204,39 @@ def _one_message(data: bytes) -> Message:
 
 def _share_url(data: bytes) -> str:
     return _url_link(data).data.url
+
+
+def _online(data: bytes) -> int:
+    return _online_nums(data).online_nums
+
+
+def _muted(data: bytes) -> list[str]:
+    return list(_user_ids(data).user_ids)
+
+
+def _granted(data: bytes) -> list[APIPermission]:
+    return list(_api_permissions(data).apis)
+
+
+def _thread(data: bytes) -> Thread:
+    return _wrapped_thread(data).thread
+
+
+def _schedules(data: bytes) -> list[Schedule]:
+    """Where there is none the answer may be null."""
+    return [] if data.strip() == b"null" else _schedule_array(data)
+
+
+def _failures(data: bytes) -> tuple[str, ...]:
+    return _failed_openids(data).fail_openids
+
+
+def _new_version(data: bytes) -> int:
+    return _version(data).version
+
+
+def _new_panel(data: bytes) -> str:
+    return _panel_id(data).panel_id
 
 
 GET_GATEWAY = Route("get_gateway", "GET", "/gateway", GatewayUrl)
@@ -174,6 +262,12 @@ UPLOAD_GROUP_MEDIA = Route(
     repeat="always",
     timeout=UPLOAD_TIMEOUT,
 )
+PREPARE_GROUP_UPLOAD = Route(
+    "prepare_group_upload", "POST", "/v2/groups/{group_openid}/upload_prepare", UploadPrepareResult, repeat="always"
+)
+FINISH_GROUP_UPLOAD_PART = Route(
+    "finish_group_upload_part", "POST", "/v2/groups/{group_openid}/upload_part_finish", nothing, repeat="always"
+)
 GET_GROUP_INFO = Route("get_group_info", "GET", "/v2/groups/{group_openid}/info", GroupInfo)
 GET_GROUP_BOT_STATE = Route("get_group_bot_state", "GET", "/v2/groups/{group_openid}/bot_state", GroupBotState)
 LIST_GROUP_MEMBERS = Route("list_group_members", "GET", "/v2/groups/{group_openid}/members", GroupMembersPage)
@@ -192,6 +286,16 @@ UPLOAD_C2C_MEDIA = Route(
     timeout=UPLOAD_TIMEOUT,
 )
 
+PREPARE_C2C_UPLOAD = Route(
+    "prepare_c2c_upload", "POST", "/v2/users/{user_openid}/upload_prepare", UploadPrepareResult, repeat="always"
+)
+FINISH_C2C_UPLOAD_PART = Route(
+    "finish_c2c_upload_part", "POST", "/v2/users/{user_openid}/upload_part_finish", nothing, repeat="always"
+)
+SEND_C2C_STREAM_MESSAGE = Route(
+    "send_c2c_stream_message", "POST", "/v2/users/{user_openid}/stream_messages", StreamMessageResult
+)
+
 SEND_CHANNEL_MESSAGE = Route("send_channel_message", "POST", "/channels/{channel_id}/messages", Message)
 GET_CHANNEL_MESSAGE = Route("get_channel_message", "GET", "/channels/{channel_id}/messages/{message_id}", _one_message)
 LIST_CHANNEL_MESSAGES = Route("list_channel_messages", "GET", "/channels/{channel_id}/messages", decoder(list[Message]))
@@ -202,11 +306,195 @@ DELETE_CHANNEL_MESSAGE = Route(
     "delete_channel_message", "DELETE", "/channels/{channel_id}/messages/{message_id}", nothing
 )
 
+SEND_CHANNEL_SETTING_GUIDE = Route("send_channel_setting_guide", "POST", "/channels/{channel_id}/settingguide", Message)
+
 CREATE_DMS = Route("create_dms", "POST", "/users/@me/dms", DMS, repeat="always")
 SEND_DMS = Route("send_dms", "POST", "/dms/{guild_id}/messages", Message)
 DELETE_DMS = Route("delete_dms", "DELETE", "/dms/{guild_id}/messages/{message_id}", nothing)
 
+SEND_DMS_SETTING_GUIDE = Route("send_dms_setting_guide", "POST", "/dms/{guild_id}/settingguide", Message)
+
+GET_GUILD = Route("get_guild", "GET", "/guilds/{guild_id}", Guild)
+GET_MESSAGE_SETTING = Route("get_message_setting", "GET", "/guilds/{guild_id}/message/setting", MessageSetting)
+
+LIST_CHANNELS = Route("list_channels", "GET", "/guilds/{guild_id}/channels", decoder(list[Channel]))
+GET_CHANNEL = Route("get_channel", "GET", "/channels/{channel_id}", Channel)
+CREATE_CHANNEL = Route("create_channel", "POST", "/guilds/{guild_id}/channels", Channel)
+MODIFY_CHANNEL = Route("modify_channel", "PATCH", "/channels/{channel_id}", Channel)
+DELETE_CHANNEL = Route("delete_channel", "DELETE", "/channels/{channel_id}", nothing)
+LIST_VOICE_MEMBERS = Route("list_voice_members", "GET", "/channels/{channel_id}/voice/members", decoder(list[Member]))
+GET_CHANNEL_ONLINE_NUMS = Route("get_channel_online_nums", "GET", "/channels/{channel_id}/online_nums", _online)
+
+LIST_GUILD_MEMBERS = Route("list_guild_members", "GET", "/guilds/{guild_id}/members", decoder(list[Member]))
+LIST_GUILD_ROLE_MEMBERS = Route(
+    "list_guild_role_members", "GET", "/guilds/{guild_id}/roles/{role_id}/members", RoleMembersPage
+)
+GET_GUILD_MEMBER = Route("get_guild_member", "GET", "/guilds/{guild_id}/members/{user_id}", Member)
+DELETE_GUILD_MEMBER = Route("delete_guild_member", "DELETE", "/guilds/{guild_id}/members/{user_id}", nothing)
+
+LIST_GUILD_ROLES = Route("list_guild_roles", "GET", "/guilds/{guild_id}/roles", GuildRoles)
+CREATE_GUILD_ROLE = Route("create_guild_role", "POST", "/guilds/{guild_id}/roles", CreateRoleResult)
+MODIFY_GUILD_ROLE = Route("modify_guild_role", "PATCH", "/guilds/{guild_id}/roles/{role_id}", ModifyRoleResult)
+DELETE_GUILD_ROLE = Route("delete_guild_role", "DELETE", "/guilds/{guild_id}/roles/{role_id}", nothing)
+ADD_GUILD_MEMBER_ROLE = Route(
+    "add_guild_member_role", "PUT", "/guilds/{guild_id}/members/{user_id}/roles/{role_id}", nothing
+)
+REMOVE_GUILD_MEMBER_ROLE = Route(
+    "remove_guild_member_role", "DELETE", "/guilds/{guild_id}/members/{user_id}/roles/{role_id}", nothing
+)
+
+GET_CHANNEL_PERMISSIONS = Route(
+    "get_channel_permissions", "GET", "/channels/{channel_id}/members/{user_id}/permissions", ChannelPermissions
+)
+MODIFY_CHANNEL_PERMISSIONS = Route(
+    "modify_channel_permissions", "PUT", "/channels/{channel_id}/members/{user_id}/permissions", nothing
+)
+GET_CHANNEL_ROLE_PERMISSIONS = Route(
+    "get_channel_role_permissions", "GET", "/channels/{channel_id}/roles/{role_id}/permissions", ChannelPermissions
+)
+MODIFY_CHANNEL_ROLE_PERMISSIONS = Route(
+    "modify_channel_role_permissions", "PUT", "/channels/{channel_id}/roles/{role_id}/permissions", nothing
+)
+
+CREATE_GUILD_ANNOUNCES = Route(
+    "create_guild_announces", "POST", "/guilds/{guild_id}/announces", Announces, repeat="always"
+)
+DELETE_GUILD_ANNOUNCES = Route("delete_guild_announces", "DELETE", "/guilds/{guild_id}/announces/{message_id}", nothing)
+CREATE_CHANNEL_ANNOUNCES = Route(
+    "create_channel_announces", "POST", "/channels/{channel_id}/announces", Announces, repeat="always"
+)
+DELETE_CHANNEL_ANNOUNCES = Route(
+    "delete_channel_announces", "DELETE", "/channels/{channel_id}/announces/{message_id}", nothing
+)
+
+LIST_PINS = Route("list_pins", "GET", "/channels/{channel_id}/pins", PinsMessage)
+ADD_PIN = Route("add_pin", "PUT", "/channels/{channel_id}/pins/{message_id}", PinsMessage)
+DELETE_PIN = Route("delete_pin", "DELETE", "/channels/{channel_id}/pins/{message_id}", nothing)
+
+LIST_SCHEDULES = Route("list_schedules", "GET", "/channels/{channel_id}/schedules", _schedules)
+GET_SCHEDULE = Route("get_schedule", "GET", "/channels/{channel_id}/schedules/{schedule_id}", Schedule)
+CREATE_SCHEDULE = Route("create_schedule", "POST", "/channels/{channel_id}/schedules", Schedule)
+MODIFY_SCHEDULE = Route("modify_schedule", "PATCH", "/channels/{channel_id}/schedules/{schedule_id}", Schedule)
+DELETE_SCHEDULE = Route("delete_schedule", "DELETE", "/channels/{channel_id}/schedules/{schedule_id}", nothing)
+
+MUTE_GUILD = Route("mute_guild", "PATCH", "/guilds/{guild_id}/mute", nothing)
+MUTE_GUILD_MEMBERS = Route("mute_guild_members", "PATCH", "/guilds/{guild_id}/mute", _muted)
+MUTE_GUILD_MEMBER = Route("mute_guild_member", "PATCH", "/guilds/{guild_id}/members/{user_id}/mute", nothing)
+
+CONTROL_AUDIO = Route("control_audio", "POST", "/channels/{channel_id}/audio", nothing)
+MIC_ON = Route("mic_on", "PUT", "/channels/{channel_id}/mic", nothing)
+MIC_OFF = Route("mic_off", "DELETE", "/channels/{channel_id}/mic", nothing)
+
+ADD_REACTION = Route(
+    "add_reaction", "PUT", "/channels/{channel_id}/messages/{message_id}/reactions/{type}/{id}", nothing
+)
+DELETE_REACTION = Route(
+    "delete_reaction", "DELETE", "/channels/{channel_id}/messages/{message_id}/reactions/{type}/{id}", nothing
+)
+LIST_REACTION_USERS = Route(
+    "list_reaction_users",
+    "GET",
+    "/channels/{channel_id}/messages/{message_id}/reactions/{type}/{id}",
+    ReactionUsersPage,
+)
+
+LIST_API_PERMISSIONS = Route("list_api_permissions", "GET", "/guilds/{guild_id}/api_permission", _granted)
+DEMAND_API_PERMISSION = Route(
+    "demand_api_permission", "POST", "/guilds/{guild_id}/api_permission/demand", APIPermissionDemand
+)
+
+LIST_THREADS = Route("list_threads", "GET", "/channels/{channel_id}/threads", ThreadsPage)
+GET_THREAD = Route("get_thread", "GET", "/channels/{channel_id}/threads/{thread_id}", _thread)
+CREATE_THREAD = Route("create_thread", "PUT", "/channels/{channel_id}/threads", ForumTask, repeat="never")
+DELETE_THREAD = Route("delete_thread", "DELETE", "/channels/{channel_id}/threads/{thread_id}", nothing)
+CREATE_THREAD_COMMENT = Route(
+    "create_thread_comment", "POST", "/channels/{channel_id}/threads/{thread_id}/comment", ForumTask
+)
+
 ACK_INTERACTION = Route("ack_interaction", "PUT", "/interactions/{interaction_id}", nothing)
+
+LIST_GROUP_MEMBERS_LEGACY = Route(
+    "list_group_members_legacy",
+    "POST",
+    "/v2/groups/{group_openid}/members",
+    GroupMembersLegacyPage,
+    repeat="always",
+)
+BATCH_REMOVE_GROUP_MEMBERS = Route(
+    "batch_remove_group_members", "POST", "/v2/groups/{group_openid}/batch_remove_members", BatchRemoveResult
+)
+LIST_GROUP_BLACKLIST = Route(
+    "list_group_blacklist", "GET", "/v2/groups/{group_openid}/member_blacklist", GroupBlacklistPage
+)
+MODIFY_GROUP_BLACKLIST = Route(
+    "modify_group_blacklist", "POST", "/v2/groups/{group_openid}/member_blacklist", _failures
+)
+GET_GROUP_MUTE_SETTING = Route(
+    "get_group_mute_setting", "GET", "/v2/groups/{group_openid}/restrict_chat_setting", GroupMuteSetting
+)
+SET_GROUP_MEMBER_MUTE = Route(
+    "set_group_member_mute", "POST", "/v2/groups/{group_openid}/restrict_chat_setting", nothing
+)
+LIST_GROUP_JOIN_REQUESTS = Route(
+    "list_group_join_requests", "GET", "/v2/groups/{group_openid}/join_request_list", JoinRequestPage
+)
+HANDLE_GROUP_JOIN_REQUEST = Route(
+    "handle_group_join_request", "POST", "/v2/groups/{group_openid}/approval_join_request/{member_openid}", nothing
+)
+LIST_JOIN_APPROVAL_STRATEGIES = Route(
+    "list_join_approval_strategies", "GET", "/v2/groups/join_approval_strategy", JoinApprovalStrategyPage
+)
+CREATE_JOIN_APPROVAL_STRATEGY = Route(
+    "create_join_approval_strategy", "POST", "/v2/groups/join_approval_strategy", JoinApprovalStrategy
+)
+MODIFY_JOIN_APPROVAL_STRATEGY = Route(
+    "modify_join_approval_strategy", "PATCH", "/v2/groups/join_approval_strategy/{strategy_id}", StrategyState
+)
+DELETE_JOIN_APPROVAL_STRATEGY = Route(
+    "delete_join_approval_strategy", "DELETE", "/v2/groups/join_approval_strategy/{strategy_id}", nothing
+)
+EXECUTE_JOIN_APPROVAL_STRATEGY = Route(
+    "execute_join_approval_strategy", "POST", "/v2/groups/join_approval_strategy/{strategy_id}/execute", nothing
+)
+MODIFY_JOIN_APPROVAL_WHITELIST = Route(
+    "modify_join_approval_whitelist",
+    "POST",
+    "/v2/groups/join_approval_strategy/{strategy_id}/whitelist_users",
+    WhitelistState,
+)
+
+GET_MENU = Route("get_menu", "GET", "/v2/menu", MenuResult)
+UPDATE_MENU = Route("update_menu", "PUT", "/v2/menu", _new_version)
+LIST_PANELS = Route("list_panels", "GET", "/v2/panels", PanelPage)
+CREATE_PANEL = Route("create_panel", "POST", "/v2/panels", _new_panel)
+GET_PANEL = Route("get_panel", "GET", "/v2/panels/{panel_id}", PanelRecord)
+UPDATE_PANEL = Route("update_panel", "PUT", "/v2/panels/{panel_id}", _new_version)
+DELETE_PANEL = Route("delete_panel", "DELETE", "/v2/panels/{panel_id}", nothing)
+UPDATE_PANEL_TARGET = Route("update_panel_target", "PUT", "/v2/panels/{panel_id}/target", nothing)
+
+PREPARE_MEDIA_IMAGE = Route("prepare_media_image", "POST", "/v2/media-images/prepare", MediaImagePrepareResult)
+COMPLETE_MEDIA_IMAGE = Route("complete_media_image", "POST", "/v2/media-images/complete", MediaImageCompleteResult)
+LIST_MEDIA_IMAGES = Route("list_media_images", "GET", "/v2/media-images", MediaImageList)
+DELETE_MEDIA_IMAGE = Route("delete_media_image", "DELETE", "/v2/media-images/{image_id}/delete", nothing)
+
+CREATE_WEBHOOK_SESSION = Route("create_webhook_session", "POST", "/gateway/webhook/sessions", HTTPReady)
+CHECK_WEBHOOK_SESSIONS = Route(
+    "check_webhook_sessions", "PATCH", "/gateway/webhook/sessions", decoder(list[HTTPSession])
+)
+LIST_WEBHOOK_SESSIONS = Route("list_webhook_sessions", "GET", "/gateway/webhook/sessions", decoder(list[HTTPSession]))
+DELETE_WEBHOOK_SESSION = Route("delete_webhook_session", "DELETE", "/gateway/webhook/sessions/{session_id}", nothing)
+
+CREATE_BIND_TASK = Route("create_bind_task", "POST", "https://q.qq.com/lite/create_bind_task", BindTaskAnswer)
+POLL_BIND_RESULT = Route(
+    "poll_bind_result", "POST", "https://q.qq.com/lite/poll_bind_result", BindResultAnswer, repeat="always"
+)
+
+SEND_C2C_INPUT_NOTIFY_ALT = Route(
+    "send_c2c_input_notify_alt", "POST", "/v2/users/{user_openid}/input_notify", nothing, repeat="always"
+)
+COMPLETE_C2C_UPLOAD_ALT = Route(
+    "complete_c2c_upload_alt", "POST", "/v2/users/{user_openid}/complete_upload", MediaUploadResult
+)
 
 _constants = cast("list[Route[object]]", [value for value in tuple(globals().values()) if isinstance(value, Route)])
 ROUTES: Mapping[str, Route[object]] = {route.name: route for route in _constants}

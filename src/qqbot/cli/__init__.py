@@ -1,4 +1,4 @@
-"""The command line, `qqbot`: run a bot, try it on the simulator, make one call.
+"""The command line, `qqbot`: run a bot, try it on the simulator, make one call, explain a code.
 
 Owns the commands' options and texts. Exit codes: 0 ok, 1 a call failed, 2 usage, 3 configuration,
 4 credentials refused, 5 the platform says stop.
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ..bot import exit_code
-from . import call, run, simulate, version
+from . import call, explain, run, simulate, version
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     run.define(commands.add_parser("run", help=run.HELP))
     simulate.define(commands.add_parser("simulate", help=simulate.HELP))
     call.define(commands.add_parser("call", help=call.HELP))
+    explain.define(commands.add_parser("explain", help=explain.HELP))
     version.define(commands.add_parser("version", help=version.HELP))
     return parser
 

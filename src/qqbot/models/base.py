@@ -9,7 +9,9 @@ from typing import Annotated, Any, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-__all__ = ["UNSET", "Aware", "Body", "Id", "Model", "OpenIntEnum", "UnsetType"]
+from ..errors import ConfigError
+
+__all__ = ["UNSET", "Aware", "Body", "Id", "Model", "OpenIntEnum", "UnsetType", "require", "require_some"]
 
 Aware = Annotated[datetime, Meta(tz=True)]
 """A moment with its time zone. The wire has RFC 3339 text or seconds of the Unix clock."""
@@ -37,3 +39,17 @@ class OpenIntEnum(IntEnum):
         member._name_ = f"UNKNOWN_{value}"
         member._value_ = value
         return member  # type: ignore[no-any-return]
+
+
+def require(**texts: str | UnsetType) -> None:
+    """Check that no text that is given is empty.  Raises: ConfigError, naming the one that is."""
+    for name, text in texts.items():
+        if text == "":
+            raise ConfigError(f"{name} is empty: give a value, or leave it out where it is optional")
+
+
+def require_some(body: Body) -> None:
+    """Check that `body` says anything.  Raises: ConfigError."""
+    if all(getattr(body, name) is UNSET for name in body.__struct_fields__):
+        names = ", ".join(body.__struct_fields__)
+        raise ConfigError(f"nothing to change: give at least one of {names}")

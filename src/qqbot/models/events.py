@@ -11,23 +11,58 @@ import msgspec
 
 from ..codec import Decode, Lenient, fast, lenient
 from ..errors import ConfigError, DecodeError
+from .audio import AudioAction, AudioLiveMember
+from .audits import MessageAudited
 from .base import Model
+from .channels import Channel
+from .forums import ForumAuditResult, ForumItem, OpenForumEvent, Post, Reply, Thread
 from .friends import FriendEvent
 from .gateway import ReadyData
 from .groups import GroupJoinRequestEvent, GroupMemberEvent, GroupRobotEvent
+from .guilds import Guild
 from .intents import Intents, enter
 from .interactions import Interaction
 from .messages import C2CMessage, GroupMessage, InboundMessage, Message
+from .messages import MessageDelete as DeletedMessage
+from .reactions import MessageReaction
+from .subscriptions import SubscribeMessageStatus as Subscriptions
 from .targets import ReplyTo, Scene, Target
+from .users import EnterAIO, MemberWithGuildID
 
 __all__ = [
     "AtMessageCreate",
+    "AudioFinish",
+    "AudioLiveMemberNotice",
+    "AudioNotice",
+    "AudioOffMic",
+    "AudioOnMic",
+    "AudioOrLiveChannelMemberEnter",
+    "AudioOrLiveChannelMemberExit",
+    "AudioStart",
     "C2CMessageCreate",
     "C2CMsgReceive",
     "C2CMsgReject",
+    "ChannelCreate",
+    "ChannelDelete",
     "ChannelMessageEvent",
+    "ChannelNotice",
+    "ChannelUpdate",
     "DirectMessageCreate",
+    "DirectMessageDelete",
+    "EnterAio",
     "Event",
+    "ForumNotice",
+    "ForumPostCreate",
+    "ForumPostDelete",
+    "ForumPostNotice",
+    "ForumPublishAuditResult",
+    "ForumReplyCreate",
+    "ForumReplyDelete",
+    "ForumReplyNotice",
+    "ForumThreadCreate",
+    "ForumThreadDelete",
+    "ForumThreadNotice",
+    "ForumThreadUpdate",
     "FriendAdd",
     "FriendDel",
     "FriendNotice",
@@ -43,12 +78,38 @@ __all__ = [
     "GroupMsgReceive",
     "GroupMsgReject",
     "GroupRobotNotice",
+    "GuildCreate",
+    "GuildDelete",
+    "GuildMemberAdd",
+    "GuildMemberNotice",
+    "GuildMemberRemove",
+    "GuildMemberUpdate",
+    "GuildNotice",
+    "GuildUpdate",
     "InteractionCreate",
+    "MessageAuditNotice",
+    "MessageAuditPass",
+    "MessageAuditReject",
     "MessageCreate",
+    "MessageDelete",
+    "MessageDeleteNotice",
     "MessageEvent",
+    "MessageReactionAdd",
+    "MessageReactionNotice",
+    "MessageReactionRemove",
+    "OpenForumNotice",
+    "OpenForumPostCreate",
+    "OpenForumPostDelete",
+    "OpenForumReplyCreate",
+    "OpenForumReplyDelete",
+    "OpenForumThreadCreate",
+    "OpenForumThreadDelete",
+    "OpenForumThreadUpdate",
+    "PublicMessageDelete",
     "Ready",
     "Replyable",
     "Resumed",
+    "SubscribeMessageStatus",
     "UnknownEvent",
     "event",
 ]
@@ -223,6 +284,26 @@ class InGroup:
         return Target(Scene.GROUP, self.group_openid)
 
 
+class _OfChannel(Protocol):
+    @property
+    def channel_id(self) -> str: ...
+
+
+class InChannel:
+    """Events of one guild channel."""
+
+    __slots__ = ()
+
+    @property
+    def lane(self: _OfChannel) -> str:
+        """Names the channel."""
+        return f"channel:{self.channel_id}"
+
+    def reply_target(self: _OfChannel) -> Target:
+        """Return the channel."""
+        return Target(Scene.CHANNEL, self.channel_id)
+
+
 class GroupMessageEvent(GroupMessage, InGroup, MessageEvent, frozen=True, kw_only=True):
     """A message in a group, of either kind."""
 
@@ -251,21 +332,12 @@ class C2CMessageCreate(C2CMessage, MessageEvent, frozen=True, kw_only=True):
         return Target(Scene.C2C, self.author.openid)
 
 
-class ChannelMessageEvent(Message, MessageEvent, frozen=True, kw_only=True):
+class ChannelMessageEvent(Message, InChannel, MessageEvent, frozen=True, kw_only=True):
     """A message in a guild channel, of either kind."""
 
     def __post_init__(self) -> None:
         if not self.channel_id:
             raise ValueError("the message names no channel")
-
-    @property
-    def lane(self) -> str:
-        """Names the channel."""
-        return f"channel:{self.channel_id}"
-
-    def reply_target(self) -> Target:
-        """Return the channel."""
-        return Target(Scene.CHANNEL, self.channel_id)
 
 
 @event("AT_MESSAGE_CREATE", Intents.PUBLIC_GUILD_MESSAGES)
@@ -392,3 +464,304 @@ class GroupMemberRemove(GroupMemberNotice, frozen=True, kw_only=True):
 @event("GROUP_JOIN_REQUEST", Intents.GROUP_MEMBER_EVENT, Intents.GROUP_AND_C2C_EVENT)
 class GroupJoinRequest(GroupJoinRequestEvent, InGroup, Event, frozen=True, kw_only=True):
     """Somebody asks to join a group that the bot administers.  Source: autogen/event/group_join_request"""
+
+
+@event("SUBSCRIBE_MESSAGE_STATUS", Intents.GROUP_AND_C2C_EVENT)
+class SubscribeMessageStatus(Subscriptions, Event, frozen=True, kw_only=True):
+    """A user or a group allowed or refused messages by template.  Source: autogen/event/subscribe_message_status"""
+
+    @property
+    def lane(self) -> str:
+        """Names the group, or the user; '' where the platform named neither."""
+        if self.group_openid:
+            return f"group:{self.group_openid}"
+        return f"c2c:{self.openid}" if self.openid else ""
+
+
+@event("ENTER_AIO", Intents.ENTER_AIO)
+class EnterAio(EnterAIO, Event, frozen=True, kw_only=True):
+    """A user opened the chat with the bot. Experimental: seen in one source only.  Source: botgo dto/enter_aio"""
+
+    @property
+    def lane(self) -> str:
+        """Names the user; '' where the platform did not."""
+        return f"c2c:{self.user_openid}" if self.user_openid else ""
+
+
+class GuildNotice(Guild, Event, frozen=True, kw_only=True):
+    """A guild that the bot joined or left, or that was changed, by the user `op_user_id`."""
+
+    @property
+    def lane(self) -> str:
+        """Names the guild."""
+        return f"guild:{self.id}"
+
+
+@event("GUILD_CREATE", Intents.GUILDS)
+class GuildCreate(GuildNotice, frozen=True, kw_only=True):
+    """The bot joined a guild.  Source: autogen/event/guild_create"""
+
+
+@event("GUILD_UPDATE", Intents.GUILDS)
+class GuildUpdate(GuildNotice, frozen=True, kw_only=True):
+    """A guild was changed; this is what it is now.  Source: autogen/event/guild_update"""
+
+
+@event("GUILD_DELETE", Intents.GUILDS)
+class GuildDelete(GuildNotice, frozen=True, kw_only=True):
+    """A guild was dissolved, or the bot removed; this is what it was.  Source: autogen/event/guild_delete"""
+
+
+class ChannelNotice(Channel, Event, frozen=True, kw_only=True):
+    """A channel that was made, changed or deleted by the user `op_user_id`; only part of it is there."""
+
+    @property
+    def lane(self) -> str:
+        """Names the channel."""
+        return f"channel:{self.id}"
+
+
+@event("CHANNEL_CREATE", Intents.GUILDS)
+class ChannelCreate(ChannelNotice, frozen=True, kw_only=True):
+    """A channel was made.  Source: autogen/event/channel_create"""
+
+
+@event("CHANNEL_UPDATE", Intents.GUILDS)
+class ChannelUpdate(ChannelNotice, frozen=True, kw_only=True):
+    """A channel was changed.  Source: autogen/event/channel_update"""
+
+
+@event("CHANNEL_DELETE", Intents.GUILDS)
+class ChannelDelete(ChannelNotice, frozen=True, kw_only=True):
+    """A channel was deleted.  Source: autogen/event/channel_delete"""
+
+
+class GuildMemberNotice(MemberWithGuildID, Event, Replyable, frozen=True, kw_only=True):
+    """Somebody joined or left a guild, or was changed in it.
+
+    It can be answered by its event id in any channel of the guild; which one, the bot has to choose:
+    `api.channels.send_message(channel_id, ..., reply_to=event.reply_reference(ctx.event_id))`.
+    """
+
+    @property
+    def lane(self) -> str:
+        """Names the guild."""
+        return f"guild:{self.guild_id}"
+
+    def reply_target(self) -> Target:
+        """Raise ConfigError: the event belongs to no channel."""
+        raise ConfigError(
+            f"{type(self).__name__} belongs to no channel, so there is nowhere to answer: choose one, and call "
+            "api.channels.send_message(channel_id, message, reply_to=event.reply_reference(ctx.event_id))"
+        )
+
+
+@event("GUILD_MEMBER_ADD", Intents.GUILD_MEMBERS)
+class GuildMemberAdd(GuildMemberNotice, frozen=True, kw_only=True):
+    """Somebody joined a guild.  Source: server-inter/channel/role/guild_member"""
+
+
+@event("GUILD_MEMBER_UPDATE", Intents.GUILD_MEMBERS)
+class GuildMemberUpdate(GuildMemberNotice, frozen=True, kw_only=True):
+    """A member of a guild was changed.  Source: server-inter/channel/role/guild_member"""
+
+
+@event("GUILD_MEMBER_REMOVE", Intents.GUILD_MEMBERS)
+class GuildMemberRemove(GuildMemberNotice, frozen=True, kw_only=True):
+    """Somebody left a guild, or was removed from it.  Source: server-inter/channel/role/guild_member"""
+
+
+class MessageDeleteNotice(DeletedMessage, Event, frozen=True, kw_only=True):
+    """A guild message was taken back, wherever it stood."""
+
+    @property
+    def lane(self) -> str:
+        """Names the channel; '' where the platform did not."""
+        return f"channel:{self.message.channel_id}" if self.message.channel_id else ""
+
+
+@event("MESSAGE_DELETE", Intents.GUILD_MESSAGES)
+class MessageDelete(MessageDeleteNotice, frozen=True, kw_only=True):
+    """Any message of a channel was taken back; private bots only.
+
+    Source: dev-prepare/interface-framework/event-emit
+    """
+
+
+@event("PUBLIC_MESSAGE_DELETE", Intents.PUBLIC_GUILD_MESSAGES)
+class PublicMessageDelete(MessageDeleteNotice, frozen=True, kw_only=True):
+    """A message to the bot in a channel was taken back.  Source: dev-prepare/interface-framework/event-emit"""
+
+
+@event("DIRECT_MESSAGE_DELETE", Intents.DIRECT_MESSAGE)
+class DirectMessageDelete(MessageDeleteNotice, frozen=True, kw_only=True):
+    """A message in a private chat was taken back.  Source: dev-prepare/interface-framework/event-emit"""
+
+    @property
+    def lane(self) -> str:
+        """Names the guild of this private chat; '' where the platform did not."""
+        return f"dms:{self.message.guild_id}" if self.message.guild_id else ""
+
+
+class MessageReactionNotice(MessageReaction, InChannel, Event, Replyable, frozen=True, kw_only=True):
+    """A face was put on a message, thread, post or reply, or taken off."""
+
+
+@event("MESSAGE_REACTION_ADD", Intents.GUILD_MESSAGE_REACTIONS)
+class MessageReactionAdd(MessageReactionNotice, frozen=True, kw_only=True):
+    """Somebody put a face on something.  Source: openapi/reaction/model"""
+
+
+@event("MESSAGE_REACTION_REMOVE", Intents.GUILD_MESSAGE_REACTIONS)
+class MessageReactionRemove(MessageReactionNotice, frozen=True, kw_only=True):
+    """Somebody took a face off something.  Source: openapi/reaction/model"""
+
+
+class MessageAuditNotice(MessageAudited, Event, frozen=True, kw_only=True):
+    """The review of a message that the bot sent has ended.
+
+    It has no lane: a handler that waits for the outcome holds that of its conversation.
+    """
+
+
+@event("MESSAGE_AUDIT_PASS", Intents.MESSAGE_AUDIT)
+class MessageAuditPass(MessageAuditNotice, frozen=True, kw_only=True):
+    """The message was sent as `message_id`.  Source: server-inter/channel/message/event"""
+
+
+@event("MESSAGE_AUDIT_REJECT", Intents.MESSAGE_AUDIT)
+class MessageAuditReject(MessageAuditNotice, frozen=True, kw_only=True):
+    """The message was refused.  Source: server-inter/channel/message/event"""
+
+
+class ForumNotice(ForumItem, InChannel, Event, frozen=True, kw_only=True):
+    """Something happened in a forum; private bots only."""
+
+
+class ForumThreadNotice(Thread, ForumNotice, Replyable, frozen=True, kw_only=True):
+    """Something happened to a thread; private bots only."""
+
+
+@event("FORUM_THREAD_CREATE", Intents.FORUMS_EVENT)
+class ForumThreadCreate(ForumThreadNotice, frozen=True, kw_only=True):
+    """Somebody began a thread.  Source: server-inter/channel/content/forum/forum"""
+
+
+@event("FORUM_THREAD_UPDATE", Intents.FORUMS_EVENT)
+class ForumThreadUpdate(ForumThreadNotice, frozen=True, kw_only=True):
+    """Somebody changed a thread.  Source: server-inter/channel/content/forum/forum"""
+
+
+@event("FORUM_THREAD_DELETE", Intents.FORUMS_EVENT)
+class ForumThreadDelete(ForumThreadNotice, frozen=True, kw_only=True):
+    """Somebody deleted a thread.  Source: server-inter/channel/content/forum/forum"""
+
+
+class ForumPostNotice(Post, ForumNotice, Replyable, frozen=True, kw_only=True):
+    """Something happened to a post in a thread; private bots only."""
+
+
+@event("FORUM_POST_CREATE", Intents.FORUMS_EVENT)
+class ForumPostCreate(ForumPostNotice, frozen=True, kw_only=True):
+    """Somebody posted in a thread.  Source: server-inter/channel/content/forum/forum"""
+
+
+@event("FORUM_POST_DELETE", Intents.FORUMS_EVENT)
+class ForumPostDelete(ForumPostNotice, frozen=True, kw_only=True):
+    """Somebody deleted a post.  Source: server-inter/channel/content/forum/forum"""
+
+
+class ForumReplyNotice(Reply, ForumNotice, Replyable, frozen=True, kw_only=True):
+    """Something happened to a reply to a post; private bots only."""
+
+
+@event("FORUM_REPLY_CREATE", Intents.FORUMS_EVENT)
+class ForumReplyCreate(ForumReplyNotice, frozen=True, kw_only=True):
+    """Somebody replied to a post.  Source: server-inter/channel/content/forum/forum"""
+
+
+@event("FORUM_REPLY_DELETE", Intents.FORUMS_EVENT)
+class ForumReplyDelete(ForumReplyNotice, frozen=True, kw_only=True):
+    """Somebody deleted a reply.  Source: server-inter/channel/content/forum/forum"""
+
+
+@event("FORUM_PUBLISH_AUDIT_RESULT", Intents.FORUMS_EVENT)
+class ForumPublishAuditResult(ForumAuditResult, ForumNotice, frozen=True, kw_only=True):
+    """The review of something published in a forum has ended.  Source: server-inter/channel/content/forum/forum"""
+
+
+class OpenForumNotice(OpenForumEvent, InChannel, Event, frozen=True, kw_only=True):
+    """Something happened in a forum, without what was written."""
+
+
+@event("OPEN_FORUM_THREAD_CREATE", Intents.OPEN_FORUM_EVENT)
+class OpenForumThreadCreate(OpenForumNotice, frozen=True, kw_only=True):
+    """Somebody began a thread.  Source: server-inter/channel/content/forum/open_forum"""
+
+
+@event("OPEN_FORUM_THREAD_UPDATE", Intents.OPEN_FORUM_EVENT)
+class OpenForumThreadUpdate(OpenForumNotice, frozen=True, kw_only=True):
+    """Somebody changed a thread.  Source: server-inter/channel/content/forum/open_forum"""
+
+
+@event("OPEN_FORUM_THREAD_DELETE", Intents.OPEN_FORUM_EVENT)
+class OpenForumThreadDelete(OpenForumNotice, frozen=True, kw_only=True):
+    """Somebody deleted a thread.  Source: server-inter/channel/content/forum/open_forum"""
+
+
+@event("OPEN_FORUM_POST_CREATE", Intents.OPEN_FORUM_EVENT)
+class OpenForumPostCreate(OpenForumNotice, frozen=True, kw_only=True):
+    """Somebody posted in a thread.  Source: server-inter/channel/content/forum/open_forum"""
+
+
+@event("OPEN_FORUM_POST_DELETE", Intents.OPEN_FORUM_EVENT)
+class OpenForumPostDelete(OpenForumNotice, frozen=True, kw_only=True):
+    """Somebody deleted a post.  Source: server-inter/channel/content/forum/open_forum"""
+
+
+@event("OPEN_FORUM_REPLY_CREATE", Intents.OPEN_FORUM_EVENT)
+class OpenForumReplyCreate(OpenForumNotice, frozen=True, kw_only=True):
+    """Somebody replied to a post.  Source: server-inter/channel/content/forum/open_forum"""
+
+
+@event("OPEN_FORUM_REPLY_DELETE", Intents.OPEN_FORUM_EVENT)
+class OpenForumReplyDelete(OpenForumNotice, frozen=True, kw_only=True):
+    """Somebody deleted a reply.  Source: server-inter/channel/content/forum/open_forum"""
+
+
+class AudioNotice(AudioAction, InChannel, Event, frozen=True, kw_only=True):
+    """Audio of the bot in a voice channel."""
+
+
+@event("AUDIO_START", Intents.AUDIO_ACTION)
+class AudioStart(AudioNotice, frozen=True, kw_only=True):
+    """Audio began.  Source: server-inter/channel/content/audio/model"""
+
+
+@event("AUDIO_FINISH", Intents.AUDIO_ACTION)
+class AudioFinish(AudioNotice, frozen=True, kw_only=True):
+    """Audio ended.  Source: server-inter/channel/content/audio/model"""
+
+
+@event("AUDIO_ON_MIC", Intents.AUDIO_ACTION)
+class AudioOnMic(AudioNotice, frozen=True, kw_only=True):
+    """The bot took the microphone.  Source: server-inter/channel/content/audio/model"""
+
+
+@event("AUDIO_OFF_MIC", Intents.AUDIO_ACTION)
+class AudioOffMic(AudioNotice, frozen=True, kw_only=True):
+    """The bot left the microphone.  Source: server-inter/channel/content/audio/model"""
+
+
+class AudioLiveMemberNotice(AudioLiveMember, InChannel, Event, frozen=True, kw_only=True):
+    """Somebody entered or left an audio, video or live channel."""
+
+
+@event("AUDIO_OR_LIVE_CHANNEL_MEMBER_ENTER", Intents.AUDIO_OR_LIVE_CHANNEL_MEMBER)
+class AudioOrLiveChannelMemberEnter(AudioLiveMemberNotice, frozen=True, kw_only=True):
+    """Somebody entered.  Source: server-inter/channel/role/audio_or_live_channel_member"""
+
+
+@event("AUDIO_OR_LIVE_CHANNEL_MEMBER_EXIT", Intents.AUDIO_OR_LIVE_CHANNEL_MEMBER)
+class AudioOrLiveChannelMemberExit(AudioLiveMemberNotice, frozen=True, kw_only=True):
+    """Somebody left.  Source: server-inter/channel/role/audio_or_live_channel_member"""

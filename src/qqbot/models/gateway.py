@@ -3,10 +3,12 @@
 Owns the values; how they move is in `gateway` and `sessions`.
 """
 
+import re
 from typing import Literal
 
 from msgspec import Struct
 
+from ..errors import ConfigError
 from .base import Model
 
 
@@ -67,6 +69,19 @@ class ShardKey(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
+
+
+def shard_of(guild_id: str | int, count: int) -> int:
+    """Return which of `count` shards is told of a guild; no such rule is known for groups and C2C.
+
+    Raises: ConfigError when the id is no decimal number, or `count` not positive.
+    Source: openapi/wss/shard_url_get
+    """
+    if count < 1:
+        raise ConfigError(f"a bot has at least 1 shard, not {count}")
+    if not re.fullmatch(r"[0-9]+", str(guild_id)):
+        raise ConfigError(f"{guild_id!r} is no guild id: those are decimal numbers, such as '18700000000001'")
+    return (int(guild_id) >> 22) % count
 
 
 class ResumeState(Struct, frozen=True, kw_only=True):

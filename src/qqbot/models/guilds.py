@@ -4,10 +4,14 @@ Owns the answers of their endpoints; messages are in `messages`.
 """
 
 from .base import Aware, Body, Id, Model
+from .channels import Channel
 
 
 class Guild(Model, frozen=True, kw_only=True):
-    """A guild. `owner`: whether the bot owns it.  Source: server-inter/channel/manage/guild/model"""
+    """A guild. `owner`: whether the bot owns it. `op_user_id`, who changed it, comes in events alone.
+
+    Source: server-inter/channel/manage/guild/model
+    """
 
     id: Id
     name: str = ""
@@ -18,8 +22,10 @@ class Guild(Model, frozen=True, kw_only=True):
     max_members: int = 0
     description: str = ""
     joined_at: Aware | None = None
+    channels: tuple[Channel, ...] = ()
     union_world_id: str = ""
     union_org_id: str = ""
+    op_user_id: str = ""
 
 
 class DMS(Model, frozen=True, kw_only=True):
@@ -38,3 +44,15 @@ class CreateDMSBody(Body, frozen=True, kw_only=True):
 
     recipient_id: str
     source_guild_id: str
+
+
+class MessageSetting(Model, frozen=True, kw_only=True):
+    """What a guild allows the bot: private chats, and active messages, in which channels and how many a day.
+
+    Source: server-inter/channel/speak/setting/model
+    """
+
+    disable_create_dm: bool = False
+    disable_push_msg: bool = False
+    channel_ids: tuple[str, ...] = ()
+    channel_push_max_num: int = 0

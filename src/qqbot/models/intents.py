@@ -30,12 +30,13 @@ class Intents(IntFlag):
     def of(cls, *events: type | str) -> Self:
         """Return what these event classes, base classes or wire names need.
 
-        A base class needs what its events need, without the bits that only private bots get; `Event`,
-        `UnknownEvent` and names that no class is known for need nothing.
+        A base class needs what its events need, without the bits that only private bots get unless there are
+        no others; `Event`, `UnknownEvent` and names that no class is known for need nothing.
         """
         needed = cls(0)
         for event in events:
-            needed |= _needed.get(event, Intents(0))
+            of_family = _needed_by_family.get(event, Intents(0))
+            needed |= _needed.get(event, Intents(0)) | (of_family & ~PRIVATE_ONLY or of_family)
         return needed
 
 
@@ -43,11 +44,12 @@ PRIVATE_ONLY = Intents.GUILD_MESSAGES | Intents.FORUMS_EVENT
 """The platform closes the connection of a public bot that asks for these."""
 
 _needed: dict[object, Intents] = {}
+_needed_by_family: dict[object, Intents] = {}
 
 
 def enter(intents: Intents, event: type, names: tuple[str, ...], bases: tuple[type, ...]) -> None:
-    """Note that `event`, known by `names`, needs `intents`, and so do its `bases`, except for private ones."""
+    """Note that `event`, known by `names`, needs `intents`, and so do its `bases`."""
     for key in (event, *names):
         _needed[key] = intents
     for base in bases:
-        _needed[base] = _needed.get(base, Intents(0)) | (intents & ~PRIVATE_ONLY)
+        _needed_by_family[base] = _needed_by_family.get(base, Intents(0)) | intents

@@ -17,13 +17,17 @@ from .base import Body
 
 MAX_ROWS = 5
 MAX_BUTTONS_IN_ROW = 5
+MAX_LABEL = 10  # characters
+MAX_MODAL = 40
+MAX_MODAL_BUTTON = 4
 
 
 class ButtonStyle(IntEnum):
-    """How a button looks. 2 belongs to another kind of keyboard."""
+    """How a button looks. PROMPT is that of the suggestions below a message (`prompt_keyboard=`)."""
 
     GREY_OUTLINE = 0
     BLUE_OUTLINE = 1
+    PROMPT = 2
     RED_TEXT = 3
     BLUE = 4
 
@@ -34,6 +38,8 @@ class ButtonActionType(IntEnum):
     LINK = 0
     CALLBACK = 1
     COMMAND = 2
+    NATIVE = 3
+    SUBSCRIBE = 4
 
 
 class ButtonPermissionType(IntEnum):
@@ -88,6 +94,45 @@ class RenderData(Body, frozen=True, kw_only=True):
     style: ButtonStyle
 
 
+class ButtonModal(Body, frozen=True, kw_only=True):
+    """A question that a click asks first: at most 40 characters and no address; 4 on each of its buttons.
+
+    Raises: ConfigError when a text is empty, too long, or holds an address.
+    """
+
+    content: str
+    confirm_text: str | UnsetType = UNSET
+    cancel_text: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if not self.content.strip() or len(self.content) > MAX_MODAL or "://" in self.content:
+            raise ConfigError(f"ButtonModal(content=...) takes 1 to {MAX_MODAL} characters and no address")
+        for name in ("confirm_text", "cancel_text"):
+            text = getattr(self, name)
+            if text is not UNSET and len(text) > MAX_MODAL_BUTTON:
+                raise ConfigError(f"ButtonModal({name}={text!r}) has more than {MAX_MODAL_BUTTON} characters")
+
+
+class SubscribeTemplate(Body, frozen=True, kw_only=True):
+    """A template of subscription messages: its number, or the id of one of the bot's own.
+
+    Raises: ConfigError unless exactly one is given.
+    """
+
+    template_id: int | UnsetType = UNSET
+    custom_template_id: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.template_id is UNSET) == (self.custom_template_id is UNSET):
+            raise ConfigError("SubscribeTemplate takes either template_id or custom_template_id")
+
+
+class SubscribeData(Body, frozen=True, kw_only=True):
+    """What a subscribe button asks the user to allow."""
+
+    template_ids: tuple[SubscribeTemplate, ...]
+
+
 class ButtonAction(Body, frozen=True, kw_only=True):
     """What a click does; `unsupport_tips` is shown by clients that cannot do it."""
 
@@ -97,14 +142,18 @@ class ButtonAction(Body, frozen=True, kw_only=True):
     unsupport_tips: str | UnsetType = UNSET
     enter: bool | UnsetType = UNSET
     reply: bool | UnsetType = UNSET
+    anchor: int | UnsetType = UNSET
+    modal: ButtonModal | UnsetType = UNSET
+    subscribe_data: SubscribeData | UnsetType = UNSET
 
 
 class Button(Body, frozen=True, kw_only=True):
-    """One button, made by `link`, `callback` or `command`. The platform shows about 10 characters of a label.
+    """One button, made by `link`, `callback`, `command`, `prompt`, `native` or `subscribe`.
 
-    A button without an id gets one from its keyboard.
+    A button without an id gets one from its keyboard. `modal` asks the user first; `tips` is what clients
+    that cannot carry out the action say.
 
-    Raises: ConfigError when the label is empty.
+    Raises: ConfigError when a label is empty or has more than 10 characters.
     """
 
     id: str | UnsetType = UNSET
@@ -115,6 +164,9 @@ class Button(Body, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.label.strip():
             raise ConfigError("a button needs a label: Button.callback('Yes', 'vote:yes')")
+        for label in (self.label, self.render_data.visited_label):
+            if len(label) > MAX_LABEL:
+                raise ConfigError(f"the label {label!r} has {len(label)} characters, a button shows {MAX_LABEL}")
 
     @property
     def label(self) -> str:
@@ -131,6 +183,8 @@ class Button(Body, frozen=True, kw_only=True):
         visited_label: str | None = None,
         style: ButtonStyle = ButtonStyle.BLUE_OUTLINE,
         permission: ButtonPermission = EVERYONE,
+        modal: ButtonModal | UnsetType = UNSET,
+        tips: str | UnsetType = UNSET,
     ) -> Self:
         """Return a button that opens `url`, a web address or that of a mini program.
 
@@ -138,7 +192,9 @@ class Button(Body, frozen=True, kw_only=True):
         """
         if not url:
             raise ConfigError(f"the link button {label!r} needs an address")
-        action = ButtonAction(type=ButtonActionType.LINK, permission=permission, data=url)
+        action = ButtonAction(
+            type=ButtonActionType.LINK, permission=permission, data=url, modal=modal, unsupport_tips=tips
+        )
         return cls(id=button_id, render_data=_render(label, visited_label, style), action=action)
 
     @classmethod
@@ -151,6 +207,8 @@ class Button(Body, frozen=True, kw_only=True):
         visited_label: str | None = None,
         style: ButtonStyle = ButtonStyle.BLUE_OUTLINE,
         permission: ButtonPermission = EVERYONE,
+        modal: ButtonModal | UnsetType = UNSET,
+        tips: str | UnsetType = UNSET,
         group_id: str | UnsetType = UNSET,
     ) -> Self:
         """Return a button whose click arrives as `InteractionCreate` with `data`.
@@ -159,7 +217,9 @@ class Button(Body, frozen=True, kw_only=True):
 
         Raises: ConfigError when `label` is empty.
         """
-        action = ButtonAction(type=ButtonActionType.CALLBACK, permission=permission, data=data)
+        action = ButtonAction(
+            type=ButtonActionType.CALLBACK, permission=permission, data=data, modal=modal, unsupport_tips=tips
+        )
         return cls(id=button_id, render_data=_render(label, visited_label, style), action=action, group_id=group_id)
 
     @classmethod
@@ -170,21 +230,103 @@ class Button(Body, frozen=True, kw_only=True):
         *,
         enter: bool | UnsetType = UNSET,
         reply: bool | UnsetType = UNSET,
+        anchor: int | UnsetType = UNSET,
         button_id: str | UnsetType = UNSET,
         visited_label: str | None = None,
         style: ButtonStyle = ButtonStyle.BLUE_OUTLINE,
         permission: ButtonPermission = EVERYONE,
+        modal: ButtonModal | UnsetType = UNSET,
+        tips: str | UnsetType = UNSET,
     ) -> Self:
         """Return a button that puts `text` into the user's input box.
 
-        `enter` sends it at once (C2C only); `reply` quotes the message of the button.
+        `enter` sends it at once (C2C only); `reply` quotes the message of the button; `anchor` 1 opens the
+        picture picker instead (phones, C2C only).
 
         Raises: ConfigError when `label` or `text` is empty.
         """
         if not text:
             raise ConfigError(f"the command button {label!r} needs a text")
-        action = ButtonAction(type=ButtonActionType.COMMAND, permission=permission, data=text, enter=enter, reply=reply)
+        action = ButtonAction(
+            type=ButtonActionType.COMMAND,
+            permission=permission,
+            data=text,
+            enter=enter,
+            reply=reply,
+            anchor=anchor,
+            modal=modal,
+            unsupport_tips=tips,
+        )
         return cls(id=button_id, render_data=_render(label, visited_label, style), action=action)
+
+    @classmethod
+    def prompt(cls, label: str, text: str | None = None) -> Self:
+        """Return a suggestion for a message's `prompt_keyboard`: a click writes `text`, or the label.
+
+        Raises: ConfigError when `label` or `text` is empty.
+        """
+        return cls.command(label, label if text is None else text, style=ButtonStyle.PROMPT)
+
+    @classmethod
+    def native(
+        cls,
+        label: str,
+        data: str,
+        *,
+        button_id: str | UnsetType = UNSET,
+        visited_label: str | None = None,
+        style: ButtonStyle = ButtonStyle.BLUE_OUTLINE,
+        permission: ButtonPermission = EVERYONE,
+        modal: ButtonModal | UnsetType = UNSET,
+        tips: str | UnsetType = UNSET,
+    ) -> Self:
+        """Return a button that calls the QQ client's own interface, which `data` names.
+
+        Raises: ConfigError when `label` is empty.
+        Source: botgo dto/keyboard, no page
+        """
+        action = ButtonAction(
+            type=ButtonActionType.NATIVE, permission=permission, data=data, modal=modal, unsupport_tips=tips
+        )
+        return cls(id=button_id, render_data=_render(label, visited_label, style), action=action)
+
+    @classmethod
+    def subscribe(
+        cls,
+        label: str,
+        *templates: int | str,
+        data: str = "",
+        button_id: str | UnsetType = UNSET,
+        visited_label: str | None = None,
+        style: ButtonStyle = ButtonStyle.BLUE_OUTLINE,
+        permission: ButtonPermission = EVERYONE,
+        modal: ButtonModal | UnsetType = UNSET,
+        tips: str | UnsetType = UNSET,
+    ) -> Self:
+        """Return a button that asks for leave to send subscription messages of these templates.
+
+        A template is a number, or the id (str) of one of the bot's own.
+
+        Raises: ConfigError when `label` is empty or there is no template.
+        Source: botgo dto/keyboard, no page
+        """
+        if not templates:
+            raise ConfigError(f"the subscribe button {label!r} needs at least one template")
+        action = ButtonAction(
+            type=ButtonActionType.SUBSCRIBE,
+            permission=permission,
+            data=data,
+            modal=modal,
+            unsupport_tips=tips,
+            subscribe_data=SubscribeData(template_ids=tuple(_template(each) for each in templates)),
+        )
+        return cls(id=button_id, render_data=_render(label, visited_label, style), action=action)
+
+
+def _template(name: int | str) -> SubscribeTemplate:
+    if isinstance(name, str):
+        return SubscribeTemplate(custom_template_id=name)
+    return SubscribeTemplate(template_id=name)
 
 
 def _render(label: str, visited_label: str | None, style: ButtonStyle) -> RenderData:
@@ -205,22 +347,41 @@ class KeyboardContent(Body, frozen=True, kw_only=True):
 
 
 class MessageKeyboard(Body, frozen=True, kw_only=True):
-    """A keyboard on the wire."""
+    """A keyboard on the wire: a template's id, or rows."""
 
-    content: KeyboardContent
+    id: str | UnsetType = UNSET
+    content: KeyboardContent | UnsetType = UNSET
+
+
+class PromptKeyboard(Body, frozen=True, kw_only=True):
+    """Suggestions below a message, on the wire.  Source: botgo dto/message_create, no page"""
+
+    keyboard: MessageKeyboard
 
 
 class Keyboard(Struct, frozen=True):
     """Up to 5 rows of up to 5 buttons: `Keyboard([[Button.callback("Yes", "vote:yes")]])`.
 
-    Buttons without an id are numbered.
+    Buttons without an id are numbered. `Keyboard.template(id)` is one that was approved in the console.
 
     Raises: ConfigError when there is no button, a row is empty, there are too many, or two share an id.
     """
 
     rows: Sequence[Sequence[Button]]
+    template_id: str | None = None
+
+    @classmethod
+    def template(cls, template_id: str) -> Self:
+        """Return the keyboard of this template.  Raises: ConfigError when the id is empty."""
+        if not template_id:
+            raise ConfigError("Keyboard.template() needs the id that the console shows")
+        return cls((), template_id)
 
     def __post_init__(self) -> None:
+        if self.template_id is not None:
+            if self.rows:
+                raise ConfigError("a keyboard is either a template or rows of buttons")
+            return
         _check_size(self.rows)
         used = [button.id for row in self.rows for button in row if button.id is not UNSET]
         twice = sorted({str(name) for name in used if used.count(name) > 1})
@@ -231,6 +392,8 @@ class Keyboard(Struct, frozen=True):
     @property
     def wire(self) -> MessageKeyboard:
         """The keyboard as the platform wants it."""
+        if self.template_id is not None:
+            return MessageKeyboard(id=self.template_id)
         rows = tuple(KeyboardRow(buttons=tuple(row)) for row in self.rows)
         return MessageKeyboard(content=KeyboardContent(rows=rows))
 

@@ -25,8 +25,34 @@ class MediaInfo(Body, frozen=True, kw_only=True):
     file_info: str
 
 
+_MAGIC: dict[FileType, tuple[tuple[int, bytes], ...]] = {
+    FileType.IMAGE: ((0, b"\x89PNG"), (0, b"\xff\xd8\xff"), (0, b"GIF8"), (8, b"WEBP"), (0, b"BM")),
+    FileType.VIDEO: ((4, b"ftyp"),),
+    FileType.VOICE: (
+        *((0, b"#!SILK"), (1, b"#!SILK"), (0, b"ID3"), (8, b"WAVE"), (0, b"OggS")),
+        *((0, b"\xff\xfb"), (0, b"\xff\xf3"), (0, b"\xff\xf2")),
+    ),
+}
+"""How the formats that the platform takes begin: offset and bytes."""
+
+FORMATS = {
+    FileType.IMAGE: "png, jpg, gif, webp or bmp",
+    FileType.VIDEO: "mp4",
+    FileType.VOICE: "silk, mp3, wav or ogg",
+}
+
+HEAD = 16  # bytes that tell the format
+
+
+def fits(kind: FileType, head: bytes) -> bool:
+    """Whether a file that begins with `head` can be of this kind."""
+    return kind not in _MAGIC or any(head.startswith(magic, offset) for offset, magic in _MAGIC[kind])
+
+
 class MediaUploadBody(Body, frozen=True, kw_only=True):
-    """Asks the platform to fetch `url`. `srv_send_msg` true would send it at once, as an active message.
+    """Hands over a file: has the platform fetch `url`, carries `file_data` (base64), or ends the upload `upload_id`.
+
+    `srv_send_msg` true would send it at once, as an active message.
 
     Source: autogen/api/v2_users_user_openid_files.post
     """
@@ -34,6 +60,8 @@ class MediaUploadBody(Body, frozen=True, kw_only=True):
     file_type: FileType
     srv_send_msg: bool = False
     url: str | UnsetType = UNSET
+    file_data: str | UnsetType = UNSET
+    upload_id: str | UnsetType = UNSET
     file_name: str | UnsetType = UNSET
 
 
@@ -53,3 +81,71 @@ class MediaUploadResult(Model, frozen=True, kw_only=True):
     def media(self) -> MediaInfo:
         """What a message carries to show this file."""
         return MediaInfo(file_info=self.file_info)
+
+
+class UploadPrepareBody(Body, frozen=True, kw_only=True):
+    """Announces an upload in parts. `file_size` is in bytes; the hashes are hexadecimal.
+
+    `md5_10m` is that of the first 10 002 432 bytes.
+
+    Source: autogen/api/v2_users_user_id_upload_prepare.post
+    """
+
+    file_type: FileType
+    file_size: str
+    file_name: str
+    md5: str
+    sha1: str
+    md5_10m: str
+
+
+class UploadPart(Model, frozen=True, kw_only=True):
+    """One part: where its bytes go, and how many (0: as many as the upload says)."""
+
+    index: int
+    presigned_url: str
+    block_size: int = 0
+
+
+class UploadConfig(Model, frozen=True, kw_only=True):
+    """How to upload: parts at once, and the seconds for and between repeats of finishing a part."""
+
+    concurrency: int = 1
+    retry_timeout: int = 300
+    retry_delay: int = 1
+
+
+class UploadPrepareResult(Model, frozen=True, kw_only=True):
+    """The plan of an upload. `block_size` is in bytes.
+
+    The configuration comes in `upload_config` or beside it: `config` is the one that counts.
+
+    Source: autogen/api/v2_users_user_id_upload_prepare.post
+    """
+
+    upload_id: str
+    block_size: int
+    parts: tuple[UploadPart, ...]
+    upload_config: UploadConfig | None = None
+    concurrency: int = 1
+    retry_timeout: int = 300
+    retry_delay: int = 1
+
+    @property
+    def config(self) -> UploadConfig:
+        """How to upload."""
+        return self.upload_config or UploadConfig(
+            concurrency=self.concurrency, retry_timeout=self.retry_timeout, retry_delay=self.retry_delay
+        )
+
+
+class UploadPartBody(Body, frozen=True, kw_only=True):
+    """Says that a part's bytes were put. `block_size` in bytes, `md5` of the part, hexadecimal.
+
+    Source: autogen/api/v2_users_user_id_upload_part_finish.post
+    """
+
+    upload_id: str
+    part_index: int
+    block_size: int
+    md5: str

@@ -3,12 +3,11 @@
 Owns the payloads; the events that carry them are in `events`, what a bot writes is in `outgoing`.
 """
 
-import re
-
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from .base import Aware, Id, Model
+from .text import strip_leading_mentions
 from .users import Account, GroupMention, Member, User, V2User
 
 
@@ -107,11 +106,11 @@ class InboundMessage(Model, frozen=True, kw_only=True):
     attachments: tuple[MessageAttachment, ...] = ()
 
     def text_without_mention(self, me: str) -> str:
-        """Return the content without outer blanks and the mention of the user `me` that it starts with.
+        """Return the content without outer blanks and the mentions of the user `me` that it starts with.
 
         Groups and C2C cut that mention themselves; guilds leave `<@!id>`.
         """
-        return re.sub(rf"^<@!?{re.escape(me)}>", "", self.content.strip()).strip()
+        return strip_leading_mentions(self.content, me)
 
 
 class Message(InboundMessage, frozen=True, kw_only=True):
@@ -234,3 +233,13 @@ class MessageSendResult(Model, frozen=True, kw_only=True):
     id: str = ""
     timestamp: Aware | None = None
     ext_info: MessageExtInfo = MessageExtInfo()
+
+
+class MessageDelete(Model, frozen=True, kw_only=True):
+    """A guild message was taken back by `op_user`; of the message only the ids and the author are there.
+
+    Source: server-inter/message/template/model
+    """
+
+    message: Message
+    op_user: User = User()

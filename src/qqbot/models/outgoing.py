@@ -1,11 +1,14 @@
-"""What a bot sends: text, markdown with or without buttons, media.
+"""What a bot sends: text, markdown with or without buttons, cards, media.
 
 Owns the values a user writes, their rules, and the pure functions that turn them into wire bodies.
 A mix that the platform refuses cannot be written, or fails when it is made.
 """
 
+import os
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import Self, TypeVar
+from pathlib import Path
+from typing import Self, TypedDict, TypeVar, Unpack
 from urllib.parse import unquote, urlsplit
 
 from msgspec import UNSET, Struct, UnsetType
@@ -13,90 +16,334 @@ from msgspec.structs import force_setattr
 
 from ..errors import ConfigError
 from .base import Body
-from .keyboards import Keyboard, MessageKeyboard
+from .keyboards import Keyboard, MessageKeyboard, PromptKeyboard
 from .media import FileType, MediaInfo
 from .messages import MessageReference
-from .targets import ReplyTo
+from .targets import ReplyTo, Scene
 
 T = TypeVar("T")
 
+MAX_CALLBACK_DATA = 128  # characters
 
-class _Written(Struct, frozen=True):
-    content: str
+
+class ActionButton(Body, frozen=True, kw_only=True):
+    """The row of the platform's own buttons below a message: rate, read aloud, again, stop.
+
+    `callback_data` (at most 128 characters) comes back as the interaction's `button_data`.
+
+    Raises: ConfigError when `callback_data` is too long.
+    Source: botgo dto/message_create, no page
+    """
+
+    template_id: int | UnsetType = UNSET
+    callback_data: str | UnsetType = UNSET
+    feedback: bool | UnsetType = UNSET
+    tts: bool | UnsetType = UNSET
+    re_generate: bool | UnsetType = UNSET
+    stop_generate: bool | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        if not self.content.strip():
-            raise ConfigError(f"{type(self).__name__} is empty: a message needs content")
+        if self.callback_data is not UNSET and len(self.callback_data) > MAX_CALLBACK_DATA:
+            raise ConfigError(f"ActionButton(callback_data=...) takes at most {MAX_CALLBACK_DATA} characters")
 
 
-class Text(_Written, frozen=True, kw_only=True):
-    """Plain text.
+class MessageStream(Body, frozen=True, kw_only=True):
+    """One fragment of the older streaming inside the send call; `ctx.stream()` is the current way.
 
-    `quote` shows another message above it: a guild message id, or in groups and C2C a REFIDX_... index.
+    `state`: 1 generating, 10 done, 11 and 20 the same for guiding text. `index` counts fragments.
+
+    Source: botgo dto/message_create, no page
+    """
+
+    state: int
+    index: int
+    id: str | UnsetType = UNSET
+    reset: bool | UnsetType = UNSET
+
+
+class Extras(TypedDict, total=False):
+    """Options of every message, as `Text` takes them; its text says what they are."""
+
+    quote: str | None
+    ignore_missing_quote: bool | UnsetType
+    subscribe_id: str | UnsetType
+    prompt_keyboard: Keyboard | None
+    action_button: ActionButton | UnsetType
+    stream: MessageStream | UnsetType
+    feature_id: int | UnsetType
+    wakeup: bool | UnsetType
+
+
+class _Sent(Struct, frozen=True, kw_only=True):
+    """What every message can carry. All but `quote` and `ignore_missing_quote` exist in groups and C2C only.
+
+    `quote` shows another message above it: a guild message id, or in groups and C2C a REFIDX_... index;
+    `ignore_missing_quote` sends it even where that message is gone. `prompt_keyboard`: suggestions below it.
+    `wakeup`: a message to a user who has not written for long (C2C, no reply). `subscribe_id`: that of a
+    subscription message. `feature_id` and `stream` are passed on as they are.
+    """
+
+    quote: str | None = None
+    ignore_missing_quote: bool | UnsetType = UNSET
+    subscribe_id: str | UnsetType = UNSET
+    prompt_keyboard: Keyboard | None = None
+    action_button: ActionButton | UnsetType = UNSET
+    stream: MessageStream | UnsetType = UNSET
+    feature_id: int | UnsetType = UNSET
+    wakeup: bool | UnsetType = UNSET
+
+
+class _Written(_Sent, frozen=True):
+    """What begins with its content, given by position."""
+
+    content: str
+
+
+class Text(_Written, frozen=True):
+    """Plain text; `quote=` and the other options are those of every message.
 
     Raises: ConfigError when `content` is empty.
     Source: server-inter/message/type/text
     """
 
-    quote: str | None = None
+    def __post_init__(self) -> None:
+        if not self.content.strip():
+            raise ConfigError("Text is empty: a message needs content")
+
+
+class MarkdownStyle(Body, frozen=True, kw_only=True):
+    """How markdown is set: `main_font_size` small, middle or large; `layout` hide_avatar_and_center.
+
+    Source: botgo dto/markdown, no page
+    """
+
+    main_font_size: str | UnsetType = UNSET
+    layout: str | UnsetType = UNSET
 
 
 class Markdown(_Written, frozen=True, kw_only=True):
-    """Markdown, with buttons below when there is a `keyboard`.
+    """Markdown, with buttons below when there is a `keyboard`; `Markdown.template` fills in a template instead.
 
-    `quote` shows another message above it: a guild message id, or in groups and C2C a REFIDX_... index.
+    `force_verify_image_resource`: an image that cannot be fetched makes the send fail. `style` and `process_msg`
+    are passed on.
 
-    Raises: ConfigError when `content` is empty.
+    Raises: ConfigError when it is empty, or has both content and a template.
     Source: server-inter/message/type/markdown
     """
 
     keyboard: Keyboard | None = None
-    quote: str | None = None
+    template_id: int | str | None = None
+    params: Mapping[str, Sequence[str]] | None = None
+    force_verify_image_resource: bool | UnsetType = UNSET
+    style: MarkdownStyle | UnsetType = UNSET
+    process_msg: str | UnsetType = UNSET
+
+    @classmethod
+    def template(
+        cls,
+        template_id: int | str,
+        params: Mapping[str, str | Sequence[str]] | None = None,
+        *,
+        keyboard: Keyboard | None = None,
+        **options: Unpack[Extras],
+    ) -> Self:
+        """Return a template of the console (its id, a str), or one of the old ones (its number), filled in.
+
+        Groups and C2C have given templates up; guilds take them.
+
+        Raises: ConfigError when the id is empty, or a value is empty or holds a line break.
+        """
+        values = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in (params or {}).items()}
+        return cls("", keyboard=keyboard, template_id=template_id, params=values, **options)
+
+    def __post_init__(self) -> None:
+        if self.template_id is None:
+            if not self.content.strip():
+                raise ConfigError("Markdown is empty: a message needs content")
+            if self.params:
+                raise ConfigError("Markdown(params=...) belongs to a template: Markdown.template(id, params)")
+            return
+        if self.content:
+            raise ConfigError("Markdown takes either content or a template, not both")
+        if self.template_id == "":
+            raise ConfigError("Markdown.template() needs the id that the console shows")
+        for key, values in (self.params or {}).items():
+            for value in values:
+                if not value or "\n" in value or "\r" in value:
+                    raise ConfigError(f"the markdown parameter {key!r} must be neither empty nor hold a line break")
+
+    def __hash__(self) -> int:
+        return hash((self.content, self.template_id, self.keyboard, self.quote))
 
 
-class Media(Struct, frozen=True, kw_only=True):
-    """A picture, video, voice message or file that the platform fetches from `url`, with `text` beside it.
+class Ark(_Sent, frozen=True):
+    """A card made from a template: `Ark(23, {"#DESC#": "text", "#LIST#": [{"desc": "line", "link": "https://..."}]})`.
 
-    Made by `image`, `video`, `voice` and `file`; guild channels and guild private chats take images only.
+    A value is a text, or lines that are texts by name. `links`, `thumbnail` and `big_image` name the values of
+    the templates that are open to all bots.
 
-    Raises: ConfigError when `url` is no http or https address.
+    Raises: ConfigError when there are no values.
+    Source: server-inter/message/type/ark
+    """
+
+    template_id: int
+    values: Mapping[str, str | Sequence[Mapping[str, str]]]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ConfigError('an Ark needs the values of its template: Ark(24, {"#TITLE#": "..."})')
+
+    @classmethod
+    def links(
+        cls, desc: str, lines: Sequence[str | tuple[str, str]], *, prompt: str = "", **options: Unpack[Extras]
+    ) -> Self:
+        """Return template 23: a list of lines, each a text or (text, address).
+
+        Raises: ConfigError when there is no line.
+        """
+        if not lines:
+            raise ConfigError("Ark.links() needs at least one line")
+        items = [{"desc": line} if isinstance(line, str) else {"desc": line[0], "link": line[1]} for line in lines]
+        return cls(23, {"#DESC#": desc, "#PROMPT#": prompt, "#LIST#": items}, **options)
+
+    @classmethod
+    def thumbnail(
+        cls,
+        title: str,
+        text: str,
+        *,
+        image: str = "",
+        link: str = "",
+        desc: str = "",
+        subtitle: str = "",
+        prompt: str = "",
+        **options: Unpack[Extras],
+    ) -> Self:
+        """Return template 24: a title and a text beside a small picture; `image` and `link` are addresses."""
+        values = {
+            "#DESC#": desc,
+            "#PROMPT#": prompt,
+            "#TITLE#": title,
+            "#METADESC#": text,
+            "#IMG#": image,
+            "#LINK#": link,
+            "#SUBTITLE#": subtitle,
+        }
+        return cls(24, {key: value for key, value in values.items() if value}, **options)
+
+    @classmethod
+    def big_image(
+        cls, title: str, image: str, *, subtitle: str = "", link: str = "", prompt: str = "", **options: Unpack[Extras]
+    ) -> Self:
+        """Return template 37: a title above a large picture; `image` and `link` are addresses."""
+        values = {
+            "#PROMPT#": prompt,
+            "#METATITLE#": title,
+            "#METASUBTITLE#": subtitle,
+            "#METACOVER#": image,
+            "#METAURL#": link,
+        }
+        return cls(37, {key: value for key, value in values.items() if value}, **options)
+
+    def __hash__(self) -> int:
+        return hash((self.template_id, *self.values))
+
+
+class Embed(_Sent, frozen=True):
+    """A card of lines, in guild channels and guild private chats only.
+
+    `prompt` is what the list of chats shows, `thumbnail` the address of a picture; a field is a text, or
+    (name, value).
+
+    Raises: ConfigError when there is nothing to show.
+    Source: server-inter/message/type/embed
+    """
+
+    title: str
+    fields: Sequence[str | tuple[str, str]] = ()
+    prompt: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    thumbnail: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if not self.title.strip() and not self.fields:
+            raise ConfigError("an Embed needs a title or fields")
+        force_setattr(self, "fields", tuple(self.fields))
+
+
+Source = str | os.PathLike[str] | bytes | AsyncIterable[bytes]
+"""Where a file comes from: a web address (str), a path (Path), the bytes, or a stream of them."""
+
+Progress = Callable[[int, int], object]
+"""Called during an upload with the bytes done and the bytes in all."""
+
+
+class MediaExtras(Extras, total=False):
+    """Options of `Media` besides its source and text."""
+
+    name: str | None
+    progress: Progress | None
+
+
+class Media(_Sent, frozen=True, kw_only=True):
+    """A picture, video, voice message or file, with `text` beside it; it is uploaded when it is sent.
+
+    Made by `image`, `video`, `voice` and `file`. `source` is a web address that the platform fetches (a str), a
+    `pathlib.Path`, the bytes, or an async iterable of bytes, which can be sent once. A str is never a path, so
+    that what a user wrote never names a file here. `progress` hears the bytes done and in all, while bytes go
+    up. Guild channels and guild private chats take images only.
+
+    Raises: ConfigError when `source` is empty, or a str that is no http or https address.
     Source: server-inter/message/rich-media
     """
 
     type: FileType
-    url: str
+    source: Source
     text: str = ""
     name: str | None = None
-    quote: str | None = None
+    progress: Progress | None = None
 
     def __post_init__(self) -> None:
-        if not _is_web_address(self.url):
-            raise ConfigError(f"media needs an http:// or https:// address, not {self.url!r}")
+        if isinstance(self.source, str) and not _is_web_address(self.source):
+            raise ConfigError(
+                f"media needs an http:// or https:// address, not {self.source!r}; "
+                "for a file of this machine pass a pathlib.Path"
+            )
+        if isinstance(self.source, bytes) and not self.source:
+            raise ConfigError("the media is empty: it has 0 bytes")
         if self.type is FileType.FILE and not self.name:
-            force_setattr(self, "name", _file_name(self.url))
+            force_setattr(self, "name", _file_name(self.source))
+
+    @property
+    def url(self) -> str | None:
+        """The address that the platform fetches, None where the bytes come from here."""
+        return self.source if isinstance(self.source, str) else None
 
     @classmethod
-    def image(cls, url: str, text: str = "", *, quote: str | None = None) -> Self:
-        """Return a picture (png, jpg)."""
-        return cls(type=FileType.IMAGE, url=url, text=text, quote=quote)
+    def image(cls, source: Source, text: str = "", **options: Unpack[MediaExtras]) -> Self:
+        """Return a picture (png, jpg, gif, webp, bmp)."""
+        return cls(type=FileType.IMAGE, source=source, text=text, **options)
 
     @classmethod
-    def video(cls, url: str, text: str = "", *, quote: str | None = None) -> Self:
+    def video(cls, source: Source, text: str = "", **options: Unpack[MediaExtras]) -> Self:
         """Return a video (mp4)."""
-        return cls(type=FileType.VIDEO, url=url, text=text, quote=quote)
+        return cls(type=FileType.VIDEO, source=source, text=text, **options)
 
     @classmethod
-    def voice(cls, url: str, text: str = "", *, quote: str | None = None) -> Self:
-        """Return a voice message (silk)."""
-        return cls(type=FileType.VOICE, url=url, text=text, quote=quote)
+    def voice(cls, source: Source, text: str = "", **options: Unpack[MediaExtras]) -> Self:
+        """Return a voice message (silk, mp3, wav, ogg)."""
+        return cls(type=FileType.VOICE, source=source, text=text, **options)
 
     @classmethod
-    def file(cls, url: str, text: str = "", *, name: str | None = None, quote: str | None = None) -> Self:
-        """Return a file; `name`, with its extension, defaults to the last part of the address."""
-        return cls(type=FileType.FILE, url=url, text=text, name=name, quote=quote)
+    def file(cls, source: Source, text: str = "", **options: Unpack[MediaExtras]) -> Self:
+        """Return a file; `name`, with its extension, defaults to the last part of the address or path."""
+        return cls(type=FileType.FILE, source=source, text=text, **options)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.text, self.name, self.quote))
 
 
-Outgoing = Text | Markdown | Media
+Outgoing = Text | Markdown | Ark | Embed | Media
 """A message that can be sent."""
 
 Message = str | Outgoing
@@ -111,8 +358,15 @@ def _is_web_address(url: str) -> bool:
         return False
 
 
-def _file_name(url: str) -> str:
-    return unquote(urlsplit(url).path.rpartition("/")[2]) or "file"
+def _file_name(source: Source) -> str:
+    match source:
+        case str():
+            name = unquote(urlsplit(source).path.rpartition("/")[2])
+        case os.PathLike():
+            name = Path(source).name
+        case _:
+            name = ""
+    return name or "file"
 
 
 class MessageType(IntEnum):
@@ -120,13 +374,86 @@ class MessageType(IntEnum):
 
     TEXT = 0
     MARKDOWN = 2
+    ARK = 3
+    INPUT_NOTIFY = 6
     MEDIA = 7
+
+
+class MessageMarkdownParams(Body, frozen=True, kw_only=True):
+    """The values of one place in a template."""
+
+    key: str
+    values: tuple[str, ...]
 
 
 class MessageMarkdown(Body, frozen=True, kw_only=True):
     """Markdown on the wire."""
 
     content: str | UnsetType = UNSET
+    template_id: int | UnsetType = UNSET
+    custom_template_id: str | UnsetType = UNSET
+    params: tuple[MessageMarkdownParams, ...] | UnsetType = UNSET
+    force_verify_image_resource: bool | UnsetType = UNSET
+    style: MarkdownStyle | UnsetType = UNSET
+    process_msg: str | UnsetType = UNSET
+
+
+class ArkObjKvBody(Body, frozen=True, kw_only=True):
+    """One value in a line of an ark, on the wire."""
+
+    key: str
+    value: str
+
+
+class ArkObjBody(Body, frozen=True, kw_only=True):
+    """One line of an ark on the wire."""
+
+    obj_kv: tuple[ArkObjKvBody, ...]
+
+
+class ArkKvBody(Body, frozen=True, kw_only=True):
+    """One place of an ark on the wire: a value, or lines."""
+
+    key: str
+    value: str | UnsetType = UNSET
+    obj: tuple[ArkObjBody, ...] | UnsetType = UNSET
+
+
+class ArkBody(Body, frozen=True, kw_only=True):
+    """An ark on the wire."""
+
+    template_id: int
+    kv: tuple[ArkKvBody, ...]
+
+
+class EmbedThumbnailBody(Body, frozen=True, kw_only=True):
+    """The picture of an embed on the wire."""
+
+    url: str
+
+
+class EmbedFieldBody(Body, frozen=True, kw_only=True):
+    """One line of an embed on the wire."""
+
+    name: str
+    value: str | UnsetType = UNSET
+
+
+class EmbedBody(Body, frozen=True, kw_only=True):
+    """An embed on the wire."""
+
+    title: str
+    prompt: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    thumbnail: EmbedThumbnailBody | UnsetType = UNSET
+    fields: tuple[EmbedFieldBody, ...] | UnsetType = UNSET
+
+
+class InputNotify(Body, frozen=True, kw_only=True):
+    """The typing notice on the wire. `input_type`: 1 typing, 2 hide it; `input_second`: 1 to 60."""
+
+    input_type: int
+    input_second: int
 
 
 class V2MessageBody(Body, frozen=True, kw_only=True):
@@ -139,11 +466,19 @@ class V2MessageBody(Body, frozen=True, kw_only=True):
     content: str | UnsetType = UNSET
     markdown: MessageMarkdown | UnsetType = UNSET
     keyboard: MessageKeyboard | UnsetType = UNSET
+    ark: ArkBody | UnsetType = UNSET
     media: MediaInfo | UnsetType = UNSET
+    input_notify: InputNotify | UnsetType = UNSET
     message_reference: MessageReference | UnsetType = UNSET
     msg_id: str | UnsetType = UNSET
     event_id: str | UnsetType = UNSET
     msg_seq: int | UnsetType = UNSET
+    subscribe_id: str | UnsetType = UNSET
+    prompt_keyboard: PromptKeyboard | UnsetType = UNSET
+    action_button: ActionButton | UnsetType = UNSET
+    stream: MessageStream | UnsetType = UNSET
+    feature_id: int | UnsetType = UNSET
+    is_wakeup: bool | UnsetType = UNSET
 
 
 class GuildMessageBody(Body, frozen=True, kw_only=True):
@@ -153,6 +488,8 @@ class GuildMessageBody(Body, frozen=True, kw_only=True):
     """
 
     content: str | UnsetType = UNSET
+    embed: EmbedBody | UnsetType = UNSET
+    ark: ArkBody | UnsetType = UNSET
     image: str | UnsetType = UNSET
     markdown: MessageMarkdown | UnsetType = UNSET
     keyboard: MessageKeyboard | UnsetType = UNSET
@@ -163,19 +500,36 @@ class GuildMessageBody(Body, frozen=True, kw_only=True):
 
 def as_outgoing(message: object) -> Outgoing:
     """Return `message` as a value, a str as `Text`.  Raises: ConfigError when it is empty or no message."""
-    if isinstance(message, Text | Markdown | Media):
+    if isinstance(message, Text | Markdown | Ark | Embed | Media):
         return message
     if isinstance(message, str):
         return Text(message)
-    raise ConfigError(f"a message is a str, Text, Markdown or Media, not {type(message).__name__}")
+    raise ConfigError(f"a message is a str, Text, Markdown, Ark, Embed or Media, not {type(message).__name__}")
 
 
-def v2_body(message: Message, reply_to: ReplyTo | None = None, media: MediaInfo | None = None) -> V2MessageBody:
-    """Return the wire body for a group or C2C; `media` is the upload of a `Media`.
+def check_v2(message: Message, reply_to: ReplyTo | None, scene: Scene) -> Outgoing:
+    """Return `message` as a value that a group or C2C takes, before anything is uploaded or sent.
 
-    Raises: ConfigError when `message` is empty, or is a `Media` without its upload.
+    Raises: ConfigError when it is empty, an embed, or a wake-up message that is a reply or goes to a group.
     """
     message = as_outgoing(message)
+    if isinstance(message, Embed):
+        raise ConfigError("an Embed can be sent in guild channels and guild private chats only; use Markdown here")
+    if message.wakeup and scene is not Scene.C2C:
+        raise ConfigError("wakeup=True is for C2C: there are no wake-up messages in groups")
+    if message.wakeup and reply_to is not None:
+        raise ConfigError("wakeup=True does not go with a reply: send it with bot.send(target, ...)")
+    return message
+
+
+def v2_body(
+    message: Message, reply_to: ReplyTo | None = None, media: MediaInfo | None = None, *, scene: Scene = Scene.C2C
+) -> V2MessageBody:
+    """Return the wire body for a group or C2C (`scene`); `media` is the upload of a `Media`.
+
+    Raises: ConfigError when `message` is empty, is a `Media` without its upload, or does not go there.
+    """
+    message = check_v2(message, reply_to, scene)
     if isinstance(message, Media) and media is None:
         raise ConfigError("a Media message needs the MediaInfo of its upload")
     return V2MessageBody(
@@ -183,31 +537,67 @@ def v2_body(message: Message, reply_to: ReplyTo | None = None, media: MediaInfo 
         content=_v2_content(message),
         markdown=_markdown(message),
         keyboard=_keyboard(message),
+        ark=_ark(message),
         media=media if isinstance(message, Media) and media else UNSET,
         message_reference=_reference(message),
         msg_id=_given(reply_to.msg_id if reply_to else None),
         event_id=_given(reply_to.event_id if reply_to else None),
         msg_seq=_given(reply_to.msg_seq if reply_to else None),
+        subscribe_id=message.subscribe_id,
+        prompt_keyboard=_prompt_keyboard(message),
+        action_button=message.action_button,
+        stream=message.stream,
+        feature_id=message.feature_id,
+        is_wakeup=message.wakeup,
+    )
+
+
+def typing_body(seconds: int, reply_to: ReplyTo) -> V2MessageBody:
+    """Return the wire body of the typing notice of C2C.  Raises: ConfigError unless `seconds` is 1 to 60."""
+    if not 1 <= seconds <= 60:
+        raise ConfigError(f"the typing notice lasts 1 to 60 seconds, not {seconds}")
+    return V2MessageBody(
+        msg_type=MessageType.INPUT_NOTIFY,
+        input_notify=InputNotify(input_type=1, input_second=seconds),
+        msg_id=_given(reply_to.msg_id),
+        event_id=_given(reply_to.event_id),
+        msg_seq=_given(reply_to.msg_seq),
     )
 
 
 def guild_body(message: Message, reply_to: ReplyTo | None = None) -> GuildMessageBody:
-    """Return the wire body for a guild channel or a guild private chat.
+    """Return the wire body for a guild channel or a guild private chat, without the bytes of an image.
 
-    Raises: ConfigError when `message` is empty, or is media other than an image.
+    Raises: ConfigError when `message` is empty, is media other than an image, or has what guilds do not know.
     """
     message = as_outgoing(message)
-    if isinstance(message, Media) and message.type is not FileType.IMAGE:
-        raise ConfigError(f"guild messages can carry images only, not a {message.type.name.lower()}")
+    _check_guild(message)
     return GuildMessageBody(
         content=_guild_content(message),
-        image=message.url if isinstance(message, Media) else UNSET,
+        embed=_embed(message),
+        ark=_ark(message),
+        image=_given(message.url if isinstance(message, Media) else None),
         markdown=_markdown(message),
         keyboard=_keyboard(message),
         message_reference=_reference(message),
         msg_id=_given(reply_to.msg_id if reply_to else None),
         event_id=_given(reply_to.event_id if reply_to else None),
     )
+
+
+_V2_ONLY = ("subscribe_id", "action_button", "stream", "feature_id", "wakeup")
+
+
+def _check_guild(message: Outgoing) -> None:
+    surplus = [name for name in _V2_ONLY if getattr(message, name) is not UNSET]
+    surplus += ["prompt_keyboard"] if message.prompt_keyboard else []
+    if surplus:
+        raise ConfigError(f"guild messages have no {', '.join(surplus)}: only groups and C2C know it")
+    if isinstance(message, Media):
+        if message.type is not FileType.IMAGE:
+            raise ConfigError(f"guild messages can carry images only, not a {message.type.name.lower()}")
+        if message.url is None and message.quote is not None:
+            raise ConfigError("in guilds an image from here cannot quote: send it by its address, or without quote=")
 
 
 def _given(value: T | None) -> T | UnsetType:
@@ -216,41 +606,93 @@ def _given(value: T | None) -> T | UnsetType:
 
 def _message_type(message: Outgoing) -> MessageType:
     match message:
-        case Text():
-            return MessageType.TEXT
         case Markdown():
             return MessageType.MARKDOWN
+        case Ark():
+            return MessageType.ARK
         case Media():
             return MessageType.MEDIA
+        case _:
+            return MessageType.TEXT
 
 
 def _v2_content(message: Outgoing) -> str | UnsetType:
     match message:
         case Text():
             return message.content
-        case Markdown():
-            return UNSET
         case Media():
             return message.text or " "  # without any content the service of 2025 refused media
+        case _:
+            return UNSET
 
 
 def _guild_content(message: Outgoing) -> str | UnsetType:
     match message:
         case Text():
             return message.content
-        case Markdown():
-            return UNSET
         case Media():
             return message.text or UNSET
+        case _:
+            return UNSET
 
 
 def _markdown(message: Outgoing) -> MessageMarkdown | UnsetType:
-    return MessageMarkdown(content=message.content) if isinstance(message, Markdown) else UNSET
+    if not isinstance(message, Markdown):
+        return UNSET
+    template = message.template_id
+    return MessageMarkdown(
+        content=message.content if template is None else UNSET,
+        template_id=template if isinstance(template, int) else UNSET,
+        custom_template_id=template if isinstance(template, str) else UNSET,
+        params=_params(message.params) if message.params else UNSET,
+        force_verify_image_resource=message.force_verify_image_resource,
+        style=message.style,
+        process_msg=message.process_msg,
+    )
+
+
+def _params(params: Mapping[str, Sequence[str]]) -> tuple[MessageMarkdownParams, ...]:
+    return tuple(MessageMarkdownParams(key=key, values=tuple(values)) for key, values in params.items())
+
+
+def _ark(message: Outgoing) -> ArkBody | UnsetType:
+    if not isinstance(message, Ark):
+        return UNSET
+    return ArkBody(template_id=message.template_id, kv=tuple(_ark_kv(*item) for item in message.values.items()))
+
+
+def _ark_kv(key: str, value: str | Sequence[Mapping[str, str]]) -> ArkKvBody:
+    if isinstance(value, str):
+        return ArkKvBody(key=key, value=value)
+    lines = (tuple(ArkObjKvBody(key=name, value=text) for name, text in line.items()) for line in value)
+    return ArkKvBody(key=key, obj=tuple(ArkObjBody(obj_kv=line) for line in lines))
+
+
+def _embed(message: Outgoing) -> EmbedBody | UnsetType:
+    if not isinstance(message, Embed):
+        return UNSET
+    return EmbedBody(
+        title=message.title,
+        prompt=message.prompt,
+        description=message.description,
+        thumbnail=EmbedThumbnailBody(url=message.thumbnail) if isinstance(message.thumbnail, str) else UNSET,
+        fields=tuple(_embed_field(field) for field in message.fields) or UNSET,
+    )
+
+
+def _embed_field(field: str | tuple[str, str]) -> EmbedFieldBody:
+    return EmbedFieldBody(name=field) if isinstance(field, str) else EmbedFieldBody(name=field[0], value=field[1])
 
 
 def _keyboard(message: Outgoing) -> MessageKeyboard | UnsetType:
     return message.keyboard.wire if isinstance(message, Markdown) and message.keyboard else UNSET
 
 
+def _prompt_keyboard(message: Outgoing) -> PromptKeyboard | UnsetType:
+    return PromptKeyboard(keyboard=message.prompt_keyboard.wire) if message.prompt_keyboard else UNSET
+
+
 def _reference(message: Outgoing) -> MessageReference | UnsetType:
-    return UNSET if message.quote is None else MessageReference(message_id=message.quote)
+    if message.quote is None:
+        return UNSET
+    return MessageReference(message_id=message.quote, ignore_get_message_error=message.ignore_missing_quote)

@@ -1,13 +1,16 @@
-"""Where a message goes and what it answers.
+"""Where a message goes and what it answers, and both kept for later.
 
-Owns the addresses only; the paths behind them are in `api.routes`.
+Owns the addresses and the platform's reply windows; the paths behind them are in `api.routes`.
 """
 
+from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 from msgspec import Struct
 
-from ..errors import ConfigError
+from ..codec import decoder, encode
+from ..errors import ConfigError, DecodeError
 
 
 class Scene(StrEnum):
@@ -19,7 +22,33 @@ class Scene(StrEnum):
     DMS = "dms"
 
 
-class Target(Struct, frozen=True):
+REPLY_WINDOWS = {Scene.GROUP: 300.0, Scene.C2C: 3600.0, Scene.CHANNEL: 300.0, Scene.DMS: 300.0}
+"""Seconds in which a message or an event can be answered.  Source: server-inter/message/overview"""
+
+REPLY_LIMITS = {Scene.GROUP: 5, Scene.C2C: 4}
+"""Answers to one message, where they are limited.  Source: server-inter/message/overview"""
+
+TICKET_NUMBERS = 64
+"""How many msg_seq a ticket reserves; no window allows nearly so many answers."""
+
+
+class _Kept(Struct, frozen=True):
+    """Something that can be stored as JSON."""
+
+    def to_json(self) -> str:
+        """Return it as JSON text, for a file, a database or a queue."""
+        return encode(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Return what `to_json` wrote.  Raises: ConfigError for anything else."""
+        try:
+            return decoder(cls)(text.encode() if isinstance(text, str) else text)
+        except DecodeError as error:
+            raise ConfigError(f"this JSON is no {cls.__name__}: {error}") from None
+
+
+class Target(_Kept, frozen=True):
     """A conversation. `id`: a group_openid, user_openid, channel id, or the guild id of a private chat.
 
     Raises: ConfigError when `id` is empty.
@@ -49,3 +78,22 @@ class ReplyTo(Struct, frozen=True):
     def __post_init__(self) -> None:
         if bool(self.msg_id) == bool(self.event_id):
             raise ConfigError("ReplyTo needs exactly one of msg_id and event_id, and it must not be empty")
+
+    @property
+    def reference(self) -> str:
+        """The id of what is answered, whichever it is."""
+        return self.msg_id or self.event_id or ""
+
+
+class Ticket(_Kept, frozen=True, kw_only=True):
+    """The right to answer one message or event later, also from another process: `api.reply(ticket, ...)`.
+
+    Made by `ctx.ticket()`, stored by `to_json`. `first` begins the block of msg_seq that is this ticket's own, so
+    it is to be used in one process; each process gets a ticket of its own. `deadline` is when the reply window
+    closes.
+    """
+
+    target: Target
+    reply_to: ReplyTo
+    first: int
+    deadline: datetime

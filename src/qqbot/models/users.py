@@ -3,7 +3,10 @@
 Owns what a message or an answer says about its author; lists of members belong elsewhere.
 """
 
-from .base import UNSET, Aware, Body, Model, UnsetType
+from ..errors import ConfigError
+from .base import UNSET, Aware, Body, Id, Model, UnsetType
+
+MOST_CALLBACK_DATA = 32  # characters
 
 
 class Account(Model, frozen=True, kw_only=True):
@@ -47,19 +50,40 @@ class V2User(Account, frozen=True, kw_only=True):
         return self.user_openid or self.member_openid or self.id
 
 
-class Member(Model, frozen=True, kw_only=True):
+class Membership(Model, frozen=True, kw_only=True):
+    """What a guild says of a user who belongs to it. `roles` are ids."""
+
+    nick: str = ""
+    roles: tuple[str, ...] = ()
+    joined_at: Aware | None = None
+
+
+class Member(Membership, frozen=True, kw_only=True):
     """A guild user as a member of one guild; in messages only part of it.
 
     Source: server-inter/channel/role/member/model
     """
 
     user: User | None = None
-    nick: str = ""
-    roles: tuple[str, ...] = ()
-    joined_at: Aware | None = None
     deaf: bool = False
     mute: bool = False
     pending: bool = False
+
+
+class MemberWithGuildID(Membership, frozen=True, kw_only=True):
+    """Somebody who joined or left a guild, or was changed in it, by the user `op_user_id`.
+
+    Raises: ValueError when it names no user.
+    Source: server-inter/channel/role/guild_member
+    """
+
+    guild_id: Id
+    user: User
+    op_user_id: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.user.id:
+            raise ValueError("the member names no user")
 
 
 class GroupMention(Model, frozen=True, kw_only=True):
@@ -85,6 +109,23 @@ class FriendAuthor(Model, frozen=True, kw_only=True):
 
 
 class ShareLinkBody(Body, frozen=True, kw_only=True):
-    """Asks for a link to the bot.  Source: autogen/api/v2_generate_url_link.post"""
+    """Asks for a link to the bot, with data of at most 32 characters.
+
+    Raises: ConfigError for more.
+    Source: autogen/api/v2_generate_url_link.post
+    """
 
     callback_data: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.callback_data is not UNSET and len(self.callback_data) > MOST_CALLBACK_DATA:
+            raise ConfigError(
+                f"callback_data has {len(self.callback_data)} characters, {MOST_CALLBACK_DATA} are allowed"
+            )
+
+
+class EnterAIO(Model, frozen=True, kw_only=True):
+    """A user opened the chat with the bot. Experimental: seen in one source only.  Source: botgo dto/enter_aio"""
+
+    user_openid: str = ""
+    from_source: str = ""

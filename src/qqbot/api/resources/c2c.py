@@ -2,16 +2,24 @@
 
 from functools import partial
 
-from ...models.media import MediaUploadResult
+from msgspec import UNSET, UnsetType
+
+from ...models.alternatives import CompleteUploadBody, InputNotifyBody
+from ...models.media import MediaUploadResult, UploadPartBody, UploadPrepareBody, UploadPrepareResult
 from ...models.messages import MessageSendResult
-from ...models.outgoing import Media, Message
-from ...models.targets import ReplyTo
+from ...models.outgoing import Media, Message, V2MessageBody, typing_body
+from ...models.streams import StreamMessageBody, StreamMessageResult
+from ...models.targets import ReplyTo, Scene
 from .. import routes
-from .base import Conversations, upload_body
+from ..streams import C2CStream
+from ..uploads import Steps
+from .conversations import Conversations
 
 
 class C2C(Conversations):
     """Messages to single users (v2)."""
+
+    scene = Scene.C2C
 
     async def send_message(
         self, user_openid: str, message: Message, *, reply_to: ReplyTo | None = None, timeout: float | None = None
@@ -26,10 +34,40 @@ class C2C(Conversations):
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: autogen/api/v2_users_user_openid_messages.post
         """
-        send = partial(self._call, routes.SEND_C2C_MESSAGE, user_openid)
+        send = partial(self._post, user_openid)
         return await self._send(send, partial(self.upload_media, user_openid), message, reply_to, timeout)
 
-    async def delete_message(self, user_openid: str, message_id: str, *, timeout: float | None = None) -> None:
+    async def _post(self, user_openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
+        return await self._call(routes.SEND_C2C_MESSAGE, user_openid, body=body, timeout=timeout)
+
+    async def typing(
+        self, user_openid: str, reply_to: ReplyTo, *, seconds: int = 10, timeout: float | None = None
+    ) -> None:
+        """Show that the bot is typing, for 1 to 60 seconds or until its next message.
+
+        It belongs to a message or event of the user, and takes a msg_seq like a reply.
+
+        Raises: ConfigError for other `seconds`, ReplyWindowExpired, RateLimited (`retry_after`, seconds).
+        Source: autogen/api/v2_users_user_openid_messages.post
+        """
+        await self._post(user_openid, body=typing_body(seconds, self._with_number(reply_to)), timeout=timeout)
+
+    async def send_stream_message(
+        self, user_openid: str, fragment: StreamMessageBody, *, timeout: float | None = None
+    ) -> StreamMessageResult:
+        """Send one fragment of a streamed message; `ctx.stream()` and `stream` do all of it.
+
+        Raises: RateLimited (`retry_after`, seconds), ContentRejected when the text does not begin with what was
+        shown, ReplyWindowExpired, Timeout.
+        Source: autogen/api/v2_users_user_openid_stream_messages.post
+        """
+        return await self._call(routes.SEND_C2C_STREAM_MESSAGE, user_openid, body=fragment, timeout=timeout)
+
+    def stream(self, user_openid: str, reply_to: ReplyTo, *, markdown: bool = True) -> C2CStream:
+        """Return an answer to be written bit by bit: `async with api.c2c.stream(...) as s: await s.write("...")`."""
+        return C2CStream(partial(self.send_stream_message, user_openid), self._with_number(reply_to), markdown=markdown)
+
+    async def recall(self, user_openid: str, message_id: str, *, timeout: float | None = None) -> None:
         """Recall one of the bot's own messages of the last 2 minutes.
 
         Raises: PermissionMissing when it is too late or somebody else's, NotFound.
@@ -38,9 +76,67 @@ class C2C(Conversations):
         await self._call(routes.DELETE_C2C_MESSAGE, user_openid, message_id, timeout=timeout)
 
     async def upload_media(self, user_openid: str, media: Media, *, timeout: float | None = None) -> MediaUploadResult:
-        """Have the platform fetch a file for this user, to be sent later; 120 s are allowed by default.
+        """Upload a file for this user, to be sent later; the same bytes are not uploaded again within their ttl.
 
-        Raises: MediaError when the platform cannot fetch or convert it, QuotaExceeded.
+        An address is fetched by the platform (120 s by default); up to 5 MiB go up in one body, more in parts.
+        `timeout` (seconds) covers all of it.
+
+        Raises: ConfigError when the file is missing, empty, too large or of the wrong kind; MediaError when the
+        platform cannot fetch, convert or store it; QuotaExceeded; Timeout.
         Source: autogen/api/v2_users_user_openid_files.post
         """
-        return await self._call(routes.UPLOAD_C2C_MEDIA, user_openid, body=upload_body(media), timeout=timeout)
+        steps = Steps(
+            store=partial(self._call, routes.UPLOAD_C2C_MEDIA, user_openid),
+            prepare=partial(self.prepare_upload, user_openid),
+            finish_part=partial(self.finish_upload_part, user_openid),
+        )
+        return await self._uploads.upload(self.scene, media, steps, timeout)
+
+    async def prepare_upload(
+        self, user_openid: str, body: UploadPrepareBody, *, timeout: float | None = None
+    ) -> UploadPrepareResult:
+        """Announce an upload in parts and return its plan; `upload_media` does all of it.
+
+        Raises: QuotaExceeded when the day's volume is used up (40093002), MediaError.
+        Source: autogen/api/v2_users_user_id_upload_prepare.post
+        """
+        return await self._call(routes.PREPARE_C2C_UPLOAD, user_openid, body=body, timeout=timeout)
+
+    async def finish_upload_part(self, user_openid: str, body: UploadPartBody, *, timeout: float | None = None) -> None:
+        """Say that the bytes of a part were put; `upload_media` does all of it.
+
+        Raises: MediaError (40093001) while the part is not there yet: say it again; QuotaExceeded (40093002).
+        Source: autogen/api/v2_users_user_id_upload_part_finish.post
+        """
+        await self._call(routes.FINISH_C2C_UPLOAD_PART, user_openid, body=body, timeout=timeout)
+
+    async def input_notify_alt(
+        self,
+        user_openid: str,
+        *,
+        msg_id: str | UnsetType = UNSET,
+        input_second: int | UnsetType = UNSET,
+        timeout: float | None = None,
+    ) -> None:
+        """Show that the bot is typing, for 1 to 60 seconds. Deprecated: a send with msg_type 6 replaces it.
+
+        Experimental: seen in one source only.
+
+        Raises: NotFound; ConfigError for an empty id or seconds out of range.
+        Source: @alemonjs/qq-bot
+        """
+        body = InputNotifyBody(msg_id=msg_id, input_second=input_second)
+        await self._call(routes.SEND_C2C_INPUT_NOTIFY_ALT, user_openid, body=body, timeout=timeout)
+
+    async def complete_upload_alt(
+        self, user_openid: str, upload_id: str, *, timeout: float | None = None
+    ) -> MediaUploadResult:
+        """Join the parts of an upload. Deprecated: `upload_media` replaces it.
+
+        Experimental: seen in one source only.
+
+        Raises: MediaError, NotFound; ConfigError for an empty id.
+        Source: @alemonjs/qq-bot
+        """
+        body = CompleteUploadBody(upload_id=upload_id)
+        return await self._call(routes.COMPLETE_C2C_UPLOAD_ALT, user_openid, body=body, timeout=timeout)

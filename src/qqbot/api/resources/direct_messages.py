@@ -3,10 +3,11 @@
 from ...models.guilds import DMS, CreateDMSBody
 from ...models.messages import Message
 from ...models.outgoing import Message as Sent
-from ...models.outgoing import guild_body
+from ...models.setting_guides import DMSSettingGuideBody, GuildToSet
 from ...models.targets import ReplyTo
 from .. import routes
 from .base import Resource
+from .conversations import guild_message
 
 
 class DirectMessages(Resource):
@@ -30,15 +31,25 @@ class DirectMessages(Resource):
         PermissionMissing, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: server-inter/message/dms/post_dms_messages
         """
-        return await self._call(routes.SEND_DMS, guild_id, body=guild_body(message, reply_to), timeout=timeout)
+        body = await guild_message(message, reply_to)
+        return await self._call(routes.SEND_DMS, guild_id, body=body, timeout=timeout)
 
-    async def delete_message(
-        self, guild_id: str, message_id: str, *, hidetip: bool = False, timeout: float | None = None
+    async def recall(
+        self, guild_id: str, message_id: str, *, hide_tip: bool | None = None, timeout: float | None = None
     ) -> None:
-        """Recall one of the bot's own messages, with `hidetip` without the grey notice.
+        """Recall one of the bot's own messages, with `hide_tip` without the grey notice. Private bots only.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/message/dms/delete_dms
         """
-        query = {"hidetip": hidetip or None}
+        query = {"hidetip": hide_tip}
         await self._call(routes.DELETE_DMS, guild_id, message_id, query=query, timeout=timeout)
+
+    async def setting_guide(self, guild_id: str, settings_of: str, *, timeout: float | None = None) -> Message:
+        """Send a way to the bot's settings in the guild `settings_of`. Experimental: seen in one source only.
+
+        Raises: PermissionMissing, QuotaExceeded, ApiError; ConfigError for an empty id.
+        Source: botgo openapi/v1/setting_guide.go, no page
+        """
+        body = DMSSettingGuideBody(setting_guide=GuildToSet(guild_id=settings_of))
+        return await self._call(routes.SEND_DMS_SETTING_GUIDE, guild_id, body=body, timeout=timeout)

@@ -1,18 +1,30 @@
 """QQ groups: messages, media, and who is in them."""
 
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 
-from ...models.media import MediaUploadResult
+from msgspec import UNSET, UnsetType
+
+from ...models.group_members import BatchRemoveBody, BatchRemoveResult, GroupMembersLegacyBody, GroupMembersLegacyPage
+from ...models.media import MediaUploadResult, UploadPartBody, UploadPrepareBody, UploadPrepareResult
 from ...models.members import GroupBotState, GroupInfo, GroupMember, GroupMembersPage
 from ...models.messages import MessageSendResult
 from ...models.outgoing import Media, Message
-from ...models.targets import ReplyTo
+from ...models.targets import ReplyTo, Scene
 from .. import routes
-from .base import Conversations, upload_body
+from ..uploads import Steps
+from .base import check_range
+from .conversations import Conversations
+from .cursors import pages
+
+MOST_LEGACY_MEMBERS = 500
+"""Members of one page of the older list."""
 
 
 class Groups(Conversations):
     """QQ groups (v2). What is not about messages needs a right by invitation."""
+
+    scene = Scene.GROUP
 
     async def send_message(
         self, group_openid: str, message: Message, *, reply_to: ReplyTo | None = None, timeout: float | None = None
@@ -30,7 +42,7 @@ class Groups(Conversations):
         send = partial(self._call, routes.SEND_GROUP_MESSAGE, group_openid)
         return await self._send(send, partial(self.upload_media, group_openid), message, reply_to, timeout)
 
-    async def delete_message(self, group_openid: str, message_id: str, *, timeout: float | None = None) -> None:
+    async def recall(self, group_openid: str, message_id: str, *, timeout: float | None = None) -> None:
         """Recall a message: the bot's own for 2 minutes; as an administrator also those of members.
 
         Raises: PermissionMissing when it is too late or somebody else's, NotFound.
@@ -39,12 +51,41 @@ class Groups(Conversations):
         await self._call(routes.DELETE_GROUP_MESSAGE, group_openid, message_id, timeout=timeout)
 
     async def upload_media(self, group_openid: str, media: Media, *, timeout: float | None = None) -> MediaUploadResult:
-        """Have the platform fetch a file for this group, to be sent later; 120 s are allowed by default.
+        """Upload a file for this group, to be sent later; the same bytes are not uploaded again within their ttl.
 
-        Raises: MediaError when the platform cannot fetch or convert it, QuotaExceeded.
+        An address is fetched by the platform (120 s by default); up to 5 MiB go up in one body, more in parts.
+        `timeout` (seconds) covers all of it.
+
+        Raises: ConfigError when the file is missing, empty, too large or of the wrong kind; MediaError when the
+        platform cannot fetch, convert or store it; QuotaExceeded; Timeout.
         Source: autogen/api/v2_groups_group_openid_files.post
         """
-        return await self._call(routes.UPLOAD_GROUP_MEDIA, group_openid, body=upload_body(media), timeout=timeout)
+        steps = Steps(
+            store=partial(self._call, routes.UPLOAD_GROUP_MEDIA, group_openid),
+            prepare=partial(self.prepare_upload, group_openid),
+            finish_part=partial(self.finish_upload_part, group_openid),
+        )
+        return await self._uploads.upload(self.scene, media, steps, timeout)
+
+    async def prepare_upload(
+        self, group_openid: str, body: UploadPrepareBody, *, timeout: float | None = None
+    ) -> UploadPrepareResult:
+        """Announce an upload in parts and return its plan; `upload_media` does all of it.
+
+        Raises: QuotaExceeded when the day's volume is used up (40093002), MediaError.
+        Source: autogen/api/v2_groups_group_id_upload_prepare.post
+        """
+        return await self._call(routes.PREPARE_GROUP_UPLOAD, group_openid, body=body, timeout=timeout)
+
+    async def finish_upload_part(
+        self, group_openid: str, body: UploadPartBody, *, timeout: float | None = None
+    ) -> None:
+        """Say that the bytes of a part were put; `upload_media` does all of it.
+
+        Raises: MediaError (40093001) while the part is not there yet: say it again; QuotaExceeded (40093002).
+        Source: autogen/api/v2_groups_group_id_upload_part_finish.post
+        """
+        await self._call(routes.FINISH_GROUP_UPLOAD_PART, group_openid, body=body, timeout=timeout)
 
     async def info(self, group_openid: str, *, timeout: float | None = None) -> GroupInfo:
         """Return a group's name, introduction and size.
@@ -78,3 +119,46 @@ class Groups(Conversations):
         Source: autogen/api/v2_groups_group_openid_members_member_openid.get
         """
         return await self._call(routes.GET_GROUP_MEMBER, group_openid, member_openid, timeout=timeout)
+
+    async def iter_members(self, group_openid: str, *, timeout: float | None = None) -> AsyncIterator[GroupMember]:
+        """Yield all members of a group; `timeout` (seconds) is for each page.
+
+        Raises: as `members`.
+        """
+        async for page in pages(lambda cursor: self.members(group_openid, cursor=cursor, timeout=timeout)):
+            for member in page.members:
+                yield member
+
+    async def members_legacy(
+        self,
+        group_openid: str,
+        *,
+        start_index: int = 0,
+        limit: int = MOST_LEGACY_MEMBERS,
+        timeout: float | None = None,
+    ) -> GroupMembersLegacyPage:
+        """Return at most `limit` (1 to 500) members, from `start_index`. Deprecated: `members` replaces it.
+
+        Raises: PermissionMissing without the right to ask, NotFound; ConfigError for a number out of range.
+        Source: server-inter/group/manage
+        """
+        check_range("limit", limit, 1, MOST_LEGACY_MEMBERS)
+        check_range("start_index", start_index, 0, 2**32 - 1)
+        body = GroupMembersLegacyBody(limit=limit, start_index=start_index)
+        return await self._call(routes.LIST_GROUP_MEMBERS_LEGACY, group_openid, body=body, timeout=timeout)
+
+    async def remove_members(
+        self,
+        group_openid: str,
+        member_openids: Iterable[str],
+        *,
+        add_to_blacklist: bool | UnsetType = UNSET,
+        timeout: float | None = None,
+    ) -> BatchRemoveResult:
+        """Remove 1 to 20 members, with `add_to_blacklist` for good; the answer names whom the blacklist did not take.
+
+        Raises: PermissionMissing without the right, NotFound; ConfigError for too many or empty ids.
+        Source: autogen/api/v2_groups_group_openid_batch_remove_members.post
+        """
+        body = BatchRemoveBody(member_openids=tuple(member_openids), add_to_member_blacklist=add_to_blacklist)
+        return await self._call(routes.BATCH_REMOVE_GROUP_MEMBERS, group_openid, body=body, timeout=timeout)

@@ -53,10 +53,11 @@ def list_my_guilds(platform: Platform, call: Call) -> object:
         guilds = [guild for guild in reversed(guilds) if int(guild.id) < before]
     elif after := number_of(call.query.get("after", "")):
         guilds = [guild for guild in guilds if int(guild.id) > after]
-    return [_guild(guild) for guild in guilds[: limit_of(call, 100, 100)]]
+    return [guild_document(guild) for guild in guilds[: limit_of(call, 100, 100)]]
 
 
-def _guild(guild: Guild) -> JsonObject:
+def guild_document(guild: Guild) -> JsonObject:
+    """Return a guild as the platform shows one."""
     members = {name for channel in guild.channels.values() for name in channel.people}
     return {
         "id": guild.id,
@@ -73,8 +74,7 @@ def _guild(guild: Guild) -> JsonObject:
 
 def create_dms(platform: Platform, call: Call) -> object:
     """Source: server-inter/message/dms/post_dms."""
-    guild_id = text_of(call.body, "source_guild_id")
-    guild = next((guild for guild in platform.world.guilds.values() if guild.id == guild_id), None)
+    guild = platform.world.find_guild(text_of(call.body, "source_guild_id"))
     if guild is None:
         raise Refusal(10004, "guild unknown")
     name = platform.world.find_recipient(text_of(call.body, "recipient_id"))

@@ -84,6 +84,12 @@ def _check_parts(body: JsonObject, domains: set[str], *, too_long: int, link: in
         _check_keyboard(object_of(body, "keyboard"), keyboard)
 
 
+def check_links(text: str, domains: set[str]) -> None:
+    """Check the links in the text of a streamed message.  Raises: Refusal."""
+    if host := _foreign_host(text, domains):
+        raise Refusal(40054010, f"the URL of {host} is not registered for this bot")
+
+
 def _foreign_host(text: str, domains: set[str]) -> str | None:
     visible = _IMAGE.sub("", text)
     hosts = [*_PLAIN_LINK.findall(visible), *_LINK.findall(visible)]

@@ -38,7 +38,7 @@ def get_group_bot_state(platform: Platform, call: Call) -> object:
         "joined_at": platform.clock.timestamp(),
         "allow_proactive_msg": True,
         "recv_msg_setting": "all",
-        "member_role": "member",
+        "member_role": group.bot_role,
     }
 
 

@@ -36,6 +36,7 @@ class CallRecord(TypedDict):
     time: str
     method: str
     path: str
+    query: str
     status: int
     code: int
     request: str
@@ -94,13 +95,25 @@ class Journal:
         self.frames.append(record)
         self.publish("frames", lambda: record)
 
-    def call(self, method: str, path: str, *, status: int, code: int, request: str, answer: str, trace_id: str) -> None:
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        *,
+        status: int,
+        code: int,
+        request: str,
+        answer: str,
+        trace_id: str,
+    ) -> None:
         """Record one call."""
         record = CallRecord(
             n=next(self._numbers),
             time=self._clock.timestamp(),
             method=method,
             path=path,
+            query=query,
             status=status,
             code=code,
             request=request,

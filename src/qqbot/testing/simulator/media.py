@@ -3,12 +3,15 @@
 Fetches nothing: a URL is taken as it is. Source: server-inter/message/rich-media.
 """
 
+import base64
+import binascii
 import secrets
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from .clock import Clock
 from .refusal import Refusal
+from .uploads import UploadBook
 from .wire import JsonObject, text_of
 from .world import Scene
 
@@ -32,6 +35,7 @@ class MediaDesk:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.uploads = UploadBook()
         self._uploads: dict[str, Upload] = {}
 
     def upload(self, scene: Scene, body: JsonObject) -> JsonObject:
@@ -40,11 +44,14 @@ class MediaDesk:
         url = text_of(body, "url")
         if kind is None:
             raise Refusal(850019, "file_type is none of 1, 2, 3 and 4")
-        if not url and not body.get("file_data"):
-            raise Refusal(850026, "there is neither a url nor file_data")
+        upload_id = text_of(body, "upload_id")
+        if not url and not upload_id and not body.get("file_data"):
+            raise Refusal(850026, "there is neither a url nor file_data nor an upload_id")
         if url and not _downloadable(url):
             raise Refusal(850026, "the source URL could not be downloaded")
-        name = text_of(body, "file_name") or unquote(urlsplit(url).path.rpartition("/")[2])
+        _check_data(text_of(body, "file_data"))
+        stored = self.uploads.close(scene, upload_id) if upload_id else ""
+        name = text_of(body, "file_name") or stored or unquote(urlsplit(url).path.rpartition("/")[2])
         file_info = secrets.token_urlsafe(48)
         media: JsonObject = {"kind": kind, "url": url or None, "name": name or None}
         self._uploads[file_info] = Upload(scene, self._clock.now() + TTL, media)
@@ -58,6 +65,13 @@ class MediaDesk:
         if upload.ends < self._clock.now():
             raise Refusal(304080, "file_info is invalid: its ttl is over")
         return upload.document
+
+
+def _check_data(data: str) -> None:
+    try:
+        base64.b64decode(data, validate=True)
+    except binascii.Error:
+        raise Refusal(850026, "file_data is no base64") from None
 
 
 def _integer(value: object) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .actions import QUIET, TIMEOUT, Actions
 from .exchanges import Exchange
 from .wire import JsonObject
-from .world import Conversation, Message, Person, World
+from .world import Conversation, Guild, Message, Person, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,41 @@ class Place:
         """The guild of a channel; '' for a group."""
         return self._conversation.guild_id
 
+    @property
+    def bot_is_admin(self) -> bool:
+        """Whether the bot is an administrator of a group, which it is not at first."""
+        return self._conversation.bot_role != "member"
+
+    @bot_is_admin.setter
+    def bot_is_admin(self, value: bool) -> None:
+        self._conversation.bot_role = "admin" if value else "member"
+
     def member(self, name: str, *, role: str | None = None) -> "Member":
         """Return the member of this name, who joins if need be; `role`: member, admin or owner."""
         person = self._world.person(self._conversation, name)
         person.role = role or person.role
         return Member(person, self._conversation, self._actions)
+
+
+class GuildPlace:
+    """A guild, and what the bot may do there."""
+
+    def __init__(self, guild: Guild) -> None:
+        self._guild = guild
+
+    @property
+    def id(self) -> str:
+        """The guild id."""
+        return self._guild.id
+
+    @property
+    def bot_is_admin(self) -> bool:
+        """Whether the bot is an administrator, as it is at first."""
+        return self._guild.bot_is_admin
+
+    @bot_is_admin.setter
+    def bot_is_admin(self, value: bool) -> None:
+        self._guild.bot_is_admin = value
 
 
 class Member:

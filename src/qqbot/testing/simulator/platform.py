@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from . import identity, wire
+from .audits import AuditDesk
+from .bot_book import BotBook
 from .budget import CallLimit, IdentifyBudget
 from .clock import Clock
 from .exchanges import Exchanges
 from .gateway import Gateway
+from .group_book import GroupBook
+from .guild_book import GuildBook
 from .journal import Journal
 from .media import MediaDesk
 from .passive import PassiveBook
+from .streaming import StreamBook
 from .tables import Tables
 from .tokens import TokenDesk
 from .wire import JsonObject
@@ -65,7 +70,12 @@ class Platform:
         self.world = World(settings.app_id, self.clock, self.journal)
         self.passive = PassiveBook(self.clock)
         self.media = MediaDesk(self.clock)
+        self.streams = StreamBook()
+        self.audits = AuditDesk()
         self.exchanges = Exchanges()
+        self.guild_book = GuildBook(self.clock)
+        self.group_book = GroupBook()
+        self.bot_book = BotBook()
         self.clicks: dict[str, Click] = {}
         self.gateway_calls = CallLimit(self.clock, per_minute=settings.gateway_per_minute, burst=settings.gateway_burst)
         self.budget = IdentifyBudget(
@@ -90,6 +100,11 @@ class Platform:
         """Whether the bot has the rights of a private bot."""
         return self.settings.profile == "private"
 
+    @property
+    def http_base(self) -> str:
+        """The address of the platform's HTTP side, without a path."""
+        return self.gateway_url.replace("ws://", "http://").rpartition("/")[0]
+
     def bot_user(self) -> JsonObject:
         """Return the bot as READY shows it."""
         return {"id": self.world.bot_id, "username": BOT_NAME, "bot": True, "status": 1}
@@ -104,6 +119,7 @@ class Platform:
         """
         event_id = event_id or identity.event_id(kind)
         text = wire.check(body)
+        self.group_book.note(kind, body)
         place = self.passive.note(kind, event_id, body)
         if place is not None:
             self.world.adopt(*place)

@@ -10,16 +10,22 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from . import accounts, channel_messages, groups, identity, interactions, schema, sending, wire
+from . import accounts, channel_messages, groups, identity, interactions, schema, sending, streams, wire
 from .calls import Call, Endpoint
 from .faults import HttpFault
+from .group_endpoints import BOT_ENDPOINTS, GROUP_ENDPOINTS
+from .guild_endpoints import GUILD_ENDPOINTS
 from .platform import Platform
 from .refusal import Refusal
 from .tables import Endpoint as Row
+from .uploads import STORE_PATH
 from .wire import JsonObject
 
 TRACE_HEADER = "X-Tps-trace-ID"
 TOKEN_PATH = "/app/getAppAccessToken"
+BODY_LIMIT = 32 << 20
+"""Bytes of a call's body; the control API takes less."""
+
 _SHOWN = 16384  # characters of a request or an answer that the journal keeps
 
 _TOO_LARGE = "<html><head><title>413 Request Entity Too Large</title></head></html>"
@@ -42,6 +48,11 @@ _ENDPOINTS: Mapping[str, Endpoint] = {
         sending.send_c2c_message,
         sending.upload_group_media,
         sending.upload_c2c_media,
+        sending.prepare_group_upload,
+        sending.prepare_c2c_upload,
+        sending.finish_group_upload_part,
+        sending.finish_c2c_upload_part,
+        streams.send_c2c_stream_message,
         sending.delete_group_message,
         sending.delete_c2c_message,
         sending.send_channel_message,
@@ -52,6 +63,9 @@ _ENDPOINTS: Mapping[str, Endpoint] = {
         channel_messages.list_channel_messages,
         channel_messages.modify_channel_message,
         interactions.ack_interaction,
+        *GUILD_ENDPOINTS,
+        *GROUP_ENDPOINTS,
+        *BOT_ENDPOINTS,
     )
 }
 
@@ -75,6 +89,7 @@ class RestFront:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Serve one call."""
+        request = request.clone(client_max_size=BODY_LIMIT)
         trace_id = identity.trace_id()
         raw = await _body(request)
         fault = self._platform.gateway.faults.take_http(request.method, request.path)
@@ -84,6 +99,8 @@ class RestFront:
             answer = _faulty(fault, fault.status, trace_id)
         elif raw is None:
             answer = Answer(413, _TOO_LARGE, 413, "text/html")
+        elif request.path.startswith(STORE_PATH):
+            answer = self._store(request, raw)
         elif request.path == TOKEN_PATH:
             answer = self._token(request, raw)
         else:
@@ -106,13 +123,24 @@ class RestFront:
         code = document.get("code")
         return Answer(200, wire.dump(document), code if wire.is_integer(code) else 0)
 
+    def _store(self, request: web.Request, raw: bytes) -> Answer:
+        status, word = self._platform.media.uploads.put(
+            request.path,
+            request.query.get("sign", ""),
+            raw,
+            length="Content-Length" in request.headers,
+            authorized="Authorization" in request.headers,
+        )
+        return Answer(status, word, status if status >= 400 else 0, "application/xml")
+
     async def _serve(self, request: web.Request, raw: bytes, trace_id: str) -> Answer:
         try:
             row, params = self._route(request)
             self._authorize(request, row)
-            body = await self._checked_body(request, raw, row)
-            call = Call(params, dict(request.query), body)
-            document = self._endpoint(row)(self._platform, call)
+            body = await _known_body(request, raw, row)
+            row = self._platform.tables.variant(row, body)
+            call = Call(params, dict(request.query), schema.check(body, row.body, self._platform.tables))
+            document = _ENDPOINTS[row.name](self._platform, call)
         except Refusal as refusal:
             return Answer(refusal.status, wire.dump(refusal.document(trace_id)), refusal.code)
         return Answer(204, "") if document is None else Answer(200, wire.dump(document))
@@ -138,22 +166,6 @@ class RestFront:
         if row.private and not self._platform.is_private:
             raise Refusal(11253, "the bot has no right to this interface")
 
-    async def _checked_body(self, request: web.Request, raw: bytes, row: Row) -> JsonObject:
-        if not row.body:
-            return {}
-        if request.content_type == "multipart/form-data":
-            body = await _form(request, row)
-        else:
-            body = _json_body(raw)
-        known = wire.without_nulls(body)
-        return schema.check(known if wire.is_object(known) else {}, row.body, self._platform.tables)
-
-    def _endpoint(self, row: Row) -> Endpoint:
-        if (endpoint := _ENDPOINTS.get(row.name)) is None:
-            self._platform.journal.violation(f"not emulated: {row.name}")
-            raise Refusal(404, f"the simulator does not emulate {row.name}", status=404)
-        return endpoint
-
     def _record(self, request: web.Request, raw: bytes, answer: Answer, trace_id: str) -> None:
         shown = raw.decode(errors="replace")
         if request.path == TOKEN_PATH:
@@ -163,6 +175,7 @@ class RestFront:
         self._platform.journal.call(
             request.method,
             request.path,
+            request.query_string,
             status=answer.status,
             code=answer.code,
             request=shown[:_SHOWN],
@@ -183,6 +196,15 @@ async def _body(request: web.Request) -> bytes | None:
         return b"(cannot be decoded)"
 
 
+async def _known_body(request: web.Request, raw: bytes, row: Row) -> JsonObject:
+    """Return the body without nulls.  Raises: Refusal where it cannot be read."""
+    if not row.body:
+        return {}
+    body = await _form(request, row) if request.content_type == "multipart/form-data" else _json_body(raw)
+    known = wire.without_nulls(body)
+    return known if wire.is_object(known) else {}
+
+
 def _json_body(raw: bytes) -> JsonObject:
     try:
         return wire.parse_object(raw) if raw.strip() else {}
@@ -195,9 +217,16 @@ async def _form(request: web.Request, row: Row) -> JsonObject:
     types = {field.name: field.type for field in row.body}
     try:
         form = await request.post()
+    except ValueError:
+        raise Refusal(50035, "the form-data is invalid") from None
+    try:
         return {name: _form_value(value, types.get(name, "string")) for name, value in form.items()}
     except ValueError:
         raise Refusal(50035, "the form-data is invalid") from None
+    finally:
+        for value in form.values():
+            if isinstance(value, web.FileField):
+                value.file.close()
 
 
 def _form_value(value: object, kind: str) -> object:

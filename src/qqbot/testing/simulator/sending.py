@@ -1,6 +1,9 @@
 """Endpoints that send into a group, a C2C chat, a channel or a guild private chat, and that recall."""
 
+import asyncio
+
 from . import content, identity, payloads
+from .audits import PendingAudit, Review, new_audit_id
 from .calls import Call
 from .groups import find_group
 from .platform import Platform
@@ -19,10 +22,11 @@ def send_group_message(platform: Platform, call: Call) -> object:
 
 def send_c2c_message(platform: Platform, call: Call) -> object:
     """Source: server-inter/message/send-receive/send."""
-    return _send_v2(platform, _find_user(platform, call), call.body)
+    return _send_v2(platform, find_user(platform, call), call.body)
 
 
-def _find_user(platform: Platform, call: Call) -> Conversation:
+def find_user(platform: Platform, call: Call) -> Conversation:
+    """Return the C2C chat of a call.  Raises: Refusal 40054004."""
     chat = platform.world.find("c2c", call.params["user_openid"])
     if chat is None:
         raise Refusal(40054004, "the user is not a friend")
@@ -69,7 +73,7 @@ def upload_group_media(platform: Platform, call: Call) -> object:
 
 def upload_c2c_media(platform: Platform, call: Call) -> object:
     """Source: server-inter/message/rich-media."""
-    return _upload(platform, _find_user(platform, call), call.body)
+    return _upload(platform, find_user(platform, call), call.body)
 
 
 def _upload(platform: Platform, where: Conversation, body: JsonObject) -> object:
@@ -82,6 +86,30 @@ def _upload(platform: Platform, where: Conversation, body: JsonObject) -> object
     return result
 
 
+def prepare_group_upload(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_groups_group_id_upload_prepare.post."""
+    return _prepare(platform, find_group(platform, call), call.body)
+
+
+def prepare_c2c_upload(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_users_user_id_upload_prepare.post."""
+    return _prepare(platform, find_user(platform, call), call.body)
+
+
+def _prepare(platform: Platform, where: Conversation, body: JsonObject) -> object:
+    return platform.media.uploads.prepare(where.scene, body, platform.http_base)
+
+
+def finish_group_upload_part(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_groups_group_id_upload_part_finish.post."""
+    return platform.media.uploads.finish_part(find_group(platform, call).scene, call.body)
+
+
+def finish_c2c_upload_part(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_users_user_id_upload_part_finish.post."""
+    return platform.media.uploads.finish_part(find_user(platform, call).scene, call.body)
+
+
 def delete_group_message(platform: Platform, call: Call) -> object:
     """Source: server-inter/message/send-receive/reset."""
     return _recall_v2(platform, find_group(platform, call), call)
@@ -89,7 +117,7 @@ def delete_group_message(platform: Platform, call: Call) -> object:
 
 def delete_c2c_message(platform: Platform, call: Call) -> object:
     """Source: server-inter/message/send-receive/reset."""
-    return _recall_v2(platform, _find_user(platform, call), call)
+    return _recall_v2(platform, find_user(platform, call), call)
 
 
 def _recall_v2(platform: Platform, where: Conversation, call: Call) -> object:
@@ -115,7 +143,8 @@ def find_channel(platform: Platform, call: Call) -> Conversation:
     return channel
 
 
-def _find_dms(platform: Platform, call: Call) -> Conversation:
+def find_dms(platform: Platform, call: Call) -> Conversation:
+    """Return the private chat of a call.  Raises: Refusal 304032."""
     chat = platform.world.find("dms", call.params["guild_id"])
     if chat is None:
         raise Refusal(304032, "the private chat does not exist")
@@ -129,7 +158,7 @@ def send_channel_message(platform: Platform, call: Call) -> object:
 
 def send_dms(platform: Platform, call: Call) -> object:
     """Source: server-inter/message/dms/post_dms_messages."""
-    return _send_guild(platform, _find_dms(platform, call), call.body)
+    return _send_guild(platform, find_dms(platform, call), call.body)
 
 
 def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> object:
@@ -141,8 +170,34 @@ def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> ob
         message.kind = "media"
         message.media = {"kind": "image", "url": text_of(body, "image") or None, "name": None}
     message.guild = payloads.bot_message(platform.world, message, body)
+    if (review := platform.audits.next()) is not None:
+        raise _reviewed(platform, message, review, _reference(body))
     platform.take(message, _reference(body))
     return message.guild
+
+
+def _reviewed(platform: Platform, message: Message, review: Review, reference: str) -> PendingAudit:
+    """Tell the verdict in its time; return what the send is answered with."""
+    audit_id, where = new_audit_id(), message.conversation
+
+    def tell() -> None:
+        verdict: JsonObject = {
+            "audit_id": audit_id,
+            "guild_id": where.guild_id,
+            "channel_id": where.channel_id,
+            "audit_time": platform.clock.timestamp(),
+            "create_time": message.time,
+        }
+        if review.passes:
+            platform.take(message, reference)
+            verdict["message_id"] = message.id
+        platform.push(review.event, verdict)
+
+    if review.overtakes:
+        tell()
+    else:
+        asyncio.get_running_loop().call_later(review.delay, tell)
+    return PendingAudit(audit_id)
 
 
 def delete_channel_message(platform: Platform, call: Call) -> object:
@@ -152,7 +207,7 @@ def delete_channel_message(platform: Platform, call: Call) -> object:
 
 def delete_dms(platform: Platform, call: Call) -> object:
     """Source: server-inter/message/send-receive/reset."""
-    where = _find_dms(platform, call)
+    where = find_dms(platform, call)
     message = platform.world.message(call.params["message_id"])
     if message is not None and message.sender != "bot":
         raise Refusal(306004, "recall: no right")

@@ -11,15 +11,17 @@ from typing import Protocol, Self, TypeVar
 
 from ...config import Credentials, Endpoints
 from .actions import Actions
+from .audits import AuditDesk
 from .clock import Clock
 from .commands import Commands
 from .connection import Connection
 from .faults import Faults
 from .gateway import Identify, Resume
 from .journal import CallRecord, FrameRecord
-from .people import Member, Place, Transcript
+from .people import GuildPlace, Member, Place, Transcript
 from .platform import Platform, Profile, Settings
 from .server import HOST, Server
+from .uploads import UploadBook
 from .wire import JsonObject
 from .world import Conversation, Scene
 
@@ -52,10 +54,10 @@ B = TypeVar("B", bound=Servable)
 class Simulator:
     """The QQ Bot platform on 127.0.0.1, for one bot, while it is entered.
 
-    `port`: 0 for any free one. `profile`: `private` bots may ask for GUILD_MESSAGES and FORUMS_EVENT and recall
-    in channels. `shards`, `total` and `max_concurrency` are what /gateway/bot says; budget and pacing are enforced,
-    `identify_window` seconds wide. `heartbeat_interval` in seconds. `gateway_burst`: calls for the gateway's
-    address before two a minute are the limit.
+    `port`: 0 for any free one. `profile`: `private` bots may ask for GUILD_MESSAGES and FORUMS_EVENT, recall in
+    channels, list members, change channels and use forums. `shards`, `total` and `max_concurrency` are what
+    /gateway/bot says; budget and pacing are enforced, `identify_window` seconds wide. `heartbeat_interval` in
+    seconds. `gateway_burst`: calls for the gateway's address before two a minute are the limit.
     """
 
     def __init__(
@@ -164,6 +166,10 @@ class Simulator:
         """Return the group of this name; a new name creates it."""
         return self._place(self._platform.world.group(name))
 
+    def guild(self, name: str = "guild") -> GuildPlace:
+        """Return the guild of this name; a new name creates it."""
+        return GuildPlace(self._platform.world.guild(name))
+
     def channel(self, name: str, *, guild: str = "guild") -> Place:
         """Return the channel of this name in a guild; a new name creates it."""
         return self._place(self._platform.world.channel(name, guild))
@@ -241,6 +247,16 @@ class Simulator:
     def faults(self) -> Faults:
         """What goes wrong."""
         return self._platform.gateway.faults
+
+    @property
+    def audits(self) -> AuditDesk:
+        """Which of the next guild messages are reviewed."""
+        return self._platform.audits
+
+    @property
+    def uploads(self) -> UploadBook:
+        """How files go up in parts: block size, concurrency, volume."""
+        return self._platform.media.uploads
 
     @property
     def registered_domains(self) -> set[str]:

@@ -70,6 +70,12 @@ class Tables:
                 return endpoint, params
         return None
 
+    def variant(self, endpoint: Endpoint, body: JsonObject) -> Endpoint:
+        """Return the endpoint of this method and path whose required fields `body` has most of."""
+        same = (each for each in self.endpoints if (each.method, each.path) == (endpoint.method, endpoint.path))
+        fitting = [each for each in same if all(field.name in body for field in each.body if field.required)]
+        return max(fitting or [endpoint], key=lambda each: sum(field.required for field in each.body))
+
     def knows_path(self, raw_path: str) -> bool:
         """Whether any method is served at this path."""
         return any(endpoint.match(raw_path) is not None for endpoint in self.endpoints)

@@ -45,7 +45,7 @@ class Conversation:
     """A group, a C2C chat, a channel of a guild, or a private chat of a guild (`dms`).
 
     `id` is what the bot addresses: group_openid, user_openid, channel id, or the private chat's guild id.
-    `count`: messages so far.
+    `count`: messages so far; `bot_role`: member, admin or owner, in a group.
     """
 
     scene: Scene
@@ -55,6 +55,7 @@ class Conversation:
     channel_id: str = ""
     source_guild_id: str = ""
     count: int = 0
+    bot_role: str = "member"
     people: dict[str, Person] = field(default_factory=dict[str, Person])
 
     def person(self, id_or_name: str) -> Person | None:
@@ -64,11 +65,12 @@ class Conversation:
 
 @dataclass(slots=True)
 class Guild:
-    """A guild: a name, channels by name, and members' guild user ids by name."""
+    """A guild: a name, and channels by name. `bot_is_admin`: whether the bot may change it."""
 
     id: str
     name: str
     joined_at: str
+    bot_is_admin: bool = True
     channels: dict[str, Conversation] = field(default_factory=dict[str, Conversation])
 
 
@@ -155,6 +157,27 @@ class World:
             guild.channels[name] = channel
         return guild.channels[name]
 
+    def find_guild(self, guild_id: str) -> Guild | None:
+        """Return the guild of this id."""
+        return next((guild for guild in self.guilds.values() if guild.id == guild_id), None)
+
+    def add_channel(self, guild: Guild, name: str) -> Conversation:
+        """Make a channel, whether or not there is one of this name."""
+        if name not in guild.channels:
+            return self.channel(name, guild.name)
+        channel = self.adopt("channel", identity.snowflake("channel", identity.trace_id()), name)
+        channel.guild_id, channel.channel_id = guild.id, channel.id
+        guild.channels[channel.id] = channel
+        return channel
+
+    def remove_channel(self, channel: Conversation) -> None:
+        """Delete a channel of a guild."""
+        for guild in self.guilds.values():
+            guild.channels = {name: each for name, each in guild.channels.items() if each is not channel}
+        self._conversations.pop(("channel", channel.id), None)
+        self._named = {key: each for key, each in self._named.items() if each is not channel}
+        self.publish_conversations()
+
     def dms(self, name: str, guild_name: str = "guild") -> Conversation:
         """Return the guild private chat with the person of this name."""
         if (found := self.named("dms", name)) is not None:
@@ -211,6 +234,16 @@ class World:
         else:
             person_id = identity.snowflake("person", name)
         return self._add(conversation, Person(name, person_id))
+
+    def admit(self, group: Conversation, openid: str, name: str) -> Person:
+        """Let somebody with a known openid into a group."""
+        key = name if name and name not in group.people else openid
+        return self._add(group, Person(key, openid))
+
+    def expel(self, group: Conversation, person: Person) -> None:
+        """Remove somebody from a group."""
+        group.people.pop(person.name, None)
+        self.publish_conversations()
 
     def bot_openid(self, conversation: Conversation) -> str:
         """Return the member_openid of the bot itself in a group."""

@@ -1,0 +1,138 @@
+"""The bytes of a file that is to be sent, wherever it comes from: a path, bytes, or a stream.
+
+Owns reading and the checks that need no platform: there, not empty, not too large, of the right kind. Disks are
+read in threads, a stream is written to a temporary file first; nothing holds a whole file in memory.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import io
+import os
+import tempfile
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from ..errors import ConfigError
+from ..models.media import FORMATS, HEAD, FileType, fits
+from ..models.outgoing import Media
+
+MAX_BYTES = 200 * 1024 * 1024
+"""The platform's hard limit.  Source: autogen/api/v2_users_user_openid_files.post"""
+
+FIRST_BYTES = 10_002_432
+"""What `md5_10m` covers.  Source: autogen/api/v2_users_user_id_upload_prepare.post"""
+
+CHUNK = 256 * 1024
+
+
+class Digests(NamedTuple):
+    """Hashes of a file, hexadecimal; `md5_10m` is that of its first bytes."""
+
+    md5: str
+    sha1: str
+    md5_10m: str
+
+
+class OpenFile:
+    """A file that can be read from anywhere in it, by several tasks at once. `size` is in bytes."""
+
+    def __init__(self, file: BinaryIO, size: int, name: str | None = None) -> None:
+        self.size = size
+        self.name = name
+        self._file = file
+        self._lock = threading.Lock()
+
+    async def read(self, offset: int, count: int) -> bytes:
+        """Return up to `count` bytes from `offset`."""
+        return await asyncio.to_thread(self._read, offset, count)
+
+    def _read(self, offset: int, count: int) -> bytes:
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(count)
+
+    async def chunks(self, offset: int, count: int) -> AsyncGenerator[bytes]:
+        """Yield `count` bytes from `offset`, piece by piece.  Raises: ConfigError when the file became shorter."""
+        end = offset + count
+        while offset < end:
+            chunk = await self.read(offset, min(CHUNK, end - offset))
+            if not chunk:
+                raise ConfigError(f"{self.name or 'the file'} became shorter while it was sent")
+            offset += len(chunk)
+            yield chunk
+
+    async def digests(self) -> Digests:
+        """Return the hashes, made in one pass."""
+        md5, sha1, first = (hashlib.new(name, usedforsecurity=False) for name in ("md5", "sha1", "md5"))
+        left = FIRST_BYTES
+        async for chunk in self.chunks(0, self.size):
+            md5.update(chunk)
+            sha1.update(chunk)
+            if left > 0:
+                first.update(chunk[:left])
+                left -= len(chunk)
+        return Digests(md5.hexdigest(), sha1.hexdigest(), first.hexdigest())
+
+
+@asynccontextmanager
+async def opened(media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFile]:
+    """Open the source of `media`; at most `limit` bytes.
+
+    Raises: ConfigError when it is missing, empty, too large, or not of its kind.
+    """
+    match media.source:
+        case bytes():
+            file: BinaryIO = io.BytesIO(media.source)
+            name = None
+        case os.PathLike():
+            path = Path(media.source)
+            file, name = await asyncio.to_thread(_open, path), path.name
+        case str():
+            raise ConfigError("media that the platform fetches has no bytes here")
+        case _:
+            file, name = await _spooled(media.source, limit), None
+    try:
+        size = await asyncio.to_thread(file.seek, 0, os.SEEK_END)
+        source = OpenFile(file, size, name)
+        await _check(source, media.type, limit)
+        yield source
+    finally:
+        file.close()
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+
+
+async def _spooled(chunks: AsyncIterable[bytes], limit: int) -> BinaryIO:
+    with contextlib.ExitStack() as stack:
+        file: BinaryIO = stack.enter_context(await asyncio.to_thread(tempfile.TemporaryFile))
+        size = 0
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(size, limit)
+            await asyncio.to_thread(file.write, chunk)
+        stack.pop_all()
+        return file
+
+
+async def _check(source: OpenFile, kind: FileType, limit: int) -> None:
+    what = source.name or "the media"
+    if source.size == 0:
+        raise ConfigError(f"{what} is empty: it has 0 bytes")
+    if source.size > limit:
+        raise _too_large(source.size, limit)
+    if not fits(kind, await source.read(0, HEAD)):
+        raise ConfigError(f"{what} is no {kind.name.lower()} that the platform takes: it takes {FORMATS[kind]}")
+
+
+def _too_large(size: int, limit: int) -> ConfigError:
+    return ConfigError(f"the media has {size} bytes or more, the platform takes at most {limit}")

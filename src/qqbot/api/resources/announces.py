@@ -1,0 +1,77 @@
+"""What guilds announce."""
+
+from collections.abc import Iterable
+
+from msgspec import UNSET, UnsetType
+
+from ...models.announces import Announces, AnnouncesType, ChannelAnnouncesBody, GuildAnnouncesBody, RecommendChannel
+from .. import routes
+from .base import Resource
+
+ALL = "all"
+"""In the place of a message id: whatever is announced."""
+
+
+class Announcements(Resource):
+    """Announcements. The bot has to be an administrator; a message and recommended channels replace each other."""
+
+    async def create(
+        self,
+        guild_id: str,
+        channel_id: str,
+        message_id: str,
+        *,
+        kind: AnnouncesType | UnsetType = UNSET,
+        timeout: float | None = None,
+    ) -> Announces:
+        """Announce a message in its guild.
+
+        Raises: PermissionMissing, NotFound, ContentRejected; ConfigError for an empty id.
+        Source: server-inter/channel/content/announces/post_guild_announces
+        """
+        body = GuildAnnouncesBody(message_id=message_id, channel_id=channel_id, announces_type=kind)
+        return await self._create(guild_id, body, timeout)
+
+    async def recommend(
+        self,
+        guild_id: str,
+        channels: Iterable[RecommendChannel],
+        *,
+        kind: AnnouncesType | UnsetType = UNSET,
+        timeout: float | None = None,
+    ) -> Announces:
+        """Recommend 1 to 3 channels that everybody may see; they replace what was recommended.
+
+        Raises: PermissionMissing, NotFound, QuotaExceeded; ConfigError for an empty id or too many channels.
+        Source: server-inter/channel/content/announces/post_guild_announces
+        """
+        body = GuildAnnouncesBody(recommend_channels=tuple(channels), announces_type=kind)
+        return await self._create(guild_id, body, timeout)
+
+    async def _create(self, guild_id: str, body: GuildAnnouncesBody, timeout: float | None) -> Announces:
+        return await self._call(routes.CREATE_GUILD_ANNOUNCES, guild_id, body=body, timeout=timeout)
+
+    async def delete(self, guild_id: str, message_id: str = ALL, *, timeout: float | None = None) -> None:
+        """End an announcement; without `message_id` whatever is announced, recommended channels too.
+
+        Raises: PermissionMissing, NotFound.
+        Source: server-inter/channel/content/announces/delete_guild_announces
+        """
+        await self._call(routes.DELETE_GUILD_ANNOUNCES, guild_id, message_id, timeout=timeout)
+
+    async def create_in_channel(self, channel_id: str, message_id: str, *, timeout: float | None = None) -> Announces:
+        """Announce a message in its channel. Deprecated: the platform gave it up, `pins.add` replaces it.
+
+        Raises: PermissionMissing, NotFound; ConfigError for an empty id.
+        Source: server-inter/channel/content/announces/post_channel_announces
+        """
+        body = ChannelAnnouncesBody(message_id=message_id)
+        return await self._call(routes.CREATE_CHANNEL_ANNOUNCES, channel_id, body=body, timeout=timeout)
+
+    async def delete_in_channel(self, channel_id: str, message_id: str = ALL, *, timeout: float | None = None) -> None:
+        """End a channel's announcement. Deprecated: the platform gave it up, `pins.delete` replaces it.
+
+        Raises: PermissionMissing, NotFound.
+        Source: server-inter/channel/content/announces/delete_channel_announces
+        """
+        await self._call(routes.DELETE_CHANNEL_ANNOUNCES, channel_id, message_id, timeout=timeout)

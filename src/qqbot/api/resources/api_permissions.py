@@ -1,0 +1,35 @@
+"""Which interfaces guilds let the bot use."""
+
+from ...models.api_permissions import APIPermission, APIPermissionDemand, APIPermissionDemandIdentify, DemandBody
+from .. import routes
+from .base import Resource
+
+
+class ApiPermissions(Resource):
+    """Interfaces that guilds grant."""
+
+    async def of_guild(self, guild_id: str, *, timeout: float | None = None) -> list[APIPermission]:
+        """Return the interfaces, and which of them the guild granted.
+
+        Raises: PermissionMissing, NotFound.
+        Source: server-inter/channel/api_permissions/get_guild_api_permission
+        """
+        return await self._call(routes.LIST_API_PERMISSIONS, guild_id, timeout=timeout)
+
+    async def demand(
+        self,
+        guild_id: str,
+        channel_id: str,
+        api: APIPermissionDemandIdentify,
+        desc: str,
+        *,
+        timeout: float | None = None,
+    ) -> APIPermissionDemand:
+        """Send a link into a channel by which an administrator grants an interface; `desc` says why. 3 a day.
+
+        Raises: PermissionMissing, NotFound, QuotaExceeded, ApiError when it is granted already; ConfigError for an
+        empty field.
+        Source: server-inter/channel/api_permissions/post_api_permission_demand
+        """
+        body = DemandBody(channel_id=channel_id, api_identify=api, desc=desc)
+        return await self._call(routes.DEMAND_API_PERMISSION, guild_id, body=body, timeout=timeout)

@@ -1,0 +1,48 @@
+"""Muting in QQ groups; guilds have `mute`."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from ...models.group_mutes import GroupMuteBody, GroupMuteSetting, SetMemberMuteState, mute_states
+from .. import routes
+from .base import Resource
+
+
+class GroupMutes(Resource):
+    """Who may not write in a group. The bot has to be an administrator of it."""
+
+    async def setting(self, group_openid: str, *, timeout: float | None = None) -> GroupMuteSetting:
+        """Return the rules for everybody, and the members who are mute.
+
+        Raises: PermissionMissing when the bot is no administrator, NotFound.
+        Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.get
+        """
+        return await self._call(routes.GET_GROUP_MUTE_SETTING, group_openid, timeout=timeout)
+
+    async def set(
+        self, group_openid: str, states: Iterable[SetMemberMuteState], *, timeout: float | None = None
+    ) -> None:
+        """Change the mutes of 1 to 20 members; owner, administrators and bots cannot be muted.
+
+        Raises: PermissionMissing when the bot is no administrator, NotFound; ConfigError for more, or none.
+        Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.post
+        """
+        body = GroupMuteBody(members=tuple(states))
+        await self._call(routes.SET_GROUP_MEMBER_MUTE, group_openid, body=body, timeout=timeout)
+
+    async def mute(
+        self, group_openid: str, member_openids: Iterable[str], *, until: datetime, timeout: float | None = None
+    ) -> None:
+        """Mute 1 to 20 members `until` a moment with a time zone, at most 30 days ahead.
+
+        Raises: as `set`; ConfigError for a moment without a time zone.
+        """
+        await self.set(group_openid, mute_states(member_openids, until), timeout=timeout)
+
+    async def unmute(self, group_openid: str, member_openids: Iterable[str], *, timeout: float | None = None) -> None:
+        """Let 1 to 20 members write again.
+
+        Raises: as `set`.
+        """
+        states = [SetMemberMuteState.ended(member_openid) for member_openid in member_openids]
+        await self.set(group_openid, states, timeout=timeout)

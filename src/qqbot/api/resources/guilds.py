@@ -1,0 +1,25 @@
+"""Guilds: what they are, and what they let the bot send."""
+
+from ...models.guilds import Guild, MessageSetting
+from .. import routes
+from .base import Resource
+
+
+class Guilds(Resource):
+    """Guilds that the bot is in; `users.guilds` lists them."""
+
+    async def get(self, guild_id: str, *, timeout: float | None = None) -> Guild:
+        """Return one guild.
+
+        Raises: PermissionMissing, NotFound.
+        Source: autogen/api/guilds_guild_id.get
+        """
+        return await self._call(routes.GET_GUILD, guild_id, timeout=timeout)
+
+    async def message_setting(self, guild_id: str, *, timeout: float | None = None) -> MessageSetting:
+        """Return whether and where the bot may send active messages, and open private chats.
+
+        Raises: PermissionMissing, NotFound.
+        Source: server-inter/channel/speak/setting/message_setting
+        """
+        return await self._call(routes.GET_MESSAGE_SETTING, guild_id, timeout=timeout)

@@ -1,0 +1,69 @@
+"""The image library for Markdown. Experimental: seen in one source only."""
+
+from collections.abc import AsyncIterator
+
+from ...models.media_images import (
+    MediaImageCompleteBody,
+    MediaImageCompleteResult,
+    MediaImageList,
+    MediaImagePrepareBody,
+    MediaImagePrepareResult,
+    MediaImageRecord,
+)
+from .. import routes
+from .base import Resource
+from .cursors import pages
+
+
+class MediaImages(Resource):
+    """Images that Markdown shows by address: at most 100, kept while they are used. Experimental."""
+
+    async def prepare(self, image: MediaImagePrepareBody, *, timeout: float | None = None) -> MediaImagePrepareResult:
+        """Announce an image (`MediaImagePrepareBody.of(name, data)`); its bytes are then PUT to `presigned_url`.
+
+        Experimental: seen in one source only.
+
+        Raises: QuotaExceeded when the library is full, MediaError.
+        Source: qq-botpy-sdk 2.2.1 botpy/api.py
+        """
+        return await self._call(routes.PREPARE_MEDIA_IMAGE, body=image, timeout=timeout)
+
+    async def complete(self, upload_id: str, md5: str, *, timeout: float | None = None) -> MediaImageCompleteResult:
+        """Take an image whose bytes arrived into the library; its `url` is what Markdown names.
+
+        Experimental: seen in one source only.
+
+        Raises: QuotaExceeded when the library is full, MediaError; ConfigError for what is no md5.
+        Source: qq-botpy-sdk 2.2.1
+        """
+        body = MediaImageCompleteBody(upload_id=upload_id, md5=md5)
+        return await self._call(routes.COMPLETE_MEDIA_IMAGE, body=body, timeout=timeout)
+
+    async def list(self, *, cursor: str = "", timeout: float | None = None) -> MediaImageList:
+        """Return one page of images, newest first, the first or the one at `cursor`.
+
+        Experimental: seen in one source only.
+
+        Raises: PermissionMissing.
+        Source: qq-botpy-sdk 2.2.1
+        """
+        return await self._call(routes.LIST_MEDIA_IMAGES, query={"cursor": cursor or None}, timeout=timeout)
+
+    async def iter(self, *, timeout: float | None = None) -> AsyncIterator[MediaImageRecord]:
+        """Yield every image, newest first; `timeout` (seconds) is for each page.
+
+        Raises: as `list`.
+        """
+        async for page in pages(lambda cursor: self.list(cursor=cursor, timeout=timeout)):
+            for image in page.images:
+                yield image
+
+    async def delete(self, image_id: str, *, timeout: float | None = None) -> None:
+        """Delete an image; messages that show it lose it.
+
+        Experimental: seen in one source only.
+
+        Raises: NotFound.
+        Source: qq-botpy-sdk 2.2.1
+        """
+        await self._call(routes.DELETE_MEDIA_IMAGE, image_id, timeout=timeout)

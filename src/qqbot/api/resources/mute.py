@@ -1,0 +1,61 @@
+"""Muting guilds and members of guilds."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from ...models.mute import mute_body
+from .. import routes
+from .base import Resource
+
+
+class Mute(Resource):
+    """Muting in guilds, for `seconds` or `until` a moment; 0 seconds ends it. The bot has to be an administrator."""
+
+    async def guild(
+        self,
+        guild_id: str,
+        *,
+        seconds: int | None = None,
+        until: datetime | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Mute everybody but administrators.
+
+        Raises: PermissionMissing, NotFound; ConfigError unless exactly one of `seconds` and `until` is given.
+        Source: server-inter/channel/speak/patch_guild_mute
+        """
+        await self._call(routes.MUTE_GUILD, guild_id, body=mute_body(seconds, until), timeout=timeout)
+
+    async def members(
+        self,
+        guild_id: str,
+        user_ids: Iterable[str],
+        *,
+        seconds: int | None = None,
+        until: datetime | None = None,
+        timeout: float | None = None,
+    ) -> list[str]:
+        """Mute several members, and return the ids of those for whom it worked.
+
+        Raises: PermissionMissing, NotFound; ConfigError unless exactly one of `seconds` and `until` is given, and
+        when there are no ids.
+        Source: server-inter/channel/speak/patch_guild_mute_multi_member
+        """
+        body = mute_body(seconds, until, user_ids=tuple(user_ids))
+        return await self._call(routes.MUTE_GUILD_MEMBERS, guild_id, body=body, timeout=timeout)
+
+    async def member(
+        self,
+        guild_id: str,
+        user_id: str,
+        *,
+        seconds: int | None = None,
+        until: datetime | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Mute one member.
+
+        Raises: PermissionMissing, NotFound; ConfigError unless exactly one of `seconds` and `until` is given.
+        Source: server-inter/channel/speak/patch_guild_member_mute
+        """
+        await self._call(routes.MUTE_GUILD_MEMBER, guild_id, user_id, body=mute_body(seconds, until), timeout=timeout)

@@ -1,0 +1,59 @@
+"""What members and roles may do in a channel."""
+
+from ...models.permissions import ChannelPermissions, Permissions, permissions_body
+from .. import routes
+from .base import Resource
+
+
+class ChannelRights(Resource):
+    """Rights in channels. To change any, the bot has to manage the channel."""
+
+    async def of_member(self, channel_id: str, user_id: str, *, timeout: float | None = None) -> ChannelPermissions:
+        """Return what a member may do in a channel.
+
+        Raises: PermissionMissing, NotFound.
+        Source: server-inter/channel/role-group/channel_permissions/get_channel_permissions
+        """
+        return await self._call(routes.GET_CHANNEL_PERMISSIONS, channel_id, user_id, timeout=timeout)
+
+    async def modify_member(
+        self,
+        channel_id: str,
+        user_id: str,
+        *,
+        add: Permissions | None = None,
+        remove: Permissions | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Give rights to a member and take some; one in both is taken.
+
+        Raises: PermissionMissing, NotFound; ConfigError when neither is given, or MANAGE is.
+        Source: server-inter/channel/role-group/channel_permissions/put_channel_permissions
+        """
+        body = permissions_body(add, remove)
+        await self._call(routes.MODIFY_CHANNEL_PERMISSIONS, channel_id, user_id, body=body, timeout=timeout)
+
+    async def of_role(self, channel_id: str, role_id: str, *, timeout: float | None = None) -> ChannelPermissions:
+        """Return what a role may do in a channel.
+
+        Raises: PermissionMissing, NotFound.
+        Source: server-inter/channel/role-group/channel_permissions/get_channel_roles_permissions
+        """
+        return await self._call(routes.GET_CHANNEL_ROLE_PERMISSIONS, channel_id, role_id, timeout=timeout)
+
+    async def modify_role(
+        self,
+        channel_id: str,
+        role_id: str,
+        *,
+        add: Permissions | None = None,
+        remove: Permissions | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Give rights to a role and take some; one in both is taken.
+
+        Raises: PermissionMissing, NotFound; ConfigError when neither is given, or MANAGE is.
+        Source: server-inter/channel/role-group/channel_permissions/put_channel_roles_permissions
+        """
+        body = permissions_body(add, remove)
+        await self._call(routes.MODIFY_CHANNEL_ROLE_PERMISSIONS, channel_id, role_id, body=body, timeout=timeout)

@@ -1,0 +1,100 @@
+"""Roles of guilds, and who has them."""
+
+from msgspec import UNSET, UnsetType
+
+from ...models.roles import CreateRoleResult, GuildRoles, ModifyRoleResult, RoleBody, member_role_body
+from .. import routes
+from .base import Resource
+
+
+class Roles(Resource):
+    """Roles of guilds. To change any, the bot has to be an administrator."""
+
+    async def of_guild(self, guild_id: str, *, timeout: float | None = None) -> GuildRoles:
+        """Return the roles of a guild, and how many it may have.
+
+        Raises: PermissionMissing, NotFound.
+        Source: server-inter/channel/role-group/get_guild_roles
+        """
+        return await self._call(routes.LIST_GUILD_ROLES, guild_id, timeout=timeout)
+
+    async def create(
+        self,
+        guild_id: str,
+        *,
+        name: str | UnsetType = UNSET,
+        color: int | UnsetType = UNSET,
+        hoist: bool | UnsetType = UNSET,
+        timeout: float | None = None,
+    ) -> CreateRoleResult:
+        """Make a role. `color`: ARGB, such as 0xFFFF0000; `hoist`: whether members are listed under it.
+
+        Raises: PermissionMissing, QuotaExceeded; ConfigError when nothing is given, or a color out of range.
+        Source: server-inter/channel/role-group/post_guild_role
+        """
+        body = _body(name, color, hoist)
+        return await self._call(routes.CREATE_GUILD_ROLE, guild_id, body=body, timeout=timeout)
+
+    async def modify(
+        self,
+        guild_id: str,
+        role_id: str,
+        *,
+        name: str | UnsetType = UNSET,
+        color: int | UnsetType = UNSET,
+        hoist: bool | UnsetType = UNSET,
+        timeout: float | None = None,
+    ) -> ModifyRoleResult:
+        """Change what is given and leave the rest. `color`: ARGB; `hoist`: whether members are listed under it.
+
+        Raises: PermissionMissing, NotFound; ConfigError when nothing is given, or a color out of range.
+        Source: server-inter/channel/role-group/patch_guild_role
+        """
+        body = _body(name, color, hoist)
+        return await self._call(routes.MODIFY_GUILD_ROLE, guild_id, role_id, body=body, timeout=timeout)
+
+    async def delete(self, guild_id: str, role_id: str, *, timeout: float | None = None) -> None:
+        """Delete a role.
+
+        Raises: PermissionMissing, NotFound.
+        Source: server-inter/channel/role-group/delete_guild_role
+        """
+        await self._call(routes.DELETE_GUILD_ROLE, guild_id, role_id, timeout=timeout)
+
+    async def add_member(
+        self,
+        guild_id: str,
+        user_id: str,
+        role_id: str,
+        *,
+        channel_id: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Give a role to a member. The role of channel admin ("5") needs the channel, no other takes one.
+
+        Raises: PermissionMissing, NotFound; ConfigError where the channel is missing or too much.
+        Source: server-inter/channel/role-group/put_guild_member_role
+        """
+        body = member_role_body(role_id, channel_id)
+        await self._call(routes.ADD_GUILD_MEMBER_ROLE, guild_id, user_id, role_id, body=body, timeout=timeout)
+
+    async def remove_member(
+        self,
+        guild_id: str,
+        user_id: str,
+        role_id: str,
+        *,
+        channel_id: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Take a role from a member. The role of channel admin ("5") needs the channel, no other takes one.
+
+        Raises: PermissionMissing, NotFound; ConfigError where the channel is missing or too much.
+        Source: server-inter/channel/role-group/delete_guild_member_role
+        """
+        body = member_role_body(role_id, channel_id)
+        await self._call(routes.REMOVE_GUILD_MEMBER_ROLE, guild_id, user_id, role_id, body=body, timeout=timeout)
+
+
+def _body(name: str | UnsetType, color: int | UnsetType, hoist: bool | UnsetType) -> RoleBody:
+    return RoleBody(name=name, color=color, hoist=UNSET if hoist is UNSET else int(hoist))

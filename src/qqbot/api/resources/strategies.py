@@ -1,0 +1,145 @@
+"""Strategies that let people into QQ groups without asking."""
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from typing import Literal
+
+from msgspec import UNSET, UnsetType
+
+from ...models.batches import rfc3339
+from ...models.strategies import (
+    JoinApprovalStrategy,
+    JoinApprovalStrategyPage,
+    StrategyBody,
+    StrategyChangeBody,
+    StrategyGroupsBody,
+    StrategyState,
+    WhitelistBody,
+    WhitelistState,
+    switch,
+)
+from .. import routes
+from .base import Resource, check_range
+from .cursors import pages
+
+MOST_STRATEGIES = 50
+"""Strategies of one page."""
+
+
+class JoinStrategies(Resource):
+    """Who on a whitelist may join without asking: at most 20 strategies, in groups that the bot administers."""
+
+    async def list(
+        self, *, cursor: str = "", limit: int | None = None, timeout: float | None = None
+    ) -> JoinApprovalStrategyPage:
+        """Return one page: at most `limit` strategies (1 to 50, by default 20), the first or the one at `cursor`.
+
+        Raises: PermissionMissing; ConfigError for a `limit` out of range.
+        Source: autogen/api/v2_groups_join_approval_strategy.get
+        """
+        if limit is not None:
+            check_range("limit", limit, 1, MOST_STRATEGIES)
+        query = {"cursor": cursor or None, "limit": limit}
+        return await self._call(routes.LIST_JOIN_APPROVAL_STRATEGIES, query=query, timeout=timeout)
+
+    async def iter(self, *, timeout: float | None = None) -> AsyncIterator[JoinApprovalStrategy]:
+        """Yield every strategy of the bot; `timeout` (seconds) is for each page.
+
+        Raises: as `list`.
+        """
+        async for page in pages(lambda cursor: self.list(cursor=cursor, limit=MOST_STRATEGIES, timeout=timeout)):
+            for strategy in page.strategies:
+                yield strategy
+
+    async def create(
+        self,
+        *,
+        group_openids: Iterable[str] | None = None,
+        group_ids: Iterable[int] | None = None,
+        enabled: bool | UnsetType = UNSET,
+        expire_at: datetime | None = None,
+        remark: str | UnsetType = UNSET,
+        timeout: float | None = None,
+    ) -> JoinApprovalStrategy:
+        """Make a strategy for 1 to 100 groups, by openid or by QQ group number, in force at once for one year.
+
+        Of the answer `strategy_id`, `enabled` and `expire_at` are set.
+
+        Raises: PermissionMissing, QuotaExceeded; ConfigError unless exactly one kind of group id is given, for too
+        many of them, a moment without a time zone, or a remark over 255 characters.
+        Source: autogen/api/v2_groups_join_approval_strategy.post
+        """
+        body = StrategyBody(
+            group_openids=UNSET if group_openids is None else tuple(group_openids),
+            group_ids=UNSET if group_ids is None else tuple(group_ids),
+            is_enable=switch(enabled),
+            expire_at=UNSET if expire_at is None else rfc3339(expire_at),
+            remark=remark,
+        )
+        return await self._call(routes.CREATE_JOIN_APPROVAL_STRATEGY, body=body, timeout=timeout)
+
+    async def modify(
+        self,
+        strategy_id: str,
+        *,
+        enabled: bool | UnsetType = UNSET,
+        expire_at: datetime | None = None,
+        groups: StrategyGroupsBody | UnsetType = UNSET,
+        remark: str | UnsetType = UNSET,
+        timeout: float | None = None,
+    ) -> StrategyState:
+        """Change a strategy: what is left out stays. `groups` adds groups or takes them out.
+
+        Raises: PermissionMissing, NotFound; ConfigError when nothing is to change, for a moment without a time
+        zone, or a remark over 255 characters.
+        Source: autogen/api/v2_groups_join_approval_strategy_strategy_id.patch
+        """
+        body = StrategyChangeBody(
+            is_enable=switch(enabled),
+            expire_at=UNSET if expire_at is None else rfc3339(expire_at),
+            group_action=groups,
+            remark=remark,
+        )
+        return await self._call(routes.MODIFY_JOIN_APPROVAL_STRATEGY, strategy_id, body=body, timeout=timeout)
+
+    async def delete(self, strategy_id: str, *, timeout: float | None = None) -> None:
+        """Delete a strategy.
+
+        Raises: PermissionMissing, NotFound.
+        Source: autogen/api/v2_groups_join_approval_strategy_strategy_id.delete
+        """
+        await self._call(routes.DELETE_JOIN_APPROVAL_STRATEGY, strategy_id, timeout=timeout)
+
+    async def execute(self, strategy_id: str, *, timeout: float | None = None) -> None:
+        """Have the platform go through the open requests of all its groups, which takes it about 10 minutes.
+
+        Raises: PermissionMissing, NotFound.
+        Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_execute.post
+        """
+        await self._call(routes.EXECUTE_JOIN_APPROVAL_STRATEGY, strategy_id, timeout=timeout)
+
+    async def add_users(
+        self, strategy_id: str, qq_numbers: Iterable[str], *, timeout: float | None = None
+    ) -> WhitelistState:
+        """Put 1 to 10000 QQ numbers on a strategy's whitelist, which holds 100000.
+
+        Raises: PermissionMissing, NotFound; ConfigError for too many, or what is no number.
+        Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_whitelist_users.post
+        """
+        return await self._modify_users("add", strategy_id, qq_numbers, timeout)
+
+    async def remove_users(
+        self, strategy_id: str, qq_numbers: Iterable[str], *, timeout: float | None = None
+    ) -> WhitelistState:
+        """Take 1 to 10000 QQ numbers off a strategy's whitelist.
+
+        Raises: PermissionMissing, NotFound; ConfigError for too many, or what is no number.
+        Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_whitelist_users.post
+        """
+        return await self._modify_users("del", strategy_id, qq_numbers, timeout)
+
+    async def _modify_users(
+        self, op: Literal["add", "del"], strategy_id: str, qq_numbers: Iterable[str], timeout: float | None
+    ) -> WhitelistState:
+        body = WhitelistBody(op=op, whitelist_users=tuple(qq_numbers))
+        return await self._call(routes.MODIFY_JOIN_APPROVAL_WHITELIST, strategy_id, body=body, timeout=timeout)

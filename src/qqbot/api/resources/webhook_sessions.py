@@ -1,0 +1,52 @@
+"""Sessions of an earlier gateway over HTTP. Experimental: seen in one source only."""
+
+from ...models.webhook_sessions import HTTPReady, HTTPSession, WebhookSessionBody
+from .. import routes
+from .base import Resource
+
+
+class WebhookSessions(Resource):
+    """Deprecated: today the address of a webhook is set in the management console, and the shard does the rest."""
+
+    async def create(
+        self, callback_url: str, *, intents: int, shard: tuple[int, int] = (0, 1), timeout: float | None = None
+    ) -> HTTPReady:
+        """Have the events of a shard (index, count) sent to an address. Deprecated: the console's webhook replaces it.
+
+        Experimental: seen in one source only.
+
+        Raises: PermissionMissing; ConfigError for an index out of range, or an address that is no URL.
+        Source: botgo openapi/v1/webhook.go
+        """
+        body = WebhookSessionBody(intents=intents, shards=shard, callback_url=callback_url)
+        return await self._call(routes.CREATE_WEBHOOK_SESSION, body=body, timeout=timeout)
+
+    async def check(self, *, timeout: float | None = None) -> list[HTTPSession]:
+        """Return the sessions after the platform resumed inactive ones. Deprecated: the console's webhook replaces it.
+
+        Experimental: seen in one source only.
+
+        Raises: PermissionMissing.
+        Source: botgo openapi/v1/webhook.go
+        """
+        return await self._call(routes.CHECK_WEBHOOK_SESSIONS, query={"action": "check"}, timeout=timeout)
+
+    async def all(self, *, timeout: float | None = None) -> list[HTTPSession]:
+        """Return the sessions. Deprecated: the console's webhook replaces it.
+
+        Experimental: seen in one source only.
+
+        Raises: PermissionMissing.
+        Source: botgo openapi/v1/webhook.go
+        """
+        return await self._call(routes.LIST_WEBHOOK_SESSIONS, timeout=timeout)
+
+    async def delete(self, session_id: str, *, timeout: float | None = None) -> None:
+        """Close a session. Deprecated: the console's webhook replaces it.
+
+        Experimental: seen in one source only.
+
+        Raises: NotFound, PermissionMissing.
+        Source: botgo openapi/v1/webhook.go
+        """
+        await self._call(routes.DELETE_WEBHOOK_SESSION, session_id, timeout=timeout)

@@ -1,0 +1,54 @@
+"""Verdicts on messages that the platform reviews before it shows them.
+
+Owns the last verdicts and who waits for one: the event can overtake the answer to the send.
+Source: server-inter/channel/message/event
+"""
+
+import asyncio
+from collections import OrderedDict, defaultdict
+
+from .errors import ConfigError, MessagePendingAudit, Timeout
+from .models.events import MessageAuditPass, MessageAuditReject
+
+KEPT = 256
+
+Verdict = MessageAuditPass | MessageAuditReject
+"""How a review ended."""
+
+
+class Audits:
+    """The verdicts of one bot."""
+
+    def __init__(self) -> None:
+        self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
+        self._waiting: defaultdict[str, list[asyncio.Future[Verdict]]] = defaultdict(list)
+
+    def take(self, verdict: Verdict) -> None:
+        """Keep a verdict, and give it to those who wait for it."""
+        self._verdicts[verdict.audit_id] = verdict
+        if len(self._verdicts) > KEPT:
+            self._verdicts.popitem(last=False)
+        for waiter in self._waiting.pop(verdict.audit_id, ()):
+            if not waiter.done():
+                waiter.set_result(verdict)
+
+    async def result(self, error: MessagePendingAudit, timeout: float) -> Verdict:
+        """Return the verdict on the message whose send raised `error`; `timeout` in seconds.
+
+        Raises: ConfigError when the platform named no audit, Timeout.
+        """
+        if not error.audit_id:
+            raise ConfigError("the platform named no audit_id: the verdict cannot be told from others")
+        if (verdict := self._verdicts.get(error.audit_id)) is not None:
+            return verdict
+        waiter: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        waiters = self._waiting[error.audit_id]
+        waiters.append(waiter)
+        try:
+            return await asyncio.wait_for(waiter, timeout)
+        except TimeoutError:
+            raise Timeout(f"no verdict on the message within {timeout:g} s; it may still be shown") from None
+        finally:
+            waiters.remove(waiter)
+            if not waiters and self._waiting.get(error.audit_id) is waiters:
+                self._waiting.pop(error.audit_id, None)

@@ -1,0 +1,26 @@
+"""What removes a member of a guild; members themselves are in `users`."""
+
+from msgspec import UNSET, UnsetType
+
+from ..errors import ConfigError
+from .base import Body
+
+HISTORY_DAYS = (0, 3, 7, 15, 30, -1)
+"""For how many days back a removed member's messages can be deleted; 0 none, -1 all."""
+
+
+class DeleteMemberBody(Body, frozen=True, kw_only=True):
+    """Removes a member, perhaps for good, with the messages of so many days.
+
+    Raises: ConfigError when the days are none of `HISTORY_DAYS`.
+    Source: server-inter/channel/role/member/delete_member
+    """
+
+    add_blacklist: bool | UnsetType = UNSET
+    delete_history_msg_days: int | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        days = self.delete_history_msg_days
+        if days is not UNSET and days not in HISTORY_DAYS:
+            allowed = ", ".join(map(str, HISTORY_DAYS))
+            raise ConfigError(f"delete_history_msg_days is one of {allowed} (0 none, -1 all), not {days}")

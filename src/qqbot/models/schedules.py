@@ -1,0 +1,97 @@
+"""Schedules of channels. The wire counts milliseconds in text; here are moments with a time zone."""
+
+from datetime import datetime
+
+from msgspec import UNSET, UnsetType
+
+from ..errors import ConfigError
+from .base import Aware, Body, Id, Model, OpenIntEnum, require
+from .users import Member
+
+LONGEST = 7 * 86400.0
+"""Seconds that a schedule may last."""
+
+
+class RemindType(OpenIntEnum):
+    """When members are reminded.  Source: server-inter/channel/content/schedule/model"""
+
+    NONE = 0
+    AT_START = 1
+    MINUTES_5 = 2
+    MINUTES_15 = 3
+    MINUTES_30 = 4
+    MINUTES_60 = 5
+
+
+class Schedule(Model, frozen=True, kw_only=True):
+    """A schedule. `jump_channel_id` opens at the start, "0" is none.
+
+    Source: server-inter/channel/content/schedule/model
+    """
+
+    id: Id
+    name: str = ""
+    description: str = ""
+    start_timestamp: Aware | None = None
+    end_timestamp: Aware | None = None
+    creator: Member | None = None
+    jump_channel_id: str = ""
+    remind_type: RemindType = RemindType.NONE
+
+
+class ScheduleFields(Body, frozen=True, kw_only=True):
+    """A schedule as it is sent: times in milliseconds of the Unix clock, all numbers as text.
+
+    Raises: ConfigError when `name` is empty.
+    """
+
+    name: str
+    start_timestamp: str
+    end_timestamp: str
+    description: str | UnsetType = UNSET
+    jump_channel_id: str | UnsetType = UNSET
+    remind_type: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        require(name=self.name)
+
+
+class ScheduleBody(Body, frozen=True, kw_only=True):
+    """Makes or replaces a schedule.  Source: server-inter/channel/content/schedule/post_schedule"""
+
+    schedule: ScheduleFields
+
+
+def schedule_body(
+    name: str,
+    start: datetime,
+    end: datetime,
+    *,
+    description: str | UnsetType = UNSET,
+    jump_channel_id: str | UnsetType = UNSET,
+    remind: RemindType | UnsetType = UNSET,
+) -> ScheduleBody:
+    """Return the body of a schedule from `start` to `end`.
+
+    Raises: ConfigError for an empty name, a time without a zone, an end that is not after the start or more
+    than 7 days after it.
+    """
+    lasts = milliseconds(end) - milliseconds(start)
+    if not 0 < lasts <= LONGEST * 1000:
+        raise ConfigError(f"a schedule ends after its start and within 7 days, not {lasts / 1000:g} s after it")
+    fields = ScheduleFields(
+        name=name,
+        start_timestamp=str(milliseconds(start)),
+        end_timestamp=str(milliseconds(end)),
+        description=description,
+        jump_channel_id=jump_channel_id,
+        remind_type=UNSET if remind is UNSET else str(int(remind)),
+    )
+    return ScheduleBody(schedule=fields)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return a moment as the wire counts it.  Raises: ConfigError where it has no time zone."""
+    if moment.tzinfo is None:
+        raise ConfigError(f"{moment.isoformat()} has no time zone: use datetime.now(UTC), or give tzinfo=")
+    return round(moment.timestamp() * 1000)

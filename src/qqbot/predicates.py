@@ -1,0 +1,45 @@
+"""Ready-made predicates for `when=`: which of the events of a kind a handler takes.
+
+Owns the questions asked of one event; asking them is the dispatcher's.
+"""
+
+from collections.abc import Callable
+
+from .errors import ConfigError
+from .models.events import InteractionCreate, MessageEvent
+from .models.text import parse_command
+
+
+def command(name: str) -> Callable[[MessageEvent], bool]:
+    """Return a predicate for messages that start with "/name", after any mentions, whatever the case.
+
+    ::
+
+        @bot.on(GroupAtMessageCreate, when=command("weather"))
+        async def weather(ctx: Context[GroupAtMessageCreate]) -> None:
+            _, place = parse_command(ctx.text)
+
+    Raises: ConfigError when `name` is empty or holds blanks.
+    """
+    wanted = name.removeprefix("/").casefold()
+    if not wanted or wanted.split() != [wanted]:
+        raise ConfigError(f"command({name!r}) takes one word, such as command('weather')")
+
+    def starts_with_command(event: MessageEvent) -> bool:
+        return parse_command(event.content)[0].casefold() == wanted
+
+    return starts_with_command
+
+
+def button(data: str) -> Callable[[InteractionCreate], bool]:
+    """Return a predicate for clicks on buttons whose data starts with `data`: `button("vote:")`.
+
+    Raises: ConfigError when `data` is empty.
+    """
+    if not data:
+        raise ConfigError("button() takes the start of a button's data, such as button('vote:')")
+
+    def has_data(event: InteractionCreate) -> bool:
+        return event.button_data.startswith(data)
+
+    return has_data

@@ -1,0 +1,163 @@
+"""What a handler can do with its event: replies, their window and their numbers, tickets."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from qqbot import (
+    Api,
+    Bot,
+    C2CMessageCreate,
+    ConfigError,
+    Context,
+    GroupAtMessageCreate,
+    MediaError,
+    MessageEvent,
+    ReplyWindowExpired,
+    Target,
+)
+from qqbot.api.downloads import Downloads
+from qqbot.models.targets import TICKET_NUMBERS, ReplyTo, Scene, Ticket
+from qqbot.testing import Simulator
+
+
+def bodies(sim: Simulator) -> list[dict[str, object]]:
+    return [json.loads(call["request"]) for call in sim.calls if call["path"].endswith("/messages")]
+
+
+async def test_the_window_is_shown_and_held() -> None:
+    bot = Bot()
+    seen: list[object] = []
+
+    @bot.on(MessageEvent)
+    async def late(ctx: Context[MessageEvent]) -> None:
+        seen.append(ctx.reply_deadline - datetime.now(UTC))
+        seen.append(ctx.replies_left)
+        await ctx.reply("in time")
+        seen.append(ctx.replies_left)
+        await sim.clock.advance(minutes=5.1)
+        before = len(bodies(sim))
+        with pytest.raises(ReplyWindowExpired, match="nothing was sent") as caught:
+            await ctx.reply("too late")
+        seen.append(len(bodies(sim)) - before)
+        assert caught.value.hint is not None
+
+    async with Simulator() as sim, sim.run(bot):
+        await sim.group("test").member("Alice").say("@bot hi")
+    left, *numbers = seen
+    assert isinstance(left, timedelta)
+    assert timedelta(minutes=4.9) < left <= timedelta(minutes=5)
+    assert numbers == [5, 4, 0]
+
+
+async def test_the_window_of_c2c_is_an_hour() -> None:
+    bot = Bot()
+    left: list[int | None] = []
+
+    @bot.on(C2CMessageCreate)
+    async def later(ctx: Context[C2CMessageCreate]) -> None:
+        await sim.clock.advance(minutes=59)
+        await ctx.reply("still in time")
+        left.append(ctx.replies_left)
+
+    async with Simulator() as sim, sim.run(bot):
+        reply = await sim.user("Alice").say("hi")
+    assert reply.text == "still in time"
+    assert left == [3]
+
+
+async def test_guild_replies_are_not_counted() -> None:
+    bot = Bot()
+    left: list[int | None] = []
+
+    @bot.on(MessageEvent)
+    async def answer(ctx: Context[MessageEvent]) -> None:
+        left.append(ctx.replies_left)
+
+    async with Simulator() as sim, sim.run(bot):
+        sim.push_message("channel", text="@bot hi")
+        async with asyncio.timeout(5):
+            while not left:
+                await asyncio.sleep(0.01)
+    assert left == [None]
+
+
+async def test_a_ticket_is_used_from_another_client_beside_the_handler() -> None:
+    bot = Bot()
+    tickets: list[str] = []
+
+    @bot.on(GroupAtMessageCreate)
+    async def give(ctx: Context[GroupAtMessageCreate]) -> None:
+        tickets.extend([ctx.ticket().to_json(), ctx.ticket().to_json()])
+        await ctx.reply("working")
+
+    async with Simulator() as sim, sim.run(bot):
+        await sim.group("test").member("Alice").say("@bot hi")
+        for text in tickets:
+            async with Api(sim.credentials, endpoints=sim.endpoints) as api:
+                await asyncio.gather(*(api.reply(Ticket.from_json(text), f"done {n}") for n in range(2)))
+        numbers = [body["msg_seq"] for body in bodies(sim)]
+    assert sorted(map(int, map(str, numbers))) == [1, 2, 65, 66, 129]
+    assert len({json.loads(text)["first"] for text in tickets}) == 2
+
+
+async def test_a_ticket_that_is_over_or_used_up() -> None:
+    target, reply_to = Target(Scene.GROUP, "G"), ReplyTo(msg_id="m")
+    now = datetime.now(UTC)
+    old = Ticket(target=target, reply_to=reply_to, first=1, deadline=now - timedelta(seconds=1))
+    good = Ticket(target=target, reply_to=reply_to, first=5, deadline=now + timedelta(minutes=1))
+    async with Simulator() as sim, Api(sim.credentials, endpoints=sim.endpoints) as api:
+        with pytest.raises(ReplyWindowExpired):
+            await api.reply(old, "x")
+        for _ in range(TICKET_NUMBERS):
+            api.sequences.next_of_block("m", 5, TICKET_NUMBERS)
+        with pytest.raises(ConfigError, match="64 answers"):
+            await api.reply(good, "x")
+        assert bodies(sim) == []
+
+
+async def test_an_attachment_is_fetched_and_never_from_this_machine(tmp_path: Path) -> None:
+    bot = Bot()
+    got: list[object] = []
+
+    @bot.on(C2CMessageCreate)
+    async def fetch(ctx: Context[C2CMessageCreate]) -> None:
+        attachment = ctx.event.attachments[0]
+        with pytest.raises(ConfigError, match="not public"):
+            await ctx.download(attachment)
+        ctx.api.downloads = Downloads(reachable=lambda address: address.is_loopback)
+        got.append(await ctx.download(attachment))
+        got.append(await ctx.download(attachment.url, tmp_path / "file"))
+        with pytest.raises(MediaError, match="max_bytes=3"):
+            await ctx.download(attachment, max_bytes=3)
+        await ctx.reply("fetched")
+
+    async def serve(_: web.Request) -> web.Response:
+        return web.Response(body=b"data")
+
+    app = web.Application()
+    app.add_routes([web.get("/file", serve)])
+    async with TestServer(app) as server, Simulator() as sim, sim.run(bot):
+        attachment: dict[str, object] = {"url": str(server.make_url("/file")), "content_type": "file"}
+        sim.push_message("c2c", text="look", attachments=[attachment])
+        async with asyncio.timeout(5):
+            while not [m for m in sim.state()["messages"] if m["text"] == "fetched"]:
+                await asyncio.sleep(0.01)
+    assert got == [b"data", 4]
+    assert (tmp_path / "file").read_bytes() == b"data"
+
+
+def test_targets_and_tickets_are_json() -> None:
+    target = Target(Scene.C2C, "U")
+    assert json.loads(target.to_json()) == {"scene": "c2c", "id": "U"}
+    assert Target.from_json(target.to_json()) == target
+    ticket = Ticket(target=target, reply_to=ReplyTo(event_id="E"), first=2, deadline=datetime.now(UTC))
+    assert Ticket.from_json(ticket.to_json().encode()) == ticket
+    for text in ("", "{}", '{"scene": "c2c", "id": ""}'):
+        with pytest.raises(ConfigError):
+            Target.from_json(text)

@@ -1,0 +1,70 @@
+import pytest
+
+from qqbot import Router, button, command
+from qqbot.errors import ConfigError
+from qqbot.models.events import AtMessageCreate, GroupAtMessageCreate, InteractionCreate, MessageEvent, decode_event
+from tests.models.samples import SAMPLES, wire
+
+
+def message(content: str) -> MessageEvent:
+    sample = SAMPLES["AT_MESSAGE_CREATE"]
+    assert isinstance(sample, dict)
+    found = decode_event("AT_MESSAGE_CREATE", wire({**sample, "content": content}))
+    assert isinstance(found, AtMessageCreate)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("content", "taken"),
+    [
+        ("<@!1234> /weather 北京", True),
+        ("/Weather", True),
+        ("/weathers", False),
+        ("weather", False),
+        ("what /weather", False),
+        ("", False),
+    ],
+)
+def test_command(content: str, taken: bool) -> None:
+    assert command("weather")(message(content)) is taken
+    assert command("/weather")(message(content)) is taken
+
+
+def click(data: object) -> InteractionCreate:
+    found = decode_event(
+        "INTERACTION_CREATE", wire({"id": "1", "type": 11, "data": {"resolved": {"button_data": data}}})
+    )
+    assert isinstance(found, InteractionCreate)
+    return found
+
+
+def test_button() -> None:
+    votes = button("vote:")
+    assert votes(click("vote:yes"))
+    assert not votes(click("other"))
+    assert not votes(click(None))
+
+
+@pytest.mark.parametrize("name", ["", "/", "two words", " weather"])
+def test_a_command_is_one_word(name: str) -> None:
+    with pytest.raises(ConfigError, match="takes one word"):
+        command(name)
+
+
+def test_a_button_has_data() -> None:
+    with pytest.raises(ConfigError, match="the start of a button's data"):
+        button("")
+
+
+def test_a_router_takes_them() -> None:
+    router = Router()
+
+    @router.on(GroupAtMessageCreate, AtMessageCreate, when=command("weather"))
+    async def weather(ctx: object) -> None: ...
+
+    @router.on(InteractionCreate, when=button("vote:"))
+    async def vote(ctx: object) -> None: ...
+
+    (registration,) = router.match(message("/weather"))
+    assert registration.when is not None
+    assert registration.when(message("/weather"))
