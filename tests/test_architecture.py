@@ -28,6 +28,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "watermark",
         "ports",
     ),
+    ("network",),
     (
         *("gateway.shard", "gateway.link"),
         "sessions.*",
@@ -36,7 +37,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "dispatcher",
     ),
     ("context", "fleet", "ingest.*"),
-    ("router",),
+    ("router", "service", "process"),
     ("bot",),
     ("qqbot",),
     ("cli.*", "__main__", "testing", "testing.pytest_plugin", "testing.contracts"),
