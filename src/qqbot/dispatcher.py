@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self
 
 from .gateway.frames import Frame
 from .models.events import Event, MessageEvent, UnknownEvent, decode_event
@@ -21,8 +21,6 @@ from .ports import Handler, Handlers, Lease, Outcome, Settled, current_lease
 from .watermark import Watermark
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 REMEMBERED_MESSAGES = 4096
 REMEMBERED_WORDS = 1024
@@ -95,23 +93,22 @@ class Feed:
 
 
 @types.coroutine
-def _confined(context: Context, coroutine: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-    """Run `coroutine` in this task, but in a context of its own: what one handler sets, the next event never sees.
+def _go_on(context: Context, coroutine: Coroutine[Any, Any, None], awaited: object) -> Generator[Any, Any, None]:
+    """Await the rest of `coroutine`, which was begun inside `context` and waits for `awaited`.
 
     Each step is taken inside `context`; the task, and with it cancelling and timeouts, stays the worker's.
     """
-    step: Callable[[Any], Any] = coroutine.send
-    value: object = None
     while True:
-        try:
-            awaited = context.run(step, value)
-        except StopIteration as end:
-            return cast("T", end.value)
+        step: Callable[[Any], Any] = coroutine.send
+        value: object
         try:
             value = yield awaited
-            step = coroutine.send
         except BaseException as error:  # noqa: BLE001 - a cancellation has to reach the handler too
             value, step = error, coroutine.throw
+        try:
+            awaited = context.run(step, value)
+        except StopIteration:
+            return
 
 
 class Dispatcher:
@@ -253,7 +250,13 @@ class Dispatcher:
                 entry = ready.popleft()
                 if ready and not self._waking:
                     self._wake()  # this worker may suspend in a handler: somebody must see the other lanes
-                await self._handle(entry, entry.feed.lease)
+                # In a context of its own: what a handler sets in it, the next event never sees.
+                handling, context = self._handle(entry), self._context.copy()
+                try:
+                    awaited = context.run(handling.send, None)
+                except StopIteration:
+                    continue  # nothing suspended
+                await _go_on(context, handling, awaited)
             if self._closing or not await self._park():
                 return
 
@@ -279,29 +282,32 @@ class Dispatcher:
         if self._parked:
             self._start_trimmer()
 
-    async def _handle(self, entry: _Entry, lease: Lease) -> None:
+    async def _handle(self, entry: _Entry) -> None:
+        lease = entry.feed.lease
         finished: int | None = None
         try:
             if lease.valid():  # else it stays unfinished: the next owner of the shard gets it again
-                outcome = await _confined(self._context.copy(), self._run_handlers(entry, lease))
+                current_lease.set(lease)
+                outcome = await self._run_handlers(entry, lease)
                 finished = entry.frame.s
-                self._settle(entry.frame, outcome)
+                if self.settled:
+                    self._settle(entry.frame, outcome)
         finally:
             entry.feed.leave(entry.watermark, finished)
             self._leave_lane(entry)
 
     async def _run_handlers(self, entry: _Entry, lease: Lease) -> Outcome:
-        current_lease.set(lease)
-        handlers = self._handlers.match(entry.event)
-        if isinstance(entry.event, MessageEvent):
-            handlers = self._not_yet_run(entry.event.id, handlers)
+        event = entry.event
+        handlers = self._handlers.match(event)
+        if isinstance(event, MessageEvent):
+            handlers = self._not_yet_run(event.id, handlers)
         if not handlers:
             return "unwanted"
         outcome: Outcome = "unwanted"
-        context = self._handlers.context(entry.event, entry.frame, entry.raw, lease)
+        context = self._handlers.context(event, entry.frame, entry.raw, lease)
         for handler in handlers:
             try:
-                if handler.when is not None and not handler.when(entry.event):
+                if handler.when is not None and not handler.when(event):
                     continue
                 if outcome == "unwanted":
                     outcome = "handled"
