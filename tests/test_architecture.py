@@ -29,6 +29,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "watermark",
         "ports",
     ),
+    ("network",),
     (
         *("gateway.shard", "gateway.link"),
         "sessions.*",
@@ -38,7 +39,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         *("dispatcher", "audits"),
     ),
     ("context", "fleet", "ingest.*"),
-    ("router",),
+    ("router", "service", "process"),
     ("bot",),
     ("qqbot",),
     ("cli.*", "__main__", "testing", "testing.pytest_plugin", "testing.contracts"),

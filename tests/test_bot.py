@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,13 +16,15 @@ from qqbot import (
     Credentials,
     Endpoints,
     Event,
+    GatewayHalted,
     GroupAtMessageCreate,
     Ready,
     Router,
     ShardEvent,
     Target,
 )
-from qqbot.bot import loading
+from qqbot.config import GatewayConfig
+from qqbot.process import loading
 from qqbot.testing import Simulator
 
 
@@ -282,6 +285,193 @@ async def test_cancelling_drains_and_leaves_no_task() -> None:
             while any(connection.open for connection in sim.connections):
                 await asyncio.sleep(0.01)
         assert {one for one in asyncio.all_tasks() - before if "qqbot" in one.get_name()} == set()
+
+
+async def test_a_spawned_task_may_stop_the_bot() -> None:
+    async with Simulator() as sim:
+        bot = echo_bot(sim)
+
+        async def stop_soon() -> None:
+            await bot.ready()
+            await asyncio.wait_for(bot.stop(), 5)
+
+        await bot.start()
+        bot.spawn(stop_soon())
+        await asyncio.wait_for(bot.wait(), 5)
+        await bot.stop()
+        await bot.start()
+        await bot.stop()
+
+
+async def test_a_handler_that_waits_for_stop_with_a_timeout_does_not_hang() -> None:
+    async with Simulator() as sim:
+        bot = Bot(sim.credentials, endpoints=sim.endpoints)
+
+        @bot.on
+        async def stop(ctx: Context[GroupAtMessageCreate]) -> None:
+            await asyncio.wait_for(ctx.bot.stop(), 20)
+
+        await bot.start()
+        await bot.ready()
+        sim.push_message("group", user="Alice", text="stop")
+        await asyncio.wait_for(bot.wait(), 5)
+        await asyncio.wait_for(bot.stop(), 5)
+
+
+async def test_two_callers_of_stop_both_wait_for_the_end() -> None:
+    async with Simulator() as sim:
+        bot = echo_bot(sim)
+        await bot.start()
+        await bot.ready()
+        await asyncio.gather(bot.stop(), bot.stop())
+        with pytest.raises(ConfigError, match="not running"):
+            _ = bot.api
+
+
+async def test_a_started_bot_that_the_platform_stops_says_so_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with Simulator() as sim:
+        bot = echo_bot(sim)
+        await bot.start()
+        await bot.ready()
+        sim.faults.close(4914)
+        with pytest.raises(GatewayHalted):
+            await asyncio.wait_for(bot.wait(), 5)
+        assert "the bot has stopped" in caplog.text
+        assert "4914" in caplog.text
+        with pytest.raises(GatewayHalted):
+            await bot.stop()
+
+
+async def test_a_lifespan_with_a_task_group_is_left_by_the_task_that_entered_it() -> None:
+    ended: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(bot: Bot) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            job = group.create_task(asyncio.sleep(3600))
+            yield
+            job.cancel()
+        ended.append("lifespan")
+
+    async with Simulator() as sim:
+        bot = Bot(sim.credentials, endpoints=sim.endpoints, lifespan=lifespan)
+        await bot.start()
+        await asyncio.create_task(bot.stop())
+    assert ended == ["lifespan"]
+
+
+async def test_a_job_of_the_lifespan_may_wait_for_ready_the_lifespan_itself_may_not() -> None:
+    seen: list[str] = []
+
+    async def job(bot: Bot) -> None:
+        await bot.ready()
+        seen.append(bot.me.id)
+
+    @asynccontextmanager
+    async def lifespan(bot: Bot) -> AsyncIterator[None]:
+        bot.spawn(job(bot))
+        with pytest.raises(ConfigError, match="spawn"):
+            await bot.ready()
+        await asyncio.sleep(0.05)
+        yield
+
+    async with Simulator() as sim:
+        bot = Bot(lifespan=lifespan)
+        async with sim.run(bot):
+            async with asyncio.timeout(5):
+                while not seen:
+                    await asyncio.sleep(0.01)
+
+
+async def test_a_lifespan_that_fails_leaves_nothing_behind() -> None:
+    spawned: list[asyncio.Task[None]] = []
+
+    @asynccontextmanager
+    async def lifespan(bot: Bot) -> AsyncIterator[None]:
+        spawned.append(bot.spawn(asyncio.sleep(3600)))
+        raise ZeroDivisionError
+        yield
+
+    async with Simulator() as sim:
+        bot = Bot(sim.credentials, endpoints=sim.endpoints, lifespan=lifespan)
+        with pytest.raises(ZeroDivisionError):
+            await bot.start()
+        assert spawned[0].cancelled()
+        assert sim.connections == []
+
+
+async def test_nothing_is_spawned_after_the_drain() -> None:
+    refused: list[str] = []
+    async with Simulator() as sim:
+        bot = Bot(drain=0.05)
+
+        @bot.on
+        async def hang(ctx: Context[GroupAtMessageCreate]) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                late.append(bot.spawn(asyncio.sleep(3600)))
+
+        late: list[asyncio.Task[None]] = []
+        async with sim.run(bot):
+            sim.push_message("group", user="Alice", text="x")
+            await asyncio.sleep(0.1)
+        assert all(task.cancelled() for task in late)
+        assert refused == []
+
+
+async def test_ready_says_that_the_bot_was_stopped_before() -> None:
+    async with Simulator() as sim:
+        sim.faults.no_hello(times=0)
+        bot = echo_bot(sim)
+        await bot.start()
+        waiting = asyncio.create_task(bot.ready())
+        await asyncio.sleep(0.05)
+        await bot.stop()
+        with pytest.raises(ConfigError, match="stopped before"):
+            await waiting
+
+
+async def test_stop_and_start_keep_the_pace_of_identifies() -> None:
+    async with Simulator(max_concurrency=1, identify_window=0.5) as sim:
+        bot = Bot(sim.credentials, endpoints=sim.endpoints, gateway=GatewayConfig(identify_window=0.5))
+        for _ in range(2):
+            await bot.start()
+            await bot.ready()
+            await bot.stop()
+        assert len(sim.identifies) == 2
+        assert sim.violations == []
+
+
+async def test_swapped_credentials_do_not_show_the_secret() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Credentials("my-real-secret", "102000001")
+    assert "my-real-secret" not in str(caught.value)
+
+
+def test_run_outside_of_the_main_thread_and_inside_a_loop() -> None:
+    codes: list[object] = []
+
+    def run() -> None:
+        try:
+            Bot().run()
+        except SystemExit as end:
+            codes.append(end.code)
+
+    logging.getLogger().addHandler(handler := logging.NullHandler())
+    try:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(10)
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert codes == [3]
+
+    async def main() -> None:
+        with pytest.raises(ConfigError, match="async with bot"):
+            Bot().run()
+
+    asyncio.run(main())
 
 
 async def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

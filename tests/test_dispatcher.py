@@ -1,8 +1,10 @@
 """The dispatcher alone: order, bounds, workers, repeats; handlers and leases are stand-ins at the seams."""
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,7 +111,7 @@ async def test_events_of_one_conversation_run_one_after_another_others_beside() 
         running.append(event.content)
         await gate.wait()
 
-    async with Dispatcher(Table([One(handler)])) as dispatcher:
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, message(1), message(2), message(3, "B"), message(4))
         await asyncio.sleep(0.01)
@@ -127,7 +129,7 @@ async def test_a_click_does_not_queue_behind_a_message_of_its_conversation() -> 
         if not isinstance(event, InteractionCreate):
             await asyncio.Event().wait()
 
-    async with Dispatcher(Table([One(handler)])) as dispatcher:
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
         publish(dispatcher.feed(Held()), message(1), click(2))
         await asyncio.sleep(0.01)
         assert seen == ["C2CMessageCreate", "InteractionCreate"]
@@ -139,7 +141,7 @@ async def test_a_repeat_within_the_session_is_dropped() -> None:
     async def handler(event: C2CMessageCreate) -> None:
         seen.append(event.content)
 
-    async with Dispatcher(Table([One(handler)])) as dispatcher:
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
         feed = dispatcher.feed(Held())
         feed.begin("session", 1)
         publish(feed, message(1), message(2), message(2), message(3), message(2))
@@ -154,7 +156,7 @@ async def test_one_message_under_two_event_names_reaches_a_handler_once() -> Non
     async def handler(event: C2CMessageCreate) -> None:
         seen.append(event.content)
 
-    async with Dispatcher(Table([One(handler)])) as dispatcher:
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
         feed = dispatcher.feed(Held())
         again = msgspec.structs.replace(message(1), s=2)
         publish(feed, message(1), again)
@@ -168,7 +170,7 @@ async def test_at_most_max_inflight_are_accepted_then_room_waits() -> None:
     async def handler(event: Event) -> None:
         await gate.wait()
 
-    async with Dispatcher(Table([One(handler)]), max_inflight=3) as dispatcher:
+    async with Dispatcher(Table([One(handler)]), max_inflight=3).within(copy_context()) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, message(1, "A"), message(2, "B"), message(3, "C"))
         assert feed.full
@@ -184,7 +186,7 @@ async def test_at_most_max_inflight_are_accepted_then_room_waits() -> None:
 async def test_handlers_that_do_not_suspend_need_two_workers_at_most() -> None:
     async def handler(event: Event) -> None: ...
 
-    async with Dispatcher(Table([One(handler)]), max_inflight=1000) as dispatcher:
+    async with Dispatcher(Table([One(handler)]), max_inflight=1000).within(copy_context()) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, *(message(seq, str(seq)) for seq in range(1, 501)))
         await feed.drain(1)
@@ -198,7 +200,7 @@ async def test_idle_workers_end(monkeypatch: pytest.MonkeyPatch) -> None:
     async def handler(event: Event) -> None:
         await gate.wait()
 
-    async with Dispatcher(Table([One(handler)])) as dispatcher:
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, *(message(seq, str(seq)) for seq in range(1, 21)))
         await asyncio.sleep(0.01)
@@ -223,7 +225,7 @@ async def test_an_exception_stays_with_its_event() -> None:
 
     table = Table([One(fail), One(handler)])
     outcomes: list[tuple[str, str]] = []
-    async with Dispatcher(table) as dispatcher:
+    async with Dispatcher(table).within(copy_context()) as dispatcher:
         dispatcher.settled.append(lambda event_id, outcome: outcomes.append((event_id, outcome)))
         feed = dispatcher.feed(Held())
         publish(feed, message(1), message(2))
@@ -244,7 +246,7 @@ async def test_a_predicate_chooses_and_its_exception_stays_with_its_handler() ->
         raise ValueError("no")
 
     table = Table([One(handler, when=lambda event: event.content == "2"), One(handler, when=fail)])
-    async with Dispatcher(table) as dispatcher:
+    async with Dispatcher(table).within(copy_context()) as dispatcher:
         dispatcher.settled.append(lambda _, outcome: outcomes.append(outcome))
         feed = dispatcher.feed(Held())
         publish(feed, message(1), message(2))
@@ -264,7 +266,7 @@ async def test_a_stray_cancellation_stays_with_its_event() -> None:
         await task
 
     table = Table([One(handler)])
-    async with Dispatcher(table) as dispatcher:
+    async with Dispatcher(table).within(copy_context()) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, message(1))
         assert await feed.drain(1) == 0
@@ -276,7 +278,7 @@ async def test_an_unwanted_event_is_finished_and_not_decoded() -> None:
 
     async def handler(event: Event) -> None: ...
 
-    async with Dispatcher(Table([One(handler)], unwanted={"C2C_MESSAGE_CREATE"})) as dispatcher:
+    async with Dispatcher(Table([One(handler)], unwanted={"C2C_MESSAGE_CREATE"})).within(copy_context()) as dispatcher:
         dispatcher.settled.append(lambda _, outcome: outcomes.append(outcome))
         feed = dispatcher.feed(Held())
         publish(feed, msgspec.structs.replace(message(1), d=msgspec.Raw(b"{not even JSON")))
@@ -290,7 +292,7 @@ async def test_what_does_not_fit_becomes_an_unknown_event() -> None:
     async def handler(event: Event) -> None:
         seen.append(event)
 
-    async with Dispatcher(Table([One(handler)])) as dispatcher:
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, msgspec.structs.replace(message(1), d=msgspec.Raw(b"[1]")))
         await feed.drain(1)
@@ -304,7 +306,7 @@ async def test_nothing_is_handled_under_a_lost_lease_and_it_stays_unfinished() -
     async def handler(event: Event) -> None:
         seen.append(event)
 
-    async with Dispatcher(Table([One(handler)])) as dispatcher:
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
         lease = Held()
         feed = dispatcher.feed(lease)
         publish(feed, message(1))
@@ -320,12 +322,100 @@ async def test_handlers_see_the_lease_of_their_event() -> None:
     async def handler(event: Event) -> None:
         seen.append(current_lease.get())
 
-    async with Dispatcher(Table([One(handler)])) as dispatcher:
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
         first, second = Held(), Held(token=2)
         publish(dispatcher.feed(first), message(1))
         publish(dispatcher.feed(second), message(2))
         await asyncio.sleep(0.01)
         assert seen == [first, second]
+
+
+async def test_what_a_handler_sets_in_its_context_stays_with_its_event() -> None:
+    tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
+    seen: list[str] = []
+
+    async def handler(event: C2CMessageCreate) -> None:
+        seen.append(tenant.get())
+        tenant.set(event.content)
+        await asyncio.sleep(0)
+        seen.append(tenant.get())
+
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+        feed = dispatcher.feed(Held())
+        for seq in (1, 2):
+            publish(feed, message(seq))
+            await feed.drain(1)
+    assert seen == ["nobody", "1", "nobody", "2"]
+
+
+async def test_timeouts_and_tasks_work_in_a_handler() -> None:
+    seen: list[str] = []
+
+    async def handler(event: C2CMessageCreate) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await asyncio.Event().wait()
+        with pytest.raises(ZeroDivisionError):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.sleep(10))
+                _ = 1 / 0
+        seen.append(event.content)
+
+    table = Table([One(handler)])
+    async with Dispatcher(table).within(copy_context()) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, message(1))
+        await feed.drain(1)
+    assert seen == []  # the group wraps the error: pytest.raises lets it through
+    assert isinstance(table.errors[0], ExceptionGroup)
+
+
+@pytest.mark.parametrize("how", ["cancels itself", "raises what is no Exception"])
+async def test_a_worker_that_a_handler_ends_does_not_stall_its_lane(how: str, caplog: pytest.LogCaptureFixture) -> None:
+    class Odd(BaseException):
+        pass
+
+    seen: list[str] = []
+
+    async def handler(event: C2CMessageCreate) -> None:
+        seen.append(event.content)
+        if event.content == "1":
+            if how == "raises what is no Exception":
+                raise Odd
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
+
+    table = Table([One(handler)])
+    async with Dispatcher(table).within(copy_context()) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, message(1), message(2), message(3))
+        assert await feed.drain(1) == 0
+    assert seen == ["1", "2", "3"]
+    assert table.errors or "ended its worker" in caplog.text
+
+
+async def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_end() -> None:
+    async def handler(event: Event) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    loop = asyncio.get_running_loop()
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+        publish(dispatcher.feed(Held()), message(1))
+        await asyncio.sleep(0.01)
+        start = loop.time()
+    assert loop.time() - start < 1
+
+
+async def test_a_flood_of_unknown_names_is_not_remembered_without_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    names = [f"NAME_{number}" for number in range(3000)]
+    async with Dispatcher(Table([], unwanted=set(names))).within(copy_context()) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, *(message(seq, name=name) for seq, name in enumerate(names, 1)))
+    assert len(caplog.records) == 1024
 
 
 async def test_drain_tells_what_is_left_and_leaving_cancels_it() -> None:
@@ -337,7 +427,7 @@ async def test_drain_tells_what_is_left_and_leaving_cancels_it() -> None:
         finally:
             ended.append(event.content)
 
-    async with Dispatcher(Table([One(handler)])) as dispatcher:
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, message(1), message(2, "B"))
         assert await feed.drain(0.02) == 2
@@ -345,3 +435,45 @@ async def test_drain_tells_what_is_left_and_leaving_cancels_it() -> None:
     assert sorted(ended) == ["1", "2"]
     gc.collect()
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_message_is_remembered_beyond_the_next_few_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.dispatcher.REMEMBERED_MESSAGES", 2)
+    seen: list[str] = []
+
+    async def handler(event: C2CMessageCreate) -> None:
+        seen.append(event.content)
+
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, message(1), message(2), msgspec.structs.replace(message(1), s=3))
+        await feed.drain(1)
+    assert seen == ["1", "2"]
+
+
+async def test_only_so_many_messages_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.dispatcher.REMEMBERED_MESSAGES", 2)
+    seen: list[str] = []
+
+    async def handler(event: C2CMessageCreate) -> None:
+        seen.append(event.content)
+
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+        feed = dispatcher.feed(Held())
+        publish(feed, *(message(seq) for seq in range(1, 6)), msgspec.structs.replace(message(1), s=6))
+        await feed.drain(1)
+    assert seen == ["1", "2", "3", "4", "5", "1"]
+
+
+async def test_what_was_finished_before_a_restart_is_not_handled_again() -> None:
+    seen: list[str] = []
+
+    async def handler(event: C2CMessageCreate) -> None:
+        seen.append(event.content)
+
+    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+        feed = dispatcher.feed(Held())
+        feed.begin("session", 1, ((3, 4),))
+        publish(feed, *(message(seq) for seq in range(1, 6)))
+        await feed.drain(1)
+    assert seen == ["2", "5"]

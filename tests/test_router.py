@@ -171,6 +171,17 @@ def test_a_registration_for_what_is_no_event() -> None:
         Router().on(dict)(handle)  # type: ignore[type-var]
 
 
+def test_a_bare_callable_object_is_a_handler() -> None:
+    class Greeter:
+        async def __call__(self, ctx: Context[C2CMessageCreate]) -> None: ...
+
+    router = Router()
+    router.on(C2CMessageCreate)(Greeter())
+    with pytest.raises(ConfigError, match=r"which event|cannot be read"):
+        router.on(functools.partial(handle))
+    assert router.wanted("C2C_MESSAGE_CREATE")
+
+
 def test_partials_and_methods_are_handlers() -> None:
     class Owner:
         async def method(self, ctx: Context[C2CMessageCreate]) -> None: ...

@@ -53,6 +53,33 @@ def test_a_successor_handles_exactly_what_was_unfinished(seqs: list[int], data: 
     assert again == set(seqs) - finished
 
 
+def test_a_range_replayed_in_part_keeps_its_rest() -> None:
+    mark = Watermark(4, ((6, 10),))
+    for seq in (5, 6, 7):
+        mark.accept(seq)
+    assert (mark.low, mark.done) == (4, ((6, 10),))
+    mark.finish(5)
+    assert (mark.low, mark.done) == (7, ((8, 10),))
+
+
+@given(st.sets(st.integers(2, 30)), st.integers(1, 31), st.sets(st.integers(1, 30)))
+def test_a_second_crash_in_the_middle_of_the_replay_forgets_nothing(
+    finished: set[int], cut: int, finished_again: set[int]
+) -> None:
+    first = Watermark()
+    for seq in range(1, 31):
+        first.accept(seq)
+    for seq in finished:
+        first.finish(seq)
+    second = Watermark(first.low, first.done)
+    accepted = {seq for seq in range(first.low + 1, cut) if second.accept(seq)}
+    for seq in finished_again & accepted:
+        second.finish(seq)
+    third = Watermark(second.low, second.done)
+    known = {seq for seq in range(1, 31) if seq <= third.low or not third.accept(seq)}
+    assert known == finished | (finished_again & accepted)
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 40))))
 def test_low_never_goes_back(steps: list[tuple[bool, int]]) -> None:
     mark, low = Watermark(), 0

@@ -1,7 +1,7 @@
 """`Bot`: wires client, sessions, gateway, dispatcher and handlers together, and starts and stops them.
 
-Owns the life of one bot in one event loop. `serve` is the primitive; `run`, `async with`, `start` and `stop` are
-thin over it. Constructing a `Bot` reads no configuration and touches no loop.
+Owns the ways to run a bot. `serve` is the primitive; `run`, `async with`, `start` and `stop` are thin over it.
+Constructing a `Bot` reads no configuration and touches no loop.
 """
 
 import asyncio
@@ -9,12 +9,9 @@ import contextlib
 import inspect
 import logging
 import os
-import signal
-import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from contextvars import ContextVar
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar, Unpack, cast
 
@@ -23,7 +20,7 @@ from .audits import Audits, Verdict
 from .config import Credentials, Endpoints, GatewayConfig, ShardPlan, unknown_variables
 from .context import Context
 from .dispatcher import Dispatcher
-from .errors import AuthError, ConfigError, GatewayHalted, IPNotAllowed, MessagePendingAudit, QQBotError
+from .errors import ConfigError, GatewayHalted, MessagePendingAudit
 from .fleet import Fleet
 from .gateway.frames import Frame
 from .models.events import Event, MessageAuditPass, MessageAuditReject
@@ -33,7 +30,9 @@ from .models.messages import MessageSendResult
 from .models.outgoing import Message
 from .models.targets import Target
 from .ports import Clock, Lease, Settled, ShardEvent
+from .process import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
 from .router import Router
+from .service import Service
 from .sessions.base import SessionManager
 from .sessions.local import LocalSessionManager
 
@@ -43,23 +42,6 @@ T = TypeVar("T")
 Lifespan = Callable[["Bot"], AbstractAsyncContextManager[object]]
 ShardFunction = Callable[[ShardEvent], object]
 L = TypeVar("L", bound=ShardFunction)
-
-loading: ContextVar[str | None] = ContextVar("qqbot_loading", default=None)
-"""The file that a command is importing just now: `run()` must not block there."""
-
-EXIT_OK, EXIT_CONFIG, EXIT_CREDENTIALS, EXIT_STOPPED = 0, 3, 4, 5
-
-
-class _Service:
-    """What exists while a bot is served."""
-
-    def __init__(self, api: Api, dispatcher: Dispatcher) -> None:
-        self.api = api
-        self.dispatcher = dispatcher
-        self.fleet: Fleet | None = None
-        self.main: asyncio.Task[None] | None = None
-        self.me: ReadyUser | None = None
-        self.background: set[asyncio.Task[object]] = set()
 
 
 class Bot(Router):
@@ -96,8 +78,8 @@ class Bot(Router):
         self._endpoints = endpoints
         self._shards = shards if shards is None else ShardPlan.parse(shards)
         self._intents = intents
-        self._sessions = sessions
         self._gateway = gateway or GatewayConfig()
+        self._sessions = sessions or LocalSessionManager(window=self._gateway.identify_window)
         self._lifespan = lifespan
         self._max_inflight = max_inflight
         self._drain = drain
@@ -109,10 +91,9 @@ class Bot(Router):
                 self._intents = intents | Intents.MESSAGE_AUDIT
         self._shard_functions: list[ShardFunction] = []
         self._settled: list[Settled] = []
-        self._service: _Service | None = None
-        self._started: AsyncExitStack | None = None
+        self._service: Service | None = None
         self._entered: AsyncExitStack | None = None
-        self._stop: asyncio.Event | None = None
+        self._owner: asyncio.Task[None] | None = None  # of what `start` began
 
     # What a served bot offers
 
@@ -124,15 +105,19 @@ class Bot(Router):
     @property
     def me(self) -> ReadyUser:
         """Who the bot is.  Raises: ConfigError before the first shard is READY."""
-        service = self._running
-        if service.fleet is not None:
-            service.me = service.fleet.me or service.me
-        if service.me is None:
+        me = self._running.fleet.me
+        if me is None:
             raise ConfigError("bot.me is known once a shard is READY: `await bot.ready()` first")
-        return service.me
+        return me
 
     @property
-    def _running(self) -> _Service:
+    def user_id(self) -> str:
+        """The bot's own user id, '' as long as it is not known."""
+        me = None if self._service is None else self._service.fleet.me
+        return "" if me is None else me.id
+
+    @property
+    def _running(self) -> Service:
         if self._service is None:
             raise ConfigError("the bot is not running: use `async with bot:`, `await bot.start()` or `bot.run()`")
         return self._service
@@ -164,21 +149,11 @@ class Bot(Router):
     def spawn(self, coroutine: Coroutine[object, object, T], *, name: str | None = None) -> asyncio.Task[T]:
         """Run a task that belongs to the bot: it is cancelled when the bot has drained; its error is logged.
 
-        Raises: ConfigError while the bot is not served.
+        Raises: ConfigError while the bot is not served, or has drained.
         """
         if self._service is None:
             coroutine.close()
-        background = self._running.background
-        task = asyncio.get_running_loop().create_task(coroutine, name=name)
-        background.add(task)
-        task.add_done_callback(self._forget)
-        return task
-
-    def _forget(self, task: asyncio.Task[object]) -> None:
-        if self._service is not None:
-            self._service.background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the background task %s failed", task.get_name(), exc_info=error)
+        return self._running.spawn(coroutine, name)
 
     def on_shard_event(self, function: L) -> L:
         """Register a function, plain or async, that hears what happens to the shards (`ShardEvent`)."""
@@ -203,7 +178,7 @@ class Bot(Router):
         """Serve events while the body runs; leaving drains, saves and closes.
 
         Entering does not wait for the platform: `await bot.ready()` does. Arguments win over those of `Bot`.
-        `clock` (seconds, only forward) serves token life and reply windows.
+        `clock` (seconds, only forward) serves the life of access tokens.
 
         Raises: ConfigError at once for a wrong configuration; on leaving what `wait` raises.
         """
@@ -214,83 +189,54 @@ class Bot(Router):
         plan = self._shards or ShardPlan.parse(os.environ.get("QQBOT_SHARDS"))
         for sentence in unknown_variables():
             log.warning("%s", sentence)
-        api = Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **self._options)
-        dispatcher = Dispatcher(self, max_inflight=self._max_inflight)
-        dispatcher.settled = self._settled
-        async with api:
-            service = self._service = _Service(api, dispatcher)
-            self._stop = asyncio.Event()
+        async with Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **self._options) as api:
+            service = self._service = self._make_service(api, credentials, plan)
             try:
-                async with self._lifespan(self) if self._lifespan else contextlib.nullcontext(), dispatcher:
-                    fleet = service.fleet = self._fleet(credentials, plan, service)
-                    service.main = asyncio.create_task(self._main(fleet), name="qqbot fleet")
+                async with self._lifespan(self) if self._lifespan else contextlib.nullcontext():
                     try:
-                        yield self
+                        async with service.run():
+                            yield self
                     finally:
-                        await self._leave(service)
-                service.main.result()
+                        await service.end_background()
             finally:
+                await service.end_background()  # what a lifespan that failed had spawned
                 self._service = None
 
-    def _fleet(self, credentials: Credentials, plan: ShardPlan, service: _Service) -> Fleet:
-        return Fleet(
-            self._sessions or LocalSessionManager(window=self._gateway.identify_window),
-            service.api,
-            service.dispatcher,
+    def _make_service(self, api: Api, credentials: Credentials, plan: ShardPlan) -> Service:
+        dispatcher = Dispatcher(self, max_inflight=self._max_inflight)
+        dispatcher.settled = self._settled
+        fleet = Fleet(
+            self._sessions,
+            api,
+            dispatcher,
             app_id=credentials.app_id,
             plan=plan,
-            intents=self.intents if self._intents is None else self._intents,
+            intents=self._asked_intents,
             config=self._gateway,
             drain=self._drain,
             listener=self._hear,
+            explain=self._explained,
         )
+        return Service(api, fleet, dispatcher)
 
-    async def _main(self, fleet: Fleet) -> None:
-        try:
-            await fleet.run()
-        except GatewayHalted as halted:
-            raise self._explained(halted) from None
-        finally:
-            if self._stop is not None:
-                self._stop.set()
+    @property
+    def _asked_intents(self) -> Intents:
+        return self.intents if self._intents is None else self._intents
 
     def _explained(self, halted: GatewayHalted) -> GatewayHalted:
         """Name the handlers whose intents the platform may have refused."""
         if halted.code not in (4013, 4014):
             return halted
-        intents = self.intents if self._intents is None else self._intents
-        refused = intents & PRIVATE_ONLY or intents
+        refused = self._asked_intents & PRIVATE_ONLY or self._asked_intents
         names = ", ".join(self.handlers_for(refused)) or "Bot(intents=...)"
         return GatewayHalted(halted.code, f"{halted.reason}; {refused!r} is asked for by {names}", halted.hint)
-
-    async def _leave(self, service: _Service) -> None:
-        assert service.fleet is not None
-        assert service.main is not None
-        try:
-            await service.fleet.stop()
-            await asyncio.wait([service.main])
-        finally:
-            service.main.cancel()
-            background = list(service.background)
-            for task in background:
-                task.cancel()
-            await asyncio.gather(service.main, *background, return_exceptions=True)
 
     async def ready(self) -> None:
         """Return when every shard of this process is READY or RESUMED.
 
-        Raises: what `wait` raises, when that comes first.
+        Raises: what `wait` raises, when that comes first; ConfigError when the bot is stopped before.
         """
-        service = self._running
-        assert service.fleet is not None
-        assert service.main is not None
-        ready = asyncio.ensure_future(service.fleet.ready())
-        try:
-            await asyncio.wait([ready, service.main], return_when=asyncio.FIRST_COMPLETED)
-            if service.main.done():
-                service.main.result()
-        finally:
-            ready.cancel()
+        await self._running.ready()
 
     async def wait(self) -> None:
         """Return when the bot was asked to stop.
@@ -298,44 +244,61 @@ class Bot(Router):
         Raises: GatewayHalted when the platform forbids to go on, AuthError or IPNotAllowed when it refuses the
         credentials.
         """
-        service = self._running
-        assert self._stop is not None
-        assert service.main is not None
-        await self._stop.wait()
-        if service.main.done():
-            service.main.result()
+        await self._running.wait()
 
     async def start(self) -> None:
-        """Start serving in the running loop; `stop` ends it.
+        """Start serving in the running loop, in a task of its own; `stop` ends it.
 
         Raises: ConfigError for a wrong configuration.
         """
-        self._started = await self._enter()
+        entered = asyncio.Event()
+        owner = asyncio.create_task(self._hold(entered), name="qqbot")
+        entering = asyncio.create_task(entered.wait())
+        try:
+            await asyncio.wait([owner, entering], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            owner.cancel()
+            await asyncio.gather(owner, return_exceptions=True)
+            raise
+        finally:
+            entering.cancel()
+            await asyncio.gather(entering, return_exceptions=True)
+        if owner.done():
+            owner.result()
+        self._owner = owner
 
-    async def _enter(self) -> AsyncExitStack:
-        stack = AsyncExitStack()
-        await stack.enter_async_context(self.serve())
-        return stack
+    async def _hold(self, entered: asyncio.Event) -> None:
+        """Own what `start` began: one task enters it and leaves it."""
+        async with self.serve():
+            stopping = self._stopping = asyncio.Event()
+            entered.set()
+            await stopping.wait()
 
     async def stop(self) -> None:
         """Drain and stop what `start` began; does nothing when the bot is not running.
 
-        Called by a handler, or where `async with` or `run` owns the bot, it only asks: `wait` returns, and the
-        owner stops it.
+        Called by a handler or a spawned task, or where `async with` or `run` owns the bot, it only asks: `wait`
+        returns, and the owner stops it.
 
         Raises: what `wait` raises.
         """
-        if self._service is None:
+        service, owner = self._service, self._owner
+        if service is None:
             return
-        if self._stop is not None:
-            self._stop.set()
-        if self._started is None or self._service.dispatcher.owns(asyncio.current_task()):
+        service.ask_to_stop()
+        if owner is None or service.inside:
             return
-        stack, self._started = self._started, None
-        await stack.aclose()
+        self._stopping.set()
+        try:
+            await asyncio.shield(owner)
+        finally:
+            if owner.done():
+                self._owner = None
 
     async def __aenter__(self) -> Self:
-        self._entered = await self._enter()
+        stack = AsyncExitStack()
+        await stack.enter_async_context(self.serve())
+        self._entered = stack
         return self
 
     async def __aexit__(
@@ -351,27 +314,35 @@ class Bot(Router):
         The exit code: 0 stopped, 3 configuration, 4 credentials refused, 5 the platform says stop. Logging is
         set up (INFO, or as QQBOT_LOG says) if the program has not done so.
 
-        Raises: SystemExit; ConfigError when a command is only importing this file.
+        Raises: SystemExit; ConfigError when a command is only importing this file, or a loop runs already.
         """
         if (path := loading.get()) is not None:
             raise ConfigError(
                 f'{path} calls bot.run() while it is being loaded: put it under `if __name__ == "__main__":`. '
                 "请把 bot.run() 放到 if __name__ == '__main__': 之下"
             )
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            raise ConfigError("bot.run() starts an event loop, and one is running here: use `async with bot:` instead")
         configure_logging()
         raise SystemExit(exit_code(lambda: asyncio.run(self._serve_until_signal())))
 
     async def _serve_until_signal(self) -> None:
-        with on_signal(self._ask_to_stop):  # around it all: a second signal counts while the handlers finish
+        signals = 0
+
+        def stop() -> None:
+            nonlocal signals
+            signals += 1
+            if signals > 1:
+                log.warning("second signal: exiting at once, unfinished events will be delivered again")
+                os._exit(EXIT_INTERRUPTED)
+            log.info("stopping: handlers have %g s to finish", self._drain)
+            if self._service is not None:
+                self._service.ask_to_stop()
+
+        with on_signal(stop):  # around it all: a second signal counts while the handlers finish
             async with self:
                 await self.wait()
-
-    def _ask_to_stop(self) -> None:
-        if self._stop is None or self._stop.is_set():
-            log.warning("second signal: exiting at once, unfinished events will be delivered again")
-            os._exit(130)
-        log.info("stopping: handlers have %g s to finish", self._drain)
-        self._stop.set()
 
     # What the dispatcher and the fleet ask
 
@@ -397,54 +368,3 @@ class Bot(Router):
                     self.spawn(answer, name="qqbot on_shard_event")
             except Exception:
                 log.exception("an on_shard_event function failed")
-
-
-def configure_logging() -> None:
-    """Log to stderr, INFO or as QQBOT_LOG says, unless the program has configured logging itself."""
-    if logging.getLogger().handlers:
-        return
-    name = os.environ.get("QQBOT_LOG", "info").upper()
-    level = logging.getLevelNamesMapping().get(name, logging.INFO)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    logging.getLogger("qqbot").setLevel(level)
-    if name not in logging.getLevelNamesMapping():
-        log.warning("QQBOT_LOG=%s is no level; use debug, info, warning or error", name.lower())
-
-
-def exit_code(main: Callable[[], object]) -> int:
-    """Call `main`; print what went wrong and return the exit code that tells it."""
-    try:
-        main()
-    except ConfigError as error:
-        return _complain(error, EXIT_CONFIG)
-    except (AuthError, IPNotAllowed) as error:
-        return _complain(error, EXIT_CREDENTIALS)
-    except GatewayHalted as error:
-        return _complain(error, EXIT_STOPPED)
-    except KeyboardInterrupt:
-        return 130
-    return EXIT_OK
-
-
-def _complain(error: QQBotError, code: int) -> int:
-    sys.stderr.write(f"qqbot: {error}\n")
-    return code
-
-
-@contextlib.contextmanager
-def on_signal(callback: Callable[[], object]) -> Generator[None]:
-    """Call `callback` in the loop on SIGINT and SIGTERM; where loops cannot, by plain signal handlers."""
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        try:
-            loop.add_signal_handler(number, callback)
-        except NotImplementedError:
-            signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(callback))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
-            signal.signal(number, handler)

@@ -74,8 +74,8 @@ class Credentials:
         number = str(app_id).strip()
         if not (number.isascii() and number.isdigit()):
             raise ConfigError(
-                f"app_id must be the bot's AppID, a decimal number, and not {app_id!r}. "
-                "AppID 是 q.qq.com 开发设置中的一串数字"
+                "app_id must be the bot's AppID, a decimal number (what was given is not shown: it may be the secret; "
+                "were the two swapped?). AppID 是 q.qq.com 开发设置中的一串数字，请检查是否与 AppSecret 填反"
             )
         value = _text_of(secret)
         if not value.strip() or not value.isascii() or value != value.strip():
@@ -183,12 +183,13 @@ def check_url(url: str, name: str, schemes: tuple[str, ...] = ("http", "https"))
         raise ConfigError(f"{name}={url!r} is not a URL of {' or '.join(schemes)} with a host")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(f"{name} must hold neither user, password, query nor fragment")
-    if parts.scheme in ("http", "ws") and not _is_loopback(host):
+    if parts.scheme in ("http", "ws") and not is_loopback(host):
         raise ConfigError(f"{name}={url!r} would send the access token in the clear; use {schemes[-1]}://")
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine, by its name or address alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

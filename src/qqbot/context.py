@@ -42,6 +42,11 @@ class Owner(Protocol):
         """Who the bot is."""
         ...
 
+    @property
+    def user_id(self) -> str:
+        """The bot's own user id, '' as long as it is not known."""
+        ...
+
     def spawn(self, coroutine: Coroutine[object, object, T], *, name: str | None = None) -> "Task[T]":
         """Run a task that ends with the bot."""
         ...
@@ -92,7 +97,7 @@ class Context(Generic[E_co]):
     def text(self) -> str:
         """The message's content without the mention of the bot; '' for what is no message."""
         if isinstance(self._event, MessageEvent):
-            return self._event.text_without_mention(self.bot.me.id)
+            return self._event.text_without_mention(self.bot.user_id)
         return ""
 
     @property

@@ -8,10 +8,12 @@ ended when idle; an event whose handlers do not suspend costs no task. What a ha
 import asyncio
 import contextlib
 import logging
+import types
 from collections import Counter, deque
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from contextlib import asynccontextmanager
+from contextvars import Context
+from typing import Any, Self
 
 from .gateway.frames import Frame
 from .models.events import Event, MessageEvent, UnknownEvent, decode_event
@@ -21,6 +23,8 @@ from .watermark import Watermark
 log = logging.getLogger(__name__)
 
 REMEMBERED_MESSAGES = 4096
+REMEMBERED_WORDS = 1024
+SYSTEM_EVENTS = ("READY", "RESUMED")
 IDLE_SECONDS = 5.0
 
 
@@ -88,8 +92,27 @@ class Feed:
             self._drained.set_result(None)
 
 
+@types.coroutine
+def _go_on(context: Context, coroutine: Coroutine[Any, Any, None], awaited: object) -> Generator[Any, Any, None]:
+    """Await the rest of `coroutine`, which was begun inside `context` and waits for `awaited`.
+
+    Each step is taken inside `context`; the task, and with it cancelling and timeouts, stays the worker's.
+    """
+    while True:
+        step: Callable[[Any], Any] = coroutine.send
+        value: object
+        try:
+            value = yield awaited
+        except BaseException as error:  # noqa: BLE001 - a cancellation has to reach the handler too
+            value, step = error, coroutine.throw
+        try:
+            awaited = context.run(step, value)
+        except StopIteration:
+            return
+
+
 class Dispatcher:
-    """Runs handlers for the events that its feeds take in. An async context manager: leaving cancels them."""
+    """Runs handlers for the events that its feeds take in, inside `within`."""
 
     def __init__(self, handlers: Handlers, *, max_inflight: int = 256) -> None:
         self.settled: list[Settled] = []
@@ -101,6 +124,7 @@ class Dispatcher:
         self._ready: deque[_Entry] = deque()  # the first entry of each lane that nobody works on
         self._workers: set[asyncio.Task[None]] = set()
         self._parked: list[asyncio.Future[bool]] = []
+        self._closing = False
         self._waking = False
         self._fewest_parked = 0
         self._trimmer: asyncio.TimerHandle | None = None
@@ -109,19 +133,22 @@ class Dispatcher:
         self._messages: dict[str, tuple[Handler, ...]] = {}
         self._older_messages: dict[str, tuple[Handler, ...]] = {}
 
-    async def __aenter__(self) -> Self:
+    @asynccontextmanager
+    async def within(self, context: Context) -> AsyncGenerator[Self]:
+        """Run handlers while the body runs, each event's in a copy of `context`; leaving cancels them."""
         self._loop = asyncio.get_running_loop()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._trimmer is not None:
-            self._trimmer.cancel()
-        workers = list(self._workers)
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        self._context = context
+        self._closing = False
+        try:
+            yield self
+        finally:
+            self._closing = True
+            if self._trimmer is not None:
+                self._trimmer.cancel()
+            workers = list(self._workers)
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
 
     def feed(self, lease: Lease) -> Feed:
         """Return a new inlet for the events of `lease`."""
@@ -149,10 +176,6 @@ class Dispatcher:
                 self._roomy = self._loop.create_future()
             await asyncio.shield(self._roomy)
 
-    def owns(self, task: "asyncio.Task[object] | None") -> bool:
-        """Whether `task` is one of the workers, so that it must not wait for itself."""
-        return task in self._workers
-
     def accept(self, frame: Frame, raw: bytes, feed: Feed) -> None:
         """Queue one event in its lane; an unwanted one is finished at once, its `d` undecoded."""
         name = frame.t or ""
@@ -177,10 +200,8 @@ class Dispatcher:
             self._wake()
 
     def _drop_unwanted(self, name: str, frame: Frame, feed: Feed) -> None:
-        if name not in self._named:
-            self._named.add(name)
-            if name not in ("READY", "RESUMED"):
-                log.info("nobody handles %s; to handle it: @bot.on(%r)", name, name)
+        if name not in SYSTEM_EVENTS and self._first_time(name):
+            log.info("nobody handles %s; to handle it: @bot.on(%r)", name, name)
         feed.leave(feed.watermark, frame.s)
         self._settle(frame, "unwanted")
 
@@ -191,10 +212,15 @@ class Dispatcher:
             log.warning("%s: %s does not have its documented form; what could be read of it is used", name, path)
 
     def _note_unknown(self, event: UnknownEvent) -> None:
-        if event.error is not None and (key := f"{event.name}: {event.error}") not in self._named:
-            if len(self._named) < REMEMBERED_MESSAGES:
-                self._named.add(key)
+        if event.error is not None and self._first_time(f"{event.name}: {event.error}"):
             log.warning("%s does not fit its documented form and goes to UnknownEvent: %s", event.name, event.error)
+
+    def _first_time(self, words: str) -> bool:
+        """Whether to log this; False once it was, and when a flood of different ones came from outside."""
+        if words in self._named or len(self._named) >= REMEMBERED_WORDS:
+            return False
+        self._named.add(words)
+        return True
 
     def _wake(self) -> None:
         """See that one more worker looks at the ready lanes, unless one is on its way already."""
@@ -207,22 +233,31 @@ class Dispatcher:
                 return
         worker = self._loop.create_task(self._work(), name="qqbot worker")
         self._workers.add(worker)
-        worker.add_done_callback(self._workers.discard)
+        worker.add_done_callback(self._bury)
+
+    def _bury(self, worker: "asyncio.Task[None]") -> None:
+        self._workers.discard(worker)
+        if not worker.cancelled() and (error := worker.exception()) is not None:
+            log.critical("a handler ended its worker", exc_info=error)
+        if self._ready and not self._closing and not self._waking:
+            self._wake()  # it may have been about to go on with its lane
 
     async def _work(self) -> None:
         ready = self._ready
-        lease: Lease | None = None
         while True:
             self._waking = False
             while ready:  # no more than `max_inflight`, so the loop is not held up for long
                 entry = ready.popleft()
                 if ready and not self._waking:
                     self._wake()  # this worker may suspend in a handler: somebody must see the other lanes
-                if entry.feed.lease is not lease:
-                    lease = entry.feed.lease
-                    current_lease.set(lease)
-                await self._handle(entry, entry.feed.lease)
-            if not await self._park():
+                # In a context of its own: what a handler sets in it, the next event never sees.
+                handling, context = self._handle(entry), self._context.copy()
+                try:
+                    awaited = context.run(handling.send, None)
+                except StopIteration:
+                    continue  # nothing suspended
+                await _go_on(context, handling, awaited)
+            if self._closing or not await self._park():
                 return
 
     async def _park(self) -> bool:
@@ -247,44 +282,61 @@ class Dispatcher:
         if self._parked:
             self._start_trimmer()
 
-    async def _handle(self, entry: _Entry, lease: Lease) -> None:
+    async def _handle(self, entry: _Entry) -> None:
+        lease = entry.feed.lease
         finished: int | None = None
         try:
             if lease.valid():  # else it stays unfinished: the next owner of the shard gets it again
+                current_lease.set(lease)
                 outcome = await self._run_handlers(entry, lease)
                 finished = entry.frame.s
-                self._settle(entry.frame, outcome)
+                if self.settled:
+                    self._settle(entry.frame, outcome)
         finally:
             entry.feed.leave(entry.watermark, finished)
             self._leave_lane(entry)
 
     async def _run_handlers(self, entry: _Entry, lease: Lease) -> Outcome:
-        handlers = self._handlers.match(entry.event)
-        if isinstance(entry.event, MessageEvent):
-            handlers = self._not_yet_run(entry.event.id, handlers)
+        event = entry.event
+        handlers = self._handlers.match(event)
+        if isinstance(event, MessageEvent):
+            handlers = self._not_yet_run(event.id, handlers)
         if not handlers:
             return "unwanted"
         outcome: Outcome = "unwanted"
-        context = self._handlers.context(entry.event, entry.frame, entry.raw, lease)
+        context = self._handlers.context(event, entry.frame, entry.raw, lease)
         for handler in handlers:
             try:
-                if handler.when is not None and not handler.when(entry.event):
+                if handler.when is not None and not handler.when(event):
                     continue
                 if outcome == "unwanted":
                     outcome = "handled"
                 await handler.function(context)
             except Exception as error:  # noqa: BLE001 - whatever the user's code raises stays with its event
                 outcome = "failed"
-                await self._handlers.report(context, error, handler.name)
+                await self._report(context, error, handler.name)
             except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
+                self._assert_stray()
                 outcome = "failed"
                 stray = RuntimeError("the handler was cancelled by something it awaited")
                 stray.__cause__ = error
-                await self._handlers.report(context, stray, handler.name)
+                await self._report(context, stray, handler.name)
         return outcome
+
+    async def _report(self, context: object, error: Exception, name: str) -> None:
+        try:
+            await self._handlers.report(context, error, name)
+        except asyncio.CancelledError:
+            self._assert_stray()
+            log.exception("reporting the error of %s was cancelled by something it awaited", name)
+
+    def _assert_stray(self) -> None:
+        """Go on after a cancellation that did not come from here: only leaving `within` cancels workers."""
+        if self._closing:
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        while task is not None and task.cancelling():
+            task.uncancel()
 
     def _not_yet_run(self, message: str, handlers: Sequence[Handler]) -> Sequence[Handler]:
         """Return the handlers that have not had this message: the platform may deliver one twice."""

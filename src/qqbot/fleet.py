@@ -5,14 +5,17 @@ shard closes, saving its state. Which shards run here is the session manager's d
 """
 
 import asyncio
+import itertools
 import logging
+import random
+from collections.abc import Callable
 
 import msgspec
 
 from .api.client import Api
 from .config import GatewayConfig, ShardPlan
 from .dispatcher import Dispatcher, Feed
-from .errors import LeaseLost, RateLimited, ServerError, TransportError
+from .errors import ApiError, AuthError, DecodeError, GatewayHalted, IPNotAllowed, LeaseLost, TransportError
 from .gateway.shard import Shard
 from .models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from .models.intents import Intents
@@ -22,6 +25,8 @@ from .sessions.base import SessionManager
 log = logging.getLogger(__name__)
 
 FETCH_RETRY_SECONDS = 3.0
+ANSWERED_RETRY_SECONDS = 30.0  # where it was asked twice a minute at the most, it answers again
+LONGEST_RETRY_SECONDS = 60.0
 WARN_EVERY_SECONDS = 60.0
 
 
@@ -40,6 +45,7 @@ class Fleet:
         config: GatewayConfig,
         drain: float,
         listener: ShardListener,
+        explain: Callable[[GatewayHalted], GatewayHalted],
     ) -> None:
         self.app_id = app_id
         self.plan = plan
@@ -51,13 +57,19 @@ class Fleet:
         self._config = config
         self._drain = drain
         self._listener = listener
+        self._explain = explain
+        self._me: ReadyUser | None = None
         self._changed = asyncio.Event()
         self._stopping = False
 
     async def run(self) -> None:
         """Run shards until `stop`.  Raises: GatewayHalted, AuthError, IPNotAllowed."""
-        if not self._stopping:  # `stop` can overtake the task in which this runs
+        if self._stopping:  # `stop` can overtake the task in which this runs
+            return
+        try:
             await self._manager.run(self, self._run_shard)
+        except GatewayHalted as halted:
+            raise self._explain(halted) from None
 
     async def stop(self) -> None:
         """Drain, save and close every shard."""
@@ -73,24 +85,32 @@ class Fleet:
     @property
     def me(self) -> ReadyUser | None:
         """Who the bot is, as soon as one shard knows."""
-        return next((shard.me for shard in self.shards.values() if shard.me is not None), None)
+        if self._me is None:
+            self._me = next((shard.me for shard in self.shards.values() if shard.me is not None), None)
+        return self._me
 
     async def fetch(self) -> GatewayBot:
         """Ask /gateway/bot, as often as it takes.  Raises: AuthError, IPNotAllowed."""
         warned = -WARN_EVERY_SECONDS
         loop = asyncio.get_running_loop()
-        while True:
+        for failures in itertools.count():
             try:
                 return await self._api.gateway.bot()
-            except (TransportError, ServerError, RateLimited) as error:
+            except (AuthError, IPNotAllowed):
+                raise
+            except (TransportError, ApiError, DecodeError) as error:
+                answered = not isinstance(error, TransportError)
                 if loop.time() - warned >= WARN_EVERY_SECONDS:
                     warned = loop.time()
                     log.warning(
-                        "the platform does not answer, trying again until it does; check the network, the proxy and "
-                        "QQBOT_API_BASE: %s",
+                        "the platform does not answer as it should, trying again until it does; check the network, "
+                        "the proxy and QQBOT_API_BASE: %s",
                         error,
                     )
-            await asyncio.sleep(FETCH_RETRY_SECONDS * self._config.pace)
+            floor = ANSWERED_RETRY_SECONDS if answered else FETCH_RETRY_SECONDS
+            delay = min(floor * 2.0 ** min(failures, 10), LONGEST_RETRY_SECONDS) * (0.5 + random.random() / 2)
+            await asyncio.sleep(delay * self._config.pace)
+        raise AssertionError  # never: the loop has no end
 
     async def _run_shard(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
         feed = self._dispatcher.feed(lease)

@@ -23,9 +23,9 @@ LostReason = Literal["taken", "expired", "stopped"]
 
 
 class ConnectOptions(TypedDict, total=False):
-    """How sockets reach the platform; the same for the API and the gateway."""
+    """How sockets reach the platform. `proxy_for` names the HTTP proxy for a URL; None leaves it to the session."""
 
-    proxy: str | None
+    proxy_for: Callable[[str], str | None]
     ssl_context: SSLContext | None
 
 

@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from .context import Context
 from .errors import ConfigError
@@ -80,7 +80,8 @@ class Router:
 
         Raises: ConfigError for what is no event, a function that is not async, or the same function twice.
         """
-        if len(events) == 1 and inspect.isroutine(function := events[0]):
+        if len(events) == 1 and not isinstance(events[0], type | str) and callable(events[0]):
+            function = cast("Function", events[0])
             self._register(function, _events_of(function), None, 0)
             return function
 

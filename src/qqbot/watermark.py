@@ -46,7 +46,14 @@ class Watermark:
     @property
     def done(self) -> tuple[tuple[int, int], ...]:
         """The finished ranges above `low`, rising; first and last seq of each."""
-        return (*self._gaps(), *((a, b) for a, b in self._done if a > self._high))
+        ranges = list(self._gaps())
+        for first, last in self._done:
+            if last > self._high:  # not replayed yet, or only in part
+                start = max(first, self._high + 1)
+                if ranges and ranges[-1][1] == start - 1:
+                    start = ranges.pop()[0]
+                ranges.append((start, last))
+        return tuple(ranges)
 
     def _gaps(self) -> Iterator[tuple[int, int]]:
         previous: int | None = None

@@ -345,6 +345,53 @@ async def test_a_request_hook_can_refuse(platform: Scripted) -> None:
     assert (platform.calls, platform.token_calls) == ([], [])
 
 
+async def test_a_request_hook_has_the_calls_time(platform: Scripted) -> None:
+    async def hang_up(_: Request) -> None:
+        await asyncio.Event().wait()
+
+    async with platform.api(on_request=[hang_up]) as api:
+        with pytest.raises(Timeout, match=r"GET /users/@me: a request hook took too long; nothing was sent") as caught:
+            await api.users.me(timeout=0.1)
+    assert not caught.value.maybe_sent
+    assert (platform.calls, platform.token_calls) == ([], [])
+
+
+async def test_a_request_hooks_own_timeout_is_its_own(platform: Scripted) -> None:
+    async def refuse(_: Request) -> None:
+        raise TimeoutError("the vault is sealed")
+
+    async with platform.api(on_request=[refuse]) as api:
+        with pytest.raises(TimeoutError, match="sealed"):
+            await api.users.me()
+
+
+async def test_a_response_hook_has_the_calls_time(platform: Scripted, caplog: pytest.LogCaptureFixture) -> None:
+    async def hang_up(_: ResponseInfo) -> None:
+        await asyncio.Event().wait()
+
+    platform.answers.append(reply(SENT))
+    async with platform.api(on_response=[hang_up]) as api, asyncio.timeout(5):
+        assert (await api.groups.send_message("G1", "hello", timeout=0.2)).id == "S1"
+    assert "outlasted the call's timeout" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["access_token", "clientSecret", "client_secret", "secret", "token"])
+async def test_what_is_logged_of_a_body_has_its_secrets_masked(
+    platform: Scripted, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    caplog.set_level(logging.DEBUG, "qqbot.api.caller")
+    body = f'{{"{name}" : "hidden-1", "content": "{SECRET} and token-1-secret", "id": "7"}}'
+    platform.answers.append(raw(body.encode()))
+    async with platform.api() as api:
+        await api.call(Route("r", "POST", "/raw", bytes), body=body.encode())
+    shown = [record.getMessage() for record in caplog.records if f'"{name}":"***"' in record.getMessage()]
+    assert len(shown) == 2  # of the request and of the answer
+    for text in shown:
+        assert '"content": "*** and' in text and '"id": "7"' in text
+        assert "hidden" not in text and SECRET not in text
+    assert "token-1-secret" not in caplog.text
+
+
 async def test_a_failing_response_hook_costs_nothing(platform: Scripted, caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: ResponseInfo) -> None:
         raise RuntimeError("broken hook")
@@ -442,7 +489,7 @@ async def test_an_attempt_leaves_time_for_a_repeat_where_one_is_possible() -> No
         await api.groups.send_message("G1", "passive", reply_to=REPLY)
         await api.groups.send_message("G1", "passive", reply_to=REPLY, timeout=2)
         await api.groups.upload_media("G1", Media.image("https://host/cat.png"))
-    assert transport.timeouts == pytest.approx([30, 10, 2, 40], abs=0.5)
+    assert transport.timeouts == pytest.approx([30, 10, 2, 120], abs=0.5)
 
 
 async def test_the_fate_of_a_call_is_told_from_all_its_attempts() -> None:

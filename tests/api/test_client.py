@@ -136,16 +136,40 @@ async def test_proxy_option_and_environment(platform: Scripted, monkeypatch: pyt
     elsewhere = Endpoints("http://platform.localhost:9")
     async with Api(Credentials(APP_ID, SECRET), endpoints=elsewhere, proxy=platform.url) as api:
         await api.interactions.ack("I1")
-        assert api.connect_options == {"proxy": platform.url, "ssl_context": None}
-    monkeypatch.setenv("http_proxy", platform.url)
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    async with Api(Credentials(APP_ID, SECRET), endpoints=elsewhere) as api:
-        await api.interactions.ack("I2")
-    assert [seen.path for seen in platform.calls] == [
-        f"{elsewhere.api_base}/interactions/I1",
-        f"{elsewhere.api_base}/interactions/I2",
-    ]
+        assert api.connect_options["proxy_for"]("wss://gateway.example/") == platform.url
+    assert [seen.path for seen in platform.calls] == [f"{elsewhere.api_base}/interactions/I1"]
+
+
+async def test_the_environments_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        url = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        monkeypatch.setenv("https_proxy", url)
+        async with Api(Credentials(APP_ID, SECRET), endpoints=Endpoints("https://platform.invalid")) as api:
+            with pytest.raises(ConnectionFailed, match="the proxy refused with HTTP 403"):
+                await api.users.me(timeout=0.5)
+            assert api.connect_options["proxy_for"]("wss://gateway.example/") == url
+            assert api.connect_options["proxy_for"]("wss://localhost/") is None
+    assert asked[0].startswith(b"CONNECT platform.invalid:443")
+
+
+async def test_the_environments_proxy_is_not_for_loopback(
+    platform: Scripted, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{unused_tcp_port}")
+    platform.answers.append(reply({"id": "1"}))
+    async with platform.api() as api:
+        await api.users.me(timeout=2)
 
 
 @pytest.mark.parametrize("proxy", ["proxy:8080", "socks5://user:hidden@host:1"])

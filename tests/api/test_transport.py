@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from qqbot.api.exchange import Request
-from qqbot.api.transport import AiohttpTransport, environment_proxy
+from qqbot.api.transport import AiohttpTransport
 from qqbot.errors import ConnectionFailed, Timeout, TransportError
 from tests.api.scripted import Scripted, cut, hang
 
@@ -179,16 +179,3 @@ async def test_a_proxy_that_refuses(platform: Scripted, session: aiohttp.ClientS
             await transport.send(request("https://elsewhere.invalid/"))
     assert "proxy-password" not in str(caught.value)
     assert_clean(caught.value)
-
-
-def test_the_environments_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    assert environment_proxy("https://api.example/") is None
-    monkeypatch.setenv("https_proxy", "http://proxy.example:8080")
-    monkeypatch.setenv("no_proxy", "127.0.0.1,.internal")
-    assert environment_proxy("https://api.example/") == "http://proxy.example:8080"
-    assert environment_proxy("http://api.example/") is None
-    assert environment_proxy("https://x.internal/") is None
-    monkeypatch.setenv("https_proxy", "socks5://proxy.example:1080")
-    assert environment_proxy("https://api.example/") is None

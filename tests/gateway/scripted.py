@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import random
 import socket
 import struct
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,7 @@ from qqbot.config import GatewayConfig
 from qqbot.gateway.frames import Frame
 from qqbot.gateway.shard import Shard
 from qqbot.models.gateway import GatewayBot, ResumeState, ShardKey
-from qqbot.ports import LostReason, ShardEvent
+from qqbot.ports import ConnectOptions, LostReason, ShardEvent
 from tests.gateway import wire
 
 PATIENCE = 5.0  # seconds that a test waits for what must happen
@@ -259,7 +260,13 @@ class Stage:
         self.events: list[ShardEvent] = []
 
     def shard(
-        self, state: ResumeState | None = None, *, config: GatewayConfig = CONFIG, url: str | None = None
+        self,
+        state: ResumeState | None = None,
+        *,
+        config: GatewayConfig = CONFIG,
+        url: str | None = None,
+        options: ConnectOptions | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> Shard:
         return Shard(
             self.lease,
@@ -270,8 +277,9 @@ class Stage:
             tokens=self.tokens,
             session=self.session,
             config=config,
-            connect_options={},
+            connect_options=options or {},
             on_event=self.events.append,
+            chance=chance,
         )
 
     @asynccontextmanager

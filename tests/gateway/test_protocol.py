@@ -284,7 +284,7 @@ def test_op_9_three_times_while_identifying_backs_off_and_goes_on() -> None:
 
 
 def test_two_refused_resumes_then_identify_whatever_the_code() -> None:
-    for codes in ([1006, 1006], [4009, None], [4008, 1000], [4004, 4009]):
+    for codes in ([1006, 1006], [4009, 4000], [4008, 1000], [4004, 4009]):
         shard = Shard(STATE)
         for code in codes:
             assert shard.open()["op"] == 6
@@ -299,6 +299,23 @@ def test_a_resume_that_is_swallowed_twice_counts_as_refused() -> None:
         assert isinstance(shard.tick_at_deadline(), HangUp)
         shard.retry(None)
     assert not shard.protocol.resumable
+
+
+def test_a_resume_that_a_lost_connection_left_unanswered_is_not_refused() -> None:
+    shard = Shard(STATE)
+    for _ in range(5):
+        assert shard.open()["op"] == 6
+        shard.retry(None)
+    assert shard.open()["op"] == 6
+
+
+def test_op_9_true_twice_as_the_answer_to_resume_counts_as_refused() -> None:
+    shard = Shard(STATE)
+    for _ in range(2):
+        assert shard.open()["op"] == 6
+        assert isinstance(shard.take(wire.frame(9, True)), HangUp)
+        shard.retry(None)
+    assert shard.open()["op"] == 2
 
 
 def test_attempts_without_hello_do_not_count_as_refused() -> None:
@@ -357,6 +374,15 @@ def test_a_session_that_lived_60_s_clears_the_counters() -> None:
         shard.live()
         shard.now += SETTLED_SECONDS
         shard.retry(4001)
+
+
+def test_a_session_that_lived_clears_the_counters_although_op_9_ends_it() -> None:
+    shard = Shard()
+    for _ in range(10):
+        shard.live()
+        shard.now += SETTLED_SECONDS
+        assert shard.take(wire.frame(9, False)) == Refused()
+        shard.retry(4903)
 
 
 def test_4001_and_4002_are_counted_together() -> None:

@@ -3,12 +3,21 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 import pytest
 
 from qqbot.config import GatewayConfig
-from qqbot.errors import ApiError, AuthError, ConfigError, ConnectionFailed, GatewayHalted, IPNotAllowed
+from qqbot.errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    ConnectionFailed,
+    GatewayHalted,
+    IPNotAllowed,
+    RateLimited,
+    ServerError,
+)
 from qqbot.models.gateway import ResumeState, ShardExit
 from tests.gateway import wire
 from tests.gateway.scripted import IMPATIENT, PATIENCE, Connection, Stage, stage
@@ -29,6 +38,16 @@ async def resumes(connection: Connection, seq: int) -> None:
     assert isinstance(d, dict)
     assert (op, d["session_id"], d["seq"]) == (6, "session", seq)
     await connection.send(wire.resumed())
+
+
+async def until(true: Callable[[], bool], run: Coroutine[object, object, object]) -> None:
+    """Run a shard until something is true."""
+    task = asyncio.create_task(run)
+    async with asyncio.timeout(PATIENCE):
+        while not true():
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task])
 
 
 # Opening and events
@@ -331,7 +350,7 @@ async def test_a_frame_too_large_twice_is_given_up(stage: Stage) -> None:
         await second.send(large)
         await resumes(await stage.gateway.accept(), 2)
         assert shard.lost_events == 1
-    assert [event.code for event in stage.events if event.kind == "closed"] == [1009, 1009]
+    assert [event.code for event in stage.events if event.kind == "closed"] == [1009, 1009, None]
 
 
 # Back-pressure
@@ -435,6 +454,27 @@ async def test_cancellation_leaves_the_socket_open_and_leaving_closes_with_4000(
     assert not [t for t in asyncio.all_tasks() - tasks if "qqbot" in t.get_name()]
 
 
+async def test_the_last_end_is_told_once(stage: Stage) -> None:
+    async with stage.running() as shard:
+        await (first := await stage.gateway.accept()).identified()
+        await first.close(4009)
+        await resumes(await stage.gateway.accept(), 1)
+        await stage.inbox.has(2)
+        assert shard.ready
+    assert stage.kinds == ["connected", "identified", "closed", "connected", "resumed", "closed"]
+    assert stage.events[-1].cause == "the shard was ended"
+
+
+async def test_ending_without_a_connection_tells_nothing(stage: Stage) -> None:
+    async with stage.shard() as shard:
+        task = asyncio.create_task(shard.run())
+        connection = await stage.gateway.accept()
+        await connection.greet()
+        await connection.close(4011)
+        await task
+    assert stage.kinds == ["connected", "closed"]
+
+
 async def test_cancellation_at_any_point_leaks_no_task(stage: Stage) -> None:
     for steps in range(40):
         async with stage.shard() as shard:
@@ -463,12 +503,7 @@ async def test_an_unreachable_gateway_warns_once_and_is_tried_again(
     stage: Stage, caplog: pytest.LogCaptureFixture, unused_tcp_port: int
 ) -> None:
     async with stage.shard(url=f"ws://127.0.0.1:{unused_tcp_port}/") as shard:
-        task = asyncio.create_task(shard.run())
-        async with asyncio.timeout(PATIENCE):
-            while stage.lease.turns < 5:
-                await asyncio.sleep(0.01)
-        task.cancel()
-        await asyncio.wait([task])
+        await until(lambda: stage.lease.turns >= 5, shard.run())
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 1 and "cannot be reached" in warnings[0] and "QQBOT_API_BASE" in warnings[0]
 
@@ -494,12 +529,7 @@ async def test_a_handshake_that_is_never_answered_is_given_up(stage: Stage) -> N
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     async with server, stage.shard(url=f"ws://{host}:{port}/", config=IMPATIENT) as shard:
-        task = asyncio.create_task(shard.run())
-        async with asyncio.timeout(PATIENCE):
-            while stage.lease.turns < 3:
-                await asyncio.sleep(0.01)
-        task.cancel()
-        await asyncio.wait([task])
+        await until(lambda: stage.lease.turns >= 3, shard.run())
         release.set()
 
 
@@ -519,6 +549,34 @@ async def test_a_token_that_cannot_be_fetched_is_tried_for_again(
     assert len([record for record in caplog.records if "token" in record.getMessage()]) == 1
 
 
+async def test_token_retries_slow_down(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    plain_sleep = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        await plain_sleep(0)
+
+    monkeypatch.setattr("qqbot.gateway.shard.asyncio.sleep", sleep)
+    stage.tokens.failures = [
+        *[ConnectionFailed("no route")] * 6,
+        RateLimited(429, 0, "slow down"),
+        *[ConnectionFailed("no route")] * 2,
+        ServerError(500, 0, "broken"),
+        AuthError(200, 100016, "invalid secret"),
+    ]
+    async with stage.shard(config=GatewayConfig(pace=0.1), chance=lambda: 0.0) as shard:
+        with pytest.raises(AuthError):
+            await shard.run()
+    assert pauses == pytest.approx([0.15, 0.3, 0.6, 1.2, 2.4, 3, 3, 3, 3, 3])
+    pauses.clear()
+    stage.tokens.failures = [ServerError(500, 0, "broken"), OSError("no route"), AuthError(200, 100016, "no")]
+    async with stage.shard(config=GatewayConfig(), chance=lambda: 1.0) as shard:
+        with pytest.raises(AuthError):
+            await shard.run()
+    assert pauses == pytest.approx([30, 6])
+
+
 @pytest.mark.parametrize("refusal", [AuthError(200, 100016, "invalid secret"), IPNotAllowed(401, 11298, "ip")])
 async def test_a_definite_refusal_ends_the_run(stage: Stage, refusal: ApiError) -> None:
     stage.tokens.failures = [refusal]
@@ -532,6 +590,39 @@ async def test_an_address_that_would_send_the_token_in_the_clear_is_refused(stag
     async with stage.shard(url="ws://gateway.example/?a=1") as shard:
         with pytest.raises(ConfigError, match="in the clear"):
             await asyncio.wait_for(shard.run(), PATIENCE)
+
+
+async def test_no_password_of_a_proxy_is_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        asked: list[str] = []
+
+        def proxy_for(url: str) -> str:
+            asked.append(url)
+            return f"http://joe:hidden@127.0.0.1:{port}"
+
+        for url in ("ws://localhost:9/ws?key=hidden", "wss://localhost:9/ws?key=hidden"):
+            asked.clear()
+            async with stage.shard(url=url, options={"proxy_for": proxy_for}) as shard:
+                await until(lambda: len(asked) > 1, shard.run())
+            assert set(asked) == {url}
+    assert "407" in caplog.text and "localhost:9/ws " in caplog.text
+    assert "hidden" not in caplog.text
+
+
+async def test_no_query_of_the_gateways_address_is_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    url = stage.gateway.url + "nothing-here?key=hidden"
+    async with stage.shard(url=url) as shard:
+        await until(lambda: stage.lease.turns > 1, shard.run())
+    assert "no websocket was opened (HTTP 404" in caplog.text
+    assert "hidden" not in caplog.text
 
 
 async def test_no_token_is_logged(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

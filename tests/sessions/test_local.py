@@ -1,6 +1,7 @@
 """`LocalSessionManager`: shards, pace, budget, and its end."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from qqbot.config import ShardPlan
-from qqbot.errors import ConfigError, GatewayHalted
+from qqbot.errors import ConfigError, GatewayError, GatewayHalted
 from qqbot.models.gateway import GatewayBot, ResumeState, SessionStartLimit, ShardExit, ShardKey
 from qqbot.ports import Lease
 from qqbot.sessions import LocalSessionManager, ManagerEvent, SessionManager
@@ -208,6 +209,78 @@ async def test_4011_without_a_larger_count_halts_and_names_one(plan: str | None,
     assert platform.calls == 2
 
 
+async def test_a_shard_that_lost_its_lease_ends_alone() -> None:
+    end = asyncio.Event()
+
+    async def one_is_lost(lease: Lease) -> ShardExit:
+        if lease.shard.index:
+            return await forever(lease)
+        await end.wait()
+        return ShardExit("lost")
+
+    shards = Shards(one_is_lost)
+    platform = Platform(says(2, max_concurrency=2))
+    async with running(platform, shards) as manager:
+        await shards.up(2)
+        events = manager.watch()
+        end.set()
+        assert await anext(events) == ManagerEvent("released", ShardKey(0, 0, 2))
+        await asyncio.sleep(0.05)
+        assert [view.shard.index for view in (await manager.snapshot()).shards] == [1]
+        assert platform.calls == 1 and shards.drained == 1
+
+
+async def test_when_every_shard_lost_its_lease_the_run_fails() -> None:
+    async def lost(lease: Lease) -> ShardExit:
+        return ShardExit("lost")
+
+    platform = Platform(says(2, max_concurrency=2))
+    with pytest.raises(GatewayError, match="every shard"):
+        await asyncio.wait_for(LocalSessionManager(window=WINDOW).run(platform, Shards(lost)), PATIENCE)
+    assert platform.calls == 1
+
+
+async def cancelled_from_within() -> None:
+    waited = asyncio.get_running_loop().create_future()
+    waited.cancel()
+    await waited
+
+
+async def test_a_shard_that_ends_by_a_stray_cancellation_fails_the_run() -> None:
+    async def strays(lease: Lease) -> ShardExit:
+        if lease.shard.index:
+            return await forever(lease)
+        await cancelled_from_within()
+        raise AssertionError
+
+    shards = Shards(strays)
+    platform = Platform(says(2, max_concurrency=2))
+    with pytest.raises(GatewayError, match=r"shard .* was cancelled") as failed:
+        await asyncio.wait_for(LocalSessionManager(window=WINDOW).run(platform, shards), PATIENCE)
+    assert isinstance(failed.value.__cause__, asyncio.CancelledError)
+    assert platform.calls == 1 and shards.drained == 2
+
+
+async def test_a_stray_cancellation_while_the_platform_is_asked_fails_the_run() -> None:
+    class Strays(Platform):
+        async def fetch(self) -> GatewayBot:
+            await cancelled_from_within()
+            raise AssertionError
+
+    with pytest.raises(GatewayError, match="was cancelled"):
+        await LocalSessionManager(window=WINDOW).run(Strays(says()), Shards())
+
+
+async def test_the_window_holds_over_runs() -> None:
+    manager, shards = LocalSessionManager(window=WINDOW), Shards()
+    for _ in range(3):
+        task = asyncio.create_task(manager.run(Platform(says()), shards))
+        await shards.up(1)
+        await manager.stop()
+        await asyncio.wait_for(task, PATIENCE)
+    assert spaced(shards.identified, 1)
+
+
 @pytest.mark.parametrize("error", [GatewayHalted(4914, "taken down"), ValueError("a bug")])
 async def test_one_shard_that_fails_ends_all(error: Exception) -> None:
     async def fails(lease: Lease) -> ShardExit:
@@ -310,3 +383,16 @@ async def test_watch_tells_what_happens() -> None:
         ManagerEvent("halted", code=4914),
         ManagerEvent("released", key),
     ]
+
+
+async def test_an_iterator_that_is_dropped_leaves_nothing_behind() -> None:
+    def queues() -> int:
+        gc.collect()
+        return sum(isinstance(found, asyncio.Queue) for found in gc.get_objects())
+
+    manager = LocalSessionManager(window=WINDOW)
+    before = queues()
+    events = manager.watch()
+    assert queues() == before + 1
+    del events
+    assert queues() == before

@@ -49,10 +49,12 @@ class ResponseInfo:
 
 
 RequestHook = Callable[[Request], Awaitable[None] | None]
-"""Called before each request, plain or async; may change `request.headers`, and refuses the call by raising."""
+"""Called before each request, plain or async, within the call's timeout; may change `request.headers`, and refuses
+the call by raising.
+"""
 
 ResponseHook = Callable[[ResponseInfo], Awaitable[None] | None]
-"""Called after each answer, plain or async; it observes, what it raises is only logged."""
+"""Called after each answer, plain or async, within the call's timeout; it observes, what it raises is only logged."""
 
 
 @dataclass(slots=True)
@@ -79,7 +81,9 @@ class _Call(Generic[T]):
     def attempt_timeout(self, now: float) -> float:
         """Return the seconds for one attempt: where a repeat is possible, it leaves time for one."""
         left = max(self.ends_at - now, 0.001)  # aiohttp takes 0 for "no limit"
-        return min(left, max(SHORTEST_ATTEMPT, self.timeout / 3)) if self.attempts.repeatable else left
+        if not self.attempts.repeatable:
+            return left
+        return min(left, max(self.route.timeout or SHORTEST_ATTEMPT, self.timeout / 3))
 
 
 class Caller:
@@ -155,10 +159,8 @@ class Caller:
         if call.body is not None:
             headers["Content-Type"] = call.content_type
         request = Request(call.route.method, call.url, call.path, headers, call.body, 0.0)
-        for hook in self._on_request:
-            answer = hook(request)
-            if inspect.isawaitable(answer):
-                await answer
+        if self._on_request and (failure := await self._prepare_request(call, request)):
+            return failure
         # After the hooks, so that none of them sees the token.
         if call.own and (failure := await self._authorize(call, request)):
             return failure
@@ -175,6 +177,21 @@ class Caller:
                 error.retry_after = wait
                 raise error
             await asyncio.sleep(wait * (1 + 0.1 * random.random()))  # not all who waited at one moment
+
+    async def _prepare_request(self, call: _Call[T], request: Request) -> Failure | None:
+        """Run the request hooks.  Raises: what they raise."""
+        limit = asyncio.timeout_at(call.ends_at)
+        try:
+            async with limit:
+                for hook in self._on_request:
+                    answer = hook(request)
+                    if inspect.isawaitable(answer):
+                        await answer
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return Failure(Timeout(f"{call.where}: a request hook took too long"), None, sent=False)
+        return None
 
     async def _authorize(self, call: _Call[T], request: Request) -> Failure | None:
         try:
@@ -206,7 +223,7 @@ class Caller:
             info = ResponseInfo(request.method, request.path, response.status, elapsed, response.trace_id)
             if debug:
                 log.debug("%s -> %s", info, self._shown(response.body, call))
-            await self._observe(info)
+            await self._observe(info, call)
         if is_success(response) or (not call.own and response.status < 400):
             return response
         return failure_of(request, response, family=call.route.family, secrets=self._known_secrets(call)) or response
@@ -240,14 +257,15 @@ class Caller:
         else:
             log.info("%s; %s", error, outcome)
 
-    async def _observe(self, info: ResponseInfo) -> None:
+    async def _observe(self, info: ResponseInfo, call: _Call[T]) -> None:
         for hook in self._on_response:
             try:
                 answer = hook(info)
                 if inspect.isawaitable(answer):
-                    await answer
+                    async with asyncio.timeout_at(call.ends_at):
+                        await answer
             except Exception:
-                log.exception("the response hook %r failed; the call goes on", hook)
+                log.exception("the response hook %r failed or outlasted the call's timeout; the call goes on", hook)
 
     def _known_secrets(self, call: _Call[T]) -> tuple[str, ...]:
         known = (*self._secrets, call.token) if call.token else self._secrets

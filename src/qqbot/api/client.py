@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from ..models.messages import MessageSendResult
 from ..models.outgoing import Message
 from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
+from ..network import environment_proxy
 from ..ports import Clock, ConnectOptions, TokenSource
 from .caller import Caller, RequestHook, ResponseHook
 from .downloads import Downloads
@@ -53,7 +54,7 @@ from .resources.webhook_sessions import WebhookSessions
 from .routes import Query, Route
 from .sequence import Sequences
 from .token import AccessTokens
-from .transport import AiohttpTransport, Transport, environment_proxy
+from .transport import AiohttpTransport, Transport
 from .uploads import Uploads
 from .windows import closed
 
@@ -66,7 +67,7 @@ class ApiOptions(TypedDict, total=False):
     """Options of `Api`, and of `Bot`, which passes them on.
 
     `session`, `transport`, `token`: the caller's own, never closed here. `proxy`: an http(s) URL; without it
-    what the environment names for the API's host, unless `session` is given. `ssl_context`: for a private
+    what the environment names for the host, unless `session` is given. `ssl_context`: for a private
     certificate authority. `local_addr`: the address and port to connect from. `timeout`: seconds for a call with
     its repeats. `on_request` and `on_response`: hooks, run in order.
     """
@@ -208,10 +209,13 @@ class Api:
     @property
     def connect_options(self) -> ConnectOptions:
         """How sockets reach the platform."""
+        return ConnectOptions(proxy_for=self._proxy_for, ssl_context=self._options.get("ssl_context"))
+
+    def _proxy_for(self, url: str) -> str | None:
         proxy = self._options.get("proxy")
         if proxy is None and self._options.get("session") is None:
-            proxy = environment_proxy(self._endpoints.api_base)
-        return ConnectOptions(proxy=proxy, ssl_context=self._options.get("ssl_context"))
+            return environment_proxy(url)
+        return proxy
 
     @property
     def _opened(self) -> _Open:
@@ -226,7 +230,7 @@ class Api:
             session = self._options.get("session")
             if session is None:
                 session = await stack.enter_async_context(self._session())
-            transport = self._options.get("transport") or AiohttpTransport(session, **self.connect_options)
+            transport = self._options.get("transport") or self._transport(session)
             tokens = self._options.get("token") or self._access_tokens(transport, stack)
             self._open = _Open(session, transport, tokens, self._caller(transport, tokens))
             self._stack = stack.pop_all()
@@ -243,6 +247,10 @@ class Api:
         # Without a limit: sockets of the gateway stay open for good and would use it up.
         connector = aiohttp.TCPConnector(limit=0, local_addr=self._options.get("local_addr"))
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    def _transport(self, session: aiohttp.ClientSession) -> AiohttpTransport:
+        proxy = self._proxy_for(self._endpoints.api_base)
+        return AiohttpTransport(session, proxy=proxy, ssl_context=self._options.get("ssl_context"))
 
     async def _put(self, url: str, content: AsyncIterable[bytes], size: int, timeout: float) -> Response:
         """Put bytes at a pre-signed address, which is its own authorization: the token does not go there."""

@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from ..errors import ConfigError, ConnectionFailed, MediaError, Timeout
+from ..network import cause_of
 
 MAX_BYTES = 64 * 1024 * 1024
 TIMEOUT = 120.0  # seconds
@@ -64,14 +65,18 @@ class _Resolver(AbstractResolver):
 class Downloads:
     """Fetches files. `reachable` says which addresses may be used: the public ones, unless a test says otherwise.
 
-    With a `proxy` names are resolved there, and only addresses written as numbers are checked here.
+    With a proxy (`proxy_for` a URL) names are resolved there, and only addresses written as numbers are checked here.
     """
 
     def __init__(
-        self, *, reachable: Reachable = is_public, proxy: str | None = None, ssl_context: SSLContext | None = None
+        self,
+        *,
+        reachable: Reachable = is_public,
+        proxy_for: Callable[[str], str | None] | None = None,
+        ssl_context: SSLContext | None = None,
     ) -> None:
         self._reachable = reachable
-        self._proxy = proxy
+        self._proxy_for = proxy_for
         self._ssl: SSLContext | bool = ssl_context or True
 
     async def fetch(self, url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> bytes:
@@ -119,15 +124,16 @@ class Downloads:
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, _Refused):
                 raise ConfigError(f"nothing is fetched from there: {error.os_error}") from None
-            raise ConnectionFailed(f"the download failed: {error}") from None
+            raise ConnectionFailed(f"the download failed: {cause_of(error)}") from None
         except aiohttp.ClientError as error:
-            raise ConnectionFailed(f"the download failed: {error}") from None
+            raise ConnectionFailed(f"the download failed: {cause_of(error)}") from None
 
     @asynccontextmanager
     async def _answer(self, http: aiohttp.ClientSession, url: str) -> AsyncGenerator[aiohttp.ClientResponse]:
         for _ in range(REDIRECTS + 1):
             target = self._checked(url)
-            async with http.get(target, allow_redirects=False, proxy=self._proxy, ssl=self._ssl) as response:
+            proxy = self._proxy_for(url) if self._proxy_for else None
+            async with http.get(target, allow_redirects=False, proxy=proxy, ssl=self._ssl) as response:
                 location = response.headers.get("Location")
                 if response.status not in (301, 302, 303, 307, 308) or location is None:
                     if response.status != 200:

@@ -5,13 +5,12 @@ Owns sending bytes and what can go wrong with that. Knows nothing of tokens, cod
 
 import ssl
 from typing import Protocol
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
 from ..errors import ConnectionFailed, Timeout, TransportError
+from ..network import cause_of
 from .exchange import Request, Response
 
 CONNECT_TIMEOUT = 8.0  # seconds, for TCP and TLS; less than an attempt has, so that it is told apart
@@ -62,59 +61,21 @@ class AiohttpTransport:
                 allow_redirects=False,  # a redirect would carry the token elsewhere
             ) as response:
                 return Response(response.status, response.headers, await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (OSError, aiohttp.ClientError) as error:
             return _translated(error, request)
 
 
-def environment_proxy(url: str) -> str | None:
-    """Return the HTTP proxy that the environment names for `url`.
-
-    Asked once, since aiohttp's `trust_env` costs two trips to a thread for each request, and adds what ~/.netrc
-    holds for the host.
-    """
-    parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
-        return None
-    proxy = getproxies().get(parts.scheme)
-    return proxy if proxy is not None and proxy.startswith(("http://", "https://")) else None
-
-
-def _translated(error: Exception, request: Request) -> TransportError:
+def _translated(error: OSError | aiohttp.ClientError, request: Request) -> TransportError:
     where = f"{request.method} {request.path}"
     if isinstance(error, TimeoutError):
         unconnected = isinstance(error, aiohttp.ConnectionTimeoutError)
-        what = "no connection in time" if unconnected else f"no answer within {request.timeout:.3g} s"
+        what = cause_of(error) if unconnected else f"no answer within {request.timeout:.3g} s"
         failure: TransportError = Timeout(f"{where}: {what}")
         failure.maybe_sent = not unconnected
     else:
-        failure = ConnectionFailed(f"{where}: {_cause(error)}")
+        failure = ConnectionFailed(f"{where}: {cause_of(error)}")
         failure.maybe_sent = not isinstance(error, _BEFORE_SENDING)
     return failure
 
 
 _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
-
-
-_NETWORK = "check the network, the proxy and QQBOT_API_BASE"
-_PROXY = "check proxy= or the environment's proxy variables"
-_TLS = "check the clock, and ssl_context= for a private certificate authority"
-
-
-def _cause(error: Exception) -> str:
-    """Return what happened in words that hold no header, user or password."""
-    match error:
-        case aiohttp.ClientSSLError():
-            cause = f"TLS failed: {error}; {_TLS}"
-        case aiohttp.ClientHttpProxyError():
-            cause = f"the proxy refused with HTTP {error.status}; {_PROXY}"
-        case aiohttp.ClientProxyConnectionError():
-            cause = f"{error}; {_PROXY}"
-        case aiohttp.ClientConnectorError():
-            cause = f"{error}; {_NETWORK}"
-        case aiohttp.InvalidURL():
-            cause = "the address is not valid"
-        case aiohttp.ClientResponseError():
-            cause = f"the answer is not HTTP ({error.message or type(error).__name__})"
-        case _:
-            cause = f"the connection broke: {str(error) or type(error).__name__}"
-    return cause

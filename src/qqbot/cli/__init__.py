@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ..bot import exit_code
+from ..process import exit_code
 from . import call, explain, run, simulate, version
 
 

@@ -12,8 +12,9 @@ import webbrowser
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from ..bot import Bot, configure_logging, on_signal
+from ..bot import Bot
 from ..errors import ConfigError
+from ..process import configure_logging, on_signal
 from .loading import load_bot
 from .run import FILE_HELP
 

@@ -13,6 +13,8 @@ import aiohttp
 from aiohttp import WSMsgType
 
 from ..config import GatewayConfig
+from ..errors import ConnectionFailed
+from ..network import cause_of
 from ..ports import ConnectOptions
 
 CLOSE_SECONDS = 1.0
@@ -31,19 +33,26 @@ class Link:
     async def open(
         cls, session: aiohttp.ClientSession, url: str, config: GatewayConfig, options: ConnectOptions
     ) -> Self:
-        """Connect to `url`.  Raises: TimeoutError, OSError, aiohttp.ClientError."""
-        async with asyncio.timeout(config.connect_timeout):
-            websocket = await session.ws_connect(
-                url,
-                decode_text=False,
-                compress=0,
-                heartbeat=None,
-                autoping=True,
-                max_msg_size=config.max_frame_bytes,
-                proxy=options.get("proxy"),
-                ssl=options.get("ssl_context") or True,
-            )
-        return cls(websocket)
+        """Connect to `url`.  Raises: ConnectionFailed."""
+        proxy_for = options.get("proxy_for")
+        try:
+            async with asyncio.timeout(config.connect_timeout):
+                websocket = await session.ws_connect(
+                    url,
+                    decode_text=False,
+                    compress=0,
+                    heartbeat=None,
+                    autoping=True,
+                    max_msg_size=config.max_frame_bytes,
+                    proxy=proxy_for(url) if proxy_for else None,
+                    ssl=options.get("ssl_context") or True,
+                )
+        except (OSError, aiohttp.ClientError) as error:
+            cause = cause_of(error)
+        else:
+            return cls(websocket)
+        # Raised out here, so that no context holds aiohttp's exception: some carry the proxy's password.
+        raise ConnectionFailed(cause)
 
     async def send(self, data: bytes) -> None:
         """Send a text frame. Where the connection has just ended nothing happens: the reader sees the end."""

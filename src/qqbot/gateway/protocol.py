@@ -229,6 +229,7 @@ class GatewayProtocol:
         if self._phase is Phase.CONNECTED:
             return self._hang_up(LOST, "no HELLO came")
         if self._phase in (Phase.IDENTIFYING, Phase.RESUMING) and self._reading and now >= self._deadline:
+            self._count_refusal()
             return self._hang_up(LOST, f"no answer to {'IDENTIFY' if self._phase is Phase.IDENTIFYING else 'RESUME'}")
         return self._beat(now)
 
@@ -237,17 +238,16 @@ class GatewayProtocol:
 
         After a `HangUp` of our own the code does not count.
         """
+        self._count_life(now)
         phase, self._phase = self._phase, Phase.DOWN
-        if phase is Phase.LIVE and now - self._live_since >= SETTLED_SECONDS:
-            self._in_a_row.clear()
         if self._verdict is not None:
             code, found = None, self._verdict
         else:
             found = _after_op_9(verdict(code)) if phase is Phase.REFUSED else verdict(code)
         if code == 1009:
             self._skip_what_is_too_large()
-        elif self._resume_unanswered:
-            self._refused_resumes += 1
+        elif code is not None:
+            self._count_refusal()
         self._resume_unanswered = False
         return self._next(code, found, resuming=phase is Phase.RESUMING, now=now)
 
@@ -331,9 +331,19 @@ class GatewayProtocol:
         self._failures = 0
         self._resume_good()
 
+    def _count_life(self, now: float) -> None:
+        if self._phase is Phase.LIVE and now - self._live_since >= SETTLED_SECONDS:
+            self._in_a_row.clear()
+
     def _resume_good(self) -> None:
         self._resume_unanswered = False
         self._refused_resumes = 0
+
+    def _count_refusal(self) -> None:
+        """Note that the platform did not grant a RESUME; a connection that merely broke says nothing about it."""
+        if self._resume_unanswered:
+            self._refused_resumes += 1
+        self._resume_unanswered = False
 
     def _sent_away(self, frame: Frame, now: float) -> HangUp | Refused | None:
         if self._phase is Phase.REFUSED:
@@ -341,7 +351,9 @@ class GatewayProtocol:
         if frame.op == Op.RECONNECT:
             return self._hang_up(RECONNECT)
         if bytes(frame.d) == b"true" and self.session_id is not None:
+            self._count_refusal()
             return self._hang_up(INVALID_RESUMABLE)
+        self._count_life(now)
         self._phase = Phase.REFUSED
         self._deadline = now + self._config.close_code_timeout
         self._drop_session()

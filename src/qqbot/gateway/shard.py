@@ -20,8 +20,19 @@ from aiohttp import WebSocketError, WSMsgType
 from aiohttp.http import WSMessageNoDecodeText
 
 from ..config import GatewayConfig, check_url
-from ..errors import ApiError, AuthError, GatewayHalted, IPNotAllowed, LeaseLost, TransportError
+from ..errors import (
+    ApiError,
+    AuthError,
+    ConnectionFailed,
+    GatewayHalted,
+    IPNotAllowed,
+    LeaseLost,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
 from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit
+from ..network import cause_of
 from ..ports import Clock, ConnectOptions, Intake, Lease, ShardEvent, ShardListener, TokenSource
 from .frames import Frame
 from .link import Link
@@ -46,7 +57,8 @@ log = logging.getLogger(__name__)
 
 YIELD_EVERY = 64  # aiohttp's receive does not yield while frames are queued
 WARN_EVERY_SECONDS = 60.0
-TOKEN_RETRY_SECONDS = 5.0
+TOKEN_RETRY_SECONDS, TOKEN_RETRY_CAP = 3.0, 60.0
+TOKEN_RETRY_FLOOR = 30.0  # when the platform answered, but with a failure of its own
 
 
 class Shard:
@@ -72,7 +84,8 @@ class Shard:
     ) -> None:
         self.skipped: Counter[str] = Counter()
         self._lease = lease
-        self._info = info
+        self._url = info.url
+        self._address = info.url.partition("?")[0]  # the query is not for logs
         self._state = state
         self._intents = intents
         self._intake = intake
@@ -123,6 +136,7 @@ class Shard:
     ) -> None:
         if self._link is not None:
             await self._link.close()
+            self._emit("closed", cause="the shard was ended")
 
     async def run(self) -> ShardExit:
         """Connect, again and again, and hand events to the intake. Cancelling leaves the socket open.
@@ -130,7 +144,7 @@ class Shard:
         Raises: GatewayHalted when the platform says stop, AuthError and IPNotAllowed when it refuses the
         credentials, ConfigError when its gateway's address would send the token in the clear.
         """
-        check_url(self._info.url.partition("?")[0], "the gateway's url", ("ws", "wss"))
+        check_url(self._address, "the gateway's url", ("ws", "wss"))
         try:
             while True:
                 after = await self._connection()
@@ -154,15 +168,15 @@ class Shard:
             self._token = await self._get_token()
             self._assert_lease()
             try:
-                link = self._link = await Link.open(self._session, self._info.url, self._config, self._connect_options)
-            except (OSError, aiohttp.ClientError) as error:  # TimeoutError is an OSError
-                cause = _words(error)
-                self._warn(f"the gateway {self._info.url} cannot be reached ({cause})")
-                return self._protocol.failed(cause, self._clock())
+                link = self._link = await Link.open(self._session, self._url, self._config, self._connect_options)
+            except ConnectionFailed as error:
+                self._warn(f"the gateway {self._address} cannot be reached: {error}")
+                return self._protocol.failed(str(error), self._clock())
             self._protocol.connected(self._clock())
             self._emit("connected")
             code = await self._converse(link)
         await link.close()
+        self._link = None
         return self._ended(code)
 
     async def _converse(self, link: Link) -> int | None:
@@ -337,25 +351,24 @@ class Shard:
 
     async def _get_token(self) -> str:
         """Return a token, however long that takes.  Raises: AuthError, IPNotAllowed."""
+        failures = 0
         while True:
             try:
                 return await self._tokens.get()
             except (AuthError, IPNotAllowed):
                 raise
             except (TransportError, ApiError, OSError, aiohttp.ClientError) as error:
-                self._warn(f"no access token could be fetched ({_words(error)})")
-            await asyncio.sleep(TOKEN_RETRY_SECONDS * self._chance() * self._config.pace)
+                self._warn(f"no access token could be fetched: {_words(error)}")
+                delay = _token_delay(error, failures, self._chance())
+            await asyncio.sleep(delay * self._config.pace)
+            failures += 1
 
     def _warn(self, what: str) -> None:
         """Say at once, then once a minute, what keeps the shard from connecting."""
         now = self._clock()
         if now - self._warned >= WARN_EVERY_SECONDS:
             self._warned = now
-            log.warning(
-                "shard %s: %s; trying again until it works. Check the network, DNS, the proxy and QQBOT_API_BASE",
-                self._lease.shard,
-                what,
-            )
+            log.warning("shard %s: %s; trying again until it works", self._lease.shard, what)
 
 
 def _clock() -> Clock:
@@ -372,5 +385,14 @@ def _close_code(message: WSMessageNoDecodeText) -> int | None:
     return int(message.data.code) if isinstance(message.data, WebSocketError) else None
 
 
-def _words(error: BaseException) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
+def _token_delay(error: Exception, failures: int, chance: float) -> float:
+    """Return how long to wait for the next token request; longer where the platform answered that it cannot."""
+    delay = min(TOKEN_RETRY_SECONDS * 2.0 ** min(failures, 30), TOKEN_RETRY_CAP) * (0.5 + chance / 2)
+    return max(delay, TOKEN_RETRY_FLOOR) if isinstance(error, ServerError | RateLimited) else delay
+
+
+def _words(error: Exception) -> str:
+    """Return what went wrong, in one line that holds no secret."""
+    if isinstance(error, OSError | aiohttp.ClientError):
+        return cause_of(error)
+    return str(error).partition("\n")[0]

@@ -10,9 +10,10 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from weakref import WeakSet
 
 from ..config import ShardPlan
-from ..errors import ConfigError, GatewayHalted, Hint
+from ..errors import ConfigError, GatewayError, GatewayHalted, Hint
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
 from ..ports import Clock, GatewaySource, LostReason, ShardFactory
 from .base import ClusterView, ManagerEvent, ShardView
@@ -32,20 +33,21 @@ class LocalSessionManager:
     """
 
     def __init__(self, *, window: float = WINDOW_SECONDS, clock: Clock = time.monotonic) -> None:
-        self._window = window
+        self._pacer = IdentifyPacer(1, window=window)  # the platform's memory does not end with a run
         self._clock = clock
         self._run: _Run | None = None
-        self._watchers: set[asyncio.Queue[ManagerEvent | None]] = set()
+        # Weak, so that an iterator that nobody holds any more leaves nothing behind.
+        self._watchers: WeakSet[asyncio.Queue[ManagerEvent | None]] = WeakSet()
 
     async def run(self, gateway: GatewaySource, start: ShardFactory) -> None:
         """Run shards until `stop`; waits out an empty budget.
 
-        Raises: GatewayHalted when the platform says stop, ConfigError while another run is in progress, and
-        whatever `start` raises.
+        Raises: GatewayHalted when the platform says stop, GatewayError when no shard is left, ConfigError while
+        another run is in progress, and whatever `start` raises.
         """
         if self._run is not None:
             raise ConfigError("this session manager is running already: give each bot its own")
-        gate = _IdentifyGate(gateway, self._window, self._clock)
+        gate = _IdentifyGate(gateway, self._pacer, self._clock)
         run = self._run = _Run(gateway.plan, gate, start, self._tell)
         try:
             await run.serve()
@@ -66,18 +68,16 @@ class LocalSessionManager:
         """Iterate over what happens from now on, until `run` ends."""
         queue: asyncio.Queue[ManagerEvent | None] = asyncio.Queue()
         self._watchers.add(queue)
-        return self._events(queue)
-
-    async def _events(self, queue: "asyncio.Queue[ManagerEvent | None]") -> AsyncIterator[ManagerEvent]:
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-        finally:
-            self._watchers.discard(queue)
+        return _events(queue)
 
     def _tell(self, event: ManagerEvent | None) -> None:
         for queue in self._watchers:
             queue.put_nowait(event)
+
+
+async def _events(queue: "asyncio.Queue[ManagerEvent | None]") -> AsyncIterator[ManagerEvent]:
+    while (event := await queue.get()) is not None:
+        yield event
 
 
 class _Permit:
@@ -121,10 +121,10 @@ class _Lease:
 class _IdentifyGate:
     """Turns, permits and the budget of one process."""
 
-    def __init__(self, gateway: GatewaySource, window: float, clock: Clock) -> None:
+    def __init__(self, gateway: GatewaySource, pacer: IdentifyPacer, clock: Clock) -> None:
         self._gateway = gateway
         self._clock = clock
-        self._pacer = IdentifyPacer(1, window=window)
+        self._pacer = pacer
         self._budget = Budget(1, 1, 0, clock())
         self._turns = asyncio.Semaphore(1)
         self._affording = asyncio.Lock()
@@ -194,6 +194,7 @@ class _Run:
         self._shards: list[asyncio.Task[None]] = []
         self._rounds: asyncio.Task[None] | None = None
         self._round_over = asyncio.Event()
+        self._too_few = False
         self._ended = asyncio.Event()
         self._error: Exception | None = None
 
@@ -234,12 +235,17 @@ class _Run:
                 if self._error is not None:
                     return
                 info = await self._ask_for_more(count)
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            self._fail(_stray("the session manager", error))
         except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
             self._fail(error)
 
     async def _run_shards(self, info: GatewayBot, keys: list[ShardKey]) -> None:
-        """Run one task a shard until the first of them ends; then end the others."""
+        """Run one task a shard until one fails or asks for more shards, or none is left; then end the others."""
         self._round_over.clear()
+        self._too_few = False
         self._leases = [_Lease(key, self._gate) for key in keys]
         async with asyncio.TaskGroup() as group:
             self._shards = [
@@ -253,13 +259,19 @@ class _Run:
     async def _run_shard(self, lease: _Lease, info: GatewayBot) -> None:
         self._tell(ManagerEvent("claimed", lease.shard))
         try:
-            await self._start(lease, info, None)
+            shard_exit = await self._start(lease, info, None)
+            self._too_few |= shard_exit.cause == "reshard"
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            self._fail(_stray(f"shard {lease.shard}", error))
         except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
             self._fail(error)
         finally:
             lease.end()
             self._tell(ManagerEvent("released", lease.shard))
-            self._round_over.set()
+            if self._too_few or self._error is not None or not any(lease.valid() for lease in self._leases):
+                self._round_over.set()
 
     def _fail(self, error: Exception) -> None:
         """Keep the first error for `serve`; those that follow while the others end are only logged."""
@@ -273,8 +285,11 @@ class _Run:
     async def _ask_for_more(self, count: int) -> GatewayBot:
         """Return what /gateway/bot says now that `count` shards are too few.
 
-        Raises: GatewayHalted when it recommends no more, or the user fixed the number.
+        Raises: GatewayHalted when it recommends no more, or the user fixed the number; GatewayError when they are
+        not too few, but gone.
         """
+        if not self._too_few:
+            raise GatewayError("every shard of this process lost its lease, nothing is left to run: start it again")
         info = await self._gate.ask()
         wanted, _ = self._plan.resolve(info.shards)
         if wanted > count:
@@ -289,3 +304,18 @@ class _Run:
                 f"set the number of shards to {enough}: Bot(shards={enough}) or QQBOT_SHARDS={enough}",
             ),
         )
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled the current task; otherwise a CancelledError is that of something it awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _stray(who: str, error: asyncio.CancelledError) -> GatewayError:
+    failure = GatewayError(
+        f"{who} ended because something that it awaited, such as a token source, was cancelled: "
+        "the cause of this error shows where"
+    )
+    failure.__cause__ = error
+    return failure

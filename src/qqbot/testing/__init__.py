@@ -1,5 +1,5 @@
 """What tests of bots need: a local QQ Bot platform."""
 
-from .simulator import Member, Reply, Simulator
+from .simulator import Member, Place, Reply, Simulator, Transcript
 
-__all__ = ["Member", "Reply", "Simulator"]
+__all__ = ["Member", "Place", "Reply", "Simulator", "Transcript"]

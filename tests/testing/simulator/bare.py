@@ -5,6 +5,7 @@ import json
 from typing import Any, Self
 
 import aiohttp
+from hypothesis import strategies as st
 
 from qqbot.testing import Simulator
 
@@ -14,6 +15,12 @@ CLICKS = 1 << 26
 DMS = 1 << 12
 ALL = GROUP | GUILDS | CLICKS | DMS
 PRIVATE = 1 << 9
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
 
 Frame = dict[str, Any]
 
@@ -27,7 +34,7 @@ class Socket:
         self.session_id = ""
         self.seq = 0
 
-    async def send(self, op: int, body: object = None) -> None:
+    async def send(self, op: object, body: object = None) -> None:
         await self.ws.send_str(json.dumps({"op": op, "d": body}))
 
     async def next(self, seconds: float = 5) -> Frame:

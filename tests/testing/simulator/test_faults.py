@@ -198,6 +198,26 @@ async def test_resumed_counts_from_the_fault(sim: Simulator, bot: BareBot, socke
         assert (await socket.next())["t"] == "RESUMED"
 
 
+async def test_what_was_before_the_fault_does_not_count(sim: Simulator, bot: BareBot, socket: Socket) -> None:
+    sim.faults.close(4009)
+    await socket.close_code()
+    socket = await reconnect(bot, socket)
+    assert (await socket.next())["t"] == "RESUMED"
+    sim.faults.close(4009)
+    waiting = asyncio.create_task(sim.resumed())
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def test_only_the_identify_of_one_shard(sim: Simulator, bot: BareBot) -> None:
+    sim.faults.close_on_identify(4903, shard=1)
+    await bot.connect_ready(ALL, [0, 2])
+    socket = await bot.connect()
+    await socket.identify(shard=[1, 2])
+    assert await socket.close_code() == 4903
+
+
 async def test_session_start_limit(sim: Simulator, bot: BareBot) -> None:
     sim.faults.session_start_limit(total=9, remaining=3, reset_after=5000, max_concurrency=2, shards=4)
     answer = (await bot.call("GET", "/gateway/bot"))[1]

@@ -1,10 +1,15 @@
 import asyncio
 import time
 
+import aiohttp
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from qqbot.testing import Simulator
-from tests.testing.simulator.bare import ALL, CLICKS, GROUP, PRIVATE, BareBot
+from tests.testing.simulator.bare import ALL, CLICKS, GROUP, JSON_VALUES, PRIVATE, BareBot
+
+FIELDS = st.sampled_from(["token", "intents", "shard", "session_id", "seq"])
 
 
 async def test_gateway_bot(sim: Simulator, bot: BareBot) -> None:
@@ -51,6 +56,17 @@ async def test_heartbeat_deadline() -> None:
         assert time.monotonic() - start >= 0.15
 
 
+async def test_a_bot_that_is_gone_holds_no_connection() -> None:
+    async with Simulator(heartbeat_interval=0.1) as sim, BareBot(sim) as bot:
+        await bot.connect_ready()
+        for _ in range(2000):
+            sim.push("FLOOD", "x" * 10_000)  # more than the socket takes: the platform waits in the middle of a frame
+        async with asyncio.timeout(5):
+            while sim.connections[0].open or sim.state()["bot"]["online"]:
+                await asyncio.sleep(0.02)
+        assert (sim.connections[0].closed_by, sim.connections[0].code) == ("platform", 4009)
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -72,6 +88,20 @@ async def test_what_a_bot_must_not_send(bot: BareBot, text: str, code: int) -> N
     socket = await bot.connect()
     await socket.ws.send_str(text)
     assert await socket.close_code() == code
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(op=st.sampled_from([1, 2, 6]) | JSON_VALUES, body=JSON_VALUES | st.dictionaries(FIELDS, JSON_VALUES))
+async def test_no_payload_breaks_the_gateway(op: object, body: object) -> None:
+    async with Simulator() as sim, BareBot(sim) as bot:
+        socket = await bot.connect()
+        await socket.send(op, body)
+        await socket.heartbeat()
+        message = await socket.ws.receive(5)
+        if message.type is aiohttp.WSMsgType.CLOSE:
+            assert 4001 <= message.data <= 4013
+        else:
+            assert message.data == '{"op":11}'
 
 
 async def test_identify_twice(bot: BareBot) -> None:
@@ -203,6 +233,17 @@ async def test_a_session_that_nobody_resumes_loses_its_events(sim: Simulator, bo
     assert await again.close_code() == 4006
 
 
+async def test_a_session_ends_with_its_connection_not_with_the_answer_to_the_close(
+    sim: Simulator, bot: BareBot
+) -> None:
+    await bot.connect_ready()
+    sim.faults.close(4009)
+    socket = await bot.connect_ready()
+    sim.push("N", 1)
+    assert (await socket.next())["t"] == "N"
+    assert sim.lost_events == []
+
+
 async def test_second_resume_of_a_living_session(bot: BareBot) -> None:
     socket = await bot.connect_ready()
     second = await bot.connect()
@@ -237,7 +278,7 @@ async def test_unknown_session(bot: BareBot, session_id: object) -> None:
 
 async def test_shard_routing(sim: Simulator, bot: BareBot) -> None:
     sockets = [await bot.connect_ready(ALL, [index, 3]) for index in range(3)]
-    guild = 7 << 22
+    guild = (7 << 22) + 1  # the lower bits do not count
     sim.push("GUILD_MEMBER_NEW", {"guild_id": str(guild)})
     assert (await sockets[7 % 3].next())["t"] == "GUILD_MEMBER_NEW"
     for scene in ("group", "c2c"):

@@ -52,6 +52,25 @@ async def test_several_replies(sim: Simulator, bot: BareBot) -> None:
     assert reply.messages[0].reply_to
 
 
+async def test_each_gets_the_answer_to_what_was_said(sim: Simulator, bot: BareBot) -> None:
+    group = sim.group("test")
+    async with echoing(bot):
+        said = [group.member(name).say(name, quiet=0.1) for name in ("Alice", "Bob")]
+        replies = await asyncio.gather(*said)
+    assert [[message.text for message in reply.messages] for reply in replies] == [["Alice"], ["Bob"]]
+
+
+async def test_an_active_message_is_an_answer_too(sim: Simulator, bot: BareBot) -> None:
+    socket = await bot.connect_ready()
+
+    async def answer() -> None:
+        await bot.send_to_group((await socket.next())["d"]["group_openid"], content="active")
+
+    answering = asyncio.create_task(answer())
+    assert (await sim.group("test").member("Alice").say("x", quiet=0.05)).text == "active"
+    await answering
+
+
 async def test_no_reply(sim: Simulator, bot: BareBot) -> None:
     async with echoing(bot):
         reply = await sim.user("Alice").say("hush", timeout=0.1)

@@ -4,7 +4,7 @@ It speaks the wire protocol from its own copy of the protocol tables and shares 
 a mistake cannot pass on both sides.
 """
 
-from .people import Member, Reply, Transcript
+from .people import Member, Place, Reply, Transcript
 from .simulator import Simulator
 
-__all__ = ["Member", "Reply", "Simulator", "Transcript"]
+__all__ = ["Member", "Place", "Reply", "Simulator", "Transcript"]

@@ -18,6 +18,9 @@ from . import wire
 from .journal import Journal
 from .sessions import Session, Shard
 
+CLOSE_TIMEOUT = 2.0
+"""Seconds that a bot has to answer a close frame."""
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 
 
@@ -72,7 +75,7 @@ class Connection:
 
     async def run(self, request: web.Request, receiver: Receiver) -> web.WebSocketResponse:
         """Serve the connection until it ends."""
-        ws = web.WebSocketResponse(compress=False, timeout=1.0, max_msg_size=1 << 20)
+        ws = web.WebSocketResponse(compress=False, timeout=CLOSE_TIMEOUT, max_msg_size=1 << 20)
         await ws.prepare(request)
         transport = request.transport
         self._transport = transport if isinstance(transport, asyncio.Transport) else None
@@ -89,12 +92,17 @@ class Connection:
             reading = tasks.create_task(self._read(ws, receiver))
             writing = tasks.create_task(self._write(ws, receiver))
             watching = tasks.create_task(self._watch())
-            await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((reading, writing, watching), return_when=asyncio.FIRST_COMPLETED)
             for task in (reading, writing, watching):
                 task.cancel()
         if self._goodbye is not None:
-            # Nobody else reads now: aiohttp waits for the bot's close frame, and the bot gets ours for sure.
-            await ws.close(code=self._goodbye[0], message=self._goodbye[1].encode())
+            await self._say_goodbye(ws, *self._goodbye)
+
+    async def _say_goodbye(self, ws: web.WebSocketResponse, code: int, reason: str) -> None:
+        """Close while nobody else reads: only then aiohttp waits for the bot's close frame, and ours arrives."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await ws.close(code=code, message=reason.encode())
 
     async def _read(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
         while (message := await ws.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -129,7 +137,9 @@ class Connection:
     async def _watch(self) -> None:
         while (left := self._last_beat + self._allowed_silence - time.monotonic()) > 0:  # noqa: ASYNC110 -- the deadline moves
             await asyncio.sleep(left)
-        self.close(4009, "heartbeat timeout")
+        # Not queued: the writer may wait for a bot that is gone.
+        self._note_end("platform", 4009)
+        self._goodbye = (4009, "heartbeat timeout")
 
     # What the receiver asks for
 

@@ -170,10 +170,11 @@ class Gateway:
             connection.close(4002, "invalid payload")
             return
         op = frame.get("op")
-        self._journal.frame("from_bot", connection.shard, op if wire.is_integer(op) else None, None, _masked(frame))
+        op = op if wire.is_integer(op) else None
+        self._journal.frame("from_bot", connection.shard, op, None, _masked(frame))
         self._answer(connection, op, frame.get("d"))
 
-    def _answer(self, connection: Connection, op: object, body: object) -> None:
+    def _answer(self, connection: Connection, op: int | None, body: object) -> None:
         match op:
             case 1:
                 self._heartbeat(connection)
@@ -365,7 +366,7 @@ class Gateway:
             {
                 "shard": session.shard,
                 "session_id": session.id,
-                "state": "down" if session.listener is None else "ready",
+                "state": "ready" if session.connected else "down",
                 "seq": session.seq,
             }
             for session in self.sessions.all()

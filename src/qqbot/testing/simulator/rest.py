@@ -246,12 +246,10 @@ def _masked(text: bytes, name: str) -> str:
 
 
 def _faulty(fault: HttpFault, status: int, trace_id: str) -> Answer:
-    code = 0
     if isinstance(fault.body, str):
-        return Answer(status, fault.body, code, "text/html", fault.headers)
+        return Answer(status, fault.body, content_type="text/html", headers=fault.headers)
     document = fault.body
     if document is None:
-        document = {"message": "fault", "code": status, "err_code": status, "trace_id": trace_id}
-    if wire.is_object(document) and wire.is_integer(number := document.get("code")):
-        code = number
-    return Answer(status, wire.dump(document), code, headers=fault.headers)
+        document = Refusal(status, "fault", status).document(trace_id)
+    code = document.get("code") if wire.is_object(document) else None
+    return Answer(status, wire.dump(document), code if wire.is_integer(code) else 0, headers=fault.headers)

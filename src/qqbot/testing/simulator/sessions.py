@@ -20,6 +20,11 @@ Shard = tuple[int, int]
 class Listener(Protocol):
     """A connection that a session is attached to."""
 
+    @property
+    def open(self) -> bool:
+        """Whether neither side has ended it."""
+        ...
+
     def wake(self) -> None:
         """Something is to be sent."""
         ...
@@ -48,6 +53,11 @@ class Session:
         self._kept: deque[Dispatch] = deque()
         self._pending: deque[Dispatch] = deque()
         self._overwritten: list[str] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection that is open takes the events."""
+        return self.listener is not None and self.listener.open
 
     def wants(self, intent: int) -> bool:
         """Whether the intents ask for events of these bits."""
@@ -117,7 +127,7 @@ class SessionTable:
     def create(self, shard: Shard, intents: int) -> Session:
         """Start a session. One of the same shard that nobody is connected to ends."""
         for session in self.all():
-            if session.shard == shard and session.listener is None:
+            if session.shard == shard and not session.connected:
                 self.end(session)
         session = Session(shard, intents)
         self._live[session.id] = session

@@ -1,0 +1,53 @@
+"""How sockets reach the platform: the proxy that the environment names, and what went wrong, without any secret.
+
+Owns neither sessions nor sockets: `api.transport` and `gateway.link` open them.
+"""
+
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from .config import is_loopback
+
+_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+
+_NETWORK = "check the network, the proxy and QQBOT_API_BASE"
+_PROXY = "check proxy= or the environment's proxy variables"
+_TLS = "check the clock, and ssl_context= for a private certificate authority"
+
+
+def environment_proxy(url: str) -> str | None:
+    """Return the HTTP proxy that the environment names for `url`, never one for a loopback host.
+
+    aiohttp's `trust_env` costs two trips to a thread for each request, and adds what ~/.netrc holds for the host.
+    """
+    parts = urlsplit(url)
+    if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
+        return None
+    proxy = getproxies().get(_HTTP_SCHEMES.get(parts.scheme, parts.scheme))
+    return proxy if proxy is not None and proxy.startswith(("http://", "https://")) else None
+
+
+def cause_of(error: OSError | aiohttp.ClientError) -> str:
+    """Return what happened in words that hold no header, query, user or password."""
+    match error:
+        case TimeoutError():
+            cause = f"no connection in time; {_NETWORK}"
+        case aiohttp.ClientSSLError():
+            cause = f"TLS failed: {error}; {_TLS}"
+        case aiohttp.ClientHttpProxyError():
+            cause = f"the proxy refused with HTTP {error.status}; {_PROXY}"
+        case aiohttp.ClientProxyConnectionError():
+            cause = f"{error}; {_PROXY}"
+        case aiohttp.ClientConnectorError():
+            cause = f"{error}; {_NETWORK}"
+        case aiohttp.InvalidURL():
+            cause = "the address is not valid"
+        case aiohttp.WSServerHandshakeError():
+            cause = f"no websocket was opened (HTTP {error.status}, {error.message}); {_NETWORK}"
+        case aiohttp.ClientResponseError():
+            cause = f"the answer is not HTTP ({error.message or type(error).__name__})"
+        case _:
+            cause = f"the connection broke: {str(error) or type(error).__name__}"
+    return cause
