@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import gc
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,11 +68,15 @@ class Table:
     def match(self, event: Event) -> Sequence[Handler]:
         return self.handlers
 
-    def context(self, event: Event, frame: Frame, raw: bytes, lease: Lease) -> object:
+    def context(self, event: Event, frame: Frame, raw: bytes, lease: Lease, received: float) -> object:
         return event
 
     async def report(self, context: object, error: Exception, handler: str) -> None:
         self.errors.append(error)
+
+
+def running(table: Table, max_inflight: int = 256) -> AbstractAsyncContextManager[Dispatcher]:
+    return Dispatcher(table, time.monotonic, max_inflight=max_inflight).within(copy_context())
 
 
 def message(seq: int, user: str = "A", name: str = "C2C_MESSAGE_CREATE") -> Frame:
@@ -104,21 +110,21 @@ def publish(feed: Feed, *frames: Frame) -> None:
 
 
 async def test_events_of_one_conversation_run_one_after_another_others_beside() -> None:
-    running: list[str] = []
+    begun: list[str] = []
     gate = asyncio.Event()
 
     async def handler(event: C2CMessageCreate) -> None:
-        running.append(event.content)
+        begun.append(event.content)
         await gate.wait()
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, message(1), message(2), message(3, "B"), message(4))
         await asyncio.sleep(0.01)
-        assert running == ["1", "3"]
+        assert begun == ["1", "3"]
         gate.set()
         assert await feed.drain(1) == 0
-        assert running == ["1", "3", "2", "4"]
+        assert begun == ["1", "3", "2", "4"]
 
 
 async def test_a_click_does_not_queue_behind_a_message_of_its_conversation() -> None:
@@ -129,7 +135,7 @@ async def test_a_click_does_not_queue_behind_a_message_of_its_conversation() -> 
         if not isinstance(event, InteractionCreate):
             await asyncio.Event().wait()
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         publish(dispatcher.feed(Held()), message(1), click(2))
         await asyncio.sleep(0.01)
         assert seen == ["C2CMessageCreate", "InteractionCreate"]
@@ -141,7 +147,7 @@ async def test_a_repeat_within_the_session_is_dropped() -> None:
     async def handler(event: C2CMessageCreate) -> None:
         seen.append(event.content)
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         feed = dispatcher.feed(Held())
         feed.begin("session", 1)
         publish(feed, message(1), message(2), message(2), message(3), message(2))
@@ -156,7 +162,7 @@ async def test_one_message_under_two_event_names_reaches_a_handler_once() -> Non
     async def handler(event: C2CMessageCreate) -> None:
         seen.append(event.content)
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         feed = dispatcher.feed(Held())
         again = msgspec.structs.replace(message(1), s=2)
         publish(feed, message(1), again)
@@ -170,7 +176,7 @@ async def test_at_most_max_inflight_are_accepted_then_room_waits() -> None:
     async def handler(event: Event) -> None:
         await gate.wait()
 
-    async with Dispatcher(Table([One(handler)]), max_inflight=3).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)]), max_inflight=3) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, message(1, "A"), message(2, "B"), message(3, "C"))
         assert feed.full
@@ -186,7 +192,7 @@ async def test_at_most_max_inflight_are_accepted_then_room_waits() -> None:
 async def test_handlers_that_do_not_suspend_need_two_workers_at_most() -> None:
     async def handler(event: Event) -> None: ...
 
-    async with Dispatcher(Table([One(handler)]), max_inflight=1000).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)]), max_inflight=1000) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, *(message(seq, str(seq)) for seq in range(1, 501)))
         await feed.drain(1)
@@ -200,7 +206,7 @@ async def test_idle_workers_end(monkeypatch: pytest.MonkeyPatch) -> None:
     async def handler(event: Event) -> None:
         await gate.wait()
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, *(message(seq, str(seq)) for seq in range(1, 21)))
         await asyncio.sleep(0.01)
@@ -225,7 +231,7 @@ async def test_an_exception_stays_with_its_event() -> None:
 
     table = Table([One(fail), One(handler)])
     outcomes: list[tuple[str, str]] = []
-    async with Dispatcher(table).within(copy_context()) as dispatcher:
+    async with running(table) as dispatcher:
         dispatcher.settled.append(lambda event_id, outcome: outcomes.append((event_id, outcome)))
         feed = dispatcher.feed(Held())
         publish(feed, message(1), message(2))
@@ -246,7 +252,7 @@ async def test_a_predicate_chooses_and_its_exception_stays_with_its_handler() ->
         raise ValueError("no")
 
     table = Table([One(handler, when=lambda event: event.content == "2"), One(handler, when=fail)])
-    async with Dispatcher(table).within(copy_context()) as dispatcher:
+    async with running(table) as dispatcher:
         dispatcher.settled.append(lambda _, outcome: outcomes.append(outcome))
         feed = dispatcher.feed(Held())
         publish(feed, message(1), message(2))
@@ -266,7 +272,7 @@ async def test_a_stray_cancellation_stays_with_its_event() -> None:
         await task
 
     table = Table([One(handler)])
-    async with Dispatcher(table).within(copy_context()) as dispatcher:
+    async with running(table) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, message(1))
         assert await feed.drain(1) == 0
@@ -278,7 +284,7 @@ async def test_an_unwanted_event_is_finished_and_not_decoded() -> None:
 
     async def handler(event: Event) -> None: ...
 
-    async with Dispatcher(Table([One(handler)], unwanted={"C2C_MESSAGE_CREATE"})).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)], unwanted={"C2C_MESSAGE_CREATE"})) as dispatcher:
         dispatcher.settled.append(lambda _, outcome: outcomes.append(outcome))
         feed = dispatcher.feed(Held())
         publish(feed, msgspec.structs.replace(message(1), d=msgspec.Raw(b"{not even JSON")))
@@ -292,7 +298,7 @@ async def test_what_does_not_fit_becomes_an_unknown_event() -> None:
     async def handler(event: Event) -> None:
         seen.append(event)
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, msgspec.structs.replace(message(1), d=msgspec.Raw(b"[1]")))
         await feed.drain(1)
@@ -306,7 +312,7 @@ async def test_nothing_is_handled_under_a_lost_lease_and_it_stays_unfinished() -
     async def handler(event: Event) -> None:
         seen.append(event)
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         lease = Held()
         feed = dispatcher.feed(lease)
         publish(feed, message(1))
@@ -322,7 +328,7 @@ async def test_handlers_see_the_lease_of_their_event() -> None:
     async def handler(event: Event) -> None:
         seen.append(current_lease.get())
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         first, second = Held(), Held(token=2)
         publish(dispatcher.feed(first), message(1))
         publish(dispatcher.feed(second), message(2))
@@ -340,7 +346,7 @@ async def test_what_a_handler_sets_in_its_context_stays_with_its_event() -> None
         await asyncio.sleep(0)
         seen.append(tenant.get())
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         feed = dispatcher.feed(Held())
         for seq in (1, 2):
             publish(feed, message(seq))
@@ -362,7 +368,7 @@ async def test_timeouts_and_tasks_work_in_a_handler() -> None:
         seen.append(event.content)
 
     table = Table([One(handler)])
-    async with Dispatcher(table).within(copy_context()) as dispatcher:
+    async with running(table) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, message(1))
         await feed.drain(1)
@@ -388,7 +394,7 @@ async def test_a_worker_that_a_handler_ends_does_not_stall_its_lane(how: str, ca
             await asyncio.sleep(0)
 
     table = Table([One(handler)])
-    async with Dispatcher(table).within(copy_context()) as dispatcher:
+    async with running(table) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, message(1), message(2), message(3))
         assert await feed.drain(1) == 0
@@ -402,7 +408,7 @@ async def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_end
             await asyncio.Event().wait()
 
     loop = asyncio.get_running_loop()
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         publish(dispatcher.feed(Held()), message(1))
         await asyncio.sleep(0.01)
         start = loop.time()
@@ -412,7 +418,7 @@ async def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_end
 async def test_a_flood_of_unknown_names_is_not_remembered_without_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     names = [f"NAME_{number}" for number in range(3000)]
-    async with Dispatcher(Table([], unwanted=set(names))).within(copy_context()) as dispatcher:
+    async with running(Table([], unwanted=set(names))) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, *(message(seq, name=name) for seq, name in enumerate(names, 1)))
     assert len(caplog.records) == 1024
@@ -427,7 +433,7 @@ async def test_drain_tells_what_is_left_and_leaving_cancels_it() -> None:
         finally:
             ended.append(event.content)
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, message(1), message(2, "B"))
         assert await feed.drain(0.02) == 2
@@ -444,7 +450,7 @@ async def test_a_message_is_remembered_beyond_the_next_few_thousand(monkeypatch:
     async def handler(event: C2CMessageCreate) -> None:
         seen.append(event.content)
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, message(1), message(2), msgspec.structs.replace(message(1), s=3))
         await feed.drain(1)
@@ -458,7 +464,7 @@ async def test_only_so_many_messages_are_remembered(monkeypatch: pytest.MonkeyPa
     async def handler(event: C2CMessageCreate) -> None:
         seen.append(event.content)
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         feed = dispatcher.feed(Held())
         publish(feed, *(message(seq) for seq in range(1, 6)), msgspec.structs.replace(message(1), s=6))
         await feed.drain(1)
@@ -471,7 +477,7 @@ async def test_what_was_finished_before_a_restart_is_not_handled_again() -> None
     async def handler(event: C2CMessageCreate) -> None:
         seen.append(event.content)
 
-    async with Dispatcher(Table([One(handler)])).within(copy_context()) as dispatcher:
+    async with running(Table([One(handler)])) as dispatcher:
         feed = dispatcher.feed(Held())
         feed.begin("session", 1, ((3, 4),))
         publish(feed, *(message(seq) for seq in range(1, 6)))

@@ -70,7 +70,7 @@ async def run_main(main: Callable[[], Coroutine[None, None, object]], bot: Bot |
 
 
 RESOURCES = {name: value for name, value in vars(Api(Credentials("1", "s"))).items() if isinstance(value, Resource)}
-REFERENCE = ROOT / "docs" / "resources.md"
+REFERENCE = ROOT / "docs" / "resources"
 MIGRATIONS = [ROOT / "docs" / "from-botgo.md", ROOT / "docs" / "from-botpy.md"]
 
 
@@ -78,19 +78,16 @@ def methods(resource: Resource) -> set[str]:
     return {name for name, _ in inspect.getmembers(type(resource), callable) if not name.startswith("_")}
 
 
-def sections(page: Path) -> dict[str, str]:
-    """The text below each heading of the second level."""
-    parts = re.split(r"^## (.+)$", page.read_text("utf-8"), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def test_the_reference_has_a_section_for_each_resource() -> None:
-    assert [name for name in sections(REFERENCE) if name.startswith("api.")] == [f"api.{name}" for name in RESOURCES]
+def test_each_resource_has_a_page_and_is_in_the_list() -> None:
+    assert {page.stem for page in REFERENCE.glob("*.md")} == set(RESOURCES)
+    listed = re.findall(r"^\| \[`api\.(\w+)`\]", (ROOT / "docs" / "resources.md").read_text("utf-8"), re.MULTILINE)
+    assert listed == list(RESOURCES)
 
 
 @pytest.mark.parametrize("name", RESOURCES)
-def test_the_reference_names_every_method(name: str) -> None:
-    listed = re.findall(r"^\| `(\w+)\(", sections(REFERENCE)[f"api.{name}"], re.MULTILINE)
+def test_the_page_of_a_resource_names_every_method(name: str) -> None:
+    page = (REFERENCE / f"{name}.md").read_text("utf-8")
+    listed = re.findall(r"^\| `(\w+)\(", page, re.MULTILINE)
     assert sorted(listed) == sorted(methods(RESOURCES[name]))
 
 

@@ -203,7 +203,7 @@ class Bot(Router):
                 self._service = None
 
     def _make_service(self, api: Api, credentials: Credentials, plan: ShardPlan) -> Service:
-        dispatcher = Dispatcher(self, max_inflight=self._max_inflight)
+        dispatcher = Dispatcher(self, api.clock, max_inflight=self._max_inflight)
         dispatcher.settled = self._settled
         fleet = Fleet(
             self._sessions,
@@ -346,9 +346,9 @@ class Bot(Router):
 
     # What the dispatcher and the fleet ask
 
-    def context(self, event: Event, frame: Frame, raw: bytes, lease: Lease) -> Context[Event]:
+    def context(self, event: Event, frame: Frame, raw: bytes, lease: Lease, received: float) -> Context[Event]:
         """Return what the handlers of one event are called with."""
-        return Context(event, frame, raw, lease, self)
+        return Context(event, frame, raw, lease, self, received)
 
     async def report(self, context: object, error: Exception, handler: str) -> None:
         """Log a handler's exception and tell the `on_error` functions."""

@@ -3,7 +3,6 @@
 Owns no state of its own beyond one event; models stay free of the bot because this carries the rest.
 """
 
-import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +18,7 @@ from .models.events import InteractionCreate, MessageEvent, Replyable
 from .models.gateway import ReadyUser, ShardKey
 from .models.messages import MessageAttachment, MessageSendResult
 from .models.outgoing import Markdown, Message, Text
-from .models.targets import REPLY_LIMITS, REPLY_WINDOWS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
+from .models.targets import REPLY_LIMITS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 from .ports import Lease
 
 if TYPE_CHECKING:
@@ -59,19 +58,18 @@ class Owner(Protocol):
 class Context(Generic[E_co]):
     """One event and the ways to answer it.
 
-    `raw` is the frame as it was received.
+    `raw` is the frame as it was received, at the moment `received` of the API's clock.
     """
 
-    __slots__ = ("_began", "_began_at", "_event", "_frame", "_lease", "bot", "raw")
+    __slots__ = ("_event", "_frame", "_lease", "_received", "bot", "raw")
 
-    def __init__(self, event: E_co, frame: Frame, raw: bytes, lease: Lease, bot: Owner) -> None:
+    def __init__(self, event: E_co, frame: Frame, raw: bytes, lease: Lease, bot: Owner, received: float) -> None:  # noqa: PLR0917
         self._event = event
         self._frame = frame
         self._lease = lease
         self.raw = raw
         self.bot = bot
-        self._began = bot.api.clock()
-        self._began_at = time.time()
+        self._received = received
 
     @property
     def event(self) -> E_co:
@@ -107,12 +105,14 @@ class Context(Generic[E_co]):
 
     @property
     def reply_deadline(self: "Context[Replyable]") -> datetime:
-        """When the reply window closes, counted from when the handler got the event.
+        """When the reply window closes, counted from when the event arrived.
 
         Source: server-inter/message/overview
         """
-        window = REPLY_WINDOWS[self.event.reply_target().scene]
-        return datetime.fromtimestamp(self._began_at, UTC) + timedelta(seconds=window)
+        return datetime.now(UTC) + timedelta(seconds=self._seconds_left())
+
+    def _seconds_left(self: "Context[Replyable]") -> float:
+        return seconds_left(self.event.reply_target().scene, self.api.clock() - self._received)
 
     @property
     def replies_left(self: "Context[Replyable]") -> int | None:
@@ -133,9 +133,8 @@ class Context(Generic[E_co]):
         """Raises: LeaseLost, ReplyWindowExpired where an answer cannot be sent any more."""
         if not self._lease.valid():
             raise LeaseLost(f"shard {self._lease.shard} is no longer run by this process: the reply was not sent")
-        scene = self.event.reply_target().scene
-        if seconds_left(scene, self.api.clock() - self._began) <= 0:
-            raise closed(scene)
+        if self._seconds_left() <= 0:
+            raise closed(self.event.reply_target().scene)
 
     async def reply(self: "Context[Replyable]", message: Message, *, timeout: float | None = None) -> MessageSendResult:
         """Answer the event where it happened, within the platform's reply window.

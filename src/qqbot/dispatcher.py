@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from .gateway.frames import Frame
 from .models.events import Event, MessageEvent, UnknownEvent, decode_event
-from .ports import Handler, Handlers, Lease, Outcome, Settled, current_lease
+from .ports import Clock, Handler, Handlers, Lease, Outcome, Settled, current_lease
 from .watermark import Watermark
 
 log = logging.getLogger(__name__)
@@ -31,13 +31,14 @@ IDLE_SECONDS = 5.0
 class _Entry:
     """One accepted event; entries of one lane are a chain."""
 
-    __slots__ = ("event", "feed", "frame", "next", "raw", "watermark")
+    __slots__ = ("event", "feed", "frame", "next", "raw", "received", "watermark")
 
-    def __init__(self, event: Event, frame: Frame, raw: bytes, feed: "Feed") -> None:
+    def __init__(self, event: Event, frame: Frame, raw: bytes, feed: "Feed", received: float) -> None:
         self.event = event
         self.frame = frame
         self.raw = raw
         self.feed = feed
+        self.received = received
         self.watermark = feed.watermark  # that of its own session: the feed may have begun another since
         self.next: _Entry | None = None
 
@@ -114,10 +115,11 @@ def _go_on(context: Context, coroutine: Coroutine[Any, Any, None], awaited: obje
 class Dispatcher:
     """Runs handlers for the events that its feeds take in, inside `within`."""
 
-    def __init__(self, handlers: Handlers, *, max_inflight: int = 256) -> None:
+    def __init__(self, handlers: Handlers, clock: Clock, *, max_inflight: int = 256) -> None:
         self.settled: list[Settled] = []
         self.surprises: Counter[tuple[str, str]] = Counter()
         self._handlers = handlers
+        self._clock = clock
         self._max_inflight = max_inflight
         self._inflight = 0
         self._tails: dict[str, _Entry] = {}  # the last entry of each lane that has work
@@ -186,7 +188,7 @@ class Dispatcher:
         event = decode_event(name, frame.d, self._note_surprise)
         if isinstance(event, UnknownEvent):
             self._note_unknown(event)
-        entry = _Entry(event, frame, raw, feed)
+        entry = _Entry(event, frame, raw, feed, self._clock())
         self._inflight += 1
         lane = event.lane
         tail = self._tails.get(lane) if lane else None
@@ -304,7 +306,7 @@ class Dispatcher:
         if not handlers:
             return "unwanted"
         outcome: Outcome = "unwanted"
-        context = self._handlers.context(event, entry.frame, entry.raw, lease)
+        context = self._handlers.context(event, entry.frame, entry.raw, lease, entry.received)
         for handler in handlers:
             try:
                 if handler.when is not None and not handler.when(event):

@@ -179,8 +179,8 @@ class Handlers(Protocol):
         """Return the handlers for events of this kind, in order of registration."""
         ...
 
-    def context(self, event: Event, frame: Frame, raw: bytes, lease: Lease) -> object:
-        """Return what the handlers are called with."""
+    def context(self, event: Event, frame: Frame, raw: bytes, lease: Lease, received: float) -> object:
+        """Return what the handlers are called with; `received` is a moment of the API's clock."""
         ...
 
     async def report(self, context: object, error: Exception, handler: str) -> None:
