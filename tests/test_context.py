@@ -11,17 +11,21 @@ from aiohttp.test_utils import TestServer
 
 from qqbot import (
     Api,
+    ApiError,
     Bot,
     C2CMessageCreate,
     ConfigError,
     Context,
     GroupAtMessageCreate,
+    Media,
     MediaError,
     MessageEvent,
     ReplyWindowExpired,
     Target,
+    TransportError,
 )
 from qqbot.api.downloads import Downloads
+from qqbot.api.exchange import Request
 from qqbot.models.targets import TICKET_NUMBERS, ReplyTo, Scene, Ticket
 from qqbot.testing import Simulator
 
@@ -71,6 +75,76 @@ async def test_the_window_of_c2c_is_an_hour() -> None:
     assert left == [3]
 
 
+async def test_answers_are_counted_and_neither_notices_nor_refusals() -> None:
+    bot = Bot(timeout=0.5)
+    left: list[int | None] = []
+
+    @bot.on(C2CMessageCreate)
+    async def answer(ctx: Context[C2CMessageCreate]) -> None:
+        await ctx.typing()
+        left.append(ctx.replies_left)
+        await ctx.api.reply(ctx.ticket(), "by ticket")
+        left.append(ctx.replies_left)
+        sim.faults.http("POST /v2/users/*", status=400, body={"code": 40034003, "message": "no"})
+        with pytest.raises(ApiError):
+            await ctx.reply("refused")
+        left.append(ctx.replies_left)
+        sim.faults.http("POST /v2/users/*", sent_but_no_response=True, times=0)
+        with pytest.raises(TransportError, match="may have been sent"):
+            await ctx.reply("in doubt")
+        left.append(ctx.replies_left)
+        sim.faults.clear()
+        async with ctx.stream() as stream:
+            await stream.write("one")
+            await stream.write(" two")
+        left.append(ctx.replies_left)
+
+    async with Simulator() as sim, sim.run(bot):
+        await sim.user("Alice").say("hi")
+    assert left == [4, 3, 3, 2, 1]
+
+
+async def test_the_window_can_close_during_an_upload() -> None:
+    async def dawdle(request: Request) -> None:
+        if request.path.endswith("/files"):
+            await sim.clock.advance(minutes=5.1)
+
+    bot = Bot(on_request=[dawdle])
+    refused: list[str] = []
+
+    @bot.on(GroupAtMessageCreate)
+    async def show(ctx: Context[GroupAtMessageCreate]) -> None:
+        with pytest.raises(ReplyWindowExpired, match="nothing was sent"):
+            await ctx.reply(Media.image("https://example.com/a.png"))
+        refused.append("late")
+
+    async with Simulator() as sim, sim.run(bot):
+        await sim.group("test").member("Alice").say("@bot hi")
+        assert bodies(sim) == []
+        assert len([call for call in sim.calls if call["path"].endswith("/files")]) == 1
+    assert refused == ["late"]
+
+
+async def test_a_ticket_can_end_during_an_upload() -> None:
+    ticket: Ticket
+
+    async def dawdle(request: Request) -> None:
+        if request.path.endswith("/files"):
+            await asyncio.sleep((ticket.deadline - datetime.now(UTC)).total_seconds())
+
+    async with Simulator() as sim, Api(sim.credentials, endpoints=sim.endpoints, on_request=[dawdle]) as api:
+        ticket = Ticket(
+            target=Target(Scene.GROUP, "G"),
+            reply_to=ReplyTo(msg_id="m"),
+            first=1,
+            deadline=datetime.now(UTC) + timedelta(seconds=0.3),
+        )
+        sim.faults.http("POST /v2/groups/G/files", status=200, body={"file_info": "F", "file_uuid": "U", "ttl": 60})
+        with pytest.raises(ReplyWindowExpired, match="nothing was sent"):
+            await api.reply(ticket, Media.image("https://example.com/a.png"))
+        assert bodies(sim) == []
+
+
 async def test_guild_replies_are_not_counted() -> None:
     bot = Bot()
     left: list[int | None] = []
@@ -115,7 +189,7 @@ async def test_a_ticket_that_is_over_or_used_up() -> None:
         with pytest.raises(ReplyWindowExpired):
             await api.reply(old, "x")
         for _ in range(TICKET_NUMBERS):
-            api.sequences.next_of_block("m", 5, TICKET_NUMBERS)
+            api.sequences.next_of_block("m", 5, TICKET_NUMBERS, ends_at=good.deadline.timestamp(), now=now.timestamp())
         with pytest.raises(ConfigError, match="64 answers"):
             await api.reply(good, "x")
         assert bodies(sim) == []

@@ -118,13 +118,15 @@ class Context(Generic[E_co]):
     def replies_left(self: "Context[Replyable]") -> int | None:
         """How many answers the platform still takes, None where it sets no limit; counts those of this process.
 
+        One that was refused does not count, one that may have arrived does; notices (`typing`) are no answers.
+
         Source: server-inter/message/overview
         """
         reply_to = self._reply_to()
         limit = REPLY_LIMITS.get(self.event.reply_target().scene)
         if limit is None or reply_to.msg_id is None:
             return None
-        return max(0, limit - self.api.sequences.given(reply_to.reference))
+        return max(0, limit - self.api.sequences.answers(reply_to.reference))
 
     def _reply_to(self: "Context[Replyable]") -> ReplyTo:
         return self.event.reply_reference(self.event_id)
@@ -137,14 +139,16 @@ class Context(Generic[E_co]):
             raise closed(self.event.reply_target().scene)
 
     async def reply(self: "Context[Replyable]", message: Message, *, timeout: float | None = None) -> MessageSendResult:
-        """Answer the event where it happened, within the platform's reply window.
+        """Answer the event where it happened, within the platform's reply window, also where it takes an upload.
 
         Raises: ReplyWindowExpired (after `reply_deadline` before anything is sent), ContentRejected, RateLimited
         (`retry_after`, seconds), Timeout, LeaseLost.
         Source: server-inter/message/overview
         """
         self._check_reply()
-        return await self.api.send(self.target, message, reply_to=self._reply_to(), timeout=timeout)
+        return await self.api.send(
+            self.target, message, reply_to=self._reply_to(), timeout=timeout, check=self._check_reply
+        )
 
     def stream(self: "Context[Replyable]", *, markdown: bool = True) -> AnswerStream:
         """Return an answer to be written bit by bit: `async with ctx.stream() as s: await s.write("...")`.

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from qqbot.api.sequence import Sequences
+from qqbot.api.sequence import CAPACITY, Sequences
 
 
 def test_each_message_counts_from_one() -> None:
@@ -15,7 +15,40 @@ def test_the_longest_unused_is_forgotten() -> None:
     for reference in ("a", "b", "a", "c"):
         sequences.next(reference)
     assert sequences.next("a") == 3
-    assert sequences.next("b") == 1
+    assert sequences.next("b") == 2
+
+
+def test_a_number_is_not_given_twice_for_what_was_forgotten() -> None:
+    sequences = Sequences()
+    given = [sequences.next("a"), sequences.reserve("a", 64), sequences.next("b")]
+    for number in range(CAPACITY + 1):
+        sequences.next(f"other {number}")
+    again = [sequences.next("a"), sequences.reserve("a", 64), sequences.next("b")]
+    assert given == [1, 2, 1]
+    assert again == [66, 67, 66]
+
+
+def test_a_block_is_remembered_until_its_end() -> None:
+    sequences = Sequences(capacity=1)
+
+    def next_of(reference: str, now: float = 0.0) -> int | None:
+        return sequences.next_of_block(reference, 5, 3, ends_at=10.0, now=now)
+
+    assert next_of("a") == 5
+    for number in range(10):
+        assert next_of(f"other {number}") == 5
+        sequences.next(f"other {number}")
+    assert [next_of("a"), next_of("a", 9.9), next_of("a")] == [6, 7, None]
+    assert sequences.next_of_block("a", 5, 3, ends_at=20.0, now=10.0) == 5
+
+
+def test_answers_are_counted_by_their_numbers() -> None:
+    sequences = Sequences()
+    sequences.next("a")
+    assert sequences.answers("a") == 0
+    for number in (2, 2, 70):
+        sequences.answered("a", number)
+    assert (sequences.answers("a"), sequences.answers("b")) == (2, 0)
 
 
 async def test_concurrent_replies_get_different_numbers() -> None:
@@ -34,4 +67,3 @@ def test_a_reserved_block_is_never_given() -> None:
     assert sequences.next("a") == 1
     assert [sequences.reserve("a", 64), sequences.reserve("a", 64)] == [2, 66]
     assert sequences.next("a") == 130
-    assert (sequences.given("a"), sequences.given("b")) == (2, 0)

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
-from qqbot import Api, Bot, C2CMessageCreate, ConfigError, Context, GroupAtMessageCreate, MessageEvent
+from qqbot import Api, Bot, C2CMessageCreate, ConfigError, Context, GroupAtMessageCreate, MessageEvent, ServerError
+from qqbot.api import streams
+from qqbot.api.streams import AnswerStream, C2CStream
 from qqbot.models.streams import StreamMessageBody, StreamState
 from qqbot.models.targets import ReplyTo
 from qqbot.testing import Simulator
@@ -83,10 +86,175 @@ async def test_what_an_exception_leaves(scene: str) -> None:
     assert len(shown) == (1 if scene == "c2c" else 0)
 
 
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
+STREAM = "POST */stream_messages"
+BUSY = {"code": 50055001, "message": "busy"}
+
+
+def stream(sim: Simulator, api: Api) -> C2CStream:
+    user = sim.user("Alice").openid
+    event = sim.push("C2C_MSG_RECEIVE", {"timestamp": 1, "openid": user})
+    return api.c2c.stream(user, ReplyTo(event_id=event), markdown=False)
+
+
+@asynccontextmanager
+async def answering(write: Callable[[AnswerStream, Simulator], Awaitable[None]]) -> AsyncGenerator[Simulator]:
+    """A simulator whose C2C user was answered by `write`; a failure of it is raised here."""
     async with Simulator() as sim, Api(sim.credentials, endpoints=sim.endpoints) as api:
+        async with stream(sim, api) as answer:
+            await write(answer, sim)
+        yield sim
+
+
+def shown(sim: Simulator) -> list[str]:
+    return [message["text"] for message in sim.state()["messages"] if message["from"] == "bot"]
+
+
+def column(sim: Simulator, name: str) -> list[object]:
+    return [fragment.get(name) for fragment in fragments(sim)]
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator() as sim:
+        yield sim
+
+
+@pytest.fixture
+async def api(sim: Simulator) -> AsyncIterator[Api]:
+    async with Api(sim.credentials, endpoints=sim.endpoints) as api:
         yield api
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "INTERVAL", 0.0)
+    monkeypatch.setattr(streams, "REPEATS", (0.0, 0.01))
+
+
+async def test_concurrent_writes_take_turns() -> None:
+    async def write(answer: AnswerStream, sim: Simulator) -> None:
+        await asyncio.gather(*(answer.write(word) for word in ("one ", "two ", "three")))
+
+    async with answering(write) as sim:
+        assert shown(sim) == ["one two three"]
+        assert column(sim, "index") == [0, 1]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_lost_answer_is_made_up_for_by_the_next_fragment() -> None:
+    async def write(answer: AnswerStream, sim: Simulator) -> None:
+        await answer.write("one")
+        sim.faults.http(STREAM, sent_but_no_response=True)
+        await answer.write(" two")
+        sim.faults.http(STREAM, 500, body=BUSY)
+        await answer.write(" three")
+
+    async with answering(write) as sim:
+        assert shown(sim) == ["one two three"]
+        assert column(sim, "index") == [0, 1, 2, 3]
+        assert column(sim, "input_state") == [1, 1, 1, 10]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_the_end_is_repeated() -> None:
+    async def write(answer: AnswerStream, sim: Simulator) -> None:
+        await answer.write("one")
+        sim.faults.http(STREAM, 500, body=BUSY)
+
+    async with answering(write) as sim:
+        assert column(sim, "index") == [0, 1, 2]
+        assert column(sim, "input_state") == [1, 10, 10]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_an_end_whose_answer_was_lost_is_an_end() -> None:
+    async def write(answer: AnswerStream, sim: Simulator) -> None:
+        await answer.write("one")
+        sim.faults.http(STREAM, sent_but_no_response=True)
+
+    async with answering(write) as sim:
+        assert shown(sim) == ["one"]
+        assert [call["status"] for call in sim.calls if call["path"].endswith("/stream_messages")] == [200, 200, 400]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_an_end_that_keeps_failing_is_raised() -> None:
+    async def write(answer: AnswerStream, sim: Simulator) -> None:
+        simulators.append(sim)
+        await answer.write("one")
+        sim.faults.http(STREAM, 500, body=BUSY, times=0)
+
+    simulators: list[Simulator] = []
+    with pytest.raises(ServerError, match="busy"):
+        async with answering(write):
+            pass
+    assert column(simulators[0], "index") == [0, 1, 2, 3]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_after_a_lost_first_answer_the_whole_text_is_a_message() -> None:
+    async def write(answer: AnswerStream, sim: Simulator) -> None:
+        sim.faults.http(STREAM, sent_but_no_response=True)
+        for word in ("one", " two", " three"):
+            await answer.write(word)
+
+    async with answering(write) as sim:
+        assert shown(sim) == ["one two three"]
+        assert column(sim, "content_raw") == ["one", "one two"]
+        (whole,) = [json.loads(call["request"]) for call in sim.calls if call["path"].endswith("/messages")]
+        assert [*column(sim, "msg_seq"), whole["msg_seq"]] == [1, 1, 2]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_first_fragment_that_was_refused_is_raised_and_may_be_sent_again() -> None:
+    async def write(answer: AnswerStream, sim: Simulator) -> None:
+        sim.faults.http(STREAM, 500, body=BUSY)
+        with pytest.raises(ServerError):
+            await answer.write("one")
+        await answer.write(" two")
+
+    async with answering(write) as sim:
+        assert shown(sim) == ["one two"]
+        assert column(sim, "index") == [0, 0, 2]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("disguise", [False, True])
+async def test_after_a_cancellation_nothing_is_sent(disguise: bool, api: Api, sim: Simulator) -> None:
+    async def write() -> None:
+        async with stream(sim, api) as answer:
+            await answer.write("one")
+            sim.faults.http(STREAM, delay=0.1)
+            late.extend(asyncio.create_task(answer.write(word)) for word in (" two", " three"))
+            await asyncio.sleep(0)  # the first has its turn now, the other waits
+            started.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if disguise:
+                    raise RuntimeError("broken off") from None
+                raise
+
+    late: list[asyncio.Task[None]] = []
+    started = asyncio.Event()
+    task = asyncio.create_task(write())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(RuntimeError if disguise else asyncio.CancelledError):
+        await task
+    await asyncio.gather(*late)
+    assert column(sim, "content_raw") == ["one", "one two"]
+    assert column(sim, "input_state") == [1, 1]
+
+
+async def test_what_has_ended_takes_no_more() -> None:
+    async def write(answer: AnswerStream, sim: Simulator) -> None:
+        answers.append(answer)
+
+    answers: list[AnswerStream] = []
+    async with answering(write):
+        with pytest.raises(ConfigError, match="has ended"):
+            await answers[0].write("late")
 
 
 async def test_the_typing_notice_is_checked(api: Api) -> None:

@@ -174,6 +174,44 @@ async def test_what_cannot_be_sent_asks_nothing_of_the_platform(sim: Simulator, 
     assert sim.calls == []
 
 
+async def test_a_result_that_the_platform_refuses_is_uploaded_anew(sim: Simulator, api: Api) -> None:
+    group = sim.group("test").id
+    image = Media.image(PNG)
+    await api.groups.send_message(group, image)
+    sim.faults.http("POST /v2/groups/*/messages", 400, body={"code": 304080, "message": "file_info invalid"})
+    with pytest.raises(MediaError):
+        await api.groups.send_message(group, image)
+    await api.groups.send_message(group, image)
+    assert paths(sim) == ["files", "messages", "messages", "files", "messages"]
+
+
+async def slow() -> AsyncIterator[bytes]:
+    yield PNG
+    await asyncio.Event().wait()
+
+
+async def test_a_stream_that_stalls_does_not_hold_a_guild_message(sim: Simulator, api: Api) -> None:
+    channel = sim.channel("general").id
+    with pytest.raises(Timeout, match="nothing was sent"):
+        await api.channels.send_message(channel, Media.image(slow()), timeout=0.1)
+    assert paths(sim) == []
+
+
+async def test_a_stream_that_stalls_ends_without_a_timeout_too(
+    sim: Simulator, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qqbot.api.files.SILENCE", 0.1)
+    with pytest.raises(Timeout, match="gave nothing"):
+        await api.groups.send_message(sim.group("test").id, Media.image(slow()))
+    assert paths(sim) == []
+
+
+async def test_a_pipe_is_no_file(api: Api, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="no regular file"):
+        await api.groups.upload_media("G", Media.image(tmp_path / "pipe"))
+
+
 async def test_a_stream_ends_at_the_limit() -> None:
     with pytest.raises(ConfigError, match="at most 10"):
         async with opened(Media.file(stream(b"x" * 6, b"x" * 6)), 10):

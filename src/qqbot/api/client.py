@@ -5,7 +5,7 @@ Usable without a bot: `async with Api(Credentials(app_id, secret)) as api: await
 
 import ssl
 import time
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from types import TracebackType
@@ -159,18 +159,29 @@ class Api:
         return await self._opened.caller.call(route, *ids, query=query, body=body, timeout=timeout)
 
     async def send(
-        self, target: Target, message: Message, *, reply_to: ReplyTo | None = None, timeout: float | None = None
+        self,
+        target: Target,
+        message: Message,
+        *,
+        reply_to: ReplyTo | None = None,
+        timeout: float | None = None,
+        check: Callable[[], None] | None = None,
     ) -> MessageSendResult:
         """Send `message` to a conversation of any kind.
+
+        `check` refuses by raising: it is called after the upload of a `Media`, which can take minutes, and only
+        where there are uploads, in groups and C2C.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         """
         match target.scene:
             case Scene.GROUP:
-                return await self.groups.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
+                return await self.groups.send_message(
+                    target.id, message, reply_to=reply_to, timeout=timeout, check=check
+                )
             case Scene.C2C:
-                return await self.c2c.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
+                return await self.c2c.send_message(target.id, message, reply_to=reply_to, timeout=timeout, check=check)
             case Scene.CHANNEL:
                 sent = await self.channels.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
             case Scene.DMS:
@@ -183,13 +194,23 @@ class Api:
         Raises: ReplyWindowExpired after the ticket's deadline, ConfigError when its numbers are used up, and what
         `send` raises.
         """
-        if datetime.now(UTC) >= ticket.deadline:
-            raise closed(ticket.target.scene)
-        number = self.sequences.next_of_block(ticket.reply_to.reference, ticket.first, TICKET_NUMBERS)
+
+        def check() -> None:
+            if datetime.now(UTC) >= ticket.deadline:
+                raise closed(ticket.target.scene)
+
+        check()
+        reply_to = ReplyTo(ticket.reply_to.msg_id, ticket.reply_to.event_id, self._ticket_number(ticket))
+        return await self.send(ticket.target, message, reply_to=reply_to, timeout=timeout, check=check)
+
+    def _ticket_number(self, ticket: Ticket) -> int:
+        ends_at, now = ticket.deadline.timestamp(), datetime.now(UTC).timestamp()
+        number = self.sequences.next_of_block(
+            ticket.reply_to.reference, ticket.first, TICKET_NUMBERS, ends_at=ends_at, now=now
+        )
         if number is None:
             raise ConfigError(f"a ticket is good for {TICKET_NUMBERS} answers: take another with ctx.ticket()")
-        reply_to = ReplyTo(ticket.reply_to.msg_id, ticket.reply_to.event_id, number)
-        return await self.send(ticket.target, message, reply_to=reply_to, timeout=timeout)
+        return number
 
     @property
     def clock(self) -> Clock:

@@ -29,11 +29,40 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Reachable = Callable[[Address], bool]
 """Whether an address may be connected to."""
 
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
+
 
 def is_public(address: Address) -> bool:
-    """Whether `address` is one of the public internet."""
-    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-    return address.is_global and not address.is_multicast and (inner is None or is_public(inner))
+    """Whether `address` is one of the public internet; one that stands for an IPv4 address is judged as that."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not address.is_multicast
+    inner = _embedded(address)
+    if inner is not None:
+        return is_public(inner)
+    return address in GLOBAL_UNICAST and address.is_global and address.teredo is None
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address in NAT64:  # what an IPv6-only network answers for every host that has IPv4 alone
+        return ipaddress.IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour
+
+
+def _written(host: str) -> Address | None:
+    """Return the address `host` spells, in the old short forms too (127.1, 2130706433), or None for a name."""
+    name = host.rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761: always the loopback
+        return LOOPBACK
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(name))
+    except OSError:
+        return None
 
 
 class _Refused(OSError):
@@ -51,11 +80,27 @@ class _Resolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Return the addresses of `host`.  Raises: OSError when none may be used."""
-        found = await self._inner.resolve(host, port, family)
-        usable = [each for each in found if self._reachable(ipaddress.ip_address(each["host"].partition("%")[0]))]
+        usable = [each for each in await self._found(host, port, family) if self._allows(each)]
         if not usable:
             raise _Refused(f"{host} has no public address")
         return usable
+
+    async def refuses(self, host: str) -> bool:
+        """Whether any address of `host` must not be used; a name that is unknown here has none."""
+        try:
+            found = await self._found(host, 0, socket.AF_UNSPEC)
+        except OSError:
+            return False
+        return not all(map(self._allows, found))
+
+    async def _found(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+        try:
+            return await self._inner.resolve(host, port, family)
+        except UnicodeError:
+            raise _Refused(f"{host!r} is no host name") from None
+
+    def _allows(self, found: ResolveResult) -> bool:
+        return self._reachable(ipaddress.ip_address(found["host"].partition("%")[0]))
 
     async def close(self) -> None:
         """Close the resolver below."""
@@ -65,7 +110,8 @@ class _Resolver(AbstractResolver):
 class Downloads:
     """Fetches files. `reachable` says which addresses may be used: the public ones, unless a test says otherwise.
 
-    With a proxy (`proxy_for` a URL) names are resolved there, and only addresses written as numbers are checked here.
+    With a proxy (`proxy_for` a URL) names are resolved there: a name is refused when it has an address here that
+    must not be used, and one that is unknown here is left to the proxy.
     """
 
     def __init__(
@@ -111,13 +157,8 @@ class Downloads:
 
     @asynccontextmanager
     async def _opened(self, url: str, max_bytes: int, timeout: float) -> AsyncGenerator[AsyncGenerator[bytes]]:
-        connector = aiohttp.TCPConnector(resolver=_Resolver(self._reachable))
-        limits = aiohttp.ClientTimeout(total=timeout)
         try:
-            async with (
-                aiohttp.ClientSession(connector=connector, timeout=limits, cookie_jar=aiohttp.DummyCookieJar()) as http,
-                self._answer(http, url) as response,
-            ):
+            async with asyncio.timeout(timeout), self._answer(url) as response:
                 yield _bounded(response, max_bytes)
         except TimeoutError:
             raise Timeout(f"the download took longer than {timeout:g} s") from None
@@ -129,35 +170,70 @@ class Downloads:
             raise ConnectionFailed(f"the download failed: {cause_of(error)}") from None
 
     @asynccontextmanager
-    async def _answer(self, http: aiohttp.ClientSession, url: str) -> AsyncGenerator[aiohttp.ClientResponse]:
+    async def _answer(self, url: str) -> AsyncGenerator[aiohttp.ClientResponse]:
         for _ in range(REDIRECTS + 1):
-            target = self._checked(url)
-            proxy = self._proxy_for(url) if self._proxy_for else None
-            async with http.get(target, allow_redirects=False, proxy=proxy, ssl=self._ssl) as response:
+            async with self._get(_parsed(url)) as response:
                 location = response.headers.get("Location")
                 if response.status not in (301, 302, 303, 307, 308) or location is None:
                     if response.status != 200:
                         raise _failed(response.status, "the file cannot be fetched")
                     yield response
                     return
-                url = urljoin(url, location)
+                url = _joined(url, location)
         raise _failed(310, f"more than {REDIRECTS} redirects")
 
-    def _checked(self, url: str) -> URL:
-        """Raises: ConfigError for what is no web address, or one written as a number that must not be used."""
-        try:
-            target = URL(url)
-        except ValueError:
-            raise ConfigError(f"{url!r} is no address") from None
-        if target.scheme not in ("http", "https") or not target.host or target.user is not None:
-            raise ConfigError(f"{url!r} is no http:// or https:// address")
-        try:
-            address = ipaddress.ip_address(target.host.partition("%")[0])
-        except ValueError:
-            return target  # a name: the resolver checks what it stands for
+    @asynccontextmanager
+    async def _get(self, target: URL) -> AsyncGenerator[aiohttp.ClientResponse]:
+        target = self._checked(target)
+        proxy = self._proxy_for(str(target)) if self._proxy_for else None
+        if proxy is not None:
+            await self._check_name(target)
+        # The proxy's own address is the operator's choice, and mostly a private one.
+        resolver = _Resolver(self._reachable) if proxy is None else aiohttp.ThreadedResolver()
+        async with (
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=resolver),
+                timeout=aiohttp.ClientTimeout(total=None),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            ) as http,
+            http.get(target, allow_redirects=False, proxy=proxy, ssl=self._ssl) as response,
+        ):
+            yield response
+
+    def _checked(self, target: URL) -> URL:
+        """Return `target`, an address in it in its usual form.  Raises: ConfigError when that must not be used."""
+        address = _written(target.raw_host or "")
+        if address is None:
+            return target
         if not self._reachable(address):
             raise ConfigError(f"nothing is fetched from {address}: it is not public")
-        return target
+        return target.with_host(str(address))  # a proxy might read 010.0.0.1 in another way
+
+    async def _check_name(self, target: URL) -> None:
+        host = target.raw_host or ""
+        if _written(host) is None and await _Resolver(self._reachable).refuses(host):
+            raise ConfigError(f"nothing is fetched from {host}: it has an address that is not public")
+
+
+def _parsed(url: str) -> URL:
+    """Raises: ConfigError for what is no web address."""
+    try:
+        target = URL(url)
+    except ValueError:
+        raise ConfigError(f"{url!r} is no address") from None
+    host = target.raw_host
+    # A proxy might decode a host with "%" into one that was not checked.
+    if target.scheme not in ("http", "https") or not host or "%" in host or target.user is not None:
+        raise ConfigError(f"{url!r} is no http:// or https:// address")
+    return target
+
+
+def _joined(url: str, location: str) -> str:
+    """Raises: ConfigError when `location` is no address."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise ConfigError(f"the file has moved to {location!r}, which is no address") from None
 
 
 async def _bounded(response: aiohttp.ClientResponse, max_bytes: int) -> AsyncGenerator[bytes]:

@@ -106,13 +106,14 @@ def failure_of(
 ) -> Failure | None:
     """Return what went wrong, None for an answer that is no error; `secrets` are cut from the platform's words.
 
-    An answer with status 200 can be an error as well: then its body has a code other than 0.
+    An answer with status 200 can be an error as well: then its body has a code other than 0. One with 201 or 202
+    names the review that the message waits for, with or without a code.
     """
     status = response.status
     if is_success(response):
         return None
     body = _body(response.body)
-    if status < 300 and not (body.code or body.err_code):
+    if status < 300 and not (body.code or body.err_code or body.data.message_audit.audit_id):
         return None
     code, meaning = _judge(family, body, status)
     error = meaning.error(

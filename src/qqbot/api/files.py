@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ..errors import ConfigError
+from ..errors import ConfigError, Timeout
 from ..models.media import FORMATS, HEAD, FileType, fits
 from ..models.outgoing import Media
 
@@ -27,6 +27,7 @@ FIRST_BYTES = 10_002_432
 """What `md5_10m` covers.  Source: autogen/api/v2_users_user_id_upload_prepare.post"""
 
 CHUNK = 256 * 1024
+SILENCE = 120.0  # seconds that a stream of media may give nothing
 
 
 class Digests(NamedTuple):
@@ -105,6 +106,8 @@ async def opened(media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFil
 
 
 def _open(path: Path) -> BinaryIO:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ConfigError(f"{path} is no regular file: pass an async iterable of bytes instead")
     try:
         return path.open("rb")
     except OSError as error:
@@ -114,12 +117,17 @@ def _open(path: Path) -> BinaryIO:
 async def _spooled(chunks: AsyncIterable[bytes], limit: int) -> BinaryIO:
     with contextlib.ExitStack() as stack:
         file: BinaryIO = stack.enter_context(await asyncio.to_thread(tempfile.TemporaryFile))
-        size = 0
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(size, limit)
-            await asyncio.to_thread(file.write, chunk)
+        try:
+            async with asyncio.timeout(SILENCE) as silence:
+                size = 0
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if size > limit:
+                        raise _too_large(size, limit)
+                    await asyncio.to_thread(file.write, chunk)
+                    silence.reschedule(asyncio.get_running_loop().time() + SILENCE)
+        except TimeoutError:
+            raise Timeout(f"the stream of media gave nothing for {SILENCE:g} s; nothing was sent") from None
         stack.pop_all()
         return file
 

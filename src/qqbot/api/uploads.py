@@ -117,6 +117,11 @@ class Uploads:
         self._remember(key, result)
         return result
 
+    def forget(self, result: MediaUploadResult) -> None:
+        """Drop a result that the platform no longer takes."""
+        for key in [key for key, (_, known) in self._done.items() if known is result]:
+            del self._done[key]
+
     def _known(self, key: _Key) -> MediaUploadResult | None:
         ends, result = self._done.get(key, (0.0, None))
         if result is not None and ends is not None and ends <= self._clock():
@@ -224,7 +229,7 @@ class _Parts:
             except ApiError as error:
                 if error.code != PART_NOT_READY or now() + config.retry_delay > ends:
                     raise
-            await asyncio.sleep(config.retry_delay)
+            await asyncio.sleep(config.retry_delay or 1.0)  # 0 would hammer a part that is not ready
 
 
 def _refused(part: UploadPart, response: Response) -> MediaError:

@@ -1,5 +1,6 @@
 """C2C: one user and the bot."""
 
+from collections.abc import Callable
 from functools import partial
 
 from msgspec import UNSET, UnsetType
@@ -7,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from ...models.alternatives import CompleteUploadBody, InputNotifyBody
 from ...models.media import MediaUploadResult, UploadPartBody, UploadPrepareBody, UploadPrepareResult
 from ...models.messages import MessageSendResult
-from ...models.outgoing import Media, Message, V2MessageBody, typing_body
+from ...models.outgoing import Markdown, Media, Message, Text, V2MessageBody, typing_body
 from ...models.streams import StreamMessageBody, StreamMessageResult
 from ...models.targets import ReplyTo, Scene
 from .. import routes
@@ -22,20 +23,26 @@ class C2C(Conversations):
     scene = Scene.C2C
 
     async def send_message(
-        self, user_openid: str, message: Message, *, reply_to: ReplyTo | None = None, timeout: float | None = None
+        self,
+        user_openid: str,
+        message: Message,
+        *,
+        reply_to: ReplyTo | None = None,
+        timeout: float | None = None,
+        check: Callable[[], None] | None = None,
     ) -> MessageSendResult:
         """Send `message` to a user; a reply when `reply_to` names a message or an event.
 
-        A `Media` is uploaded first; `timeout` (seconds) covers both. A reply is repeated under its msg_seq when
-        no answer came; if the repeat shows that the first had arrived, the result's `id` is "", since the
-        platform does not say it again.
+        A `Media` is uploaded first; `timeout` (seconds) covers both, and `check`, called between them, refuses the
+        message by raising. A reply is repeated under its msg_seq when no answer came; if the repeat shows that the
+        first had arrived, the result's `id` is "", since the platform does not say it again.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: autogen/api/v2_users_user_openid_messages.post
         """
         send = partial(self._post, user_openid)
-        return await self._send(send, partial(self.upload_media, user_openid), message, reply_to, timeout)
+        return await self._send(send, partial(self.upload_media, user_openid), message, reply_to, timeout, check=check)
 
     async def _post(self, user_openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
         return await self._call(routes.SEND_C2C_MESSAGE, user_openid, body=body, timeout=timeout)
@@ -65,7 +72,17 @@ class C2C(Conversations):
 
     def stream(self, user_openid: str, reply_to: ReplyTo, *, markdown: bool = True) -> C2CStream:
         """Return an answer to be written bit by bit: `async with api.c2c.stream(...) as s: await s.write("...")`."""
-        return C2CStream(partial(self.send_stream_message, user_openid), self._with_number(reply_to), markdown=markdown)
+        numbered = self._with_number(reply_to)
+
+        async def send(fragment: StreamMessageBody) -> StreamMessageResult:
+            with self._counted(numbered):
+                return await self.send_stream_message(user_openid, fragment)
+
+        async def send_whole(text: str) -> MessageSendResult:
+            message = Markdown(text) if markdown else Text(text)
+            return await self.send_message(user_openid, message, reply_to=ReplyTo(reply_to.msg_id, reply_to.event_id))
+
+        return C2CStream(send, send_whole, numbered, markdown=markdown)
 
     async def recall(self, user_openid: str, message_id: str, *, timeout: float | None = None) -> None:
         """Recall one of the bot's own messages of the last 2 minutes.

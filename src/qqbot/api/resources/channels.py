@@ -150,7 +150,7 @@ class Channels(Resource):
         PermissionMissing, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: server-inter/channel/message/send
         """
-        body = await guild_message(message, reply_to)
+        body = await guild_message(message, reply_to, timeout)
         return await self._call(routes.SEND_CHANNEL_MESSAGE, channel_id, body=body, timeout=timeout)
 
     async def message(self, channel_id: str, message_id: str, *, timeout: float | None = None) -> Message:

@@ -4,9 +4,11 @@ Owns no path: each resource names its own routes.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 
-from ...models.media import MediaInfo, MediaUploadResult
+from ...errors import DecodeError, MediaError, MessagePendingAudit, ServerError, Timeout, TransportError
+from ...models.media import MediaUploadResult
 from ...models.messages import MessageSendResult
 from ...models.outgoing import GuildMessageBody, Media, Message, as_outgoing, check_v2, guild_body, v2_body
 from ...models.targets import ReplyTo, Scene
@@ -16,6 +18,7 @@ from ..sequence import Sequences
 from ..uploads import Uploads
 from .base import Call, Resource
 
+FILE_INFO_REFUSED = 304080
 SHORTEST_TIMEOUT = 0.001  # seconds, where an upload used up the time of its message
 
 MAX_GUILD_IMAGE = 20 * 1024 * 1024
@@ -39,17 +42,43 @@ class Conversations(Resource):
         message: Message,
         reply_to: ReplyTo | None,
         timeout: float | None,
+        *,
+        check: Callable[[], None] | None,
     ) -> MessageSendResult:
-        """Send by `send(body=, timeout=)`, a `Media` after `upload(media, timeout=)`."""
+        """Send by `send(body=, timeout=)`, a `Media` after `upload(media, timeout=)`; `check()` is between them."""
         message = check_v2(message, reply_to, self.scene)
-        media: MediaInfo | None = None
+        uploaded: MediaUploadResult | None = None
         if isinstance(message, Media):
             now = asyncio.get_running_loop().time
             started = now()
-            media = (await upload(message, timeout=timeout)).media
+            uploaded = await upload(message, timeout=timeout)
             if timeout is not None:
                 timeout = max(timeout - (now() - started), SHORTEST_TIMEOUT)
-        return await send(body=v2_body(message, self._numbered(reply_to), media, scene=self.scene), timeout=timeout)
+        if check is not None:
+            check()
+        media = None if uploaded is None else uploaded.media
+        reply_to = self._numbered(reply_to)
+        body = v2_body(message, reply_to, media, scene=self.scene)
+        try:
+            with self._counted(reply_to):
+                return await send(body=body, timeout=timeout)
+        except MediaError as error:
+            if uploaded is not None and error.code == FILE_INFO_REFUSED:
+                self._uploads.forget(uploaded)  # the next send uploads it anew
+            raise
+
+    @contextmanager
+    def _counted(self, reply_to: ReplyTo | None) -> Generator[None]:
+        """Count what is sent inside as an answer, unless it was refused or never left."""
+        arrived = True
+        try:
+            yield
+        except BaseException as error:
+            arrived = _may_have_arrived(error)
+            raise
+        finally:
+            if arrived and reply_to is not None and reply_to.msg_seq is not None:
+                self._sequences.answered(reply_to.reference, reply_to.msg_seq)
 
     def _numbered(self, reply_to: ReplyTo | None) -> ReplyTo | None:
         if reply_to is None or reply_to.msg_seq is not None:
@@ -61,15 +90,25 @@ class Conversations(Resource):
         return ReplyTo(reply_to.msg_id, reply_to.event_id, number)
 
 
-async def guild_message(message: Message, reply_to: ReplyTo | None) -> GuildMessageBody | Form:
-    """Return the body of a guild message; an image from here makes it a form.
+def _may_have_arrived(error: BaseException) -> bool:
+    if isinstance(error, TransportError):
+        return error.maybe_sent
+    return isinstance(error, (MessagePendingAudit, ServerError, DecodeError, asyncio.CancelledError))
 
-    Raises: ConfigError when the message does not go to guilds, or its image is missing, empty, too large or none.
+
+async def guild_message(message: Message, reply_to: ReplyTo | None, timeout: float | None) -> GuildMessageBody | Form:
+    """Return the body of a guild message; an image from here makes it a form, read within `timeout` seconds.
+
+    Raises: ConfigError when the message does not go to guilds, or its image is missing, empty, too large or none;
+    Timeout, nothing having been sent.
     """
     message = as_outgoing(message)
     body = guild_body(message, reply_to)
     if not isinstance(message, Media) or message.url is not None:
         return body
-    async with opened(message, MAX_GUILD_IMAGE) as file:
-        data = await file.read(0, file.size)
-        return Form(body, "file_image", data, message.name or file.name or "image.png")
+    try:
+        async with asyncio.timeout(timeout), opened(message, MAX_GUILD_IMAGE) as file:
+            data = await file.read(0, file.size)
+            return Form(body, "file_image", data, message.name or file.name or "image.png")
+    except TimeoutError:
+        raise Timeout(f"the image could not be read within {timeout} s; nothing was sent") from None

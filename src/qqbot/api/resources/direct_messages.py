@@ -31,7 +31,7 @@ class DirectMessages(Resource):
         PermissionMissing, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: server-inter/message/dms/post_dms_messages
         """
-        body = await guild_message(message, reply_to)
+        body = await guild_message(message, reply_to, timeout)
         return await self._call(routes.SEND_DMS, guild_id, body=body, timeout=timeout)
 
     async def recall(

@@ -1,6 +1,6 @@
 """QQ groups: messages, media, and who is in them."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 
 from msgspec import UNSET, UnsetType
@@ -27,20 +27,26 @@ class Groups(Conversations):
     scene = Scene.GROUP
 
     async def send_message(
-        self, group_openid: str, message: Message, *, reply_to: ReplyTo | None = None, timeout: float | None = None
+        self,
+        group_openid: str,
+        message: Message,
+        *,
+        reply_to: ReplyTo | None = None,
+        timeout: float | None = None,
+        check: Callable[[], None] | None = None,
     ) -> MessageSendResult:
         """Send `message` to a group; a reply when `reply_to` names a message or an event.
 
-        A `Media` is uploaded first; `timeout` (seconds) covers both. A reply is repeated under its msg_seq when
-        no answer came; if the repeat shows that the first had arrived, the result's `id` is "", since the
-        platform does not say it again.
+        A `Media` is uploaded first; `timeout` (seconds) covers both, and `check`, called between them, refuses the
+        message by raising. A reply is repeated under its msg_seq when no answer came; if the repeat shows that the
+        first had arrived, the result's `id` is "", since the platform does not say it again.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: autogen/api/v2_groups_group_openid_messages.post
         """
         send = partial(self._call, routes.SEND_GROUP_MESSAGE, group_openid)
-        return await self._send(send, partial(self.upload_media, group_openid), message, reply_to, timeout)
+        return await self._send(send, partial(self.upload_media, group_openid), message, reply_to, timeout, check=check)
 
     async def recall(self, group_openid: str, message_id: str, *, timeout: float | None = None) -> None:
         """Recall a message: the bot's own for 2 minutes; as an administrator also those of members.
