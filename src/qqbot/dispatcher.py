@@ -31,10 +31,11 @@ IDLE_SECONDS = 5.0
 class _Entry:
     """One accepted event; entries of one lane are a chain."""
 
-    __slots__ = ("event", "feed", "frame", "next", "raw", "received", "watermark")
+    __slots__ = ("event", "feed", "frame", "lane", "next", "raw", "received", "watermark")
 
     def __init__(self, event: Event, frame: Frame, raw: bytes, feed: "Feed", received: float) -> None:
         self.event = event
+        self.lane = event.lane
         self.frame = frame
         self.raw = raw
         self.feed = feed
@@ -190,7 +191,7 @@ class Dispatcher:
             self._note_unknown(event)
         entry = _Entry(event, frame, raw, feed, self._clock())
         self._inflight += 1
-        lane = event.lane
+        lane = entry.lane
         tail = self._tails.get(lane) if lane else None
         if lane:
             self._tails[lane] = entry
@@ -359,8 +360,8 @@ class Dispatcher:
             self._roomy = None
         if entry.next is not None:
             self._ready.append(entry.next)
-        elif (lane := entry.event.lane) and self._tails.get(lane) is entry:
-            del self._tails[lane]
+        elif entry.lane and self._tails.get(entry.lane) is entry:
+            del self._tails[entry.lane]
 
     def _settle(self, frame: Frame, outcome: Outcome) -> None:
         for callback in tuple(self.settled):

@@ -5,7 +5,6 @@ shard closes, saving its state. Which shards run here is the session manager's d
 """
 
 import asyncio
-import itertools
 import logging
 import random
 from collections.abc import Callable
@@ -93,7 +92,8 @@ class Fleet:
         """Ask /gateway/bot, as often as it takes.  Raises: AuthError, IPNotAllowed."""
         warned = -WARN_EVERY_SECONDS
         loop = asyncio.get_running_loop()
-        for failures in itertools.count():
+        failures = 0
+        while True:
             try:
                 return await self._api.gateway.bot()
             except (AuthError, IPNotAllowed):
@@ -109,8 +109,8 @@ class Fleet:
                     )
             floor = ANSWERED_RETRY_SECONDS if answered else FETCH_RETRY_SECONDS
             delay = min(floor * 2.0 ** min(failures, 10), LONGEST_RETRY_SECONDS) * (0.5 + random.random() / 2)
+            failures += 1
             await asyncio.sleep(delay * self._config.pace)
-        raise AssertionError  # never: the loop has no end
 
     async def _run_shard(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
         feed = self._dispatcher.feed(lease)

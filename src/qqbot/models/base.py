@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ..errors import ConfigError
 
-__all__ = ["UNSET", "Aware", "Body", "Id", "Model", "OpenIntEnum", "UnsetType", "require", "require_some"]
+__all__ = ["UNSET", "Aware", "Body", "Id", "Model", "OpenIntEnum", "UnsetType", "require", "require_some", "zoned"]
 
 Aware = Annotated[datetime, Meta(tz=True)]
 """A moment with its time zone. The wire has RFC 3339 text or seconds of the Unix clock."""
@@ -53,3 +53,10 @@ def require_some(body: Body) -> None:
     if all(getattr(body, name) is UNSET for name in body.__struct_fields__):
         names = ", ".join(body.__struct_fields__)
         raise ConfigError(f"nothing to change: give at least one of {names}")
+
+
+def zoned(moment: datetime) -> datetime:
+    """Return `moment` if it says which time zone it is in.  Raises: ConfigError where it does not."""
+    if moment.tzinfo is None:
+        raise ConfigError(f"{moment.isoformat()} has no time zone: use datetime.now(UTC), or give tzinfo=")
+    return moment

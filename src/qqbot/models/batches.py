@@ -8,6 +8,7 @@ from datetime import datetime
 from unicodedata import east_asian_width
 
 from ..errors import ConfigError
+from .base import zoned
 
 __all__ = ["check_ids", "check_width", "rfc3339"]
 
@@ -29,6 +30,4 @@ def check_width(name: str, text: str, most: int) -> None:
 
 def rfc3339(moment: datetime) -> str:
     """Return `moment` as the platform reads it, in whole seconds.  Raises: ConfigError without a time zone."""
-    if moment.tzinfo is None:
-        raise ConfigError(f"{moment.isoformat()} has no time zone: use datetime.now(UTC), or give tzinfo=")
-    return moment.isoformat(timespec="seconds")
+    return zoned(moment).isoformat(timespec="seconds")

@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 
 from ..errors import ConfigError
-from .base import Body, require
+from .base import Body, require, zoned
 
 
 class MuteBody(Body, frozen=True, kw_only=True):
@@ -31,9 +31,7 @@ def mute_body(
     for user_id in user_ids or ():
         require(user_id=user_id)
     if until is not None and seconds is None:
-        if until.tzinfo is None:
-            raise ConfigError(f"{until.isoformat()} has no time zone: use datetime.now(UTC), or give tzinfo=")
-        return MuteBody(mute_end_timestamp=str(int(until.timestamp())), user_ids=user_ids)
+        return MuteBody(mute_end_timestamp=str(int(zoned(until).timestamp())), user_ids=user_ids)
     if seconds is None or until is not None:
         raise ConfigError("mute for `seconds` or `until` a moment: give exactly one")
     if seconds < 0:

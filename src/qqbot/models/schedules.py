@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 
 from ..errors import ConfigError
-from .base import Aware, Body, Id, Model, OpenIntEnum, require
+from .base import Aware, Body, Id, Model, OpenIntEnum, require, zoned
 from .users import Member
 
 LONGEST = 7 * 86400.0
@@ -92,6 +92,4 @@ def schedule_body(
 
 def milliseconds(moment: datetime) -> int:
     """Return a moment as the wire counts it.  Raises: ConfigError where it has no time zone."""
-    if moment.tzinfo is None:
-        raise ConfigError(f"{moment.isoformat()} has no time zone: use datetime.now(UTC), or give tzinfo=")
-    return round(moment.timestamp() * 1000)
+    return round(zoned(moment).timestamp() * 1000)
