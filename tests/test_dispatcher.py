@@ -17,7 +17,7 @@ from qqbot.dispatcher import Dispatcher, Feed
 from qqbot.gateway.frames import Frame
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, UnknownEvent
 from qqbot.models.gateway import ResumeState, ShardKey
-from qqbot.ports import Handler, Lease, LostReason, Permit, current_lease
+from qqbot.ports import Delivered, Handler, LostReason, Permit, current_lease
 
 
 @dataclass
@@ -68,8 +68,11 @@ class Table:
     def match(self, event: Event) -> Sequence[Handler]:
         return self.handlers
 
-    def context(self, event: Event, frame: Frame, raw: bytes, lease: Lease, received: float) -> object:
-        return event
+    def expected(self, name: str) -> bool:
+        return False
+
+    def context(self, delivered: Delivered) -> object:
+        return delivered.event
 
     async def report(self, context: object, error: Exception, handler: str) -> None:
         self.errors.append(error)
@@ -118,7 +121,7 @@ async def test_events_of_one_conversation_run_one_after_another_others_beside() 
         await gate.wait()
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, message(1), message(2), message(3, "B"), message(4))
         await asyncio.sleep(0.01)
         assert begun == ["1", "3"]
@@ -136,7 +139,7 @@ async def test_a_click_does_not_queue_behind_a_message_of_its_conversation() -> 
             await asyncio.Event().wait()
 
     async with running(Table([One(handler)])) as dispatcher:
-        publish(dispatcher.feed(Held()), message(1), click(2))
+        publish(Feed(dispatcher, Held()), message(1), click(2))
         await asyncio.sleep(0.01)
         assert seen == ["C2CMessageCreate", "InteractionCreate"]
 
@@ -148,7 +151,7 @@ async def test_a_repeat_within_the_session_is_dropped() -> None:
         seen.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         feed.begin("session", 1)
         publish(feed, message(1), message(2), message(2), message(3), message(2))
         await feed.drain(1)
@@ -163,7 +166,7 @@ async def test_one_message_under_two_event_names_reaches_a_handler_once() -> Non
         seen.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         again = msgspec.structs.replace(message(1), s=2)
         publish(feed, message(1), again)
         await feed.drain(1)
@@ -177,7 +180,7 @@ async def test_at_most_max_inflight_are_accepted_then_room_waits() -> None:
         await gate.wait()
 
     async with running(Table([One(handler)]), max_inflight=3) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, message(1, "A"), message(2, "B"), message(3, "C"))
         assert feed.full
         with pytest.raises(TimeoutError):
@@ -193,21 +196,21 @@ async def test_handlers_that_do_not_suspend_need_two_workers_at_most() -> None:
     async def handler(event: Event) -> None: ...
 
     async with running(Table([One(handler)]), max_inflight=1000) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, *(message(seq, str(seq)) for seq in range(1, 501)))
         await feed.drain(1)
         assert dispatcher.workers <= 2
 
 
 async def test_idle_workers_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.dispatcher.IDLE_SECONDS", 0.02)
+    monkeypatch.setattr("qqbot.dispatcher.dispatcher.IDLE_SECONDS", 0.02)
     gate = asyncio.Event()
 
     async def handler(event: Event) -> None:
         await gate.wait()
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, *(message(seq, str(seq)) for seq in range(1, 21)))
         await asyncio.sleep(0.01)
         assert dispatcher.workers == 20
@@ -233,7 +236,7 @@ async def test_an_exception_stays_with_its_event() -> None:
     outcomes: list[tuple[str, str]] = []
     async with running(table) as dispatcher:
         dispatcher.settled.append(lambda event_id, outcome: outcomes.append((event_id, outcome)))
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, message(1), message(2))
         await feed.drain(1)
     assert seen == ["1", "2"]
@@ -254,7 +257,7 @@ async def test_a_predicate_chooses_and_its_exception_stays_with_its_handler() ->
     table = Table([One(handler, when=lambda event: event.content == "2"), One(handler, when=fail)])
     async with running(table) as dispatcher:
         dispatcher.settled.append(lambda _, outcome: outcomes.append(outcome))
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, message(1), message(2))
         await feed.drain(1)
         table.handlers.pop()
@@ -273,7 +276,7 @@ async def test_a_stray_cancellation_stays_with_its_event() -> None:
 
     table = Table([One(handler)])
     async with running(table) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, message(1))
         assert await feed.drain(1) == 0
     assert "cancelled" in str(table.errors[0])
@@ -286,7 +289,7 @@ async def test_an_unwanted_event_is_finished_and_not_decoded() -> None:
 
     async with running(Table([One(handler)], unwanted={"C2C_MESSAGE_CREATE"})) as dispatcher:
         dispatcher.settled.append(lambda _, outcome: outcomes.append(outcome))
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, msgspec.structs.replace(message(1), d=msgspec.Raw(b"{not even JSON")))
         assert outcomes == ["unwanted"]
         assert feed.watermark.low == 1
@@ -299,7 +302,7 @@ async def test_what_does_not_fit_becomes_an_unknown_event() -> None:
         seen.append(event)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, msgspec.structs.replace(message(1), d=msgspec.Raw(b"[1]")))
         await feed.drain(1)
     assert isinstance(seen[0], UnknownEvent)
@@ -314,7 +317,7 @@ async def test_nothing_is_handled_under_a_lost_lease_and_it_stays_unfinished() -
 
     async with running(Table([One(handler)])) as dispatcher:
         lease = Held()
-        feed = dispatcher.feed(lease)
+        feed = Feed(dispatcher, lease)
         publish(feed, message(1))
         lease.held = False
         assert await feed.drain(1) == 0
@@ -330,8 +333,8 @@ async def test_handlers_see_the_lease_of_their_event() -> None:
 
     async with running(Table([One(handler)])) as dispatcher:
         first, second = Held(), Held(token=2)
-        publish(dispatcher.feed(first), message(1))
-        publish(dispatcher.feed(second), message(2))
+        publish(Feed(dispatcher, first), message(1))
+        publish(Feed(dispatcher, second), message(2))
         await asyncio.sleep(0.01)
         assert seen == [first, second]
 
@@ -347,7 +350,7 @@ async def test_what_a_handler_sets_in_its_context_stays_with_its_event() -> None
         seen.append(tenant.get())
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         for seq in (1, 2):
             publish(feed, message(seq))
             await feed.drain(1)
@@ -369,7 +372,7 @@ async def test_timeouts_and_tasks_work_in_a_handler() -> None:
 
     table = Table([One(handler)])
     async with running(table) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, message(1))
         await feed.drain(1)
     assert seen == []  # the group wraps the error: pytest.raises lets it through
@@ -395,7 +398,7 @@ async def test_a_worker_that_a_handler_ends_does_not_stall_its_lane(how: str, ca
 
     table = Table([One(handler)])
     async with running(table) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, message(1), message(2), message(3))
         assert await feed.drain(1) == 0
     assert seen == ["1", "2", "3"]
@@ -409,7 +412,7 @@ async def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_end
 
     loop = asyncio.get_running_loop()
     async with running(Table([One(handler)])) as dispatcher:
-        publish(dispatcher.feed(Held()), message(1))
+        publish(Feed(dispatcher, Held()), message(1))
         await asyncio.sleep(0.01)
         start = loop.time()
     assert loop.time() - start < 1
@@ -419,7 +422,7 @@ async def test_a_flood_of_unknown_names_is_not_remembered_without_end(caplog: py
     caplog.set_level("INFO")
     names = [f"NAME_{number}" for number in range(3000)]
     async with running(Table([], unwanted=set(names))) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, *(message(seq, name=name) for seq, name in enumerate(names, 1)))
     assert len(caplog.records) == 1024
 
@@ -434,7 +437,7 @@ async def test_drain_tells_what_is_left_and_leaving_cancels_it() -> None:
             ended.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, message(1), message(2, "B"))
         assert await feed.drain(0.02) == 2
         assert feed.watermark.low == 0
@@ -444,28 +447,28 @@ async def test_drain_tells_what_is_left_and_leaving_cancels_it() -> None:
 
 
 async def test_a_message_is_remembered_beyond_the_next_few_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.dispatcher.REMEMBERED_MESSAGES", 2)
+    monkeypatch.setattr("qqbot.dispatcher.repeats.REMEMBERED_MESSAGES", 2)
     seen: list[str] = []
 
     async def handler(event: C2CMessageCreate) -> None:
         seen.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, message(1), message(2), msgspec.structs.replace(message(1), s=3))
         await feed.drain(1)
     assert seen == ["1", "2"]
 
 
 async def test_only_so_many_messages_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.dispatcher.REMEMBERED_MESSAGES", 2)
+    monkeypatch.setattr("qqbot.dispatcher.repeats.REMEMBERED_MESSAGES", 2)
     seen: list[str] = []
 
     async def handler(event: C2CMessageCreate) -> None:
         seen.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         publish(feed, *(message(seq) for seq in range(1, 6)), msgspec.structs.replace(message(1), s=6))
         await feed.drain(1)
     assert seen == ["1", "2", "3", "4", "5", "1"]
@@ -478,7 +481,7 @@ async def test_what_was_finished_before_a_restart_is_not_handled_again() -> None
         seen.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = dispatcher.feed(Held())
+        feed = Feed(dispatcher, Held())
         feed.begin("session", 1, ((3, 4),))
         publish(feed, *(message(seq) for seq in range(1, 6)))
         await feed.drain(1)

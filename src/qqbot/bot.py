@@ -10,29 +10,35 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar, Unpack, cast
 
+from aiohttp import web
+
+from . import health
 from .api.client import Api, ApiOptions
 from .audits import Audits, Verdict
 from .config import Credentials, Endpoints, GatewayConfig, ShardPlan, unknown_variables
 from .context import Context
-from .dispatcher import Dispatcher
-from .errors import ConfigError, GatewayHalted, MessagePendingAudit
+from .dispatcher import Dispatcher, Feed
+from .errors import ConfigError, DecodeError, GatewayHalted, Interrupted, MessagePendingAudit
 from .fleet import Fleet
-from .gateway.frames import Frame
+from .gateway.frames import decode_frame
+from .ingest import Forwarder
 from .models.events import Event, MessageAuditPass, MessageAuditReject
 from .models.gateway import ReadyUser
+from .models.ingest import Envelope
 from .models.intents import PRIVATE_ONLY, Intents
 from .models.messages import MessageSendResult
 from .models.outgoing import Message
 from .models.targets import Target
-from .ports import Clock, Lease, Settled, ShardEvent
+from .ports import Clock, Delivered, EventSink, HandlerListener, Outcome, Settled, ShardEvent
 from .process import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
 from .router import Router
-from .service import Service
+from .service import STANDSTILL_SECONDS, Service
 from .sessions.base import SessionManager
 from .sessions.local import LocalSessionManager
 
@@ -52,8 +58,9 @@ class Bot(Router):
     "20+" (at least), "0-3/16" (only these); None as the platform recommends. `intents` overrides what the
     handlers need. `lifespan` is a function of the bot that returns an async context manager, entered before the
     first event. `max_inflight`: events accepted and unfinished at most. `drain`: seconds that handlers have to
-    finish at the end. `audits` asks for the verdicts of reviews, for `audit_result`. What `Api` takes (proxy,
-    ssl_context, session, on_request, ...) is taken here too.
+    finish at the end. `handler_timeout`: seconds for each handler, without what it spends in `wait_for`; None: no
+    limit. `sink` takes the events in place of the handlers, to be handled elsewhere. `audits` asks for the verdicts
+    of reviews, for `audit_result`. What `Api` takes (proxy, ssl_context, session, on_request, ...) is taken here too.
     """
 
     def __init__(
@@ -68,6 +75,8 @@ class Bot(Router):
         lifespan: Lifespan | None = None,
         max_inflight: int = 256,
         drain: float = 10.0,
+        handler_timeout: float | None = None,
+        sink: EventSink | None = None,
         audits: bool = False,
         **options: Unpack[ApiOptions],
     ) -> None:
@@ -82,7 +91,11 @@ class Bot(Router):
         self._sessions = sessions or LocalSessionManager(window=self._gateway.identify_window)
         self._lifespan = lifespan
         self._max_inflight = max_inflight
+        if handler_timeout is not None and not handler_timeout > 0:
+            raise ConfigError("Bot(handler_timeout=...) must be greater than 0 seconds, or None for no limit")
         self._drain = drain
+        self._handler_timeout = handler_timeout
+        self._sink = sink
         self._options = options
         self._audits = Audits() if audits else None
         if audits:
@@ -91,6 +104,7 @@ class Bot(Router):
                 self._intents = intents | Intents.MESSAGE_AUDIT
         self._shard_functions: list[ShardFunction] = []
         self._settled: list[Settled] = []
+        self._listeners: list[HandlerListener] = []
         self._service: Service | None = None
         self._entered: AsyncExitStack | None = None
         self._owner: asyncio.Task[None] | None = None  # of what `start` began
@@ -105,7 +119,8 @@ class Bot(Router):
     @property
     def me(self) -> ReadyUser:
         """Who the bot is.  Raises: ConfigError before the first shard is READY."""
-        me = self._running.fleet.me
+        fleet = self._running.fleet
+        me = None if fleet is None else fleet.me
         if me is None:
             raise ConfigError("bot.me is known once a shard is READY: `await bot.ready()` first")
         return me
@@ -113,8 +128,8 @@ class Bot(Router):
     @property
     def user_id(self) -> str:
         """The bot's own user id, '' as long as it is not known."""
-        me = None if self._service is None else self._service.fleet.me
-        return "" if me is None else me.id
+        fleet = None if self._service is None else self._service.fleet
+        return "" if fleet is None or fleet.me is None else fleet.me.id
 
     @property
     def _running(self) -> Service:
@@ -165,6 +180,68 @@ class Bot(Router):
         self._settled.append(callback)
         return lambda: self._settled.remove(callback)
 
+    def on_handled(self, callback: HandlerListener) -> HandlerListener:
+        """Call `callback` with a `HandlerRun` after each run of a handler, for metrics; register before serving."""
+        self._listeners.append(callback)
+        return callback
+
+    async def handle(self, envelope: Envelope) -> Outcome:
+        """Handle an event that another process received, with the same order, bounds and handlers; return how it ended.
+
+        A repeat of an event that is not finished waits for that one's end, and one of a finished event is not handled
+        again. Being cancelled does not end its handlers.
+
+        Raises: Interrupted when the bot stops first: deliver it again; DecodeError for what is no event; ConfigError
+        while the bot is not served.
+        """
+        try:
+            frame = decode_frame(envelope.raw)
+        except ValueError as error:  # msgspec's errors are ValueErrors
+            raise DecodeError(f"the envelope {envelope.id} holds no frame: {error}") from None
+        age = max(0.0, time.time() - envelope.ts / 1000)
+        outcome = await self._running.door.deliver(frame, envelope.raw, age=age)
+        if outcome is None:
+            raise Interrupted(f"the bot stopped before it was done with {envelope.id}: deliver it again")
+        return outcome
+
+    def health(self) -> web.Application:
+        """Return an aiohttp application with /livez and /readyz: `app.add_subapp("/health", bot.health())`.
+
+        /livez fails when the bot has ended by itself; /readyz also when it is not served, a shard is not READY, or
+        reading stands still.
+        """
+        return health.application(self._wrong_for_good, self._wrong_now)
+
+    def _wrong_for_good(self) -> list[str]:
+        failure = None if self._service is None else self._service.failure
+        return [] if failure is None else [str(failure)]
+
+    def _wrong_now(self) -> list[str]:
+        service = self._service
+        if service is None:
+            return ["the bot is not served"]
+        reasons = self._wrong_for_good()
+        if service.fleet is not None:
+            reasons += service.fleet.not_ready()
+        if service.standing_still >= STANDSTILL_SECONDS:
+            reasons.append(f"no event was read for {service.standing_still:.0f} s: too many are unfinished")
+        return reasons
+
+    def check_expected(self, events: Sequence[type[Event]]) -> None:
+        """Check that the bot can get such events.  Raises: ConfigError for one that it does not ask for."""
+        service = self._service
+        if not events:
+            raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupAtMessageCreate)")
+        for event in events:
+            if service is None or service.fleet is None:
+                continue
+            needed = Intents.of(event)
+            if needed and not needed & self._asked_intents:
+                raise ConfigError(
+                    f"wait_for({event.__name__}) would never end: the bot does not ask for {needed!r}; "
+                    f"write bot.expect({event.__name__}) beside its handlers"
+                )
+
     # Its life
 
     @asynccontextmanager
@@ -174,11 +251,13 @@ class Bot(Router):
         credentials: Credentials | None = None,
         endpoints: Endpoints | None = None,
         clock: Clock | None = None,
+        connect: bool = True,
     ) -> AsyncGenerator[Self]:
         """Serve events while the body runs; leaving drains, saves and closes.
 
         Entering does not wait for the platform: `await bot.ready()` does. Arguments win over those of `Bot`.
-        `clock` (seconds, only forward) serves the life of access tokens.
+        `clock` (seconds, only forward) serves the life of access tokens. `connect` False opens no gateway connection:
+        events come by `handle` only.
 
         Raises: ConfigError at once for a wrong configuration; on leaving what `wait` raises.
         """
@@ -190,7 +269,7 @@ class Bot(Router):
         for sentence in unknown_variables():
             log.warning("%s", sentence)
         async with Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **self._options) as api:
-            service = self._service = self._make_service(api, credentials, plan)
+            service = self._service = self._make_service(api, credentials, plan, connect=connect)
             try:
                 async with self._lifespan(self) if self._lifespan else contextlib.nullcontext():
                     try:
@@ -202,13 +281,22 @@ class Bot(Router):
                 await service.end_background()  # what a lifespan that failed had spawned
                 self._service = None
 
-    def _make_service(self, api: Api, credentials: Credentials, plan: ShardPlan) -> Service:
-        dispatcher = Dispatcher(self, api.clock, max_inflight=self._max_inflight)
+    def _make_service(self, api: Api, credentials: Credentials, plan: ShardPlan, *, connect: bool) -> Service:
+        dispatcher = Dispatcher(
+            self,
+            api.clock,
+            max_inflight=self._max_inflight,
+            handler_timeout=self._handler_timeout,
+            listeners=self._listeners,
+        )
         dispatcher.settled = self._settled
+        forwarder = None if self._sink is None else Forwarder(self._sink, max_inflight=self._max_inflight)
+        if not connect:
+            return Service(api, dispatcher, None, forwarder, drain=self._drain)
         fleet = Fleet(
             self._sessions,
             api,
-            dispatcher,
+            partial(Feed, dispatcher) if forwarder is None else forwarder.feed,
             app_id=credentials.app_id,
             plan=plan,
             intents=self._asked_intents,
@@ -217,7 +305,7 @@ class Bot(Router):
             listener=self._hear,
             explain=self._explained,
         )
-        return Service(api, fleet, dispatcher)
+        return Service(api, dispatcher, fleet, forwarder, drain=self._drain)
 
     @property
     def _asked_intents(self) -> Intents:
@@ -246,13 +334,13 @@ class Bot(Router):
         """
         await self._running.wait()
 
-    async def start(self) -> None:
-        """Start serving in the running loop, in a task of its own; `stop` ends it.
+    async def start(self, *, connect: bool = True) -> None:
+        """Start serving in the running loop, in a task of its own; `stop` ends it. `connect` as in `serve`.
 
         Raises: ConfigError for a wrong configuration.
         """
         entered = asyncio.Event()
-        owner = asyncio.create_task(self._hold(entered), name="qqbot")
+        owner = asyncio.create_task(self._hold(entered, connect), name="qqbot")
         entering = asyncio.create_task(entered.wait())
         try:
             await asyncio.wait([owner, entering], return_when=asyncio.FIRST_COMPLETED)
@@ -267,9 +355,9 @@ class Bot(Router):
             owner.result()
         self._owner = owner
 
-    async def _hold(self, entered: asyncio.Event) -> None:
+    async def _hold(self, entered: asyncio.Event, connect: bool) -> None:
         """Own what `start` began: one task enters it and leaves it."""
-        async with self.serve():
+        async with self.serve(connect=connect):
             stopping = self._stopping = asyncio.Event()
             entered.set()
             await stopping.wait()
@@ -346,9 +434,9 @@ class Bot(Router):
 
     # What the dispatcher and the fleet ask
 
-    def context(self, event: Event, frame: Frame, raw: bytes, lease: Lease, received: float) -> Context[Event]:
+    def context(self, delivered: Delivered) -> Context[Event]:
         """Return what the handlers of one event are called with."""
-        return Context(event, frame, raw, lease, self, received)
+        return Context(delivered, self)
 
     async def report(self, context: object, error: Exception, handler: str) -> None:
         """Log a handler's exception and tell the `on_error` functions."""

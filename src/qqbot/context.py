@@ -3,29 +3,30 @@
 Owns no state of its own beyond one event; models stay free of the bot because this carries the rest.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from .api.client import Api
 from .api.downloads import MAX_BYTES
 from .api.streams import AnswerStream, GatheredAnswer
 from .api.windows import closed, seconds_left
 from .errors import LeaseLost
-from .gateway.frames import Frame
-from .models.events import InteractionCreate, MessageEvent, Replyable
+from .models.events import Event, InteractionCreate, MessageEvent, Replyable
 from .models.gateway import ReadyUser, ShardKey
 from .models.messages import MessageAttachment, MessageSendResult
 from .models.outgoing import Markdown, Message, Text
 from .models.targets import REPLY_LIMITS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
-from .ports import Lease
+from .ports import Delivered, Wanted
 
 if TYPE_CHECKING:
     from asyncio import Task
 
 E_co = TypeVar("E_co", covariant=True)
 T = TypeVar("T")
+W = TypeVar("W", bound=Event)
+W2 = TypeVar("W2", bound=Event)
 
 
 class Owner(Protocol):
@@ -54,32 +55,34 @@ class Owner(Protocol):
         """Ask the bot to drain and stop."""
         ...
 
+    def check_expected(self, events: Sequence[type[Event]]) -> None:
+        """Raises: ConfigError where the bot never gets such an event."""
+        ...
+
 
 class Context(Generic[E_co]):
-    """One event and the ways to answer it.
+    """One event and the ways to answer it."""
 
-    `raw` is the frame as it was received, at the moment `received` of the API's clock.
-    """
+    __slots__ = ("_delivered", "bot")
 
-    __slots__ = ("_event", "_frame", "_lease", "_received", "bot", "raw")
-
-    def __init__(self, event: E_co, frame: Frame, raw: bytes, lease: Lease, bot: Owner, received: float) -> None:  # noqa: PLR0917
-        self._event = event
-        self._frame = frame
-        self._lease = lease
-        self.raw = raw
+    def __init__(self, delivered: Delivered, bot: Owner) -> None:
+        self._delivered = delivered
         self.bot = bot
-        self._received = received
 
     @property
     def event(self) -> E_co:
         """The event itself; `event.id` is the payload's own id."""
-        return self._event
+        return self._delivered.event  # type: ignore[return-value]  # the router looked the handler up by its class
+
+    @property
+    def raw(self) -> bytes:
+        """The frame as it was received."""
+        return self._delivered.raw
 
     @property
     def event_id(self) -> str | None:
         """The envelope's id: the same for every delivery of one event, so a key for idempotency."""
-        return self._frame.id
+        return self._delivered.frame.id
 
     @property
     def api(self) -> Api:
@@ -87,15 +90,17 @@ class Context(Generic[E_co]):
         return self.bot.api
 
     @property
-    def shard(self) -> ShardKey:
-        """The shard that received the event."""
-        return self._lease.shard
+    def shard(self) -> ShardKey | None:
+        """The shard that received the event; None for what came by webhook or from another process."""
+        lease = self._delivered.lease
+        return None if lease is None else lease.shard
 
     @property
     def text(self) -> str:
         """The message's content without the mention of the bot; '' for what is no message."""
-        if isinstance(self._event, MessageEvent):
-            return self._event.text_without_mention(self.bot.user_id)
+        event = self._delivered.event
+        if isinstance(event, MessageEvent):
+            return event.text_without_mention(self.bot.user_id)
         return ""
 
     @property
@@ -112,7 +117,7 @@ class Context(Generic[E_co]):
         return datetime.now(UTC) + timedelta(seconds=self._seconds_left())
 
     def _seconds_left(self: "Context[Replyable]") -> float:
-        return seconds_left(self.event.reply_target().scene, self.api.clock() - self._received)
+        return seconds_left(self.event.reply_target().scene, self.api.clock() - self._delivered.received)
 
     @property
     def replies_left(self: "Context[Replyable]") -> int | None:
@@ -133,8 +138,9 @@ class Context(Generic[E_co]):
 
     def _check_reply(self: "Context[Replyable]") -> None:
         """Raises: LeaseLost, ReplyWindowExpired where an answer cannot be sent any more."""
-        if not self._lease.valid():
-            raise LeaseLost(f"shard {self._lease.shard} is no longer run by this process: the reply was not sent")
+        lease = self._delivered.lease
+        if lease is not None and not lease.valid():
+            raise LeaseLost(f"shard {lease.shard} is no longer run by this process: the reply was not sent")
         if self._seconds_left() <= 0:
             raise closed(self.event.reply_target().scene)
 
@@ -194,6 +200,49 @@ class Context(Generic[E_co]):
         await self.api.interactions.ack(self.event.id, code)
 
     @overload
+    async def wait_for(
+        self,
+        event: type[W],
+        /,
+        *,
+        when: Callable[[W], bool] | None = ...,
+        timeout: float | None = ...,
+        anywhere: bool = ...,
+    ) -> "Context[W]": ...
+    @overload
+    async def wait_for(
+        self,
+        event: type[W],
+        event2: type[W2],
+        /,
+        *,
+        when: Callable[[W | W2], bool] | None = ...,
+        timeout: float | None = ...,
+        anywhere: bool = ...,
+    ) -> "Context[W | W2]": ...
+
+    async def wait_for(
+        self,
+        *events: type[Event],
+        when: Callable[[Any], bool] | None = None,
+        timeout: float | None = None,
+        anywhere: bool = False,
+    ) -> "Context[Any]":
+        """Suspend the handler until the next event of these classes comes for which `when` holds; take it for itself.
+
+        The context of that event is returned, so that it can be answered; no other handler sees it. It is one of the
+        same conversation unless `anywhere`; an event that belongs to none, such as the verdict of a review, is taken
+        wherever it comes. `timeout` in seconds; None waits without end. While it is suspended the handler holds up
+        nobody; a process that dies then repeats the dialog from the event that began it.
+
+        Raises: TimeoutError; ConfigError when the bot does not ask for these events, or 2048 are open already; what
+        `when` raises.
+        """
+        self.bot.check_expected(events)
+        delivered = await self._delivered.wait_for(Wanted(events, when, anywhere), timeout)
+        return Context(delivered, self.bot)
+
+    @overload
     async def download(self, attachment: MessageAttachment | str, *, max_bytes: int = ...) -> bytes: ...
     @overload
     async def download(self, attachment: MessageAttachment | str, to: Path, *, max_bytes: int = ...) -> int: ...
@@ -214,4 +263,4 @@ class Context(Generic[E_co]):
         return await self.api.downloads.save(url, to, max_bytes=max_bytes)
 
     def __repr__(self) -> str:
-        return f"<Context {type(self._event).__name__} {self.event_id}>"
+        return f"<Context {type(self._delivered.event).__name__} {self.event_id}>"

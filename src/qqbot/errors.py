@@ -23,7 +23,9 @@
     ├── GatewayError
     │   └── GatewayHalted           the platform forbids to go on
     ├── DecodeError                 an answer or frame does not fit its documented form
+    ├── Interrupted                 the bot stopped before it was done with an event
     ├── LeaseLost                   another process owns this shard now
+    ├── FencedOut                   a later owner of the shard has published events
     ├── LockLost                    a distributed lock expired or was taken
     └── SignatureError              a webhook call was not signed by the platform
 
@@ -180,8 +182,16 @@ class DecodeError(QQBotError):
     """An answer or a frame does not have the documented form."""
 
 
+class Interrupted(QQBotError):
+    """The bot stopped before it was done with an event: it has to be delivered again."""
+
+
 class LeaseLost(QQBotError):
     """This process no longer owns the shard; another one may."""
+
+
+class FencedOut(QQBotError):
+    """A sink refused events: a later owner of their shard has published already."""
 
 
 class LockLost(QQBotError):

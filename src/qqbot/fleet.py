@@ -13,12 +13,11 @@ import msgspec
 
 from .api.client import Api
 from .config import GatewayConfig, ShardPlan
-from .dispatcher import Dispatcher, Feed
 from .errors import ApiError, AuthError, DecodeError, GatewayHalted, IPNotAllowed, LeaseLost, TransportError
 from .gateway.shard import Shard
 from .models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from .models.intents import Intents
-from .ports import Lease, ShardEvent, ShardListener
+from .ports import Lease, ShardEvent, ShardFeed, ShardListener
 from .sessions.base import SessionManager
 
 log = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ class Fleet:
         self,
         manager: SessionManager,
         api: Api,
-        dispatcher: Dispatcher,
+        feed: Callable[[Lease], ShardFeed],
         *,
         app_id: str,
         plan: ShardPlan,
@@ -51,7 +50,7 @@ class Fleet:
         self.shards: dict[ShardKey, Shard] = {}
         self._manager = manager
         self._api = api
-        self._dispatcher = dispatcher
+        self._feed = feed
         self._intents = intents
         self._config = config
         self._drain = drain
@@ -80,6 +79,12 @@ class Fleet:
         while not (self.shards and all(shard.ready for shard in self.shards.values())):
             self._changed.clear()
             await self._changed.wait()
+
+    def not_ready(self) -> list[str]:
+        """Return what is missing before every shard of this process is READY or RESUMED."""
+        if not self.shards:
+            return ["no shard has started yet"]
+        return [f"shard {key} is not connected" for key, shard in self.shards.items() if not shard.ready]
 
     @property
     def me(self) -> ReadyUser | None:
@@ -113,7 +118,7 @@ class Fleet:
             await asyncio.sleep(delay * self._config.pace)
 
     async def _run_shard(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
-        feed = self._dispatcher.feed(lease)
+        feed = self._feed(lease)
         shard = Shard(
             lease,
             info=info,
@@ -137,7 +142,7 @@ class Fleet:
             del self.shards[lease.shard]
             self._changed.set()
 
-    async def _settle(self, shard: Shard, feed: Feed, lease: Lease) -> None:
+    async def _settle(self, shard: Shard, feed: ShardFeed, lease: Lease) -> None:
         """Let the handlers finish, then save what the next run of the shard needs."""
         if unfinished := await feed.drain(self._drain):
             log.warning("shard %s: %d events are unfinished after %g s", lease.shard, unfinished, self._drain)

@@ -15,6 +15,8 @@ from .config import ShardPlan
 from .gateway.frames import Frame
 from .models.events import Event
 from .models.gateway import GatewayBot, ResumeState, ShardExit, ShardKey
+from .models.ingest import Envelope, Fence
+from .watermark import Watermark
 
 Clock = Callable[[], float]
 """Seconds that only go forward."""
@@ -130,6 +132,51 @@ class Intake(Protocol):
         ...
 
 
+class ShardFeed(Intake, Protocol):
+    """An intake for one shard, as the fleet sees it."""
+
+    @property
+    def watermark(self) -> Watermark:
+        """What of the current session is finished."""
+        ...
+
+    @property
+    def repeats(self) -> int:
+        """How many events were dropped because the session had delivered them before."""
+        ...
+
+    async def drain(self, seconds: float) -> int:
+        """Wait until every event is finished, at most `seconds`; return how many are not."""
+        ...
+
+
+class EventSink(Protocol):
+    """Where events go that are handled in another process."""
+
+    async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
+        """Store the events, in order; returning means that they are safe.
+
+        Raises: FencedOut when a later owner of the shard has published; anything else means "try again".
+        """
+        ...
+
+
+class SeenIds(Protocol):
+    """Ids of events that are finished, shared by processes. A store that fails makes them unknown, never raises."""
+
+    async def add(self, event_id: str) -> bool:
+        """Note it; False when it was there already."""
+        ...
+
+    async def contains(self, event_id: str) -> bool:
+        """Whether it is there."""
+        ...
+
+    async def discard(self, event_id: str) -> None:
+        """Forget it."""
+        ...
+
+
 class ShardEvent(Struct, frozen=True):
     """Something that happened to a shard, for logs and metrics.
 
@@ -143,7 +190,11 @@ class ShardEvent(Struct, frozen=True):
 
 
 Outcome = Literal["handled", "failed", "unwanted", "waiting", "consumed"]
-"""How the bot is done with an event."""
+"""How the bot is done with an event.
+
+`waiting`: its handler is suspended in `wait_for`; `consumed`: the handler that took it in `wait_for` waits again, or
+has ended.
+"""
 
 Settled = Callable[[str, Outcome], None]
 """Called with the event id and the outcome when the bot is done with an event."""
@@ -168,6 +219,62 @@ class Handler(Protocol):
         ...
 
 
+class HandlerRun(Struct, frozen=True):
+    """One run of a handler, for metrics: `event` by its wire name, `seconds` that it took, what it raised."""
+
+    event: str
+    handler: str
+    seconds: float
+    error: Exception | None = None
+
+
+HandlerListener = Callable[[HandlerRun], None]
+
+
+class Wanted(Struct, frozen=True):
+    """What a handler waits for: an event of `kinds` for which `when` holds, in its conversation or `anywhere`."""
+
+    kinds: tuple[type[Event], ...]
+    when: Callable[[Any], bool] | None = None
+    anywhere: bool = False
+
+
+class Delivered(Protocol):
+    """An event on its way through the handlers, as their context sees it.
+
+    `received` is a moment of the API's clock; `lease` None: no shard of this process received it.
+    """
+
+    @property
+    def event(self) -> Event:
+        """The event itself."""
+        ...
+
+    @property
+    def frame(self) -> Frame:
+        """The envelope."""
+        ...
+
+    @property
+    def raw(self) -> bytes:
+        """The frame as it arrived."""
+        ...
+
+    @property
+    def received(self) -> float:
+        """When it was accepted."""
+        ...
+
+    @property
+    def lease(self) -> Lease | None:
+        """Under which it is handled."""
+        ...
+
+    async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivered":
+        """Suspend the handler until what is wanted comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""
+        ...
+
+
 class Handlers(Protocol):
     """What the dispatcher asks of the router."""
 
@@ -175,12 +282,16 @@ class Handlers(Protocol):
         """Whether any handler could take an event of this wire name."""
         ...
 
+    def expected(self, name: str) -> bool:
+        """Whether handlers may wait for an event of this wire name, so that it is no surprise."""
+        ...
+
     def match(self, event: Event) -> Sequence[Handler]:
         """Return the handlers for events of this kind, in order of registration."""
         ...
 
-    def context(self, event: Event, frame: Frame, raw: bytes, lease: Lease, received: float) -> object:
-        """Return what the handlers are called with; `received` is a moment of the API's clock."""
+    def context(self, delivered: Delivered) -> object:
+        """Return what the handlers are called with."""
         ...
 
     async def report(self, context: object, error: Exception, handler: str) -> None:

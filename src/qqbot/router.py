@@ -50,6 +50,7 @@ class Router:
         self._error_functions: list[ErrorFunction] = []
         self._matches: dict[object, tuple[Registration, ...]] = {}
         self._wanted: dict[str, bool] = {}
+        self._expected: set[type[Event]] = set()
 
     @overload
     def on(self, function: F, /) -> F: ...
@@ -108,6 +109,7 @@ class Router:
         for registration in router._registrations:
             self._add(registration)
         self._error_functions += router._error_functions
+        self._expected |= router._expected
 
     @property
     def intents(self) -> Intents:
@@ -115,7 +117,22 @@ class Router:
         wanted = Intents(0)
         for registration in self._registrations:
             wanted |= registration.intent
-        return wanted
+        return wanted | Intents.of(*self._expected)
+
+    def expect(self, *events: type[Event]) -> None:
+        """Ask for the intents of events that no handler takes, but some wait for with `ctx.wait_for`.
+
+        Raises: ConfigError for what is no event class.
+        """
+        for event in events:
+            _check_event(event, "expect()")
+        self._expected.update(events)
+
+    def expected(self, name: str) -> bool:
+        """Whether an event of this wire name was announced by `expect`."""
+        return bool(self._expected) and issubclass(
+            EVENTS.get(ALIASES.get(name, name), UnknownEvent), tuple(self._expected)
+        )
 
     def handlers_for(self, intent: Intents) -> list[str]:
         """Return the names of the handlers that ask for any bit of `intent`."""

@@ -6,18 +6,21 @@ Owns the fleet's task and the background tasks; what they serve is wired in `bot
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import Context, ContextVar, copy_context
 from typing import TypeVar
 
 from .api.client import Api
-from .dispatcher import Dispatcher
+from .dispatcher import Dispatcher, Door
 from .errors import ConfigError, QQBotError
 from .fleet import Fleet
+from .ingest import Forwarder
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+STANDSTILL_SECONDS = 30.0
 
 _inside: ContextVar["Service | None"] = ContextVar("qqbot_inside", default=None)
 
@@ -25,10 +28,16 @@ _inside: ContextVar["Service | None"] = ContextVar("qqbot_inside", default=None)
 class Service:
     """One bot in one event loop, from its API client to its handlers."""
 
-    def __init__(self, api: Api, fleet: Fleet, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, api: Api, dispatcher: Dispatcher, fleet: Fleet | None, forwarder: Forwarder | None, *, drain: float
+    ) -> None:
+        """`fleet` None: events come in by the door only. `drain`: seconds that their handlers have at the end."""
         self.api = api
         self.fleet = fleet
-        self._dispatcher = dispatcher
+        self.dispatcher = dispatcher
+        self.forwarder = forwarder
+        self._drain = drain
+        self._door: Door | None = None
         self._over = asyncio.Event()
         self._begun = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
@@ -42,17 +51,58 @@ class Service:
 
         Raises: on leaving, what ended the fleet.
         """
-        async with self._dispatcher.within(self._own_context()):
+        async with self.dispatcher.within(self._own_context()), self._forwarding():
             main = self._main = asyncio.create_task(self._run_fleet(), name="qqbot fleet")
+            watch = asyncio.create_task(self._watch_reading(), name="qqbot watch")
             self._begun.set()
             try:
                 yield
             finally:
+                watch.cancel()
                 await self._end_fleet(main)
         main.result()
 
+    def _forwarding(self) -> AbstractAsyncContextManager[object]:
+        return nullcontext() if self.forwarder is None else self.forwarder.within()
+
+    @property
+    def door(self) -> Door:
+        """Where events come in that no shard of this process received."""
+        if self._door is None:
+            self._door = Door(self.dispatcher)
+        return self._door
+
+    @property
+    def standing_still(self) -> float:
+        """For how many seconds nothing has been read, because too many events are unfinished."""
+        return max(self.dispatcher.full_for, 0.0 if self.forwarder is None else self.forwarder.full_for)
+
+    async def _watch_reading(self) -> None:
+        """Say once when reading stands still, and who holds it up."""
+        warned = False
+        while True:
+            await asyncio.sleep(1)
+            if self.standing_still < STANDSTILL_SECONDS:
+                warned = False
+            elif not warned:
+                warned = True
+                log.warning(
+                    "no event was read for %.0f s: as many as max_inflight allows are unfinished; %s",
+                    self.standing_still,
+                    self._who_holds_up(),
+                )
+
+    def _who_holds_up(self) -> str:
+        if self.forwarder is not None and self.forwarder.full:
+            return "the sink does not take them"
+        oldest = self.dispatcher.oldest()
+        return f"the oldest is held by {oldest[0]} in {oldest[1]}" if oldest else "none has begun yet"
+
     async def _run_fleet(self) -> None:
         try:
+            if self.fleet is None:
+                await self._over.wait()
+                return
             await self.fleet.run()
         except QQBotError as error:
             log.error("the bot has stopped: %s", error)  # noqa: TRY400 - the words say it; who waits gets the error
@@ -66,11 +116,25 @@ class Service:
     async def _end_fleet(self, main: "asyncio.Task[None]") -> None:
         self._over.set()
         try:
-            await self.fleet.stop()
-            await asyncio.wait([main])
+            async with asyncio.TaskGroup() as group:
+                if self._door is not None:
+                    group.create_task(self._drain_door(self._door))
+                if self.fleet is not None:
+                    await self.fleet.stop()
+                await asyncio.wait([main])
         finally:
             main.cancel()
             await asyncio.gather(main, return_exceptions=True)
+
+    async def _drain_door(self, door: Door) -> None:
+        if unfinished := await door.drain(self._drain):
+            log.warning("%d events that came by no shard are unfinished after %g s", unfinished, self._drain)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the fleet."""
+        main = self._main
+        return main.exception() if main is not None and main.done() and not main.cancelled() else None
 
     def ask_to_stop(self) -> None:
         """Let `wait` return."""
@@ -92,6 +156,8 @@ class Service:
         await self._begun.wait()
         main = self._main
         assert main is not None
+        if self.fleet is None:
+            return
         ready = asyncio.create_task(self.fleet.ready())
         try:
             await asyncio.wait([ready, main], return_when=asyncio.FIRST_COMPLETED)

@@ -7,6 +7,8 @@ after a RESUME, so one comparison tells a repeat from a new event.
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
+MAX_RANGES = 4096
+
 
 class Watermark:
     """The seqs of one session: accepted in rising order, finished in any order."""
@@ -32,6 +34,11 @@ class Watermark:
     def finish(self, seq: int) -> None:
         """Note that the event `seq` needs no more work. Unknown seqs are ignored."""
         self._open.pop(seq, None)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there may be `MAX_RANGES` finished ranges or more, so that no further seq should be taken in."""
+        return len(self._open) + len(self._done) >= MAX_RANGES
 
     @property
     def high(self) -> int:
@@ -63,5 +70,8 @@ class Watermark:
             previous = seq
 
     def _finished_before(self, seq: int) -> bool:
+        if seq > self._done[-1][1]:
+            self._done = ()  # all replayed
+            return False
         place = bisect_right(self._done, (seq, 1 << 63)) - 1
         return place >= 0 and self._done[place][1] >= seq

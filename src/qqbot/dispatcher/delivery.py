@@ -1,0 +1,107 @@
+"""`Delivery`: one event from its acceptance to the end of its handlers, and `Inlet`: what it came through.
+
+Owns the values; who changes them is `dispatcher`.
+"""
+
+import asyncio
+import contextlib
+
+from msgspec import Struct
+
+from ..gateway.frames import Frame
+from ..models.events import Event
+from ..ports import Handler, Lease, Outcome, Wanted
+from ..watermark import Watermark
+from .waits import Wait
+
+
+class Inlet:
+    """One source of events; counts those that are unfinished."""
+
+    def __init__(self, lease: Lease | None) -> None:
+        self.lease = lease
+        self.pending = 0
+        self.waiting = 0  # of these, the events whose handler is suspended in `wait_for`
+        self._watched: asyncio.Future[None] | None = None
+
+    async def drain(self, seconds: float) -> int:
+        """Wait until every event is finished, at most `seconds`; return how many are not.
+
+        A handler that is suspended in `wait_for` is not waited for: nothing comes any more that could wake it.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.pending > self.waiting:
+                    await self.changed()
+        return self.pending
+
+    async def changed(self) -> None:
+        """Return when an event is finished, or its handler is suspended."""
+        if self._watched is None:
+            self._watched = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._watched)
+
+    def finish(self, delivery: "Delivery", outcome: Outcome | None) -> None:
+        """Note the end of `delivery`; `outcome` None: it was given up and stays unfinished."""
+        self.pending -= 1
+        if outcome is not None and delivery.watermark is not None and delivery.frame.s is not None:
+            delivery.watermark.finish(delivery.frame.s)
+        if self._watched is not None:
+            self.note_change()
+
+    def note_change(self) -> None:
+        """Wake who waits for a change."""
+        if self._watched is not None:
+            self._watched.set_result(None)
+            self._watched = None
+
+    async def wait_for(self, waiter: "Delivery", wanted: Wanted, timeout: float | None) -> "Delivery":
+        """Suspend the handler of `waiter`.  Raises: TimeoutError, ConfigError."""
+        raise NotImplementedError
+
+
+class Dialog(Struct, eq=False):
+    """What a handler that waits for further events has: its open waits, and the event that it took last.
+
+    `counts`: it is in flight on its own account, not on that of `held`. `left`: seconds that its time limit had left
+    when it was suspended.
+    """
+
+    open: int = 0
+    held: "Delivery | None" = None
+    counts: bool = True
+    over: bool = False
+    left: float | None = None
+
+
+class Delivery(Struct, eq=False):
+    """One event on its way. A Struct, since one is made for every event and msgspec makes them in C.
+
+    `lane` is set while it holds its lane. `wait` takes it in place of the handlers. `twins` are repeats that came
+    before its end. `limit` is the time limit of the handler that runs. `claimed`: its id was noted for all processes.
+    """
+
+    event: Event
+    frame: Frame
+    raw: bytes
+    inlet: Inlet
+    received: float
+    watermark: Watermark | None = None
+    lane: str | None = None
+    handler: Handler | None = None
+    wait: Wait | None = None
+    dialog: Dialog | None = None
+    twins: "list[Delivery] | None" = None
+    done: "asyncio.Future[Outcome | None] | None" = None
+    limit: asyncio.Timeout | None = None
+    error: Exception | None = None
+    claimed: bool = False
+
+    @property
+    def lease(self) -> Lease | None:
+        """Under which it is handled; None for what no shard of this process received."""
+        return self.inlet.lease
+
+    async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivery":
+        """Suspend the handler until what is wanted comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""
+        return await self.inlet.wait_for(self, wanted, timeout)

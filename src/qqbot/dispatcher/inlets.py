@@ -1,0 +1,98 @@
+"""The inlets: `Feed` takes the events of one shard, `Door` those that no shard of this process received.
+
+Owns dropping what a session repeats, and what callers of `Door` wait for. Handlers are run by `dispatcher`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from ..gateway.frames import Frame
+from ..ports import Lease, Outcome, Wanted
+from ..watermark import Watermark
+from .delivery import Delivery, Inlet
+from .dispatcher import Dispatcher
+
+log = logging.getLogger(__name__)
+
+
+class _Entrance(Inlet):
+    """An inlet of a dispatcher."""
+
+    def __init__(self, dispatcher: Dispatcher, lease: Lease | None) -> None:
+        super().__init__(lease)
+        self._dispatcher = dispatcher
+
+    async def wait_for(self, waiter: Delivery, wanted: Wanted, timeout: float | None) -> Delivery:
+        """Suspend the handler of `waiter`.  Raises: TimeoutError, ConfigError."""
+        return await self._dispatcher.wait_for(waiter, wanted, timeout)
+
+
+class Feed(_Entrance):
+    """The inlet for one lease; counts what of its session is finished."""
+
+    def __init__(self, dispatcher: Dispatcher, lease: Lease) -> None:
+        super().__init__(dispatcher, lease)
+        self.watermark = Watermark()
+        self.repeats = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether reading has to wait."""
+        return self._dispatcher.full or self.watermark.crowded
+
+    async def room(self) -> None:
+        """Return when there is room for another event."""
+        while self.full:
+            await self._dispatcher.room()
+            if self.watermark.crowded:
+                await self.changed()
+
+    def begin(self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = ()) -> None:
+        """Start counting the session: everything up to `seq`, and the ranges `done`, is finished."""
+        log.debug("counting session %s from seq %d", session_id, seq)
+        self.watermark = Watermark(seq, done)
+
+    def publish(self, frame: Frame, raw: bytes) -> None:
+        """Take one dispatch; a repeat of what this session delivered before is dropped."""
+        watermark = self.watermark
+        if frame.s is not None and not watermark.accept(frame.s):
+            self.repeats += 1
+            return
+        self._dispatcher.accept(frame, raw, self, watermark)
+
+
+class Door(_Entrance):
+    """The inlet for webhook calls and for events that another process received."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        super().__init__(dispatcher, None)
+        dispatcher.remember_events()
+
+    async def deliver(self, frame: Frame, raw: bytes, *, age: float = 0.0) -> Outcome | None:
+        """Take one event and return how it ended; None when it was given up, so that it has to come again.
+
+        `age`: how many seconds ago it was received. A repeat of an event that is not finished waits for that one's
+        end. Being cancelled does not end the handlers.
+        """
+        await self._dispatcher.room()
+        done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        self._dispatcher.accept(frame, raw, self, done=done, age=age)
+        return await done
+
+    async def take(self, frame: Frame, raw: bytes) -> None:
+        """Take one event and return before it is handled; a repeat is dropped."""
+        await self._dispatcher.room()
+        claimed = await self._dispatcher.claim(frame)
+        if claimed is not False:
+            self._dispatcher.accept(frame, raw, self, claimed=claimed is True)
+
+    def forget(self, event_id: str) -> None:
+        """Let the next delivery of this event run again: its sender was told that it failed."""
+        self._dispatcher.forget(event_id)
+
+    def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
+        """Note the end of `delivery`, and tell who waits for it."""
+        super().finish(delivery, outcome)
+        if delivery.done is not None and not delivery.done.done():
+            delivery.done.set_result(outcome)
