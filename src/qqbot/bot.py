@@ -434,9 +434,10 @@ class Bot(Router):
 
     # What the dispatcher and the fleet ask
 
-    def context(self, delivered: Delivered) -> Context[Event]:
-        """Return what the handlers of one event are called with."""
-        return Context(delivered, self)
+    @property
+    def context(self) -> Callable[[Delivered], Context[Event]]:
+        """Makes what the handlers of one event are called with."""
+        return partial(Context, self)  # not Context[Event]: that would be a call through typing, for each event
 
     async def report(self, context: object, error: Exception, handler: str) -> None:
         """Log a handler's exception and tell the `on_error` functions."""

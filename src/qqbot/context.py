@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
+from msgspec import Struct
+
 from .api.client import Api
 from .api.downloads import MAX_BYTES
 from .api.streams import AnswerStream, GatheredAnswer
@@ -60,14 +62,11 @@ class Owner(Protocol):
         ...
 
 
-class Context(Generic[E_co]):
-    """One event and the ways to answer it."""
+class Context(Struct, Generic[E_co], frozen=True, eq=False):
+    """One event and the ways to answer it. A Struct, since one is made for every event and msgspec makes them in C."""
 
-    __slots__ = ("_delivered", "bot")
-
-    def __init__(self, delivered: Delivered, bot: Owner) -> None:
-        self._delivered = delivered
-        self.bot = bot
+    bot: Owner
+    _delivered: Delivered
 
     @property
     def event(self) -> E_co:
@@ -240,7 +239,7 @@ class Context(Generic[E_co]):
         """
         self.bot.check_expected(events)
         delivered = await self._delivered.wait_for(Wanted(events, when, anywhere), timeout)
-        return Context(delivered, self.bot)
+        return Context(self.bot, delivered)
 
     @overload
     async def download(self, attachment: MessageAttachment | str, *, max_bytes: int = ...) -> bytes: ...

@@ -3,13 +3,13 @@
 Owns no implementation. `current_lease` names the lease under which the running handler works.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from ssl import SSLContext
 from typing import Any, Literal, Protocol, TypedDict
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from .config import ShardPlan
 from .gateway.frames import Frame
@@ -219,6 +219,14 @@ class Handler(Protocol):
         ...
 
 
+class Plan(Struct, frozen=True, eq=False):
+    """What is done with events of one wire name: how they are decoded, and by whom they are handled."""
+
+    decode: Callable[[Raw], Event]
+    handlers: tuple[Handler, ...]
+    is_message: bool
+
+
 class HandlerRun(Struct, frozen=True):
     """One run of a handler, for metrics: `event` by its wire name, `seconds` that it took, what it raised."""
 
@@ -278,8 +286,13 @@ class Delivered(Protocol):
 class Handlers(Protocol):
     """What the dispatcher asks of the router."""
 
-    def wanted(self, name: str) -> bool:
-        """Whether any handler could take an event of this wire name."""
+    @property
+    def plans(self) -> Mapping[str, Plan]:
+        """The plans that were asked for, by wire name; emptied when handlers come or go."""
+        ...
+
+    def plan(self, name: str) -> Plan:
+        """Return what is done with events of this wire name."""
         ...
 
     def expected(self, name: str) -> bool:
@@ -290,8 +303,9 @@ class Handlers(Protocol):
         """Return the handlers for events of this kind, in order of registration."""
         ...
 
-    def context(self, delivered: Delivered) -> object:
-        """Return what the handlers are called with."""
+    @property
+    def context(self) -> Callable[[Delivered], object]:
+        """Makes what the handlers are called with."""
         ...
 
     async def report(self, context: object, error: Exception, handler: str) -> None:

@@ -12,8 +12,9 @@ from typing import Any, TypeVar, cast, overload
 
 from .context import Context
 from .errors import ConfigError
-from .models.events import ALIASES, EVENTS, Event, UnknownEvent
+from .models.events import ALIASES, EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
 from .models.intents import Intents
+from .ports import Plan
 
 E = TypeVar("E", bound=Event)
 E2 = TypeVar("E2", bound=Event)
@@ -23,6 +24,8 @@ F = TypeVar("F", bound=Function)
 ErrorFunction = Callable[[Context[Event], Exception], Awaitable[object]]
 G = TypeVar("G", bound=ErrorFunction)
 When = Callable[[E], bool]
+
+REMEMBERED_NAMES = 1024
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,6 +37,14 @@ class Registration:
     when: When[Any] | None
     intent: Intents
     name: str
+
+    def could_take(self, name: str, kind: type[Event]) -> bool:
+        """Whether the handler asked for events of this wire name, whose class is `kind`."""
+        name = ALIASES.get(name, name)
+        return any(
+            name == ALIASES.get(wanted, wanted) if isinstance(wanted, str) else issubclass(kind, wanted)
+            for wanted in self.events
+        )
 
     def takes(self, event: Event) -> bool:
         """Whether the event is of a kind that this handler asked for."""
@@ -49,7 +60,7 @@ class Router:
         self._registrations: list[Registration] = []
         self._error_functions: list[ErrorFunction] = []
         self._matches: dict[object, tuple[Registration, ...]] = {}
-        self._wanted: dict[str, bool] = {}
+        self.plans: dict[str, Plan] = {}
         self._expected: set[type[Event]] = set()
 
     @overload
@@ -138,23 +149,14 @@ class Router:
         """Return the names of the handlers that ask for any bit of `intent`."""
         return [found.name for found in self._registrations if found.intent & intent]
 
-    def wanted(self, name: str) -> bool:
-        """Whether a handler could take an event of this wire name."""
-        answer = self._wanted.get(name)
-        if answer is None:
-            answer = self._could_take(name)
-            if len(self._wanted) < 1024:  # names come from outside: do not remember without end
-                self._wanted[name] = answer
-        return answer
-
-    def _could_take(self, name: str) -> bool:
-        name = ALIASES.get(name, name)
-        kind = EVENTS.get(name, UnknownEvent)
-        return any(
-            name == ALIASES.get(wanted, wanted) if isinstance(wanted, str) else issubclass(kind, wanted)
-            for registration in self._registrations
-            for wanted in registration.events
-        )
+    def plan(self, name: str) -> Plan:
+        """Return how events of this wire name are decoded, and the handlers that could take them."""
+        kind = EVENTS.get(ALIASES.get(name, name), UnknownEvent)
+        handlers = tuple(found for found in self._registrations if found.could_take(name, kind))
+        plan = Plan(decoder_of(name), handlers, issubclass(kind, MessageEvent))
+        if len(self.plans) < REMEMBERED_NAMES:  # names come from outside: do not remember without end
+            self.plans[name] = plan
+        return plan
 
     def match(self, event: Event) -> Sequence[Registration]:
         """Return the handlers for events of this kind, in order of registration; their predicates are not asked."""
@@ -162,7 +164,7 @@ class Router:
         found = self._matches.get(key)
         if found is None:
             found = tuple(registration for registration in self._registrations if registration.takes(event))
-            if len(self._matches) < 1024:
+            if len(self._matches) < REMEMBERED_NAMES:
                 self._matches[key] = found
         return found
 
@@ -183,7 +185,7 @@ class Router:
                 raise ConfigError(f"{new.name} is registered twice for {label}; remove one of the two")
         self._registrations.append(new)
         self._matches.clear()
-        self._wanted.clear()
+        self.plans.clear()
 
 
 def _wire_name(event: Event) -> str:

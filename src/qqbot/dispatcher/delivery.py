@@ -5,6 +5,7 @@ Owns the values; who changes them is `dispatcher`.
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -20,9 +21,14 @@ class Inlet:
 
     def __init__(self, lease: Lease | None) -> None:
         self.lease = lease
-        self.pending = 0
-        self.waiting = 0  # of these, the events whose handler is suspended in `wait_for`
+        self.given_up = 0
+        self.waiting = 0  # unfinished events whose handler is suspended in `wait_for`
         self._watched: asyncio.Future[None] | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many events are unfinished."""
+        return 0
 
     async def drain(self, seconds: float) -> int:
         """Wait until every event is finished, at most `seconds`; return how many are not.
@@ -43,9 +49,10 @@ class Inlet:
 
     def finish(self, delivery: "Delivery", outcome: Outcome | None) -> None:
         """Note the end of `delivery`; `outcome` None: it was given up and stays unfinished."""
-        self.pending -= 1
-        if outcome is not None and delivery.watermark is not None and delivery.frame.s is not None:
-            delivery.watermark.finish(delivery.frame.s)
+        if outcome is None:
+            self.given_up += 1
+        elif delivery.watermark is not None:
+            delivery.watermark.finish(delivery.frame.s or 0)
         if self._watched is not None:
             self.note_change()
 
@@ -77,8 +84,9 @@ class Dialog(Struct, eq=False):
 class Delivery(Struct, eq=False):
     """One event on its way. A Struct, since one is made for every event and msgspec makes them in C.
 
-    `lane` is set while it holds its lane. `wait` takes it in place of the handlers. `twins` are repeats that came
-    before its end. `limit` is the time limit of the handler that runs. `claimed`: its id was noted for all processes.
+    `message` is its id where it is one. `lane` is set while it holds its lane. `wait` takes it in place of the
+    handlers. `twins` are repeats that came before its end. `limit` is the time limit of the handler that runs.
+    `claimed`: its id was noted for all processes before it was handled.
     """
 
     event: Event
@@ -87,6 +95,8 @@ class Delivery(Struct, eq=False):
     inlet: Inlet
     received: float
     watermark: Watermark | None = None
+    handlers: Sequence[Handler] = ()
+    message: str | None = None
     lane: str | None = None
     handler: Handler | None = None
     wait: Wait | None = None

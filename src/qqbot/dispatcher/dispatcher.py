@@ -10,14 +10,14 @@ next worker note which lane that one holds. From then on events of that lane que
 
 import asyncio
 import logging
-from collections import Counter, deque
-from collections.abc import AsyncGenerator, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
-from typing import Self
+from typing import Any, Self
 
 from ..gateway.frames import Frame
-from ..models.events import Event, MessageEvent, UnknownEvent, decode_event
+from ..models.events import Event, UnknownEvent, decode_odd
 from ..ports import (
     Clock,
     Handler,
@@ -32,7 +32,10 @@ from ..ports import (
     current_lease,
 )
 from ..watermark import Watermark
+from .crew import Crew
 from .delivery import Delivery, Dialog, Inlet
+from .lanes import Lanes
+from .notices import Notices
 from .repeats import Events, Messages
 from .waits import ANYWHERE, Wait, Waits, place_of
 
@@ -62,29 +65,29 @@ class Dispatcher:
         seen: SeenIds | None = None,
     ) -> None:
         self.settled: list[Settled] = []
-        self.surprises: Counter[tuple[str, str]] = Counter()
         self.failed = 0
         self._handlers = handlers
         self._clock = clock
         self._max_inflight = max_inflight
         self._handler_timeout = handler_timeout
         self._listeners = listeners
-        self._plain = handler_timeout is None and not listeners
+        self._plain = handler_timeout is None and not listeners and seen is None
+        self._special = seen is not None  # events are known by their ids
         self._seen = seen
+        self._plans = handlers.plans
+        self._context_of = handlers.context
+        self._received = 0.0
         self._inflight = 0
         self._full_since: float | None = None
         self._arrivals: deque[Delivery] = deque()
+        self._done: list[Delivery] = []  # ended without suspending; noted together
         self._running: Delivery | None = None  # what the worker that took its step last has in hand
-        self._held: dict[str, deque[Delivery]] = {}  # lanes whose handler is suspended, and what waits behind it
-        self._suspended: dict[Delivery, None] = {}  # oldest first
-        self._workers: set[asyncio.Task[None]] = set()
-        self._parked: list[asyncio.Future[bool]] = []
+        self._lanes = Lanes()
+        self._crew = Crew(self._work, self._replace)
         self._closing = False
         self._waking = False
-        self._fewest_parked = 0
-        self._trimmer: asyncio.TimerHandle | None = None
         self._roomy: asyncio.Future[None] | None = None
-        self._named: set[str] = set()
+        self._notices = Notices()
         self._messages = Messages()
         self._events: Events[Delivery | Outcome] | None = Events(clock()) if seen is not None else None
         self._waits = Waits()
@@ -95,30 +98,30 @@ class Dispatcher:
     async def within(self, context: Context) -> AsyncGenerator[Self]:
         """Run handlers while the body runs, each event's in a context like `context`; leaving cancels them."""
         self._loop = asyncio.get_running_loop()
-        self._context = context
-        self._closing = False
+        self._crew.open(context)
+        self._closing = self._waking = False
         try:
             yield self
         finally:
-            self._closing = True
-            if self._trimmer is not None:
-                self._trimmer.cancel()
-            workers = list(self._workers)
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            self._closing = self._waking = True  # so that nothing wakes a worker any more
+            await self._crew.close()
+            self._finish_done()
             await self._give_up_the_rest()
 
     async def _give_up_the_rest(self) -> None:
         """Let go of what was accepted and never begun, so that it comes again."""
-        queued = [*self._arrivals, *(delivery for behind in self._held.values() for delivery in behind)]
+        queued = [*self._arrivals, *self._lanes.clear()]
         self._arrivals.clear()
-        self._held.clear()
         for delivery in queued:
             delivery.lane = None
             self._finish(delivery, None)
         while self._seen is not None and self._unclaimed:
             await self._seen.discard(self._unclaimed.pop())
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more events."""
+        return self._closing
 
     @property
     def inflight(self) -> int:
@@ -133,7 +136,12 @@ class Dispatcher:
     @property
     def workers(self) -> int:
         """How many worker tasks exist."""
-        return len(self._workers)
+        return len(self._crew)
+
+    @property
+    def surprises(self) -> Mapping[tuple[str, str], int]:
+        """How often which field of which event did not have its documented form."""
+        return self._notices.surprises
 
     @property
     def full(self) -> bool:
@@ -143,14 +151,14 @@ class Dispatcher:
     @property
     def full_for(self) -> float:
         """For how many seconds there has been no room for another event."""
-        return 0.0 if self._full_since is None else self._clock() - self._full_since
+        return 0.0 if self._full_since is None else self._loop.time() - self._full_since
 
     def oldest(self) -> tuple[str, str] | None:
         """Return the handler that has been suspended longest, and the conversation that it holds."""
-        for delivery in self._suspended:
-            if delivery.handler is not None:
-                return delivery.handler.name, delivery.event.lane or delivery.frame.t or ""
-        return None
+        delivery = self._lanes.oldest()
+        if delivery is None or delivery.handler is None:
+            return None
+        return delivery.handler.name, delivery.event.lane or delivery.frame.t or ""
 
     async def room(self) -> None:
         """Return when fewer than `max_inflight` events are unfinished."""
@@ -163,6 +171,7 @@ class Dispatcher:
         """From now on, know events by their ids: they may come by more than one way."""
         if self._events is None:
             self._events = Events(self._clock())
+            self._special = True
 
     def forget(self, event_id: str) -> None:
         """Let the next delivery of this event run again."""
@@ -190,16 +199,24 @@ class Dispatcher:
     ) -> None:
         """Queue one event; an unwanted one is finished at once, its `d` undecoded."""
         name = frame.t or ""
-        inlet.pending += 1
-        if not self._handlers.wanted(name) and not (self._waits.open and self._waits.may_want(name)):
+        plan = self._plans.get(name) or self._handlers.plan(name)
+        if not plan.handlers and not (self._waits.open and self._waits.may_want(name)):
             self._drop_unwanted(name, Delivery(_NOTHING, frame, raw, inlet, 0.0, watermark, done=done))
             return
-        event = decode_event(name, frame.d, self._note_surprise)
-        if type(event) is UnknownEvent:
-            self._note_unknown(event)
-        delivery = Delivery(event, frame, raw, inlet, self._clock() - age, watermark)
-        if self._events is not None:
-            delivery.done, delivery.claimed = done, claimed
+        handlers: Sequence[Handler] = plan.handlers
+        try:
+            event: Any = plan.decode(frame.d)
+        except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
+            event = decode_odd(name, frame.d, self._notices.surprise)
+            if isinstance(event, UnknownEvent):
+                handlers = self._handlers.match(event)
+                self._notices.unknown(event)
+        message: str | None = event.id if plan.is_message and type(event) is not UnknownEvent else None
+        if not self._waking:  # what comes in one go has one moment
+            self._received = self._clock()
+        delivery = Delivery(event, frame, raw, inlet, self._received, watermark, handlers, message)
+        if self._special:
+            delivery.done, delivery.claimed, delivery.received = done, claimed, delivery.received - age
             if self._is_repeat(delivery):
                 return
         if self._waits.open:
@@ -207,18 +224,17 @@ class Dispatcher:
         self._queue(delivery)
 
     def _queue(self, delivery: Delivery) -> None:
-        self._inflight += 1
-        if self._inflight == self._max_inflight:
-            self._full_since = self._clock()
+        self._count_up()
         self._arrivals.append(delivery)
         if not self._waking:
             self._wake()
 
     def _drop_unwanted(self, name: str, delivery: Delivery) -> None:
-        if name not in SYSTEM_EVENTS and not self._handlers.expected(name) and self._first_time(name):
-            log.info("nobody handles %s; to handle it: @bot.on(%r)", name, name)
+        if not self._handlers.expected(name):
+            self._notices.unwanted(name)
         delivery.inlet.finish(delivery, "unwanted")
-        self._settle(delivery, "unwanted")
+        if self.settled:
+            self._settle(delivery, "unwanted")
 
     def _is_repeat(self, delivery: Delivery) -> bool:
         """Whether the event came before: then it ends as the first delivery did, or does."""
@@ -235,189 +251,132 @@ class Dispatcher:
             delivery.inlet.finish(delivery, known)
         return True
 
-    def _note_surprise(self, name: str, path: str) -> None:
-        """Count a field that did not have its documented form; say so the first time."""
-        self.surprises[name, path] += 1
-        if self.surprises[name, path] == 1:
-            log.warning("%s: %s does not have its documented form; what could be read of it is used", name, path)
-
-    def _note_unknown(self, event: UnknownEvent) -> None:
-        if event.error is not None and self._first_time(f"{event.name}: {event.error}"):
-            log.warning("%s does not fit its documented form and goes to UnknownEvent: %s", event.name, event.error)
-
-    def _first_time(self, words: str) -> bool:
-        """Whether to log this; False once it was, and when a flood of different ones came from outside."""
-        if words in self._named or len(self._named) >= REMEMBERED_WORDS:
-            return False
-        self._named.add(words)
-        return True
-
     # Workers
 
     def _wake(self) -> None:
-        """See that one more worker looks at the arrivals, unless one is on its way already."""
+        """See that one more worker looks at the arrivals; nobody needs to ask again before it does."""
         self._waking = True
-        while self._parked:
-            future = self._parked.pop()
-            self._fewest_parked = min(self._fewest_parked, len(self._parked))
-            if not future.done():
-                future.set_result(True)
-                return
-        worker = self._loop.create_task(self._work(), name="qqbot worker", context=self._context.copy())
-        self._workers.add(worker)
-        worker.add_done_callback(self._bury)
+        self._crew.wake()
 
-    def _bury(self, worker: "asyncio.Task[None]") -> None:
-        self._workers.discard(worker)
-        if not worker.cancelled() and (error := worker.exception()) is not None:
-            log.critical("a handler ended its worker", exc_info=error)
+    def _replace(self) -> None:
+        """Start another worker where one ended that was needed."""
         if self._arrivals and not self._closing and not self._waking:
             self._wake()
 
-    async def _work(self) -> None:
-        """Run events until there are none for a while, or a handler has left something in the context."""
-        arrivals, held = self._arrivals, self._held
+    async def _work(self) -> None:  # noqa: C901, PLR0912 - see below
+        """Run events until there are none for a while, or a handler has left something in the context.
+
+        An event takes all its steps in this frame: a coroutine for each would cost as much as the rest.
+        """
+        done, take = self._done, self._messages.take
         lease: Lease | None = None
         context = copy_context()
         while True:
             self._waking = False
-            while arrivals:  # no more than `max_inflight`, so the loop is not held up for long
-                if self._running is not None:
-                    self._note_suspended()
-                delivery = arrivals.popleft()
-                if held and delivery.lane is None and self._has_to_wait(delivery):
-                    continue
-                if arrivals and not self._waking:
-                    self._wake()  # this worker may suspend in a handler: somebody must see the other events
-                if delivery.wait is not None and await self._hand_over(delivery, delivery.wait):
-                    continue
-                self._running = delivery
+            while (delivery := self._next()) is not None:
                 if delivery.inlet.lease is not lease:
                     lease = delivery.inlet.lease
                     current_lease.set(lease)
                     context = copy_context()
-                await self._handle(delivery)
-                if _differs(context):
-                    return  # what one event's handlers set, the next one's never see: `_bury` starts a fresh worker
-            if self._closing or not await self._park():
+                outcome: Outcome | None = None  # as long as it is not known, and for good where the worker is cancelled
+                try:
+                    # Without a valid lease it stays unfinished: the next owner of the shard gets it again.
+                    if (lease is None or lease.valid()) and (self._seen is None or await self._is_new(delivery)):
+                        handlers = delivery.handlers
+                        result: Outcome = "unwanted"
+                        if delivery.message is not None:
+                            handlers = take(delivery.message, handlers)
+                        user_context = self._context_of(delivery)
+                        for handler in handlers:
+                            try:
+                                if handler.when is not None and not handler.when(delivery.event):
+                                    continue
+                                delivery.handler = handler
+                                if self._plain:
+                                    await handler.function(user_context)
+                                else:
+                                    await self._call(handler, user_context, delivery)
+                                if result == "unwanted":
+                                    result = "handled"
+                            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
+                                result = "failed"
+                                await self._note_failure(user_context, error, handler.name)
+                        if self._seen is not None and delivery.frame.id:
+                            await self._seen.add(delivery.frame.id)
+                        outcome = result
+                finally:
+                    if self._running is delivery and outcome is not None and not self._special and not self.settled:
+                        self._running = None
+                        done.append(delivery)  # noted together with others
+                    else:
+                        self._finish(delivery, outcome)
+                if _differs(context):  # what one event's handlers set, the next one's never see
+                    self._finish_done()
+                    return  # the crew starts a fresh worker
+            if self._closing or not await self._crew.park():
                 return
+
+    def _next(self) -> Delivery | None:
+        """Return the event that this worker runs now; None when there is none."""
+        if self._running is not None:
+            self._note_suspended()
+        arrivals, lanes = self._arrivals, self._lanes
+        while arrivals:  # no more than `max_inflight`, so the loop is not held up for long
+            delivery = arrivals.popleft()
+            if lanes.held and delivery.lane is None and lanes.wait(delivery):
+                continue
+            if delivery.wait is not None and self._hand_over(delivery, delivery.wait):
+                continue
+            # The handler may suspend: somebody must see to the other events, and to those that have ended.
+            if arrivals:
+                if not self._waking:
+                    self._wake()
+            elif self._done:
+                self._finish_done()
+            self._running = delivery
+            return delivery
+        if self._done:
+            self._finish_done()
+        return None
 
     def _note_suspended(self) -> None:
         """Note that the handler that took its step last has not ended: from now on it holds its lane."""
         delivery, self._running = self._running, None
         if delivery is not None:
-            self._hold_lane(delivery)
-
-    def _hold_lane(self, delivery: Delivery) -> None:
-        self._suspended[delivery] = None
-        if delivery.lane is None:
-            delivery.lane = delivery.event.lane
-            if delivery.lane:
-                self._held[delivery.lane] = deque()
-
-    def _has_to_wait(self, delivery: Delivery) -> bool:
-        """Queue the event where an earlier one of its lane is unfinished."""
-        behind = self._held.get(delivery.event.lane)
-        if behind is None:
-            return False
-        behind.append(delivery)
-        return True
+            self._lanes.hold(delivery)
+        if self._done:
+            self._finish_done()
 
     def _leave_lane(self, delivery: Delivery) -> None:
         """Let the next event of the lane go on."""
         if self._running is delivery:
             self._running = None
-        self._suspended.pop(delivery, None)
-        lane, delivery.lane = delivery.lane, None
-        if not lane:
-            return
-        behind = self._held[lane]
-        if not behind:
-            del self._held[lane]
-            return
-        following = behind.popleft()
-        following.lane = lane
-        self._arrivals.appendleft(following)
-        if not self._waking:
-            self._wake()
-
-    async def _park(self) -> bool:
-        """Wait for work; False when there was none for a while."""
-        future: asyncio.Future[bool] = self._loop.create_future()
-        self._parked.append(future)
-        if self._trimmer is None:
-            self._start_trimmer()
-        return await future
-
-    def _start_trimmer(self) -> None:
-        self._fewest_parked = len(self._parked)
-        self._trimmer = self._loop.call_later(IDLE_SECONDS, self._trim)
-
-    def _trim(self) -> None:
-        """End the workers that were parked all the time since the last look."""
-        self._trimmer = None
-        idle, self._parked = self._parked[: self._fewest_parked], self._parked[self._fewest_parked :]
-        for future in idle:
-            if not future.done():
-                future.set_result(False)
-        if self._parked:
-            self._start_trimmer()
+        following = self._lanes.leave(delivery)
+        if following is not None:
+            self._arrivals.appendleft(following)
+            if not self._waking:
+                self._wake()
 
     # One event
 
-    async def _handle(self, delivery: Delivery) -> None:
-        outcome: Outcome | None = None
-        try:
-            lease = delivery.inlet.lease
-            if lease is None or lease.valid():  # else it stays unfinished: the next owner of the shard gets it again
-                if self._seen is None:
-                    outcome = await self._run_handlers(delivery)
-                else:
-                    outcome = await self._run_unless_seen(delivery, self._seen)
-        finally:
-            self._finish(delivery, outcome)
-
-    async def _run_unless_seen(self, delivery: Delivery, seen: SeenIds) -> Outcome | None:
-        """Run the handlers unless another process has finished the event; note that it is finished."""
+    async def _is_new(self, delivery: Delivery) -> bool:
+        """Whether no other process has finished the event."""
         event_id = delivery.frame.id
-        if not event_id or delivery.claimed:
-            return await self._run_handlers(delivery)
-        if await seen.contains(event_id):
-            return "handled"
-        outcome = await self._run_handlers(delivery)
-        await seen.add(event_id)
-        return outcome
+        return self._seen is None or not event_id or delivery.claimed or not await self._seen.contains(event_id)
 
-    async def _run_handlers(self, delivery: Delivery) -> Outcome:
-        event = delivery.event
-        handlers = self._handlers.match(event)
-        if isinstance(event, MessageEvent):
-            handlers = self._messages.take(event.id, handlers)
-        if not handlers:
-            return "unwanted"
-        outcome: Outcome = "unwanted"
-        context = self._handlers.context(delivery)
-        for handler in handlers:
-            try:
-                if handler.when is not None and not handler.when(event):
-                    continue
-                if outcome == "unwanted":
-                    outcome = "handled"
-                delivery.handler = handler
-                if self._plain:
-                    await handler.function(context)
-                else:
-                    await self._call(handler, context, delivery)
-            except Exception as error:  # noqa: BLE001 - whatever the user's code raises stays with its event
-                outcome = "failed"
-                await self._report(context, error, handler.name)
-            except asyncio.CancelledError as error:
-                self._assert_stray()
-                outcome = "failed"
-                stray = RuntimeError("the handler was cancelled by something it awaited")
-                stray.__cause__ = error
-                await self._report(context, stray, handler.name)
-        return outcome
+    async def _note_failure(self, context: object, error: Exception | asyncio.CancelledError, name: str) -> None:
+        """Report what a handler raised. A cancellation goes on where it came from here."""
+        self.failed += 1
+        if isinstance(error, asyncio.CancelledError):
+            self._assert_stray()
+            stray = RuntimeError("the handler was cancelled by something it awaited")
+            stray.__cause__ = error
+            error = stray
+        try:
+            await self._handlers.report(context, error, name)
+        except asyncio.CancelledError:
+            self._assert_stray()
+            log.exception("reporting the error of %s was cancelled by something it awaited", name)
 
     async def _call(self, handler: Handler, context: object, delivery: Delivery) -> None:
         """Await one handler within its time, and tell who measures.  Raises: what the handler raises, TimeoutError."""
@@ -444,14 +403,6 @@ class Dispatcher:
                 except Exception:
                     log.exception("an on_handled callback failed")
 
-    async def _report(self, context: object, error: Exception, name: str) -> None:
-        self.failed += 1
-        try:
-            await self._handlers.report(context, error, name)
-        except asyncio.CancelledError:
-            self._assert_stray()
-            log.exception("reporting the error of %s was cancelled by something it awaited", name)
-
     def _assert_stray(self) -> None:
         """Go on after a cancellation that did not come from here: only leaving `within` cancels workers."""
         if self._closing:
@@ -470,14 +421,33 @@ class Dispatcher:
         if delivery.dialog is None or self._end_dialog(delivery, delivery.dialog):
             self._count_down()
         delivery.inlet.finish(delivery, outcome)
-        if self._events is not None:
-            self._remember(delivery, outcome)
-        if self.settled and outcome is not None and delivery.error is None:
-            self._settle(delivery, outcome)
+        if outcome is None and delivery.message is not None:
+            self._messages.forget(delivery.message)
+        if delivery.error is None:
+            if self._events is not None:
+                self._remember(delivery, outcome)
+            if self.settled and outcome is not None:
+                self._settle(delivery, outcome)
 
-    def _count_down(self) -> None:
-        self._inflight -= 1
-        if self._full_since is not None:
+    def _finish_done(self) -> None:
+        """Note the end of the events whose handlers did not suspend, all at once."""
+        done = self._done
+        for delivery in done:
+            delivery.handler = None
+            delivery.inlet.finish(delivery, "handled")
+            if delivery.lane is not None:
+                self._leave_lane(delivery)
+        self._count_down(len(done))
+        done.clear()
+
+    def _count_up(self) -> None:
+        self._inflight += 1
+        if self._inflight >= self._max_inflight and self._full_since is None:
+            self._full_since = self._loop.time()
+
+    def _count_down(self, events: int = 1) -> None:
+        self._inflight -= events
+        if self._full_since is not None and self._inflight < self._max_inflight:
             self._full_since = None
             if self._roomy is not None:
                 self._roomy.set_result(None)
@@ -524,12 +494,16 @@ class Dispatcher:
         self._suspend(waiter, dialog)
         timer = None if timeout is None else self._loop.call_later(timeout, self._expire, wait, timeout)
         try:
-            return await future
+            taken = await future
+            if self._seen is not None and taken.frame.id:
+                await self._seen.add(taken.frame.id)
         except asyncio.CancelledError:
             if future.cancelled():  # else the event was handed over just before
                 self._waits.remove(wait)
                 self._come_back(waiter, dialog)
             raise
+        else:
+            return taken
         finally:
             if timer is not None:
                 timer.cancel()
@@ -564,20 +538,17 @@ class Dispatcher:
             return
         self._wake_up(waiter, dialog)
         dialog.counts = True
-        self._inflight += 1
-        lane = waiter.event.lane
-        waiter.lane = "" if lane in self._held else None
-        self._hold_lane(waiter)
+        self._count_up()
+        self._note_suspended()  # of another worker: this one is at its step now
+        self._lanes.hold_if_free(waiter)
 
     def _offer(self, delivery: Delivery) -> None:
         """Give the event to a handler that waits for it, if there is one; its turn in the lane comes as ever."""
-        event = delivery.event
-        message = event.id if isinstance(event, MessageEvent) else None
-        if message in self._messages:
+        if delivery.message in self._messages:
             return  # a repeat of what began the dialog is no answer in it
-        delivery.wait = self._waits.find(event, self._fail)
-        if delivery.wait is not None and message is not None:
-            self._messages.close(message)
+        delivery.wait = self._waits.find(delivery.event, self._fail)
+        if delivery.wait is not None and delivery.message is not None:
+            self._messages.close(delivery.message)
 
     def _expire(self, wait: Wait, timeout: float) -> None:
         kinds = " or ".join(kind.__name__ for kind in wait.wanted.kinds)
@@ -586,11 +557,10 @@ class Dispatcher:
 
     def _fail(self, wait: Wait, error: Exception) -> None:
         """Queue the end of a wait like an event of the handler's lane."""
-        self._own.pending += 1
         waiter = wait.waiter
         self._queue(Delivery(waiter.event, waiter.frame, b"", self._own, 0.0, wait=wait, error=error))
 
-    async def _hand_over(self, delivery: Delivery, wait: Wait) -> bool:
+    def _hand_over(self, delivery: Delivery, wait: Wait) -> bool:
         """Let the handler that waited go on; False when it gave up, so that the event is one like any other."""
         delivery.wait = None
         waiter, future, dialog = wait.waiter, wait.future, wait.waiter.dialog
@@ -604,14 +574,12 @@ class Dispatcher:
         else:
             dialog.held = delivery
             delivery.handler = waiter.handler
-            self._hold_lane(delivery)
+            self._lanes.hold(delivery)
             self._wake_up(waiter, dialog)
         if delivery.error is not None:
             future.set_exception(delivery.error)
         else:
             future.set_result(delivery)
-            if self._seen is not None and delivery.frame.id:
-                await self._seen.add(delivery.frame.id)
         return True
 
     def _end_dialog(self, waiter: Delivery, dialog: Dialog) -> bool:

@@ -35,6 +35,7 @@ class Feed(_Entrance):
         super().__init__(dispatcher, lease)
         self.watermark = Watermark()
         self.repeats = 0
+        self._sessions = [self.watermark]
 
     @property
     def full(self) -> bool:
@@ -52,6 +53,12 @@ class Feed(_Entrance):
         """Start counting the session: everything up to `seq`, and the ranges `done`, is finished."""
         log.debug("counting session %s from seq %d", session_id, seq)
         self.watermark = Watermark(seq, done)
+        self._sessions = [*(session for session in self._sessions if session.unfinished), self.watermark]
+
+    @property
+    def pending(self) -> int:
+        """How many events of this and earlier sessions are unfinished."""
+        return sum(session.unfinished for session in self._sessions) - self.given_up
 
     def publish(self, frame: Frame, raw: bytes) -> None:
         """Take one dispatch; a repeat of what this session delivered before is dropped."""
@@ -67,7 +74,13 @@ class Door(_Entrance):
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         super().__init__(dispatcher, None)
+        self._pending = 0
         dispatcher.remember_events()
+
+    @property
+    def pending(self) -> int:
+        """How many events are unfinished."""
+        return self._pending
 
     async def deliver(self, frame: Frame, raw: bytes, *, age: float = 0.0) -> Outcome | None:
         """Take one event and return how it ended; None when it was given up, so that it has to come again.
@@ -77,6 +90,9 @@ class Door(_Entrance):
         """
         await self._dispatcher.room()
         done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        if self._dispatcher.closed:
+            return None
+        self._pending += 1
         self._dispatcher.accept(frame, raw, self, done=done, age=age)
         return await done
 
@@ -84,7 +100,8 @@ class Door(_Entrance):
         """Take one event and return before it is handled; a repeat is dropped."""
         await self._dispatcher.room()
         claimed = await self._dispatcher.claim(frame)
-        if claimed is not False:
+        if claimed is not False and not self._dispatcher.closed:
+            self._pending += 1
             self._dispatcher.accept(frame, raw, self, claimed=claimed is True)
 
     def forget(self, event_id: str) -> None:
@@ -93,6 +110,7 @@ class Door(_Entrance):
 
     def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """Note the end of `delivery`, and tell who waits for it."""
+        self._pending -= 1
         super().finish(delivery, outcome)
         if delivery.done is not None and not delivery.done.done():
             delivery.done.set_result(outcome)

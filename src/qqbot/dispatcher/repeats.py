@@ -30,14 +30,22 @@ class Messages:
 
     def take(self, message: str, handlers: Sequence[Handler]) -> Sequence[Handler]:
         """Return those of `handlers` that have not had this message, and note that they get it now."""
-        if message in self._taken or message in self._older:
+        taken = self._taken
+        if message in taken or message in self._older:
             return self._take_again(message, handlers)
-        self._note(message, handlers)
+        taken[message] = handlers
+        if len(taken) >= REMEMBERED_MESSAGES:
+            self._turn()
         return handlers
 
     def close(self, message: str) -> None:
         """Note that nobody is to get this message any more."""
         self._note(message, None)
+
+    def forget(self, message: str) -> None:
+        """Let the next delivery of this message run again."""
+        self._taken.pop(message, None)
+        self._older.pop(message, None)
 
     def _take_again(self, message: str, handlers: Sequence[Handler]) -> Sequence[Handler]:
         earlier = self._taken[message] if message in self._taken else self._older[message]
@@ -50,7 +58,10 @@ class Messages:
     def _note(self, message: str, handlers: Sequence[Handler] | None) -> None:
         self._taken[message] = handlers
         if len(self._taken) >= REMEMBERED_MESSAGES:
-            self._older, self._taken = self._taken, {}
+            self._turn()
+
+    def _turn(self) -> None:
+        self._older, self._taken = self._taken, {}
 
 
 class Events(Generic[T]):

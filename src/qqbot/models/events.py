@@ -228,16 +228,19 @@ def decode_event(name: str, data: bytes | msgspec.Raw, on_surprise: EventSurpris
 
     `on_surprise` hears of each field that did not have its documented form.
     """
-    decode = _decoders.get(name)
-    if decode is None:
-        return UnknownEvent(name=name, data=bytes(data))
     try:
-        return decode(data)
+        return decoder_of(name)(data)
     except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
-        return _decode_odd(name, data, on_surprise)
+        return decode_odd(name, data, on_surprise)
 
 
-def _decode_odd(name: str, data: bytes | msgspec.Raw, on_surprise: EventSurprise | None) -> Event:
+def decoder_of(name: str) -> Decode[Event]:
+    """Return the function that decodes the documented form of the event `name`; it raises where that does not fit."""
+    return _decoders.get(name) or (lambda data: UnknownEvent(name=name, data=bytes(data)))
+
+
+def decode_odd(name: str, data: bytes | msgspec.Raw, on_surprise: EventSurprise | None = None) -> Event:
+    """Make the best of a payload that does not have its documented form, as `decode_event` does. Never raises."""
     kind = EVENTS[ALIASES.get(name, name)]
     if not kind.__struct_fields__:
         return kind()  # RESUMED carries ''

@@ -3,113 +3,20 @@
 import asyncio
 import contextlib
 import gc
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, field
-from typing import Any
+from contextvars import ContextVar
 
 import msgspec
 import pytest
 
-from qqbot.dispatcher import Dispatcher, Feed
-from qqbot.gateway.frames import Frame
-from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, UnknownEvent
-from qqbot.models.gateway import ResumeState, ShardKey
-from qqbot.ports import Delivered, Handler, LostReason, Permit, current_lease
-
-
-@dataclass
-class Held:
-    """A lease that is held until a test takes it away."""
-
-    shard: ShardKey = field(default_factory=lambda: ShardKey(0, 0, 1))
-    token: int = 1
-    held: bool = True
-
-    def valid(self) -> bool:
-        return self.held
-
-    async def wait_lost(self) -> LostReason:
-        raise NotImplementedError
-
-    def checkpoint(self, state: ResumeState) -> None:
-        raise NotImplementedError
-
-    async def save(self, state: ResumeState | None) -> None:
-        raise NotImplementedError
-
-    def identify_turn(self) -> Any:
-        raise NotImplementedError
-
-    async def identify_permit(self) -> Permit:
-        raise NotImplementedError
-
-
-@dataclass(eq=False)
-class One:
-    function: Callable[[Any], Awaitable[object]]
-    name: str = "one"
-    when: Callable[[Any], bool] | None = None
-
-
-@dataclass
-class Table:
-    """Every event goes to `handlers`; what arrives at them is the event itself."""
-
-    handlers: list[One]
-    unwanted: set[str] = field(default_factory=set)
-    errors: list[Exception] = field(default_factory=list)
-
-    def wanted(self, name: str) -> bool:
-        return name not in self.unwanted
-
-    def match(self, event: Event) -> Sequence[Handler]:
-        return self.handlers
-
-    def expected(self, name: str) -> bool:
-        return False
-
-    def context(self, delivered: Delivered) -> object:
-        return delivered.event
-
-    async def report(self, context: object, error: Exception, handler: str) -> None:
-        self.errors.append(error)
-
-
-def running(table: Table, max_inflight: int = 256) -> AbstractAsyncContextManager[Dispatcher]:
-    return Dispatcher(table, time.monotonic, max_inflight=max_inflight).within(copy_context())
-
-
-def message(seq: int, user: str = "A", name: str = "C2C_MESSAGE_CREATE") -> Frame:
-    body = {
-        "id": f"m{seq}",
-        "content": str(seq),
-        "timestamp": "2026-01-01T00:00:00+08:00",
-        "author": {"id": user, "user_openid": user},
-    }
-    return Frame(op=0, d=msgspec.Raw(msgspec.json.encode(body)), s=seq, t=name, id=f"{name}:{seq}")
-
-
-def click(seq: int, user: str = "A") -> Frame:
-    body = {
-        "id": f"i{seq}",
-        "type": 11,
-        "scene": "c2c",
-        "chat_type": 2,
-        "user_openid": user,
-        "timestamp": "2026-01-01T00:00:00+08:00",
-        "application_id": "1",
-        "version": 1,
-        "data": {"type": 11, "resolved": {"button_id": "b", "button_data": "d"}},
-    }
-    return Frame(op=0, d=msgspec.Raw(msgspec.json.encode(body)), s=seq, t="INTERACTION_CREATE", id=f"click:{seq}")
-
-
-def publish(feed: Feed, *frames: Frame) -> None:
-    for frame in frames:
-        feed.publish(frame, b"")
+from qqbot.dispatcher import Feed
+from qqbot.models.events import (
+    C2CMessageCreate,
+    Event,
+    InteractionCreate,
+    UnknownEvent,
+)
+from qqbot.ports import current_lease
+from tests.dispatcher.standins import Held, One, Table, click, message, publish, running
 
 
 async def test_events_of_one_conversation_run_one_after_another_others_beside() -> None:
@@ -203,7 +110,7 @@ async def test_handlers_that_do_not_suspend_need_two_workers_at_most() -> None:
 
 
 async def test_idle_workers_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.dispatcher.dispatcher.IDLE_SECONDS", 0.02)
+    monkeypatch.setattr("qqbot.dispatcher.crew.IDLE_SECONDS", 0.02)
     gate = asyncio.Event()
 
     async def handler(event: Event) -> None:

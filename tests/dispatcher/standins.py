@@ -1,0 +1,115 @@
+"""Stand-ins at the dispatcher's seams: a lease that is held, a table of handlers, frames."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from qqbot.dispatcher import Dispatcher, Feed
+from qqbot.gateway.frames import Frame
+from qqbot.models.events import EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
+from qqbot.models.gateway import ResumeState, ShardKey
+from qqbot.ports import Delivered, Handler, LostReason, Permit, Plan
+
+
+@dataclass
+class Held:
+    """A lease that is held until a test takes it away."""
+
+    shard: ShardKey = field(default_factory=lambda: ShardKey(0, 0, 1))
+    token: int = 1
+    held: bool = True
+
+    def valid(self) -> bool:
+        return self.held
+
+    async def wait_lost(self) -> LostReason:
+        raise NotImplementedError
+
+    def checkpoint(self, state: ResumeState) -> None:
+        raise NotImplementedError
+
+    async def save(self, state: ResumeState | None) -> None:
+        raise NotImplementedError
+
+    def identify_turn(self) -> Any:
+        raise NotImplementedError
+
+    async def identify_permit(self) -> Permit:
+        raise NotImplementedError
+
+
+@dataclass(eq=False)
+class One:
+    function: Callable[[Any], Awaitable[object]]
+    name: str = "one"
+    when: Callable[[Any], bool] | None = None
+
+
+@dataclass
+class Table:
+    """Every event goes to `handlers`; what arrives at them is the event itself, or the delivery where it is `bare`."""
+
+    handlers: list[One]
+    unwanted: set[str] = field(default_factory=set)
+    errors: list[Exception] = field(default_factory=list)
+    bare: bool = False
+
+    @property
+    def plans(self) -> dict[str, Plan]:
+        return {}
+
+    def plan(self, name: str) -> Plan:
+        handlers = () if name in self.unwanted else tuple(self.handlers)
+        is_message = issubclass(EVENTS.get(name, UnknownEvent), MessageEvent)
+        return Plan(decoder_of(name), handlers, is_message)
+
+    def expected(self, name: str) -> bool:
+        return False
+
+    def match(self, event: Event) -> Sequence[Handler]:
+        return self.handlers
+
+    def context(self, delivered: Delivered) -> object:
+        return delivered if self.bare else delivered.event
+
+    async def report(self, context: object, error: Exception, handler: str) -> None:
+        self.errors.append(error)
+
+
+def running(table: Table, max_inflight: int = 256, **options: Any) -> AbstractAsyncContextManager[Dispatcher]:
+    return Dispatcher(table, time.monotonic, max_inflight=max_inflight, **options).within(copy_context())
+
+
+def message(seq: int, user: str = "A", name: str = "C2C_MESSAGE_CREATE") -> Frame:
+    body = {
+        "id": f"m{seq}",
+        "content": str(seq),
+        "timestamp": "2026-01-01T00:00:00+08:00",
+        "author": {"id": user, "user_openid": user},
+    }
+    return Frame(op=0, d=msgspec.Raw(msgspec.json.encode(body)), s=seq, t=name, id=f"{name}:{seq}")
+
+
+def click(seq: int, user: str = "A") -> Frame:
+    body = {
+        "id": f"i{seq}",
+        "type": 11,
+        "scene": "c2c",
+        "chat_type": 2,
+        "user_openid": user,
+        "timestamp": "2026-01-01T00:00:00+08:00",
+        "application_id": "1",
+        "version": 1,
+        "data": {"type": 11, "resolved": {"button_id": "b", "button_data": "d"}},
+    }
+    return Frame(op=0, d=msgspec.Raw(msgspec.json.encode(body)), s=seq, t="INTERACTION_CREATE", id=f"click:{seq}")
+
+
+def publish(feed: Feed, *frames: Frame) -> None:
+    for frame in frames:
+        feed.publish(frame, b"")
