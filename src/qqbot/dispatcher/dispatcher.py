@@ -491,6 +491,7 @@ class Dispatcher:
         dialog = waiter.dialog
         if dialog is None:
             dialog = waiter.dialog = Dialog(over=waiter.handler is None)
+        self._offer_queued(wait)
         self._suspend(waiter, dialog)
         timer = None if timeout is None else self._loop.call_later(timeout, self._expire, wait, timeout)
         try:
@@ -546,9 +547,23 @@ class Dispatcher:
         """Give the event to a handler that waits for it, if there is one; its turn in the lane comes as ever."""
         if delivery.message in self._messages:
             return  # a repeat of what began the dialog is no answer in it
-        delivery.wait = self._waits.find(delivery.event, self._fail)
-        if delivery.wait is not None and delivery.message is not None:
+        wait = self._waits.find(delivery.event, self._fail)
+        if wait is not None:
+            self._consume(delivery, wait)
+
+    def _consume(self, delivery: Delivery, wait: Wait) -> None:
+        """Let the event go to who waits for it, and its repeats to nobody."""
+        delivery.wait = wait
+        if delivery.message is not None:
             self._messages.close(delivery.message)
+
+    def _offer_queued(self, wait: Wait) -> None:
+        """Give a handler that begins to wait what came before and has not begun: after a RESUME all comes at once."""
+        for delivery in (*self._lanes.waiting(), *self._arrivals):
+            is_new = delivery.wait is None and delivery.message not in self._messages
+            if is_new and self._waits.take(wait, delivery.event, self._fail):
+                self._consume(delivery, wait)
+                return
 
     def _expire(self, wait: Wait, timeout: float) -> None:
         kinds = " or ".join(kind.__name__ for kind in wait.wanted.kinds)

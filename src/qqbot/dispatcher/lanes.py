@@ -4,6 +4,7 @@ Owns the order within a lane. Only handlers that suspend hold a lane, so a lane 
 """
 
 from collections import deque
+from collections.abc import Iterator
 
 from .delivery import Delivery
 
@@ -51,13 +52,18 @@ class Lanes:
         following.lane = lane
         return following
 
+    def waiting(self) -> Iterator[Delivery]:
+        """Iterate over what waits in any lane, in its order."""
+        for behind in self.held.values():
+            yield from behind
+
     def oldest(self) -> Delivery | None:
         """Return the event whose handler has been suspended longest."""
         return next((holder for holder in self._holders if holder.handler is not None), None)
 
     def clear(self) -> list[Delivery]:
         """Forget all lanes; return what waited in them."""
-        waiting = [delivery for behind in self.held.values() for delivery in behind]
+        waiting = list(self.waiting())
         self.held.clear()
         self._holders.clear()
         return waiting

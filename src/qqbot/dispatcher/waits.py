@@ -73,6 +73,15 @@ class Waits:
         kind = EVENTS.get(ALIASES.get(name, name), UnknownEvent)
         return any(issubclass(kind, wanted) for wanted in self._kinds)
 
+    def take(self, wait: Wait, event: Event, failed: Failed) -> bool:
+        """Whether the open `wait` takes `event`, which came before it was opened; then it is closed."""
+        here = place_of(event.lane)
+        if wait not in self._places.get(wait.place, ()) or (wait.place and here and wait.place != here):
+            return False
+        if isinstance(event, wait.wanted.kinds) and self._holds(wait, event, failed):
+            return self.remove(wait)
+        return False
+
     def find(self, event: Event, failed: Failed) -> Wait | None:
         """Return the wait that takes `event`, the oldest first, and close it. `failed` hears of raising predicates."""
         for wait in tuple(self._candidates(place_of(event.lane))):

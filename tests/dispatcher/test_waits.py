@@ -1,0 +1,454 @@
+"""Handlers that wait for further events: they hold up nobody, lose nothing and cannot deadlock."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from qqbot.dispatcher import Feed, waits
+from qqbot.errors import ConfigError
+from qqbot.gateway.frames import Frame
+from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, MessageAuditPass
+from qqbot.ports import Delivered, Outcome, Wanted
+from tests.dispatcher.standins import Held, One, Table, click, message, publish, running
+
+MESSAGE = Wanted((C2CMessageCreate,))
+
+
+def audit(seq: int) -> Frame:
+    body = {"audit_id": "a1", "guild_id": "g", "channel_id": "c", "message_id": "m"}
+    return Frame(op=0, d=msgspec.Raw(msgspec.json.encode(body)), s=seq, t="MESSAGE_AUDIT_PASS", id=f"audit:{seq}")
+
+
+def content(delivered: Delivered) -> str:
+    event = delivered.event
+    assert isinstance(event, C2CMessageCreate)
+    return event.content
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_three_step_dialog_beside_other_conversations() -> None:
+    said: list[str] = []
+
+    async def handler(first: Delivered) -> None:
+        if isinstance(first.event, C2CMessageCreate) and first.event.author.openid == "B":
+            said.append(f"B {content(first)}")
+            return
+        second = await first.wait_for(MESSAGE, 5)
+        third = await first.wait_for(MESSAGE, 5)
+        said.append("-".join(map(content, (first, second, third))))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1), message(2, "B"), message(3))
+        await settle()
+        publish(feed, message(4, "B"), message(5))
+        assert await feed.drain(5) == 0
+        publish(feed, message(6))  # a new dialog
+        await settle()
+        assert dispatcher.waiting == 1
+    assert said == ["B 2", "B 4", "1-3-5"]
+
+
+async def test_a_click_and_the_verdict_of_a_review_are_awaited_in_the_handler_of_their_conversation() -> None:
+    seen: list[str] = []
+
+    async def handler(first: Delivered) -> None:
+        if not isinstance(first.event, C2CMessageCreate):
+            seen.append(f"handler got {first.frame.t}")
+            return
+        pressed = await first.wait_for(Wanted((InteractionCreate,)), 5)
+        verdict = await first.wait_for(Wanted((MessageAuditPass,)), 5)
+        seen.append(f"{pressed.frame.id} {verdict.frame.id}")
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, click(2))
+        await settle()
+        publish(feed, audit(3), audit(4))
+        assert await feed.drain(5) == 0
+    assert seen == ["handler got MESSAGE_AUDIT_PASS", "click:2 audit:3"]
+
+
+async def test_1000_dialogs_are_open_while_other_events_flow() -> None:
+    answers: list[str] = []
+    others = 0
+
+    async def handler(first: Delivered) -> None:
+        nonlocal others
+        if content(first) == "0":
+            others += 1
+            return
+        second = await first.wait_for(MESSAGE, 30)
+        answers.append(f"{content(first)}-{content(second)}")
+
+    async with running(Table([One(handler)], bare=True), max_inflight=16) as dispatcher:
+        feed = Feed(dispatcher, Held())
+
+        async def send(seq: int, user: str, text: str) -> None:
+            await feed.room()
+            body = msgspec.json.decode(message(seq, user).d)
+            body["content"] = text
+            publish(feed, msgspec.structs.replace(message(seq, user), d=msgspec.Raw(msgspec.json.encode(body))))
+
+        for number in range(1000):
+            await send(2 * number + 1, f"U{number}", f"q{number}")
+            await send(2 * number + 2, "other", "0")
+        await settle()
+        assert dispatcher.waiting == 1000
+        assert dispatcher.inflight == 0
+        assert others == 1000
+        for number in range(1000):
+            await send(3000 + number, f"U{number}", f"a{number}")
+        assert await feed.drain(10) == 0
+    assert sorted(answers) == sorted(f"q{number}-a{number}" for number in range(1000))
+
+
+async def test_more_events_than_may_be_in_flight_queue_behind_a_dialog_that_goes_on() -> None:
+    order: list[str] = []
+
+    async def handler(first: Delivered) -> None:
+        if content(first) != "1":
+            order.append(content(first))
+            return
+        second = await first.wait_for(MESSAGE, 5)
+        await asyncio.sleep(0.01)
+        order.append(f"1-{content(second)}")
+
+    async with running(Table([One(handler)], bare=True), max_inflight=3) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        for seq in range(1, 10):
+            await feed.room()
+            publish(feed, message(seq))
+            if seq == 1:
+                await settle()
+        assert await feed.drain(5) == 0
+    assert order == ["1-2", *map(str, range(3, 10))]
+
+
+async def test_the_first_event_stays_unfinished_until_the_dialog_ends_what_it_consumed_does_not() -> None:
+    gate = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        await first.wait_for(MESSAGE, 5)
+        await first.wait_for(MESSAGE, 5)
+        await gate.wait()
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2))
+        await settle()
+        assert (feed.watermark.low, feed.watermark.done) == (0, ((2, 2),))
+        publish(feed, message(3))
+        await settle()
+        assert (feed.watermark.low, feed.watermark.done) == (0, ((2, 2),))  # 3 is the handler's turn now
+        gate.set()
+        assert await feed.drain(5) == 0
+        assert feed.watermark.low == 3
+
+
+async def test_a_timeout_waits_for_its_turn_like_an_event() -> None:
+    order: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "2":
+            await gate.wait()
+            order.append("2")
+            return
+        try:
+            await first.wait_for(Wanted((C2CMessageCreate,), lambda event: event.content == "never"), 0.01)
+        except TimeoutError as error:
+            order.append(f"timeout: {error}")
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2))
+        await asyncio.sleep(0.05)
+        assert order == []
+        gate.set()
+        assert await feed.drain(5) == 0
+        assert dispatcher.inflight == 0
+    assert order == ["2", "timeout: wait_for(C2CMessageCreate): nothing came within 0.01 s"]
+
+
+async def test_a_wait_that_is_cancelled_gives_the_event_back() -> None:
+    seen: list[str] = []
+
+    async def handler(first: Delivered) -> None:
+        seen.append(content(first))
+        if content(first) == "1":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await first.wait_for(MESSAGE, None)
+            seen.append("gave up")
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await asyncio.sleep(0.05)
+        assert (dispatcher.waiting, dispatcher.inflight) == (0, 0)
+        publish(feed, message(2))
+        assert await feed.drain(5) == 0
+    assert seen == ["1", "gave up", "2"]
+
+
+async def test_a_handler_that_gave_up_is_in_flight_again_and_holds_its_lane() -> None:
+    order: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "1":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await first.wait_for(MESSAGE, None)
+            await gate.wait()
+        order.append(content(first))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await asyncio.sleep(0.05)
+        assert dispatcher.inflight == 1
+        publish(feed, message(2))
+        await settle()
+        gate.set()
+        assert await feed.drain(5) == 0
+        assert dispatcher.inflight == 0
+    assert order == ["1", "2"]
+
+
+async def test_two_waits_at_once_take_what_comes_in_either_order() -> None:
+    seen: list[str | None] = []
+
+    async def handler(first: Delivered) -> None:
+        both = await asyncio.gather(
+            first.wait_for(MESSAGE, 5),
+            first.wait_for(Wanted((InteractionCreate,)), 5),
+        )
+        seen.extend(each.frame.id for each in both)
+
+    for frames in ((message(2), click(3)), (click(2), message(3))):
+        seen.clear()
+        async with running(Table([One(handler)], bare=True), max_inflight=2) as dispatcher:
+            feed = Feed(dispatcher, Held())
+            publish(feed, message(1))
+            await settle()
+            for frame in frames:
+                publish(feed, frame)
+                await settle()
+            assert await feed.drain(5) == 0
+            assert (dispatcher.inflight, feed.waiting) == (0, 0)
+        assert set(seen) == {frame.id for frame in frames}
+
+
+async def test_what_the_predicate_raises_goes_to_who_waits_and_the_event_to_the_handlers() -> None:
+    seen: list[str] = []
+
+    async def handler(first: Delivered) -> None:
+        if content(first) != "1":
+            seen.append(content(first))
+            return
+
+        def broken(_: Event) -> bool:
+            raise LookupError("broken")
+
+        try:
+            await first.wait_for(Wanted((C2CMessageCreate,), broken), 5)
+        except LookupError as error:
+            seen.append(str(error))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2))
+        assert await feed.drain(5) == 0
+    assert sorted(seen) == ["2", "broken"]
+
+
+@pytest.mark.parametrize("anywhere", [False, True])
+async def test_only_what_happens_in_the_conversation_is_taken_unless_anywhere(anywhere: bool) -> None:
+    seen: list[str] = []
+
+    async def handler(first: Delivered) -> None:
+        seen.append(content(first))
+        if content(first) == "1":
+            with contextlib.suppress(TimeoutError):
+                taken = await first.wait_for(Wanted((C2CMessageCreate,), anywhere=anywhere), 0.05)
+                seen.append(f"took {content(taken)}")
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2, "B"))
+        assert await feed.drain(5) in (0, 1)
+        await asyncio.sleep(0.1)
+    assert seen == (["1", "took 2"] if anywhere else ["1", "2"])
+
+
+async def test_a_repeat_of_the_message_that_began_a_dialog_is_no_answer_in_it() -> None:
+    answers: list[str | None] = []
+
+    async def handler(first: Delivered) -> None:
+        answers.append((await first.wait_for(MESSAGE, 5)).frame.id)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        again = msgspec.structs.replace(message(1), s=2, id="again")
+        publish(feed, again)
+        await settle()
+        publish(feed, message(3))
+        assert await feed.drain(5) == 0
+        publish(feed, msgspec.structs.replace(message(3), s=4, id="again"))  # nor is what was consumed handled again
+        assert await feed.drain(5) == 0
+        assert dispatcher.waiting == 0
+    assert answers == ["C2C_MESSAGE_CREATE:3"]
+
+
+async def test_one_wait_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "MAX_WAITS", 2)
+    table = Table([])
+
+    async def handler(first: Delivered) -> None:
+        await first.wait_for(MESSAGE, 5)
+
+    table.handlers, table.bare = [One(handler)], True
+    async with running(table) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1), message(2, "B"), message(3, "C"))
+        await settle()
+        assert dispatcher.waiting == 2
+    (error,) = table.errors
+    assert isinstance(error, ConfigError)
+    assert "timeout=" in str(error)
+
+
+async def test_draining_does_not_wait_for_a_dialog_and_its_first_event_comes_again() -> None:
+    ended: list[str] = []
+
+    async def handler(first: Delivered) -> None:
+        try:
+            await first.wait_for(MESSAGE, None)
+        finally:
+            ended.append("cancelled")
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert await feed.drain(10) == 1
+        assert loop.time() - began < 1
+    assert ended == ["cancelled"]
+    assert feed.watermark.low == 0
+
+
+async def test_time_spent_waiting_is_not_the_handlers() -> None:
+    table = Table([], bare=True)
+    ended: list[str] = []
+
+    async def handler(first: Delivered) -> None:
+        await first.wait_for(MESSAGE, 5)
+        ended.append("waited")
+        await asyncio.sleep(5)
+
+    table.handlers = [One(handler)]
+    async with running(table, handler_timeout=0.1) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await asyncio.sleep(0.3)
+        assert table.errors == []
+        publish(feed, message(2))
+        assert await feed.drain(5) == 0
+    assert ended == ["waited"]
+    (error,) = table.errors
+    assert isinstance(error, TimeoutError)
+    assert "one did not end within 0.1 s" in str(error)
+
+
+async def test_the_outcomes_are_told_in_order() -> None:
+    outcomes: list[tuple[str, Outcome]] = []
+
+    async def handler(first: Delivered) -> None:
+        await first.wait_for(MESSAGE, 5)
+        await first.wait_for(MESSAGE, 5)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        dispatcher.settled = [lambda event_id, outcome: outcomes.append((event_id.partition(":")[2], outcome))]
+        feed = Feed(dispatcher, Held())
+        for seq in (1, 2, 3):
+            publish(feed, message(seq))
+            await settle()
+        assert await feed.drain(5) == 0
+    assert outcomes == [("1", "waiting"), ("2", "consumed"), ("3", "consumed"), ("1", "handled")]
+
+
+async def test_a_task_that_outlives_the_handler_may_wait_too() -> None:
+    answers: list[str] = []
+    tasks: list[asyncio.Task[None]] = []
+
+    async def later(first: Delivered) -> None:
+        answers.append(content(await first.wait_for(MESSAGE, 5)))
+
+    async def handler(first: Delivered) -> None:
+        tasks.append(asyncio.create_task(later(first)))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2))
+        assert await feed.drain(5) == 0
+        await asyncio.gather(*tasks)
+        assert (dispatcher.inflight, feed.waiting) == (0, 0)
+    assert answers == ["2"]
+
+
+@pytest.mark.parametrize("way", ["handled", "raises", "cancels itself"])
+async def test_however_a_dialog_ends_the_lane_goes_on(way: str) -> None:
+    seen: list[str] = []
+    ways: dict[str, Callable[[], Any]] = {
+        "handled": lambda: None,
+        "raises": lambda: 1 / 0,
+        "cancels itself": lambda: _current_task().cancel(),
+    }
+
+    async def handler(first: Delivered) -> None:
+        seen.append(content(first))
+        if content(first) == "1":
+            await first.wait_for(MESSAGE, 5)
+            ways[way]()
+            await asyncio.sleep(0)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2), message(3), message(4))
+        assert await feed.drain(5) == 0
+        assert dispatcher.inflight == 0
+    assert seen == ["1", "3", "4"]
+
+
+def _current_task() -> "asyncio.Task[Any]":
+    task = asyncio.current_task()
+    assert task is not None
+    return task
