@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from ..config import GatewayConfig
 from ..errors import DecodeError, Hint
-from ..models.gateway import ReadyUser, ResumeState
+from ..models.gateway import MAX_SEQ, ReadyUser, ResumeState
 from . import frames
 from .close_codes import (
     INVALID_RESUMABLE,
@@ -41,7 +41,6 @@ REFUSED_RESUMES = 2
 SETTLED_SECONDS = 60.0  # a session that lived this long clears the counters that lead to a stop
 MIN_BEAT, MAX_BEAT = 0.02, 300.0  # bounds on what HELLO may ask for, in seconds
 STANDSTILL_SECONDS = 5.0  # a beat this late (and by more than its interval) means that the machine slept
-MAX_SEQ = 1 << 53  # above it JSON numbers are no longer exact
 
 Skip = Literal["malformed frame", "dispatch without s", "unexpected dispatch", "unexpected HELLO", "unknown op"]
 
@@ -139,10 +138,15 @@ class GatewayProtocol:
         self.session_id = None if state is None else state.session_id
         self.seq = 0 if state is None else state.seq
         self.me = ReadyUser(id=state.me, username=state.name) if state is not None and state.me else None
+        self.events = 0  # dispatches received, repeats among them
+        self.identifies = 0
+        self.resumes = 0
         self.lost_events = 0
+        self.round_trip: float | None = None  # seconds from the last acknowledged heartbeat to its answer
         self._interval = MAX_BEAT
         self._deadline = 0.0
         self._beat_at = 0.0
+        self._beaten_at = 0.0
         self._unanswered = False
         self._heard = False
         self._reading = True
@@ -181,9 +185,10 @@ class GatewayProtocol:
             frame = frames.decode_frame(data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return Skipped("malformed frame", str(error))
-        if self._phase is Phase.LIVE and frame.op == 0 and (seq := frame.s) is not None and seq < MAX_SEQ:
+        if self._phase is Phase.LIVE and frame.op == 0 and (seq := frame.s) is not None and seq <= MAX_SEQ:
             if seq > self.seq:  # noqa: PLR1730 - a call of max() would cost more than all the rest here
                 self.seq = seq
+            self.events += 1
             return frame
         return self._control(frame, now)
 
@@ -192,6 +197,7 @@ class GatewayProtocol:
         self._phase = Phase.IDENTIFYING
         self._deadline = now + self._config.ready_timeout
         self._identified.append(now)
+        self.identifies += 1
         return frames.identify(token, intents, shard)
 
     def resume(self, token: str, now: float) -> bytes:
@@ -200,6 +206,7 @@ class GatewayProtocol:
         self._phase = Phase.RESUMING
         self._deadline = now + self._config.resumed_timeout
         self._resume_unanswered = True
+        self.resumes += 1
         return frames.resume(token, self.session_id, self.seq)
 
     def reading(self, reading: bool, now: float) -> None:
@@ -265,6 +272,8 @@ class GatewayProtocol:
             case Op.HEARTBEAT:
                 return Send(self._heartbeat())
             case Op.HEARTBEAT_ACK:
+                if self._unanswered:
+                    self.round_trip = now - self._beaten_at
                 self._unanswered = False
                 return None
             case Op.HELLO:
@@ -293,13 +302,14 @@ class GatewayProtocol:
     def _dispatched(self, frame: Frame, now: float) -> Received:
         if frame.s is None and frame.t not in ("READY", "RESUMED"):
             return Skipped("dispatch without s", str(frame.t))
-        if frame.s is not None and not 0 <= frame.s < MAX_SEQ:
+        if frame.s is not None and not 0 <= frame.s <= MAX_SEQ:
             return Skipped("malformed frame", f"s is {frame.s}")
         if frame.t == "READY" and self._phase in (Phase.IDENTIFYING, Phase.RESUMING):
             return self._ready(frame, now)
         if self._phase is Phase.RESUMING:
             return self._replayed(frame, now)
         if self._phase is Phase.LIVE:
+            self.events += 1
             return frame
         return Skipped("unexpected dispatch", f"{frame.t} outside of a session")
 
@@ -310,12 +320,14 @@ class GatewayProtocol:
             return Skipped("malformed frame", str(error))
         self.session_id = body.session_id
         self.seq = frame.s or 0
+        self.events += 1
         self.me = frames.ready_user(body) or self.me
         self._too_large_after = None
         self._settle(now)
         return Ready(frame)
 
     def _replayed(self, frame: Frame, now: float) -> Frame | Resumed:
+        self.events += 1
         self._resume_good()
         self._deadline = now + self._config.resumed_timeout
         if frame.s is not None:
@@ -371,6 +383,7 @@ class GatewayProtocol:
             return self._hang_up(LOST, "this process or its machine stood still for longer than a heartbeat")
         self._unanswered = True
         self._heard = False
+        self._beaten_at = now
         self._beat_at = now + self._interval
         return Send(self._heartbeat())
 
@@ -397,8 +410,10 @@ class GatewayProtocol:
 
     def _next(self, code: int | None, found: Verdict, *, resuming: bool, now: float) -> Next:
         if found.action is Action.STOP:
+            self._drop_session()
             return Halt(code, found.words, found.hint)
         if found.limit and (times := self._count(found.family)) >= found.limit:
+            self._drop_session()
             return Halt(code, f"{found.words}, {times} times in a row", found.hint)
         keeps = found.action is Action.RESUME or (found.spares_resume and resuming)
         if not keeps or self._refused_resumes >= REFUSED_RESUMES:

@@ -88,6 +88,7 @@ class Shard:
         self._address = info.url.partition("?")[0]  # the query is not for logs
         self._state = state
         self._intents = intents
+        self._session_intents = state.intents if state is not None else intents
         self._intake = intake
         self._tokens = tokens
         self._session = session
@@ -101,6 +102,9 @@ class Shard:
         self._turn = AsyncExitStack()
         self._moved = asyncio.Event()
         self._token = ""
+        self._sampled = 0
+        self._since = state.since if state is not None else 0.0  # Unix clock, as all that outlives the process
+        self._last_event = state.last_event if state is not None else 0.0
         self._warned = -WARN_EVERY_SECONDS
 
     @property
@@ -118,13 +122,34 @@ class Shard:
         """How many events were given up because they are larger than `GatewayConfig.max_frame_bytes`."""
         return self._protocol.lost_events
 
+    @property
+    def session_id(self) -> str | None:
+        """Which session a RESUME would go on with; None while there is none."""
+        return self._protocol.session_id
+
+    def sample(self) -> None:
+        """Look whether events have come; called once a second, so that no event has to look at a clock."""
+        if self._protocol.events != self._sampled:
+            self._sampled = self._protocol.events
+            self._last_event = time.time()
+
     def state(self) -> ResumeState | None:
         """Return what a RESUME from the last *received* event needs; None while there is no session."""
-        session_id, me = self._protocol.session_id, self._protocol.me
-        if session_id is None:
+        protocol = self._protocol
+        if protocol.session_id is None:
             return None
-        me = me or ReadyUser(id="")
-        return ResumeState(session_id=session_id, seq=self._protocol.seq, me=me.id, name=me.username)
+        me = protocol.me or ReadyUser(id="")
+        return ResumeState(
+            session_id=protocol.session_id,
+            seq=protocol.seq,
+            received=protocol.seq,
+            intents=self._session_intents,
+            me=me.id,
+            name=me.username,
+            since=self._since,
+            last_event=self._last_event,
+            heartbeat=protocol.round_trip or 0.0,
+        )
 
     async def __aenter__(self) -> Self:
         if self._state is not None:
@@ -299,6 +324,8 @@ class Shard:
         assert session_id is not None
         # READY is itself a dispatch of the session, so it is not finished yet.
         self._intake.begin(session_id, max(self._protocol.seq - 1, 0))
+        self._session_intents = self._intents
+        self._since = self._last_event = time.time()
         self._went_on("identified")
         if self._protocol.me is None:
             log.debug("shard %s: READY does not say who the bot is: %s", self._lease.shard, frame.t)
