@@ -19,6 +19,7 @@ from .errors import ApiError, AuthError, DecodeError, GatewayHalted, IPNotAllowe
 from .gateway.shard import Shard
 from .models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from .models.intents import Intents
+from .models.stats import ShardStats
 from .ports import Lease, ShardEvent, ShardFeed, ShardListener
 from .sessions.base import SessionManager
 
@@ -100,6 +101,10 @@ class Fleet:
             known = (tenure.shard.me for tenure in self._tenures.values())
             self._me = next((me for me in known if me is not None), None)
         return self._me
+
+    def stats(self) -> list[ShardStats]:
+        """Return how each shard of this process is, in order of their index."""
+        return [self._tenures[key].stats() for key in sorted(self._tenures, key=lambda key: (key.gen, key.index))]
 
     async def fetch(self) -> GatewayBot:
         """Ask /gateway/bot, as often as it takes.  Raises: AuthError, IPNotAllowed."""
@@ -206,6 +211,10 @@ class _Tenure:
             self._lease.checkpoint(state)
         except Exception:
             log.exception("shard %s: the session manager did not take the state", self._lease.shard)
+
+    def stats(self) -> ShardStats:
+        """Return how the shard is."""
+        return self.shard.stats(self._feed.watermark, self._feed.repeats)
 
     @asynccontextmanager
     async def saving(self) -> AsyncGenerator[None]:
