@@ -15,7 +15,17 @@ import msgspec
 
 from .api.client import Api
 from .config import GatewayConfig, ShardPlan
-from .errors import ApiError, AuthError, DecodeError, GatewayHalted, IPNotAllowed, LeaseLost, TransportError
+from .errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    DecodeError,
+    GatewayError,
+    GatewayHalted,
+    IPNotAllowed,
+    LeaseLost,
+    TransportError,
+)
 from .gateway.shard import Shard
 from .models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from .models.intents import Intents
@@ -102,6 +112,26 @@ class Fleet:
             self._me = next((me for me in known if me is not None), None)
         return self._me
 
+    async def reconnect(self, index: int | None) -> None:
+        """Hang up and RESUME every shard of this process, or the one of `index`; return when they are live again.
+
+        Raises: ConfigError when no such shard runs here, GatewayError when one ends instead.
+        """
+        chosen = {key: tenure for key, tenure in self._tenures.items() if index in (None, key.index)}
+        if not chosen:
+            here = ", ".join(str(key) for key in self._tenures) or "none yet"
+            raise ConfigError(f"shard {index} does not run in this process; those that do: {here}")
+        wanted = {key: tenure.times_live + 1 for key, tenure in chosen.items()}
+        async with asyncio.TaskGroup() as group:
+            for tenure in chosen.values():
+                group.create_task(tenure.shard.hang_up())
+        for key, tenure in chosen.items():
+            while tenure.times_live < wanted[key]:
+                if self._tenures.get(key) is not tenure:
+                    raise GatewayError(f"shard {key} ended before it was connected again; bot.wait() says why")
+                self._changed.clear()
+                await self._changed.wait()
+
     def stats(self) -> list[ShardStats]:
         """Return how each shard of this process is, in order of their index."""
         return [self._tenures[key].stats() for key in sorted(self._tenures, key=lambda key: (key.gen, key.index))]
@@ -179,9 +209,9 @@ class Fleet:
                 tenure.checkpoint()
 
     def _note(self, event: ShardEvent) -> None:
-        self._changed.set()
         if event.shard in self._tenures:
             self._tenures[event.shard].note(event)
+        self._changed.set()
         self._listener(event)
 
 
@@ -190,6 +220,7 @@ class _Tenure:
 
     def __init__(self, lease: Lease, shard: Shard, feed: ShardFeed, saved: ResumeState | None) -> None:
         self.shard = shard
+        self.times_live = 0
         self._lease = lease
         self._feed = feed
         self._saved = None if saved is None else saved.session_id
@@ -198,7 +229,9 @@ class _Tenure:
 
     def note(self, event: ShardEvent) -> None:
         """Have the state saved at once where a session has begun, goes on, or is over."""
-        if event.kind in ("identified", "resumed") or self.shard.session_id != self._saved:
+        live = event.kind in ("identified", "resumed")
+        self.times_live += live
+        if live or self.shard.session_id != self._saved:
             self._due.set()
 
     def checkpoint(self) -> None:

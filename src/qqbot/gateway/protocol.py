@@ -22,6 +22,7 @@ from ..errors import DecodeError, Hint
 from ..models.gateway import MAX_SEQ, ReadyUser, ResumeState
 from . import frames
 from .close_codes import (
+    ASKED,
     INVALID_RESUMABLE,
     INVALID_SESSION,
     LOST,
@@ -36,6 +37,7 @@ from .frames import Frame, Op
 DELAY_CAP = 60.0
 DELAY_CAP_LATE = 300.0  # from the third IDENTIFY in ten minutes
 IDENTIFY_MEMORY = 600.0
+IDENTIFIES_REMEMBERED = 16  # by then the delay is at its cap
 GROWTH_JITTER = 0.2
 REFUSED_RESUMES = 2
 SETTLED_SECONDS = 60.0  # a session that lived this long clears the counters that lead to a stop
@@ -156,7 +158,7 @@ class GatewayProtocol:
         self._resume_unanswered = False
         self._refused_resumes = 0
         self._in_a_row: dict[str, int] = {}
-        self._identified: deque[float] = deque(maxlen=2)
+        self._identified: deque[float] = deque(maxlen=IDENTIFIES_REMEMBERED)
         self._too_large_after: int | None = None
 
     @property
@@ -257,6 +259,13 @@ class GatewayProtocol:
             self._count_refusal()
         self._resume_unanswered = False
         return self._next(code, found, resuming=phase is Phase.RESUMING, now=now)
+
+    def reconnect(self) -> bool:
+        """Note that a new connection is wanted; False where there is no live one that could be hung up."""
+        if self._phase is not Phase.LIVE or self._verdict is not None:
+            return False
+        self._verdict = ASKED
+        return True
 
     def failed(self, cause: str, now: float) -> Retry:
         """Note that no connection came about; it counts neither as a refusal nor towards a stop."""
@@ -432,20 +441,24 @@ class GatewayProtocol:
         return Retry(delay=delay, cause=found.words, refresh=found.refresh, routine=found.routine)
 
     def _delay(self, found: Verdict, now: float) -> float:
-        grown = found.delay * 2.0 ** min(self._failures, 30)
-        match found.pause:
+        failures, pause, cap = self._failures, found.pause, DELAY_CAP
+        # Sessions that end soon after READY would use up the day's allowance.
+        identifies = self._identifies_lately(now)
+        if found.action is Action.IDENTIFY and not self.resumable and identifies >= 2:
+            failures, pause, cap = max(failures, identifies - 1), Pause.GROWING, DELAY_CAP_LATE
+        grown = found.delay * 2.0 ** min(failures, 30)
+        match pause:
             case Pause.FIXED:
                 return found.delay
             case Pause.SPREAD:
                 return found.delay * self._chance()
             case Pause.FULL_JITTER:
-                return min(grown, DELAY_CAP) * self._chance()
+                return min(grown, cap) * self._chance()
             case Pause.GROWING:
-                return min(grown * (1 + GROWTH_JITTER * self._chance()), self._cap(now))
+                return min(grown * (1 + GROWTH_JITTER * self._chance()), cap)
 
-    def _cap(self, now: float) -> float:
-        late = len(self._identified) == 2 and now - self._identified[0] < IDENTIFY_MEMORY
-        return DELAY_CAP_LATE if late else DELAY_CAP
+    def _identifies_lately(self, now: float) -> int:
+        return sum(now - moment < IDENTIFY_MEMORY for moment in self._identified)
 
 
 def _after_op_9(found: Verdict) -> Verdict:

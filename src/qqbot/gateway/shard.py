@@ -152,6 +152,11 @@ class Shard:
     def _state_now(self) -> ShardState:
         return self._over or ("connecting" if self._connecting else STATES[self._protocol.phase])
 
+    async def hang_up(self) -> None:
+        """End the connection that is live, if there is one: the next one RESUMEs."""
+        if self._protocol.reconnect() and self._link is not None:
+            await self._link.close()  # the reader's next `receive` says so
+
     def sample(self) -> None:
         """Look whether events have come; called once a second, so that no event has to look at a clock."""
         now, events = self._clock(), self._protocol.events
