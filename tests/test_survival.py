@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from qqbot import Bot, C2CMessageCreate, Context, Event, GatewayHalted, GroupAtMessageCreate, ShardEvent, UnknownEvent
+from qqbot import (
+    Bot,
+    C2CMessageCreate,
+    ConfigError,
+    Context,
+    Event,
+    GatewayError,
+    GatewayHalted,
+    GroupAtMessageCreate,
+    ShardEvent,
+    UnknownEvent,
+)
 from qqbot.config import GatewayConfig
 from qqbot.testing import Simulator
 
@@ -266,6 +277,72 @@ async def test_20_000_events_against_handlers_that_never_return() -> None:
             assert not sim.resumes
 
 
+async def test_reconnect_hangs_up_with_4000_and_resumes(trial: Trial) -> None:
+    await asyncio.wait_for(trial.bot.reconnect(), 5)
+    first, second = trial.sim.connections
+    assert (first.closed_by, first.code) == ("bot", 4000)
+    assert second.ready
+    assert (len(trial.sim.identifies), len(trial.sim.resumes)) == (1, 1)
+    assert await trial.echo("after") == "after"
+
+
+async def test_reconnect_of_one_shard_leaves_the_others_alone() -> None:
+    async with Simulator() as sim:
+        trial = make_trial(sim, shards=3)
+        async with sim.run(trial.bot):
+            await asyncio.wait_for(trial.bot.reconnect(1), 5)
+            assert [resume["shard"] for resume in sim.resumes] == [(1, 3)]
+            await asyncio.wait_for(asyncio.gather(trial.bot.reconnect(), trial.bot.reconnect(2)), 5)
+            assert sorted(resume["shard"] or () for resume in sim.resumes) == [(0, 3), (1, 3), (1, 3), (2, 3)]
+            with pytest.raises(
+                ConfigError, match=r"shard 3 does not run in this process; those that do: 0/3, 1/3, 2/3"
+            ):
+                await trial.bot.reconnect(3)
+
+
+async def test_reconnect_from_a_handler_while_events_come(trial: Trial) -> None:
+    seen: list[str] = []
+
+    @trial.bot.on(C2CMessageCreate)
+    async def reconnect(ctx: Context[C2CMessageCreate]) -> None:
+        if ctx.text == "event 100":
+            await ctx.bot.reconnect()
+        seen.append(ctx.text)
+
+    for number in range(1000):
+        trial.sim.push_message("c2c", user=f"user {number}", text=f"event {number}")
+    await trial.until(lambda: len(seen) == 1000)
+    assert sorted(seen) == sorted(f"event {number}" for number in range(1000))
+
+
+async def test_reconnect_while_there_is_no_connection_waits_for_one(trial: Trial) -> None:
+    trial.sim.faults.no_hello()
+    trial.sim.faults.close(4009)
+    await trial.until(lambda: trial.count("closed") == 1)
+    await asyncio.wait_for(trial.bot.reconnect(), 5)
+    assert len(trial.sim.resumes) == 1
+    assert await trial.echo("after") == "after"
+
+
+async def test_reconnect_says_that_the_platform_stopped_the_shard() -> None:
+    async with Simulator() as sim:
+        trial = make_trial(sim)
+        with pytest.raises(GatewayHalted):
+            async with sim.run(trial.bot):
+                sim.faults.close_on_resume(4914)
+                with pytest.raises(GatewayError, match=r"bot\.wait"):
+                    await asyncio.wait_for(trial.bot.reconnect(), 5)
+
+
+async def test_reconnect_needs_a_gateway() -> None:
+    async with (
+        Simulator() as sim,
+        Bot().serve(credentials=sim.credentials, endpoints=sim.endpoints, connect=False) as bot,
+    ):
+        with pytest.raises(ConfigError, match="without a gateway"):
+            await bot.reconnect()
+
+
 @pytest.mark.parametrize("code", [4010, 4012, 4013, 4014, 4914, 4915])
 async def test_the_platform_says_stop(code: int) -> None:
     async with Simulator() as sim:
@@ -273,10 +350,12 @@ async def test_the_platform_says_stop(code: int) -> None:
         with pytest.raises(GatewayHalted) as caught:
             async with sim.run(trial.bot):
                 sim.faults.close(code)
-                await trial.bot.wait()
+                with pytest.raises(GatewayHalted):
+                    await trial.bot.wait()
+                await asyncio.sleep(2)  # a hundred times as long as any pause before a new attempt
         assert caught.value.code == code
         assert str(code) in str(caught.value) and caught.value.hint is not None
-        assert len(sim.identifies) == 1
+        assert (len(sim.identifies), len(sim.connections)) == (1, 1), "the platform is hammered"
         if code in (4013, 4014):
             assert "echo" in str(caught.value), "the handler that asked for the intent is not named"
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqbot.watermark import Watermark
+from qqbot.watermark import MAX_RANGES, Watermark
 
 
 def test_starts_where_the_session_was_left() -> None:
@@ -90,3 +90,23 @@ def test_low_never_goes_back(steps: list[tuple[bool, int]]) -> None:
             mark.finish(seq)
         assert low <= mark.low <= mark.high
         low = mark.low
+
+
+def test_so_many_unfinished_events_that_reading_has_to_stop() -> None:
+    mark = Watermark()
+    for seq in range(1, 2 * MAX_RANGES, 2):
+        assert not mark.crowded
+        mark.accept(seq)
+        mark.accept(seq + 1)
+        mark.finish(seq + 1)
+    assert mark.crowded and len(mark.done) == MAX_RANGES
+    mark.finish(1)
+    assert not mark.crowded
+
+
+def test_a_successor_of_so_many_ranges_reads_on_as_it_passes_them() -> None:
+    mark = Watermark(0, [(seq, seq) for seq in range(2, 2 * MAX_RANGES - 3, 2)])
+    for seq in range(1, 2 * MAX_RANGES - 3):
+        assert mark.accept(seq) is bool(seq % 2)
+        assert not mark.crowded, seq
+    assert len(mark.done) == MAX_RANGES - 2

@@ -326,6 +326,17 @@ class Bot(Router):
         """
         await self._running.ready()
 
+    async def reconnect(self, shard: int | None = None) -> None:
+        """Hang up and RESUME: every shard of this process, or the one of index `shard`. Returns when it is live again.
+
+        Raises: ConfigError for a shard that does not run here, or while no gateway is served; GatewayError when the
+        shard ends instead.
+        """
+        fleet = self._running.fleet
+        if fleet is None:
+            raise ConfigError("the bot is served without a gateway connection: there is nothing to reconnect")
+        await fleet.reconnect(shard)
+
     async def wait(self) -> None:
         """Return when the bot was asked to stop.
 

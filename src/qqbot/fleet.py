@@ -1,22 +1,35 @@
 """Joins sessions and gateway: for each lease that a session manager hands out, one `Shard` runs.
 
 Owns the shards of this process and what happens around them: the answer of /gateway/bot, draining before a
-shard closes, saving its state. Which shards run here is the session manager's decision.
+shard closes, when its state is saved. Which shards run here is the session manager's decision, and where a state
+is kept.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
 
 from .api.client import Api
 from .config import GatewayConfig, ShardPlan
-from .errors import ApiError, AuthError, DecodeError, GatewayHalted, IPNotAllowed, LeaseLost, TransportError
+from .errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    DecodeError,
+    GatewayError,
+    GatewayHalted,
+    IPNotAllowed,
+    LeaseLost,
+    TransportError,
+)
 from .gateway.shard import Shard
 from .models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from .models.intents import Intents
+from .models.stats import ShardStats
 from .ports import Lease, ShardEvent, ShardFeed, ShardListener
 from .sessions.base import SessionManager
 
@@ -26,6 +39,7 @@ FETCH_RETRY_SECONDS = 3.0
 ANSWERED_RETRY_SECONDS = 30.0  # where it was asked twice a minute at the most, it answers again
 LONGEST_RETRY_SECONDS = 60.0
 WARN_EVERY_SECONDS = 60.0
+CHECKPOINT_SECONDS = 1.0
 
 
 class Fleet:
@@ -47,7 +61,6 @@ class Fleet:
     ) -> None:
         self.app_id = app_id
         self.plan = plan
-        self.shards: dict[ShardKey, Shard] = {}
         self._manager = manager
         self._api = api
         self._feed = feed
@@ -56,6 +69,7 @@ class Fleet:
         self._drain = drain
         self._listener = listener
         self._explain = explain
+        self._tenures: dict[ShardKey, _Tenure] = {}
         self._me: ReadyUser | None = None
         self._changed = asyncio.Event()
         self._stopping = False
@@ -64,10 +78,14 @@ class Fleet:
         """Run shards until `stop`.  Raises: GatewayHalted, AuthError, IPNotAllowed."""
         if self._stopping:  # `stop` can overtake the task in which this runs
             return
+        checkpoints = asyncio.create_task(self._checkpoint_on(), name="qqbot checkpoints")
         try:
             await self._manager.run(self, self._run_shard)
         except GatewayHalted as halted:
             raise self._explain(halted) from None
+        finally:
+            checkpoints.cancel()
+            await asyncio.wait([checkpoints])
 
     async def stop(self) -> None:
         """Drain, save and close every shard."""
@@ -76,22 +94,47 @@ class Fleet:
 
     async def ready(self) -> None:
         """Return when every shard of this process is READY or RESUMED."""
-        while not (self.shards and all(shard.ready for shard in self.shards.values())):
+        while not (self._tenures and all(tenure.shard.ready for tenure in self._tenures.values())):
             self._changed.clear()
             await self._changed.wait()
 
     def not_ready(self) -> list[str]:
         """Return what is missing before every shard of this process is READY or RESUMED."""
-        if not self.shards:
+        if not self._tenures:
             return ["no shard has started yet"]
-        return [f"shard {key} is not connected" for key, shard in self.shards.items() if not shard.ready]
+        return [f"shard {key} is not connected" for key, tenure in self._tenures.items() if not tenure.shard.ready]
 
     @property
     def me(self) -> ReadyUser | None:
         """Who the bot is, as soon as one shard knows."""
         if self._me is None:
-            self._me = next((shard.me for shard in self.shards.values() if shard.me is not None), None)
+            known = (tenure.shard.me for tenure in self._tenures.values())
+            self._me = next((me for me in known if me is not None), None)
         return self._me
+
+    async def reconnect(self, index: int | None) -> None:
+        """Hang up and RESUME every shard of this process, or the one of `index`; return when they are live again.
+
+        Raises: ConfigError when no such shard runs here, GatewayError when one ends instead.
+        """
+        chosen = {key: tenure for key, tenure in self._tenures.items() if index in (None, key.index)}
+        if not chosen:
+            here = ", ".join(str(key) for key in self._tenures) or "none yet"
+            raise ConfigError(f"shard {index} does not run in this process; those that do: {here}")
+        wanted = {key: tenure.times_live + 1 for key, tenure in chosen.items()}
+        async with asyncio.TaskGroup() as group:
+            for tenure in chosen.values():
+                group.create_task(tenure.shard.hang_up())
+        for key, tenure in chosen.items():
+            while tenure.times_live < wanted[key]:
+                if self._tenures.get(key) is not tenure:
+                    raise GatewayError(f"shard {key} ended before it was connected again; bot.wait() says why")
+                self._changed.clear()
+                await self._changed.wait()
+
+    def stats(self) -> list[ShardStats]:
+        """Return how each shard of this process is, in order of their index."""
+        return [self._tenures[key].stats() for key in sorted(self._tenures, key=lambda key: (key.gen, key.index))]
 
     async def fetch(self) -> GatewayBot:
         """Ask /gateway/bot, as often as it takes.  Raises: AuthError, IPNotAllowed."""
@@ -122,7 +165,7 @@ class Fleet:
         shard = Shard(
             lease,
             info=info,
-            state=state,
+            state=self._still_good(state, lease.shard),
             intents=self._intents,
             intake=feed,
             tokens=self._api.tokens,
@@ -131,29 +174,116 @@ class Fleet:
             connect_options=self._api.connect_options,
             on_event=self._note,
         )
-        self.shards[lease.shard] = shard
+        tenure = self._tenures[lease.shard] = _Tenure(lease, shard, feed, state)
         try:
-            async with shard:
+            async with shard, tenure.saving():
                 try:
                     return await shard.run()
                 finally:
-                    await self._settle(shard, feed, lease)
+                    await self._drain_feed(lease, feed)
         finally:
-            del self.shards[lease.shard]
+            del self._tenures[lease.shard]
             self._changed.set()
 
-    async def _settle(self, shard: Shard, feed: ShardFeed, lease: Lease) -> None:
-        """Let the handlers finish, then save what the next run of the shard needs."""
+    def _still_good(self, state: ResumeState | None, shard: ShardKey) -> ResumeState | None:
+        """Return `state` unless the handlers of today ask for events that its session does not get."""
+        if state is None or not state.intents or not self._intents & ~state.intents:
+            return state
+        log.warning(
+            "shard %s: the handlers ask for intents that the saved session does not have (%r): a new one is begun, and "
+            "what happened since the last stop is not delivered",
+            shard,
+            Intents(self._intents & ~state.intents),
+        )
+        return None
+
+    async def _drain_feed(self, lease: Lease, feed: ShardFeed) -> None:
+        """Let the handlers finish."""
         if unfinished := await feed.drain(self._drain):
             log.warning("shard %s: %d events are unfinished after %g s", lease.shard, unfinished, self._drain)
-        state = shard.state()
-        if state is not None:
-            state = msgspec.structs.replace(state, seq=feed.watermark.low, done=feed.watermark.done)
-        try:
-            await lease.save(state)
-        except LeaseLost:
-            log.info("shard %s: another process runs it now, its state is not ours to save", lease.shard)
+
+    async def _checkpoint_on(self) -> None:
+        while True:
+            await asyncio.sleep(CHECKPOINT_SECONDS)
+            for tenure in tuple(self._tenures.values()):
+                tenure.checkpoint()
 
     def _note(self, event: ShardEvent) -> None:
+        if event.shard in self._tenures:
+            self._tenures[event.shard].note(event)
         self._changed.set()
         self._listener(event)
+
+
+class _Tenure:
+    """One lease while its shard runs here: what of it is saved, and when."""
+
+    def __init__(self, lease: Lease, shard: Shard, feed: ShardFeed, saved: ResumeState | None) -> None:
+        self.shard = shard
+        self.times_live = 0
+        self._lease = lease
+        self._feed = feed
+        self._saved = None if saved is None else saved.session_id
+        self._due = asyncio.Event()
+        self._kept: tuple[object, ...] | None = None
+
+    def note(self, event: ShardEvent) -> None:
+        """Have the state saved at once where a session has begun, goes on, or is over."""
+        live = event.kind in ("identified", "resumed")
+        self.times_live += live
+        if live or self.shard.session_id != self._saved:
+            self._due.set()
+
+    def checkpoint(self) -> None:
+        """Hand the state to the session manager if it has changed since the last time."""
+        self.shard.sample()
+        if (progress := self._progress()) == self._kept or (state := self._state()) is None:
+            return
+        self._kept = progress
+        try:
+            self._lease.checkpoint(state)
+        except Exception:
+            log.exception("shard %s: the session manager did not take the state", self._lease.shard)
+
+    def stats(self) -> ShardStats:
+        """Return how the shard is."""
+        return self.shard.stats(self._feed.watermark, self._feed.repeats)
+
+    @asynccontextmanager
+    async def saving(self) -> AsyncGenerator[None]:
+        """Save the state whenever that is due while the body runs, and at its end."""
+        saver = asyncio.create_task(self._save_on(), name=f"qqbot state {self._lease.shard}")
+        try:
+            yield
+        finally:
+            saver.cancel()
+            await asyncio.wait([saver])
+            await self._save()
+
+    async def _save_on(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            await self._save()
+
+    async def _save(self) -> None:
+        """Save what the next run of the shard needs. What fails is logged: events matter more than their repeats."""
+        self._kept, self._saved = self._progress(), self.shard.session_id
+        try:
+            await self._lease.save(self._state())
+        except LeaseLost:
+            log.info("shard %s: another process runs it now, its state is not ours to save", self._lease.shard)
+        except Exception:
+            log.exception("shard %s: its state could not be saved", self._lease.shard)
+
+    def _progress(self) -> tuple[object, ...]:
+        """Return what is different whenever the state is."""
+        watermark = self._feed.watermark
+        return self.shard.session_id, watermark.low, watermark.high, watermark.unfinished
+
+    def _state(self) -> ResumeState | None:
+        """Return what a RESUME from the last *finished* event needs; None while there is no session."""
+        state = self.shard.state()
+        if state is None:
+            return None
+        return msgspec.structs.replace(state, seq=self._feed.watermark.low, done=self._feed.watermark.done)

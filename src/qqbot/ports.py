@@ -77,7 +77,14 @@ class Lease(Protocol):
         ...
 
     async def save(self, state: ResumeState | None) -> None:
-        """Write the state now; None forgets the session.  Raises: LeaseLost."""
+        """Write the state now; None forgets the session. What merely fails is raised as it is, and only logged.
+
+        Raises: LeaseLost.
+        """
+        ...
+
+    async def may_renew(self) -> bool:
+        """Whether the budget allows to replace a session that still works by a new one."""
         ...
 
     def identify_turn(self) -> AbstractAsyncContextManager[None]:

@@ -4,7 +4,6 @@ Owns the arithmetic; pure. The gateway numbers the dispatches of a session upwar
 after a RESUME, so one comparison tells a repeat from a new event.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 MAX_RANGES = 4096
@@ -13,12 +12,13 @@ MAX_RANGES = 4096
 class Watermark:
     """The seqs of one session: accepted in rising order, finished in any order."""
 
-    __slots__ = ("_done", "_high", "_open")
+    __slots__ = ("_done", "_high", "_open", "_passed")
 
     def __init__(self, seq: int = 0, done: Sequence[tuple[int, int]] = ()) -> None:
         """Start where everything up to `seq` and the ranges `done` (first, last; rising) are finished."""
         self._high = seq
         self._done = tuple(done)
+        self._passed = 0  # how many of them lie below `_high`
         self._open: dict[int, None] = {}  # insertion order is rising order, so the first key is the lowest
 
     def accept(self, seq: int) -> bool:
@@ -43,12 +43,17 @@ class Watermark:
     @property
     def crowded(self) -> bool:
         """Whether there may be `MAX_RANGES` finished ranges or more, so that no further seq should be taken in."""
-        return len(self._open) + len(self._done) >= MAX_RANGES
+        return len(self._open) + len(self._done) - self._passed >= MAX_RANGES
 
     @property
     def high(self) -> int:
         """The highest seq taken in."""
         return self._high
+
+    @property
+    def unfinished(self) -> int:
+        """How many events were taken in and are not finished."""
+        return len(self._open)
 
     @property
     def low(self) -> int:
@@ -59,12 +64,11 @@ class Watermark:
     def done(self) -> tuple[tuple[int, int], ...]:
         """The finished ranges above `low`, rising; first and last seq of each."""
         ranges = list(self._gaps())
-        for first, last in self._done:
-            if last > self._high:  # not replayed yet, or only in part
-                start = max(first, self._high + 1)
-                if ranges and ranges[-1][1] == start - 1:
-                    start = ranges.pop()[0]
-                ranges.append((start, last))
+        for first, last in self._done[self._passed :]:
+            start = max(first, self._high + 1)  # replayed in part, perhaps
+            if ranges and ranges[-1][1] == start - 1:
+                start = ranges.pop()[0]
+            ranges.append((start, last))
         return tuple(ranges)
 
     def _gaps(self) -> Iterator[tuple[int, int]]:
@@ -75,8 +79,13 @@ class Watermark:
             previous = seq
 
     def _finished_before(self, seq: int) -> bool:
-        if seq > self._done[-1][1]:
-            self._done = ()  # all replayed
-            return False
-        place = bisect_right(self._done, (seq, 1 << 63)) - 1
-        return place >= 0 and self._done[place][1] >= seq
+        ranges, place = self._done, self._passed
+        while place < len(ranges) and ranges[place][1] < seq:
+            place += 1
+        finished = place < len(ranges) and ranges[place][0] <= seq
+        if finished and ranges[place][1] == seq:
+            place += 1
+        self._passed = place
+        if place == len(ranges):
+            self._done, self._passed = (), 0
+        return finished

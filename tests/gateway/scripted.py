@@ -176,6 +176,9 @@ class StillLease:
     async def save(self, state: ResumeState | None) -> None:
         pass
 
+    async def may_renew(self) -> bool:
+        return True
+
     @asynccontextmanager
     async def identify_turn(self) -> AsyncGenerator[None]:
         self.turns += 1

@@ -437,6 +437,32 @@ def test_from_the_third_identify_in_ten_minutes_the_cap_is_five_minutes() -> Non
     assert shard.retry(4900).delay == DELAY_CAP
 
 
+@pytest.mark.parametrize(("code", "base"), [(4006, 1), (4902, 3), (4000, 5)])
+def test_sessions_that_end_soon_after_ready_back_off_from_the_third_identify(code: int, base: int) -> None:
+    shard = Shard(chance=0)
+    delays: list[float] = []
+    for _ in range(12):
+        shard.live()
+        shard.now += 1
+        delays.append(shard.retry(code).delay)
+    assert delays[:5] == [base, 2 * base, 4 * base, 8 * base, 16 * base]
+    assert delays[-1] == DELAY_CAP_LATE
+    shard.now += 600
+    shard.live()
+    assert shard.retry(code).delay == base, "what was ten minutes ago does not count"
+
+
+def test_a_resume_never_waits_for_earlier_identifies() -> None:
+    shard = Shard(chance=1)
+    for _ in range(5):
+        shard.live()
+        shard.retry(4006)
+    shard.live()
+    assert shard.retry(4009).delay <= 1
+    shard.live()
+    assert shard.retry(None).delay <= 1
+
+
 def test_growing_jitter_is_at_most_20_percent_and_on_top() -> None:
     shard = Shard(chance=1)
     shard.hello()

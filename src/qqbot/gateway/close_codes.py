@@ -74,6 +74,12 @@ INVALID_SESSION = Verdict(
     refresh=True,
     source="dev-prepare/event-emit/websocket",
 )
+ASKED = Verdict(
+    action=Action.RESUME,
+    words="the program asked for a new connection",
+    routine=True,
+    source="bot.reconnect",
+)
 LOST = Verdict(
     action=Action.RESUME,
     words="the connection was lost",

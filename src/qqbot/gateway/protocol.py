@@ -19,9 +19,10 @@ from msgspec import Struct
 
 from ..config import GatewayConfig
 from ..errors import DecodeError, Hint
-from ..models.gateway import ReadyUser, ResumeState
+from ..models.gateway import MAX_SEQ, ReadyUser, ResumeState
 from . import frames
 from .close_codes import (
+    ASKED,
     INVALID_RESUMABLE,
     INVALID_SESSION,
     LOST,
@@ -36,12 +37,12 @@ from .frames import Frame, Op
 DELAY_CAP = 60.0
 DELAY_CAP_LATE = 300.0  # from the third IDENTIFY in ten minutes
 IDENTIFY_MEMORY = 600.0
+IDENTIFIES_REMEMBERED = 16  # by then the delay is at its cap
 GROWTH_JITTER = 0.2
 REFUSED_RESUMES = 2
 SETTLED_SECONDS = 60.0  # a session that lived this long clears the counters that lead to a stop
 MIN_BEAT, MAX_BEAT = 0.02, 300.0  # bounds on what HELLO may ask for, in seconds
 STANDSTILL_SECONDS = 5.0  # a beat this late (and by more than its interval) means that the machine slept
-MAX_SEQ = 1 << 53  # above it JSON numbers are no longer exact
 
 Skip = Literal["malformed frame", "dispatch without s", "unexpected dispatch", "unexpected HELLO", "unknown op"]
 
@@ -139,10 +140,15 @@ class GatewayProtocol:
         self.session_id = None if state is None else state.session_id
         self.seq = 0 if state is None else state.seq
         self.me = ReadyUser(id=state.me, username=state.name) if state is not None and state.me else None
+        self.events = 0  # dispatches received, repeats among them
+        self.identifies = 0
+        self.resumes = 0
         self.lost_events = 0
+        self.round_trip: float | None = None  # seconds from the last acknowledged heartbeat to its answer
         self._interval = MAX_BEAT
         self._deadline = 0.0
         self._beat_at = 0.0
+        self._beaten_at = 0.0
         self._unanswered = False
         self._heard = False
         self._reading = True
@@ -152,7 +158,7 @@ class GatewayProtocol:
         self._resume_unanswered = False
         self._refused_resumes = 0
         self._in_a_row: dict[str, int] = {}
-        self._identified: deque[float] = deque(maxlen=2)
+        self._identified: deque[float] = deque(maxlen=IDENTIFIES_REMEMBERED)
         self._too_large_after: int | None = None
 
     @property
@@ -181,9 +187,10 @@ class GatewayProtocol:
             frame = frames.decode_frame(data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return Skipped("malformed frame", str(error))
-        if self._phase is Phase.LIVE and frame.op == 0 and (seq := frame.s) is not None and seq < MAX_SEQ:
+        if self._phase is Phase.LIVE and frame.op == 0 and (seq := frame.s) is not None and seq <= MAX_SEQ:
             if seq > self.seq:  # noqa: PLR1730 - a call of max() would cost more than all the rest here
                 self.seq = seq
+            self.events += 1
             return frame
         return self._control(frame, now)
 
@@ -192,6 +199,7 @@ class GatewayProtocol:
         self._phase = Phase.IDENTIFYING
         self._deadline = now + self._config.ready_timeout
         self._identified.append(now)
+        self.identifies += 1
         return frames.identify(token, intents, shard)
 
     def resume(self, token: str, now: float) -> bytes:
@@ -200,6 +208,7 @@ class GatewayProtocol:
         self._phase = Phase.RESUMING
         self._deadline = now + self._config.resumed_timeout
         self._resume_unanswered = True
+        self.resumes += 1
         return frames.resume(token, self.session_id, self.seq)
 
     def reading(self, reading: bool, now: float) -> None:
@@ -251,6 +260,13 @@ class GatewayProtocol:
         self._resume_unanswered = False
         return self._next(code, found, resuming=phase is Phase.RESUMING, now=now)
 
+    def reconnect(self) -> bool:
+        """Note that a new connection is wanted; False where there is no live one that could be hung up."""
+        if self._phase is not Phase.LIVE or self._verdict is not None:
+            return False
+        self._verdict = ASKED
+        return True
+
     def failed(self, cause: str, now: float) -> Retry:
         """Note that no connection came about; it counts neither as a refusal nor towards a stop."""
         self._phase = Phase.DOWN
@@ -265,6 +281,8 @@ class GatewayProtocol:
             case Op.HEARTBEAT:
                 return Send(self._heartbeat())
             case Op.HEARTBEAT_ACK:
+                if self._unanswered:
+                    self.round_trip = now - self._beaten_at
                 self._unanswered = False
                 return None
             case Op.HELLO:
@@ -293,13 +311,14 @@ class GatewayProtocol:
     def _dispatched(self, frame: Frame, now: float) -> Received:
         if frame.s is None and frame.t not in ("READY", "RESUMED"):
             return Skipped("dispatch without s", str(frame.t))
-        if frame.s is not None and not 0 <= frame.s < MAX_SEQ:
+        if frame.s is not None and not 0 <= frame.s <= MAX_SEQ:
             return Skipped("malformed frame", f"s is {frame.s}")
         if frame.t == "READY" and self._phase in (Phase.IDENTIFYING, Phase.RESUMING):
             return self._ready(frame, now)
         if self._phase is Phase.RESUMING:
             return self._replayed(frame, now)
         if self._phase is Phase.LIVE:
+            self.events += 1
             return frame
         return Skipped("unexpected dispatch", f"{frame.t} outside of a session")
 
@@ -310,12 +329,14 @@ class GatewayProtocol:
             return Skipped("malformed frame", str(error))
         self.session_id = body.session_id
         self.seq = frame.s or 0
+        self.events += 1
         self.me = frames.ready_user(body) or self.me
         self._too_large_after = None
         self._settle(now)
         return Ready(frame)
 
     def _replayed(self, frame: Frame, now: float) -> Frame | Resumed:
+        self.events += 1
         self._resume_good()
         self._deadline = now + self._config.resumed_timeout
         if frame.s is not None:
@@ -371,6 +392,7 @@ class GatewayProtocol:
             return self._hang_up(LOST, "this process or its machine stood still for longer than a heartbeat")
         self._unanswered = True
         self._heard = False
+        self._beaten_at = now
         self._beat_at = now + self._interval
         return Send(self._heartbeat())
 
@@ -397,8 +419,10 @@ class GatewayProtocol:
 
     def _next(self, code: int | None, found: Verdict, *, resuming: bool, now: float) -> Next:
         if found.action is Action.STOP:
+            self._drop_session()
             return Halt(code, found.words, found.hint)
         if found.limit and (times := self._count(found.family)) >= found.limit:
+            self._drop_session()
             return Halt(code, f"{found.words}, {times} times in a row", found.hint)
         keeps = found.action is Action.RESUME or (found.spares_resume and resuming)
         if not keeps or self._refused_resumes >= REFUSED_RESUMES:
@@ -417,20 +441,24 @@ class GatewayProtocol:
         return Retry(delay=delay, cause=found.words, refresh=found.refresh, routine=found.routine)
 
     def _delay(self, found: Verdict, now: float) -> float:
-        grown = found.delay * 2.0 ** min(self._failures, 30)
-        match found.pause:
+        failures, pause, cap = self._failures, found.pause, DELAY_CAP
+        # Sessions that end soon after READY would use up the day's allowance.
+        identifies = self._identifies_lately(now)
+        if found.action is Action.IDENTIFY and not self.resumable and identifies >= 2:
+            failures, pause, cap = max(failures, identifies - 1), Pause.GROWING, DELAY_CAP_LATE
+        grown = found.delay * 2.0 ** min(failures, 30)
+        match pause:
             case Pause.FIXED:
                 return found.delay
             case Pause.SPREAD:
                 return found.delay * self._chance()
             case Pause.FULL_JITTER:
-                return min(grown, DELAY_CAP) * self._chance()
+                return min(grown, cap) * self._chance()
             case Pause.GROWING:
-                return min(grown * (1 + GROWTH_JITTER * self._chance()), self._cap(now))
+                return min(grown * (1 + GROWTH_JITTER * self._chance()), cap)
 
-    def _cap(self, now: float) -> float:
-        late = len(self._identified) == 2 and now - self._identified[0] < IDENTIFY_MEMORY
-        return DELAY_CAP_LATE if late else DELAY_CAP
+    def _identifies_lately(self, now: float) -> int:
+        return sum(now - moment < IDENTIFY_MEMORY for moment in self._identified)
 
 
 def _after_op_9(found: Verdict) -> Verdict:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -32,8 +32,10 @@ from ..errors import (
     TransportError,
 )
 from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit
+from ..models.stats import ShardState, ShardStats
 from ..network import cause_of
 from ..ports import Clock, ConnectOptions, Intake, Lease, ShardEvent, ShardListener, TokenSource
+from ..watermark import Watermark
 from .frames import Frame
 from .link import Link
 from .protocol import (
@@ -55,9 +57,21 @@ from .protocol import (
 
 log = logging.getLogger(__name__)
 
+STATES: dict[Phase, ShardState] = {
+    Phase.DOWN: "waiting",
+    Phase.CONNECTED: "connecting",
+    Phase.GREETED: "waiting",
+    Phase.IDENTIFYING: "identifying",
+    Phase.RESUMING: "resuming",
+    Phase.LIVE: "live",
+    Phase.REFUSED: "waiting",
+}
+
 YIELD_EVERY = 64  # aiohttp's receive does not yield while frames are queued
 WARN_EVERY_SECONDS = 60.0
 TOKEN_RETRY_SECONDS, TOKEN_RETRY_CAP = 3.0, 60.0
+RATE_SAMPLES = 11  # one a second: ten seconds
+UNREACHABLE = "the gateway could not be reached"  # in whatever words: causes are counted
 TOKEN_RETRY_FLOOR = 30.0  # when the platform answered, but with a failure of its own
 
 
@@ -83,11 +97,14 @@ class Shard:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.skipped: Counter[str] = Counter()
+        self._reconnects: Counter[str] = Counter()
+        self._last_code: int | None = None
         self._lease = lease
         self._url = info.url
         self._address = info.url.partition("?")[0]  # the query is not for logs
         self._state = state
         self._intents = intents
+        self._session_intents = state.intents if state is not None else intents
         self._intake = intake
         self._tokens = tokens
         self._session = session
@@ -101,6 +118,14 @@ class Shard:
         self._turn = AsyncExitStack()
         self._moved = asyncio.Event()
         self._token = ""
+        self._over: ShardState | None = None
+        self._connecting = False
+        # What outlives the process is of the Unix clock; it may jump, so ages are measured by our own from here on.
+        self._since = state.since if state is not None else 0.0
+        self._last_event = state.last_event if state is not None else 0.0
+        self._born = self._clock() - _age(self._since)
+        self._heard_at = self._clock() - _age(self._last_event)
+        self._samples: deque[tuple[float, int]] = deque([(self._clock(), 0)], maxlen=RATE_SAMPLES)
         self._warned = -WARN_EVERY_SECONDS
 
     @property
@@ -118,13 +143,71 @@ class Shard:
         """How many events were given up because they are larger than `GatewayConfig.max_frame_bytes`."""
         return self._protocol.lost_events
 
+    @property
+    def session_id(self) -> str | None:
+        """Which session a RESUME would go on with; None while there is none."""
+        return self._protocol.session_id
+
+    @property
+    def _state_now(self) -> ShardState:
+        return self._over or ("connecting" if self._connecting else STATES[self._protocol.phase])
+
+    async def hang_up(self) -> None:
+        """End the connection that is live, if there is one: the next one RESUMEs."""
+        if self._protocol.reconnect() and self._link is not None:
+            await self._link.close()  # the reader's next `receive` says so
+
+    def sample(self) -> None:
+        """Look whether events have come; called once a second, so that no event has to look at a clock."""
+        now, events = self._clock(), self._protocol.events
+        if events != self._samples[-1][1]:
+            self._last_event, self._heard_at = time.time(), now
+        self._samples.append((now, events))
+
+    def stats(self, watermark: Watermark, repeats: int) -> ShardStats:
+        """Return how the shard is; `watermark` and `repeats` are the intake's."""
+        protocol, now = self._protocol, self._clock()
+        then, before = self._samples[0]
+        has_session = protocol.session_id is not None
+        return ShardStats(
+            shard=self._lease.shard,
+            state=self._state_now,
+            session_age=now - self._born if has_session else None,
+            received=protocol.seq,
+            watermark=watermark.low,
+            lag=max(protocol.seq - watermark.low, 0) if has_session else 0,
+            unfinished=watermark.unfinished,
+            ranges=len(watermark.done),
+            events=protocol.events,
+            events_per_second=(protocol.events - before) / max(now - then, 1.0),
+            last_event=now - self._heard_at if self._last_event else None,
+            round_trip=protocol.round_trip,
+            identifies=protocol.identifies,
+            resumes=protocol.resumes,
+            reconnects=dict(self._reconnects),
+            last_code=self._last_code,
+            skipped=dict(self.skipped),
+            repeats=repeats,
+            lost_events=protocol.lost_events,
+        )
+
     def state(self) -> ResumeState | None:
         """Return what a RESUME from the last *received* event needs; None while there is no session."""
-        session_id, me = self._protocol.session_id, self._protocol.me
-        if session_id is None:
+        protocol = self._protocol
+        if protocol.session_id is None:
             return None
-        me = me or ReadyUser(id="")
-        return ResumeState(session_id=session_id, seq=self._protocol.seq, me=me.id, name=me.username)
+        me = protocol.me or ReadyUser(id="")
+        return ResumeState(
+            session_id=protocol.session_id,
+            seq=protocol.seq,
+            received=protocol.seq,
+            intents=self._session_intents,
+            me=me.id,
+            name=me.username,
+            since=self._since,
+            last_event=self._last_event,
+            heartbeat=protocol.round_trip or 0.0,
+        )
 
     async def __aenter__(self) -> Self:
         if self._state is not None:
@@ -149,6 +232,7 @@ class Shard:
             while True:
                 after = await self._connection()
                 if isinstance(after, Halt):
+                    self._over = "halted"
                     self._emit("halted", after.code, after.reason)
                     raise GatewayHalted(after.code, after.reason, after.hint)
                 await asyncio.sleep(after.delay)
@@ -157,6 +241,8 @@ class Shard:
         except LeaseLost:
             self._emit("lease_lost")
             return ShardExit("lost")
+        finally:
+            self._over = self._over or "draining"
 
     # One connection
 
@@ -167,11 +253,15 @@ class Shard:
                 await self._turn.enter_async_context(self._lease.identify_turn())
             self._token = await self._get_token()
             self._assert_lease()
+            self._connecting = True
             try:
                 link = self._link = await Link.open(self._session, self._url, self._config, self._connect_options)
             except ConnectionFailed as error:
                 self._warn(f"the gateway {self._address} cannot be reached: {error}")
+                self._reconnects[UNREACHABLE] += 1
                 return self._protocol.failed(str(error), self._clock())
+            finally:
+                self._connecting = False
             self._protocol.connected(self._clock())
             self._emit("connected")
             code = await self._converse(link)
@@ -299,6 +389,9 @@ class Shard:
         assert session_id is not None
         # READY is itself a dispatch of the session, so it is not finished yet.
         self._intake.begin(session_id, max(self._protocol.seq - 1, 0))
+        self._session_intents = self._intents
+        self._since = self._last_event = time.time()
+        self._born = self._heard_at = self._clock()
         self._went_on("identified")
         if self._protocol.me is None:
             log.debug("shard %s: READY does not say who the bot is: %s", self._lease.shard, frame.t)
@@ -320,7 +413,9 @@ class Shard:
 
     def _ended(self, code: int | None) -> Next:
         after = self._protocol.closed(code, self._clock())
+        self._last_code = code
         if isinstance(after, Retry):
+            self._reconnects[after.cause] += 1
             if after.refresh:
                 self._tokens.invalidate(self._token)
             log.log(
@@ -376,6 +471,11 @@ def _clock() -> Clock:
     if hasattr(time, "CLOCK_BOOTTIME"):
         return partial(time.clock_gettime, time.CLOCK_BOOTTIME)
     return time.monotonic
+
+
+def _age(moment: float) -> float:
+    """Return how many seconds ago `moment` of the Unix clock was; 0 for an unknown one, or one yet to come."""
+    return max(time.time() - moment, 0.0) if moment else 0.0
 
 
 def _close_code(message: WSMessageNoDecodeText) -> int | None:

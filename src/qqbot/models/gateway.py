@@ -11,6 +11,9 @@ from msgspec import Struct
 from ..errors import ConfigError
 from .base import Model
 
+MAX_SEQ = (1 << 53) - 1
+"""The largest seq: above it the numbers of JSON are no longer exact."""
+
 
 class SessionStartLimit(Struct, frozen=True, kw_only=True):
     """How many sessions may still be created.
@@ -88,16 +91,32 @@ class ResumeState(Struct, frozen=True, kw_only=True):
     """What the next owner of a shard needs to RESUME its session.
 
     `seq` is the low watermark (everything up to it is finished), `done` the finished ranges above it (first
-    and last seq of each), `since` and `last_event` seconds of the Unix clock, `me` the bot's own user id.
+    and last seq of each, rising), `received` the last seq received. `intents` are what the session was begun with
+    (0: unknown), `me` and `name` the bot's own user. `since` and `last_event` are seconds of the Unix clock (0.0:
+    unknown), `heartbeat` the last round trip of a heartbeat in seconds.
+
+    Raises: ValueError for seqs that no session can have: what was skipped by mistake would be lost.
     """
 
     session_id: str
     seq: int
     done: tuple[tuple[int, int], ...] = ()
+    received: int = 0
+    intents: int = 0
     me: str = ""
     name: str = ""
     since: float = 0.0
     last_event: float = 0.0
+    heartbeat: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.session_id or not 0 <= self.seq <= MAX_SEQ:
+            raise ValueError(f"no session has the id {self.session_id!r} and the seq {self.seq}")
+        end = self.seq
+        for first, last in self.done:
+            if not end < first <= last <= MAX_SEQ:
+                raise ValueError(f"the finished range {first}-{last} does not lie above {end}")
+            end = last
 
 
 class ShardExit(Struct, frozen=True):

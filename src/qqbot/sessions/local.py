@@ -1,15 +1,17 @@
 """`LocalSessionManager`: all shards, or a fixed part of them, in this process.
 
-Owns the leases, the pace of IDENTIFYs, the daily budget and the number of shards. It coordinates with nobody:
-two processes that run the same shards reset each other's sessions.
+Owns the leases, the pace of IDENTIFYs, the daily budget and the number of shards. It coordinates with nobody: two
+processes that run the same shards reset each other's sessions. What outlives the process is `state_file`'s.
 """
 
 import asyncio
 import itertools
 import logging
+import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from weakref import WeakSet
 
 from ..config import ShardPlan
@@ -18,6 +20,7 @@ from ..models.gateway import GatewayBot, ResumeState, ShardKey
 from ..ports import Clock, GatewaySource, LostReason, ShardFactory
 from .base import ClusterView, ManagerEvent, ShardView
 from .permits import WINDOW_SECONDS, Budget, IdentifyPacer
+from .state_file import StateFile, States
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +32,19 @@ FENCING_TOKEN = 1  # nobody else can own a shard, so one token serves all
 class LocalSessionManager:
     """Runs every shard of the plan in this process. May be run again after it was stopped.
 
+    `state` names a file that carries the sessions over: the next process RESUMEs them, and skips what was finished.
+    It is written every second if anything changed, and when a session begins, goes on or is left.
     `window`: seconds in which max_concurrency sessions may be created.
     """
 
-    def __init__(self, *, window: float = WINDOW_SECONDS, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        state: str | os.PathLike[str] | None = None,
+        window: float = WINDOW_SECONDS,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._path = None if state is None else Path(state)
         self._pacer = IdentifyPacer(1, window=window)  # the platform's memory does not end with a run
         self._clock = clock
         self._run: _Run | None = None
@@ -43,14 +55,17 @@ class LocalSessionManager:
         """Run shards until `stop`; waits out an empty budget.
 
         Raises: GatewayHalted when the platform says stop, GatewayError when no shard is left, ConfigError while
-        another run is in progress, and whatever `start` raises.
+        another run is in progress or where the state file cannot be used, and whatever `start` raises.
         """
         if self._run is not None:
             raise ConfigError("this session manager is running already: give each bot its own")
         gate = _IdentifyGate(gateway, self._pacer, self._clock)
         run = self._run = _Run(gateway.plan, gate, start, self._tell)
         try:
-            await run.serve()
+            async with AsyncExitStack() as stack:
+                if self._path is not None:
+                    run.states = await stack.enter_async_context(States(StateFile(self._path, gateway.app_id)))
+                await run.serve()
         finally:
             self._run = None
             self._tell(None)
@@ -94,11 +109,13 @@ class _Permit:
 class _Lease:
     """A shard is ours for as long as its task runs."""
 
-    def __init__(self, shard: ShardKey, gate: "_IdentifyGate") -> None:
+    def __init__(self, shard: ShardKey, gate: "_IdentifyGate", states: States | None) -> None:
         self.shard = shard
         self.token = FENCING_TOKEN
         self.identify_turn = gate.turn
         self.identify_permit = gate.permit
+        self.may_renew = gate.can_spare
+        self._states = states
         self._ended = asyncio.Event()
 
     def valid(self) -> bool:
@@ -109,10 +126,13 @@ class _Lease:
         return "stopped"
 
     def checkpoint(self, state: ResumeState) -> None:
-        """Nothing is kept beyond the process."""
+        if self._states is not None:
+            self._states.note(self.shard.index, state)
 
     async def save(self, state: ResumeState | None) -> None:
-        """Nothing is kept beyond the process."""
+        if self._states is not None:
+            self._states.note(self.shard.index, state)
+            await self._states.flush()
 
     def end(self) -> None:
         self._ended.set()
@@ -129,6 +149,7 @@ class _IdentifyGate:
         self._turns = asyncio.Semaphore(1)
         self._affording = asyncio.Lock()
         self._waiting = 0
+        self._shards = 0
 
     async def ask(self) -> GatewayBot:
         """Ask /gateway/bot and note what it says about pace and budget."""
@@ -138,14 +159,21 @@ class _IdentifyGate:
         self._pacer.resize(limit.max_concurrency)
         return info
 
-    async def open(self, shards: int, concurrency: int) -> None:
-        """Wait until all of `shards` can be identified; then `concurrency` of them at a time may connect."""
-        await self._afford(shards)
+    async def open(self, shards: int, new: int, concurrency: int) -> None:
+        """Wait until `new` ones of `shards` can be identified; then `concurrency` of them at a time may connect."""
+        self._shards = shards
+        await self._afford(new)
         self._turns = asyncio.Semaphore(max(concurrency, 1))
 
     @property
     def remaining(self) -> int:
         return self._budget.remaining
+
+    async def can_spare(self) -> bool:
+        """Whether a session may be created without need: one for each shard is kept back."""
+        if not self._budget.renewed_in(self._clock()):
+            await self.ask()
+        return self._budget.remaining > self._shards
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
@@ -190,6 +218,7 @@ class _Run:
         self._gate = gate
         self._start = start
         self._tell = tell
+        self.states: States | None = None
         self._leases: list[_Lease] = []
         self._shards: list[asyncio.Task[None]] = []
         self._rounds: asyncio.Task[None] | None = None
@@ -230,8 +259,10 @@ class _Run:
             info = await self._gate.ask()
             for generation in itertools.count():
                 count, indices = self._plan.resolve(info.shards)
-                await self._gate.open(len(indices), info.session_start_limit.max_concurrency)
-                await self._run_shards(info, [ShardKey(generation, index, count) for index in indices])
+                known = await self.states.begin(count) if self.states is not None else {}
+                new = sum(index not in known for index in indices)
+                await self._gate.open(len(indices), new, info.session_start_limit.max_concurrency)
+                await self._run_shards(info, [ShardKey(generation, index, count) for index in indices], known)
                 if self._error is not None:
                     return
                 info = await self._ask_for_more(count)
@@ -242,24 +273,29 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
             self._fail(error)
 
-    async def _run_shards(self, info: GatewayBot, keys: list[ShardKey]) -> None:
-        """Run one task a shard until one fails or asks for more shards, or none is left; then end the others."""
+    async def _run_shards(self, info: GatewayBot, keys: list[ShardKey], known: Mapping[int, ResumeState]) -> None:
+        """Run one task a shard until one fails or asks for more shards, or none is left; then end the others.
+
+        `known`: the sessions that go on, by the shard's index.
+        """
         self._round_over.clear()
         self._too_few = False
-        self._leases = [_Lease(key, self._gate) for key in keys]
+        self._leases = [_Lease(key, self._gate, self.states) for key in keys]
         async with asyncio.TaskGroup() as group:
             self._shards = [
-                group.create_task(self._run_shard(lease, info), name=f"qqbot shard {lease.shard}")
+                group.create_task(
+                    self._run_shard(lease, info, known.get(lease.shard.index)), name=f"qqbot shard {lease.shard}"
+                )
                 for lease in self._leases
             ]
             await self._round_over.wait()
             for shard in self._shards:
                 shard.cancel()
 
-    async def _run_shard(self, lease: _Lease, info: GatewayBot) -> None:
+    async def _run_shard(self, lease: _Lease, info: GatewayBot, state: ResumeState | None) -> None:
         self._tell(ManagerEvent("claimed", lease.shard))
         try:
-            shard_exit = await self._start(lease, info, None)
+            shard_exit = await self._start(lease, info, state)
             self._too_few |= shard_exit.cause == "reshard"
         except asyncio.CancelledError as error:
             if _is_cancelled():
