@@ -36,11 +36,6 @@ class Watermark:
         self._open.pop(seq, None)
 
     @property
-    def unfinished(self) -> int:
-        """How many seqs were taken in and are not finished."""
-        return len(self._open)
-
-    @property
     def crowded(self) -> bool:
         """Whether there may be `MAX_RANGES` finished ranges or more, so that no further seq should be taken in."""
         return len(self._open) + len(self._done) - self._passed >= MAX_RANGES
