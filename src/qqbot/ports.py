@@ -134,8 +134,8 @@ class Intake(Protocol):
         """Start counting a session: everything up to `seq`, and the ranges `done`, is finished."""
         ...
 
-    def publish(self, frame: Frame, raw: bytes) -> None:
-        """Take one dispatch frame; `raw` is what arrived."""
+    def publish(self, frame: Frame, raw: bytes) -> bool:
+        """Take one dispatch frame; `raw` is what arrived. Return whether there is room for another one."""
         ...
 
 

@@ -196,13 +196,13 @@ class Dispatcher:
         done: "asyncio.Future[Outcome | None] | None" = None,
         claimed: bool = False,
         age: float = 0.0,
-    ) -> None:
-        """Queue one event; an unwanted one is finished at once, its `d` undecoded."""
+    ) -> bool:
+        """Queue one event, or finish an unwanted one at once, its `d` undecoded. Return whether there is room."""
         name = frame.t or ""
         plan = self._plans.get(name) or self._handlers.plan(name)
         if not plan.handlers and not (self._waits.open and self._waits.may_want(name)):
             self._drop_unwanted(name, Delivery(_NOTHING, frame, raw, inlet, 0.0, watermark, done=done))
-            return
+            return True
         handlers: Sequence[Handler] = plan.handlers
         try:
             event: Any = plan.decode(frame.d)
@@ -218,10 +218,11 @@ class Dispatcher:
         if self._special:
             delivery.done, delivery.claimed, delivery.received = done, claimed, delivery.received - age
             if self._is_repeat(delivery):
-                return
+                return True
         if self._waits.open:
             self._offer(delivery)
         self._queue(delivery)
+        return self._inflight < self._max_inflight
 
     def _queue(self, delivery: Delivery) -> None:
         self._count_up()

@@ -36,6 +36,7 @@ class Feed(_Entrance):
         self.watermark = Watermark()
         self.repeats = 0
         self._sessions = [self.watermark]
+        self._accept = dispatcher.accept
 
     @property
     def full(self) -> bool:
@@ -60,13 +61,13 @@ class Feed(_Entrance):
         """How many events of this and earlier sessions are unfinished."""
         return sum(session.unfinished for session in self._sessions) - self.given_up
 
-    def publish(self, frame: Frame, raw: bytes) -> None:
-        """Take one dispatch; a repeat of what this session delivered before is dropped."""
+    def publish(self, frame: Frame, raw: bytes) -> bool:
+        """Take one dispatch, unless this session delivered it before. Return whether there is room for another one."""
         watermark = self.watermark
         if frame.s is not None and not watermark.accept(frame.s):
             self.repeats += 1
-            return
-        self._dispatcher.accept(frame, raw, self, watermark)
+            return True
+        return self._accept(frame, raw, self, watermark)
 
 
 class Door(_Entrance):

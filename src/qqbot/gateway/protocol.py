@@ -32,7 +32,7 @@ from .close_codes import (
     Verdict,
     verdict,
 )
-from .frames import Frame, Op
+from .frames import Frame, Op, decode_frame
 
 DELAY_CAP = 60.0
 DELAY_CAP_LATE = 300.0  # from the third IDENTIFY in ten minutes
@@ -57,6 +57,9 @@ class Phase(Enum):
     RESUMING = auto()
     LIVE = auto()
     REFUSED = auto()  # op 9 came, the close code is awaited
+
+
+LIVE, DISPATCH = Phase.LIVE, int(Op.DISPATCH)  # a global is found faster than a member
 
 
 class Greeted(Struct, frozen=True):
@@ -180,18 +183,31 @@ class GatewayProtocol:
         self._reading = True
         self._deadline = now + self._config.hello_timeout
 
+    def dispatch(self, data: bytes) -> Frame | None:
+        """Take one frame if it is a dispatch of a live session; None for all others, which `receive` has to take.
+
+        Nearly every frame is one, and a look at the clock would cost it as much as all that is done here.
+        """
+        try:
+            frame = decode_frame(data)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+        seq = frame.s
+        if self._phase is not LIVE or frame.op != DISPATCH or seq is None or seq > MAX_SEQ:
+            return None
+        self._heard = True
+        if seq > self.seq:  # noqa: PLR1730 - nor a call of max()
+            self.seq = seq
+        self.events += 1
+        return frame
+
     def receive(self, data: bytes, now: float) -> Received | None:
         """Take one frame; return the dispatch itself, or what is to be done, or None."""
         self._heard = True
         try:
-            frame = frames.decode_frame(data)
+            frame = decode_frame(data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return Skipped("malformed frame", str(error))
-        if self._phase is Phase.LIVE and frame.op == 0 and (seq := frame.s) is not None and seq <= MAX_SEQ:
-            if seq > self.seq:  # noqa: PLR1730 - a call of max() would cost more than all the rest here
-                self.seq = seq
-            self.events += 1
-            return frame
         return self._control(frame, now)
 
     def identify(self, token: str, intents: int, shard: tuple[int, int], now: float) -> bytes:
@@ -317,7 +333,8 @@ class GatewayProtocol:
             return self._ready(frame, now)
         if self._phase is Phase.RESUMING:
             return self._replayed(frame, now)
-        if self._phase is Phase.LIVE:
+        if self._phase is Phase.LIVE and frame.s is not None:
+            self.seq = max(self.seq, frame.s)
             self.events += 1
             return frame
         return Skipped("unexpected dispatch", f"{frame.t} outside of a session")

@@ -123,15 +123,15 @@ class ForwardingFeed:
         self._session = session_id
         self.watermark = Watermark(seq, done)
 
-    def publish(self, frame: Frame, raw: bytes) -> None:
-        """Queue one dispatch for the sink; a repeat of what this session delivered before is dropped."""
+    def publish(self, frame: Frame, raw: bytes) -> bool:
+        """Queue one dispatch for the sink, unless the session delivered it before. Return whether there is room."""
         seq, name = frame.s, frame.t or ""
         if seq is not None and not self.watermark.accept(seq):
             self.repeats += 1
-            return
+            return True
         if name in SYSTEM_EVENTS:
             self.watermark.finish(seq or 0)
-            return
+            return True
         event_id = frame.id or f"{self._session}:{seq}"
         envelope = Envelope(
             id=event_id,
@@ -148,6 +148,7 @@ class ForwardingFeed:
         if not self._sending:
             self._sending = True
             self._forwarder.start(self)
+        return not self._forwarder.full
 
     async def drain(self, seconds: float) -> int:
         """Wait until every event is stored, at most `seconds`; return how many are not."""
