@@ -18,9 +18,11 @@ from .errors import (
     ContentRejected,
     DecodeError,
     DuplicateMessage,
+    FencedOut,
     GatewayError,
     GatewayHalted,
     Hint,
+    Interrupted,
     IPNotAllowed,
     LeaseLost,
     LockLost,
@@ -40,11 +42,13 @@ from .errors import (
 from .models import events as _events
 from .models.events import *  # noqa: F403 - the list of events has one home, its __all__
 from .models.gateway import shard_of
+from .models.ingest import Envelope, Fence
 from .models.intents import Intents
 from .models.keyboards import Button, ButtonModal, ButtonPermission, ButtonStyle, Keyboard
 from .models.messages import MessageAttachment, MessageSendResult
 from .models.outgoing import ActionButton, Ark, Embed, Markdown, Media, Outgoing, Text
 from .models.permissions import Permissions
+from .models.stats import BotStats, ShardStats
 from .models.targets import ReplyTo, Scene, Target, Ticket
 from .models.text import (
     ChannelLink,
@@ -61,7 +65,7 @@ from .models.text import (
     strip_mentions,
     unescape,
 )
-from .ports import ShardEvent, TokenSource
+from .ports import EventSink, HandlerRun, ShardEvent, TokenSource
 from .predicates import button, command
 from .router import Router
 
@@ -72,6 +76,7 @@ __all__ = [
     "Ark",
     "AuthError",
     "Bot",
+    "BotStats",
     "Button",
     "ButtonModal",
     "ButtonPermission",
@@ -89,14 +94,20 @@ __all__ = [
     "Embed",
     "EmojiTag",
     "Endpoints",
+    "Envelope",
+    "EventSink",
     "EveryoneMention",
     "Face",
+    "Fence",
+    "FencedOut",
     "GatewayConfig",
     "GatewayError",
     "GatewayHalted",
+    "HandlerRun",
     "Hint",
     "IPNotAllowed",
     "Intents",
+    "Interrupted",
     "Keyboard",
     "LeaseLost",
     "LockLost",
@@ -122,6 +133,7 @@ __all__ = [
     "Scene",
     "ServerError",
     "ShardEvent",
+    "ShardStats",
     "SignatureError",
     "Target",
     "Text",

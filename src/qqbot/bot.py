@@ -34,6 +34,7 @@ from .models.ingest import Envelope
 from .models.intents import PRIVATE_ONLY, Intents
 from .models.messages import MessageSendResult
 from .models.outgoing import Message
+from .models.stats import BotStats
 from .models.targets import Target
 from .ports import Clock, Delivered, EventSink, HandlerListener, Outcome, Settled, ShardEvent
 from .process import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
@@ -203,6 +204,10 @@ class Bot(Router):
         if outcome is None:
             raise Interrupted(f"the bot stopped before it was done with {envelope.id}: deliver it again")
         return outcome
+
+    def stats(self) -> BotStats:
+        """Return how the bot is: its shards, and what is in flight.  Raises: ConfigError while it is not served."""
+        return self._running.stats()
 
     def health(self) -> web.Application:
         """Return an aiohttp application with /livez and /readyz: `app.add_subapp("/health", bot.health())`.

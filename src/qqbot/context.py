@@ -14,7 +14,7 @@ from .api.client import Api
 from .api.downloads import MAX_BYTES
 from .api.streams import AnswerStream, GatheredAnswer
 from .api.windows import closed, seconds_left
-from .errors import LeaseLost
+from .errors import DuplicateMessage, LeaseLost
 from .models.events import Event, InteractionCreate, MessageEvent, Replyable
 from .models.gateway import ReadyUser, ShardKey
 from .models.messages import MessageAttachment, MessageSendResult
@@ -84,6 +84,11 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         return self._delivered.frame.id
 
     @property
+    def again(self) -> bool:
+        """Whether an earlier process may have begun to handle this event: it died, or was cut short, before its end."""
+        return self._delivered.again
+
+    @property
     def api(self) -> Api:
         """The bot's API client."""
         return self.bot.api
@@ -146,14 +151,22 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     async def reply(self: "Context[Replyable]", message: Message, *, timeout: float | None = None) -> MessageSendResult:
         """Answer the event where it happened, within the platform's reply window, also where it takes an upload.
 
+        Where an event is repeated because a process died (`again`), an answer that it has sent already is not sent
+        twice: the platform knows it by its number, and the result has no id.
+
         Raises: ReplyWindowExpired (after `reply_deadline` before anything is sent), ContentRejected, RateLimited
         (`retry_after`, seconds), Timeout, LeaseLost.
         Source: server-inter/message/overview
         """
         self._check_reply()
-        return await self.api.send(
-            self.target, message, reply_to=self._reply_to(), timeout=timeout, check=self._check_reply
-        )
+        try:
+            return await self.api.send(
+                self.target, message, reply_to=self._reply_to(), timeout=timeout, check=self._check_reply
+            )
+        except DuplicateMessage:
+            if not self.again:
+                raise
+            return MessageSendResult()
 
     def stream(self: "Context[Replyable]", *, markdown: bool = True) -> AnswerStream:
         """Return an answer to be written bit by bit: `async with ctx.stream() as s: await s.write("...")`.

@@ -130,8 +130,17 @@ class Intake(Protocol):
         """Return when there is room again."""
         ...
 
-    def begin(self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = ()) -> None:
-        """Start counting a session: everything up to `seq`, and the ranges `done`, is finished."""
+    def begin(
+        self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = (), *, taken_over: bool = False
+    ) -> None:
+        """Start counting a session: everything up to `seq`, and the ranges `done`, is finished.
+
+        `taken_over`: from an earlier process, which may have begun to handle what is repeated until `caught_up`.
+        """
+        ...
+
+    def caught_up(self, seq: int) -> None:
+        """Note that all is repeated up to `seq`; what follows is new."""
         ...
 
     def publish(self, frame: Frame, raw: bytes) -> bool:
@@ -283,6 +292,11 @@ class Delivered(Protocol):
     @property
     def lease(self) -> Lease | None:
         """Under which it is handled."""
+        ...
+
+    @property
+    def again(self) -> bool:
+        """Whether an earlier process may have begun to handle it."""
         ...
 
     async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivered":

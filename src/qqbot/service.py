@@ -15,6 +15,7 @@ from .dispatcher import Dispatcher, Door
 from .errors import ConfigError, QQBotError
 from .fleet import Fleet
 from .ingest import Forwarder
+from .models.stats import BotStats
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,20 @@ class Service:
     def standing_still(self) -> float:
         """For how many seconds nothing has been read, because too many events are unfinished."""
         return max(self.dispatcher.full_for, 0.0 if self.forwarder is None else self.forwarder.full_for)
+
+    def stats(self) -> BotStats:
+        """Return how the bot is."""
+        dispatcher, forwarder = self.dispatcher, self.forwarder
+        return BotStats(
+            shards=() if self.fleet is None else tuple(self.fleet.stats()),
+            inflight=dispatcher.inflight + (0 if forwarder is None else forwarder.inflight),
+            max_inflight=dispatcher.max_inflight,
+            waiting=dispatcher.waiting,
+            workers=dispatcher.workers,
+            failed=dispatcher.failed,
+            surprises={f"{name}: {path}": times for (name, path), times in dispatcher.surprises.items()},
+            standing_still=self.standing_still,
+        )
 
     async def _watch_reading(self) -> None:
         """Say once when reading stands still, and who holds it up."""

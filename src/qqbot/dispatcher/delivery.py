@@ -22,13 +22,17 @@ class Inlet:
     def __init__(self, lease: Lease | None) -> None:
         self.lease = lease
         self.given_up = 0
-        self.waiting = 0  # unfinished events whose handler is suspended in `wait_for`
+        self.waiting = 0  # unfinished events of handlers that are suspended in `wait_for`
         self._watched: asyncio.Future[None] | None = None
 
     @property
     def pending(self) -> int:
         """How many events are unfinished."""
         return 0
+
+    def is_again(self, seq: int | None) -> bool:  # noqa: ARG002 - only a session that was resumed repeats
+        """Whether an earlier process may have begun to handle this event."""
+        return False
 
     async def drain(self, seconds: float) -> int:
         """Wait until every event is finished, at most `seconds`; return how many are not.
@@ -70,12 +74,14 @@ class Inlet:
 class Dialog(Struct, eq=False):
     """What a handler that waits for further events has: its open waits, and the event that it took last.
 
-    `counts`: it is in flight on its own account, not on that of `held`. `left`: seconds that its time limit had left
-    when it was suspended.
+    `taken` are the events that it took before. They stay unfinished until it ends, so that a process that dies repeats
+    the whole dialog, with the answers that it had. `counts`: it is in flight on its own account, not on that of
+    `held`. `left`: seconds that its time limit had left when it was suspended.
     """
 
     open: int = 0
     held: "Delivery | None" = None
+    taken: "list[Delivery]" = []
     counts: bool = True
     over: bool = False
     left: float | None = None
@@ -86,7 +92,7 @@ class Delivery(Struct, eq=False):
 
     `message` is its id where it is one. `lane` is set while it holds its lane. `wait` takes it in place of the
     handlers. `twins` are repeats that came before its end. `limit` is the time limit of the handler that runs.
-    `claimed`: its id was noted for all processes before it was handled.
+    `root` is the event whose handler took this one. `claimed`: its id was noted for all processes first.
     """
 
     event: Event
@@ -101,11 +107,17 @@ class Delivery(Struct, eq=False):
     handler: Handler | None = None
     wait: Wait | None = None
     dialog: Dialog | None = None
+    root: "Delivery | None" = None
     twins: "list[Delivery] | None" = None
     done: "asyncio.Future[Outcome | None] | None" = None
     limit: asyncio.Timeout | None = None
     error: Exception | None = None
     claimed: bool = False
+
+    @property
+    def again(self) -> bool:
+        """Whether an earlier process may have begun to handle it."""
+        return self.inlet.is_again(self.frame.s)
 
     @property
     def lease(self) -> Lease | None:

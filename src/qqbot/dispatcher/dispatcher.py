@@ -68,7 +68,7 @@ class Dispatcher:
         self.failed = 0
         self._handlers = handlers
         self._clock = clock
-        self._max_inflight = max_inflight
+        self.max_inflight = max_inflight
         self._handler_timeout = handler_timeout
         self._listeners = listeners
         self._plain = handler_timeout is None and not listeners and seen is None
@@ -146,7 +146,7 @@ class Dispatcher:
     @property
     def full(self) -> bool:
         """Whether `max_inflight` events are accepted and unfinished."""
-        return self._inflight >= self._max_inflight
+        return self._inflight >= self.max_inflight
 
     @property
     def full_for(self) -> float:
@@ -222,7 +222,7 @@ class Dispatcher:
         if self._waits.open:
             self._offer(delivery)
         self._queue(delivery)
-        return self._inflight < self._max_inflight
+        return self._inflight < self.max_inflight
 
     def _queue(self, delivery: Delivery) -> None:
         self._count_up()
@@ -302,8 +302,8 @@ class Dispatcher:
                             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
                                 result = "failed"
                                 await self._note_failure(user_context, error, handler.name)
-                        if self._seen is not None and delivery.frame.id:
-                            await self._seen.add(delivery.frame.id)
+                        if self._seen is not None:
+                            await self._share(delivery, self._seen)
                         outcome = result
                 finally:
                     if self._running is delivery and outcome is not None and not self._special and not self.settled:
@@ -365,6 +365,13 @@ class Dispatcher:
         event_id = delivery.frame.id
         return self._seen is None or not event_id or delivery.claimed or not await self._seen.contains(event_id)
 
+    async def _share(self, delivery: Delivery, seen: SeenIds) -> None:
+        """Tell all processes that the event, and what its handler took, is finished."""
+        taken = [] if delivery.dialog is None else [delivery.dialog.held, *delivery.dialog.taken]
+        for each in (delivery, *taken):
+            if each is not None and each.frame.id:
+                await seen.add(each.frame.id)
+
     async def _note_failure(self, context: object, error: Exception | asyncio.CancelledError, name: str) -> None:
         """Report what a handler raised. A cancellation goes on where it came from here."""
         self.failed += 1
@@ -413,22 +420,29 @@ class Dispatcher:
             task.uncancel()
 
     def _finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
-        """Note the end of an event, whoever took it."""
+        """Note the end of an event."""
+        self._let_go(delivery)
+        if delivery.dialog is None or self._end_dialog(delivery, delivery.dialog, outcome):
+            self._count_down()
+        self._complete(delivery, outcome)
+        if self.settled and outcome is not None:
+            self._settle(delivery, outcome)
+
+    def _let_go(self, delivery: Delivery) -> None:
+        """Let the event hold nothing any more."""
         if delivery.lane is not None:
             self._leave_lane(delivery)
         elif self._running is delivery:
             self._running = None
         delivery.handler = None
-        if delivery.dialog is None or self._end_dialog(delivery, delivery.dialog):
-            self._count_down()
+
+    def _complete(self, delivery: Delivery, outcome: Outcome | None) -> None:
+        """Count the event as finished, or as given up where the outcome is None."""
         delivery.inlet.finish(delivery, outcome)
         if outcome is None and delivery.message is not None:
             self._messages.forget(delivery.message)
-        if delivery.error is None:
-            if self._events is not None:
-                self._remember(delivery, outcome)
-            if self.settled and outcome is not None:
-                self._settle(delivery, outcome)
+        if self._events is not None and delivery.error is None:
+            self._remember(delivery, outcome)
 
     def _finish_done(self) -> None:
         """Note the end of the events whose handlers did not suspend, all at once."""
@@ -443,12 +457,12 @@ class Dispatcher:
 
     def _count_up(self) -> None:
         self._inflight += 1
-        if self._inflight >= self._max_inflight and self._full_since is None:
+        if self._inflight >= self.max_inflight and self._full_since is None:
             self._full_since = self._loop.time()
 
     def _count_down(self, events: int = 1) -> None:
         self._inflight -= events
-        if self._full_since is not None and self._inflight < self._max_inflight:
+        if self._full_since is not None and self._inflight < self.max_inflight:
             self._full_since = None
             if self._roomy is not None:
                 self._roomy.set_result(None)
@@ -487,6 +501,7 @@ class Dispatcher:
         """
         future: asyncio.Future[Delivery] = self._loop.create_future()
         place = ANYWHERE if wanted.anywhere else place_of(waiter.event.lane)
+        waiter = waiter.root or waiter
         wait = Wait(wanted, place, waiter, future)
         self._waits.add(wait)
         dialog = waiter.dialog
@@ -497,8 +512,6 @@ class Dispatcher:
         timer = None if timeout is None else self._loop.call_later(timeout, self._expire, wait, timeout)
         try:
             taken = await future
-            if self._seen is not None and taken.frame.id:
-                await self._seen.add(taken.frame.id)
         except asyncio.CancelledError:
             if future.cancelled():  # else the event was handed over just before
                 self._waits.remove(wait)
@@ -515,8 +528,7 @@ class Dispatcher:
         if dialog.over or dialog.open > 1:
             return
         if dialog.held is not None:
-            held, dialog.held = dialog.held, None
-            self._finish(held, "consumed")
+            self._put_aside(dialog, dialog.held)
         elif dialog.counts:
             dialog.counts = False
             self._leave_lane(waiter)
@@ -525,11 +537,23 @@ class Dispatcher:
         if waiter.limit is not None and (when := waiter.limit.when()) is not None:
             dialog.left = when - self._loop.time()
             waiter.limit.reschedule(None)
-        waiter.inlet.waiting += 1
-        waiter.inlet.note_change()
+        for delivery in (waiter, *dialog.taken):
+            delivery.inlet.waiting += 1
+            delivery.inlet.note_change()
+
+    def _put_aside(self, dialog: Dialog, delivery: Delivery) -> None:
+        """Let the event that a handler took hold nothing any more; it is finished when the handler is."""
+        if dialog.held is delivery:
+            dialog.held = None
+        self._let_go(delivery)
+        self._count_down()
+        if delivery.error is None:
+            dialog.taken.append(delivery)
+            self._settle(delivery, "consumed")
 
     def _wake_up(self, waiter: Delivery, dialog: Dialog) -> None:
-        waiter.inlet.waiting -= 1
+        for delivery in (waiter, *dialog.taken):
+            delivery.inlet.waiting -= 1
         if waiter.limit is not None and dialog.left is not None:
             waiter.limit.reschedule(self._loop.time() + dialog.left)
 
@@ -578,15 +602,19 @@ class Dispatcher:
 
     def _hand_over(self, delivery: Delivery, wait: Wait) -> bool:
         """Let the handler that waited go on; False when it gave up, so that the event is one like any other."""
-        delivery.wait = None
+        delivery.wait, delivery.root = None, wait.waiter
         waiter, future, dialog = wait.waiter, wait.future, wait.waiter.dialog
         if future.done() or dialog is None:
+            delivery.root = None
             if delivery.error is not None:
-                self._finish(delivery, "consumed")
+                self._count_down()
             return delivery.error is not None
         dialog.open -= 1
-        if dialog.over or dialog.open:
+        if dialog.over:  # a task that has outlived the handler
             self._finish(delivery, "consumed")
+        elif dialog.open:  # the handler waits for more
+            self._put_aside(dialog, delivery)
+            delivery.inlet.waiting += delivery.error is None
         else:
             dialog.held = delivery
             delivery.handler = waiter.handler
@@ -598,14 +626,15 @@ class Dispatcher:
             future.set_result(delivery)
         return True
 
-    def _end_dialog(self, waiter: Delivery, dialog: Dialog) -> bool:
-        """End what the handler still has; return whether it was in flight on its own account."""
+    def _end_dialog(self, waiter: Delivery, dialog: Dialog, outcome: Outcome | None) -> bool:
+        """End all that the handler took, as it ended itself; return whether it was in flight on its own account."""
         dialog.over = True
         if dialog.held is not None:
-            held, dialog.held = dialog.held, None
-            self._finish(held, "consumed")
+            self._put_aside(dialog, dialog.held)
         elif dialog.open:
-            waiter.inlet.waiting -= 1
+            self._wake_up(waiter, dialog)
+        for delivery in dialog.taken:
+            self._complete(delivery, None if outcome is None else "consumed")
         return dialog.counts
 
 

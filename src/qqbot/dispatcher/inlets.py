@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 
 from ..gateway.frames import Frame
+from ..models.gateway import MAX_SEQ
 from ..ports import Lease, Outcome, Wanted
 from ..watermark import Watermark
 from .delivery import Delivery, Inlet
@@ -37,6 +38,7 @@ class Feed(_Entrance):
         self.repeats = 0
         self._sessions = [self.watermark]
         self._accept = dispatcher.accept
+        self._again_to = -1
 
     @property
     def full(self) -> bool:
@@ -50,11 +52,25 @@ class Feed(_Entrance):
             if self.watermark.crowded:
                 await self.changed()
 
-    def begin(self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = ()) -> None:
-        """Start counting the session: everything up to `seq`, and the ranges `done`, is finished."""
+    def begin(
+        self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = (), *, taken_over: bool = False
+    ) -> None:
+        """Start counting the session: everything up to `seq`, and the ranges `done`, is finished.
+
+        `taken_over`: from an earlier process, which may have begun to handle what is repeated until `caught_up`.
+        """
+        self._again_to = MAX_SEQ if taken_over else -1
         log.debug("counting session %s from seq %d", session_id, seq)
         self.watermark = Watermark(seq, done)
         self._sessions = [*(session for session in self._sessions if session.unfinished), self.watermark]
+
+    def caught_up(self, seq: int) -> None:
+        """Note that all is repeated up to `seq`; what follows is new."""
+        self._again_to = min(self._again_to, seq)
+
+    def is_again(self, seq: int | None) -> bool:
+        """Whether an earlier process may have begun to handle this event."""
+        return seq is not None and seq <= self._again_to
 
     @property
     def pending(self) -> int:

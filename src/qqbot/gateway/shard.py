@@ -213,7 +213,7 @@ class Shard:
 
     async def __aenter__(self) -> Self:
         if self._state is not None:
-            self._intake.begin(self._state.session_id, self._state.seq, self._state.done)
+            self._intake.begin(self._state.session_id, self._state.seq, self._state.done, taken_over=True)
         return self
 
     async def __aexit__(
@@ -316,6 +316,7 @@ class Shard:
             case Ready(frame):
                 self._began(frame)
             case Resumed():
+                self._intake.caught_up(self._protocol.seq)
                 self._went_on("resumed")
             case Send(data):
                 await link.send(data)

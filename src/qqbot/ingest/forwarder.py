@@ -118,7 +118,14 @@ class ForwardingFeed:
         while self.full:
             await self._forwarder.changed()
 
-    def begin(self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = ()) -> None:
+    def begin(
+        self,
+        session_id: str,
+        seq: int,
+        done: Sequence[tuple[int, int]] = (),
+        *,
+        taken_over: bool = False,  # noqa: ARG002 - what was stored twice, the workers tell by its id
+    ) -> None:
         """Start counting the session: everything up to `seq`, and the ranges `done`, is finished."""
         self._session = session_id
         self.watermark = Watermark(seq, done)
@@ -149,6 +156,9 @@ class ForwardingFeed:
             self._sending = True
             self._forwarder.start(self)
         return not self._forwarder.full
+
+    def caught_up(self, seq: int) -> None:
+        """Note that all is repeated up to `seq`: it makes no difference here."""
 
     async def drain(self, seconds: float) -> int:
         """Wait until every event is stored, at most `seconds`; return how many are not."""

@@ -44,3 +44,22 @@ class ShardStats(Struct, frozen=True, kw_only=True):
     skipped: dict[str, int] = {}
     repeats: int = 0
     lost_events: int = 0
+
+
+class BotStats(Struct, frozen=True, kw_only=True):
+    """A bot in this process, now.
+
+    `inflight`: events accepted and unfinished, at most `max_inflight`; `waiting`: handlers suspended in `wait_for`;
+    `workers`: tasks that run handlers. `failed`: how often a handler raised. `surprises`: how often which field did
+    not have its documented form. `standing_still`: for how many seconds nothing was read, because too many events are
+    unfinished.
+    """
+
+    shards: tuple[ShardStats, ...] = ()
+    inflight: int = 0
+    max_inflight: int = 0
+    waiting: int = 0
+    workers: int = 0
+    failed: int = 0
+    surprises: dict[str, int] = {}
+    standing_still: float = 0.0
