@@ -15,6 +15,7 @@ from .dispatcher import Dispatcher, Door
 from .errors import ConfigError, QQBotError
 from .fleet import Fleet
 from .ingest import Forwarder
+from .looplag import LoopLag
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Service:
         self.fleet = fleet
         self.dispatcher = dispatcher
         self.forwarder = forwarder
+        self.loop_lag = LoopLag()
         self._drain = drain
         self._door: Door | None = None
         self._over = asyncio.Event()
@@ -54,11 +56,13 @@ class Service:
         async with self.dispatcher.within(self._own_context()), self._forwarding():
             main = self._main = asyncio.create_task(self._run_fleet(), name="qqbot fleet")
             watch = asyncio.create_task(self._watch_reading(), name="qqbot watch")
+            lag = asyncio.create_task(self.loop_lag.watch(), name="qqbot loop lag")
             self._begun.set()
             try:
                 yield
             finally:
                 watch.cancel()
+                lag.cancel()
                 await self._end_fleet(main)
         main.result()
 
