@@ -201,7 +201,10 @@ class GatewayConfig:
     """Deadlines of the gateway, in seconds; the defaults are right for the platform.
 
     `pace` multiplies every delay before a reconnect (tests make it small); `max_frame_bytes` is the largest
-    frame that is accepted.  Raises: ConfigError for a value that is not positive.
+    frame that is accepted. A session older than `renew_after` that has been silent for `renew_silence` is replaced by
+    a new one: some that were resumed for days get no more events.
+
+    Raises: ConfigError for a value that is not positive.
     """
 
     connect_timeout: float = 15.0
@@ -211,6 +214,8 @@ class GatewayConfig:
     close_code_timeout: float = 5.0
     identify_window: float = 5.0
     pace: float = 1.0
+    renew_after: float = 86_400.0
+    renew_silence: float = 600.0
     max_frame_bytes: int = 16 * 1024 * 1024
 
     def __post_init__(self) -> None:

@@ -40,6 +40,7 @@ ANSWERED_RETRY_SECONDS = 30.0  # where it was asked twice a minute at the most, 
 LONGEST_RETRY_SECONDS = 60.0
 WARN_EVERY_SECONDS = 60.0
 CHECKPOINT_SECONDS = 1.0
+LOOKS_IN_SILENCE = 10  # for sessions to renew, in the time that makes one silent
 
 
 class Fleet:
@@ -78,14 +79,18 @@ class Fleet:
         """Run shards until `stop`.  Raises: GatewayHalted, AuthError, IPNotAllowed."""
         if self._stopping:  # `stop` can overtake the task in which this runs
             return
-        checkpoints = asyncio.create_task(self._checkpoint_on(), name="qqbot checkpoints")
+        chores = [
+            asyncio.create_task(self._checkpoint_on(), name="qqbot checkpoints"),
+            asyncio.create_task(self._renew_on(), name="qqbot renewals"),
+        ]
         try:
             await self._manager.run(self, self._run_shard)
         except GatewayHalted as halted:
             raise self._explain(halted) from None
         finally:
-            checkpoints.cancel()
-            await asyncio.wait([checkpoints])
+            for chore in chores:
+                chore.cancel()
+            await asyncio.wait(chores)
 
     async def stop(self) -> None:
         """Drain, save and close every shard."""
@@ -124,13 +129,19 @@ class Fleet:
         wanted = {key: tenure.times_live + 1 for key, tenure in chosen.items()}
         async with asyncio.TaskGroup() as group:
             for tenure in chosen.values():
-                group.create_task(tenure.shard.hang_up())
+                group.create_task(tenure.shard.reconnect())
         for key, tenure in chosen.items():
-            while tenure.times_live < wanted[key]:
-                if self._tenures.get(key) is not tenure:
-                    raise GatewayError(f"shard {key} ended before it was connected again; bot.wait() says why")
-                self._changed.clear()
-                await self._changed.wait()
+            if not await self._live_again(tenure, wanted[key]):
+                raise GatewayError(f"shard {key} ended before it was connected again; bot.wait() says why")
+
+    async def _live_again(self, tenure: "_Tenure", times: int) -> bool:
+        """Return when the shard has been live so many times; False when it ends before."""
+        while tenure.times_live < times:
+            if tenure not in self._tenures.values():
+                return False
+            self._changed.clear()
+            await self._changed.wait()
+        return True
 
     def stats(self) -> list[ShardStats]:
         """Return how each shard of this process is, in order of their index."""
@@ -208,6 +219,18 @@ class Fleet:
             for tenure in tuple(self._tenures.values()):
                 tenure.checkpoint()
 
+    async def _renew_on(self) -> None:
+        """Replace sessions that may have been forgotten by new ones, one by one."""
+        while True:
+            await asyncio.sleep(self._config.renew_silence / LOOKS_IN_SILENCE)
+            for tenure in tuple(self._tenures.values()):
+                times = tenure.times_live
+                if tenure.stale:
+                    if not await tenure.may_renew():
+                        break
+                    await tenure.shard.renew()
+                    await self._live_again(tenure, times + 1)
+
     def _note(self, event: ShardEvent) -> None:
         if event.shard in self._tenures:
             self._tenures[event.shard].note(event)
@@ -244,6 +267,19 @@ class _Tenure:
             self._lease.checkpoint(state)
         except Exception:
             log.exception("shard %s: the session manager did not take the state", self._lease.shard)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the session should be replaced by a new one; what is unfinished would not be delivered again."""
+        return not self._feed.watermark.unfinished and self.shard.stale
+
+    async def may_renew(self) -> bool:
+        """Whether the session manager allows that, and it is still wanted."""
+        try:
+            return await self._lease.may_renew() and self.stale
+        except Exception:
+            log.exception("shard %s: whether its session may be renewed is not known", self._lease.shard)
+            return False
 
     def stats(self) -> ShardStats:
         """Return how the shard is."""

@@ -15,6 +15,7 @@ from .dispatcher import Dispatcher, Door
 from .errors import ConfigError, QQBotError
 from .fleet import Fleet
 from .ingest import Forwarder
+from .looplag import LoopLag
 from .models.stats import BotStats
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Service:
         self.fleet = fleet
         self.dispatcher = dispatcher
         self.forwarder = forwarder
+        self.loop_lag = LoopLag()
         self._drain = drain
         self._door: Door | None = None
         self._over = asyncio.Event()
@@ -54,13 +56,20 @@ class Service:
         """
         async with self.dispatcher.within(self._own_context()), self._forwarding():
             main = self._main = asyncio.create_task(self._run_fleet(), name="qqbot fleet")
-            watch = asyncio.create_task(self._watch_reading(), name="qqbot watch")
+            watchers = [
+                asyncio.create_task(self._watch_reading(), name="qqbot reading"),
+                asyncio.create_task(self.loop_lag.watch(), name="qqbot loop lag"),
+            ]
             self._begun.set()
             try:
                 yield
             finally:
-                watch.cancel()
-                await self._end_fleet(main)
+                try:
+                    await self._end_fleet(main)
+                finally:
+                    for watcher in watchers:
+                        watcher.cancel()
+                    await asyncio.gather(*watchers, return_exceptions=True)
         main.result()
 
     def _forwarding(self) -> AbstractAsyncContextManager[object]:
@@ -90,6 +99,7 @@ class Service:
             failed=dispatcher.failed,
             surprises={f"{name}: {path}": times for (name, path), times in dispatcher.surprises.items()},
             standing_still=self.standing_still,
+            loop_lag=self.loop_lag.peak,
         )
 
     async def _watch_reading(self) -> None:

@@ -80,6 +80,12 @@ ASKED = Verdict(
     routine=True,
     source="bot.reconnect",
 )
+RENEWAL = Verdict(
+    action=Action.IDENTIFY,
+    words="the session is old and silent: it may have been forgotten",
+    routine=True,
+    source="field reports",
+)
 LOST = Verdict(
     action=Action.RESUME,
     words="the connection was lost",

@@ -22,7 +22,6 @@ from ..errors import DecodeError, Hint
 from ..models.gateway import MAX_SEQ, ReadyUser, ResumeState
 from . import frames
 from .close_codes import (
-    ASKED,
     INVALID_RESUMABLE,
     INVALID_SESSION,
     LOST,
@@ -143,7 +142,7 @@ class GatewayProtocol:
         self.session_id = None if state is None else state.session_id
         self.seq = 0 if state is None else state.seq
         self.me = ReadyUser(id=state.me, username=state.name) if state is not None and state.me else None
-        self.events = 0  # dispatches received, repeats among them
+        self.events = 0  # received, repeats among them; READY and RESUMED are none
         self.identifies = 0
         self.resumes = 0
         self.lost_events = 0
@@ -276,11 +275,11 @@ class GatewayProtocol:
         self._resume_unanswered = False
         return self._next(code, found, resuming=phase is Phase.RESUMING, now=now)
 
-    def reconnect(self) -> bool:
-        """Note that a new connection is wanted; False where there is no live one that could be hung up."""
+    def leave(self, why: Verdict) -> bool:
+        """Note that we hang up because of `why`; False where no connection is live."""
         if self._phase is not Phase.LIVE or self._verdict is not None:
             return False
-        self._verdict = ASKED
+        self._verdict = why
         return True
 
     def failed(self, cause: str, now: float) -> Retry:
@@ -346,19 +345,18 @@ class GatewayProtocol:
             return Skipped("malformed frame", str(error))
         self.session_id = body.session_id
         self.seq = frame.s or 0
-        self.events += 1
         self.me = frames.ready_user(body) or self.me
         self._too_large_after = None
         self._settle(now)
         return Ready(frame)
 
     def _replayed(self, frame: Frame, now: float) -> Frame | Resumed:
-        self.events += 1
         self._resume_good()
         self._deadline = now + self._config.resumed_timeout
         if frame.s is not None:
             self.seq = max(self.seq, frame.s)
         if frame.t != "RESUMED":
+            self.events += 1
             return frame
         self._settle(now)
         return Resumed(frame)

@@ -37,6 +37,7 @@ from ..models.stats import ShardState, ShardStats
 from ..network import cause_of
 from ..ports import Clock, ConnectOptions, Intake, Lease, ShardEvent, ShardListener, TokenSource
 from ..watermark import Watermark
+from .close_codes import ASKED, RENEWAL, Verdict
 from .frames import Frame
 from .link import Link
 from .protocol import (
@@ -127,6 +128,7 @@ class Shard:
         self._last_event = state.last_event if state is not None else 0.0
         self._born = self._clock() - _age(self._since)
         self._heard_at = self._clock() - _age(self._last_event)
+        self._heard = 0
         self._samples: deque[tuple[float, int]] = deque([(self._clock(), 0)], maxlen=RATE_SAMPLES)
         self._warned = -WARN_EVERY_SECONDS
 
@@ -154,17 +156,35 @@ class Shard:
     def _state_now(self) -> ShardState:
         return self._over or ("connecting" if self._connecting else STATES[self._protocol.phase])
 
-    async def hang_up(self) -> None:
+    async def reconnect(self) -> None:
         """End the connection that is live, if there is one: the next one RESUMEs."""
-        if self._protocol.reconnect() and self._link is not None:
+        await self._leave(ASKED)
+
+    async def renew(self) -> None:
+        """End the connection that is live, if there is one: the next one begins a new session."""
+        await self._leave(RENEWAL)
+
+    async def _leave(self, why: Verdict) -> None:
+        if self._protocol.leave(why) and self._link is not None:
             await self._link.close()  # the reader's next `receive` says so
+
+    @property
+    def stale(self) -> bool:
+        """Whether the session is so old, and has been silent for so long, that it may have been forgotten."""
+        self._listen()
+        now, config = self._clock(), self._config
+        old, silent = now - self._born >= config.renew_after, now - self._heard_at >= config.renew_silence
+        return self.ready and old and silent
 
     def sample(self) -> None:
         """Look whether events have come; called once a second, so that no event has to look at a clock."""
-        now, events = self._clock(), self._protocol.events
-        if events != self._samples[-1][1]:
-            self._last_event, self._heard_at = time.time(), now
-        self._samples.append((now, events))
+        self._listen()
+        self._samples.append((self._clock(), self._protocol.events))
+
+    def _listen(self) -> None:
+        if self._protocol.events != self._heard:
+            self._heard = self._protocol.events
+            self._last_event, self._heard_at = time.time(), self._clock()
 
     def stats(self, watermark: Watermark, repeats: int) -> ShardStats:
         """Return how the shard is; `watermark` and `repeats` are the intake's."""

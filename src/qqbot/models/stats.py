@@ -52,7 +52,7 @@ class BotStats(Struct, frozen=True, kw_only=True):
     `inflight`: events accepted and unfinished, at most `max_inflight`; `waiting`: handlers suspended in `wait_for`;
     `workers`: tasks that run handlers. `failed`: how often a handler raised. `surprises`: how often which field did
     not have its documented form. `standing_still`: for how many seconds nothing was read, because too many events are
-    unfinished.
+    unfinished. `loop_lag`: by how many seconds the event loop was late at the most, in the last half minute or so.
     """
 
     shards: tuple[ShardStats, ...] = ()
@@ -63,3 +63,4 @@ class BotStats(Struct, frozen=True, kw_only=True):
     failed: int = 0
     surprises: dict[str, int] = {}
     standing_still: float = 0.0
+    loop_lag: float = 0.0

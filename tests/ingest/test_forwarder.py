@@ -1,0 +1,141 @@
+"""Intake apart from logic, inside one process: what reaches the sink, and when it counts as finished."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from qqbot import Bot, Envelope, Fence, FencedOut, Intents
+from qqbot.config import GatewayConfig
+from qqbot.ingest import Forwarder, QueueSink
+from qqbot.models.ingest import key_of
+from qqbot.testing import Simulator
+from tests.dispatcher.standins import Held, message
+
+FAST = GatewayConfig(pace=0.02, identify_window=0.2)
+
+
+class Store:
+    """Takes every batch, unless told to fail."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.failures: list[Exception] = []
+        self.fences: set[Fence] = set()
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
+        await self.open.wait()
+        self.fences.add(fence)
+        if self.failures:
+            raise self.failures.pop()
+        self.batches.append([envelope.id for envelope in batch])
+
+
+async def test_an_event_is_finished_when_the_sink_has_returned() -> None:
+    store = Store()
+    store.open.clear()
+    async with Forwarder(store).within() as forwarder:
+        feed = forwarder.feed(Held())
+        feed.begin("s", 0)
+        for seq in (1, 2, 3):
+            feed.publish(message(seq), b"{}")
+        feed.publish(message(2), b"{}")
+        await asyncio.sleep(0.01)
+        assert (feed.watermark.low, feed.repeats) == (0, 1)
+        store.open.set()
+        assert await feed.drain(5) == 0
+        assert feed.watermark.low == 3
+    assert [name for batch in store.batches for name in batch] == [f"C2C_MESSAGE_CREATE:{seq}" for seq in (1, 2, 3)]
+    assert store.fences == {Fence(Held().shard, 1)}
+
+
+async def test_a_sink_that_fails_gets_the_batch_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("qqbot.ingest.forwarder.RETRY_SECONDS", 0.01)
+    store = Store()
+    store.failures = [OSError("broker away"), OSError("broker away")]
+    async with Forwarder(store).within() as forwarder:
+        feed = forwarder.feed(Held())
+        feed.publish(message(1), b"{}")
+        assert await feed.drain(5) == 0
+    assert store.batches == [["C2C_MESSAGE_CREATE:1"]]
+    assert caplog.text.count("broker away") == 1, "said once a minute at the most"
+
+
+async def test_a_later_owner_takes_over_what_was_not_stored() -> None:
+    store = Store()
+    store.failures = [FencedOut("token 1 is old")]
+    async with Forwarder(store).within() as forwarder:
+        feed = forwarder.feed(Held())
+        feed.publish(message(1), b"{}")
+        await feed.drain(5)
+        assert feed.watermark.low == 0
+        assert forwarder.inflight == 0
+    assert store.batches == []
+
+
+async def test_a_full_sink_stops_the_reading() -> None:
+    store = Store()
+    store.open.clear()
+    async with Forwarder(store, max_inflight=2).within() as forwarder:
+        feed = forwarder.feed(Held())
+        assert feed.publish(message(1), b"{}")
+        assert not feed.publish(message(2), b"{}")
+        room = asyncio.create_task(feed.room())
+        await asyncio.sleep(0.01)
+        assert not room.done()
+        store.open.set()
+        async with asyncio.timeout(5):
+            await room
+
+
+def test_order_is_kept_by_guild_else_group_else_user_else_the_event_itself() -> None:
+    from msgspec import Raw
+
+    def key(name: str, data: bytes) -> str:
+        return key_of(name, Raw(data), "event")
+
+    assert key("AT_MESSAGE_CREATE", b'{"guild_id":"g","channel_id":"c","author":{"id":"u"}}') == "g"
+    assert key("GUILD_CREATE", b'{"id":"g"}') == "g"
+    assert key("GROUP_AT_MESSAGE_CREATE", b'{"id":"m","group_openid":"G","author":{"id":"u"}}') == "G"
+    assert key("C2C_MESSAGE_CREATE", b'{"id":"m","author":{"user_openid":"U"}}') == "U"
+    assert key("FRIEND_ADD", b'{"openid":"U"}') == "U"
+    assert key("NEW", b'{"id":"m"}') == "event"
+    assert key("NEW", b"[1]") == "event"
+
+
+async def test_one_bot_receives_and_another_handles_in_one_process() -> None:
+    sink = QueueSink()
+    intake = Bot(sink=sink, intents=Intents.GROUP_AND_C2C_EVENT, gateway=FAST)
+    worker = Bot()
+    seen: list[str] = []
+
+    from qqbot import C2CMessageCreate, Context
+
+    @worker.on
+    async def handle(ctx: Context[C2CMessageCreate]) -> None:
+        seen.append(ctx.text)
+        await ctx.reply(ctx.text)
+        assert ctx.shard is None
+
+    async def work() -> None:
+        async for delivery in sink:
+            assert await worker.handle(delivery.envelope) == "handled"
+            delivery.ack()
+
+    async with (
+        Simulator() as sim,
+        worker.serve(credentials=sim.credentials, endpoints=sim.endpoints, connect=False),
+        sim.run(intake),
+    ):
+        working = asyncio.create_task(work())
+        try:
+            replies = await asyncio.gather(*(sim.user(name).say(f"hi {name}", timeout=5) for name in ("Alice", "Bob")))
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+        assert {reply.text for reply in replies} == {"hi Alice", "hi Bob"}
+    assert sorted(seen) == ["hi Alice", "hi Bob"]
