@@ -1,5 +1,5 @@
-"""Two programs over a Unix socket: `intake SOCKET STATE` receives events and passes them on, `worker SOCKET LOG` handles
-them and writes what it handled into LOG, a line each.
+"""Two programs over a Unix socket: `intake SOCKET STATE` receives events and passes them on, and
+`worker SOCKET LOG` handles them and writes what it handled into LOG, a line each.
 """
 
 import asyncio
