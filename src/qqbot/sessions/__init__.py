@@ -2,6 +2,7 @@
 
 from ..watermark import Watermark
 from .base import ClusterView, ManagerEvent, SessionManager, ShardView
+from .gate import LeaseGate
 from .local import LocalSessionManager
 from .permits import Budget, IdentifyPacer
 
@@ -9,6 +10,7 @@ __all__ = [
     "Budget",
     "ClusterView",
     "IdentifyPacer",
+    "LeaseGate",
     "LocalSessionManager",
     "ManagerEvent",
     "SessionManager",
