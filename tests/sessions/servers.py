@@ -246,9 +246,11 @@ class Watched:
 
 @asynccontextmanager
 async def with_sentinels(
-    engine: Engine, *options: str, replicas: int = 1, sentinels: int = 3, down_after: float = 1.0
+    engine: Engine, *options: str, replicas: int = 1, sentinels: int = 3, down_after: float = 1.0, password: str = ""
 ) -> AsyncGenerator[Watched]:
-    """A master, its replicas and Sentinels that promote one; `down_after` in seconds."""
+    """A master, its replicas and Sentinels that promote one; `down_after` in seconds, `password` of the servers."""
+    if password:
+        options = (*options, "--requirepass", password, "--masterauth", password)
     async with AsyncExitStack() as stack:
         master = await stack.enter_async_context(started(engine, *options))
         servers = [master]
@@ -259,7 +261,7 @@ async def with_sentinels(
             f"sentinel monitor main 127.0.0.1 {master.port} {sentinels // 2 + 1}\n"
             f"sentinel down-after-milliseconds main {down_after * 1000:.0f}\n"
             f"sentinel failover-timeout main {down_after * 3000:.0f}\n"
-        )
+        ) + (f"sentinel auth-pass main {password}\n" if password else "")
         watchers = [await stack.enter_async_context(started(engine, config=config)) for _ in range(sentinels)]
         for watcher in watchers:
             client = await stack.enter_async_context(watcher.client(decode_responses=True))
