@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from redis.asyncio import Redis
@@ -211,6 +211,59 @@ async def started(engine: Engine, *options: str, config: str = "") -> AsyncGener
         yield server
     finally:
         server.close()
+
+
+class Relay:
+    """A way to a server that can be cut, while others reach the server directly."""
+
+    def __init__(self, server: Server) -> None:
+        self._to = server
+        self._streams: set[asyncio.StreamWriter] = set()
+        self._is_cut = False
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.cut()
+        self._server.close()
+        await self._server.wait_closed()
+
+    def cut(self) -> None:
+        """Break what is open and let nobody through."""
+        self._is_cut = True
+        for stream in self._streams:
+            stream.transport.abort()
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.transport.abort()
+            return
+        back, forth = await asyncio.open_connection("127.0.0.1", self._to.port)
+        ends = {writer, forth}
+        self._streams |= ends
+        try:
+            await asyncio.gather(self._pump(reader, forth), self._pump(back, writer), return_exceptions=True)
+        finally:
+            self._streams -= ends
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.close()
 
 
 async def until(condition: Callable[[], Awaitable[object]], seconds: float = PATIENCE) -> None:

@@ -15,15 +15,47 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    AuthorizationError,
+    ClusterError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as Unreachable
+from redis.exceptions import TimeoutError as Silent
 
 from ..errors import ConfigError
 
-Client: TypeAlias = "Redis | RedisCluster"
+Client: TypeAlias = Redis | RedisCluster
 
 OPERATION_SECONDS = 2.0
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+FAILURES = (RedisError, RedisClusterException, OSError)
+"""All that a command can raise when the store does not do as it was asked; an expired `asyncio.timeout`, too."""
+
+REFUSALS = (AuthenticationError, AuthorizationError)
+PASSING_STATES = (ReadOnlyError, ClusterError, TryAgainError, AskError, OutOfMemoryError)
+PASSING_WORDS = ("NOREPLICAS", "MISCONF")
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the store may do later what it did not do now: it is down, moves, or cannot write for the moment.
+
+    A wrong password, a missing right and a key of another kind stay as they are until a person mends them.
+    """
+    if isinstance(error, ResponseError):
+        return isinstance(error, PASSING_STATES) or str(error).startswith(PASSING_WORDS)
+    known = isinstance(error, (Unreachable, Silent, RedisClusterException, OSError))
+    return known and not isinstance(error, REFUSALS)
 
 
 def hash_tag(app_id: str, cluster: str) -> str:
@@ -54,7 +86,7 @@ async def connected(url: str, *, timeout: float = OPERATION_SECONDS) -> AsyncGen
     async with AsyncExitStack() as stack:
         try:
             client = _client(address, stack)
-        except (TypeError, ValueError, RedisError):
+        except (TypeError, ValueError, *FAILURES):
             raise _refused(url, "an option after the '?' is not known to the redis library") from None
         stack.push_async_callback(client.aclose)
         yield client

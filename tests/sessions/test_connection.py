@@ -7,7 +7,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from qqbot.errors import ConfigError
-from qqbot.sessions.store import connected, hash_tag, shown
+from qqbot.sessions.connection import connected, hash_tag, shown
 from tests.sessions.servers import ENGINES, Engine, Server, as_cluster, started, until, with_sentinels
 
 
