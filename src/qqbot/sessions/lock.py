@@ -19,8 +19,8 @@ from redis.exceptions import LockNotOwnedError
 
 from ..clock import steady
 from ..errors import ConfigError, LockLost
-from .gate import LeaseGate
 from .connection import FAILURES, OPERATION_SECONDS, Client, connected, is_away
+from .gate import LeaseGate
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ HASTE = 4  # after a renewal that failed the next one comes that much sooner
 # ARGV[2]  milliseconds
 # returns  the fencing token; 0 when another owner holds the lock
 #
-# A request that was sent again because its answer was lost finds its own name, and gets the same token. Tokens follow
-# the server's clock, so that they grow even when the last one was lost with the data.
+# A request that was sent again because its answer was lost finds its own name, and gets the same token. Tokens are the
+# server's clock in microseconds, or the last one and 1, so that they grow even when that was lost with the data.
 ACQUIRE = """
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then
@@ -49,7 +49,7 @@ if owner and last > 0 then
     return last
 end
 local now = redis.call('TIME')
-local token = math.max(last + 1, now[1] * 1000 + math.floor(now[2] / 1000))
+local token = math.max(last + 1, now[1] * 1000000 + now[2])
 redis.call('SET', KEYS[2], string.format('%.0f', token))
 return token
 """
