@@ -6,7 +6,7 @@ Imports redis; so do its users alone, which the package loads when they are aske
 
 import re
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -69,6 +69,11 @@ def hash_tag(app_id: str, cluster: str) -> str:
             "集群名只能由 1 到 64 个字母、数字、点、下划线和连字符组成"
         )
     return f"{{{app_id}:{cluster}}}"
+
+
+def opened(store: Client | str) -> AbstractAsyncContextManager[Client]:
+    """The client itself, which stays open at the end; for a URL one of our own, see `connected`."""
+    return connected(store) if isinstance(store, str) else nullcontext(store)
 
 
 @asynccontextmanager

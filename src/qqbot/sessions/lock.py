@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import uuid
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +19,7 @@ from redis.exceptions import LockNotOwnedError
 
 from ..clock import steady
 from ..errors import ConfigError, LockLost
-from .connection import FAILURES, OPERATION_SECONDS, Client, connected, is_away
+from .connection import FAILURES, OPERATION_SECONDS, Client, is_away, opened
 from .gate import LeaseGate
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class RedisLock:
         if self._held is not None:
             raise ConfigError(f"lock {self.name!r} is held already: release() it first, or make a second RedisLock")
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(_opened(self._store))
+            client = await stack.enter_async_context(opened(self._store))
             lock = _FencedLock(client, self.name, self._fence_key, self._ttl)
             if not await lock.obtain(blocking, timeout):
                 return False
@@ -212,10 +212,6 @@ class RedisLock:
             f"lock {self.name!r} is not ours: it was released, its {self._ttl:g} s passed without a renewal, or the "
             "store lost it. Stop what it protects; acquire() it again. 锁已失效：请停止受其保护的工作，或重新获取"
         )
-
-
-def _opened(store: Client | str) -> AbstractAsyncContextManager[Client]:
-    return connected(store) if isinstance(store, str) else nullcontext(store)
 
 
 def _fence_key(name: str) -> str:
