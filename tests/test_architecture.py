@@ -28,7 +28,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "webhook.protocol",
         "ports",
     ),
-    ("network",),
+    ("network", "clock"),
     (
         *("gateway.shard", "gateway.link"),
         "sessions.*",

@@ -3,6 +3,9 @@
 Owns the public names; what is not listed here or in a public module's documentation may change.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
@@ -69,6 +72,9 @@ from .ports import EventSink, HandlerRun, ShardEvent, TokenSource
 from .predicates import button, command
 from .router import Router
 
+if TYPE_CHECKING:
+    from .sessions.lock import RedisLock
+
 __all__ = [
     "ActionButton",
     "Api",
@@ -124,6 +130,7 @@ __all__ = [
     "QQBotError",
     "QuotaExceeded",
     "RateLimited",
+    "RedisLock",
     "ReplyTo",
     "ReplyWindowExpired",
     "Request",
@@ -153,3 +160,13 @@ __all__ = [
     "unescape",
 ]
 __all__ += _events.__all__
+
+_ON_DEMAND = {"RedisLock": ".sessions.lock"}
+"""Names whose modules import redis, which a bot without it does not load."""
+
+
+def __getattr__(name: str) -> object:
+    """Load what stands in `_ON_DEMAND` when it is asked for."""
+    if (module := _ON_DEMAND.get(name)) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(module, __name__), name)

@@ -36,7 +36,7 @@ from .models.messages import MessageSendResult
 from .models.outgoing import Message
 from .models.stats import BotStats
 from .models.targets import Target
-from .ports import Clock, Delivered, EventSink, HandlerListener, Outcome, Settled, ShardEvent
+from .ports import Clock, Delivered, EventSink, HandlerListener, Outcome, Settled, ShardEvent, Shared, Sharing
 from .process import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
 from .router import Router
 from .service import STANDSTILL_SECONDS, Service
@@ -273,8 +273,12 @@ class Bot(Router):
         plan = self._shards or ShardPlan.parse(os.environ.get("QQBOT_SHARDS"))
         for sentence in unknown_variables():
             log.warning("%s", sentence)
-        async with Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **self._options) as api:
-            service = self._service = self._make_service(api, credentials, plan, connect=connect)
+        async with AsyncExitStack() as stack:
+            shared = await stack.enter_async_context(self._sharing(credentials))
+            options = self._api_options(shared)
+            api = Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **options)
+            await stack.enter_async_context(api)
+            service = self._service = self._make_service(api, credentials, plan, shared, connect=connect)
             try:
                 async with self._lifespan(self) if self._lifespan else contextlib.nullcontext():
                     try:
@@ -286,13 +290,27 @@ class Bot(Router):
                 await service.end_background()  # what a lifespan that failed had spawned
                 self._service = None
 
-    def _make_service(self, api: Api, credentials: Credentials, plan: ShardPlan, *, connect: bool) -> Service:
+    def _sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
+        """What this process shares with others, where its session manager knows of any."""
+        manager = self._sessions
+        return manager.sharing(credentials) if isinstance(manager, Sharing) else contextlib.nullcontext(Shared())
+
+    def _api_options(self, shared: Shared) -> ApiOptions:
+        options = self._options.copy()
+        if shared.tokens is not None and options.get("token") is None:
+            options.setdefault("token_store", shared.tokens)
+        return options
+
+    def _make_service(
+        self, api: Api, credentials: Credentials, plan: ShardPlan, shared: Shared, *, connect: bool
+    ) -> Service:
         dispatcher = Dispatcher(
             self,
             api.clock,
             max_inflight=self._max_inflight,
             handler_timeout=self._handler_timeout,
             listeners=self._listeners,
+            seen=shared.seen,
         )
         dispatcher.settled = self._settled
         forwarder = None if self._sink is None else Forwarder(self._sink, max_inflight=self._max_inflight)

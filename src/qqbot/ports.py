@@ -6,12 +6,13 @@ Owns no implementation. `current_lease` names the lease under which the running 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from ssl import SSLContext
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict, runtime_checkable
 
 from msgspec import Raw, Struct
 
-from .config import ShardPlan
+from .config import Credentials, ShardPlan
 from .gateway.frames import Frame
 from .models.events import Event
 from .models.gateway import GatewayBot, ResumeState, ShardExit, ShardKey
@@ -40,6 +41,30 @@ class TokenSource(Protocol):
 
     def invalidate(self, token: str) -> None:
         """Forget `token` if it is still the current one: the platform refused it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SharedToken:
+    """An access token that another process fetched, and for how many `seconds` it is still good."""
+
+    value: str = field(repr=False)
+    seconds: float
+
+
+class TokenStore(Protocol):
+    """Where processes share one access token. A store that fails has none and lets everybody fetch: it never raises."""
+
+    async def load(self) -> SharedToken | None:
+        """Return what is there now."""
+        ...
+
+    async def save(self, token: SharedToken) -> None:
+        """Put a token there for the others."""
+        ...
+
+    def refreshing(self) -> AbstractAsyncContextManager[bool]:
+        """Hold the right to fetch a token; False: another process has it, and saves what it gets."""
         ...
 
 
@@ -190,6 +215,22 @@ class SeenIds(Protocol):
 
     async def discard(self, event_id: str) -> None:
         """Forget it."""
+        ...
+
+
+class Shared(NamedTuple):
+    """What the processes of one bot share besides its shards; None where they do not."""
+
+    tokens: TokenStore | None = None
+    seen: SeenIds | None = None
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """A session manager that knows where the processes of a bot meet."""
+
+    def sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
+        """Open what is shared, for as long as the bot is served."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -11,6 +12,7 @@ from qqbot import Credentials
 from qqbot.api.token import AccessTokens
 from qqbot.api.transport import AiohttpTransport
 from qqbot.errors import ApiError, AuthError, ConnectionFailed, IPNotAllowed, RateLimited, ServerError
+from qqbot.ports import SharedToken
 from tests.api.scripted import APP_ID, SECRET, ManualClock, Scripted, cut, hang, raw, reply
 
 
@@ -191,3 +193,71 @@ async def test_closing_ends_the_flight_and_tells_who_waits(platform: Scripted, t
     await tokens.close()
     with pytest.raises(ConnectionFailed, match="closed"):
         await waiting
+
+
+class Shelf:
+    """A `TokenStore` whose answers the test writes down: one for each look, the last one for ever."""
+
+    def __init__(self, *found: SharedToken | None, ours: bool = True) -> None:
+        self.found = list(found)
+        self.ours = ours
+        self.saved: list[SharedToken] = []
+
+    async def load(self) -> SharedToken | None:
+        return self.found.pop(0) if len(self.found) > 1 else self.found[0]
+
+    async def save(self, token: SharedToken) -> None:
+        self.saved.append(token)
+
+    @asynccontextmanager
+    async def refreshing(self) -> AsyncGenerator[bool]:
+        yield self.ours
+
+
+@asynccontextmanager
+async def sharing(platform: Scripted, clock: ManualClock, shelf: Shelf) -> AsyncGenerator[AccessTokens]:
+    async with aiohttp.ClientSession() as session:
+        credentials = Credentials(APP_ID, SECRET)
+        url = platform.endpoints.token_url
+        source = AccessTokens(AiohttpTransport(session), credentials, url, clock, shelf)
+        yield source
+        await source.close()
+
+
+async def test_what_is_fetched_is_shared(platform: Scripted, clock: ManualClock) -> None:
+    shelf = Shelf(None)
+    async with sharing(platform, clock, shelf) as tokens:
+        assert await tokens.get() == "token-1-secret"
+    assert shelf.saved == [SharedToken("token-1-secret", 7200)]
+
+
+async def test_a_token_that_came_while_we_waited_for_our_turn_is_taken(platform: Scripted, clock: ManualClock) -> None:
+    shelf = Shelf(None, SharedToken("from another", 7100))
+    async with sharing(platform, clock, shelf) as tokens:
+        assert await tokens.get() == "from another"
+    assert platform.token_calls == [] and shelf.saved == []
+
+
+async def test_a_token_that_another_process_fetches_is_waited_for(platform: Scripted, clock: ManualClock) -> None:
+    shelf = Shelf(None, None, None, SharedToken("from another", 7200), ours=False)
+    async with sharing(platform, clock, shelf) as tokens:
+        assert await tokens.get() == "from another"
+    assert platform.token_calls == []
+
+
+async def test_a_shared_token_is_renewed_in_its_own_last_minute(platform: Scripted, clock: ManualClock) -> None:
+    shelf = Shelf(SharedToken("old", 100), SharedToken("old", 50))
+    async with sharing(platform, clock, shelf) as tokens:
+        assert await tokens.get() == "old"
+        clock.now += 39
+        assert await tokens.get() == "old" and platform.token_calls == []
+        clock.now += 100 - 39 - 5
+        assert await tokens.get() == "token-1-secret"
+
+
+async def test_a_shared_token_that_was_refused_is_not_taken_again(platform: Scripted, clock: ManualClock) -> None:
+    shelf = Shelf(SharedToken("refused", 7000))
+    async with sharing(platform, clock, shelf) as tokens:
+        assert await tokens.get() == "refused"
+        tokens.invalidate("refused")
+        assert await tokens.get() == "token-1-secret"

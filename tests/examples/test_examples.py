@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +15,8 @@ from qqbot.api.exchange import Request
 from qqbot.cli.loading import MODULE_NAME, load_bot
 from qqbot.testing import Simulator
 from tests.cli.control import Control
-from tests.cli.program import environment, python
+from tests.cli.program import Program, environment, python
+from tests.sessions.servers import default_engine, started
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PICTURE = {"content_type": "image/png", "filename": "cat.png", "url": "//example.com/cat.png"}
@@ -145,3 +147,33 @@ async def test_json_log(sim: Simulator, control: Control) -> None:
     entries = [json.loads(line) for line in err.splitlines()]
     assert any(entry["logger"] == "json_log" and entry["message"] == "asked about 3" for entry in entries)
     assert any("could not convert string to float" in entry.get("error", "") for entry in entries)
+
+
+async def test_lock(sim: Simulator, control: Control) -> None:
+    async with started(default_engine()) as store:
+        settings = environment(sim, LOCK_URL=store.url, LOCK_TTL="2", QQBOT_SHARDS="1")
+
+        async with python(EXAMPLES / "lock.py", env=settings) as first:
+            one = await serves(first)
+            async with python(EXAMPLES / "lock.py", env=settings) as second:
+                await second.line("out", "stands by")
+                assert await answers(sim, control) == one
+                first.signal(signal.SIGKILL)
+                two = await serves(second)
+                assert await answers(sim, control) == two != one
+                code, _, err = await second.stopped()
+        assert code == 0, err
+        async with store.client() as client:
+            assert not await client.exists("my bot"), "it was given back"
+
+
+async def serves(program: Program) -> str:
+    """The process that says so, when it does."""
+    return (await program.line("out", "serves")).split()[1]
+
+
+async def answers(sim: Simulator, control: Control) -> str:
+    """The process that answers a message, as soon as one is connected."""
+    await sim.identified()
+    (reply,) = await control.say("group", "who?")
+    return reply["text"].split()[1].rstrip(":")

@@ -19,7 +19,7 @@ from ..models.messages import MessageSendResult
 from ..models.outgoing import Message
 from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 from ..network import environment_proxy
-from ..ports import Clock, ConnectOptions, TokenSource
+from ..ports import Clock, ConnectOptions, TokenSource, TokenStore
 from .caller import Caller, RequestHook, ResponseHook
 from .downloads import Downloads
 from .exchange import Request, Response
@@ -66,7 +66,8 @@ TIMEOUT = 30.0  # seconds
 class ApiOptions(TypedDict, total=False):
     """Options of `Api`, and of `Bot`, which passes them on.
 
-    `session`, `transport`, `token`: the caller's own, never closed here. `proxy`: an http(s) URL; without it
+    `session`, `transport`, `token`: the caller's own, never closed here. `token_store`: where processes share one
+    access token. `proxy`: an http(s) URL; without it
     what the environment names for the host, unless `session` is given. `ssl_context`: for a private
     certificate authority. `local_addr`: the address and port to connect from. `timeout`: seconds for a call with
     its repeats. `on_request` and `on_response`: hooks, run in order.
@@ -75,6 +76,7 @@ class ApiOptions(TypedDict, total=False):
     session: aiohttp.ClientSession | None
     transport: Transport | None
     token: TokenSource | None
+    token_store: TokenStore | None
     proxy: str | None
     ssl_context: ssl.SSLContext | None
     local_addr: tuple[str, int] | None
@@ -280,7 +282,8 @@ class Api:
         return await self._opened.transport.send(request)
 
     def _access_tokens(self, transport: Transport, stack: AsyncExitStack) -> AccessTokens:
-        tokens = AccessTokens(transport, self._credentials, self._endpoints.token_url, self._clock)
+        store = self._options.get("token_store")
+        tokens = AccessTokens(transport, self._credentials, self._endpoints.token_url, self._clock, store)
         stack.push_async_callback(tokens.close)
         return tokens
 
@@ -299,6 +302,8 @@ class Api:
 def _checked(options: ApiOptions) -> ApiOptions:
     if options.get("session") is not None and options.get("local_addr") is not None:
         raise ConfigError("Api(local_addr=...) does not go with session=: give local_addr to the session's connector")
+    if options.get("token") is not None and options.get("token_store") is not None:
+        raise ConfigError("Api(token_store=...) does not go with token=: a source of your own shares its token itself")
     proxy = options.get("proxy")
     if proxy is not None and not proxy.startswith(("http://", "https://")):
         raise ConfigError("Api(proxy=...) must be an http:// or https:// URL (it is not shown here)")

@@ -1,6 +1,7 @@
 """The access token: fetched by one flight at a time, kept until its last minute, dropped when it is refused.
 
-Owns the token of one app in this process. Sharing it between processes is not done here.
+Owns the token of one app in this process, and when to take one that another process has fetched. Where processes put
+it is a `TokenStore`'s.
 Source: dev-prepare/access-token
 """
 
@@ -14,8 +15,8 @@ from ..codec import decoder, encode
 from ..config import Credentials
 from ..errors import ConnectionFailed, DecodeError
 from ..models.base import Id, Model
-from ..ports import Clock
-from .exchange import Failure, Request, Response, failure_of, unreadable
+from ..ports import Clock, SharedToken, TokenStore
+from .exchange import Request, failure_of, unreadable
 from .transport import Transport
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ RENEWAL = 60.0  # seconds before the end: earlier, the platform answers with the
 JITTER = 10.0  # of those, so that many processes do not ask at once
 SHORT = 10.0  # with less left, callers wait for the new token instead of using the old one
 PAUSE = 5.0  # seconds between two attempts while the old token is still good
+OTHERS = 10.0  # seconds for another process to fetch a token; then we do
+LOOK, LONGEST_LOOK = 0.05, 0.5  # seconds until we look whether it has
 
 
 class _Answer(Model, frozen=True, kw_only=True):
@@ -47,13 +50,22 @@ _decode = decoder(_Answer)
 
 
 class AccessTokens:
-    """A `TokenSource` that asks the platform. `clock` is monotonic, in seconds."""
+    """A `TokenSource` that asks the platform, or takes what `store` has. `clock` is monotonic, in seconds."""
 
-    def __init__(self, transport: Transport, credentials: Credentials, token_url: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        credentials: Credentials,
+        token_url: str,
+        clock: Clock,
+        store: TokenStore | None = None,
+    ) -> None:
         self._transport = transport
         self._credentials = credentials
         self._url = token_url
         self._clock = clock
+        self._store = store
+        self._refused = ""  # by the platform, last
         self._held: _Held | None = None
         self._flight: asyncio.Task[None] | None = None
 
@@ -84,6 +96,7 @@ class AccessTokens:
         """Forget `token` if it is still the current one."""
         if self._held is not None and self._held.value == token:
             self._held = None
+            self._refused = token
 
     async def close(self) -> None:
         """End a request that is under way."""
@@ -105,25 +118,51 @@ class AccessTokens:
         self._held = _Held(held.value, min(self._clock() + PAUSE, held.ends_at), held.ends_at)
 
     async def _fetch(self) -> None:
+        if self._store is None:
+            await self._ask()
+        else:
+            await self._share(self._store)
+
+    async def _share(self, store: TokenStore) -> None:
+        """Take the token that another process has fetched or is fetching; fetch one for all where none does."""
+        waited, pause = 0.0, LOOK
+        while not self._take(await store.load()):
+            async with store.refreshing() as ours:
+                if ours or waited >= OTHERS:
+                    if not self._take(await store.load()):  # somebody may have been done just before
+                        await store.save(await self._ask())
+                    return
+            await asyncio.sleep(pause)
+            waited, pause = waited + pause, min(2 * pause, LONGEST_LOOK)
+
+    def _take(self, shared: SharedToken | None) -> bool:
+        """Hold what another process fetched, unless the platform has a new one by now or refused it."""
+        if shared is None or shared.seconds <= RENEWAL or shared.value == self._refused:
+            return False
+        self._hold(shared)
+        return True
+
+    async def _ask(self) -> SharedToken:
+        """Ask the platform for a token and hold it."""
         request = self._request()
         response = await self._transport.send(request)
-        failure = failure_of(
-            request, response, family="token", secrets=(self._credentials.secret.reveal(),)
-        ) or self._keep(request, response)
-        if failure is not None:
-            raise failure.error
-
-    def _keep(self, request: Request, response: Response) -> Failure | None:
+        refused = failure_of(request, response, family="token", secrets=(self._credentials.secret.reveal(),))
+        if refused is not None:
+            raise refused.error
         try:
             answer = _decode(response.body)
         except DecodeError:
-            return unreadable(request.method, request.path, response, "it holds no token")
+            raise unreadable(request.method, request.path, response, "it holds no token").error from None
+        token = SharedToken(answer.access_token, answer.expires_in)
+        self._hold(token)
+        return token
+
+    def _hold(self, token: SharedToken) -> None:
         now = self._clock()
-        ends_at = now + answer.expires_in
+        ends_at = now + token.seconds
         # Near its end the same token may come back: then ask again after a pause.
         ask_at = max(ends_at - RENEWAL + JITTER * random.random(), now + PAUSE)
-        self._held = _Held(answer.access_token, ask_at, ends_at)
-        return None
+        self._held = _Held(token.value, ask_at, ends_at)
 
     def _request(self) -> Request:
         secret = self._credentials.secret.reveal()

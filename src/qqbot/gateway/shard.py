@@ -12,7 +12,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from functools import partial
 from types import TracebackType
 from typing import Literal, Self
 
@@ -20,6 +19,7 @@ import aiohttp
 from aiohttp import WebSocketError, WSMsgType
 from aiohttp.http import WSMessageNoDecodeText
 
+from ..clock import steady
 from ..config import GatewayConfig, check_url
 from ..errors import (
     ApiError,
@@ -35,7 +35,7 @@ from ..errors import (
 from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit
 from ..models.stats import ShardState, ShardStats
 from ..network import cause_of
-from ..ports import Clock, ConnectOptions, Intake, Lease, ShardEvent, ShardListener, TokenSource
+from ..ports import ConnectOptions, Intake, Lease, ShardEvent, ShardListener, TokenSource
 from ..watermark import Watermark
 from .close_codes import ASKED, RENEWAL, Verdict
 from .frames import Frame
@@ -115,7 +115,7 @@ class Shard:
         self._connect_options = connect_options
         self._on_event = on_event
         self._chance = chance
-        self._clock = _clock()
+        self._clock = steady
         self._protocol = GatewayProtocol(config, state, chance=chance)
         self._link: Link | None = None
         self._turn = AsyncExitStack()
@@ -488,13 +488,6 @@ class Shard:
         if now - self._warned >= WARN_EVERY_SECONDS:
             self._warned = now
             log.warning("shard %s: %s; trying again until it works", self._lease.shard, what)
-
-
-def _clock() -> Clock:
-    """Return a clock that also counts the time in which the machine sleeps, where there is one."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return partial(time.clock_gettime, time.CLOCK_BOOTTIME)
-    return time.monotonic
 
 
 def _age(moment: float) -> float:

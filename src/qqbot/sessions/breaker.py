@@ -1,0 +1,58 @@
+"""`Breaker`: asks a store for what is welcome and not needed, so that a store which is away costs next to nothing.
+
+Owns when to ask and when not to, and the words about it. What stands in for an answer is the caller's.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from ..clock import steady
+from ..ports import Clock
+from .connection import FAILURES
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 1.0
+PAUSE_SECONDS = 5.0  # after a failure nobody asks for so long, then one does
+WARN_EVERY_SECONDS = 60.0
+
+
+class Breaker:
+    """Asks, or answers at once in place of a store that has just failed.
+
+    `without` ends the sentence that the log gets, once a minute: what is missing while the store is away.
+    """
+
+    def __init__(self, without: str, *, clock: Clock = steady) -> None:
+        self._without = without
+        self._clock = clock
+        self._closed_until: float | None = None  # None: the last call went well
+        self._warned = -WARN_EVERY_SECONDS
+
+    async def ask(self, call: Callable[[], Awaitable[T]], instead: T) -> T:
+        """Return what `call` answers, or `instead` where the store fails or has failed just now."""
+        if self._closed_until is not None:
+            if self._clock() < self._closed_until:
+                return instead
+            self._closed_until = self._clock() + PAUSE_SECONDS  # we try; the others go on without
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await call()
+        except FAILURES as error:
+            self._failed(error)
+            return instead
+        if self._closed_until is not None:
+            self._closed_until = None
+            log.info("the store answers again: %s no more", self._without)
+        return answer
+
+    def _failed(self, error: Exception) -> None:
+        now = self._clock()
+        self._closed_until = now + PAUSE_SECONDS
+        if now - self._warned >= WARN_EVERY_SECONDS:
+            self._warned = now
+            log.warning("the store does not answer (%r): %s until it does", error, self._without)

@@ -1,0 +1,189 @@
+"""Where processes meet: the Redis or Valkey that a URL names, and the part that the names of its keys share.
+
+Owns the way from a URL to a client. What is kept there, and what happens while the store is away, is its users'.
+Imports redis; so do its users alone, which the package loads when they are asked for.
+"""
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from redis.asyncio import Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    AuthorizationError,
+    ClusterError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as Unreachable
+from redis.exceptions import TimeoutError as Silent
+
+from ..errors import ConfigError
+
+Client: TypeAlias = Redis | RedisCluster
+
+OPERATION_SECONDS = 2.0
+REDIS_PORT, SENTINEL_PORT = 6379, 26379
+CLUSTER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+FAILURES = (RedisError, RedisClusterException, OSError)
+"""All that a command can raise when the store does not do as it was asked; an expired `asyncio.timeout`, too."""
+
+REFUSALS = (AuthenticationError, AuthorizationError)
+PASSING_STATES = (ReadOnlyError, ClusterError, TryAgainError, AskError, OutOfMemoryError)
+PASSING_WORDS = ("NOREPLICAS", "MISCONF")
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the store may do later what it did not do now: it is down, moves, or cannot write for the moment.
+
+    A wrong password, a missing right and a key of another kind stay as they are until a person mends them.
+    """
+    if isinstance(error, ResponseError):
+        return isinstance(error, PASSING_STATES) or str(error).startswith(PASSING_WORDS)
+    known = isinstance(error, (Unreachable, Silent, RedisClusterException, OSError))
+    return known and not isinstance(error, REFUSALS)
+
+
+def hash_tag(app_id: str, cluster: str) -> str:
+    """Return what all keys of a cluster have in common, so that a Redis Cluster keeps them on one node.
+
+    Raises: ConfigError for a cluster name that may not stand in a key.
+    """
+    if not CLUSTER_NAME.fullmatch(cluster):
+        raise ConfigError(
+            f"cluster={cluster!r} is no name: use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'. "
+            "集群名只能由 1 到 64 个字母、数字、点、下划线和连字符组成"
+        )
+    return f"{{{app_id}:{cluster}}}"
+
+
+def opened(store: Client | str) -> AbstractAsyncContextManager[Client]:
+    """The client itself, which stays open at the end; for a URL one of our own, see `connected`."""
+    return connected(store) if isinstance(store, str) else nullcontext(store)
+
+
+@asynccontextmanager
+async def connected(url: str, *, timeout: float = OPERATION_SECONDS) -> AsyncGenerator[Client]:
+    """A client of the store that `url` names, with connections of its own; nothing is sent yet.
+
+    redis://, rediss:// and unix:// as the redis library reads them; `redis+sentinel://host:port,host:port/master/0`
+    and `redis+cluster://host:port,host:port`, with rediss for TLS and `user:password@` in front. A command may take
+    `timeout` seconds and is not repeated: whoever sends it decides on that.
+
+    Raises: ConfigError for another URL, without showing its password.
+    """
+    address = _parsed(url)
+    address.settings.update(socket_timeout=timeout, socket_connect_timeout=timeout)
+    async with AsyncExitStack() as stack:
+        try:
+            client = _client(address, stack)
+        except (TypeError, ValueError, *FAILURES):
+            raise _refused(url, "an option after the '?' is not known to the redis library") from None
+        stack.push_async_callback(client.aclose)
+        yield client
+
+
+def shown(url: str) -> str:
+    """Return `url` without what may be secret in it: user, password, options."""
+    scheme, found, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}" if found else "(no URL)"
+
+
+def _refused(url: str, why: str) -> ConfigError:
+    scheme = url.partition("://")[0] if "://" in url else "none"
+    return ConfigError(
+        f"the Redis URL (scheme {scheme}, the rest is not shown) cannot be used: {why}. Expected: "
+        "redis://user:password@host:6379/0, rediss:// for TLS, redis+sentinel://host:26379,host:26379/master or "
+        "redis+cluster://host:6379,host:6379; special characters of a password are written as %XX. "
+        "Redis 地址无法使用，请检查格式；密码中的特殊字符请写成 %XX"
+    )
+
+
+class _Address(NamedTuple):
+    """A URL taken apart; `settings` are arguments of the redis library."""
+
+    kind: str
+    hosts: list[tuple[str, int]]
+    path: str
+    settings: dict[str, Any]
+
+
+def _parsed(url: str) -> _Address:
+    scheme, _, rest = url.partition("://")
+    base, _, kind = scheme.partition("+")
+    if base not in ("redis", "rediss", "unix") or kind not in ("", "sentinel", "cluster"):
+        raise _refused(url, "it has another scheme")
+    try:
+        if not kind:
+            return _Address(kind, [], "", {"url": url})
+        parts = urlsplit(f"//{rest}")
+        user, at, hosts = parts.netloc.rpartition("@")
+        port = SENTINEL_PORT if kind == "sentinel" else REDIS_PORT
+        pairs = [_host(text, port) for text in hosts.split(",")]
+        # The library reads the rest: user, password, options. The host in it is not used.
+        settings = dict(parse_url(f"{base}://{user}{at}unused?{parts.query}"))
+    except ValueError:
+        raise _refused(url, "its hosts or options are not understood") from None
+    settings.pop("host")
+    if settings.pop("connection_class", None) is not None:
+        settings["ssl"] = True
+    return _Address(kind, pairs, parts.path.strip("/"), settings)
+
+
+def _host(text: str, port: int) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError
+    return parts.hostname, parts.port or port
+
+
+def _client(address: _Address, stack: AsyncExitStack) -> Client:
+    match address.kind:
+        case "sentinel":
+            return _watched(address, stack)
+        case "cluster":
+            # One repeat, because a command that met a dead node is what makes the client look for the others.
+            nodes = [ClusterNode(host, port) for host, port in address.hosts]
+            return RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **address.settings)
+        case _:
+            return _tried(Redis.from_url(**address.settings, retry=_never()))  # pyright: ignore[reportUnknownMemberType]
+
+
+def _watched(address: _Address, stack: AsyncExitStack) -> Redis:
+    """The master that Sentinels name."""
+    name, _, number = address.path.partition("/")
+    if not name:
+        raise _refused("redis+sentinel://", "the master's name is missing after the hosts")
+    for_sentinels = {key: value for key, value in address.settings.items() if key.startswith(("socket_", "ssl"))}
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        address.hosts, sentinel_kwargs={**for_sentinels, "retry": _never()}, **address.settings
+    )
+    for watcher in sentinel.sentinels:
+        stack.push_async_callback(watcher.aclose)
+    options: dict[str, Any] = {"db": int(number or 0), "retry": _never()}
+    return _tried(sentinel.master_for(unquote(name), **options))  # pyright: ignore[reportUnknownMemberType]
+
+
+def _tried(client: Redis) -> Redis:
+    """Make one connection without opening it: the library looks at its options only then."""
+    make: Any = client.connection_pool.make_connection
+    make()
+    return client
+
+
+def _never() -> Retry:
+    return Retry(NoBackoff(), 0)

@@ -1,0 +1,80 @@
+"""`RedisSeenIds`: the ids of events that some process of the bot has finished, for ten minutes.
+
+Owns the keys. Which ids are noted, and when, is the dispatcher's: never on receipt, so that a process which dies in
+the middle hides nothing from the next.
+"""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from .breaker import Breaker
+from .connection import Client, hash_tag
+
+KEPT_SECONDS = 600
+MOST_DISCARDS = 4096  # that wait for a store which is away
+
+# KEYS[1]  the id
+# ARGV[1]  a name for this one request
+# ARGV[2]  seconds
+# returns  1 when it was noted, 0 when it was there already
+#
+# A request that was sent again because its answer was lost finds its own name: the id is new all the same.
+ADD = """
+local by = redis.call('GET', KEYS[1])
+if by then
+    return by == ARGV[1] and 1 or 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
+"""
+
+
+class RedisSeenIds:
+    """`SeenIds` in Redis or Valkey. While the store is away every id is new, and one WARNING a minute says so."""
+
+    def __init__(self, client: Client, *, app_id: str, cluster: str) -> None:
+        self._client: Any = client
+        self._add: Any = client.register_script(ADD)
+        self._prefix = f"qqbot:{hash_tag(app_id, cluster)}:d:"
+        self._breaker = Breaker("events that come twice are handled twice")
+        self._discards: dict[str, None] = {}  # that the store was not told of, oldest first
+
+    async def add(self, event_id: str) -> bool:
+        """Note it; False when it was there already."""
+        await self._catch_up()
+        self._discards.pop(event_id, None)
+        request = uuid.uuid4().hex
+        noted: int = await self._breaker.ask(
+            lambda: self._add(keys=[self._prefix + event_id], args=[request, KEPT_SECONDS]), 1
+        )
+        return noted == 1
+
+    async def contains(self, event_id: str) -> bool:
+        """Whether it is there."""
+        await self._catch_up()
+        if event_id in self._discards:
+            return False
+        found: int = await self._breaker.ask(lambda: self._client.execute_command("EXISTS", self._prefix + event_id), 0)
+        return found == 1
+
+    async def discard(self, event_id: str) -> None:
+        """Forget it; a store that is away is told later, and this process goes by it meanwhile."""
+        self._discards[event_id] = None
+        if len(self._discards) > MOST_DISCARDS:
+            del self._discards[next(iter(self._discards))]
+        await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Tell the store what it was not told yet."""
+        if not self._discards:
+            return
+        told = tuple(self._discards)
+        deleted: int = await self._breaker.ask(lambda: self._delete(told), -1)
+        if deleted >= 0:
+            for event_id in told:
+                self._discards.pop(event_id, None)
+
+    async def _delete(self, event_ids: Iterable[str]) -> int:
+        keys = [self._prefix + event_id for event_id in event_ids]
+        return int(await self._client.execute_command("DEL", *keys))

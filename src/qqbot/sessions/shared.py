@@ -1,0 +1,36 @@
+"""What the processes of one bot share through a store besides its shards: the access token, the ids of events.
+
+Owns how long that is open. It is there without any shard, too, for processes that only handle webhook calls.
+"""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from ..config import Credentials
+from ..errors import ConfigError
+from ..ports import Shared
+from .connection import Client, opened
+from .seen import RedisSeenIds
+from .tokens import RedisTokenStore
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def sharing(store: Client | str, credentials: Credentials, *, cluster: str) -> AsyncGenerator[Shared]:
+    """Share through `store`, a URL or a client, with all who name the same bot and `cluster`.
+
+    Raises: ConfigError for a URL or a cluster name that cannot be used.
+    """
+    async with opened(store) as client:
+        seen = RedisSeenIds(client, app_id=credentials.app_id, cluster=cluster)
+        yield Shared(_tokens(client, credentials, cluster), seen)
+
+
+def _tokens(client: Client, credentials: Credentials, cluster: str) -> RedisTokenStore | None:
+    try:
+        return RedisTokenStore(client, credentials, cluster=cluster)
+    except ConfigError as error:
+        log.info("each process fetches its own access token: %s", error)
+        return None
