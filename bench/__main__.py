@@ -6,13 +6,14 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import decoding, delivery, imports
+from bench import calls, decoding, delivery, imports
 from bench.report import Results, Row, as_json, machine, table
 from bench.rounds import Effort
 
 BENCHMARKS: dict[str, Callable[[Effort], Awaitable[list[Row]]]] = {
     "decoding": decoding.run,
     "delivery": delivery.run,
+    "calls": calls.run,
     "imports": imports.run,
 }
 

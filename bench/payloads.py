@@ -11,6 +11,9 @@ GROUPS = 50
 HANDLED = "GROUP_AT_MESSAGE_CREATE"
 UNWANTED = "GROUP_MESSAGE_CREATE"
 
+GROUP = "C9F778FE6ADF9D1D1DBE395BF744A33A"
+"""A conversation to send to."""
+
 TEXT = " 明天北京的天气怎么样？要不要带伞，谢谢 /weather 北京"
 
 

@@ -3,7 +3,8 @@
 Owns as much of the platform as a bot needs to become READY, and sends bursts of frames that were encoded before.
 Each contestant has a name, the first part of every path, so that one peer serves all of them:
 
-- `POST /NAME/app/getAppAccessToken`, `GET /NAME/gateway/bot`, `GET /NAME/ws`: as on the platform.
+- `POST /NAME/app/getAppAccessToken`, `GET /NAME/gateway/bot`, `GET /NAME/ws`, `POST /NAME/v2/groups/ID/messages`: as
+  on the platform.
 - `POST /NAME/burst`: send what a `Burst` says to the sockets of NAME; the answer is `Started`.
 """
 
@@ -17,6 +18,10 @@ from aiohttp import WSMsgType, web
 from msgspec import Struct
 
 from bench.payloads import HANDLED, TEXT, UNWANTED, frame, on_the_wire
+
+SENT = msgspec.json.encode(
+    {"id": "ROBOT1.0_sMn6A.YvPkTzZ0", "timestamp": "2026-03-01T09:48:47+08:00", "ext_info": {"ref_idx": "REFIDX_CJ"}}
+)
 
 
 class Burst(Struct, frozen=True):
@@ -63,6 +68,7 @@ class Peer:
                 web.post("/{name}/app/getAppAccessToken", self._token),
                 web.get("/{name}/gateway/bot", self._gateway),
                 web.get("/{name}/ws", self._converse),
+                web.post("/{name}/v2/groups/{group}/messages", self._message),
                 web.post("/{name}/burst", self._burst),
             ]
         )
@@ -75,6 +81,10 @@ class Peer:
         limit = {"total": 100_000, "remaining": 100_000, "reset_after": 86_400_000, "max_concurrency": 1000}
         url = f"{'wss' if request.secure else 'ws'}://{request.host}/{request.match_info['name']}/ws"
         return web.json_response({"url": url, "shards": 1, "session_start_limit": limit})
+
+    async def _message(self, request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(body=SENT, content_type="application/json")
 
     async def _converse(self, request: web.Request) -> web.WebSocketResponse:
         websocket = web.WebSocketResponse(compress=False)
