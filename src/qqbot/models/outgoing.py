@@ -498,10 +498,10 @@ class GuildMessageBody(Body, frozen=True, kw_only=True):
 
 def as_outgoing(message: object) -> Outgoing:
     """Return `message` as a value, a str as `Text`.  Raises: ConfigError when it is empty or no message."""
-    if isinstance(message, Text | Markdown | Ark | Embed | Media):
-        return message
     if isinstance(message, str):
         return Text(message)
+    if isinstance(message, Outgoing):
+        return message
     raise ConfigError(f"a message is a str, Text, Markdown, Ark, Embed or Media, not {type(message).__name__}")
 
 
