@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from msgspec import Struct
+
 from ..codec import encode
 from ..config import Secret
 from ..errors import ApiError, ConfigError, ConnectionFailed, DecodeError, RateLimited, Timeout, TransportError
@@ -32,13 +34,10 @@ T = TypeVar("T")
 USER_AGENT = "aioqqbot"
 SHORTEST_ATTEMPT = 5.0  # seconds; the platform may take that long for a message
 LOGGED_CHARACTERS = 2000  # of a body
-_SECRET_FIELDS = re.compile(
-    r'"(access_token|clientSecret|client_secret|bot_encrypt_secret|secret|token)"\s*:\s*"[^"]*"'
-)
+_SECRET_FIELDS = r'"(access_token|clientSecret|client_secret|bot_encrypt_secret|secret|token)"\s*:\s*"[^"]*"'
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseInfo:
+class ResponseInfo(Struct, frozen=True):
     """What response hooks see of one HTTP exchange. `elapsed` is in seconds."""
 
     method: str
@@ -278,7 +277,7 @@ class Caller:
         text = (body or b"").decode("utf-8", "replace")
         for secret in self._known_secrets(call):
             text = text.replace(secret, "***")
-        return _SECRET_FIELDS.sub(r'"\1":"***"', text)[:LOGGED_CHARACTERS]
+        return re.sub(_SECRET_FIELDS, r'"\1":"***"', text)[:LOGGED_CHARACTERS]
 
 
 def _none() -> None:
