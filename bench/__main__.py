@@ -1,44 +1,42 @@
-"""`python -m bench`: run every benchmark, print a table, write JSON where asked."""
+"""`python -m bench [NAMES]`: run the benchmarks, print a Markdown table, write JSON where asked."""
 
 import argparse
+import asyncio
 import json
-import platform
-from dataclasses import asdict
-from importlib.metadata import version
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import decoding
-from bench.timing import Timing, compare
+from bench import calls, decoding, delivery, imports
+from bench.report import Results, Row, as_json, machine, table
+from bench.rounds import Effort
+
+BENCHMARKS: dict[str, Callable[[Effort], Awaitable[list[Row]]]] = {
+    "decoding": decoding.run,
+    "delivery": delivery.run,
+    "calls": calls.run,
+    "imports": imports.run,
+}
 
 
 def main() -> None:
     """Run what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="bench", description="Report what the package costs beside its floor.")
-    parser.add_argument("--rounds", type=int, default=101, help="how often each function is timed (default 101)")
-    parser.add_argument("--calls", type=int, default=2000, help="calls of a function in one round (default 2000)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
+    parser.add_argument("--rounds", type=int, help="how many rounds of each, instead of its own number")
+    parser.add_argument("--scale", type=float, default=1.0, help="how much work a round has (default 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     arguments = parser.parse_args()
-    results = {"decoding": compare(decoding.functions(), rounds=arguments.rounds, calls=arguments.calls)}
-    for subject, timings in results.items():
-        _print(subject, timings)
+    if unknown := set(arguments.names) - set(BENCHMARKS):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    results = asyncio.run(_run(arguments.names or list(BENCHMARKS), Effort(arguments.rounds, arguments.scale)))
+    print(", ".join(f"{key} {value}" for key, value in machine().items()), end="\n\n")
+    print(table(results))
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(_report(results), indent=2) + "\n", "utf-8")
+        arguments.json.write_text(json.dumps(as_json(results), indent=2) + "\n", "utf-8")
 
 
-def _print(subject: str, timings: list[Timing]) -> None:
-    width = max(len(timing.name) for timing in timings)
-    print(f"{subject:<{width}}  CPU us  ratio")
-    for timing in timings:
-        print(f"{timing.name:<{width}}  {timing.microseconds:6.2f}  {timing.ratio:5.2f}")
-
-
-def _report(results: dict[str, list[Timing]]) -> dict[str, object]:
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "msgspec": version("msgspec"),
-        "results": {subject: [asdict(timing) for timing in timings] for subject, timings in results.items()},
-    }
+async def _run(names: list[str], effort: Effort) -> Results:
+    return {name: await BENCHMARKS[name](effort) for name in names}
 
 
 if __name__ == "__main__":

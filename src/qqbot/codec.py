@@ -25,6 +25,8 @@ Decode = Callable[[bytes | msgspec.Raw], T]
 Surprise = Callable[[str], None]
 """Called with the path of a field that did not have its documented form."""
 
+_shape: Callable[[Any], inspect.Type] = functools.cache(inspect.type_info)
+
 _MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _BEIJING = timezone(timedelta(hours=8))
 _LAST_SECOND = 253_402_300_799  # the end of the year 9999; a larger number counts milliseconds
@@ -83,13 +85,9 @@ def lenient(type_: type[T]) -> Lenient[T]:
     """
     name = getattr(type_, "__name__", str(type_))
 
-    @functools.cache
-    def shape() -> inspect.Type:
-        return inspect.type_info(type_)
-
     def decode(data: bytes | msgspec.Raw, on_surprise: Surprise = _ignore) -> T:
         try:
-            mended = _mend(_parse(data), shape(), "", on_surprise)
+            mended = _mend(_parse(data), _shape(type_), "", on_surprise)
             return msgspec.convert(mended, type_, strict=False)
         except _UnusableError as error:
             where = f"`{error.path}`" if error.path else "the whole"

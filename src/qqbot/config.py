@@ -3,7 +3,6 @@
 Owns checking and reading; nothing here is kept globally. All times are seconds, all sizes bytes.
 """
 
-import difflib
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -284,9 +283,13 @@ class ShardPlan:
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return one sentence for each QQBOT_* variable that nothing reads, with the name that may be meant."""
+    unknown = [name for name in sorted(environ) if name.startswith("QQBOT_") and name not in VARIABLES]
+    if not unknown:
+        return []
+    from difflib import get_close_matches  # noqa: PLC0415 - nearly always needless, and slow to import
+
     sentences: list[str] = []
-    for name in sorted(environ):
-        if name.startswith("QQBOT_") and name not in VARIABLES:
-            close = difflib.get_close_matches(name, VARIABLES, n=1)
-            sentences.append(f"{name} is not a variable of qqbot" + (f"; did you mean {close[0]}?" if close else ""))
+    for name in unknown:
+        close = get_close_matches(name, VARIABLES, n=1)
+        sentences.append(f"{name} is not a variable of qqbot" + (f"; did you mean {close[0]}?" if close else ""))
     return sentences

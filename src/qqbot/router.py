@@ -7,8 +7,9 @@ import inspect
 import types
 import typing
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast, overload
+
+from msgspec import Struct
 
 from .context import Context
 from .errors import ConfigError
@@ -28,8 +29,7 @@ When = Callable[[E], bool]
 REMEMBERED_NAMES = 1024
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Registration:
+class Registration(Struct, frozen=True, eq=False):
     """One handler: `function` takes `events` (classes or wire names) for which `when` holds."""
 
     function: Function

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from msgspec import Struct
+
 from ..codec import encode
 from ..config import Secret
 from ..errors import ApiError, ConfigError, ConnectionFailed, DecodeError, RateLimited, Timeout, TransportError
@@ -32,13 +34,10 @@ T = TypeVar("T")
 USER_AGENT = "aioqqbot"
 SHORTEST_ATTEMPT = 5.0  # seconds; the platform may take that long for a message
 LOGGED_CHARACTERS = 2000  # of a body
-_SECRET_FIELDS = re.compile(
-    r'"(access_token|clientSecret|client_secret|bot_encrypt_secret|secret|token)"\s*:\s*"[^"]*"'
-)
+_SECRET_FIELDS = r'"(access_token|clientSecret|client_secret|bot_encrypt_secret|secret|token)"\s*:\s*"[^"]*"'
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseInfo:
+class ResponseInfo(Struct, frozen=True):
     """What response hooks see of one HTTP exchange. `elapsed` is in seconds."""
 
     method: str
@@ -154,7 +153,8 @@ class Caller:
         )
 
     async def _attempt(self, call: _Call[T]) -> Response | Failure:
-        await self._wait_turn(call)
+        if self._limits.wait(call.key, self._now()):
+            await self._wait_turn(call)
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
@@ -162,8 +162,12 @@ class Caller:
         if self._on_request and (failure := await self._prepare_request(call, request)):
             return failure
         # After the hooks, so that none of them sees the token.
-        if call.own and (failure := await self._authorize(call, request)):
-            return failure
+        if call.own:
+            token = self._token_at_hand() or await self._next_token(call)
+            if isinstance(token, Failure):
+                return token
+            call.token = token
+            request.headers["Authorization"] = f"QQBot {token.reveal()}"
         request.timeout = call.attempt_timeout(self._now())
         return await self._exchange(call, request)
 
@@ -193,21 +197,19 @@ class Caller:
             return Failure(Timeout(f"{call.where}: a request hook took too long"), None, sent=False)
         return None
 
-    async def _authorize(self, call: _Call[T], request: Request) -> Failure | None:
+    def _token_at_hand(self) -> Secret | None:
+        return None if (token := self._current_token()) is None else Secret(token)
+
+    async def _next_token(self, call: _Call[T]) -> Secret | Failure:
         try:
-            call.token = Secret(self._current_token() or await self._next_token(call))
+            async with asyncio.timeout_at(call.ends_at):
+                return Secret(await self._tokens.get())
         except TimeoutError:
             return Failure(Timeout(f"{call.where}: no access token in time"), None, sent=False)
         except TransportError as error:
             return Failure(error, None, sent=False)
         except ApiError as error:
             return Failure(error, verdict("token", error.code, error.status), sent=False)
-        request.headers["Authorization"] = f"QQBot {call.token.reveal()}"
-        return None
-
-    async def _next_token(self, call: _Call[T]) -> str:
-        async with asyncio.timeout_at(call.ends_at):
-            return await self._tokens.get()
 
     async def _exchange(self, call: _Call[T], request: Request) -> Response | Failure:
         debug = log.isEnabledFor(logging.DEBUG)
@@ -275,7 +277,7 @@ class Caller:
         text = (body or b"").decode("utf-8", "replace")
         for secret in self._known_secrets(call):
             text = text.replace(secret, "***")
-        return _SECRET_FIELDS.sub(r'"\1":"***"', text)[:LOGGED_CHARACTERS]
+        return re.sub(_SECRET_FIELDS, r'"\1":"***"', text)[:LOGGED_CHARACTERS]
 
 
 def _none() -> None:

@@ -41,13 +41,18 @@ class Request:
     timeout: float
 
 
-@dataclass(frozen=True, slots=True)
 class Response:
     """What came back. The repr shows neither headers nor body: they may hold secrets."""
 
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}>"
 
     def header(self, name: str) -> str | None:
         """Return a header by its lower-case name, None when it is absent."""

@@ -24,7 +24,9 @@ def is_numbered(body: object) -> bool:
 
 
 def _has(body: object, name: str) -> bool:
-    value = cast("Mapping[str, object]", body).get(name) if isinstance(body, Mapping) else getattr(body, name, None)
+    value = getattr(body, name, None)
+    if value is None and isinstance(body, Mapping):
+        value = cast("Mapping[str, object]", body).get(name)
     return value is not None and value is not UNSET
 
 

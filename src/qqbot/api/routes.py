@@ -94,20 +94,21 @@ class Route(Generic[T_co]):
         return self.repeat == "always" or (self.repeat == "by_method" and self.method != "POST")
 
     @cached_property
-    def _parts(self) -> list[str]:
-        return _PLACEHOLDER.split(self.path)
+    def _template(self) -> str:
+        return _PLACEHOLDER.sub("%s", self.path.replace("%", "%%"))
+
+    @cached_property
+    def _size(self) -> int:
+        return len(_PLACEHOLDER.findall(self.path))
 
     def build(self, ids: tuple[str, ...], query: Query | None = None) -> tuple[str, str]:
         """Return the path with `ids` filled in, and the same with the query.
 
         Raises: ConfigError for a missing or surplus id, and for one that is empty, '.' or '..'.
         """
-        parts = self._parts
-        if len(ids) != len(parts) - 1:
-            raise ConfigError(f"{self.name} takes {len(parts) - 1} ids ({self.path}), not {len(ids)}")
-        path = parts[0]
-        for value, rest in zip(ids, parts[1:], strict=True):
-            path += self._quoted(value) + rest
+        if len(ids) != self._size:
+            raise ConfigError(f"{self.name} takes {self._size} ids ({self.path}), not {len(ids)}")
+        path = self._template % tuple(map(self._quoted, ids))
         given = {key: _word(value) for key, value in query.items() if value is not None} if query else None
         if not given:
             return path, path

@@ -6,16 +6,17 @@ Source: server-inter/message/send-receive/send
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
+
+import msgspec
+from msgspec import Struct
 
 CAPACITY = 10_000  # messages and events remembered
 
 
-@dataclass(slots=True)
-class _Count:
+class _Count(Struct):
     last: int
-    answers: set[int] = field(default_factory=set[int])
+    answers: set[int] = msgspec.field(default_factory=set[int])
 
 
 class Sequences:

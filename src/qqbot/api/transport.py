@@ -42,13 +42,6 @@ class AiohttpTransport:
 
     async def send(self, request: Request) -> Response:
         """Send the request.  Raises: Timeout, ConnectionFailed."""
-        answer = await self._exchange(request)
-        if isinstance(answer, TransportError):
-            # Raised out here, so that no context holds aiohttp's exception: some carry the request's headers.
-            raise answer
-        return answer
-
-    async def _exchange(self, request: Request) -> Response | TransportError:
         try:
             async with self._session.request(
                 request.method,
@@ -62,7 +55,9 @@ class AiohttpTransport:
             ) as response:
                 return Response(response.status, response.headers, await response.read())
         except (OSError, aiohttp.ClientError) as error:
-            return _translated(error, request)
+            failure = _translated(error, request)
+        # Raised out here, so that no context holds aiohttp's exception: some carry the request's headers.
+        raise failure
 
 
 def _translated(error: OSError | aiohttp.ClientError, request: Request) -> TransportError:

@@ -10,10 +10,9 @@ import base64
 import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from ..errors import ApiError, DecodeError, MediaError, Timeout, TransportError
 from ..models.media import (
@@ -50,8 +49,7 @@ class _Store(Protocol):
     async def __call__(self, *, body: MediaUploadBody, timeout: float | None) -> MediaUploadResult: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+class Steps(Struct, frozen=True):
     """The endpoints of one conversation: hand over a file or end an upload, announce parts, finish one."""
 
     store: _Store
@@ -59,8 +57,7 @@ class Steps:
     finish_part: Callable[[UploadPartBody], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(Struct, frozen=True):
     """What makes two uploads the same."""
 
     scene: Scene

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import Self, TypedDict, TypeVar, Unpack
+from typing import Any, Self, TypedDict, Unpack
 from urllib.parse import unquote, urlsplit
 
 from msgspec import UNSET, Struct, UnsetType
@@ -20,8 +20,6 @@ from .keyboards import Keyboard, MessageKeyboard, PromptKeyboard
 from .media import FileType, MediaInfo
 from .messages import MessageReference
 from .targets import ReplyTo, Scene
-
-T = TypeVar("T")
 
 MAX_CALLBACK_DATA = 128  # characters
 
@@ -500,11 +498,14 @@ class GuildMessageBody(Body, frozen=True, kw_only=True):
 
 def as_outgoing(message: object) -> Outgoing:
     """Return `message` as a value, a str as `Text`.  Raises: ConfigError when it is empty or no message."""
-    if isinstance(message, Text | Markdown | Ark | Embed | Media):
-        return message
     if isinstance(message, str):
         return Text(message)
+    if isinstance(message, Outgoing):
+        return message
     raise ConfigError(f"a message is a str, Text, Markdown, Ark, Embed or Media, not {type(message).__name__}")
+
+
+_NO_EMBED = "an Embed can be sent in guild channels and guild private chats only; use Markdown here"
 
 
 def check_v2(message: Message, reply_to: ReplyTo | None, scene: Scene) -> Outgoing:
@@ -514,7 +515,7 @@ def check_v2(message: Message, reply_to: ReplyTo | None, scene: Scene) -> Outgoi
     """
     message = as_outgoing(message)
     if isinstance(message, Embed):
-        raise ConfigError("an Embed can be sent in guild channels and guild private chats only; use Markdown here")
+        raise ConfigError(_NO_EMBED)
     if message.wakeup and scene is not Scene.C2C:
         raise ConfigError("wakeup=True is for C2C: there are no wake-up messages in groups")
     if message.wakeup and reply_to is not None:
@@ -529,27 +530,60 @@ def v2_body(
 
     Raises: ConfigError when `message` is empty, is a `Media` without its upload, or does not go there.
     """
-    message = check_v2(message, reply_to, scene)
-    if isinstance(message, Media) and media is None:
-        raise ConfigError("a Media message needs the MediaInfo of its upload")
-    return V2MessageBody(
-        msg_type=_message_type(message),
-        content=_v2_content(message),
-        markdown=_markdown(message),
-        keyboard=_keyboard(message),
-        ark=_ark(message),
-        media=media if isinstance(message, Media) and media else UNSET,
-        message_reference=_reference(message),
-        msg_id=_given(reply_to.msg_id if reply_to else None),
-        event_id=_given(reply_to.event_id if reply_to else None),
-        msg_seq=_given(reply_to.msg_seq if reply_to else None),
-        subscribe_id=message.subscribe_id,
-        prompt_keyboard=_prompt_keyboard(message),
-        action_button=message.action_button,
-        stream=message.stream,
-        feature_id=message.feature_id,
-        is_wakeup=message.wakeup,
-    )
+    return wire_v2(check_v2(message, reply_to, scene), reply_to, media)
+
+
+def wire_v2(message: Outgoing, reply_to: ReplyTo | None, media: MediaInfo | None) -> V2MessageBody:
+    """Return the wire body for a group or C2C of what `check_v2` returned; `media` is the upload of a `Media`.
+
+    Raises: ConfigError when `message` is a `Media` without its upload.
+    """
+    fields = _v2_kind(message, media)
+    for name in _V2_PASSED_ON:
+        if (value := getattr(message, name)) is not UNSET:
+            fields[name] = value
+    if message.wakeup is not UNSET:
+        fields["is_wakeup"] = message.wakeup
+    if message.prompt_keyboard:
+        fields["prompt_keyboard"] = PromptKeyboard(keyboard=message.prompt_keyboard.wire)
+    _refer(fields, message, reply_to)
+    if reply_to is not None and reply_to.msg_seq is not None:
+        fields["msg_seq"] = reply_to.msg_seq
+    return V2MessageBody(**fields)
+
+
+_V2_PASSED_ON = ("subscribe_id", "action_button", "stream", "feature_id")
+
+
+def _v2_kind(message: Outgoing, media: MediaInfo | None) -> dict[str, Any]:
+    """Return the fields that make a message what it is."""
+    match message:
+        case Text():
+            return {"msg_type": MessageType.TEXT, "content": message.content}
+        case Markdown():
+            return {"msg_type": MessageType.MARKDOWN, **_markdown(message)}
+        case Ark():
+            return {"msg_type": MessageType.ARK, "ark": _ark(message)}
+        case Media():
+            if media is None:
+                raise ConfigError("a Media message needs the MediaInfo of its upload")
+            # Without any content the service of 2025 refused media.
+            return {"msg_type": MessageType.MEDIA, "content": message.text or " ", "media": media}
+        case Embed():
+            raise ConfigError(_NO_EMBED)
+
+
+def _refer(fields: dict[str, Any], message: Outgoing, reply_to: ReplyTo | None) -> None:
+    """Add what the message quotes and what it answers."""
+    if message.quote is not None:
+        missing = message.ignore_missing_quote
+        fields["message_reference"] = MessageReference(message_id=message.quote, ignore_get_message_error=missing)
+    if reply_to is None:
+        return
+    if reply_to.msg_id is not None:
+        fields["msg_id"] = reply_to.msg_id
+    if reply_to.event_id is not None:
+        fields["event_id"] = reply_to.event_id
 
 
 def typing_body(seconds: int, reply_to: ReplyTo) -> V2MessageBody:
@@ -559,9 +593,9 @@ def typing_body(seconds: int, reply_to: ReplyTo) -> V2MessageBody:
     return V2MessageBody(
         msg_type=MessageType.INPUT_NOTIFY,
         input_notify=InputNotify(input_type=1, input_second=seconds),
-        msg_id=_given(reply_to.msg_id),
-        event_id=_given(reply_to.event_id),
-        msg_seq=_given(reply_to.msg_seq),
+        msg_id=reply_to.msg_id or UNSET,
+        event_id=reply_to.event_id or UNSET,
+        msg_seq=UNSET if reply_to.msg_seq is None else reply_to.msg_seq,
     )
 
 
@@ -572,20 +606,27 @@ def guild_body(message: Message, reply_to: ReplyTo | None = None) -> GuildMessag
     """
     message = as_outgoing(message)
     _check_guild(message)
-    return GuildMessageBody(
-        content=_guild_content(message),
-        embed=_embed(message),
-        ark=_ark(message),
-        image=_given(message.url if isinstance(message, Media) else None),
-        markdown=_markdown(message),
-        keyboard=_keyboard(message),
-        message_reference=_reference(message),
-        msg_id=_given(reply_to.msg_id if reply_to else None),
-        event_id=_given(reply_to.event_id if reply_to else None),
-    )
+    fields = _guild_kind(message)
+    _refer(fields, message, reply_to)
+    return GuildMessageBody(**fields)
 
 
-_V2_ONLY = ("subscribe_id", "action_button", "stream", "feature_id", "wakeup")
+def _guild_kind(message: Outgoing) -> dict[str, Any]:
+    """Return the fields that make a message what it is."""
+    match message:
+        case Text():
+            return {"content": message.content}
+        case Markdown():
+            return _markdown(message)
+        case Ark():
+            return {"ark": _ark(message)}
+        case Media():
+            return {"content": message.text or UNSET, "image": message.url or UNSET}
+        case Embed():
+            return {"embed": _embed(message)}
+
+
+_V2_ONLY = (*_V2_PASSED_ON, "wakeup")
 
 
 def _check_guild(message: Outgoing) -> None:
@@ -600,47 +641,9 @@ def _check_guild(message: Outgoing) -> None:
             raise ConfigError("in guilds an image from here cannot quote: send it by its address, or without quote=")
 
 
-def _given(value: T | None) -> T | UnsetType:
-    return UNSET if value is None else value
-
-
-def _message_type(message: Outgoing) -> MessageType:
-    match message:
-        case Markdown():
-            return MessageType.MARKDOWN
-        case Ark():
-            return MessageType.ARK
-        case Media():
-            return MessageType.MEDIA
-        case _:
-            return MessageType.TEXT
-
-
-def _v2_content(message: Outgoing) -> str | UnsetType:
-    match message:
-        case Text():
-            return message.content
-        case Media():
-            return message.text or " "  # without any content the service of 2025 refused media
-        case _:
-            return UNSET
-
-
-def _guild_content(message: Outgoing) -> str | UnsetType:
-    match message:
-        case Text():
-            return message.content
-        case Media():
-            return message.text or UNSET
-        case _:
-            return UNSET
-
-
-def _markdown(message: Outgoing) -> MessageMarkdown | UnsetType:
-    if not isinstance(message, Markdown):
-        return UNSET
+def _markdown(message: Markdown) -> dict[str, Any]:
     template = message.template_id
-    return MessageMarkdown(
+    markdown = MessageMarkdown(
         content=message.content if template is None else UNSET,
         template_id=template if isinstance(template, int) else UNSET,
         custom_template_id=template if isinstance(template, str) else UNSET,
@@ -649,15 +652,14 @@ def _markdown(message: Outgoing) -> MessageMarkdown | UnsetType:
         style=message.style,
         process_msg=message.process_msg,
     )
+    return {"markdown": markdown, "keyboard": message.keyboard.wire if message.keyboard else UNSET}
 
 
 def _params(params: Mapping[str, Sequence[str]]) -> tuple[MessageMarkdownParams, ...]:
     return tuple(MessageMarkdownParams(key=key, values=tuple(values)) for key, values in params.items())
 
 
-def _ark(message: Outgoing) -> ArkBody | UnsetType:
-    if not isinstance(message, Ark):
-        return UNSET
+def _ark(message: Ark) -> ArkBody:
     return ArkBody(template_id=message.template_id, kv=tuple(_ark_kv(*item) for item in message.values.items()))
 
 
@@ -668,9 +670,7 @@ def _ark_kv(key: str, value: str | Sequence[Mapping[str, str]]) -> ArkKvBody:
     return ArkKvBody(key=key, obj=tuple(ArkObjBody(obj_kv=line) for line in lines))
 
 
-def _embed(message: Outgoing) -> EmbedBody | UnsetType:
-    if not isinstance(message, Embed):
-        return UNSET
+def _embed(message: Embed) -> EmbedBody:
     return EmbedBody(
         title=message.title,
         prompt=message.prompt,
@@ -682,17 +682,3 @@ def _embed(message: Outgoing) -> EmbedBody | UnsetType:
 
 def _embed_field(field: str | tuple[str, str]) -> EmbedFieldBody:
     return EmbedFieldBody(name=field) if isinstance(field, str) else EmbedFieldBody(name=field[0], value=field[1])
-
-
-def _keyboard(message: Outgoing) -> MessageKeyboard | UnsetType:
-    return message.keyboard.wire if isinstance(message, Markdown) and message.keyboard else UNSET
-
-
-def _prompt_keyboard(message: Outgoing) -> PromptKeyboard | UnsetType:
-    return PromptKeyboard(keyboard=message.prompt_keyboard.wire) if message.prompt_keyboard else UNSET
-
-
-def _reference(message: Outgoing) -> MessageReference | UnsetType:
-    if message.quote is None:
-        return UNSET
-    return MessageReference(message_id=message.quote, ignore_get_message_error=message.ignore_missing_quote)

@@ -41,11 +41,10 @@ class C2C(Conversations):
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: autogen/api/v2_users_user_openid_messages.post
         """
-        send = partial(self._post, user_openid)
-        return await self._send(send, partial(self.upload_media, user_openid), message, reply_to, timeout, check=check)
+        return await self._send(user_openid, message, reply_to, timeout, check=check)
 
-    async def _post(self, user_openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
-        return await self._call(routes.SEND_C2C_MESSAGE, user_openid, body=body, timeout=timeout)
+    async def _post(self, openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
+        return await self._call(routes.SEND_C2C_MESSAGE, openid, body=body, timeout=timeout)
 
     async def typing(
         self, user_openid: str, reply_to: ReplyTo, *, seconds: int = 10, timeout: float | None = None

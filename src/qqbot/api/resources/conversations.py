@@ -4,13 +4,22 @@ Owns no path: each resource names its own routes.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 
 from ...errors import DecodeError, MediaError, MessagePendingAudit, ServerError, Timeout, TransportError
 from ...models.media import MediaUploadResult
 from ...models.messages import MessageSendResult
-from ...models.outgoing import GuildMessageBody, Media, Message, as_outgoing, check_v2, guild_body, v2_body
+from ...models.outgoing import (
+    GuildMessageBody,
+    Media,
+    Message,
+    V2MessageBody,
+    as_outgoing,
+    check_v2,
+    guild_body,
+    wire_v2,
+)
 from ...models.targets import ReplyTo, Scene
 from ..files import opened
 from ..multipart import Form
@@ -25,6 +34,26 @@ MAX_GUILD_IMAGE = 20 * 1024 * 1024
 """Bytes of an image in a form.  Source: autogen/api/v2_users_user_openid_files.post, which limits images so"""
 
 
+class _Counted:
+    """Counts what is sent inside as an answer, unless it was refused or never left."""
+
+    __slots__ = ("_reply_to", "_sequences")
+
+    def __init__(self, sequences: Sequences, reply_to: ReplyTo | None) -> None:
+        self._sequences = sequences
+        self._reply_to = reply_to
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        reply_to = self._reply_to
+        if reply_to is not None and reply_to.msg_seq is not None and (error is None or _may_have_arrived(error)):
+            self._sequences.answered(reply_to.reference, reply_to.msg_seq)
+
+
 class Conversations(Resource):
     """Groups or users, as far as messages go. `sequences` numbers the replies, `uploads` takes media."""
 
@@ -35,50 +64,46 @@ class Conversations(Resource):
         self._sequences = sequences
         self._uploads = uploads
 
+    async def upload_media(self, openid: str, /, media: Media, *, timeout: float | None = None) -> MediaUploadResult:
+        """Upload a file for this conversation."""
+        raise NotImplementedError
+
+    async def _post(self, openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
+        """Send what is complete."""
+        raise NotImplementedError
+
     async def _send(
         self,
-        send: Callable[..., Awaitable[MessageSendResult]],
-        upload: Callable[..., Awaitable[MediaUploadResult]],
+        openid: str,
         message: Message,
         reply_to: ReplyTo | None,
         timeout: float | None,
         *,
         check: Callable[[], None] | None,
     ) -> MessageSendResult:
-        """Send by `send(body=, timeout=)`, a `Media` after `upload(media, timeout=)`; `check()` is between them."""
+        """Send `message`, a `Media` after its upload; `check()` is between the two."""
         message = check_v2(message, reply_to, self.scene)
         uploaded: MediaUploadResult | None = None
         if isinstance(message, Media):
             now = asyncio.get_running_loop().time
             started = now()
-            uploaded = await upload(message, timeout=timeout)
+            uploaded = await self.upload_media(openid, message, timeout=timeout)
             if timeout is not None:
                 timeout = max(timeout - (now() - started), SHORTEST_TIMEOUT)
         if check is not None:
             check()
-        media = None if uploaded is None else uploaded.media
         reply_to = self._numbered(reply_to)
-        body = v2_body(message, reply_to, media, scene=self.scene)
+        body = wire_v2(message, reply_to, None if uploaded is None else uploaded.media)
         try:
             with self._counted(reply_to):
-                return await send(body=body, timeout=timeout)
+                return await self._post(openid, body=body, timeout=timeout)
         except MediaError as error:
             if uploaded is not None and error.code == FILE_INFO_REFUSED:
                 self._uploads.forget(uploaded)  # the next send uploads it anew
             raise
 
-    @contextmanager
-    def _counted(self, reply_to: ReplyTo | None) -> Generator[None]:
-        """Count what is sent inside as an answer, unless it was refused or never left."""
-        arrived = True
-        try:
-            yield
-        except BaseException as error:
-            arrived = _may_have_arrived(error)
-            raise
-        finally:
-            if arrived and reply_to is not None and reply_to.msg_seq is not None:
-                self._sequences.answered(reply_to.reference, reply_to.msg_seq)
+    def _counted(self, reply_to: ReplyTo | None) -> "_Counted":
+        return _Counted(self._sequences, reply_to)
 
     def _numbered(self, reply_to: ReplyTo | None) -> ReplyTo | None:
         if reply_to is None or reply_to.msg_seq is not None:

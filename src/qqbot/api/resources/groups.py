@@ -9,7 +9,7 @@ from ...models.group_members import BatchRemoveBody, BatchRemoveResult, GroupMem
 from ...models.media import MediaUploadResult, UploadPartBody, UploadPrepareBody, UploadPrepareResult
 from ...models.members import GroupBotState, GroupInfo, GroupMember, GroupMembersPage
 from ...models.messages import MessageSendResult
-from ...models.outgoing import Media, Message
+from ...models.outgoing import Media, Message, V2MessageBody
 from ...models.targets import ReplyTo, Scene
 from .. import routes
 from ..uploads import Steps
@@ -45,8 +45,10 @@ class Groups(Conversations):
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: autogen/api/v2_groups_group_openid_messages.post
         """
-        send = partial(self._call, routes.SEND_GROUP_MESSAGE, group_openid)
-        return await self._send(send, partial(self.upload_media, group_openid), message, reply_to, timeout, check=check)
+        return await self._send(group_openid, message, reply_to, timeout, check=check)
+
+    async def _post(self, openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
+        return await self._call(routes.SEND_GROUP_MESSAGE, openid, body=body, timeout=timeout)
 
     async def recall(self, group_openid: str, message_id: str, *, timeout: float | None = None) -> None:
         """Recall a message: the bot's own for 2 minutes; as an administrator also those of members.

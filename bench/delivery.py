@@ -1,0 +1,158 @@
+"""Events over one real websocket, from the first byte on the wire to the handler of the last one.
+
+The contestants are connected all the time, each in a process of its own, and get their bursts in turn. Owns what is
+compared; the contestants are in `receivers`, the server in `peer`.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.children import Child, Stage
+from bench.peer import Burst
+from bench.receivers import Handled
+from bench.report import Row, Target
+from bench.rounds import Effort, ratio
+
+BURST = 20_000
+ROUNDS = 21
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A receiver and the bursts that it gets."""
+
+    kind: str
+    options: tuple[str, ...] = ()
+    handled: bool = True
+
+
+CONTESTANTS = {
+    "floor": Contestant("floor"),
+    "tasks": Contestant("tasks"),
+    "qqbot": Contestant("qqbot"),
+    "unwanted": Contestant("qqbot", handled=False),
+    "shards": Contestant("qqbot", ("--shards", "20")),
+    "handlers": Contestant("qqbot", ("--handlers", "200")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What each round of one contestant took, for one event: seconds of the clock, and of the processor."""
+
+    wall: list[float] = field(default_factory=list[float])
+    cpu: list[float] = field(default_factory=list[float])
+
+    @property
+    def rate(self) -> float:
+        """Events in a second."""
+        return 1 / median(self.wall)
+
+    @property
+    def microseconds(self) -> float:
+        """Of the processor, for one event."""
+        return median(self.cpu) * 1e6
+
+
+async def run(effort: Effort) -> list[Row]:
+    """Measure everything in one interleaved run."""
+    size = effort.amount(BURST, least=2)
+    series = await _measure(CONTESTANTS, size, effort.rounds_of(ROUNDS))
+    return [*_throughput(series), *_growth(series)]
+
+
+async def _measure(contestants: Mapping[str, Contestant], size: int, rounds: int) -> dict[str, Series]:
+    series = {name: Series() for name in contestants}
+    async with _connected(contestants, size) as (stage, receivers):
+        for number in range(rounds + 1):
+            for name, receiver in receivers.items():
+                burst = Burst(size) if contestants[name].handled else Burst(1, unwanted=size - 1)
+                started = await stage.burst(name, burst)
+                handled = await receiver.report(Handled)
+                if number:  # the first round warms up
+                    series[name].wall.append((handled.at - started.at) / size)
+                    series[name].cpu.append(handled.cpu / size)
+    return series
+
+
+@asynccontextmanager
+async def _connected(
+    contestants: Mapping[str, Contestant], size: int
+) -> AsyncGenerator[tuple[Stage, dict[str, Child]]]:
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(Stage.open())
+        receivers: dict[str, Child] = {}
+        for name, contestant in contestants.items():
+            burst = size if contestant.handled else 1
+            arguments = (contestant.kind, f"{stage.address}/{name}", "--burst", str(burst), *contestant.options)
+            receivers[name] = await stack.enter_async_context(Child.start("bench.receivers", *arguments))
+        for receiver in receivers.values():
+            await receiver.line()  # it is ready
+        yield stage, receivers
+
+
+def _throughput(series: Mapping[str, Series]) -> list[Row]:
+    qqbot, floor, tasks, unwanted = (series[name] for name in ("qqbot", "floor", "tasks", "unwanted"))
+    return [
+        Row(
+            "one connection",
+            "events/s",
+            qqbot.rate,
+            floor.rate,
+            ratio(floor.wall, qqbot.wall),
+            Target(0.75, least=True),
+        ),
+        Row(
+            "one connection",
+            "CPU us/event",
+            qqbot.microseconds,
+            floor.microseconds,
+            ratio(qqbot.cpu, floor.cpu),
+            Target(1 / 0.75),
+        ),
+        Row(
+            "beside dicts and a task for each event",
+            "CPU us/event",
+            qqbot.microseconds,
+            tasks.microseconds,
+            ratio(qqbot.cpu, tasks.cpu),
+        ),
+        Row(
+            "an event nobody handles, beside a handled one",
+            "events/s",
+            unwanted.rate,
+            qqbot.rate,
+            ratio(qqbot.wall, unwanted.wall),
+            Target(1.3, least=True),
+        ),
+        Row(
+            "an event nobody handles, beside a handled one",
+            "CPU us/event",
+            unwanted.microseconds,
+            qqbot.microseconds,
+            ratio(unwanted.cpu, qqbot.cpu),
+            Target(1 / 1.3),
+        ),
+    ]
+
+
+def _growth(series: Mapping[str, Series]) -> list[Row]:
+    qqbot, shards, handlers = series["qqbot"], series["shards"], series["handlers"]
+    return [
+        Row(
+            "20 shards beside 1",
+            "CPU us/event",
+            shards.microseconds,
+            qqbot.microseconds,
+            ratio(shards.cpu, qqbot.cpu),
+        ),
+        Row(
+            "200 handlers beside 1",
+            "CPU us/event",
+            handlers.microseconds,
+            qqbot.microseconds,
+            ratio(handlers.cpu, qqbot.cpu),
+        ),
+    ]

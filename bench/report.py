@@ -1,0 +1,85 @@
+"""What the benchmarks report: rows of a value, its floor, their ratio and the target; as Markdown and as JSON."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from os import cpu_count
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`limit` is the least or the most that the ratio, or where there is none the value, should be."""
+
+    limit: float
+    least: bool = False
+
+    def met(self, figure: float) -> bool:
+        """Whether `figure` is on the right side."""
+        return figure >= self.limit if self.least else figure <= self.limit
+
+    def __str__(self) -> str:
+        return f"{'>=' if self.least else '<='} {self.limit:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure in `unit`. `floor` is what stands beside it in the same run, `ratio` the median of the rounds' own."""
+
+    name: str
+    unit: str
+    value: float
+    floor: float | None = None
+    ratio: float | None = None
+    target: Target | None = None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met, None where there is none."""
+        if self.target is None:
+            return None
+        return self.target.met(self.value if self.ratio is None else self.ratio)
+
+
+Results = dict[str, list[Row]]
+"""The rows of each benchmark."""
+
+
+def table(results: Results) -> str:
+    """Return one Markdown table of all rows."""
+    lines = ["| what | unit | qqbot | floor | ratio | target | met |", "|---|---|---|---|---|---|---|"]
+    for rows in results.values():
+        lines += (f"| {' | '.join(_cells(row))} |" for row in rows)
+    return "\n".join(lines)
+
+
+def _cells(row: Row) -> Sequence[str]:
+    met = "" if row.met is None else "yes" if row.met else "no"
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+    target = "" if row.target is None else str(row.target)
+    return row.name, row.unit, _figure(row.value), "" if row.floor is None else _figure(row.floor), ratio, target, met
+
+
+def _figure(value: float) -> str:
+    """Return three digits of `value`, large numbers in full."""
+    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 100 else f"{value:.3g}"
+
+
+def machine() -> dict[str, object]:
+    """Return on what it was measured."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cores": cpu_count(),
+        "aiohttp": version("aiohttp"),
+        "msgspec": version("msgspec"),
+    }
+
+
+def as_json(results: Results) -> dict[str, object]:
+    """Return everything as plain values."""
+    return {
+        **machine(),
+        "results": {name: [{**asdict(row), "met": row.met} for row in rows] for name, rows in results.items()},
+    }
