@@ -143,7 +143,7 @@ class Connection:
     async def _send_dispatch(self, ws: web.WebSocketResponse, dispatch: Dispatch, receiver: Receiver) -> None:
         if self.session is not None:
             self.session.mark_sent(dispatch)
-        self._journal.frame("to_bot", self.shard, 0, dispatch.type, dispatch.text)
+        self._journal.frame("to_bot", self.number, self.shard, 0, dispatch.text, t=dispatch.type)
         await ws.send_str(dispatch.text)
         if not dispatch.event_id:
             await receiver.announced(self, dispatch.type)
@@ -170,12 +170,12 @@ class Connection:
     def send(self, op: int, body: object = None) -> None:
         """Queue a payload that is no dispatch."""
         text = wire.dump({"op": op} if body is None else {"op": op, "d": body})
-        self._journal.frame("to_bot", self.shard, op, None, text)
+        self._journal.frame("to_bot", self.number, self.shard, op, text)
         self._queue(text)
 
     def send_raw(self, text: str) -> None:
         """Queue any text as a frame."""
-        self._journal.frame("to_bot", self.shard, None, None, text)
+        self._journal.frame("to_bot", self.number, self.shard, None, text)
         self._queue(text)
 
     def close(self, code: int, reason: str) -> None:

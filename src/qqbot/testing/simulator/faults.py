@@ -6,7 +6,7 @@ Owns the rules and their counting, so that each run with one seed draws the same
 
 import asyncio
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -32,6 +32,8 @@ from .fault_kinds import (
 )
 
 Shard = tuple[int, int]
+
+STRIKES_KEPT = 5000
 
 _CALL_PATTERN = re.compile(r"([A-Z]+|\*) [/*]\S*")
 
@@ -109,7 +111,17 @@ class Rule:
         return self.shard is None or (shard is not None and shard[0] == self.shard)
 
 
-Strike = Callable[[Fault, int | None], None]
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A fault that has struck: on which connection (by its number, 0: a call), at which moment."""
+
+    connection: int
+    moment: str
+    detail: str
+    fault: Fault
+
+
+StrikeNow = Callable[[Fault, int | None], None]
 """Lets a fault befall the connections that are live, or those of a shard.  Raises: ValueError where there are none."""
 
 SetLimit = Callable[[int | None, int | None, int | None, int | None, int | None], None]
@@ -120,11 +132,12 @@ class Faults:
     """The faults of one simulator.
 
     Of the rules that are due at one moment, the oldest is taken. `times=0` means until `clear()`. `counts`: how
-    often each kind has struck.
+    often each kind has struck; `strikes`: the last that did.
     """
 
-    def __init__(self, strike: Strike, limit: SetLimit, random: Random) -> None:
+    def __init__(self, strike: StrikeNow, limit: SetLimit, random: Random) -> None:
         self.counts: Counter[str] = Counter()
+        self.strikes: deque[Strike] = deque(maxlen=STRIKES_KEPT)
         self._strike = strike
         self._limit = limit
         self._random = random
@@ -161,7 +174,6 @@ class Faults:
         rule = Rule("live", do, times=times, shard=shard)
         self._strike(do, shard)
         rule.struck += 1
-        self._count(do)
         if not rule.over:
             self._rules.append((rule, self._random))
 
@@ -264,14 +276,21 @@ class Faults:
 
     # What is asked at each moment
 
-    async def at(self, moment: str, detail: str = "", shard: Shard | None = None) -> Fault | None:
+    async def at(self, moment: str, detail: str = "", shard: Shard | None = None, connection: int = 0) -> Fault | None:
         """Return what befalls this moment, counted; a latency has passed by then."""
         fault = self._take(moment, detail, shard) if self._rules else None
-        while isinstance(fault, Latency):
+        while fault is not None:
+            self.note(Strike(connection, moment, detail, fault))
+            if not isinstance(fault, Latency):
+                return fault
             await asyncio.sleep(fault.seconds)
             fault = fault.then
-            self._count(fault)
-        return fault
+        return None
+
+    def note(self, strike: Strike) -> None:
+        """Count a fault that strikes."""
+        self.counts[strike.fault.kind()] += 1
+        self.strikes.append(strike)
 
     def _take(self, moment: str, detail: str, shard: Shard | None) -> Fault | None:
         found: Rule | None = None
@@ -285,10 +304,5 @@ class Faults:
         if found is None:
             return None
         found.struck += 1
-        self._count(found.do)
         self._rules = [pair for pair in self._rules if not pair[0].over]
         return found.do
-
-    def _count(self, fault: Fault | None) -> None:
-        if fault is not None:
-            self.counts[fault.kind()] += 1

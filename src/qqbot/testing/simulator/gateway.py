@@ -29,7 +29,7 @@ from .fault_kinds import (
     StopAcks,
     TokenExpired,
 )
-from .faults import Faults
+from .faults import Faults, Strike
 from .journal import Journal
 from .sessions import Dispatch, Route, Session, SessionTable, Shard
 from .tables import Tables
@@ -184,12 +184,12 @@ class Gateway:
         try:
             frame = wire.parse_object(data)
         except ValueError:
-            self._journal.frame("from_bot", connection.shard, None, None, _shown(data))
+            self._journal.frame("from_bot", connection.number, connection.shard, None, _shown(data))
             connection.close(4002, "invalid payload")
             return
         op = frame.get("op")
         op = op if wire.is_integer(op) else None
-        self._journal.frame("from_bot", connection.shard, op, None, _masked(frame))
+        self._journal.frame("from_bot", connection.number, connection.shard, op, _masked(frame))
         await self._answer(connection, op, frame.get("d"))
 
     async def _answer(self, connection: Connection, op: int | None, body: object) -> None:
@@ -320,11 +320,12 @@ class Gateway:
         self.identified.mark()
         self.resumed.mark()
         for connection in connections:
+            self.faults.note(Strike(connection.number, "live", "", fault))
             self._befall(connection, "live", fault)
 
     async def _goes_well(self, connection: Connection, moment: str) -> bool:
         """Let the faults of a moment strike; return whether it takes its course all the same."""
-        fault = await self.faults.at(moment, shard=connection.shard)
+        fault = await self.faults.at(moment, shard=connection.shard, connection=connection.number)
         if fault is not None and not self._befall(connection, moment, fault):
             return False
         return connection.open
@@ -333,7 +334,7 @@ class Gateway:
         """Return what is sent where `dispatch` is due."""
         is_event = bool(dispatch.event_id)
         moment, detail = ("DISPATCH", dispatch.type) if is_event else (dispatch.type, "")
-        match fault := await self.faults.at(moment, detail, connection.shard):
+        match fault := await self.faults.at(moment, detail, connection.shard, connection.number):
             case None:
                 return [dispatch]
             case Duplicate():
