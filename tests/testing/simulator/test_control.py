@@ -122,10 +122,10 @@ async def test_faults(sim: Simulator, bot: BareBot, control: Control) -> None:
         ("fault", {"kind": "session_start_limit", "reset_after": 10**400}, "reset_after must be"),
         ("fault", {}, "kind must be a string"),
         ("fault", {"kind": "unknown"}, "kind must be one of"),
-        ("fault", {"kind": "close"}, "needs a code"),
+        ("fault", {"kind": "close"}, "close needs code"),
         ("fault", {"kind": "close", "code": 1006}, "no close code"),
         ("fault", {"kind": "close", "code": 4009}, "no connection is ready"),
-        ("fault", {"kind": "raw"}, "data must be a string"),
+        ("fault", {"kind": "raw"}, "raw needs data"),
         ("fault", {"kind": "no_hello", "times": 1.5}, "times must be"),
     ],
 )

@@ -4,7 +4,55 @@ It speaks the wire protocol from its own copy of the protocol tables and shares 
 a mistake cannot pass on both sides.
 """
 
+from .fault_kinds import (
+    Close,
+    Drop,
+    Duplicate,
+    Fault,
+    HalfOpen,
+    Hang,
+    HtmlBody,
+    Http,
+    Latency,
+    NoHello,
+    Op7,
+    Op9,
+    Raw,
+    Reorder,
+    SentButNoResponse,
+    StopAcks,
+    SwallowIdentify,
+    SwallowResume,
+    TokenExpired,
+    TruncateBody,
+)
 from .people import Member, Place, Reply, Transcript
 from .simulator import Simulator
 
-__all__ = ["Member", "Place", "Reply", "Simulator", "Transcript"]
+__all__ = [
+    "Close",
+    "Drop",
+    "Duplicate",
+    "Fault",
+    "HalfOpen",
+    "Hang",
+    "HtmlBody",
+    "Http",
+    "Latency",
+    "Member",
+    "NoHello",
+    "Op7",
+    "Op9",
+    "Place",
+    "Raw",
+    "Reorder",
+    "Reply",
+    "SentButNoResponse",
+    "Simulator",
+    "StopAcks",
+    "SwallowIdentify",
+    "SwallowResume",
+    "TokenExpired",
+    "Transcript",
+    "TruncateBody",
+]

@@ -4,18 +4,14 @@ Owns the reading of these documents; who may ask is decided in `guard`.
 """
 
 import time
-from dataclasses import dataclass, replace
-from typing import cast
+from dataclasses import dataclass
 
 from .actions import QUIET, TIMEOUT, Actions, Deed
 from .exchanges import Exchange
-from .faults import KINDS, Bite, Fault
+from .fault_documents import inject, rule_document
 from .platform import Platform
 from .wire import JsonObject, is_integer, is_number, objects_of, text_of
 from .world import SCENES, Conversation, scene_of
-
-_CLOSE_CODES = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
-_WITH_CODE = ("close", "close_on_identify", "close_on_resume")
 
 
 class BadCommand(ValueError):
@@ -53,14 +49,7 @@ class Commands:
 
     async def fault(self, document: JsonObject) -> JsonObject:
         """Break something."""
-        faults, kind = self._platform.gateway.faults, _text(document, "kind")
-        if kind == "clear":
-            faults.clear()
-        elif kind == "session_start_limit":
-            names = ("total", "remaining", "reset_after", "max_concurrency", "shards")
-            faults.session_start_limit(**{name: _optional_integer(document, name) for name in names})
-        else:
-            faults.add(_fault(kind, document))
+        inject(self._platform.gateway.faults, document)
         return {}
 
     # Asked by the page, which sees the answer in the chat
@@ -116,7 +105,7 @@ class Commands:
         }
 
     def state(self) -> JsonObject:
-        """Return the snapshot, and what the page does not show: sessions, budget, identifies, violations."""
+        """Return the snapshot, and what the page does not show: sessions, budget, faults, violations."""
         gateway = self._platform.gateway
         return {
             **self.snapshot(),
@@ -124,6 +113,8 @@ class Commands:
             "budget": self._platform.budget.document(),
             "identifies": gateway.identifies,
             "resumes": gateway.resumes,
+            "faults": [rule_document(rule) for rule in gateway.faults.rules],
+            "fault_counts": dict(gateway.faults.counts),
             "violations": self._platform.journal.violations,
             "lost_events": gateway.sessions.never_sent(),
             "now": time.monotonic(),
@@ -155,21 +146,6 @@ def _told(exchange: Exchange) -> JsonObject:
 
 def _somebody(where: Conversation) -> str:
     return next(iter(where.people), "Alice")
-
-
-def _fault(kind: str, document: JsonObject) -> Fault:
-    if kind not in KINDS:
-        raise BadCommand(f"kind must be one of {', '.join(sorted({*KINDS, 'session_start_limit', 'clear'}))}")
-    times, shard = _optional_integer(document, "times"), _optional_integer(document, "shard")
-    fault = Fault(cast(Bite, kind), shard, 1 if times is None else times or None)
-    code = _optional_integer(document, "code" if kind in _WITH_CODE else "close")
-    if kind in _WITH_CODE and code is None:
-        raise BadCommand(f"{kind} needs a code")
-    if code is not None and not any(code in codes for codes in _CLOSE_CODES):
-        raise BadCommand(f"{code} is no close code that can be sent")
-    data = _text(document, "data") if kind == "raw" else ""
-    resumable = document.get("resumable") is True
-    return replace(fault, code=code, reason=_optional_text(document, "reason") or "", resumable=resumable, data=data)
 
 
 def _text(document: JsonObject, name: str) -> str:

@@ -10,13 +10,14 @@ import socket
 import struct
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from aiohttp import WSMsgType, web
 
 from . import wire
 from .journal import Journal
-from .sessions import Session, Shard
+from .sessions import Dispatch, Session, Shard
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a bot has to answer a close frame."""
@@ -27,15 +28,19 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 class Receiver(Protocol):
     """Decides what to do with payloads."""
 
-    def opened(self, connection: "Connection") -> None:
+    async def opened(self, connection: "Connection") -> None:
         """A connection is there."""
         ...
 
-    def received(self, connection: "Connection", data: str | bytes) -> None:
+    async def received(self, connection: "Connection", data: str | bytes) -> None:
         """A payload has come."""
         ...
 
-    def announced(self, connection: "Connection", kind: str) -> None:
+    async def sending(self, connection: "Connection", dispatch: Dispatch) -> Sequence[Dispatch]:
+        """A dispatch is due: return what is sent."""
+        ...
+
+    async def announced(self, connection: "Connection", kind: str) -> None:
         """READY or RESUMED has been sent."""
         ...
 
@@ -58,6 +63,7 @@ class Connection:
         self.session: Session | None = None
         self.ready = False
         self.acks = True
+        self.silent = False
         self.closed_by = ""
         self.code: int | None = None
         self._journal = journal
@@ -79,7 +85,6 @@ class Connection:
         await ws.prepare(request)
         transport = request.transport
         self._transport = transport if isinstance(transport, asyncio.Transport) else None
-        receiver.opened(self)
         try:
             await self._serve(ws, receiver)
         finally:
@@ -105,9 +110,11 @@ class Connection:
                 await ws.close(code=code, message=reason.encode())
 
     async def _read(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
+        await receiver.opened(self)
         while (message := await ws.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
             data: str | bytes = message.data
-            receiver.received(self, data)
+            if not self.silent:
+                await receiver.received(self, data)
 
     async def _write(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
         with contextlib.suppress(ConnectionError):
@@ -118,6 +125,8 @@ class Connection:
 
     async def _send_next(self, ws: web.WebSocketResponse, receiver: Receiver) -> bool:
         """Send what is due, or note that a close is; return whether there was anything."""
+        if self.silent:
+            return False
         if self._outbox:
             item = self._outbox.popleft()
             if isinstance(item, str):
@@ -127,16 +136,23 @@ class Connection:
             return True
         if self.session is None or (dispatch := self.session.take()) is None:
             return False
-        self.session.mark_sent(dispatch)
-        self._journal.frame("to_bot", self.shard, 0, dispatch.type, dispatch.text)
+        for each in await receiver.sending(self, dispatch):
+            await self._send_dispatch(ws, each, receiver)
+        return True
+
+    async def _send_dispatch(self, ws: web.WebSocketResponse, dispatch: Dispatch, receiver: Receiver) -> None:
+        if self.session is not None:
+            self.session.mark_sent(dispatch)
+        self._journal.frame("to_bot", self.number, self.shard, 0, dispatch.text, t=dispatch.type)
         await ws.send_str(dispatch.text)
         if not dispatch.event_id:
-            receiver.announced(self, dispatch.type)
-        return True
+            await receiver.announced(self, dispatch.type)
 
     async def _watch(self) -> None:
         while (left := self._last_beat + self._allowed_silence - time.monotonic()) > 0:  # noqa: ASYNC110 -- the deadline moves
             await asyncio.sleep(left)
+        if self.silent:
+            await asyncio.Event().wait()  # nobody is there who could watch
         # Not queued: the writer may wait for a bot that is gone.
         self._note_end("platform", 4009)
         self._goodbye = (4009, "heartbeat timeout")
@@ -154,17 +170,19 @@ class Connection:
     def send(self, op: int, body: object = None) -> None:
         """Queue a payload that is no dispatch."""
         text = wire.dump({"op": op} if body is None else {"op": op, "d": body})
-        self._journal.frame("to_bot", self.shard, op, None, text)
+        self._journal.frame("to_bot", self.number, self.shard, op, text)
         self._queue(text)
 
     def send_raw(self, text: str) -> None:
         """Queue any text as a frame."""
-        self._journal.frame("to_bot", self.shard, None, None, text)
+        self._journal.frame("to_bot", self.number, self.shard, None, text)
         self._queue(text)
 
     def close(self, code: int, reason: str) -> None:
         """Queue a close frame; nothing more is sent or taken after it."""
-        if self.open:
+        if self.silent:
+            self.drop()
+        elif self.open:
             self._note_end("platform", code)
             self._queue((code, reason))
 
@@ -177,6 +195,10 @@ class Connection:
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
+
+    def fall_silent(self) -> None:
+        """Send and read nothing more, and say nothing of it; only the bot can end it now."""
+        self.silent, self.ready = True, False
 
     def _note_end(self, by: str, code: int | None) -> None:
         if self.open:

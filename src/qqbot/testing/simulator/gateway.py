@@ -7,7 +7,8 @@ Source: dev-prepare/event-emit/websocket.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from random import Random
 from typing import TypedDict
 
 from aiohttp import web
@@ -15,14 +16,30 @@ from aiohttp import web
 from . import wire
 from .budget import IdentifyBudget
 from .connection import Connection
-from .faults import Fault, Faults
+from .fault_kinds import (
+    Close,
+    Drop,
+    Duplicate,
+    Fault,
+    HalfOpen,
+    Op7,
+    Op9,
+    Raw,
+    Reorder,
+    StopAcks,
+    TokenExpired,
+)
+from .faults import Faults, Strike
 from .journal import Journal
-from .sessions import Route, Session, SessionTable, Shard
+from .sessions import Dispatch, Route, Session, SessionTable, Shard
 from .tables import Tables
 from .tokens import TokenDesk
 from .wire import JsonObject
 
 CREATE_SESSION_ERROR = 4903
+
+REORDER_SECONDS = 0.1
+"""How long events are held back that are to be sent in another order."""
 
 
 class Identify(TypedDict):
@@ -86,6 +103,7 @@ class Gateway:
         may_use_private: bool,
         heartbeat_interval: float,
         limit_shards: Callable[[int], None],
+        random: Random,
     ) -> None:
         self._tables = tables
         self._tokens = tokens
@@ -102,7 +120,7 @@ class Gateway:
         self.identified = Counter()
         self.resumed = Counter()
         self._became_ready = asyncio.Event()
-        self.faults = Faults(self._strike, self._set_limit)
+        self.faults = Faults(self._strike, self._set_limit, random)
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one websocket."""
@@ -147,9 +165,9 @@ class Gateway:
 
     # Connections report here
 
-    def opened(self, connection: Connection) -> None:
+    async def opened(self, connection: Connection) -> None:
         """Say HELLO."""
-        if self.faults.take("no_hello", None) is None:
+        if await self._goes_well(connection, "connected"):
             connection.send(10, {"heartbeat_interval": int(1000 * self.heartbeat_interval)})
 
     def ended(self, connection: Connection) -> None:
@@ -159,31 +177,31 @@ class Gateway:
         connection.ready = False
         self._publish()
 
-    def received(self, connection: Connection, data: str | bytes) -> None:
+    async def received(self, connection: Connection, data: str | bytes) -> None:
         """Answer one payload."""
         if not connection.open:
             return
         try:
             frame = wire.parse_object(data)
         except ValueError:
-            self._journal.frame("from_bot", connection.shard, None, None, _shown(data))
+            self._journal.frame("from_bot", connection.number, connection.shard, None, _shown(data))
             connection.close(4002, "invalid payload")
             return
         op = frame.get("op")
         op = op if wire.is_integer(op) else None
-        self._journal.frame("from_bot", connection.shard, op, None, _masked(frame))
-        self._answer(connection, op, frame.get("d"))
+        self._journal.frame("from_bot", connection.number, connection.shard, op, _masked(frame))
+        await self._answer(connection, op, frame.get("d"))
 
-    def _answer(self, connection: Connection, op: int | None, body: object) -> None:
+    async def _answer(self, connection: Connection, op: int | None, body: object) -> None:
         match op:
             case 1:
-                self._heartbeat(connection)
+                await self._heartbeat(connection)
             case 2 | 6 if connection.session is not None:
                 connection.close(4005, "already authenticated")
             case 2:
-                self._identify(connection, body)
+                await self._identify(connection, body)
             case 6:
-                self._resume(connection, body)
+                await self._resume(connection, body)
             case int() if op in self._tables.opcodes and connection.session is None:
                 connection.close(4003, "not authenticated")
             case 11:
@@ -191,21 +209,21 @@ class Gateway:
             case _:
                 connection.close(4001, "invalid opcode")
 
-    def _heartbeat(self, connection: Connection) -> None:
+    async def _heartbeat(self, connection: Connection) -> None:
         connection.beat()
-        if connection.acks:
+        if await self._goes_well(connection, "HEARTBEAT") and connection.acks:
             connection.send(11)
 
     # IDENTIFY
 
-    def _identify(self, connection: Connection, body: object) -> None:
+    async def _identify(self, connection: Connection, body: object) -> None:
         document = body if wire.is_object(body) else {}
         shard, intents = _shard_of(document), document.get("intents")
         mask = intents if wire.is_integer(intents) else None
         self.identifies.append(Identify(time=time.monotonic(), shard=shard, intents=mask, connection=connection.number))
         connection.shard = shard
         violation = self._budget.take()
-        if self._identify_fault(connection):
+        if not await self._goes_well(connection, "IDENTIFY"):
             return
         if (refusal := self._refusal(document, shard)) is not None:
             connection.close(*refusal)
@@ -216,17 +234,6 @@ class Gateway:
             self._invalidate(connection, 4014, "disallowed intents")
         elif shard is not None and mask is not None:
             self._ready(connection, self.sessions.create(shard, mask))
-
-    def _identify_fault(self, connection: Connection) -> bool:
-        if self.faults.take("swallow_identify", connection.shard):
-            return True
-        if fault := self.faults.take("close_on_identify", connection.shard):
-            self._close(connection, fault.code or 4000, fault.reason)
-            return True
-        if fault := self.faults.take("op9_on_identify", connection.shard):
-            self._invalidate(connection, fault.code, fault.reason)
-            return True
-        return False
 
     def _refusal(self, document: JsonObject, shard: Shard | None) -> tuple[int, str] | None:
         token, intents = document.get("token"), document.get("intents")
@@ -255,7 +262,7 @@ class Gateway:
 
     # RESUME
 
-    def _resume(self, connection: Connection, body: object) -> None:
+    async def _resume(self, connection: Connection, body: object) -> None:
         document = body if wire.is_object(body) else {}
         session, seq = self.sessions.find(document.get("session_id")), document.get("seq")
         connection.shard = session.shard if session else None
@@ -269,11 +276,9 @@ class Gateway:
                 connection=connection.number,
             )
         )
-        if self.faults.take("swallow_resume", connection.shard):
+        if not await self._goes_well(connection, "RESUME"):
             return
-        if fault := self.faults.take("close_on_resume", connection.shard):
-            self._close(connection, fault.code or 4000, fault.reason)
-        elif not self._tokens.accepts(wire.text_of(document, "token").removeprefix("QQBot ")):
+        if not self._tokens.accepts(wire.text_of(document, "token").removeprefix("QQBot ")):
             connection.close(4004, "authentication failed")
         elif session is None:
             connection.close(4006, "invalid session id")
@@ -297,43 +302,79 @@ class Gateway:
         connection.session = session
         session.listener = connection
 
-    def announced(self, connection: Connection, kind: str) -> None:
-        """Count a connection as ready, and let loose the faults that wait for it."""
+    async def announced(self, connection: Connection, kind: str) -> None:
+        """Count a connection as ready."""
         (self.resumed if kind == "RESUMED" else self.identified).add()
         connection.ready = True
         self._became_ready.set()
         self._publish()
-        for fault in self.faults.take_connected(connection.shard):
-            self._bite(connection, fault)
+        await self._goes_well(connection, "live")
 
     # Faults
 
-    def _strike(self, fault: Fault) -> None:
-        connections = self.ready_connections(fault.shard)
+    def _strike(self, fault: Fault, shard: int | None) -> None:
+        connections = self.ready_connections(shard)
         if not connections:
-            where = "" if fault.shard is None else f" of shard {fault.shard}"
-            raise ValueError(f"no connection{where} is ready: there is nothing that {fault.kind} could break")
+            where = "" if shard is None else f" of shard {shard}"
+            raise ValueError(f"no connection{where} is ready: there is nothing that {fault} could break")
         self.identified.mark()
         self.resumed.mark()
         for connection in connections:
-            self._bite(connection, fault)
-        fault.left = fault.left and fault.left - 1
+            self.faults.note(Strike(connection.number, "live", "", fault))
+            self._befall(connection, "live", fault)
 
-    def _bite(self, connection: Connection, fault: Fault) -> None:
-        match fault.kind:
-            case "close":
-                self._close(connection, fault.code or 4000, fault.reason)
-            case "op7":
-                connection.send(7)
-            case "op9":
-                self._end_session(connection, keep=fault.resumable)
-                self._invalidate(connection, fault.code, fault.reason, resumable=fault.resumable)
-            case "drop":
-                connection.drop()
-            case "stop_acks":
-                connection.acks = False
+    async def _goes_well(self, connection: Connection, moment: str) -> bool:
+        """Let the faults of a moment strike; return whether it takes its course all the same."""
+        fault = await self.faults.at(moment, shard=connection.shard, connection=connection.number)
+        if fault is not None and not self._befall(connection, moment, fault):
+            return False
+        return connection.open
+
+    async def sending(self, connection: Connection, dispatch: Dispatch) -> Sequence[Dispatch]:
+        """Return what is sent where `dispatch` is due."""
+        is_event = bool(dispatch.event_id)
+        moment, detail = ("DISPATCH", dispatch.type) if is_event else (dispatch.type, "")
+        match fault := await self.faults.at(moment, detail, connection.shard, connection.number):
+            case None:
+                return [dispatch]
+            case Duplicate():
+                return [dispatch, dispatch]
+            case Reorder():
+                await asyncio.sleep(REORDER_SECONDS)
+                session = connection.session
+                following = session.take_events(fault.window - 1) if session is not None else []
+                return [dispatch, *following][::-1]
             case _:
+                return [dispatch] if self._befall(connection, moment, fault) and connection.open else []
+
+    def _befall(self, connection: Connection, moment: str, fault: Fault) -> bool:
+        """Do what goes wrong; return whether the moment takes its course all the same."""
+        match fault:
+            case Close():
+                self._close(connection, fault.code, fault.reason)
+            case Drop():
+                connection.drop()
+            case HalfOpen():
+                connection.fall_silent()
+            case Op7():
+                connection.send(7)
+                return moment not in ("IDENTIFY", "RESUME")
+            case Op9():
+                self._end_session(connection, keep=fault.resumable)
+                self._invalidate(connection, fault.close, "", resumable=fault.resumable)
+                return moment == "HEARTBEAT" or (fault.resumable and moment in ("READY", "RESUMED", "DISPATCH"))
+            case StopAcks():
+                connection.acks = False
+                return True
+            case Raw():
                 connection.send_raw(fault.data)
+                return True
+            case TokenExpired():
+                self._tokens.revoke()
+                return True
+            case _:  # NoHello and its like: nothing happens
+                pass
+        return False
 
     def _close(self, connection: Connection, code: int, reason: str) -> None:
         if code == 4004:

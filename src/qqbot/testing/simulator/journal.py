@@ -18,11 +18,15 @@ _FEED_KEPT = 1000
 
 
 class FrameRecord(TypedDict):
-    """One gateway payload. `direction` is `to_bot` or `from_bot`; `json` the text as sent, tokens masked."""
+    """One gateway payload. `direction` is `to_bot` or `from_bot`; `json` the text as sent, tokens masked.
+
+    `connection` counts the connections of this simulator.
+    """
 
     n: int
     time: str
     direction: str
+    connection: int
     shard: tuple[int, int] | None
     op: int | None
     t: str | None
@@ -81,12 +85,22 @@ class Journal:
         self.calls: deque[CallRecord] = deque(maxlen=CALLS_KEPT)
         self.violations: list[str] = []
 
-    def frame(self, direction: str, shard: tuple[int, int] | None, op: int | None, t: str | None, text: str) -> None:
+    def frame(
+        self,
+        direction: str,
+        connection: int,
+        shard: tuple[int, int] | None,
+        op: int | None,
+        text: str,
+        *,
+        t: str | None = None,
+    ) -> None:
         """Record one payload."""
         record = FrameRecord(
             n=next(self._numbers),
             time=self._clock.timestamp(),
             direction=direction,
+            connection=connection,
             shard=shard,
             op=op,
             t=t,

@@ -5,6 +5,7 @@ Owns no protocol of its own; sockets and HTTP are in front of it.
 
 import json
 from dataclasses import dataclass
+from random import Random
 from typing import Literal
 
 from . import identity, wire
@@ -45,6 +46,7 @@ class Settings:
     heartbeat_interval: float = 45.0
     gateway_per_minute: float = 2.0
     gateway_burst: int = 10
+    seed: int = 0
 
 
 @dataclass(slots=True)
@@ -93,6 +95,7 @@ class Platform:
             may_use_private=self.is_private,
             heartbeat_interval=settings.heartbeat_interval,
             limit_shards=self._recommend,
+            random=Random(settings.seed),
         )
 
     @property

@@ -7,12 +7,13 @@ Whatever a bot sends, the answer is one of the platform's; the endpoints themsel
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import responses
 
 from aiohttp import web
 
 from . import accounts, channel_messages, groups, identity, interactions, schema, sending, streams, wire
 from .calls import Call, Endpoint
-from .faults import HttpFault
+from .fault_kinds import CALL, Drop, Fault, Hang, HtmlBody, Http, SentButNoResponse, TokenExpired, TruncateBody
 from .group_endpoints import BOT_ENDPOINTS, GROUP_ENDPOINTS
 from .guild_endpoints import GUILD_ENDPOINTS
 from .platform import Platform
@@ -27,8 +28,6 @@ BODY_LIMIT = 32 << 20
 """Bytes of a call's body; the control API takes less."""
 
 _SHOWN = 16384  # characters of a request or an answer that the journal keeps
-
-_TOO_LARGE = "<html><head><title>413 Request Entity Too Large</title></head></html>"
 
 _ENDPOINTS: Mapping[str, Endpoint] = {
     function.__name__: function
@@ -70,15 +69,23 @@ _ENDPOINTS: Mapping[str, Endpoint] = {
 }
 
 
+_LOOK_SECONDS = 0.05
+
+_UNANSWERED = (Drop, Hang, SentButNoResponse, TruncateBody)
+
+
 @dataclass(slots=True)
 class Answer:
-    """An HTTP answer before it is sent. `code` is the platform's number, 0 for success."""
+    """An HTTP answer before it is sent; `status` 0: none is. `code` is the platform's number, 0 for success."""
 
     status: int
     text: str
     code: int = 0
     content_type: str = "application/json"
     headers: Mapping[str, str] | None = None
+
+
+_NO_ANSWER = Answer(0, "")
 
 
 class RestFront:
@@ -92,24 +99,43 @@ class RestFront:
         request = request.clone(client_max_size=BODY_LIMIT)
         trace_id = identity.trace_id()
         raw = await _body(request)
-        fault = self._platform.gateway.faults.take_http(request.method, request.path)
-        if fault is not None:
-            await asyncio.sleep(fault.delay)
-        if fault is not None and fault.status is not None:
-            answer = _faulty(fault, fault.status, trace_id)
-        elif raw is None:
-            answer = Answer(413, _TOO_LARGE, 413, "text/html")
-        elif request.path.startswith(STORE_PATH):
-            answer = self._store(request, raw)
-        elif request.path == TOKEN_PATH:
-            answer = self._token(request, raw)
-        else:
-            answer = await self._serve(request, raw, trace_id)
+        fault = await self._platform.gateway.faults.at(CALL, f"{request.method} {request.path}")
+        answer = await self._faulty(request, fault, trace_id) or await self._answer(request, raw, trace_id)
         self._record(request, raw or b"", answer, trace_id)
-        if fault is not None and fault.sent_but_no_response and request.transport is not None:
-            request.transport.abort()
         headers = {TRACE_HEADER: trace_id, **(answer.headers or {})}
-        return web.Response(status=answer.status, text=answer.text, content_type=answer.content_type, headers=headers)
+        if isinstance(fault, TruncateBody):
+            await _send_half(request, answer, headers)
+        if isinstance(fault, _UNANSWERED) and request.transport is not None:
+            request.transport.abort()
+        status = answer.status or 500
+        return web.Response(status=status, text=answer.text, content_type=answer.content_type, headers=headers)
+
+    async def _faulty(self, request: web.Request, fault: Fault | None, trace_id: str) -> Answer | None:
+        """Return the answer that a fault gives; None where the call is served."""
+        match fault:
+            case Http():
+                return _refused(fault, trace_id)
+            case HtmlBody(status):
+                return Answer(status, _page(status), status, "text/html")
+            case Drop():
+                return _NO_ANSWER
+            case Hang():
+                await _end_of(request)
+                return _NO_ANSWER
+            case TokenExpired():
+                self._platform.tokens.revoke()
+            case _:
+                pass
+        return None
+
+    async def _answer(self, request: web.Request, raw: bytes | None, trace_id: str) -> Answer:
+        if raw is None:
+            return Answer(413, _page(413), 413, "text/html")
+        if request.path.startswith(STORE_PATH):
+            return self._store(request, raw)
+        if request.path == TOKEN_PATH:
+            return self._token(request, raw)
+        return await self._serve(request, raw, trace_id)
 
     def _token(self, request: web.Request, raw: bytes) -> Answer:
         try:
@@ -245,11 +271,35 @@ def _masked(text: bytes, name: str) -> str:
     return wire.dump({**document, name: "***"} if name in document else document)
 
 
-def _faulty(fault: HttpFault, status: int, trace_id: str) -> Answer:
+def _refused(fault: Http, trace_id: str) -> Answer:
+    headers = dict(fault.headers)
+    if fault.retry_after is not None:
+        headers["Retry-After"] = f"{fault.retry_after:g}"
     if isinstance(fault.body, str):
-        return Answer(status, fault.body, content_type="text/html", headers=fault.headers)
+        return Answer(fault.status, fault.body, content_type="text/html", headers=headers)
     document = fault.body
     if document is None:
-        document = Refusal(status, "fault", status).document(trace_id)
+        document = Refusal(fault.status, "fault", fault.status).document(trace_id)
     code = document.get("code") if wire.is_object(document) else None
-    return Answer(status, wire.dump(document), code if wire.is_integer(code) else 0, headers=fault.headers)
+    return Answer(fault.status, wire.dump(document), code if wire.is_integer(code) else 0, headers=headers)
+
+
+def _page(status: int) -> str:
+    """Return what a proxy shows."""
+    words = f"{status} {responses.get(status, '')}".strip()
+    return f"<html><head><title>{words}</title></head></html>"
+
+
+async def _end_of(request: web.Request) -> None:
+    """Return when the bot has given up a call."""
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _send_half(request: web.Request, answer: Answer, headers: Mapping[str, str]) -> None:
+    """Send an answer up to the middle of its body."""
+    body = answer.text.encode()
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    response.content_type, response.content_length = answer.content_type, max(len(body), 2)
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])

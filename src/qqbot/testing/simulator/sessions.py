@@ -93,9 +93,16 @@ class Session:
         """Return what the attached connection sends next."""
         return self._pending.popleft() if self._pending else None
 
+    def take_events(self, most: int) -> list[Dispatch]:
+        """Return the events that are sent next, `most` of them, up to a READY or RESUMED."""
+        taken: list[Dispatch] = []
+        while len(taken) < most and self._pending and self._pending[0].event_id:
+            taken.append(self._pending.popleft())
+        return taken
+
     def mark_sent(self, dispatch: Dispatch) -> None:
         """Remember that a connection took this dispatch."""
-        self.sent = dispatch.seq
+        self.sent = max(self.sent, dispatch.seq)
 
     def can_replay_after(self, seq: object) -> bool:
         """Whether a RESUME with this seq can be served."""
@@ -107,6 +114,10 @@ class Session:
         """Queue what came after `seq` again."""
         self.sent = seq
         self._pending = deque(dispatch for dispatch in self._kept if dispatch.seq > seq)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self._pending.clear()
 
     def never_sent(self) -> list[str]:
         """Return the ids of the events that no connection took."""
@@ -141,6 +152,7 @@ class SessionTable:
         """Forget a session: it can no longer be resumed."""
         if self._live.pop(session.id, None) is not None:
             self._lost += session.never_sent()
+            session.stop()
 
     def deliver(self, kind: str, event_id: str, body: str, *, intent: int, route: "Route") -> int:
         """Append an event to every session that it belongs to; return how many these are."""

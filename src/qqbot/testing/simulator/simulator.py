@@ -57,7 +57,8 @@ class Simulator:
     `port`: 0 for any free one. `profile`: `private` bots may ask for GUILD_MESSAGES and FORUMS_EVENT, recall in
     channels, list members, change channels and use forums. `shards`, `total` and `max_concurrency` are what
     /gateway/bot says; budget and pacing are enforced, `identify_window` seconds wide. `heartbeat_interval` in
-    seconds. `gateway_burst`: calls for the gateway's address before two a minute are the limit.
+    seconds. `gateway_burst`: calls for the gateway's address before two a minute are the limit. `seed`: what faults
+    with a chance draw from; one of its own where None is given.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Simulator:
         identify_window: float = 5.0,
         heartbeat_interval: float = 45.0,
         gateway_burst: int = 10,
+        seed: int | None = None,
     ) -> None:
         settings = Settings(
             app_id=app_id,
@@ -84,6 +86,7 @@ class Simulator:
             identify_window=identify_window,
             heartbeat_interval=heartbeat_interval,
             gateway_burst=gateway_burst,
+            seed=secrets.randbelow(1 << 32) if seed is None else seed,
         )
         self._asked_port = port
         self._port = 0
@@ -131,6 +134,11 @@ class Simulator:
     def secret(self) -> str:
         """The bot's AppSecret."""
         return self._platform.settings.secret
+
+    @property
+    def seed(self) -> int:
+        """What faults with a chance draw from; given to another simulator they draw the same."""
+        return self._platform.settings.seed
 
     @property
     def credentials(self) -> Credentials:

@@ -1,0 +1,91 @@
+"""`python -m tests.chaos`: bots under random faults for some minutes; a line of JSON at the end, 1 for a violation."""
+
+import argparse
+import asyncio
+import json
+import logging
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from statistics import quantiles
+
+from .trial import KINDS, Report, Trial
+from .vitals import Watch
+
+ROUND_SECONDS = 20.0
+TOLD_IN_FULL = 3
+"""Violations of each bot that are printed with all that is known of them; of others only what they are."""
+
+
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=None, help="draws the same messages and faults again")
+    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--bots", type=int, default=2, help="bots of this process (default 2)")
+    parser.add_argument("--processes", type=int, default=1, help="bot processes that are killed (default 1)")
+    parser.add_argument("--rate", type=float, default=40.0, help="messages a second for each bot (default 40)")
+    return parser.parse_args(words)
+
+
+async def run(options: argparse.Namespace, seed: int, watch: Watch) -> list[Report]:
+    """Try all bots side by side, in rounds; at the end of each all are at rest, and are measured."""
+    trials = [Trial(KINDS[index % len(KINDS)], seed=seed + index, rate=options.rate) for index in range(options.bots)]
+    end = time.monotonic() + 60 * options.minutes
+    async with AsyncExitStack() as stack:
+        for trial in trials:
+            await stack.enter_async_context(trial)
+        while not watch.seen or time.monotonic() < end:
+            seconds = min(ROUND_SECONDS, max(end - time.monotonic(), 5.0))
+            await asyncio.gather(*(trial.round(seconds) for trial in trials))
+            watch.look()
+    return [trial.report for trial in trials]
+
+
+def summary(seed: int, seconds: float, reports: Sequence[Report], watch: Watch) -> dict[str, object]:
+    """Return the figures of all bots together."""
+    figures: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    for report in reports:
+        figures.update({name: value for name, value in report.figures.items() if name != "lag"})
+        faults += report.faults
+    delays = [delay for report in reports for delay in report.delays]
+    cuts = [round(1000 * cut, 1) for cut in quantiles(delays, n=100)] if len(delays) > 1 else [0.0] * 99
+    return {
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "bots": [report.name for report in reports],
+        **figures,
+        "faults": dict(sorted(faults.items())),
+        "latency_ms": {"p50": cuts[49], "p99": cuts[98]},
+        "lag_ms": round(1000 * max((report.figures.get("lag", 0.0) for report in reports), default=0.0)),
+        "begin": watch.seen[0].document(),
+        "end": watch.seen[-1].document(),
+        "violations": sum(len(report.violations) for report in reports) + len(watch.growth()),
+    }
+
+
+def main() -> int:
+    """Run it; return the exit code."""
+    options = arguments()
+    seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
+    print(f"chaos: --seed {seed} repeats this run", flush=True)
+    logging.getLogger("qqbot").setLevel(logging.CRITICAL)
+    begun, watch = time.monotonic(), Watch()
+    reports = asyncio.run(run(options, seed, watch))
+    for report in reports:
+        for number, violation in enumerate(report.violations):
+            told = violation if number < TOLD_IN_FULL else violation.partition("\n")[0]
+            print(f"{report.name}: {told}", flush=True)
+    for growth in watch.growth():
+        print(growth, flush=True)
+    found = summary(seed, time.monotonic() - begun, reports, watch)
+    print(json.dumps(found))
+    return bool(found["violations"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

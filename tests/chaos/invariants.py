@@ -1,0 +1,161 @@
+"""What must hold: the simulator's log against what the bot says that it did.
+
+Pure: each function takes what was seen and returns what is wrong with it.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from qqbot.testing import Fault
+
+from .people import Dialog, Pushed
+from .record import Handled, Record
+from .server_log import ServerLog, SessionLog
+
+EXPLAINS_LEAVING = {
+    *("op7", "op9", "stop_acks", "half_open", "no_hello"),
+    *("swallow_identify", "swallow_resume", "drop", "close"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that must not be. `key`: the message that it is about, '' for none; `connection`: likewise, 0."""
+
+    what: str
+    key: str = ""
+    connection: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.what}" if self.key else self.what
+
+
+def owed(sessions: Iterable[SessionLog], live: Collection[SessionLog]) -> set[str]:
+    """Return the messages that the bot has to have handled.
+
+    Of a session that lives on, all; of one that ended, those that the bot said it had received: what came after was
+    the platform's to lose.
+    """
+    ids = {session.id for session in live}
+    return {
+        key for session in sessions for seq, key in session.seqs.items() if session.id in ids or seq <= session.acked
+    }
+
+
+def kept_back(pushed: Iterable[str], owed_keys: Collection[str]) -> Iterator[Violation]:
+    """Where no session ends, all that was pushed was delivered."""
+    for key in pushed:
+        if key not in owed_keys:
+            yield Violation("it was pushed and never delivered, though no session was to end", key)
+
+
+def lost(owed_keys: Iterable[str], runs: Iterable[Handled]) -> Iterator[Violation]:
+    """Whatever is owed was handled."""
+    handled = {run.key for run in runs}
+    for key in owed_keys:
+        if key not in handled:
+            yield Violation("it was delivered and never handled", key)
+
+
+def repeated(runs: Iterable[Handled]) -> Iterator[Violation]:
+    """Within one process nothing is handled twice."""
+    for key, count in Counter(run.key for run in runs).items():
+        if count > 1:
+            yield Violation(f"it was handled {count} times in one process", key)
+
+
+def out_of_order(runs: Iterable[Handled]) -> Iterator[Violation]:
+    """Messages of one conversation are handled in their order, one after another."""
+    last: dict[str, Handled] = {}
+    for run in runs:
+        lane, _, number = run.key.partition("#")
+        previous = last.get(lane)
+        last[lane] = run
+        if previous is None:
+            continue
+        if int(previous.key.partition("#")[2]) >= int(number):
+            yield Violation(f"it was handled after {previous.key}", run.key)
+        elif lane[0] != "d" and (previous.end is None or previous.end > run.begin):
+            yield Violation(f"it was begun before {previous.key} was done", run.key)
+
+
+def unanswered(record: Record, answers: Counter[str]) -> Iterator[Violation]:
+    """Each answer that the bot sent is in the chat once, each that failed at most once, and no other is there."""
+    for text in record.sent:
+        if answers[text] != 1:
+            yield Violation(f"the answer {text!r} is in the chat {answers[text]} times", _key(text))
+    for text, why in record.unsent.items():
+        if answers[text] > 1:
+            yield Violation(f"the failed answer {text!r} ({why}) is in the chat {answers[text]} times", _key(text))
+    for text in answers.keys() - record.sent - record.unsent.keys():
+        yield Violation(f"the answer {text!r} is in the chat, and the bot knows nothing of it", _key(text))
+
+
+def speechless(runs: Iterable[Handled], pushed: dict[str, Pushed], record: Record) -> Iterator[Violation]:
+    """A message that asks for an answer got one, or the bot knows why not."""
+    for run in runs:
+        text = f"re {run.key}"
+        asks = run.key in pushed and pushed[run.key].word in ("echo", "wait", "hold", "click")
+        if asks and text not in record.sent and text not in record.unsent:
+            yield Violation("it was handled, and no answer was tried", run.key)
+
+
+def stuck(dialogs: Iterable[Dialog], owed_keys: Collection[str], record: Record) -> Iterator[Violation]:
+    """A dialog whose messages were all delivered and whose answers all went out comes to its end."""
+    failed = {_key(text) for text in record.unsent}
+    for dialog in dialogs:
+        delivered = all(key in owed_keys for key in dialog.keys)
+        if not dialog.done and delivered and dialog.keys and dialog.keys[0] not in failed:
+            yield Violation(f"the dialog {', '.join(dialog.keys)} did not come to its end", dialog.keys[0])
+
+
+def beyond(sessions: Iterable[SessionLog]) -> Iterator[Violation]:
+    """The bot never says that it has received what was not sent."""
+    for session in sessions:
+        if session.acked > session.high:
+            yield Violation(f"session {session.id}: seq {session.acked} was acknowledged, {session.high} was sent")
+
+
+def left(numbers: Iterable[int], strikes: Iterable[tuple[int, Fault]]) -> Iterator[Violation]:
+    """The bot leaves no connection (`numbers`: those that it ended) without a reason."""
+    explained = {connection for connection, fault in strikes if fault.kind() in EXPLAINS_LEAVING}
+    for number in numbers:
+        if number not in explained:
+            yield Violation(f"the bot left connection {number} for no reason", connection=number)
+
+
+def repeated_needlessly(processes: Sequence[tuple[Record, float]], *, kept: float) -> Iterator[Violation]:
+    """What a later process handles again was unfinished when the earlier one died, or finished since its last save.
+
+    `processes`: each record with the time of its end; `kept`: seconds after which what is finished must be saved.
+    """
+    ends: dict[str, tuple[float, float]] = {}
+    for record, died in processes:
+        for run in record.runs:
+            if run.key in ends:
+                end, then_died = ends[run.key]
+                if end < then_died - kept:
+                    ago = f"{then_died - end:.1f} s before the process died"
+                    yield Violation(f"it was handled again, though it was finished {ago}", run.key)
+        ends |= {run.key: (run.end, died) for run in record.runs if run.end is not None}
+
+
+def _key(text: str) -> str:
+    return text.split(" ")[1]
+
+
+def story(violation: Violation, log: ServerLog, records: Sequence[Record]) -> str:
+    """Return a violation with all that is known of it."""
+    lines = [str(violation)]
+    connections = [violation.connection] if violation.connection else []
+    if violation.key:
+        lines += log.story(violation.key)
+        connections = sorted({each.connection for each in log.sendings.get(violation.key, ())})[-2:]
+    for number, record in enumerate(records):
+        for run in record.runs:
+            if run.key == violation.key:
+                lines.append(f"process {number}: begun {run.begin:.3f}, ended {run.end or 0:.3f}")
+    for connection in connections:
+        lines += [f"connection {connection}:", *log.lines(connection)]
+    return "\n  ".join(lines)

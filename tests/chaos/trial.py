@@ -1,0 +1,215 @@
+"""One bot of this process on one simulator: rounds of storm, each followed by a calm in which everything is judged."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from qqbot import Bot
+from qqbot.testing import Simulator
+
+from . import invariants, storm
+from .bots import BEAT, WAIT_SECONDS, make_bot
+from .invariants import Violation
+from .people import STEP_SECONDS, People
+from .record import Record, into
+from .server_log import ServerLog
+from .vitals import Lag
+
+POLL_SECONDS = 0.1
+CALM_SECONDS = 60.0
+"""What a bot needs at most to be done with everything after the last fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a bot is tried. `rough`: sessions end; `hold`: some handlers take long, so that reading has to wait."""
+
+    name: str
+    shards: int = 1
+    max_inflight: int = 256
+    rough: bool = False
+    hold: bool = False
+    max_concurrency: int = 16
+
+
+KINDS = (
+    Kind("rough", rough=True),
+    Kind("crowded", max_inflight=8, hold=True),
+    Kind("sharded", shards=3, max_concurrency=1),
+    Kind("all", shards=2, max_inflight=32, rough=True, hold=True),
+)
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a trial. `delays`: seconds from the push of a message to the begin of its handler."""
+
+    name: str
+    violations: list[str] = field(default_factory=list[str])
+    faults: Counter[str] = field(default_factory=Counter[str])
+    figures: dict[str, float] = field(default_factory=dict[str, float])
+    delays: list[float] = field(default_factory=list[float])
+
+
+class Trial:
+    """One bot under chaos, `rate` messages a second, while it is entered."""
+
+    def __init__(self, kind: Kind, *, seed: int, rate: float) -> None:
+        self.kind = kind
+        self.report = Report(kind.name)
+        self._seed = seed
+        self._rate = rate
+        self._record = Record()
+        self._seldom = storm.SELDOM if kind.rough else ()
+        self._lag = Lag()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            self._sim, self._bot = await stack.enter_async_context(self._served())
+            self._log = ServerLog(self._sim)
+            self._people = People(self._sim, self._log, seed=self._seed, rate=self._rate, hold=self.kind.hold)
+            await stack.enter_async_context(self._lag.measured())
+            await stack.enter_async_context(_polled(self._log))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._conclude()
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def round(self, seconds: float) -> None:
+        """Let the storm rage for so long, wait until the bot is done with everything, and judge."""
+        ended = asyncio.create_task(self._bot.wait())
+        await self._rage(ended, seconds)
+        end = time.monotonic() + CALM_SECONDS
+        while time.monotonic() < end and not ended.done() and not self._is_done():
+            await asyncio.sleep(POLL_SECONDS)
+        if ended.done():
+            self.report.violations.append(f"the bot stopped: {ended.exception()!r}")
+        ended.cancel()
+        await asyncio.wait([ended])
+        self._judge()
+        for seen in (self._log, self._people, self._record):
+            seen.clear()
+
+    async def _rage(self, ended: "asyncio.Task[None]", seconds: float) -> None:
+        faults = self._sim.faults
+        async with self._people.writing():
+            storm.begin(self._sim, storm.GENTLE)
+            if self.kind.rough:
+                storm.begin(self._sim, storm.ROUGH)
+            storm.once(self._sim, self._seldom)
+            await asyncio.wait([ended], timeout=seconds)
+            left = [(rule.on, rule.do) for rule in faults.rules]
+            self._seldom = tuple(rule for rule in self._seldom if rule[:2] in left)
+            faults.clear()
+
+    @asynccontextmanager
+    async def _served(self) -> AsyncIterator[tuple[Simulator, Bot]]:
+        sim = Simulator(
+            seed=self._seed,
+            shards=self.kind.shards,
+            heartbeat_interval=BEAT,
+            total=1_000_000,
+            identify_window=0.5,
+            max_concurrency=self.kind.max_concurrency,
+            gateway_burst=1000,
+        )
+        bot = make_bot(
+            into(self._record), seed=self._seed, shards=self.kind.shards, max_inflight=self.kind.max_inflight
+        )
+        async with sim, sim.run(bot):
+            yield sim, bot
+
+    def _is_done(self) -> bool:
+        log = self._log
+        log.poll()
+        if self._record.unfinished or not log.quiet():
+            return False
+        handled = {run.key for run in self._record.runs}
+        return invariants.owed(log.sessions.values(), log.live()) <= handled
+
+    def _judge(self) -> None:
+        sim, log, people, lag = self._sim, self._log, self._people, self._lag.take()
+        log.poll()
+        record, runs = self._record, self._record.runs
+        sessions = log.sessions.values()
+        owed = invariants.owed(sessions, log.live())
+        if not self.kind.rough:
+            self._found(invariants.kept_back(people.pushed, owed), log)
+        self._found(invariants.lost(owed, runs), log)
+        self._found(invariants.repeated(runs), log)
+        self._found(invariants.out_of_order(runs), log)
+        self._found(invariants.unanswered(record, log.answers), log)
+        self._found(invariants.speechless(runs, people.pushed, record), log)
+        self._found(invariants.stuck(people.dialogs, owed, record), log)
+        self._found(invariants.beyond(sessions), log)
+        self._found((Violation(text) for text in (*log.needless, *sim.violations)), log)
+        if lag < BEAT / 2:  # a loop that stood still hears no acknowledgement
+            self._found(self._left(sim), log)
+        self._count(log, people, owed, lag)
+
+    def _left(self, sim: Simulator) -> Iterable[Violation]:
+        numbers = [each.number for each in sim.connections if each.closed_by == "bot"]
+        strikes = [(strike.connection, strike.fault) for strike in sim.faults.strikes]
+        return invariants.left(numbers, strikes)
+
+    def _found(self, violations: Iterable[Violation], log: ServerLog) -> None:
+        self.report.violations += [invariants.story(each, log, [self._record]) for each in violations]
+
+    def _count(self, log: ServerLog, people: People, owed: set[str], lag: float) -> None:
+        figures = self.report.figures
+        added = {
+            "rounds": 1,
+            "pushed": len(people.pushed),
+            "owed": len(owed),
+            "handled": len(self._record.runs),
+            "answers": sum(log.answers.values()),
+            "unsent": len(self._record.unsent),
+            "dialogs": len(people.dialogs),
+            "dialogs_done": sum(dialog.done for dialog in people.dialogs),
+        }
+        for name, value in added.items():
+            figures[name] = figures.get(name, 0) + value
+        figures["lag"] = max(figures.get("lag", 0), lag)
+        for run in self._record.runs:
+            if run.key in people.pushed:
+                self.report.delays.append(run.begin - people.pushed[run.key].at)
+
+    def _conclude(self) -> None:
+        """Note the totals."""
+        totals = self._log.totals
+        self.report.faults = self._sim.faults.counts
+        self.report.figures |= {
+            "events": totals.events,
+            "replays": totals.replays,
+            "identifies": totals.identifies,
+            "resumes": totals.resumes,
+        }
+
+
+@asynccontextmanager
+async def _polled(log: ServerLog) -> AsyncIterator[None]:
+    """Read the log while the body runs, before the simulator forgets."""
+
+    async def poll() -> None:
+        while True:
+            log.poll()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(poll())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+assert STEP_SECONDS > WAIT_SECONDS, "a dialog that was given up has to end by itself before its next one begins"
