@@ -340,6 +340,43 @@ async def test_one_wait_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     assert "timeout=" in str(error)
 
 
+async def test_room_is_told_where_timeouts_put_more_in_flight_than_allowed() -> None:
+    async def handler(first: Delivered) -> None:
+        if content(first) in ("1", "2"):
+            with contextlib.suppress(TimeoutError):
+                await first.wait_for(MESSAGE, 0.01)
+        await asyncio.sleep(0.05)
+
+    async with running(Table([One(handler)], bare=True), max_inflight=1) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        for seq, user in enumerate("ABCD", 1):
+            async with asyncio.timeout(5):
+                await feed.room()
+            publish(feed, message(seq, user))
+            await settle()
+        assert await feed.drain(5) == 0
+        assert (dispatcher.inflight, dispatcher.full_for) == (0, 0)
+
+
+async def test_an_answer_that_came_before_the_question_was_asked_is_taken() -> None:
+    answers: list[str] = []
+    asking = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        await asking.wait()  # a reply whose answer is slow
+        answers.append(content(await first.wait_for(MESSAGE, 5)))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1), message(2, "B"))
+        await settle()
+        publish(feed, message(3), message(4, "B"))
+        await settle()
+        asking.set()
+        assert await feed.drain(5) == 0
+    assert sorted(answers) == ["3", "4"]
+
+
 async def test_draining_does_not_wait_for_a_dialog_and_its_first_event_comes_again() -> None:
     ended: list[str] = []
 

@@ -215,6 +215,8 @@ class Inbox:
 
     def __init__(self, limit: int = 1_000_000) -> None:
         self.begun: list[tuple[str, int, tuple[tuple[int, int], ...]]] = []
+        self.taken_over: list[bool] = []
+        self.caught_up_at: list[int] = []
         self.frames: list[Frame] = []
         self.raw: list[bytes] = []
         self.limit = limit
@@ -234,13 +236,20 @@ class Inbox:
         self.limit = limit
         self._taken.set()
 
-    def begin(self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = ()) -> None:
+    def begin(
+        self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = (), *, taken_over: bool = False
+    ) -> None:
         self.begun.append((session_id, seq, tuple(done)))
+        self.taken_over.append(taken_over)
 
-    def publish(self, frame: Frame, raw: bytes) -> None:
+    def caught_up(self, seq: int) -> None:
+        self.caught_up_at.append(seq)
+
+    def publish(self, frame: Frame, raw: bytes) -> bool:
         self.frames.append(frame)
         self.raw.append(raw)
         self._news.set()
+        return not self.full
 
     async def has(self, count: int) -> list[int | None]:
         """Wait until `count` frames have come; return the seqs."""

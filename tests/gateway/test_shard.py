@@ -67,6 +67,7 @@ async def test_identify_ready_and_events(stage: Stage) -> None:
         assert await stage.inbox.has(3) == [1, 2, 3]
         assert shard.ready and shard.me is not None and shard.me.id == "42"
         assert stage.inbox.begun == [("session", 0, ())]
+        assert stage.inbox.taken_over == [False]
         assert stage.inbox.raw[1] == wire.dispatch(2)
         assert stage.kinds == ["connected", "identified"]
         state = shard.state()
@@ -83,6 +84,7 @@ async def test_a_saved_state_is_resumed(stage: Stage) -> None:
         await connection.send(wire.dispatch(8), wire.resumed())
         assert await stage.inbox.has(2) == [8, None]
         assert stage.inbox.begun == [("session", 7, ((9, 9),))]
+        assert (stage.inbox.taken_over, stage.inbox.caught_up_at) == ([True], [8])
         assert stage.kinds == ["connected", "resumed"]
     assert (stage.lease.turns, stage.lease.permits) == (0, 0)  # a RESUME is free
 
