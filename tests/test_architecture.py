@@ -41,7 +41,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("router", "service", "process"),
     ("bot",),
     ("qqbot",),
-    ("cli.*", "__main__", "testing", "testing.pytest_plugin", "testing.contracts"),
+    ("cli.*", "__main__", "testing", "testing.pytest_plugin", "testing.contracts", "testing.scripted"),
 )
 HIGHEST_PURE = 4
 IMPURE = {"asyncio", "aiohttp", "redis", "time"}

@@ -1,5 +1,6 @@
 """What tests of bots need: a local QQ Bot platform, and what can go wrong with it."""
 
+from .contracts import SessionManagerContract
 from .simulator import (
     Close,
     Drop,
@@ -47,6 +48,7 @@ __all__ = [
     "Reorder",
     "Reply",
     "SentButNoResponse",
+    "SessionManagerContract",
     "Simulator",
     "StopAcks",
     "SwallowIdentify",

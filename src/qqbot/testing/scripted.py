@@ -1,0 +1,134 @@
+"""The platform and the shards with which a session manager is tested: they do what a test says and note the rest.
+
+Owns no assertion about managers; those are in `contracts`.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+
+from ..config import ShardPlan
+from ..models.gateway import GatewayBot, ResumeState, ShardExit, ShardKey
+from ..ports import Lease
+
+Then = Callable[[Lease], Awaitable[ShardExit]]
+
+
+async def forever(lease: Lease) -> ShardExit:
+    """Run until the manager ends the shard."""
+    await asyncio.Event().wait()
+    raise AssertionError(lease)
+
+
+def raises_in(index: int, error: Exception) -> Then:
+    """Run for ever, but for the shard `index`, which raises `error` at once."""
+
+    async def raises(lease: Lease) -> ShardExit:
+        if lease.shard.index == index:
+            raise error
+        return await forever(lease)
+
+    return raises
+
+
+class ScriptedPlatform:
+    """A `GatewaySource`: what /gateway/bot answers, one answer a call, the last one for ever."""
+
+    def __init__(self, plan: ShardPlan, *answers: GatewayBot | Exception) -> None:
+        self.app_id = "102000001"
+        self.plan = plan
+        self.calls = 0
+        self._answers = list(answers)
+
+    async def fetch(self) -> GatewayBot:
+        """Answer as /gateway/bot does."""
+        self.calls += 1
+        await asyncio.sleep(0)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Notes:
+    """What was seen of the shards of one bot, whoever ran them.
+
+    `identified`: when; `tokens`: those of each shard's owners, by its index; `overlaps`: shards that had two owners at
+    a time; `current`: the latest lease of each.
+    """
+
+    def __init__(self) -> None:
+        self.identified: list[float] = []
+        self.tokens: dict[int, list[int]] = {}
+        self.current: dict[ShardKey, Lease] = {}
+        self.overlaps: list[ShardKey] = []
+
+    def start(self, lease: Lease) -> None:
+        """Note that a shard begins."""
+        before = self.current.get(lease.shard)
+        if before is not None and before.valid():
+            self.overlaps.append(lease.shard)
+        self.current[lease.shard] = lease
+        self.tokens.setdefault(lease.shard.index, []).append(lease.token)
+
+
+class ScriptedShards:
+    """A `ShardFactory`: a shard identifies unless it has a state, then does `then`. One for each manager.
+
+    `states`: what each shard began with, by its index; `running`: the shards that are here now, by index;
+    `ended`: how many have ended. `beside` shares the `notes` of another manager's shards.
+    """
+
+    def __init__(self, then: Then = forever, *, beside: "ScriptedShards | None" = None) -> None:
+        self.notes: Notes = Notes() if beside is None else beside.notes
+        self.states: dict[int, ResumeState | None] = {}
+        self.leases: list[Lease] = []
+        self.running: dict[int, Lease] = {}
+        self.ended = 0
+        self._then = then
+        self._changed = asyncio.Event()
+
+    async def __call__(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
+        """Run one shard."""
+        index = lease.shard.index
+        self.leases.append(lease)
+        self.states[index] = state
+        self.notes.start(lease)
+        try:
+            assert lease.valid(), f"shard {lease.shard} was started with a lease that is not valid"
+            assert info.url, "a shard was started without the address of the gateway"
+            if state is None:
+                await self._identify(lease)
+            self.running[index] = lease
+            self._changed.set()
+            return await self._then(lease)
+        finally:
+            if self.running.get(index) is lease:
+                del self.running[index]
+            await asyncio.sleep(0)  # the manager has to await the end of a shard, too
+            self.ended += 1
+            self._changed.set()
+
+    async def _identify(self, lease: Lease) -> None:
+        async with lease.identify_turn():
+            permit = await lease.identify_permit()
+            assert permit.usable(), f"shard {lease.shard} got a permit that cannot be used"
+            self.notes.identified.append(time.monotonic())
+
+    @property
+    def indices(self) -> list[int]:
+        """The shards that run here under a lease that is valid."""
+        return sorted(index for index, lease in self.running.items() if lease.valid())
+
+    async def wait(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Return when `condition` holds; it is looked at whenever a shard begins or ends, and now and then.
+
+        Raises: TimeoutError after `seconds`.
+        """
+        async with asyncio.timeout(seconds):
+            while not condition():
+                self._changed.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        await self._changed.wait()
