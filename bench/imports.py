@@ -43,7 +43,8 @@ async def run(effort: Effort) -> list[Row]:
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         _import(FLOOR, environment)
         modules = _import(OURS, environment).modules
-        floor, ours = [], []
+        floor: list[float] = []
+        ours: list[float] = []
         for _ in range(effort.rounds_of(ROUNDS)):
             floor.append(_import(FLOOR, environment).seconds * 1000)
             ours.append(_import(OURS, environment).seconds * 1000)
