@@ -16,7 +16,7 @@ from bench.rounds import Effort, ratio
 ROUNDS = 31
 FLOOR = "aiohttp, msgspec"
 OURS = "qqbot"
-ONLY_WHEN_USED = {"redis", "cryptography"}
+ONLY_WHEN_USED = {"redis", "cryptography", "aiohttp.web"}
 
 PROGRAM = """
 import sys, time
@@ -51,7 +51,7 @@ async def run(effort: Effort) -> list[Row]:
     needless = ONLY_WHEN_USED & set(modules)
     return [
         Row("import qqbot", "CPU ms", median(ours), median(floor), ratio(ours, floor), Target(1.15)),
-        Row("redis and cryptography imported by it", "packages", len(needless), target=Target(0)),
+        Row("redis, cryptography, aiohttp.web imported by it", "modules", len(needless), target=Target(0)),
     ]
 
 

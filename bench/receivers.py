@@ -10,6 +10,7 @@ All call the same handler, which reads the content and the author. KIND is one o
 import argparse
 import asyncio
 import json
+import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -289,6 +290,7 @@ def main() -> None:
     parser.add_argument("--stuck", type=float, help="let no handler end, and report after so many seconds")
     options = parser.parse_args()
     lifeline.hold()
+    logging.getLogger("qqbot").setLevel(logging.ERROR)  # on a busy machine it warns of the time that others take
     asyncio.run(_run(options))
 
 
