@@ -79,7 +79,7 @@ def browser(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """What the package costs beside its floor; `nox -s bench -- --json FILE` writes the figures there."""
-    session.install(".")
+    session.install(".", *group("bench"))
     session.run("python", "-m", "bench", *session.posargs)
 
 

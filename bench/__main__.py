@@ -6,15 +6,18 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import calls, decoding, delivery, imports
+from bench import calls, decoding, delivery, flood, imports, latency, shards
 from bench.report import Results, Row, as_json, machine, table
 from bench.rounds import Effort
 
 BENCHMARKS: dict[str, Callable[[Effort], Awaitable[list[Row]]]] = {
-    "decoding": decoding.run,
     "delivery": delivery.run,
+    "latency": latency.run,
+    "flood": flood.run,
+    "shards": shards.run,
     "calls": calls.run,
     "imports": imports.run,
+    "decoding": decoding.run,
 }
 
 

@@ -4,11 +4,12 @@ Owns starting, listening and ending; what they do is in `peer`, `receivers` and 
 """
 
 import asyncio
+import ssl
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import aiohttp
 import msgspec
@@ -61,6 +62,13 @@ class Child:
         await self._process.stdin.drain()
 
 
+class Certificate(NamedTuple):
+    """Files: a certificate with its key for 127.0.0.1, and the authority that signed it."""
+
+    own: str
+    authority: str
+
+
 class Stage:
     """A running peer."""
 
@@ -70,10 +78,18 @@ class Stage:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> "AsyncGenerator[Stage]":
-        """Run the platform's side while the body runs."""
-        async with Child.start("bench.peer") as child, aiohttp.ClientSession() as session:
+    async def open(cls, certificate: Certificate | None = None) -> "AsyncGenerator[Stage]":
+        """Run the platform's side while the body runs, with TLS where there is a `certificate`."""
+        own = () if certificate is None else (certificate.own,)
+        trusted = ssl.create_default_context(cafile=certificate.authority) if certificate else True
+        connector = aiohttp.TCPConnector(ssl=trusted)
+        async with Child.start("bench.peer", *own) as child, aiohttp.ClientSession(connector=connector) as session:
             yield cls(await child.line(), session)
+
+    async def sessions(self, name: str) -> int:
+        """Return how many sessions the contestant `name` has begun."""
+        async with self._session.get(f"{self.address}/{name}/sessions") as response:
+            return msgspec.json.decode(await response.read(), type=int)
 
     async def burst(self, name: str, burst: Burst) -> Started:
         """Send `burst` to the contestant `name`."""

@@ -11,7 +11,7 @@ from statistics import median
 
 from bench.children import Child, Stage
 from bench.peer import Burst
-from bench.receivers import Handled
+from bench.receivers import Connected, Handled
 from bench.report import Row, Target
 from bench.rounds import Effort, ratio
 
@@ -33,7 +33,8 @@ CONTESTANTS = {
     "tasks": Contestant("tasks"),
     "qqbot": Contestant("qqbot"),
     "unwanted": Contestant("qqbot", handled=False),
-    "shards": Contestant("qqbot", ("--shards", "20")),
+    "floor-20": Contestant("floor", ("--shards", "20")),
+    "qqbot-20": Contestant("qqbot", ("--shards", "20")),
     "handlers": Contestant("qqbot", ("--handlers", "200")),
 }
 
@@ -65,7 +66,7 @@ async def run(effort: Effort) -> list[Row]:
 
 async def _measure(contestants: Mapping[str, Contestant], size: int, rounds: int) -> dict[str, Series]:
     series = {name: Series() for name in contestants}
-    async with _connected(contestants, size) as (stage, receivers):
+    async with connected(contestants, size) as (stage, receivers):
         for number in range(rounds + 1):
             for name, receiver in receivers.items():
                 burst = Burst(size) if contestants[name].handled else Burst(1, unwanted=size - 1)
@@ -78,9 +79,8 @@ async def _measure(contestants: Mapping[str, Contestant], size: int, rounds: int
 
 
 @asynccontextmanager
-async def _connected(
-    contestants: Mapping[str, Contestant], size: int
-) -> AsyncGenerator[tuple[Stage, dict[str, Child]]]:
+async def connected(contestants: Mapping[str, Contestant], size: int) -> AsyncGenerator[tuple[Stage, dict[str, Child]]]:
+    """Run the platform's side and all contestants, which expect bursts of `size` events, while the body runs."""
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(Stage.open())
         receivers: dict[str, Child] = {}
@@ -89,7 +89,7 @@ async def _connected(
             arguments = (contestant.kind, f"{stage.address}/{name}", "--burst", str(burst), *contestant.options)
             receivers[name] = await stack.enter_async_context(Child.start("bench.receivers", *arguments))
         for receiver in receivers.values():
-            await receiver.line()  # it is ready
+            await receiver.report(Connected)
         yield stage, receivers
 
 
@@ -139,20 +139,33 @@ def _throughput(series: Mapping[str, Series]) -> list[Row]:
 
 
 def _growth(series: Mapping[str, Series]) -> list[Row]:
-    qqbot, shards, handlers = series["qqbot"], series["shards"], series["handlers"]
+    qqbot, floor, handlers = series["qqbot"], series["floor"], series["handlers"]
+    qqbot20, floor20 = series["qqbot-20"], series["floor-20"]
+    beside_floor = [mine / base for mine, base in zip(qqbot.cpu, floor.cpu, strict=True)]
+    half = max(len(beside_floor) // 2, 1)
     return [
         Row(
-            "20 shards beside 1",
+            "20 connections",
             "CPU us/event",
-            shards.microseconds,
-            qqbot.microseconds,
-            ratio(shards.cpu, qqbot.cpu),
+            qqbot20.microseconds,
+            floor20.microseconds,
+            ratio(qqbot20.cpu, floor20.cpu),
+            Target(1 / 0.75),
         ),
         Row(
-            "200 handlers beside 1",
+            "200 handlers registered, beside 1",
             "CPU us/event",
             handlers.microseconds,
             qqbot.microseconds,
             ratio(handlers.cpu, qqbot.cpu),
+            Target(1.05),
+        ),
+        Row(
+            f"the second half of {len(qqbot.cpu)} bursts, beside the first",
+            "CPU us/event",
+            median(qqbot.cpu[-half:]) * 1e6,
+            median(qqbot.cpu[:half]) * 1e6,
+            median(beside_floor[-half:]) / median(beside_floor[:half]),
+            Target(1.05),
         ),
     ]

@@ -1,4 +1,4 @@
-"""The platform's side of the benchmarks, in a process of its own: `python -m bench.peer` prints its address.
+"""The platform's side of the benchmarks, a process of its own: `python -m bench.peer [CERTIFICATE]` prints its address.
 
 Owns as much of the platform as a bot needs to become READY, and sends bursts of frames that were encoded before.
 Each contestant has a name, the first part of every path, so that one peer serves all of them:
@@ -6,10 +6,13 @@ Each contestant has a name, the first part of every path, so that one peer serve
 - `POST /NAME/app/getAppAccessToken`, `GET /NAME/gateway/bot`, `GET /NAME/ws`, `POST /NAME/v2/groups/ID/messages`: as
   on the platform.
 - `POST /NAME/burst`: send what a `Burst` says to the sockets of NAME; the answer is `Started`.
+- `GET /NAME/sessions`: how many sessions NAME has begun.
 """
 
 import asyncio
 import itertools
+import ssl
+import sys
 import time
 from collections import defaultdict
 
@@ -17,6 +20,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 from msgspec import Struct
 
+from bench import lifeline
 from bench.payloads import HANDLED, TEXT, UNWANTED, frame, on_the_wire
 
 SENT = msgspec.json.encode(
@@ -70,6 +74,7 @@ class Peer:
                 web.get("/{name}/ws", self._converse),
                 web.post("/{name}/v2/groups/{group}/messages", self._message),
                 web.post("/{name}/burst", self._burst),
+                web.get("/{name}/sessions", self._count),
             ]
         )
         return app
@@ -99,6 +104,9 @@ class Peer:
                 self._sockets[request.match_info["name"]].append(Socket(request.transport))
                 await websocket.send_json(_ready())
         return websocket
+
+    async def _count(self, request: web.Request) -> web.Response:
+        return web.json_response(len(self._sockets[request.match_info["name"]]))
 
     async def _burst(self, request: web.Request) -> web.Response:
         burst = msgspec.json.decode(await request.read(), type=Burst)
@@ -136,15 +144,20 @@ def _ready() -> dict[str, object]:
     return {"op": 0, "s": 1, "t": "READY", "id": "READY:1", "d": body}
 
 
-async def main() -> None:
-    """Serve until the process is ended; print the address first."""
+async def main(certificate: str | None) -> None:
+    """Serve until the process is ended; print the address first. `certificate`: a file with key and chain, for TLS."""
+    context: ssl.SSLContext | None = None
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
     runner = web.AppRunner(Peer().application(), access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context, backlog=1024).start()
     host, port = runner.addresses[0][:2]
-    print(f"http://{host}:{port}", flush=True)
+    print(f"{'http' if context is None else 'https'}://{host}:{port}", flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    lifeline.hold()
+    asyncio.run(main(*sys.argv[1:] or (None,)))

@@ -1,4 +1,4 @@
-"""Who receives the events: `python -m bench.receivers KIND ADDRESS` connects and reports every burst that it handled.
+"""Who receives the events: `python -m bench.receivers KIND ADDRESS` connects, says so, and reports what it handled.
 
 All call the same handler, which reads the content and the author. KIND is one of
 
@@ -10,7 +10,11 @@ All call the same handler, which reads the content and the author. KIND is one o
 import argparse
 import asyncio
 import json
+import logging
+import ssl
 import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,11 +22,21 @@ import msgspec
 from aiohttp import WSMsgType
 from msgspec import Raw, Struct
 
+from bench import lifeline
+from bench.memory import resident, settled
 from bench.payloads import HANDLED
 from qqbot import Bot, Context, Credentials, Endpoints, GroupAtMessageCreate
 from qqbot.models.events import EVENTS
 
 IDENTIFY = b'{"op":2,"d":{"token":"QQBot benchmark","intents":33554432,"shard":[0,1]}}'
+SAMPLE_SECONDS = 0.01
+
+
+class Connected(Struct, frozen=True):
+    """All connections are READY: the seconds that this took, and the bytes of memory then."""
+
+    seconds: float
+    memory: int
 
 
 class Handled(Struct, frozen=True):
@@ -33,13 +47,33 @@ class Handled(Struct, frozen=True):
     delays: tuple[float, ...] = ()
 
 
+class Flooded(Struct, frozen=True):
+    """What a flood did: bytes of memory before it and at the most, and how many tasks it left more than before."""
+
+    before: int
+    peak: int
+    tasks: int
+
+
+def tell(report: Struct) -> None:
+    """Print a report."""
+    print(msgspec.json.encode(report).decode(), flush=True)
+
+
 class Tally:
     """Counts the events and reports every `burst` of them."""
+
+    stuck = False
 
     def __init__(self, burst: int) -> None:
         self._burst = burst
         self._count = 0
+        self._started = time.perf_counter()
         self._cpu = time.process_time()
+
+    def connected(self) -> None:
+        """Note that all connections are READY."""
+        tell(Connected(time.perf_counter() - self._started, settled()))
 
     def take(self, content: str, author: str) -> None:
         """Note one event, of which these were read."""
@@ -50,9 +84,11 @@ class Tally:
             self._count = 0
             self._report()
 
-    def _report(self) -> None:
-        cpu, at = time.process_time(), time.perf_counter()
-        print(msgspec.json.encode(Handled(cpu - self._cpu, at)).decode(), flush=True)
+    async def wait(self) -> None:
+        """Return when a handler may that is `stuck`."""
+
+    def _report(self, delays: tuple[float, ...] = ()) -> None:
+        tell(Handled(time.process_time() - self._cpu, time.perf_counter(), delays))
         self._cpu = time.process_time()
 
 
@@ -68,11 +104,41 @@ class Stopwatch(Tally):
         self._delays.append(time.perf_counter() - float(content.partition(" ")[0]))
         super().take(content, author)
 
-    def _report(self) -> None:
-        cpu, delays = time.process_time() - self._cpu, tuple(self._delays)
-        print(msgspec.json.encode(Handled(cpu, time.perf_counter(), delays)).decode(), flush=True)
-        self._delays.clear()
-        self._cpu = time.process_time()
+    def _report(self, delays: tuple[float, ...] = ()) -> None:
+        delays, self._delays = tuple(self._delays), []
+        super()._report(delays)
+
+
+class Swamp(Tally):
+    """Lets no handler end, and reports once what the first `seconds` of that did."""
+
+    stuck = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(0)
+        self._seconds = seconds
+        self._before = self._tasks = 0
+        self._never = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+
+    def connected(self) -> None:
+        """Note that the bot is idle now."""
+        self._before = settled()
+        self._tasks = len(asyncio.all_tasks())
+        super().connected()
+
+    async def wait(self) -> None:
+        """Never return."""
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._look())
+        await self._never.wait()
+
+    async def _look(self) -> None:
+        peak, until = 0, time.perf_counter() + self._seconds
+        while time.perf_counter() < until:
+            peak = max(peak, resident())
+            await asyncio.sleep(SAMPLE_SECONDS)
+        tell(Flooded(self._before, peak, len(asyncio.all_tasks()) - self._tasks - 1))
 
 
 class Envelope(Struct, frozen=True, gc=False):
@@ -85,30 +151,47 @@ class Envelope(Struct, frozen=True, gc=False):
     id: str | None = None
 
 
-async def floor(address: str, tally: Tally) -> None:
+async def floor(options: argparse.Namespace, tally: Tally) -> None:
     """Receive, decode, await the handler: nothing else."""
     decode_frame = msgspec.json.Decoder(Envelope).decode
     decoders = {HANDLED: msgspec.json.Decoder(GroupAtMessageCreate).decode}
 
+    stuck = tally.stuck
+
     async def handle(event: GroupAtMessageCreate) -> None:
         tally.take(event.content, event.author.username)
+        if stuck:
+            await tally.wait()
+
+    async def converse(session: aiohttp.ClientSession, ready: Callable[[], None]) -> None:
+        url = f"{options.address}/ws"
+        async with session.ws_connect(url, decode_text=False, compress=0, ssl=options.ca or True) as websocket:
+            await websocket.receive()
+            await websocket.send_frame(IDENTIFY, WSMsgType.TEXT)
+            await websocket.receive()
+            ready()
+            receive = websocket.receive
+            while True:
+                message = await receive()
+                if message.type is not WSMsgType.TEXT:
+                    return
+                frame = decode_frame(message.data)
+                if frame.op == 0 and (decode := decoders.get(frame.t or "")) is not None:
+                    await handle(decode(frame.d))
 
     async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(f"{address}/ws", decode_text=False, compress=0) as websocket,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        asyncio.TaskGroup() as group,
     ):
-        await websocket.receive()
-        await websocket.send_frame(IDENTIFY, WSMsgType.TEXT)
-        await websocket.receive()
-        _say_ready()
-        receive = websocket.receive
-        while True:
-            message = await receive()
-            if message.type is not WSMsgType.TEXT:
-                return
-            frame = decode_frame(message.data)
-            if frame.op == 0 and (decode := decoders.get(frame.t or "")) is not None:
-                await handle(decode(frame.d))
+        missing = set(range(options.shards))
+
+        def ready() -> None:
+            missing.pop()
+            if not missing:
+                tally.connected()
+
+        for _ in range(options.shards):
+            group.create_task(converse(session, ready))
 
 
 class Author:
@@ -130,18 +213,21 @@ class Message:
         self.author = Author(data.get("author", {}))
 
 
-async def tasks(address: str, tally: Tally) -> None:
+async def tasks(options: argparse.Namespace, tally: Tally) -> None:
     """Receive text, make a dict, an object and a task of it."""
+    stuck = tally.stuck
 
     async def handle(message: Message) -> None:
         tally.take(message.content, message.author.username)
+        if stuck:
+            await tally.wait()
 
     running: set[asyncio.Task[None]] = set()
-    async with aiohttp.ClientSession() as session, session.ws_connect(f"{address}/ws") as websocket:
+    async with aiohttp.ClientSession() as session, session.ws_connect(f"{options.address}/ws") as websocket:
         await websocket.receive()
         await websocket.send_str(IDENTIFY.decode())
         await websocket.receive()
-        _say_ready()
+        tally.connected()
         async for received in websocket:
             frame = json.loads(received.data)
             if frame["op"] == 0 and frame["t"] == HANDLED:
@@ -150,24 +236,28 @@ async def tasks(address: str, tally: Tally) -> None:
                 task.add_done_callback(running.discard)
 
 
-async def qqbot(address: str, tally: Tally, shards: int, handlers: int) -> None:
-    """Serve a bot with one handler for the event, and the rest of `handlers` for others."""
-    bot = Bot(Credentials("102000000", "secret"), endpoints=Endpoints(address), shards=shards)
+async def qqbot(options: argparse.Namespace, tally: Tally) -> None:
+    """Serve a bot with one handler for the event, and the rest of `options.handlers` for others."""
+    bot = Bot(
+        Credentials("102000000", "secret"),
+        endpoints=Endpoints(options.address),
+        shards=options.shards,
+        ssl_context=options.ca,
+    )
+    stuck = tally.stuck
 
     @bot.on(GroupAtMessageCreate)
     async def handle(ctx: Context[GroupAtMessageCreate]) -> None:
         event = ctx.event
         tally.take(event.content, event.author.username)
+        if stuck:
+            await tally.wait()
 
-    _register_others(bot, handlers - 1)
+    _register_others(bot, options.handlers - 1)
     async with bot:
         await bot.ready()
-        _say_ready()
+        tally.connected()
         await bot.wait()
-
-
-def _say_ready() -> None:
-    print("ready", flush=True)
 
 
 def _register_others(bot: Bot, count: int) -> None:
@@ -180,21 +270,40 @@ def _register_others(bot: Bot, count: int) -> None:
         bot.on(others[number % len(others)])(other)
 
 
+KINDS: dict[str, Callable[[argparse.Namespace, Tally], Awaitable[None]]] = {
+    "floor": floor,
+    "tasks": tasks,
+    "qqbot": qqbot,
+}
+
+
 def main() -> None:
     """Run the kind that the arguments name."""
     parser = argparse.ArgumentParser(prog="bench.receivers")
-    parser.add_argument("kind", choices=["floor", "tasks", "qqbot"])
+    parser.add_argument("kind", choices=KINDS)
     parser.add_argument("address")
-    parser.add_argument("--burst", type=int, default=1)
+    parser.add_argument("--burst", type=int, default=1, help="events of one report")
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--handlers", type=int, default=1)
-    parser.add_argument("--delays", action="store_true")
-    arguments = parser.parse_args()
-    tally = (Stopwatch if arguments.delays else Tally)(arguments.burst)
-    if arguments.kind == "qqbot":
-        asyncio.run(qqbot(arguments.address, tally, arguments.shards, arguments.handlers))
+    parser.add_argument("--ca", type=_context, help="the authority that signed the server's certificate")
+    parser.add_argument("--delays", action="store_true", help="report the delay of each event")
+    parser.add_argument("--stuck", type=float, help="let no handler end, and report after so many seconds")
+    options = parser.parse_args()
+    lifeline.hold()
+    logging.getLogger("qqbot").setLevel(logging.ERROR)  # on a busy machine it warns of the time that others take
+    asyncio.run(_run(options))
+
+
+def _context(path: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=Path(path).read_text("ascii"))
+
+
+async def _run(options: argparse.Namespace) -> None:
+    if options.stuck is not None:
+        tally: Tally = Swamp(options.stuck)
     else:
-        asyncio.run({"floor": floor, "tasks": tasks}[arguments.kind](arguments.address, tally))
+        tally = (Stopwatch if options.delays else Tally)(options.burst)
+    await KINDS[options.kind](options, tally)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The benchmarks run and report; what they report is judged by people."""
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -16,19 +17,49 @@ from tests.markdown import ROOT
 KEYS = {"name", "unit", "value", "floor", "ratio", "target", "met"}
 
 
+@pytest.mark.timeout(240)  # some start a dozen processes
 @pytest.mark.parametrize("name", BENCHMARKS)
 async def test_the_report_is_printed_and_written(name: str, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     command = ("-m", "bench", name, "--rounds", "1", "--scale", "0.0001", "--json", report)
     async with python(*command, cwd=ROOT) as program:
-        code, out, err = await program.finished()
-    assert (code, err) == (0, "")
+        printed, complaints = await program.process.communicate()
+    assert (program.process.returncode, complaints) == (0, b"")
     written = json.loads(report.read_text("utf-8"))
     assert written["python"] == sys.version.split()[0]
     assert list(written["results"]) == [name]
     rows = written["results"][name]
     assert rows
-    assert all(row.keys() == KEYS and row["name"] in out for row in rows)
+    assert all(row.keys() == KEYS and row["name"] in printed.decode() for row in rows)
+
+
+async def test_no_process_is_left_behind() -> None:
+    async with python("-m", "bench", "latency", cwd=ROOT) as program:
+        children = await started(program.process.pid)
+        program.process.kill()
+        await program.process.wait()
+        async with asyncio.timeout(20):
+            while any(is_alive(child) for child in children):
+                await asyncio.sleep(0.05)
+
+
+async def started(pid: int) -> list[int]:
+    """Wait until the process `pid` has the server and both contestants, and return their ids."""
+    async with asyncio.timeout(20):
+        while len(children := children_of(pid)) < 3:
+            await asyncio.sleep(0.05)
+    return children
+
+
+def children_of(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 async def test_an_unknown_benchmark_is_named() -> None:
