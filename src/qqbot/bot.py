@@ -60,8 +60,10 @@ class Bot(Router):
     handlers need. `lifespan` is a function of the bot that returns an async context manager, entered before the
     first event. `max_inflight`: events accepted and unfinished at most. `drain`: seconds that handlers have to
     finish at the end. `handler_timeout`: seconds for each handler, without what it spends in `wait_for`; None: no
-    limit. `sink` takes the events in place of the handlers, to be handled elsewhere. `audits` asks for the verdicts
-    of reviews, for `audit_result`. What `Api` takes (proxy, ssl_context, session, on_request, ...) is taken here too.
+    limit. `hold_sends`: while a shard is between connections messages wait, within the timeout of their calls: some
+    that were sent then have been lost. `sink` takes the events in place of the handlers, to be handled elsewhere.
+    `audits` asks for the verdicts of reviews, for `audit_result`. What `Api` takes (proxy, ssl_context, session,
+    on_request, ...) is taken here too.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Bot(Router):
         max_inflight: int = 256,
         drain: float = 10.0,
         handler_timeout: float | None = None,
+        hold_sends: bool = False,
         sink: EventSink | None = None,
         audits: bool = False,
         **options: Unpack[ApiOptions],
@@ -96,6 +99,7 @@ class Bot(Router):
             raise ConfigError("Bot(handler_timeout=...) must be greater than 0 seconds, or None for no limit")
         self._drain = drain
         self._handler_timeout = handler_timeout
+        self._hold_sends = hold_sends
         self._sink = sink
         self._options = options
         self._audits = Audits() if audits else None
@@ -330,6 +334,8 @@ class Bot(Router):
             listener=self._hear,
             explain=self._explained,
         )
+        if self._hold_sends:
+            api.hold_sends(fleet.connected)
         return Service(api, dispatcher, fleet, forwarder, drain=self._drain)
 
     @property

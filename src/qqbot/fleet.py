@@ -73,11 +73,11 @@ class Fleet:
         self._tenures: dict[ShardKey, _Tenure] = {}
         self._me: ReadyUser | None = None
         self._changed = asyncio.Event()
-        self._stopping = False
+        self._over = False
 
     async def run(self) -> None:
         """Run shards until `stop`.  Raises: GatewayHalted, AuthError, IPNotAllowed."""
-        if self._stopping:  # `stop` can overtake the task in which this runs
+        if self._over:  # `stop` can overtake the task in which this runs
             return
         chores = [
             asyncio.create_task(self._checkpoint_on(), name="qqbot checkpoints"),
@@ -88,18 +88,32 @@ class Fleet:
         except GatewayHalted as halted:
             raise self._explain(halted) from None
         finally:
+            self._over = True
+            self._changed.set()
             for chore in chores:
                 chore.cancel()
             await asyncio.wait(chores)
 
     async def stop(self) -> None:
         """Drain, save and close every shard."""
-        self._stopping = True
+        self._over = True
+        self._changed.set()
         await self._manager.stop(drain=self._drain)
 
     async def ready(self) -> None:
         """Return when every shard of this process is READY or RESUMED."""
         while not (self._tenures and all(tenure.shard.ready for tenure in self._tenures.values())):
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def connected(self) -> None:
+        """Return when no shard of this process is between connections, or none will be connected again.
+
+        A shard that replays events to handlers that are all busy counts as connected: they may be waiting here.
+        """
+        while not self._over and not (
+            self._tenures and all(tenure.shard.ready or tenure.shard.held_up for tenure in self._tenures.values())
+        ):
             self._changed.clear()
             await self._changed.wait()
 
@@ -218,6 +232,7 @@ class Fleet:
             await asyncio.sleep(CHECKPOINT_SECONDS)
             for tenure in tuple(self._tenures.values()):
                 tenure.checkpoint()
+            self._changed.set()  # nothing else tells when a shard is held up
 
     async def _renew_on(self) -> None:
         """Replace sessions that may have been forgotten by new ones, one by one."""

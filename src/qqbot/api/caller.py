@@ -56,6 +56,10 @@ ResponseHook = Callable[[ResponseInfo], Awaitable[None] | None]
 """Called after each answer, plain or async, within the call's timeout; it observes, what it raises is only logged."""
 
 
+Hold = Callable[[], Awaitable[None]]
+"""Awaited before each attempt to send a message, within the call's timeout."""
+
+
 @dataclass(slots=True)
 class _Call(Generic[T]):
     """One call while it lasts. `own`: it goes to the API's host, so it carries the token."""
@@ -108,6 +112,7 @@ class Caller:
         self._on_request = on_request
         self._on_response = on_response
         self._secrets = secrets
+        self.hold: Hold | None = None
         self._limits = Limits()
         self._now = asyncio.get_running_loop().time
 
@@ -155,6 +160,8 @@ class Caller:
     async def _attempt(self, call: _Call[T]) -> Response | Failure:
         if self._limits.wait(call.key, self._now()):
             await self._wait_turn(call)
+        if self.hold is not None and call.route.sends and (failure := await self._held(call, self.hold)):
+            return failure
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
@@ -181,6 +188,18 @@ class Caller:
                 error.retry_after = wait
                 raise error
             await asyncio.sleep(wait * (1 + 0.1 * random.random()))  # not all who waited at one moment
+
+    async def _held(self, call: _Call[T], hold: Hold) -> Failure | None:
+        """Wait until messages may be sent."""
+        limit = asyncio.timeout_at(call.ends_at)
+        try:
+            async with limit:
+                await hold()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return Failure(Timeout(f"{call.where}: held back, no connection to the gateway in time"), None, sent=False)
+        return None
 
     async def _prepare_request(self, call: _Call[T], request: Request) -> Failure | None:
         """Run the request hooks.  Raises: what they raise."""

@@ -20,7 +20,7 @@ from ..models.outgoing import Message
 from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 from ..network import environment_proxy
 from ..ports import Clock, ConnectOptions, TokenSource, TokenStore
-from .caller import Caller, RequestHook, ResponseHook
+from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads
 from .exchange import Request, Response
 from .resources.announces import Announcements
@@ -213,6 +213,13 @@ class Api:
         if number is None:
             raise ConfigError(f"a ticket is good for {TICKET_NUMBERS} answers: take another with ctx.ticket()")
         return number
+
+    def hold_sends(self, until: Hold) -> None:
+        """Await `until()` before each message that is sent, within the call's timeout; other calls do not wait.
+
+        Raises: ConfigError while the client is not open.
+        """
+        self._opened.caller.hold = until
 
     @property
     def clock(self) -> Clock:

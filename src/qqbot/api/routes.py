@@ -60,7 +60,7 @@ class Route(Generic[T_co]):
     """One endpoint: `path` with {placeholders}, below the API's base or (for another host) a whole URL.
 
     `answer` is the type that the body decodes into, a function of the body, or `bytes` for the body as it is.
-    `timeout` (seconds) replaces the client's where an endpoint needs longer.
+    `timeout` (seconds) replaces the client's where an endpoint needs longer. `sends`: people get a message by it.
 
     Raises: ConfigError when `path` is neither absolute nor a URL, or holds blanks or control characters.
     """
@@ -72,6 +72,7 @@ class Route(Generic[T_co]):
     repeat: Repeat = "by_method"
     family: Family = "general"
     timeout: float | None = field(default=None, kw_only=True)
+    sends: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not _PATH.fullmatch(self.path):
@@ -250,7 +251,7 @@ GENERATE_URL_LINK = Route(
 )
 
 SEND_GROUP_MESSAGE = Route(
-    "send_group_message", "POST", "/v2/groups/{group_openid}/messages", MessageSendResult, repeat="numbered"
+    "send_group_message", "POST", "/v2/groups/{group_openid}/messages", MessageSendResult, repeat="numbered", sends=True
 )
 DELETE_GROUP_MESSAGE = Route(
     "delete_group_message", "DELETE", "/v2/groups/{group_openid}/messages/{message_id}", nothing
@@ -275,7 +276,7 @@ LIST_GROUP_MEMBERS = Route("list_group_members", "GET", "/v2/groups/{group_openi
 GET_GROUP_MEMBER = Route("get_group_member", "GET", "/v2/groups/{group_openid}/members/{member_openid}", GroupMember)
 
 SEND_C2C_MESSAGE = Route(
-    "send_c2c_message", "POST", "/v2/users/{user_openid}/messages", MessageSendResult, repeat="numbered"
+    "send_c2c_message", "POST", "/v2/users/{user_openid}/messages", MessageSendResult, repeat="numbered", sends=True
 )
 DELETE_C2C_MESSAGE = Route("delete_c2c_message", "DELETE", "/v2/users/{user_openid}/messages/{message_id}", nothing)
 UPLOAD_C2C_MEDIA = Route(
@@ -294,10 +295,10 @@ FINISH_C2C_UPLOAD_PART = Route(
     "finish_c2c_upload_part", "POST", "/v2/users/{user_openid}/upload_part_finish", nothing, repeat="always"
 )
 SEND_C2C_STREAM_MESSAGE = Route(
-    "send_c2c_stream_message", "POST", "/v2/users/{user_openid}/stream_messages", StreamMessageResult
+    "send_c2c_stream_message", "POST", "/v2/users/{user_openid}/stream_messages", StreamMessageResult, sends=True
 )
 
-SEND_CHANNEL_MESSAGE = Route("send_channel_message", "POST", "/channels/{channel_id}/messages", Message)
+SEND_CHANNEL_MESSAGE = Route("send_channel_message", "POST", "/channels/{channel_id}/messages", Message, sends=True)
 GET_CHANNEL_MESSAGE = Route("get_channel_message", "GET", "/channels/{channel_id}/messages/{message_id}", _one_message)
 LIST_CHANNEL_MESSAGES = Route("list_channel_messages", "GET", "/channels/{channel_id}/messages", decoder(list[Message]))
 MODIFY_CHANNEL_MESSAGE = Route(
@@ -307,13 +308,15 @@ DELETE_CHANNEL_MESSAGE = Route(
     "delete_channel_message", "DELETE", "/channels/{channel_id}/messages/{message_id}", nothing
 )
 
-SEND_CHANNEL_SETTING_GUIDE = Route("send_channel_setting_guide", "POST", "/channels/{channel_id}/settingguide", Message)
+SEND_CHANNEL_SETTING_GUIDE = Route(
+    "send_channel_setting_guide", "POST", "/channels/{channel_id}/settingguide", Message, sends=True
+)
 
 CREATE_DMS = Route("create_dms", "POST", "/users/@me/dms", DMS, repeat="always")
-SEND_DMS = Route("send_dms", "POST", "/dms/{guild_id}/messages", Message)
+SEND_DMS = Route("send_dms", "POST", "/dms/{guild_id}/messages", Message, sends=True)
 DELETE_DMS = Route("delete_dms", "DELETE", "/dms/{guild_id}/messages/{message_id}", nothing)
 
-SEND_DMS_SETTING_GUIDE = Route("send_dms_setting_guide", "POST", "/dms/{guild_id}/settingguide", Message)
+SEND_DMS_SETTING_GUIDE = Route("send_dms_setting_guide", "POST", "/dms/{guild_id}/settingguide", Message, sends=True)
 
 GET_GUILD = Route("get_guild", "GET", "/guilds/{guild_id}", Guild)
 GET_MESSAGE_SETTING = Route("get_message_setting", "GET", "/guilds/{guild_id}/message/setting", MessageSetting)

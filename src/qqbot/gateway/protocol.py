@@ -169,6 +169,11 @@ class GatewayProtocol:
         return self._phase
 
     @property
+    def held_up(self) -> bool:
+        """Whether RESUMED cannot be read, because nobody takes the events before it."""
+        return self._phase is Phase.RESUMING and not self._reading
+
+    @property
     def resumable(self) -> bool:
         """Whether the next connection sends RESUME."""
         return self.session_id is not None

@@ -138,6 +138,11 @@ class Shard:
         return self._protocol.phase is Phase.LIVE
 
     @property
+    def held_up(self) -> bool:
+        """Whether the shard cannot become ready before events that it has received are finished."""
+        return self._protocol.held_up
+
+    @property
     def me(self) -> ReadyUser | None:
         """Who the bot is, as READY or the saved state says."""
         return self._protocol.me
