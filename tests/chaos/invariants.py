@@ -114,9 +114,7 @@ def speechless(pushed: dict[str, Pushed], records: Sequence[Record]) -> Iterator
             yield Violation("it was handled, and no answer was tried", key)
 
 
-def stuck(
-    dialogs: Iterable[Dialog], owed_keys: Collection[str], records: Iterable[Record]
-) -> Iterator[Violation]:
+def stuck(dialogs: Iterable[Dialog], owed_keys: Collection[str], records: Iterable[Record]) -> Iterator[Violation]:
     """A dialog whose messages were all delivered and whose answers all went out comes to its end."""
     failed = {_key(text) for record in records for text in record.unsent}
     for dialog in dialogs:

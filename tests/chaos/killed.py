@@ -12,6 +12,7 @@ import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -26,7 +27,7 @@ from .invariants import Violation
 from .people import People
 from .record import Record
 from .server_log import ServerLog
-from .trial import CALM_SECONDS, POLL_SECONDS, Report, polled
+from .trial import CALM_SECONDS, Report, patiently, polled
 from .vitals import fds, rss
 
 ROOT = Path(__file__).parent.parent.parent
@@ -35,6 +36,8 @@ SAVED_SECONDS = 3.0
 """After so long what is finished has to be in the state file: it is written every second, a busy disk is slower."""
 
 LIFE_SECONDS = (3.0, 8.0)
+
+STRIKES = (signal.SIGKILL, signal.SIGSTOP, signal.SIGKILL, signal.SIGTERM)
 
 STOPPED_SECONDS = (0.5, 3.5)
 """How long it is stopped: up to more than three heartbeats."""
@@ -71,19 +74,27 @@ class Life:
 class KilledTrial:
     """One bot process after the other under chaos, `rate` messages a second, while it is entered.
 
-    `hold` as in `People`, `calm` as in `Trial`; `lives`: for how many seconds a process is left alone, at least and at
+    `hold` as in `People`; `life`: for how many seconds a process is left alone, at least and at
     most; `mutation`: what the client has wrong on purpose.
     """
 
-    def __init__(self, *, seed: int, rate: float, calm: float = CALM_SECONDS, mutation: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        rate: float,
+        hold: float = 0.4,
+        life: tuple[float, float] = LIFE_SECONDS,
+        mutation: str | None = None,
+    ) -> None:
         self.report = Report("killed")
         self._seed = seed
         self._rate = rate
         self._hold = hold
-        self._calm = calm
-        self._lives_last = lives
+        self._life_seconds = life
         self._mutation = mutation
         self._random = Random(seed)
+        self._strikes = cycle(STRIKES)
         self._lives: list[Life] = []
         self._started = 0
 
@@ -115,9 +126,9 @@ class KilledTrial:
             storm.begin(self._sim, [storm.GENTLE])
             await asyncio.sleep(seconds)
             self._sim.faults.clear()
-        end = time.monotonic() + self._calm
-        while time.monotonic() < end and not self._is_done():
-            await asyncio.sleep(POLL_SECONDS)
+        async for _ in patiently(lambda: self._life.record.steps, CALM_SECONDS):
+            if self._is_done():
+                break
         self._judge()
         self._log.clear()
         self._people.clear()
@@ -174,8 +185,8 @@ class KilledTrial:
                 over.set()
 
     async def _strike(self, over: asyncio.Event) -> None:
-        while not await _within(over, self._random.uniform(*self._lives_last)):
-            how = self._random.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+        while not await _within(over, self._random.uniform(*self._life_seconds)):
+            how = next(self._strikes)
             self.report.faults[how.name] += 1
             if how is signal.SIGSTOP:
                 await self._stop()

@@ -133,7 +133,7 @@ class People:
             return
         [word] = self._random.choices(list(self._words), list(self._words.values()))
         body = self._say(place, word)
-        if luck > 0.97 and place.kind == "GROUP_AT_MESSAGE_CREATE":
+        if luck > 0.95 and place.kind == "GROUP_AT_MESSAGE_CREATE":
             self._sim.push("GROUP_MESSAGE_CREATE", body)  # the platform may deliver one message under both names
 
     def _note(self, lane: str, word: str) -> str:

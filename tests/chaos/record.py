@@ -36,9 +36,11 @@ class Record:
     again: set[str] = field(default_factory=set[str])
     expired: set[str] = field(default_factory=set[str])
     unfinished: dict[str, Handled] = field(default_factory=dict[str, Handled])
+    steps: int = 0
 
     def note(self, word: Word, what: str, at: float, detail: str = "") -> None:
         """Take one step in."""
+        self.steps += 1
         match word:
             case "begin":
                 self.unfinished[what] = run = Handled(what, at)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -21,8 +21,11 @@ from .server_log import ServerLog
 from .vitals import Lag
 
 POLL_SECONDS = 0.1
-CALM_SECONDS = 60.0
+CALM_SECONDS = 90.0
 """What a bot needs at most to be done with everything after the last fault."""
+
+STILL_SECONDS = 15.0
+"""How long a bot does nothing at most while there is something to do: longer than a call or a dialog takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +73,13 @@ class Report:
 
 
 class Trial:
-    """One bot under chaos, `rate` messages a second, while it is entered.
+    """One bot under chaos, `rate` messages a second, while it is entered."""
 
-    `calm`: seconds that it has to be done with everything after the last fault.
-    """
-
-    def __init__(self, kind: Kind, *, seed: int, rate: float, calm: float = CALM_SECONDS) -> None:
+    def __init__(self, kind: Kind, *, seed: int, rate: float) -> None:
         self.kind = kind
         self.report = Report(kind.name)
         self._seed = seed
         self._rate = rate
-        self._calm = calm
         self._record = Record()
         self._seldom = storm.SELDOM if kind.ends_sessions else ()
         self._lag = Lag()
@@ -105,9 +104,9 @@ class Trial:
         """Let the storm rage for so long, wait until the bot is done with everything, and judge."""
         ended = asyncio.create_task(self._bot.wait())
         await self._rage(ended, seconds)
-        end = time.monotonic() + self._calm
-        while time.monotonic() < end and not ended.done() and not self._is_done():
-            await asyncio.sleep(POLL_SECONDS)
+        async for _ in patiently(lambda: self._record.steps, CALM_SECONDS):
+            if ended.done() or self._is_done():
+                break
         if ended.done():
             self.report.violations.append(f"the bot stopped: {ended.exception()!r}")
         ended.cancel()
@@ -200,6 +199,17 @@ class Trial:
         """Note the totals."""
         self.report.faults += self._sim.faults.counts
         self.report.figures |= self._log.totals.document()
+
+
+async def patiently(steps: Callable[[], int], seconds: float) -> AsyncIterator[None]:
+    """Iterate for so long, or until nothing has happened for a while: `steps` counts what does."""
+    last, since = steps(), time.monotonic()
+    end = since + seconds
+    while (now := time.monotonic()) < min(end, since + STILL_SECONDS):
+        yield
+        await asyncio.sleep(POLL_SECONDS)
+        if steps() != last:
+            last, since = steps(), now
 
 
 @asynccontextmanager
