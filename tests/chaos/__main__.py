@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from statistics import quantiles
 
+from .killed import KilledTrial
 from .trial import KINDS, Report, Trial
 from .vitals import Watch
 
@@ -33,7 +34,10 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 async def run(options: argparse.Namespace, seed: int, watch: Watch) -> list[Report]:
     """Try all bots side by side, in rounds; at the end of each all are at rest, and are measured."""
-    trials = [Trial(KINDS[index % len(KINDS)], seed=seed + index, rate=options.rate) for index in range(options.bots)]
+    trials: list[Trial | KilledTrial] = [
+        *(Trial(KINDS[index % len(KINDS)], seed=seed + index, rate=options.rate) for index in range(options.bots)),
+        *(KilledTrial(seed=seed + 1000 + index, rate=options.rate) for index in range(options.processes)),
+    ]
     end = time.monotonic() + 60 * options.minutes
     async with AsyncExitStack() as stack:
         for trial in trials:
@@ -62,6 +66,7 @@ def summary(seed: int, seconds: float, reports: Sequence[Report], watch: Watch) 
         "faults": dict(sorted(faults.items())),
         "latency_ms": {"p50": cuts[49], "p99": cuts[98]},
         "lag_ms": round(1000 * max((report.figures.get("lag", 0.0) for report in reports), default=0.0)),
+        "processes": [report.process for report in reports if report.process],
         "begin": watch.seen[0].document(),
         "end": watch.seen[-1].document(),
         "violations": sum(len(report.violations) for report in reports) + len(watch.growth()),

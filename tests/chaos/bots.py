@@ -84,6 +84,13 @@ class Answers:
     async def _ask(self, ctx: Context[MessageEvent], key: str) -> None:
         """Ask two questions, and end with both answers."""
         answers: list[str] = []
+        try:
+            await self._dialog(ctx, key, answers)
+        finally:
+            for answer in answers:
+                self._note("end", answer, "")  # all events of a dialog are finished with it
+
+    async def _dialog(self, ctx: Context[MessageEvent], key: str, answers: list[str]) -> None:
         last: Context[MessageEvent] = ctx
         for number in (1, 2):
             await self._reply(last, f"ask{number} {key}")
@@ -94,14 +101,13 @@ class Answers:
                 return
             answers.append(last.text.strip().partition(" ")[0])
             self._note("begin", answers[-1], "")
-            self._note("end", answers[-1], "")
         await self._reply(last, f"done {key} {' '.join(answers)}")
 
     async def _reply(self, ctx: Context[Replyable], text: str) -> None:
         try:
             await ctx.reply(text)
         except DuplicateMessage:
-            self._note("sent", text, "")  # an earlier process had sent it
+            self._note("again", text, "")
         except QQBotError as error:
             self._note("unsent", text, f"{type(error).__name__}: {error}")
         else:

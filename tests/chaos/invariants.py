@@ -80,30 +80,43 @@ def out_of_order(runs: Iterable[Handled]) -> Iterator[Violation]:
             yield Violation(f"it was begun before {previous.key} was done", run.key)
 
 
-def unanswered(record: Record, answers: Counter[str]) -> Iterator[Violation]:
-    """Each answer that the bot sent is in the chat once, each that failed at most once, and no other is there."""
-    for text in record.sent:
-        if answers[text] != 1:
+def unanswered(records: Sequence[Record], answers: Counter[str]) -> Iterator[Violation]:
+    """Each answer that the bot sent is in the chat once, each that failed at most once, and no other is there.
+
+    Only in a guild, where answers have no numbers, a message that was handled again may be answered again. A dialog
+    that is begun again may say other things under a number that was used.
+    """
+    runs = Counter(run.key for record in records for run in record.runs)
+    sent = {text for record in records for text in record.sent}
+    sent |= {text for record in records for text in record.again if text.startswith("re ")}
+    failed = {text: why for record in records for text, why in record.unsent.items() if text not in sent}
+    for text in sent:
+        if not 1 <= answers[text] <= _most(text, runs):
             yield Violation(f"the answer {text!r} is in the chat {answers[text]} times", _key(text))
-    for text, why in record.unsent.items():
-        if answers[text] > 1:
+    for text, why in failed.items():
+        if answers[text] > _most(text, runs):
             yield Violation(f"the failed answer {text!r} ({why}) is in the chat {answers[text]} times", _key(text))
-    for text in answers.keys() - record.sent - record.unsent.keys():
+    for text in answers.keys() - sent - failed.keys():
         yield Violation(f"the answer {text!r} is in the chat, and the bot knows nothing of it", _key(text))
 
 
-def speechless(runs: Iterable[Handled], pushed: dict[str, Pushed], record: Record) -> Iterator[Violation]:
-    """A message that asks for an answer got one, or the bot knows why not."""
-    for run in runs:
-        text = f"re {run.key}"
-        asks = run.key in pushed and pushed[run.key].word in ("echo", "wait", "hold", "click")
-        if asks and text not in record.sent and text not in record.unsent:
-            yield Violation("it was handled, and no answer was tried", run.key)
+def _most(text: str, runs: Counter[str]) -> int:
+    key = _key(text)
+    return runs[key] if key.startswith("h") else 1
 
 
-def stuck(dialogs: Iterable[Dialog], owed_keys: Collection[str], record: Record) -> Iterator[Violation]:
+def speechless(pushed: dict[str, Pushed], records: Sequence[Record]) -> Iterator[Violation]:
+    """A message that asks for an answer and was handled got one, or the bot knows why not."""
+    told = {text for record in records for text in (*record.sent, *record.unsent, *record.again)}
+    for key in {run.key for record in records for run in record.runs if run.end is not None}:
+        asks = key in pushed and pushed[key].word in ("echo", "wait", "hold", "click")
+        if asks and f"re {key}" not in told:
+            yield Violation("it was handled, and no answer was tried", key)
+
+
+def stuck(dialogs: Iterable[Dialog], owed_keys: Collection[str], records: Iterable[Record]) -> Iterator[Violation]:
     """A dialog whose messages were all delivered and whose answers all went out comes to its end."""
-    failed = {_key(text) for text in record.unsent}
+    failed = {_key(text) for record in records for text in record.unsent}
     for dialog in dialogs:
         delivered = all(key in owed_keys for key in dialog.keys)
         if not dialog.done and delivered and dialog.keys and dialog.keys[0] not in failed:
@@ -125,20 +138,20 @@ def left(numbers: Iterable[int], strikes: Iterable[tuple[int, Fault]]) -> Iterat
             yield Violation(f"the bot left connection {number} for no reason", connection=number)
 
 
-def repeated_needlessly(processes: Sequence[tuple[Record, float]], *, kept: float) -> Iterator[Violation]:
+def repeated_needlessly(processes: Iterable[tuple[Record, float, float]]) -> Iterator[Violation]:
     """What a later process handles again was unfinished when the earlier one died, or finished since its last save.
 
-    `processes`: each record with the time of its end; `kept`: seconds after which what is finished must be saved.
+    `processes`: each record, the time of its end, and the seconds before it in which what is finished may be unsaved.
     """
-    ends: dict[str, tuple[float, float]] = {}
-    for record, died in processes:
+    ends: dict[str, tuple[float, float, float]] = {}
+    for record, died, kept in processes:
         for run in record.runs:
             if run.key in ends:
-                end, then_died = ends[run.key]
-                if end < then_died - kept:
+                end, then_died, then_kept = ends[run.key]
+                if end < then_died - then_kept:
                     ago = f"{then_died - end:.1f} s before the process died"
                     yield Violation(f"it was handled again, though it was finished {ago}", run.key)
-        ends |= {run.key: (run.end, died) for run in record.runs if run.end is not None}
+        ends |= {run.key: (run.end, died, kept) for run in record.runs if run.end is not None}
 
 
 def _key(text: str) -> str:

@@ -19,7 +19,7 @@ BURST = 60
 STEP_SECONDS = 12.0
 """How long somebody in a dialog waits for the bot; longer than the bot waits for them."""
 
-WORDS = {"echo": 45, "wait": 25, "mute": 15, "fail": 5, "hold": 0.4}
+WORDS = {"echo": 45, "wait": 25, "mute": 15, "fail": 5}
 GROUPS, FRIENDS, CHANNELS, TALKERS = 12, 8, 4, 4
 TIMESTAMP = "2026-11-23T12:00:00+08:00"
 
@@ -82,16 +82,19 @@ def friend(sim: Simulator, name: str) -> Place:
 
 
 class People:
-    """All who write to one bot, about `rate` messages a second. `dialogs`: those that were begun."""
+    """All who write to one bot, about `rate` messages a second.
 
-    def __init__(self, sim: Simulator, log: ServerLog, *, seed: int, rate: float, hold: bool) -> None:
+    `hold`: how often a handler is to take long, of a hundred. `dialogs`: those that were begun.
+    """
+
+    def __init__(self, sim: Simulator, log: ServerLog, *, seed: int, rate: float, hold: float) -> None:
         self.pushed: dict[str, Pushed] = {}
         self.dialogs: list[Dialog] = []
         self._sim = sim
         self._log = log
         self._random = Random(seed)
         self._rate = rate
-        self._words = {word: weight for word, weight in WORDS.items() if hold or word != "hold"}
+        self._words = {**WORDS, "hold": hold}
         self._places = list(places(sim))
         self._talkers = [friend(sim, f"d{index}") for index in range(TALKERS)]
         self._numbers: dict[str, int] = {}
@@ -130,7 +133,7 @@ class People:
             return
         [word] = self._random.choices(list(self._words), list(self._words.values()))
         body = self._say(place, word)
-        if luck > 0.97 and place.kind == "GROUP_AT_MESSAGE_CREATE":
+        if luck > 0.95 and place.kind == "GROUP_AT_MESSAGE_CREATE":
             self._sim.push("GROUP_MESSAGE_CREATE", body)  # the platform may deliver one message under both names
 
     def _note(self, lane: str, word: str) -> str:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, cast
 
-Word = Literal["begin", "end", "sent", "unsent", "expired"]
+Word = Literal["begin", "end", "sent", "unsent", "again", "expired"]
 
 
 @dataclass(slots=True)
@@ -24,16 +24,23 @@ class Handled:
 
 @dataclass(slots=True)
 class Record:
-    """The record of one process. `sent`: the answers that went out, by their text; `unsent`: those that failed."""
+    """The record of one process.
+
+    `sent`: the answers that went out, by their text; `unsent`: those that failed, and why; `again`: those to a message
+    that had been answered under the same number before; `expired`: dialogs that waited in vain.
+    """
 
     runs: list[Handled] = field(default_factory=list[Handled])
     sent: set[str] = field(default_factory=set[str])
     unsent: dict[str, str] = field(default_factory=dict[str, str])
+    again: set[str] = field(default_factory=set[str])
     expired: set[str] = field(default_factory=set[str])
     unfinished: dict[str, Handled] = field(default_factory=dict[str, Handled])
+    steps: int = 0
 
-    def note(self, word: str, what: str, at: float, detail: str = "") -> None:
+    def note(self, word: Word, what: str, at: float, detail: str = "") -> None:
         """Take one step in."""
+        self.steps += 1
         match word:
             case "begin":
                 self.unfinished[what] = run = Handled(what, at)
@@ -44,24 +51,28 @@ class Record:
                 self.sent.add(what)
             case "unsent":
                 self.unsent[what] = detail
+            case "again":
+                self.again.add(what)
             case _:
                 self.expired.add(what)
+
+    def take(self, lines: Iterable[str]) -> None:
+        """Take in what was written to a file."""
+        for line in lines:
+            word, at, what, detail = line.split("\t")
+            self.note(cast(Word, word), what, float(at), detail)
 
     def clear(self) -> None:
         """Forget what is over."""
         self.runs.clear()
+        self.clear_answers()
+
+    def clear_answers(self) -> None:
+        """Forget the answers."""
         self.sent.clear()
         self.unsent.clear()
+        self.again.clear()
         self.expired.clear()
-
-    @classmethod
-    def read(cls, lines: Iterable[str]) -> Self:
-        """Return the record that was written to a file."""
-        record = cls()
-        for line in lines:
-            word, at, what, detail = line.rstrip("\n").split("\t")
-            record.note(word, what, float(at), detail)
-        return record
 
 
 Note = Callable[[Word, str, str], None]

@@ -6,7 +6,7 @@ Read piece by piece from the simulator's own log, which keeps only the last fram
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from qqbot.testing import Simulator
@@ -54,6 +54,10 @@ class Totals:
     replays: int = 0
     identifies: int = 0
     resumes: int = 0
+
+    def document(self) -> dict[str, float]:
+        """Return them for a summary."""
+        return asdict(self)
 
 
 class ServerLog:

@@ -5,6 +5,9 @@ when it comes five times in a row is let loose a few times only. Events never ov
 them upwards within a connection.
 """
 
+from collections.abc import Sequence
+from itertools import chain
+
 from qqbot.testing import (
     Close,
     Drop,
@@ -98,9 +101,9 @@ SELDOM: Rules = (
 """Each of these once at most in a run."""
 
 
-def begin(sim: Simulator, rules: Rules) -> None:
+def begin(sim: Simulator, storms: Sequence[Rules]) -> None:
     """Let these rules apply until the faults are cleared."""
-    for on, do, chance in rules:
+    for on, do, chance in chain(*storms):
         sim.faults.add(on, do, chance=chance, times=0)
 
 

@@ -1,0 +1,55 @@
+"""A short run of chaos; and that it would notice: with each fault put into the client it reports what that breaks."""
+
+import pytest
+
+from qqbot.testing import Duplicate
+from tests.chaos import trial as trials
+from tests.chaos.killed import KilledTrial
+from tests.chaos.mutations import mutated
+from tests.chaos.storm import GENTLE, ROUGH, Rules
+from tests.chaos.trial import Kind, Trial
+
+SEED = 20261123
+REPEATS: Rules = (("DISPATCH", Duplicate(), 0.1), ("DISPATCH INTERACTION_CREATE", Duplicate(), 1.0))
+
+
+async def test_a_bot_of_this_process() -> None:
+    kind = Kind("short", shards=2, max_inflight=16, storms=(GENTLE, ROUGH), hold=0.4)
+    async with Trial(kind, seed=SEED, rate=60) as trial:
+        await trial.round(5)
+    assert trial.report.violations == []
+    assert trial.report.figures["owed"] > 100
+    assert trial.report.figures["resumes"] + trial.report.figures["identifies"] > 2
+    assert len(trial.report.faults) > 5
+
+
+async def test_bot_processes_that_are_killed() -> None:
+    async with KilledTrial(seed=SEED, rate=40, life=(1.5, 3.0)) as trial:
+        await trial.round(6)
+    assert trial.report.violations == []
+    assert trial.report.figures["owed"] > 100
+    assert trial.report.faults["SIGKILL"] > 0
+
+
+@pytest.mark.parametrize("mutation", ["dedup-off", "seq-dedup-off", "message-dedup-off"])
+async def test_it_notices_what_is_handled_twice(mutation: str) -> None:
+    with mutated(mutation):
+        async with Trial(Kind("repeats", storms=(REPEATS,)), seed=SEED, rate=200) as trial:
+            await trial.round(2)
+    assert any("handled 2 times in one process" in violation for violation in trial.report.violations)
+
+
+@pytest.mark.parametrize("mutation", ["naive-ack", None])
+async def test_it_notices_a_connection_that_is_left_for_no_reason(mutation: str | None) -> None:
+    with mutated(mutation):
+        async with Trial(Kind("crowded", max_inflight=2, storms=(), hold=3), seed=SEED, rate=40) as trial:
+            await trial.round(3)
+    left = [violation for violation in trial.report.violations if "left connection" in violation]
+    assert bool(left) == bool(mutation)
+
+
+async def test_it_notices_what_is_saved_before_it_is_handled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "STILL_SECONDS", 4.0)  # what is lost is not waited for
+    async with KilledTrial(seed=SEED, rate=60, hold=6, life=(2.0, 2.5), mutation="early-watermark") as trial:
+        await trial.round(4)
+    assert any("never handled" in violation for violation in trial.report.violations)
