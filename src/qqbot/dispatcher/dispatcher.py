@@ -54,6 +54,40 @@ class Dispatcher:
     `listeners` hear of each handler that ran. `seen`: the ids that all processes of the bot have finished.
     """
 
+    # Slots: with more than 30 attributes in a dict, CPython gives up its fast look-up.
+    __slots__ = (
+        "_arrivals",
+        "_clock",
+        "_closing",
+        "_context_of",
+        "_crew",
+        "_done",
+        "_events",
+        "_full_since",
+        "_handler_timeout",
+        "_handlers",
+        "_inflight",
+        "_lanes",
+        "_listeners",
+        "_loop",
+        "_messages",
+        "_notices",
+        "_own",
+        "_plain",
+        "_plans",
+        "_received",
+        "_roomy",
+        "_running",
+        "_seen",
+        "_special",
+        "_unclaimed",
+        "_waits",
+        "_waking",
+        "failed",
+        "max_inflight",
+        "settled",
+    )
+
     def __init__(
         self,
         handlers: Handlers,
