@@ -47,6 +47,20 @@ from .models.events import *  # noqa: F403 - the list of events has one home, it
 from .models.gateway import shard_of
 from .models.ingest import Envelope, Fence
 from .models.intents import Intents
+from .models.interactions import (
+    Authorization,
+    ButtonClick,
+    Feedback,
+    MenuClick,
+    ModelSwitch,
+    OtherInteraction,
+    Search,
+    SearchLayout,
+    SearchRecord,
+    SearchResponse,
+    SessionCleared,
+    StoryStep,
+)
 from .models.keyboards import Button, ButtonModal, ButtonPermission, ButtonStyle, Keyboard
 from .models.messages import MessageAttachment, MessageSendResult
 from .models.outgoing import ActionButton, Ark, Embed, Markdown, Media, Outgoing, Text
@@ -69,7 +83,7 @@ from .models.text import (
     unescape,
 )
 from .ports import EventSink, HandlerRun, ShardEvent, TokenSource
-from .predicates import button, command
+from .predicates import button, command, interaction
 from .router import Router
 
 if TYPE_CHECKING:
@@ -81,9 +95,11 @@ __all__ = [
     "ApiError",
     "Ark",
     "AuthError",
+    "Authorization",
     "Bot",
     "BotStats",
     "Button",
+    "ButtonClick",
     "ButtonModal",
     "ButtonPermission",
     "ButtonStyle",
@@ -104,6 +120,7 @@ __all__ = [
     "EventSink",
     "EveryoneMention",
     "Face",
+    "Feedback",
     "Fence",
     "FencedOut",
     "GatewayConfig",
@@ -120,10 +137,13 @@ __all__ = [
     "Markdown",
     "Media",
     "MediaError",
+    "MenuClick",
     "MessageAttachment",
     "MessagePendingAudit",
     "MessageSendResult",
+    "ModelSwitch",
     "NotFound",
+    "OtherInteraction",
     "Outgoing",
     "PermissionMissing",
     "Permissions",
@@ -138,10 +158,16 @@ __all__ = [
     "Route",
     "Router",
     "Scene",
+    "Search",
+    "SearchLayout",
+    "SearchRecord",
+    "SearchResponse",
     "ServerError",
+    "SessionCleared",
     "ShardEvent",
     "ShardStats",
     "SignatureError",
+    "StoryStep",
     "Target",
     "Text",
     "Ticket",
@@ -152,6 +178,7 @@ __all__ = [
     "button",
     "command",
     "escape",
+    "interaction",
     "parse_command",
     "parse_tags",
     "shard_of",

@@ -10,8 +10,8 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack, cast
@@ -20,10 +20,10 @@ from .api.client import Api, ApiOptions
 from .audits import Audits, Verdict
 from .config import Credentials, Endpoints, GatewayConfig, ShardPlan, unknown_variables
 from .context import Context
-from .dispatcher import Dispatcher, Feed
+from .dispatcher import Dispatcher, Feed, KnownEvents
 from .errors import ConfigError, DecodeError, GatewayHalted, Interrupted, MessagePendingAudit
 from .fleet import Fleet
-from .gateway.frames import decode_frame
+from .gateway.frames import Frame, decode_frame
 from .ingest import Forwarder
 from .models.events import Event, MessageAuditPass, MessageAuditReject
 from .models.gateway import ReadyUser
@@ -40,8 +40,13 @@ from .service import STANDSTILL_SECONDS, Service
 from .sessions.base import SessionManager
 from .sessions.local import LocalSessionManager
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web
+
+    from .webhook.application import Application
+    from .webhook.asgi import AsgiApplication
+    from .webhook.desk import Desk, WebhookOptions
+    from .webhook.protocol import Answer
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +115,9 @@ class Bot(Router):
         self._shard_functions: list[ShardFunction] = []
         self._settled: list[Settled] = []
         self._listeners: list[HandlerListener] = []
+        self._desk: Desk | None = None
+        self._served_with: Credentials | None = None
+        self._events: KnownEvents | None = None  # set once events may come by webhook
         self._service: Service | None = None
         self._entered: AsyncExitStack | None = None
         self._owner: asyncio.Task[None] | None = None  # of what `start` began
@@ -213,6 +221,76 @@ class Bot(Router):
         """Return how the bot is: its shards, and what is in flight.  Raises: ConfigError while it is not served."""
         return self._running.stats()
 
+    # Webhook
+
+    @property
+    def credentials(self) -> Credentials:
+        """AppID and AppSecret: those that it is served with, else its own.  Raises: ConfigError where they lack."""
+        return self._served_with or self._credentials or Credentials.from_env()
+
+    @property
+    def serving(self) -> bool:
+        """Whether it is served."""
+        return self._service is not None
+
+    def webhook(self, **options: "Unpack[WebhookOptions]") -> "web.Application":
+        """Return the bot's webhook for aiohttp: `app.add_subapp("/qq", bot.webhook())`.
+
+        The application serves the bot, without a gateway connection, unless somebody else does.
+
+        Raises: ConfigError for options that cannot be right.
+        """
+        return self._application(options).webhook()
+
+    def asgi(self, **options: "Unpack[WebhookOptions]") -> "AsgiApplication":
+        """Return the bot's webhook for ASGI: `app.mount("/qq", bot.asgi())`, or to be run alone by a server.
+
+        Mounted, it leaves serving the bot to the application's lifespan: `async with bot.serve(connect=False)`.
+
+        Raises: ConfigError for options that cannot be right.
+        """
+        return self._application(options).asgi()
+
+    def _application(self, options: "WebhookOptions") -> "Application":
+        from .webhook.application import SOLE, Application  # noqa: PLC0415 - most bots serve no HTTP
+
+        return Application({SOLE: self}, **options)
+
+    async def handle_webhook(
+        self, headers: Mapping[str, str], body: bytes, **options: "Unpack[WebhookOptions]"
+    ) -> "Answer":
+        """Answer one webhook call; return status, headers and body. For functions without a server.
+
+        `body` as it came, byte for byte. A bot that nobody serves is served while the call lasts, which is then
+        answered after its handlers.
+
+        Raises: ConfigError without credentials, where the extra `webhook` is missing, or from another event loop.
+        """
+        self.expect_webhook()
+        return (await self._webhook_desk().answer(headers, body, **options)).parts
+
+    def _webhook_desk(self) -> "Desk":
+        from .webhook.desk import Desk  # noqa: PLC0415 - most bots serve no HTTP
+
+        if self._desk is None:
+            self._desk = Desk(self)
+        return self._desk
+
+    def expect_webhook(self) -> None:
+        """Know events by their ids from now on: they may come by webhook too."""
+        if self._events is None:
+            self._events = KnownEvents(time.monotonic())
+            if self._service is not None:
+                self._service.dispatcher.remember_events(self._events)
+
+    async def receive(self, frame: Frame, raw: bytes, *, awaited: bool) -> Outcome | None:
+        """Take the event of a webhook call that was verified; return its outcome where it is `awaited`, else None.
+
+        Raises: Interrupted when the bot is stopping, TimeoutError when there was no room for a while, ConfigError
+        with a sink or from another event loop.
+        """
+        return await self._running.receive(frame, raw, awaited=awaited)
+
     def health(self) -> "web.Application":
         """Return an aiohttp application with /livez and /readyz: `app.add_subapp("/health", bot.health())`.
 
@@ -285,8 +363,11 @@ class Bot(Router):
             api = Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **options)
             await stack.enter_async_context(api)
             service = self._service = self._make_service(api, credentials, plan, shared, connect=connect)
+            self._served_with = credentials
             try:
-                async with self._lifespan(self) if self._lifespan else contextlib.nullcontext():
+                if self._events is not None:
+                    self._webhook_desk().prepare()
+                async with self._lifespan(self) if self._lifespan else nullcontext():
                     try:
                         async with service.run():
                             yield self
@@ -294,12 +375,12 @@ class Bot(Router):
                         await service.end_background()
             finally:
                 await service.end_background()  # what a lifespan that failed had spawned
-                self._service = None
+                self._service = self._served_with = None
 
     def _sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
         """What this process shares with others, where its session manager knows of any."""
         manager = self._sessions
-        return manager.sharing(credentials) if isinstance(manager, Sharing) else contextlib.nullcontext(Shared())
+        return manager.sharing(credentials) if isinstance(manager, Sharing) else nullcontext(Shared())
 
     def _api_options(self, shared: Shared) -> ApiOptions:
         options = self._options.copy()
@@ -319,6 +400,8 @@ class Bot(Router):
             seen=shared.seen,
         )
         dispatcher.settled = self._settled
+        if self._events is not None:
+            dispatcher.remember_events(self._events)
         forwarder = None if self._sink is None else Forwarder(self._sink, max_inflight=self._max_inflight)
         if not connect:
             return Service(api, dispatcher, None, forwarder, drain=self._drain)
@@ -438,8 +521,11 @@ class Bot(Router):
         if stack is not None:
             await stack.__aexit__(kind, error, trace)
 
-    def run(self) -> NoReturn:
+    def run(self, *, webhook: str | None = None, **options: "Unpack[WebhookOptions]") -> NoReturn:
         """Serve until SIGINT or SIGTERM, then drain; a second signal exits at once. Always raises SystemExit.
+
+        `webhook` is where to listen for webhook calls instead of connecting to the gateway, "0.0.0.0:8080", with the
+        options of `Bot.webhook`.
 
         The exit code: 0 stopped, 3 configuration, 4 credentials refused, 5 the platform says stop. Logging is
         set up (INFO, or as QQBOT_LOG says) if the program has not done so.
@@ -455,9 +541,9 @@ class Bot(Router):
             asyncio.get_running_loop()
             raise ConfigError("bot.run() starts an event loop, and one is running here: use `async with bot:` instead")
         configure_logging()
-        raise SystemExit(exit_code(lambda: asyncio.run(self._serve_until_signal())))
+        raise SystemExit(exit_code(lambda: asyncio.run(self._serve_until_signal(webhook, options))))
 
-    async def _serve_until_signal(self) -> None:
+    async def _serve_until_signal(self, webhook: str | None, options: "WebhookOptions") -> None:
         signals = 0
 
         def stop() -> None:
@@ -471,8 +557,15 @@ class Bot(Router):
                 self._service.ask_to_stop()
 
         with on_signal(stop):  # around it all: a second signal counts while the handlers finish
-            async with self:
+            async with self.serve(connect=webhook is None), self._listening(webhook, options):
                 await self.wait()
+
+    def _listening(self, address: str | None, options: "WebhookOptions") -> AbstractAsyncContextManager[None]:
+        if address is None:
+            return nullcontext()
+        from .webhook.server import listening  # noqa: PLC0415 - most bots serve no HTTP
+
+        return listening(self.webhook(**options), address, self._drain)
 
     # What the dispatcher and the fleet ask
 

@@ -17,6 +17,7 @@ VARIABLES = frozenset(
         "QQBOT_APP_ID",
         "QQBOT_SECRET",
         "QQBOT_SECRET_FILE",
+        "QQBOT_PREVIOUS_SECRET",
         "QQBOT_API_BASE",
         "QQBOT_TOKEN_URL",
         "QQBOT_SHARDS",
@@ -63,31 +64,34 @@ def _text_of(secret: object) -> str:
 class Credentials:
     """AppID and AppSecret of one bot, as the console at q.qq.com shows them.
 
+    `previous`: another AppSecret by which webhook calls may still be signed, while it is being changed.
+
     Raises: ConfigError when one is missing or cannot be right.
     """
 
     app_id: str
     secret: Secret
+    previous: Secret | None
 
-    def __init__(self, app_id: str | int, secret: str | Secret) -> None:
+    def __init__(self, app_id: str | int, secret: str | Secret, *, previous: str | Secret | None = None) -> None:
         number = str(app_id).strip()
         if not (number.isascii() and number.isdigit()):
             raise ConfigError(
                 "app_id must be the bot's AppID, a decimal number (what was given is not shown: it may be the secret; "
                 "were the two swapped?). AppID 是 q.qq.com 开发设置中的一串数字，请检查是否与 AppSecret 填反"
             )
-        value = _text_of(secret)
-        if not value.strip() or not value.isascii() or value != value.strip():
-            raise ConfigError(
-                "secret must be the bot's AppSecret, without spaces around it (its value is not shown here). "
-                "AppSecret 在 q.qq.com 开发设置中复制"
-            )
         object.__setattr__(self, "app_id", number)
-        object.__setattr__(self, "secret", Secret(value))
+        object.__setattr__(self, "secret", _checked_secret(secret, "secret"))
+        object.__setattr__(self, "previous", None if previous is None else _checked_secret(previous, "previous"))
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The AppSecrets by which webhook calls may be signed, the current one first."""
+        return (self.secret,) if self.previous is None else (self.secret, self.previous)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Credentials":
-        """Read QQBOT_APP_ID and QQBOT_SECRET, or the file that QQBOT_SECRET_FILE names.
+        """Read QQBOT_APP_ID, QQBOT_SECRET or the file that QQBOT_SECRET_FILE names, and QQBOT_PREVIOUS_SECRET.
 
         Raises: ConfigError when one is missing.
         """
@@ -98,7 +102,17 @@ class Credentials:
                 "Bot(Credentials(app_id, secret)). To try a bot without an account: qqbot simulate FILE. "
                 "缺少凭据：请设置 QQBOT_APP_ID 和 QQBOT_SECRET"
             )
-        return cls(app_id, _secret_from(environ))
+        return cls(app_id, _secret_from(environ), previous=environ.get("QQBOT_PREVIOUS_SECRET") or None)
+
+
+def _checked_secret(secret: object, name: str) -> Secret:
+    value = _text_of(secret)
+    if not value.strip() or not value.isascii() or value != value.strip():
+        raise ConfigError(
+            f"{name} must be an AppSecret of the bot, without spaces around it (its value is not shown here). "
+            "AppSecret 在 q.qq.com 开发设置中复制"
+        )
+    return Secret(value)
 
 
 def _secret_from(environ: Mapping[str, str]) -> str:

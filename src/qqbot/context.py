@@ -3,6 +3,7 @@
 Owns no state of its own beyond one event; models stay free of the bot because this carries the rest.
 """
 
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,11 @@ from .ports import Delivered, Wanted
 
 if TYPE_CHECKING:
     from asyncio import Task
+
+log = logging.getLogger(__name__)
+
+ACK_SECONDS = 5.0
+"""How long a click waits for its acknowledgement.  Source: autogen/event/interaction_create"""
 
 E_co = TypeVar("E_co", covariant=True)
 T = TypeVar("T")
@@ -204,12 +210,25 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         return Ticket(target=self.target, reply_to=reply_to, first=first, deadline=self.reply_deadline)
 
     async def ack(self: "Context[InteractionCreate]", code: int = 0) -> None:
-        """Acknowledge a click, once and within 5 s.
+        """Acknowledge a click, once and within 5 s; what comes later is logged as a warning.
 
         `code`: 0 ok, 1 failed, 2 too often, 3 repeated, 4 no permission, 5 admins only.
         Source: autogen/api/interactions_interaction_id.put
         """
-        await self.api.interactions.ack(self.event.id, code)
+        try:
+            await self.api.interactions.ack(self.event.id, code)
+        finally:
+            self._warn_if_late(self.api.clock() - self._delivered.received)
+
+    def _warn_if_late(self: "Context[InteractionCreate]", seconds: float) -> None:
+        if self.event.awaits_ack and seconds > ACK_SECONDS:
+            log.warning(
+                "%s was acknowledged %.1f s after it came: after %g s the user is told that it failed; "
+                "acknowledge first, then work. 请先 ack 再处理",
+                self.event_id,
+                seconds,
+                ACK_SECONDS,
+            )
 
     @overload
     async def wait_for(

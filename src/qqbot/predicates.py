@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from .errors import ConfigError
 from .models.events import InteractionCreate, MessageEvent
+from .models.interactions import InteractionDetail
 from .models.text import parse_command
 
 
@@ -43,3 +44,17 @@ def button(data: str) -> Callable[[InteractionCreate], bool]:
         return event.button_data.startswith(data)
 
     return has_data
+
+
+def interaction(*kinds: type[InteractionDetail]) -> Callable[[InteractionCreate], bool]:
+    """Return a predicate for interactions of some kinds: `interaction(Feedback, Search)`.
+
+    Raises: ConfigError when no kind is given.
+    """
+    if not kinds:
+        raise ConfigError("interaction() takes kinds of qqbot.models.interactions, such as interaction(Feedback)")
+
+    def is_of_kind(event: InteractionCreate) -> bool:
+        return isinstance(event.detail, kinds)
+
+    return is_of_kind

@@ -12,17 +12,21 @@ from typing import TypeVar
 
 from .api.client import Api
 from .dispatcher import Dispatcher, Door
-from .errors import ConfigError, QQBotError
+from .errors import ConfigError, Interrupted, QQBotError
 from .fleet import Fleet
+from .gateway.frames import Frame
 from .ingest import Forwarder
 from .looplag import LoopLag
 from .models.stats import BotStats
+from .ports import Outcome
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 STANDSTILL_SECONDS = 30.0
+ROOM_SECONDS = 3.0
+"""How long a webhook call waits while too many events are unfinished; then it is to come again."""
 
 _inside: ContextVar["Service | None"] = ContextVar("qqbot_inside", default=None)
 
@@ -34,6 +38,7 @@ class Service:
         self, api: Api, dispatcher: Dispatcher, fleet: Fleet | None, forwarder: Forwarder | None, *, drain: float
     ) -> None:
         """`fleet` None: events come in by the door only. `drain`: seconds that their handlers have at the end."""
+        self._loop = asyncio.get_running_loop()
         self.api = api
         self.fleet = fleet
         self.dispatcher = dispatcher
@@ -81,6 +86,29 @@ class Service:
         if self._door is None:
             self._door = Door(self.dispatcher)
         return self._door
+
+    async def receive(self, frame: Frame, raw: bytes, *, awaited: bool) -> Outcome | None:
+        """Take an event that came by webhook; return its outcome where it is `awaited`, None where it was queued.
+
+        Raises: Interrupted when the bot is stopping, TimeoutError when there was no room for a while, ConfigError
+        where there is a sink, or from another event loop.
+        """
+        if self._loop is not asyncio.get_running_loop():
+            raise ConfigError("a bot takes webhook calls in the event loop that serves it: make a Bot for each thread")
+        if self.forwarder is not None:
+            raise ConfigError("Bot(sink=...) takes the gateway's events only: give the webhook a Bot without a sink")
+        if self._over.is_set():
+            raise Interrupted(f"the bot is stopping: {frame.id} has to be delivered again")
+        async with asyncio.timeout(ROOM_SECONDS):
+            await self._begun.wait()  # the lifespan comes first
+            await self.dispatcher.room()
+        if not awaited:
+            await self.door.take(frame, raw)
+            return None
+        outcome = await self.door.deliver(frame, raw, retry=True)
+        if outcome is None:
+            raise Interrupted(f"the bot stopped before it was done with {frame.id}")
+        return outcome
 
     @property
     def standing_still(self) -> float:

@@ -21,6 +21,11 @@ from tests.cli.program import python, run
         ["call", "FETCH", "/users/@me"],
         ["call", "GET", "users/@me"],
         ["call", "POST", "/x", "--data", "{"],
+        ["webhook"],
+        ["webhook", "verify"],
+        ["webhook", "send", "http://127.0.0.1"],
+        ["webhook", "send", "http://127.0.0.1", "X", "--data", "{"],
+        ["webhook", "sign", "--timestamp", "now"],
     ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,7 +44,7 @@ async def test_help_names_the_commands_and_loads_no_more_than_it_needs() -> None
     async with python("-c", script) as program:
         code, out, err = await program.finished()
     assert (code, err) == (0, "")
-    assert all(command in out for command in ("run", "simulate", "call", "explain", "version"))
+    assert all(command in out for command in ("run", "simulate", "call", "webhook", "explain", "version"))
     assert out.endswith("set()\n")
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import msgspec
 import pytest
 
 from qqbot.dispatcher import Door, Feed
@@ -73,16 +72,57 @@ async def test_a_repeat_waits_for_the_first_ones_end_and_ends_like_it() -> None:
     assert len(seen) == 1
 
 
-async def test_what_was_forgotten_runs_again() -> None:
-    seen: list[str] = []
-    async with running(Table([counting(seen)], bare=True)) as dispatcher:
+@pytest.mark.parametrize("shared", [False, True])
+async def test_what_failed_runs_again_where_its_sender_delivers_it_again(shared: bool) -> None:
+    runs, ids = 0, Ids()
+
+    async def fails_twice(_: Delivered) -> None:
+        nonlocal runs
+        runs += 1
+        if runs <= 2:
+            raise ValueError
+
+    async with running(Table([One(fails_twice)], bare=True), seen=ids if shared else None) as dispatcher:
         door = Door(dispatcher)
-        await door.take(message(1), b"")
-        assert await door.drain(1) == 0
-        door.forget("C2C_MESSAGE_CREATE:1")
-        repeat = msgspec.structs.replace(message(1), d=message(9).d)  # another message under the same event id
-        assert await door.deliver(repeat, b"") == "handled"
-    assert len(seen) == 2
+        for outcome in ("failed", "failed", "handled", "handled"):
+            assert await door.deliver(message(1), b"", retry=True) == outcome
+            assert ids.known == ({message(1).id} if shared and outcome == "handled" else set())
+        assert runs == 3
+
+
+async def test_what_failed_stays_so_where_its_sender_does_not_deliver_it_again() -> None:
+    runs = 0
+
+    async def fails(_: Delivered) -> None:
+        nonlocal runs
+        runs += 1
+        raise ValueError
+
+    async with running(Table([One(fails)], bare=True)) as dispatcher:
+        door = Door(dispatcher)
+        assert [await door.deliver(message(1), b"") for _ in range(2)] == ["failed"] * 2
+    assert runs == 1
+
+
+async def test_a_repeat_whose_sender_delivers_it_again_speaks_for_the_first() -> None:
+    gate, runs = asyncio.Event(), 0
+
+    async def fails_once(_: Delivered) -> None:
+        nonlocal runs
+        runs += 1
+        await gate.wait()
+        if runs == 1:
+            raise ValueError
+
+    async with running(Table([One(fails_once)], bare=True)) as dispatcher:
+        door, feed = Door(dispatcher), Feed(dispatcher, Held())
+        publish(feed, message(1))
+        second = asyncio.create_task(door.deliver(message(1), b"", retry=True))
+        await asyncio.sleep(0.01)
+        gate.set()
+        assert await second == "failed"
+        assert await door.deliver(message(1), b"", retry=True) == "handled"
+    assert runs == 2
 
 
 async def test_an_event_that_comes_both_ways_is_handled_once_and_its_seq_finished_with_it() -> None:
@@ -134,6 +174,8 @@ async def test_what_another_process_finished_is_not_handled_and_what_is_finished
         feed = Feed(dispatcher, Held())
         publish(feed, message(1), message(2))
         assert await feed.drain(1) == 0
+        assert feed.watermark.low == 2, "what is finished elsewhere is finished here"
+        assert await Door(dispatcher).deliver(message(1), b"") is not None
     assert seen == ["C2C_MESSAGE_CREATE:2"]
     assert ids.known == {"C2C_MESSAGE_CREATE:1", "C2C_MESSAGE_CREATE:2"}
 

@@ -1,5 +1,7 @@
 """Each example does what it says, on the simulator."""
 
+import asyncio
+import base64
 import json
 import re
 import signal
@@ -9,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from qqbot.api.exchange import Request
@@ -17,6 +20,8 @@ from qqbot.testing import Simulator
 from tests.cli.control import Control
 from tests.cli.program import Program, environment, python
 from tests.sessions.servers import default_engine, started
+from tests.webhook.hosts import by_aiohttp, by_uvicorn, reachable
+from tests.webhook.signed import Caller
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PICTURE = {"content_type": "image/png", "filename": "cat.png", "url": "//example.com/cat.png"}
@@ -177,3 +182,81 @@ async def answers(sim: Simulator, control: Control) -> str:
     await sim.identified()
     (reply,) = await control.say("group", "who?")
     return reply["text"].split()[1].rstrip(":")
+
+
+@pytest.fixture
+def sim_environment(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment(sim).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("sim_environment")
+async def test_webhook_fastapi(sim: Simulator, control: Control) -> None:
+    example = example_module("webhook_fastapi.py")
+    async with by_uvicorn(example.app) as url, Caller(url) as caller:
+        sim.webhook.url = f"{url}/qq/"
+        assert await sim.webhook.challenge()
+        (reply,) = await control.say("c2c", "/order cat")
+        assert reply["text"] == "Order 1: cat. 已下单"
+        (reply,) = await control.say("group", "/order")
+        assert reply["text"].startswith("What would you like?")
+        assert await caller.ask("GET", "/orders") == (200, {"1": "cat"})
+        status, answer = await caller.ask("POST", "/orders/1/shipment")
+        assert status == 200
+        messages = {message["id"]: message["text"] for message in (await control.state())["messages"]}
+        assert messages[answer["message"]] == "Order 1 is on its way. 已发货"
+        assert await caller.ask("GET", "/orders") == (200, {})
+        assert (await caller.ask("POST", "/orders/2/shipment"))[0] == 404
+    assert not example.bot.serving
+
+
+@pytest.mark.usefixtures("sim_environment")
+async def test_webhook_aiohttp(sim: Simulator, control: Control) -> None:
+    example = example_module("webhook_aiohttp.py")
+    async with by_aiohttp(example.make_app()) as url, Caller(url) as caller:
+        sim.webhook.url = f"{url}/qq"
+        assert [reply["text"] for reply in await control.say("group", "hello")] == ["hello"]
+        assert (await caller.ask("GET", "/health/readyz"))[0] == 200
+        assert (await caller.ask("GET", "/qq"))[0] == 405
+
+
+async def test_webhook_web_function(sim: Simulator, control: Control) -> None:
+    async with python(EXAMPLES / "webhook_web_function.py", env=environment(sim)) as program:
+        await program.line("err", "listening for webhook calls on 0.0.0.0:9000")
+        await reachable(9000)
+        sim.webhook.url = "http://127.0.0.1:9000/"
+        assert await sim.webhook.challenge()
+        assert [reply["text"] for reply in await control.say("c2c", "hello")] == ["hello"]
+        assert (await program.stopped()).code == 0
+
+
+@pytest.mark.usefixtures("sim_environment")
+@pytest.mark.parametrize("encoded", [True, False])
+async def test_webhook_event_function(sim: Simulator, control: Control, encoded: bool) -> None:
+    example = example_module("webhook_event_function.py")
+
+    async def trigger(request: web.Request) -> web.Response:
+        """What a cloud has in front of an event function; each call has an event loop of its own."""
+        body = await request.read()
+        call = {
+            "headers": {name.lower(): value for name, value in request.headers.items()},
+            "body": base64.b64encode(body).decode() if encoded else body.decode(),
+            "isBase64Encoded": encoded,
+        }
+        answer = await asyncio.to_thread(example.main_handler, call, None)
+        assert answer["isBase64Encoded"] is False
+        return web.Response(status=answer["statusCode"], headers=answer["headers"], text=answer["body"])
+
+    app = web.Application()
+    app.router.add_post("/function", trigger)
+    async with by_aiohttp(app) as url:
+        sim.webhook.url = f"{url}/function"
+        assert await sim.webhook.challenge()
+        sim.webhook.flaw("replay")
+        assert [reply["text"] for reply in await control.say("c2c", "hello")] == ["hello"]
+        assert [reply["text"] for reply in await control.say("group", "again")] == ["again"]
+        sim.webhook.flaw("bad_signature")
+        assert await control.say("c2c", "forged", timeout=0.5) == []
+        await sim.webhook.delivered()
+        answers = [(each.status, each.acknowledged) for each in sim.webhook.deliveries]
+    assert answers == [(200, True)] * 3 + [(401, False)]

@@ -8,7 +8,7 @@ import inspect
 import logging
 import random
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -74,6 +74,7 @@ class _Call(Generic[T]):
     attempts: Attempts
     timeout: float
     ends_at: float
+    headers: Mapping[str, str] | None = None
     token: Secret | None = None
 
     @property
@@ -117,13 +118,20 @@ class Caller:
         self._now = asyncio.get_running_loop().time
 
     async def call(
-        self, route: Route[T], *ids: str, query: Query | None = None, body: object = None, timeout: float | None = None
+        self,
+        route: Route[T],
+        *ids: str,
+        query: Query | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> T:
-        """Call `route`: the documented repeats are made, everything else is raised.
+        """Call `route`: the documented repeats are made, everything else is raised. `headers` are more of them.
 
         Raises: ApiError and its kinds, Timeout, ConnectionFailed, DecodeError, ConfigError for an unusable id.
         """
         call = self._prepare(route, ids, query, body, timeout)
+        call.headers = headers
         while True:
             outcome = await self._attempt(call)
             if isinstance(outcome, Response):
@@ -165,6 +173,8 @@ class Caller:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
+        if call.headers is not None:
+            headers |= call.headers
         request = Request(call.route.method, call.url, call.path, headers, call.body, 0.0)
         if self._on_request and (failure := await self._prepare_request(call, request)):
             return failure

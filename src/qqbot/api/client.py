@@ -5,7 +5,7 @@ Usable without a bot: `async with Api(Credentials(app_id, secret)) as api: await
 
 import ssl
 import time
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from types import TracebackType
@@ -137,7 +137,7 @@ class Api:
         self.forums = Forums(self.call)
         self.audio = Audio(self.call)
         self.direct_messages = DirectMessages(self.call)
-        self.interactions = Interactions(self.call)
+        self.interactions = Interactions(self.call, credentials.app_id)
         self.group_blacklist = GroupBlacklist(self.call)
         self.group_mutes = GroupMutes(self.call)
         self.join_requests = JoinRequests(self.call)
@@ -149,16 +149,23 @@ class Api:
         self.onboarding = Onboarding(self.call)
 
     async def call(
-        self, route: Route[T], *ids: str, query: Query | None = None, body: object = None, timeout: float | None = None
+        self,
+        route: Route[T],
+        *ids: str,
+        query: Query | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> T:
         """Call any endpoint: `await api.call(Route("name", "GET", "/path/{id}", bytes), "some id")`.
 
-        `body` is a Struct or what JSON can hold; bytes are sent as they are. `timeout`: seconds, repeats included.
+        `body` is a Struct or what JSON can hold; bytes are sent as they are. `headers` come to those that every
+        call has. `timeout`: seconds, repeats included.
 
         Raises: ApiError and its kinds, Timeout, ConnectionFailed, DecodeError; ConfigError for an unusable id, or
         while the client is not open.
         """
-        return await self._opened.caller.call(route, *ids, query=query, body=body, timeout=timeout)
+        return await self._opened.caller.call(route, *ids, query=query, body=body, headers=headers, timeout=timeout)
 
     async def send(
         self,

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ..process import exit_code
-from . import call, explain, run, simulate, version
+from . import call, explain, run, simulate, version, webhook
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     run.define(commands.add_parser("run", help=run.HELP))
     simulate.define(commands.add_parser("simulate", help=simulate.HELP))
     call.define(commands.add_parser("call", help=call.HELP))
+    webhook.define(commands.add_parser("webhook", help=webhook.HELP))
     explain.define(commands.add_parser("explain", help=explain.HELP))
     version.define(commands.add_parser("version", help=version.HELP))
     return parser

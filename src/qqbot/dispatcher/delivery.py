@@ -92,7 +92,8 @@ class Delivery(Struct, eq=False):
 
     `message` is its id where it is one. `lane` is set while it holds its lane. `wait` takes it in place of the
     handlers. `twins` are repeats that came before its end. `limit` is the time limit of the handler that runs.
-    `root` is the event whose handler took this one. `claimed`: its id was noted for all processes first.
+    `root` is the event whose handler took this one. `claimed`: its id was noted for all processes first. `retry`: where
+    it fails its sender delivers it once more, and then it runs once more.
     """
 
     event: Event
@@ -113,6 +114,11 @@ class Delivery(Struct, eq=False):
     limit: asyncio.Timeout | None = None
     error: Exception | None = None
     claimed: bool = False
+    retry: bool = False
+
+    def comes_again(self, outcome: Outcome | None) -> bool:
+        """Whether the next delivery of this event is to run, after this one has ended so; None: it was given up."""
+        return outcome is None or (outcome == "failed" and self.retry)
 
     @property
     def again(self) -> bool:

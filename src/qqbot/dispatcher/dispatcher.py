@@ -46,6 +46,9 @@ SYSTEM_EVENTS = ("READY", "RESUMED")
 _NOTHING = Event()
 IDLE_SECONDS = 5.0
 
+KnownEvents = Events[Delivery | Outcome]
+"""What became of events, by their ids: of one that is unfinished, its delivery."""
+
 
 class Dispatcher:
     """Runs handlers for the events that its inlets take in, inside `within`.
@@ -123,7 +126,7 @@ class Dispatcher:
         self._roomy: asyncio.Future[None] | None = None
         self._notices = Notices()
         self._messages = Messages()
-        self._events: Events[Delivery | Outcome] | None = Events(clock()) if seen is not None else None
+        self._events: KnownEvents | None = Events(clock()) if seen is not None else None
         self._waits = Waits()
         self._own = Inlet(None)  # what no event stands for: a wait_for that timed out
         self._unclaimed: list[str] = []
@@ -201,16 +204,14 @@ class Dispatcher:
                 self._roomy = self._loop.create_future()
             await asyncio.shield(self._roomy)
 
-    def remember_events(self) -> None:
-        """From now on, know events by their ids: they may come by more than one way."""
-        if self._events is None:
-            self._events = Events(self._clock())
-            self._special = True
+    def remember_events(self, events: KnownEvents | None = None) -> None:
+        """From now on, know events by their ids: they may come by more than one way.
 
-    def forget(self, event_id: str) -> None:
-        """Let the next delivery of this event run again."""
-        if self._events is not None:
-            self._events.forget(event_id)
+        `events` is a memory that outlives this dispatcher.
+        """
+        if self._events is None:
+            self._events = Events(self._clock()) if events is None else events
+            self._special = True
 
     async def claim(self, frame: Frame) -> bool | None:
         """Note the id for all processes before the event is handled; False: one of them has it, None: no store."""
@@ -230,6 +231,7 @@ class Dispatcher:
         done: "asyncio.Future[Outcome | None] | None" = None,
         claimed: bool = False,
         age: float = 0.0,
+        retry: bool = False,
     ) -> bool:
         """Queue one event, or finish an unwanted one at once, its `d` undecoded. Return whether there is room."""
         name = frame.t or ""
@@ -250,7 +252,8 @@ class Dispatcher:
             self._received = self._clock()
         delivery = Delivery(event, frame, raw, inlet, self._received, watermark, handlers, message)
         if self._special:
-            delivery.done, delivery.claimed, delivery.received = done, claimed, delivery.received - age
+            delivery.done, delivery.claimed, delivery.retry = done, claimed, retry
+            delivery.received -= age
             if self._is_repeat(delivery):
                 return True
         if self._waits.open:
@@ -277,11 +280,15 @@ class Dispatcher:
         if self._events is None or not event_id:
             return False
         known = self._events.get(event_id)
+        if known == "failed" and delivery.retry:
+            self._let_come_again(delivery)
+            known = None
         if known is None:
             self._events.put(event_id, delivery, delivery.received)
             return False
         if isinstance(known, Delivery):
             known.twins = [*(known.twins or ()), delivery]
+            known.retry = known.retry or delivery.retry
         else:
             delivery.inlet.finish(delivery, known)
         return True
@@ -316,8 +323,8 @@ class Dispatcher:
                 outcome: Outcome | None = None  # as long as it is not known, and for good where the worker is cancelled
                 try:
                     # Without a valid lease it stays unfinished: the next owner of the shard gets it again.
-                    if (lease is None or lease.valid()) and (self._seen is None or await self._is_new(delivery)):
-                        handlers = delivery.handlers
+                    if lease is None or lease.valid():
+                        handlers = delivery.handlers if self._seen is None or await self._is_new(delivery) else ()
                         result: Outcome = "unwanted"
                         if delivery.message is not None:
                             handlers = take(delivery.message, handlers)
@@ -336,7 +343,7 @@ class Dispatcher:
                             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
                                 result = "failed"
                                 await self._note_failure(user_context, error, handler.name)
-                        if self._seen is not None:
+                        if self._seen is not None and not delivery.comes_again(result):
                             await self._share(delivery, self._seen)
                         outcome = result
                 finally:
@@ -506,15 +513,23 @@ class Dispatcher:
         """Keep how the event ended, and end its repeats with it."""
         event_id, twins = delivery.frame.id, delivery.twins
         if self._events is not None and event_id:
-            if outcome is None:
-                self._events.forget(event_id)
-            else:
+            if delivery.comes_again(outcome):
+                self._let_come_again(delivery)
+            elif outcome is not None:
                 self._events.put(event_id, outcome, self._clock())
-            if outcome is None and delivery.claimed:
-                self._unclaimed.append(event_id)
         delivery.twins = None
         for twin in twins or ():
             twin.inlet.finish(twin, outcome)
+
+    def _let_come_again(self, delivery: Delivery) -> None:
+        """Forget an event, so that its next delivery runs like a first one."""
+        event_id = delivery.frame.id or ""
+        if self._events is not None:
+            self._events.forget(event_id)
+        if delivery.message is not None:
+            self._messages.forget(delivery.message)
+        if delivery.claimed:
+            self._unclaimed.append(event_id)
 
     def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         for callback in tuple(self.settled):

@@ -99,18 +99,19 @@ class Door(_Entrance):
         """How many events are unfinished."""
         return self._pending
 
-    async def deliver(self, frame: Frame, raw: bytes, *, age: float = 0.0) -> Outcome | None:
+    async def deliver(self, frame: Frame, raw: bytes, *, age: float = 0.0, retry: bool = False) -> Outcome | None:
         """Take one event and return how it ended; None when it was given up, so that it has to come again.
 
         `age`: how many seconds ago it was received. A repeat of an event that is not finished waits for that one's
-        end. Being cancelled does not end the handlers.
+        end. `retry`: its sender delivers it once more where it failed, and then it runs once more. Being cancelled
+        does not end the handlers.
         """
         await self._dispatcher.room()
         done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         if self._dispatcher.closed:
             return None
         self._pending += 1
-        self._dispatcher.accept(frame, raw, self, done=done, age=age)
+        self._dispatcher.accept(frame, raw, self, done=done, age=age, retry=retry)
         return await done
 
     async def take(self, frame: Frame, raw: bytes) -> None:
@@ -120,10 +121,6 @@ class Door(_Entrance):
         if claimed is not False and not self._dispatcher.closed:
             self._pending += 1
             self._dispatcher.accept(frame, raw, self, claimed=claimed is True)
-
-    def forget(self, event_id: str) -> None:
-        """Let the next delivery of this event run again: its sender was told that it failed."""
-        self._dispatcher.forget(event_id)
 
     def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """Note the end of `delivery`, and tell who waits for it."""

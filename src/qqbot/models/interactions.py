@@ -1,7 +1,11 @@
-"""Clicks on buttons and in menus.
+"""Clicks on buttons and in menus, and whatever else users do that is no message.
 
-Owns the payload; acknowledging a click is in `api.resources`.
+Owns the payload, its kinds, and the bodies of answers; sending them is in `api.resources`.
 """
+
+from enum import IntEnum
+
+from msgspec import Struct
 
 from .base import Aware, Body, Id, Model, OpenIntEnum
 from .messages import MessageScene
@@ -11,9 +15,11 @@ from .targets import Scene, Target
 class InteractionType(OpenIntEnum):
     """What was clicked. Only BUTTON and QUICK_MENU wait for an acknowledgement.
 
-    Source: autogen/event/interaction_create
+    Source: autogen/event/interaction_create; botgo dto/interaction.go for PING and COMMAND
     """
 
+    PING = 1
+    COMMAND = 2
     BUTTON = 11
     QUICK_MENU = 12
     FEEDBACK = 13
@@ -60,6 +66,82 @@ class InteractionData(Model, frozen=True, kw_only=True):
     name: str = ""
 
 
+CHAT_SEARCH = 9
+"""The `type` of `InteractionData` that makes a command a search.  Source: botgo dto/interaction.go"""
+
+
+class ButtonClick(Struct, frozen=True):
+    """Somebody clicked a callback button. `user_id` in guilds only, `message_id` where the platform says it."""
+
+    button_id: str
+    button_data: str
+    message_id: str
+    user_id: str
+
+
+class MenuClick(Struct, frozen=True):
+    """Somebody chose an entry of the quick menu in C2C."""
+
+    feature_id: str
+
+
+class Feedback(Struct, frozen=True):
+    """Somebody judged an answer. `opt`: "LIKE" or "UNLIKE"; `checked`: False where it was taken back."""
+
+    opt: str
+    message_id: str
+    checked: bool
+
+
+class SessionCleared(Struct, frozen=True):
+    """Somebody cleared the conversation: what was said before is to be forgotten."""
+
+
+class StoryStep(Struct, frozen=True):
+    """Somebody entered or left a story. `action`: "ENTER_STORY", "QUIT_STORY", ..."""
+
+    action: str
+
+
+class ModelSwitch(Struct, frozen=True):
+    """Somebody chose another model. `action` is the platform's word for it."""
+
+    action: str
+
+
+class Authorization(Struct, frozen=True):
+    """A right was granted or withdrawn. `scope`: "c2c_push" or "group_push"; `opt_scene`: where it was done."""
+
+    scope: str
+    opt_scene: str
+
+
+class Search(Struct, frozen=True):
+    """Somebody searches by the bot; `interactions.respond` shows a `SearchResponse`. Experimental."""
+
+    keyword: str
+
+
+class OtherInteraction(Struct, frozen=True):
+    """An interaction of a kind that has no class here; all of it is in `data`."""
+
+    type: InteractionType
+
+
+InteractionDetail = (
+    ButtonClick
+    | MenuClick
+    | Feedback
+    | SessionCleared
+    | StoryStep
+    | ModelSwitch
+    | Authorization
+    | Search
+    | OtherInteraction
+)
+"""What happened, by kind: `match event.detail: case ButtonClick(button_data="vote:yes"): ...`"""
+
+
 class Interaction(Model, frozen=True, kw_only=True):
     """A click. `id` is what an acknowledgement names; `scene` is "c2c", "group" or "guild".
 
@@ -91,6 +173,40 @@ class Interaction(Model, frozen=True, kw_only=True):
         return self.data.resolved.button_data
 
     @property
+    def awaits_ack(self) -> bool:
+        """Whether the user sees it wait for an acknowledgement."""
+        return self.type in (InteractionType.BUTTON, InteractionType.QUICK_MENU)
+
+    @property
+    def detail(self) -> InteractionDetail:  # noqa: PLR0911 - one row for each kind
+        """What happened, by kind."""
+        found = self.data.resolved
+        match self.type:
+            case InteractionType.BUTTON:
+                return ButtonClick(found.button_id, found.button_data, found.message_id, found.user_id)
+            case InteractionType.QUICK_MENU:
+                return MenuClick(found.feature_id)
+            case InteractionType.FEEDBACK:
+                return Feedback(found.feedback_opt, found.message_id, bool(found.checked))
+            case InteractionType.CLEAR_SESSION:
+                return SessionCleared()
+            case InteractionType.STORY:
+                return StoryStep(found.action)
+            case InteractionType.SWITCH_MODEL:
+                return ModelSwitch(found.action)
+            case (
+                InteractionType.USER_AUTHORIZE
+                | InteractionType.GROUP_AUTHORIZE
+                | InteractionType.GROUP_AUTHORIZE_STATUS
+            ):
+                right = found.authorize_data or AuthorizeData()
+                return Authorization(right.scope, right.opt_scene)
+            case InteractionType.COMMAND if self.data.type == CHAT_SEARCH:
+                return Search(found.keyword)
+            case other:
+                return OtherInteraction(other)
+
+    @property
     def conversation(self) -> Target | None:
         """Where the click happened; None where the platform does not say."""
         if self.group_openid:
@@ -104,3 +220,49 @@ class AckBody(Body, frozen=True, kw_only=True):
     """Acknowledges an interaction.  Source: autogen/api/interactions_interaction_id.put"""
 
     code: int
+
+
+class SearchLayoutType(IntEnum):
+    """How the records of a search are shown.  Source: botgo dto/interaction_search.go"""
+
+    IMAGE_TEXT = 0
+
+
+class SearchActionType(IntEnum):
+    """What a click on a record does.  Source: botgo dto/interaction_search.go"""
+
+    SEND_ARK = 0
+
+
+class SearchRecord(Body, frozen=True, kw_only=True):
+    """One thing that was found. `cover`: the URL of its picture; `tips`: small words beside the title."""
+
+    cover: str
+    title: str
+    tips: str
+    url: str
+
+
+class SearchLayout(
+    Body,
+    frozen=True,
+    kw_only=True,
+    rename={
+        "layout_type": "LayoutType",
+        "action_type": "ActionType",
+        "title": "Title",
+        "records": "Records",
+    },
+):
+    """One block of what was found."""
+
+    title: str
+    records: tuple[SearchRecord, ...]
+    layout_type: SearchLayoutType = SearchLayoutType.IMAGE_TEXT
+    action_type: SearchActionType = SearchActionType.SEND_ARK
+
+
+class SearchResponse(Body, frozen=True, kw_only=True):
+    """The answer to a `Search`. Experimental: seen in one source only.  Source: botgo dto/interaction_search.go"""
+
+    layouts: tuple[SearchLayout, ...]

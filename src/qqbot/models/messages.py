@@ -133,6 +133,16 @@ class Message(InboundMessage, frozen=True, kw_only=True):
     seq: int = 0
     seq_in_channel: str = ""
     message_reference: MessageReference | None = None
+
+    def text_without_mention(self, me: str) -> str:
+        """Return the content without outer blanks and the mentions of the user `me` that it starts with.
+
+        `me` is '' where the bot does not know its own id, as without a gateway connection: then it is the one bot that
+        the message mentions.
+        """
+        bots = {user.id for user in self.mentions if user.bot}
+        return super().text_without_mention(me or (bots.pop() if len(bots) == 1 else ""))
+
     direct_message: bool = False
     src_guild_id: str = ""
     tts: bool = False

@@ -3,6 +3,7 @@
 Owns no path: each resource names its own routes.
 """
 
+from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from ...errors import ConfigError
@@ -15,7 +16,13 @@ class Call(Protocol):
     """Makes a call; `Api.call` is one."""
 
     async def __call__(
-        self, route: Route[T], *ids: str, query: Query | None = None, body: object = None, timeout: float | None = None
+        self,
+        route: Route[T],
+        *ids: str,
+        query: Query | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> T:
         """Call `route` and return its decoded answer."""
         ...

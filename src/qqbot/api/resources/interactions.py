@@ -1,12 +1,19 @@
 """Clicks on buttons and menu entries."""
 
+from ...codec import encode
 from ...models.interactions import AckBody
 from .. import routes
-from .base import Resource
+from .base import Call, Resource
+
+CALLBACK_HEADER = "X-Callback-AppID"
 
 
 class Interactions(Resource):
     """Interactions of users with the bot's messages."""
+
+    def __init__(self, call: Call, app_id: str) -> None:
+        super().__init__(call)
+        self._app_id = app_id
 
     async def ack(self, interaction_id: str, code: int = 0, *, timeout: float | None = None) -> None:
         """Acknowledge an interaction: once, within 5 s, or the user sees it fail. `interaction_id`: the event's `id`.
@@ -16,4 +23,25 @@ class Interactions(Resource):
         Raises: ApiError when it was acknowledged before or is too old.
         Source: autogen/api/interactions_interaction_id.put
         """
-        await self._call(routes.ACK_INTERACTION, interaction_id, body=AckBody(code=code), timeout=timeout)
+        await self._put(interaction_id, encode(AckBody(code=code)), timeout=timeout)
+
+    async def respond(self, interaction_id: str, body: object, *, timeout: float | None = None) -> None:
+        """Answer an interaction with a body instead of a code, such as a `SearchResponse`. Experimental.
+
+        `body` is a Struct or what JSON can hold; bytes are sent as they are.
+
+        Raises: ApiError when it was answered before or is too old.
+        Source: botgo openapi/v1/interaction.go
+        """
+        content = body if isinstance(body, bytes) else encode(body)
+        await self._put(interaction_id, content, headers={CALLBACK_HEADER: self._app_id}, timeout=timeout)
+
+    async def _put(
+        self,
+        interaction_id: str,
+        content: bytes,
+        *,
+        headers: dict[str, str] | None = None,
+        timeout: float | None,
+    ) -> None:
+        await self._call(routes.ACK_INTERACTION, interaction_id, body=content, headers=headers, timeout=timeout)

@@ -81,6 +81,14 @@ class Actions:
         event_id = identity.event_id("INTERACTION_CREATE")
         return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
 
+    def search(self, person: Person, where: Conversation, keyword: str) -> Deed:
+        """Return the event of a search by the bot."""
+        shown = self._shown(identity.trace_id(), where, person, f"{person.name} searched for “{keyword}”")
+        shown.kind = "click"
+        body = payloads.search_body(self._platform.settings.app_id, person, keyword, shown.time)
+        event_id = identity.event_id("INTERACTION_CREATE")
+        return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
+
     def _shown(self, message_id: str, where: Conversation, person: Person, text: str) -> Message:
         clock = self._platform.clock
         return Message(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
@@ -95,7 +103,7 @@ class Actions:
 
     async def do_and_wait(self, deed: Deed, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
         """Do it once the bot is there, and return when the bot is done with it; times in seconds."""
-        await self._platform.gateway.wait_session(deed.body, timeout)
+        await self._platform.wait_receiver(deed.body, timeout)
         exchanges = self._platform.exchanges
         with exchanges.opened(deed.event_id, deed.shown.id, deed.shown.conversation) as exchange:
             if self.do(deed):

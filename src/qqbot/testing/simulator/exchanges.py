@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from .wire import JsonObject
 from .world import Conversation, Message
 
 
@@ -21,6 +22,7 @@ class Exchange:
         self.conversation = conversation
         self.replies: list[Message] = []
         self.ack: int | None = None
+        self.answer: JsonObject | None = None
         self.outcome: str | None = None
         self._changed = asyncio.Event()
 
@@ -32,6 +34,11 @@ class Exchange:
     def acknowledge(self, code: int) -> None:
         """The bot acknowledged the interaction."""
         self.ack = code
+        self._changed.set()
+
+    def respond(self, answer: JsonObject) -> None:
+        """The bot answered the interaction with a body."""
+        self.answer = answer
         self._changed.set()
 
     def settle(self, outcome: str) -> None:
@@ -106,6 +113,11 @@ class Exchanges:
         """The bot acknowledged an interaction."""
         if (exchange := self._open.get(event_id)) is not None:
             exchange.acknowledge(code)
+
+    def respond(self, event_id: str, answer: JsonObject) -> None:
+        """The bot answered an interaction with a body."""
+        if (exchange := self._open.get(event_id)) is not None:
+            exchange.respond(answer)
 
     def sent(self, message: Message, reference: str) -> None:
         """Give a message of the bot to who waits for it.

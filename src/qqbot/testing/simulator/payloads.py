@@ -120,6 +120,24 @@ def click_body(
             return body | {"scene": "guild", "chat_type": 0} | place
 
 
+def search_body(app_id: str, person: Person, keyword: str, timestamp: str) -> JsonObject:
+    """Return `d` of INTERACTION_CREATE for a search by the bot.
+
+    Source: botgo dto/interaction_search.go.
+    """
+    return {
+        "id": identity.trace_id(),
+        "application_id": app_id,
+        "type": 2,
+        "scene": "c2c",
+        "chat_type": 2,
+        "user_openid": person.id,
+        "timestamp": timestamp,
+        "version": 1,
+        "data": {"name": "search", "type": 9, "resolved": {"keyword": keyword}},
+    }
+
+
 def bot_message(world: World, message: Message, body: JsonObject) -> JsonObject:
     """Return a guild message of the bot as the send answers it."""
     where = message.conversation

@@ -134,13 +134,18 @@ class Member:
         deed = self._actions.click(self._person, message_id, button)
         return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
 
+    async def search(self, keyword: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "Reply":
+        """Search by the bot, and return when the bot is done with it; its `answer` is what was found."""
+        deed = self._actions.search(self._person, self._conversation, keyword)
+        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+
 
 class Reply:
     """What the bot sent in answer; false where it sent nothing.
 
     `text`, `markdown`, `keyboard`, `media` and `id` are of the first message, None where there is none.
     `messages` has all; `outcome` is the bot's own word (`handled`, `failed`, ...), None where it gave none;
-    `ack` the code that acknowledged a click.
+    `ack` the code that acknowledged a click, `answer` the body that answered an interaction.
     """
 
     def __init__(self, exchange: Exchange, asker: Member) -> None:
@@ -149,6 +154,7 @@ class Reply:
         self.messages = tuple(Transcript.of(message) for message in exchange.replies)
         self.outcome = exchange.outcome
         self.ack = exchange.ack
+        self.answer = exchange.answer
 
     def __bool__(self) -> bool:
         return bool(self.messages)

@@ -23,6 +23,7 @@ from .passive import PassiveBook
 from .streaming import StreamBook
 from .tables import Tables
 from .tokens import TokenDesk
+from .webhook import Webhook
 from .wire import JsonObject
 from .world import BOT_NAME, Conversation, Message, World
 
@@ -47,6 +48,7 @@ class Settings:
     gateway_per_minute: float = 2.0
     gateway_burst: int = 10
     seed: int = 0
+    webhook: str | None = None
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class Platform:
         self.group_book = GroupBook()
         self.bot_book = BotBook()
         self.clicks: dict[str, Click] = {}
+        self.webhook = Webhook(settings.app_id, settings.secret, self.journal, settings.webhook)
         self.gateway_calls = CallLimit(self.clock, per_minute=settings.gateway_per_minute, burst=settings.gateway_burst)
         self.budget = IdentifyBudget(
             self.clock,
@@ -116,7 +119,7 @@ class Platform:
         self.shards = shards
 
     def push(self, kind: str, body: object, *, event_id: str | None = None, shard: int | None = None) -> "Push":
-        """Push an event to the sessions that it belongs to.
+        """Push an event to the sessions that it belongs to, and to the webhook.
 
         Raises: ValueError for a body that is no JSON.
         """
@@ -127,7 +130,12 @@ class Platform:
         if place is not None:
             self.world.adopt(*place)
         receivers = self.gateway.deliver(json.dumps(kind)[1:-1], json.dumps(event_id)[1:-1], body, text, shard)
-        return Push(event_id, receivers)
+        return Push(event_id, receivers + self.webhook.push(kind, event_id, text))
+
+    async def wait_receiver(self, body: object, timeout: float) -> None:
+        """Return when somebody takes events like this one, or after `timeout` seconds."""
+        if self.webhook.url is None:
+            await self.gateway.wait_session(body, timeout)
 
     def take(self, message: Message, reference: str) -> None:
         """Put a message of the bot into the chat, and give it to who waits for it."""
@@ -141,7 +149,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """An event that was pushed, and to how many sessions."""
+    """An event that was pushed, and to how many sessions and addresses."""
 
     event_id: str
     receivers: int

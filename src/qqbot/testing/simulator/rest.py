@@ -163,6 +163,8 @@ class RestFront:
         try:
             row, params = self._route(request)
             self._authorize(request, row)
+            if (document := self._respond(request, raw, row, params)) is not None:
+                return Answer(200, wire.dump(document))
             body = await _known_body(request, raw, row)
             row = self._platform.tables.variant(row, body)
             call = Call(params, dict(request.query), schema.check(body, row.body, self._platform.tables))
@@ -191,6 +193,13 @@ class RestFront:
             raise Refusal(11244, "the token has expired or does not exist", status=401)
         if row.private and not self._platform.is_private:
             raise Refusal(11253, "the bot has no right to this interface")
+
+    def _respond(self, request: web.Request, raw: bytes, row: Row, params: dict[str, str]) -> object:
+        """Serve an answer to an interaction; None for every other call. Its body has no table: it is shown as it is."""
+        app_id = request.headers.get(interactions.CALLBACK_HEADER)
+        if row.name != "ack_interaction" or app_id is None:
+            return None
+        return interactions.respond(self._platform, params["interaction_id"], app_id, _json_body(raw))
 
     def _record(self, request: web.Request, raw: bytes, answer: Answer, trace_id: str) -> None:
         shown = raw.decode(errors="replace")

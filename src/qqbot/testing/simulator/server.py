@@ -67,6 +67,7 @@ class Server:
 
     async def stop(self) -> None:
         """Close all connections and stop listening."""
+        await self._platform.webhook.stop()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -22,6 +22,7 @@ from .people import GuildPlace, Member, Place, Transcript
 from .platform import Platform, Profile, Settings
 from .server import HOST, Server
 from .uploads import UploadBook
+from .webhook import Webhook
 from .wire import JsonObject
 from .world import Conversation, Scene
 
@@ -58,7 +59,8 @@ class Simulator:
     channels, list members, change channels and use forums. `shards`, `total` and `max_concurrency` are what
     /gateway/bot says; budget and pacing are enforced, `identify_window` seconds wide. `heartbeat_interval` in
     seconds. `gateway_burst`: calls for the gateway's address before two a minute are the limit. `seed`: what faults
-    with a chance draw from; one of its own where None is given.
+    with a chance draw from; one of its own where None is given. `webhook`: the address of a bot that events are
+    pushed to as well.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Simulator:
         heartbeat_interval: float = 45.0,
         gateway_burst: int = 10,
         seed: int | None = None,
+        webhook: str | None = None,
     ) -> None:
         settings = Settings(
             app_id=app_id,
@@ -87,6 +90,7 @@ class Simulator:
             heartbeat_interval=heartbeat_interval,
             gateway_burst=gateway_burst,
             seed=secrets.randbelow(1 << 32) if seed is None else seed,
+            webhook=webhook,
         )
         self._asked_port = port
         self._port = 0
@@ -255,6 +259,11 @@ class Simulator:
     def faults(self) -> Faults:
         """What goes wrong."""
         return self._platform.gateway.faults
+
+    @property
+    def webhook(self) -> Webhook:
+        """The way to the bot over HTTP: its address, its flaws, its deliveries."""
+        return self._platform.webhook
 
     @property
     def audits(self) -> AuditDesk:

@@ -1,0 +1,238 @@
+"""`qqbot webhook`: sign and send webhook calls, show the public key, and check an address as the platform sees it.
+
+Owns the steps of the check and their words; making calls is `qqbot.webhook.trial`.
+"""
+
+import argparse
+import asyncio
+import json
+import secrets
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..config import Credentials
+from ..errors import TransportError
+
+if TYPE_CHECKING:
+    from ..webhook.trial import Trial, TrialAnswer
+
+HELP = "check a webhook address, sign and send calls to it"
+SLOW_SECONDS = 3.0
+HARMLESS = "QQBOT_VERIFY"
+"""The type of the sample event: no bot has a handler for it."""
+
+Step = Callable[["Trial"], Awaitable[str]]
+"""Makes one check; returns what is wrong, '' where nothing is."""
+
+
+def define(parser: argparse.ArgumentParser) -> None:
+    """Describe the commands and their arguments."""
+    parser.description = "Webhook calls, with the AppID and AppSecret of the environment."
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    verify = commands.add_parser("verify", help="call an address as the platform does, and say which step fails")
+    verify.add_argument("url", metavar="URL")
+    verify.set_defaults(command=_verify)
+    send = commands.add_parser("send", help="send one signed event and print the answer")
+    send.description = "Send one signed event to a webhook. Example: qqbot webhook send URL C2C_MESSAGE_CREATE"
+    send.add_argument("url", metavar="URL")
+    send.add_argument("event", metavar="EVENT", help="the wire name of an event, such as GROUP_AT_MESSAGE_CREATE")
+    send.add_argument("--data", metavar="JSON", type=_json, help="its payload `d` (default: a made-up one)")
+    send.add_argument("--id", metavar="ID", help="its id (default: a new one); the same again is a redelivery")
+    send.set_defaults(command=_send)
+    sign = commands.add_parser("sign", help="print the headers that sign a body")
+    sign.description = "Print the headers that sign the bytes of FILE, or of stdin. They are good for five minutes."
+    sign.add_argument("file", metavar="FILE", nargs="?", type=Path, help="without it the body is read from stdin")
+    sign.add_argument("--timestamp", metavar="SECONDS", type=_unix_seconds, help="unix seconds (default: now)")
+    sign.set_defaults(command=_sign)
+    pubkey = commands.add_parser("pubkey", help="print the public key that verifies the platform's calls")
+    pubkey.set_defaults(command=_pubkey)
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+
+
+def _unix_seconds(text: str) -> str:
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of unix seconds")
+    return text
+
+
+def _pubkey(_: argparse.Namespace) -> None:
+    from ..webhook import public_key
+
+    print(public_key(Credentials.from_env().secret))
+
+
+def _sign(arguments: argparse.Namespace) -> None:
+    from ..webhook import sign
+
+    credentials = Credentials.from_env()
+    try:
+        body = sys.stdin.buffer.read() if arguments.file is None else arguments.file.read_bytes()
+    except OSError as error:
+        sys.exit(f"qqbot: {arguments.file} cannot be read: {error.strerror}")
+    timestamp = arguments.timestamp or str(int(time.time()))
+    print(f"X-Bot-Appid: {credentials.app_id}")
+    print(f"X-Signature-Timestamp: {timestamp}")
+    print(f"X-Signature-Ed25519: {sign(credentials.secret, timestamp, body)}")
+
+
+def _send(arguments: argparse.Namespace) -> None:
+    from ..webhook.trial import Trial, envelope
+
+    async def send() -> "TrialAnswer":
+        async with Trial(arguments.url, Credentials.from_env()) as trial:
+            return await trial.send(body)
+
+    data = _sample(arguments.event) if arguments.data is None else arguments.data
+    body = envelope(arguments.event, data, event_id=arguments.id)
+    try:
+        answer = asyncio.run(send())
+    except TransportError as error:
+        sys.exit(f"qqbot: {error}")
+    print(
+        f"HTTP {answer.status} after {1000 * answer.seconds:.0f} ms, event id {json.loads(body)['id']}", file=sys.stderr
+    )
+    print(answer.text)
+    if answer.status != 200:
+        sys.exit(1)
+
+
+def _sample(event: str) -> object:
+    """Return a made-up payload that has what the events of people have."""
+    person = secrets.token_hex(16).upper()
+    return {
+        "id": f"ROBOT1.0_{secrets.token_urlsafe(12)}",
+        "type": 11,
+        "content": "a message of qqbot webhook send",
+        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S+08:00", time.gmtime(time.time() + 8 * 3600)),
+        "author": {"id": person, "user_openid": person, "member_openid": person},
+        "user_openid": person,
+        "openid": person,
+        **({"group_openid": secrets.token_hex(16).upper()} if event.startswith("GROUP") else {}),
+    }
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    if not asyncio.run(_check(arguments.url, Credentials.from_env())):
+        sys.exit(1)
+
+
+async def _check(url: str, credentials: Credentials) -> bool:
+    """Take the steps in order; after one that fails the rest would only fail as well."""
+    from ..webhook.trial import Trial
+
+    async with Trial(url, credentials) as trial:
+        for name, step in STEPS.items():
+            try:
+                wrong = await step(trial)
+            except TransportError as error:
+                wrong = str(error)
+            print(f"{'FAILED' if wrong else 'ok    '} {name}" + (f"\n       {wrong}" if wrong else ""))
+            if wrong:
+                return False
+    print("The address answers as the platform expects. 回调地址工作正常")
+    return True
+
+
+async def _challenge(trial: "Trial") -> str:
+    token, moment = secrets.token_urlsafe(15), str(int(time.time()))
+    answer = await trial.post(_challenge_body(token, moment), {})
+    if answer.status != 200:
+        return f"{_told(answer)}; expected 200 {_who_answers(answer)}"
+    try:
+        document = json.loads(answer.text)
+    except ValueError:
+        return f"{_told(answer)}; expected JSON with plain_token and signature"
+    if not isinstance(document, dict) or document.get("plain_token") != token:
+        return "the answer does not hold the plain_token that was sent"
+    if document.get("signature") != trial.key.sign(moment, token.encode()):
+        return "the signature is that of another AppSecret: does the server have the same QQBOT_SECRET? 密钥不一致"
+    return ""
+
+
+def _challenge_body(token: str, moment: str) -> bytes:
+    return json.dumps({"op": 13, "d": {"plain_token": token, "event_ts": moment}}).encode()
+
+
+def _who_answers(answer: "TrialAnswer") -> str:
+    if answer.status in (301, 302, 307, 308):
+        return "(the platform follows no redirect: give it the address that this one leads to, mind the last slash)"
+    if answer.status in (404, 405):
+        return "(is this the path of the bot?)"
+    if answer.status in (502, 503, 504):
+        return "(a proxy in front answers for a server that does not run)"
+    return ""
+
+
+async def _forged_challenge(trial: "Trial") -> str:
+    forged = json.dumps({"op": 0, "t": HARMLESS, "d": {}})
+    answer = await trial.post(_challenge_body(forged, str(int(time.time()))), {})
+    if "signature" in answer.text:
+        return "the server signed an event as if it were a challenge: anybody can forge events with that"
+    return ""
+
+
+async def _bad_signature(trial: "Trial") -> str:
+    from ..webhook import Key
+
+    return _refusal(await trial.send(_sample_event(), key=Key.of("not the secret of this bot")))
+
+
+async def _no_signature(trial: "Trial") -> str:
+    return _refusal(await trial.post(_sample_event(), {}))
+
+
+async def _old_signature(trial: "Trial") -> str:
+    return _refusal(await trial.send(_sample_event(), age=24 * 3600))
+
+
+def _refusal(answer: "TrialAnswer") -> str:
+    return "" if answer.status in (400, 401, 403) else f"{_told(answer)}; expected 401: such a call must run nothing"
+
+
+async def _event(trial: "Trial") -> str:
+    return _acknowledgement(await trial.send(_sample_event()))
+
+
+async def _redelivery(trial: "Trial") -> str:
+    body = _sample_event()
+    return _acknowledgement(await trial.send(body)) or _acknowledgement(await trial.send(body))
+
+
+def _acknowledgement(answer: "TrialAnswer") -> str:
+    if answer.status == 401:
+        return f"{_told(answer)}; the server's clock or its QQBOT_SECRET is wrong, or a proxy changes the body"
+    if answer.status != 200 or answer.text.replace(" ", "") not in ('{"op":12,"d":0}', ""):
+        return f'{_told(answer)}; expected 200 and {{"op":12,"d":0}}'
+    if answer.seconds > SLOW_SECONDS:
+        return f"the acknowledgement took {answer.seconds:.1f} s: acknowledge before the handlers. 请先应答再处理"
+    return ""
+
+
+def _sample_event() -> bytes:
+    from ..webhook.trial import envelope
+
+    return envelope(HARMLESS, {})
+
+
+def _told(answer: "TrialAnswer") -> str:
+    return f"HTTP {answer.status} {answer.text[:200]!r}"
+
+
+STEPS: dict[str, Step] = {
+    "the challenge is answered with the right signature": _challenge,
+    "a forged challenge is not signed": _forged_challenge,
+    "a call without a signature is refused": _no_signature,
+    "a call with a wrong signature is refused": _bad_signature,
+    "a call with an old timestamp is refused": _old_signature,
+    "a signed event is acknowledged in time": _event,
+    "the same event again is acknowledged": _redelivery,
+}

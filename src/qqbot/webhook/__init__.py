@@ -1,0 +1,38 @@
+"""Events over HTTPS callbacks: signatures, the protocol, and its forms for aiohttp, ASGI and functions.
+
+Owns the public names; a bot's own methods (`webhook`, `asgi`, `handle_webhook`) need none of them.
+"""
+
+from collections.abc import Mapping
+from typing import Unpack
+
+from .application import Application
+from .desk import WebhookOptions
+from .protocol import Receipt, Reply, WebhookProtocol
+from .signature import Key, public_key, sign, verify
+from .site import WebhookBot
+from .trial import Trial, TrialAnswer, simulate_search
+
+__all__ = [
+    "Application",
+    "Key",
+    "Receipt",
+    "Reply",
+    "Trial",
+    "TrialAnswer",
+    "WebhookOptions",
+    "WebhookProtocol",
+    "application",
+    "public_key",
+    "sign",
+    "simulate_search",
+    "verify",
+]
+
+
+def application(bots: Mapping[str, WebhookBot], **options: Unpack[WebhookOptions]) -> Application:
+    """Return one webhook address for several bots, by their AppIDs.
+
+    Raises: ConfigError for options that cannot be right.
+    """
+    return Application(bots, **options)

@@ -1,0 +1,83 @@
+"""Webhook calls through ASGI: an application of its own, or one mounted in the user's.
+
+Owns the messages of ASGI; what a call is worth is the site's. Needs no framework and no server of its own.
+
+Source: asgi.readthedocs.io/en/latest/specs
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from .protocol import Reply, misdirected, normalized, too_large
+from .site import Site
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class AsgiApplication:
+    """Takes calls at every path.
+
+    Where it is the server's application it serves the site's bots while it runs. A framework that it is mounted
+    in tells it nothing of that: the framework's own lifespan serves the bots, `async with bot.serve(connect=False)`.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        match scope["type"]:
+            case "http":
+                await self._answer(scope, receive, send)
+            case "lifespan":
+                await self._live(receive, send)
+            case "websocket":
+                await receive()
+                await send({"type": "websocket.close", "code": 1000})
+            case kind:
+                raise NotImplementedError(f"the ASGI scope {kind!r} is none of http, lifespan and websocket")
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        headers = normalized(pairs)
+        body = misdirected(scope["method"], headers.get("content-type", "")) or await self._read(receive)
+        if body is not None:
+            answered = body.parts if isinstance(body, Reply) else await self._site.handle_webhook(headers, body)
+            await _send(send, *answered)
+
+    async def _read(self, receive: Receive) -> bytes | Reply | None:
+        """Return the body, the answer to one that is too large, or None when the caller has gone."""
+        body, more = bytearray(), True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            body += message.get("body", b"")
+            if len(body) > self._site.max_bytes:
+                return too_large(self._site.max_bytes)
+            more = message.get("more_body", False)
+        return bytes(body)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Serve the site's bots from the server's start to its end."""
+        await receive()
+        stage = "startup"
+        try:
+            async with self._site.serve():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                stage = "shutdown"
+        except Exception as error:
+            await send({"type": f"lifespan.{stage}.failed", "message": f"{type(error).__name__}: {error}"})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    fields = {**headers, "Content-Length": str(len(body))}
+    pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,187 @@
+"""One bot's webhook calls, whatever framework they come through: judged, handed to the handlers, answered.
+
+Owns the time of day, and the serving of a bot that nobody serves while a call needs it. What a call is worth is
+decided in `protocol`; remembering events and running handlers is the dispatcher's.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol, TypedDict
+
+from ..config import Credentials
+from ..errors import ConfigError, Interrupted
+from ..gateway.frames import Frame
+from ..ports import Outcome
+from .protocol import AGAIN, DONE, WINDOW, Reply, WebhookProtocol, too_large
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES = 1024 * 1024
+
+
+class WebhookOptions(TypedDict, total=False):
+    """How calls are answered.
+
+    `awaited`: after the handlers, and with `d: 1` where one raised; else at once, before them. `window`: seconds
+    that a call's timestamp may be off (300, and no more). `max_bytes`: the largest body (1 MiB).
+    """
+
+    awaited: bool
+    window: float
+    max_bytes: int
+
+
+class Served(Protocol):
+    """A bot that can be served."""
+
+    @property
+    def serving(self) -> bool:
+        """Whether somebody serves it."""
+        ...
+
+    def serve(self, *, connect: bool = True) -> AbstractAsyncContextManager[object]:
+        """Run handlers while the body runs, and connect to the gateway unless told not to."""
+        ...
+
+
+class Receiver(Served, Protocol):
+    """What the desk needs of a bot."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """AppID and AppSecret.  Raises: ConfigError where they are missing."""
+        ...
+
+    async def receive(self, frame: Frame, raw: bytes, *, awaited: bool) -> Outcome | None:
+        """Take one event, of which the platform may have delivered the same before.
+
+        Returns its outcome where it was `awaited`, None where it was queued.
+
+        Raises: TimeoutError when there was no room for it, Interrupted when the bot is stopping.
+        """
+        ...
+
+
+class Stay:
+    """A bot that is served, without a gateway connection, by a task of its own until `end`.
+
+    `after`: an earlier stay of the same bot, which has to be over first.
+    """
+
+    def __init__(self, bot: Served, after: "Stay | None" = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.calls = 0
+        self._entered: asyncio.Future[None] = self.loop.create_future()
+        self._leaving = asyncio.Event()
+        self._owner = self.loop.create_task(self._own(bot, after), name="qqbot webhook")
+
+    async def _own(self, bot: Served, after: "Stay | None") -> None:
+        if after is not None:
+            await asyncio.wait([after._owner])
+        async with bot.serve(connect=False):
+            self._entered.set_result(None)
+            await self._leaving.wait()
+
+    @property
+    def ending(self) -> bool:
+        """Whether nobody can join it any more."""
+        return self._leaving.is_set() or self._owner.done()
+
+    @property
+    def over(self) -> bool:
+        """Whether the bot has stopped."""
+        return self._owner.done()
+
+    async def entered(self) -> None:
+        """Return when the bot is served.  Raises: what entering raised."""
+        await asyncio.wait([self._owner, self._entered], return_when=asyncio.FIRST_COMPLETED)
+        if self._owner.done():
+            self._owner.result()
+
+    async def end(self) -> None:
+        """Let the bot drain and stop, or come no further if it was on its way.  Raises: what leaving raised."""
+        self._leaving.set()
+        if not self._entered.done():
+            self._owner.cancel()
+        await asyncio.wait([self._owner])
+        if not self._owner.cancelled():
+            self._owner.result()
+
+
+class Desk:
+    """Answers the webhook calls to one bot."""
+
+    def __init__(self, bot: Receiver) -> None:
+        self._bot = bot
+        self._protocols: dict[float, tuple[Credentials, WebhookProtocol]] = {}
+        self._stay: Stay | None = None
+
+    def prepare(self) -> None:
+        """Make the keys now, so that no call has to wait for that.  Raises: ConfigError where the extra is missing."""
+        self._protocol(WINDOW)
+
+    async def answer(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        awaited: bool = False,
+        window: float = WINDOW,
+        max_bytes: int = MAX_BYTES,
+    ) -> Reply:
+        """Answer one call. A bot that nobody serves is served while the call lasts, which is then `awaited`.
+
+        Raises: ConfigError without credentials, where the extra is missing, or for a bot of another event loop;
+        what serving raises.
+        """
+        if len(body) > max_bytes:
+            return too_large(max_bytes)
+        receipt = self._protocol(window).receive(headers, body, time.time())
+        if receipt.refusal:
+            log.info("a webhook call was refused: %s", receipt.refusal)
+        if receipt.frame is None:
+            return receipt.reply
+        if self._bot.serving and (self._stay is None or self._stay.over):
+            return await self._take(receipt.frame, body, awaited=awaited)
+        async with self._visit():
+            return await self._take(receipt.frame, body, awaited=True)
+
+    def _protocol(self, window: float) -> WebhookProtocol:
+        """Return the rules, with the keys that were made once."""
+        credentials = self._bot.credentials
+        known = self._protocols.get(window)
+        if known is None or known[0] != credentials:
+            protocol = WebhookProtocol(credentials.app_id, credentials.secrets, window=window)
+            known = self._protocols[window] = (credentials, protocol)
+        return known[1]
+
+    @asynccontextmanager
+    async def _visit(self) -> AsyncGenerator[None]:
+        """Serve the bot while the body runs, together with the other calls that need it."""
+        stay = self._stay
+        if stay is not None and not stay.over and stay.loop is not asyncio.get_running_loop():
+            raise ConfigError("a bot answers the webhook calls of one event loop at a time: make a Bot for each thread")
+        if stay is None or stay.ending:
+            stay = self._stay = Stay(self._bot, None if stay is None or stay.over else stay)
+        stay.calls += 1
+        try:
+            await stay.entered()
+            yield
+        finally:
+            stay.calls -= 1
+            if not stay.calls:
+                await stay.end()
+
+    async def _take(self, frame: Frame, body: bytes, *, awaited: bool) -> Reply:
+        try:
+            outcome = await self._bot.receive(frame, body, awaited=awaited)
+        except TimeoutError:
+            log.warning("the bot had no room for %s in time: it has to be delivered again", frame.id)
+            return AGAIN
+        except Interrupted as error:
+            log.info("%s", error)
+            return AGAIN
+        return AGAIN if outcome == "failed" else DONE

@@ -1,0 +1,218 @@
+"""What a webhook call is, and what it is answered: headers, raw body and time in; status, reply and event out.
+
+Owns the rules of the wire and of trust, and does no I/O. Running handlers, and remembering which events came
+before, is for who calls it. Verification cannot be switched off.
+
+Source: dev-prepare/event-emit/webhook
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ..codec import encode, strict
+from ..config import Secret
+from ..errors import ConfigError
+from ..gateway.frames import Frame, Op, decode_frame
+from ..models.base import Id
+from .signature import Key
+
+APP_ID = "x-bot-appid"
+SIGNATURE = "x-signature-ed25519"
+TIMESTAMP = "x-signature-timestamp"
+WINDOW = 300.0
+"""The usual and the longest window, in seconds: for so long it is known which events have come."""
+
+_UNIX_SECONDS = re.compile("[0-9]{1,12}")
+_PLAIN_TOKEN = re.compile("[A-Za-z0-9_-]{1,64}")
+
+
+Answer = tuple[int, dict[str, str], bytes]
+"""HTTP status, headers and body."""
+
+
+class Reply(Struct, frozen=True):
+    """What the call is answered: an HTTP status and a body of JSON."""
+
+    status: int
+    body: bytes
+
+    @property
+    def parts(self) -> Answer:
+        """Status, headers and body."""
+        headers = {"Content-Type": "application/json"}
+        return self.status, headers | {"Allow": "POST"} if self.status == 405 else headers, self.body
+
+
+class Receipt(Struct, frozen=True):
+    """What became of one call. `reply` answers it; `frame` is the event that it brought, None for anything else.
+
+    `refusal` says in words why it was refused, '' where it was not; it holds nothing of the call.
+    """
+
+    reply: Reply
+    frame: Frame | None = None
+    refusal: str = ""
+
+
+class _Challenge(Struct):
+    """What the console sends to see that the address is the bot's.  Source: dev-prepare/event-emit/webhook"""
+
+    plain_token: str
+    event_ts: str | int
+
+
+class _Bare(Struct):
+    """An interaction that came without an envelope, as a search may."""
+
+    id: Id
+    type: int
+
+
+_decode_challenge = strict(_Challenge)
+_decode_bare = strict(_Bare)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+DONE = Reply(200, encode({"op": Op.HTTP_CALLBACK_ACK, "d": 0}))
+"""The event was taken."""
+
+AGAIN = Reply(200, encode({"op": Op.HTTP_CALLBACK_ACK, "d": 1}))
+"""The platform is to deliver the event once more."""
+
+
+def _error(status: int, words: str) -> Reply:
+    return Reply(status, encode({"error": words}))
+
+
+def _refuse(status: int, words: str) -> Receipt:
+    return Receipt(_error(status, words), refusal=words)
+
+
+def check_window(window: float) -> None:
+    """Raises: ConfigError for a window in which a replay would not be known, or nothing would be accepted."""
+    if not 0 < window <= WINDOW:
+        raise ConfigError(f"a webhook's window is more than 0 and at most {WINDOW:g} s: so long repeats are known")
+
+
+def misdirected(method: str, content_type: str) -> Reply | None:
+    """Return the answer to a call that cannot be the platform's, by its method and content type alone; else None.
+
+    A call without a content type is taken for JSON.
+    """
+    if method != "POST":
+        return _error(405, "webhook calls are POST")
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        return _error(415, "webhook calls are application/json")
+    return None
+
+
+def misaddressed() -> Reply:
+    """Return the answer to a call for a bot that is not here: nobody can tell who signed it."""
+    return _error(401, "no bot here has the AppID of the header X-Bot-Appid")
+
+
+def too_large(limit: int) -> Reply:
+    """Return the answer to a body of more than `limit` bytes."""
+    return _error(413, f"the body is larger than {limit} bytes")
+
+
+def normalized(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the headers by their lower-case names; of one that comes twice the first counts."""
+    found: dict[str, str] = {}
+    for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+        found.setdefault(name.lower(), value)
+    return found
+
+
+class WebhookProtocol:
+    """The rules for the calls to the bot `app_id`.
+
+    `secrets`: the AppSecret, and after it those that are accepted too while it is being changed. `window`:
+    seconds that a timestamp may be off, either way; 300 at most.
+
+    Raises: ConfigError without a secret, for a window out of range, or where the extra is missing.
+    """
+
+    def __init__(self, app_id: str, secrets: Iterable[str | Secret], *, window: float = WINDOW) -> None:
+        self._app_id = app_id
+        self._keys = [Key.of(secret) for secret in secrets]
+        self._window = window
+        if not self._keys:
+            raise ConfigError("a webhook needs the bot's AppSecret")
+        check_window(window)
+
+    def receive(self, headers: Mapping[str, str], body: bytes, now: float) -> Receipt:
+        """Judge one call. `headers` in any spelling, `body` as it came, `now` in unix seconds."""
+        headers = normalized(headers)
+        if headers.get(APP_ID, self._app_id) != self._app_id:
+            return _refuse(401, "the call is for another bot")
+        frame = _frame(body)
+        if frame is not None and frame.op == Op.CALLBACK_VALIDATION:
+            return self._answer_challenge(frame.d)
+        if refusal := self._distrust(headers, body, now):
+            return _refuse(401, refusal)
+        return self._take(frame or _bare_interaction(body), body)
+
+    @staticmethod
+    def _take(frame: Frame | None, body: bytes) -> Receipt:
+        """Judge what the platform has signed."""
+        if frame is None:
+            return _refuse(400, "the body is no payload: a JSON object with `op`, `t` and `d` is expected")
+        if frame.op == Op.HEARTBEAT:
+            return Receipt(Reply(200, encode({"op": Op.HEARTBEAT_ACK, "d": frame.d})))
+        if frame.op != Op.DISPATCH:
+            return Receipt(DONE)
+        return Receipt(DONE, _identified(frame, body)) if frame.t else _refuse(400, "the event has no type `t`")
+
+    def _answer_challenge(self, d: Raw) -> Receipt:
+        """Sign what the console sent, if it cannot be mistaken for a timestamp and an event.
+
+        An event's body begins with a brace; neither a timestamp nor a token has one.
+        """
+        try:
+            challenge = _decode_challenge(d)
+        except _UNREADABLE:
+            return _refuse(400, "a challenge needs plain_token and event_ts")
+        moment, token = str(challenge.event_ts), challenge.plain_token
+        if _UNIX_SECONDS.fullmatch(moment) is None or _PLAIN_TOKEN.fullmatch(token) is None:
+            return _refuse(400, "this challenge is not signed: plain_token or event_ts is not of the documented form")
+        answer = {"plain_token": token, "signature": self._keys[0].sign(moment, token.encode())}
+        return Receipt(Reply(200, encode(answer)))
+
+    def _distrust(self, headers: Mapping[str, str], body: bytes, now: float) -> str:
+        """Return why the call is not the platform's, '' where it is."""
+        timestamp, signature = headers.get(TIMESTAMP, ""), headers.get(SIGNATURE, "")
+        if not timestamp or not signature:
+            return "the call is not signed"
+        if _UNIX_SECONDS.fullmatch(timestamp) is None:
+            return "the signature's timestamp is no number of unix seconds"
+        if not any(key.verify(timestamp, body, signature) for key in self._keys):
+            return "the signature does not verify"
+        if abs(now - int(timestamp)) > self._window:
+            return f"the signature's timestamp is more than {self._window:g} s off"
+        return ""
+
+
+def _frame(body: bytes) -> Frame | None:
+    try:
+        return decode_frame(body)
+    except _UNREADABLE:
+        return None
+
+
+def _bare_interaction(body: bytes) -> Frame | None:
+    """Return the event that an interaction without an envelope stands for; None for what is none."""
+    try:
+        found = _decode_bare(body)
+    except _UNREADABLE:
+        return None
+    return Frame(Op.DISPATCH, Raw(body), t="INTERACTION_CREATE", id=f"INTERACTION_CREATE:{found.id}")
+
+
+def _identified(frame: Frame, body: bytes) -> Frame:
+    """Return the event with an id, its body's digest where it has none: what comes twice is to be known."""
+    return frame if frame.id else msgspec.structs.replace(frame, id=f"webhook:{sha256(body).hexdigest()}")

@@ -1,0 +1,74 @@
+"""Webhook calls through aiohttp: an application of its own, or one under a prefix of the user's.
+
+Owns reading the request and writing the answer; what the call is worth is the site's.
+"""
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import ClientPayloadError, web
+
+from ..errors import ConfigError
+from .protocol import Reply, misdirected, too_large
+from .site import Site
+
+log = logging.getLogger(__name__)
+
+
+def web_application(site: Site) -> web.Application:
+    """Return an application that takes calls at every path, and serves the site's bots while it runs."""
+
+    async def take(request: web.Request) -> web.Response:
+        body = await _read(request, site.max_bytes)
+        answered = body.parts if isinstance(body, Reply) else await site.handle_webhook(request.headers, body)
+        status, headers, answer = answered
+        return web.Response(status=status, headers=headers, body=answer)
+
+    async def serve(_: web.Application) -> AsyncIterator[None]:
+        async with site.serve():
+            yield
+
+    app = web.Application()
+    app.cleanup_ctx.append(serve)
+    app.router.add_route("*", "", take)
+    app.router.add_route("*", "/{path:.*}", take)
+    return app
+
+
+async def _read(request: web.Request, limit: int) -> bytes | Reply:
+    """Return the body, or the answer to a call that is not worth reading."""
+    refusal = misdirected(request.method, request.headers.get("Content-Type", ""))
+    if refusal is not None:
+        return refusal
+    body = bytearray()
+    try:
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > limit:
+                return too_large(limit)
+    except (ClientPayloadError, ConnectionResetError):
+        raise web.HTTPBadRequest(text="the body ended early") from None
+    return bytes(body)
+
+
+@asynccontextmanager
+async def listening(app: web.Application, address: str, drain: float) -> AsyncGenerator[None]:
+    """Serve `app` at `address`, "HOST:PORT", while the body runs; calls that are being answered have `drain` seconds.
+
+    Raises: ConfigError when nothing can listen there.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"webhook={address!r} is no address: write host:port, such as 0.0.0.0:8080")
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=drain)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+        except OSError as error:
+            raise ConfigError(f"webhook={address!r}: cannot listen there ({error.strerror or error})") from None
+        log.info("listening for webhook calls on %s", ", ".join(f"{where[0]}:{where[1]}" for where in runner.addresses))
+        yield
+    finally:
+        await runner.cleanup()

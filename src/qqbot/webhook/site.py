@@ -1,0 +1,109 @@
+"""One webhook address: the bots behind it, told apart by their AppID, and the options of its calls.
+
+Owns which bot a call is for, and the serving of the bots while the address is served. Answering is each bot's.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol, Unpack
+
+from ..errors import ConfigError
+from .desk import MAX_BYTES, Served, Stay, WebhookOptions
+from .protocol import APP_ID, WINDOW, Answer, check_window, misaddressed, normalized
+
+log = logging.getLogger(__name__)
+
+SOLE = ""
+"""Stands for the AppID of the one bot at an address of its own."""
+
+
+class WebhookBot(Served, Protocol):
+    """What an address needs of a bot."""
+
+    def expect_webhook(self) -> None:
+        """Know events by their ids from now on."""
+        ...
+
+    async def handle_webhook(
+        self, headers: Mapping[str, str], body: bytes, **options: Unpack[WebhookOptions]
+    ) -> Answer:
+        """Answer one call."""
+        ...
+
+
+class Site:
+    """One webhook address, for the bots of `bots` by their AppIDs.
+
+    Raises: ConfigError for options that cannot be right.
+    """
+
+    def __init__(self, bots: Mapping[str, WebhookBot], **options: Unpack[WebhookOptions]) -> None:
+        check_window(options.get("window", WINDOW))
+        if options.get("max_bytes", 1) < 1:
+            raise ConfigError("a webhook's max_bytes must be greater than 0")
+        self._bots = dict(bots)
+        for bot in bots.values():
+            bot.expect_webhook()
+        self._options = options
+        self._stays: dict[str, Stay] | None = None  # what this site serves; None while it is not served itself
+        self.max_bytes = options.get("max_bytes", MAX_BYTES)
+
+    async def handle_webhook(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer one call; one for a bot that is not here is refused with 401.
+
+        Raises: what serving a bot raises that nobody serves.
+        """
+        bot = self._bots.get(normalized(headers).get(APP_ID, SOLE)) or self._bots.get(SOLE)
+        if bot is None:
+            log.info("a webhook call was refused: no bot here has its AppID")
+            return misaddressed().parts
+        return await bot.handle_webhook(headers, body, **self._options)
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncGenerator[None]:
+        """Serve the bots while the body runs, without a gateway connection; who is served already is left alone."""
+        if self._stays is not None:
+            raise ConfigError("this webhook application is being served already")
+        self._stays = {}
+        try:
+            for app_id, bot in self._bots.items():
+                await self._begin(app_id, bot)
+            yield
+        finally:
+            stays, self._stays = self._stays, None
+            ends = await asyncio.gather(*(stay.end() for stay in stays.values()), return_exceptions=True)
+            for error in filter(None, ends):
+                raise error
+
+    async def add(self, app_id: str, bot: WebhookBot) -> None:
+        """Take calls for one more bot, and serve it if the address is served.
+
+        Raises: ConfigError when there is one with this AppID; what serving it raises.
+        """
+        if app_id in self._bots:
+            raise ConfigError(f"there is a bot with the AppID {app_id} at this address: remove it first")
+        bot.expect_webhook()
+        await self._begin(app_id, bot)
+        self._bots[app_id] = bot
+
+    async def remove(self, app_id: str) -> None:
+        """Take no more calls for a bot; if the address serves it, it drains and stops.
+
+        Raises: KeyError when there is none with this AppID.
+        """
+        del self._bots[app_id]
+        if self._stays is not None and (stay := self._stays.pop(app_id, None)) is not None:
+            await stay.end()
+
+    async def _begin(self, app_id: str, bot: WebhookBot) -> None:
+        if self._stays is None or bot.serving:
+            return
+        stay = self._stays[app_id] = Stay(bot)
+        try:
+            await stay.entered()
+        except BaseException:
+            del self._stays[app_id]
+            await stay.end()
+            raise

@@ -1,0 +1,115 @@
+"""One's own webhook address, called as the platform calls it: to try a deployment, or a bot under development.
+
+Owns making such calls; `qqbot webhook` judges the answers.
+"""
+
+import time
+import uuid
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from msgspec import Struct
+
+from ..codec import encode
+from ..config import Credentials
+from ..errors import ConfigError, ConnectionFailed, Timeout
+from ..gateway.frames import Op
+from ..models.interactions import CHAT_SEARCH, InteractionType
+from ..network import environment_proxy
+from .signature import Key
+
+TIMEOUT = 10.0
+
+
+class TrialAnswer(Struct, frozen=True):
+    """How a call was answered. `seconds`: until the answer was there."""
+
+    status: int
+    text: str
+    seconds: float
+
+
+class Trial:
+    """Makes calls to `url`, signed by the AppSecret of `credentials`; an async context manager.
+
+    `timeout`: seconds for each call.
+
+    Raises: ConfigError for what is no http(s) URL, or where the extra `webhook` is missing.
+    """
+
+    def __init__(self, url: str, credentials: Credentials, *, timeout: float = TIMEOUT) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(f"{url!r} is no http:// or https:// URL")
+        self._url = url
+        self._app_id = credentials.app_id
+        self._timeout = timeout
+        self.key = Key.of(credentials.secret)
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._timeout))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def send(self, body: bytes, *, key: Key | None = None, age: float = 0.0) -> TrialAnswer:
+        """Send `body`, signed `age` seconds ago by `key`, by default the bot's own.
+
+        Raises: ConnectionFailed, Timeout.
+        """
+        timestamp = str(int(time.time() - age))
+        signature = (key or self.key).sign(timestamp, body)
+        return await self.post(body, {"X-Signature-Timestamp": timestamp, "X-Signature-Ed25519": signature})
+
+    async def post(self, body: bytes, headers: dict[str, str]) -> TrialAnswer:
+        """Send `body` with no signature but what `headers` hold.  Raises: ConnectionFailed, Timeout."""
+        fields = {
+            "User-Agent": "QQBot-Callback",
+            "Content-Type": "application/json",
+            "X-Bot-Appid": self._app_id,
+            **headers,
+        }
+        proxy, began = environment_proxy(self._url), time.monotonic()
+        try:
+            async with self._session.post(
+                self._url, data=body, headers=fields, proxy=proxy, allow_redirects=False
+            ) as response:
+                text = await response.text(errors="replace")
+                return TrialAnswer(response.status, text, time.monotonic() - began)
+        except TimeoutError:
+            raise Timeout(f"{self._url} did not answer within {self._timeout:g} s") from None
+        except aiohttp.InvalidURL:
+            raise ConfigError(f"{self._url!r} is not a valid URL") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConnectionFailed(f"{self._url} cannot be reached: {error}") from None
+
+
+def envelope(kind: str, data: object, *, event_id: str | None = None) -> bytes:
+    """Return an event as the platform pushes it; `event_id` is made up where it is not given."""
+    name = event_id or f"{kind}:{uuid.uuid4()}"
+    return encode({"op": Op.DISPATCH, "id": name, "s": 1, "t": kind, "d": data})
+
+
+async def simulate_search(
+    url: str, credentials: Credentials, keyword: str, *, enveloped: bool = True, timeout: float = TIMEOUT
+) -> TrialAnswer:
+    """Send a signed search to one's own server and return its answer. Experimental.
+
+    `enveloped`: as an event with op and type, else the bare interaction. `timeout` in seconds.
+
+    Raises: ConfigError for what is no http(s) URL, ConnectionFailed, Timeout.
+    Source: botgo interaction/search
+    """
+    interaction = {
+        "id": str(uuid.uuid4()),
+        "application_id": credentials.app_id,
+        "type": InteractionType.COMMAND,
+        "version": 1,
+        "data": {"name": "search", "type": CHAT_SEARCH, "resolved": {"keyword": keyword}},
+    }
+    async with Trial(url, credentials, timeout=timeout) as trial:
+        body = envelope("INTERACTION_CREATE", interaction) if enveloped else encode(interaction)
+        return await trial.send(body)

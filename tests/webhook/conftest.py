@@ -1,0 +1,3 @@
+from tests.sessions.servers import engine, store
+
+__all__ = ["engine", "store"]
