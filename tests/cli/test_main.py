@@ -18,6 +18,7 @@ from tests.cli.program import python, run
         ["simulate", "--port", "eighty"],
         ["simulate", "--port", "65536"],
         ["simulate", "bot.py", "--no-bot"],
+        ["simulate", "bot.py", "--webhook", "http://127.0.0.1"],
         ["call", "FETCH", "/users/@me"],
         ["call", "GET", "users/@me"],
         ["call", "POST", "/x", "--data", "{"],

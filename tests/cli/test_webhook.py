@@ -12,8 +12,9 @@ from aiohttp import web
 
 from qqbot import Bot, ConfigError, ConnectionFailed, Context, Event, InteractionCreate, Search, Timeout
 from qqbot.webhook import Trial, public_key, sign, simulate_search, verify
-from tests.cli.program import python, run
-from tests.webhook.hosts import by_aiohttp
+from tests.cli.control import Control
+from tests.cli.program import python, qqbot, run
+from tests.webhook.hosts import by_aiohttp, free_port
 from tests.webhook.signed import APP_ID, CREDENTIALS, SECRET
 
 ENVIRONMENT = {"QQBOT_APP_ID": APP_ID, "QQBOT_SECRET": SECRET}
@@ -181,6 +182,42 @@ async def test_sign_prints_headers_that_verify(tmp_path: Path) -> None:
 async def test_pubkey_prints_the_key() -> None:
     code, out, _ = await run("webhook", "pubkey", env=ENVIRONMENT)
     assert (code, out.strip()) == (0, public_key(SECRET))
+
+
+BOT = """
+from qqbot import Bot, C2CMessageCreate, Context
+bot = Bot()
+@bot.on
+async def echo(ctx: Context[C2CMessageCreate]) -> None:
+    await ctx.reply(ctx.text)
+if __name__ == "__main__":
+    bot.run(webhook="127.0.0.1:PORT")
+"""
+
+
+async def test_the_simulator_pushes_to_a_bot_in_another_process(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "bot.py").write_text(BOT.replace("PORT", str(port)), "utf-8")
+    url = f"http://127.0.0.1:{port}/qq"
+    async with qqbot("simulate", "--webhook", url, "--port", "0", "--no-browser", "--json") as simulator:
+        told = json.loads(await simulator.line("out"))
+        await simulator.line("err", "does not answer the challenge yet")
+        environment = {f"QQBOT_{name.upper()}": told[name] for name in ("api_base", "token_url", "app_id", "secret")}
+        async with python(tmp_path / "bot.py", env=environment) as bot:
+            await simulator.line("err", "has answered the challenge")
+            async with Control(told["api_base"], told["control_token"]) as control:
+                await control.post("fault", webhook="redeliver", times=1)
+                assert [reply["text"] for reply in await control.say("c2c", "hello")] == ["hello"]
+                with pytest.raises(AssertionError, match="one of the flaws"):
+                    await control.post("fault", webhook="nonsense")
+            assert (await bot.stopped()).code == 0
+        assert (await simulator.stopped()).code == 0
+
+
+async def test_the_simulator_pushes_to_urls_only() -> None:
+    finished = await run("simulate", "--webhook", "example.com", "--port", "0", "--no-browser")
+    assert finished.code == 3
+    assert "is no http" in finished.err
 
 
 @pytest.mark.parametrize("enveloped", [True, False])

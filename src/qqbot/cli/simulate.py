@@ -16,6 +16,7 @@ from ..bot import Bot
 from ..errors import ConfigError
 from ..process import configure_logging, on_signal
 from .loading import load_bot
+from .pushing import pushing
 from .run import FILE_HELP
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("file", metavar="FILE[:bot]", nargs="?", help=f"{FILE_HELP}; without it the demo bot runs")
     what.add_argument("--no-bot", action="store_true", help="the platform alone, for a bot in another process")
+    what.add_argument("--webhook", metavar="URL", help="push events to the webhook of a bot in another process")
     parser.add_argument(
         "--port",
         type=_port,
@@ -59,7 +61,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
 
 
 def _bot(arguments: argparse.Namespace) -> Bot | None:
-    if arguments.no_bot:
+    if arguments.no_bot or arguments.webhook is not None:
         return None
     if arguments.file is None:
         from .demo import bot
@@ -81,6 +83,8 @@ async def _session(arguments: argparse.Namespace, bot: Bot | None) -> None:
     async with AsyncExitStack() as stack:
         simulator = await _listen(stack, arguments.port)
         print(_as_json(simulator) if arguments.json else _as_text(simulator), flush=True)
+        if arguments.webhook is not None:
+            await stack.enter_async_context(pushing(simulator, arguments.webhook))
         if bot is not None:
             await stack.enter_async_context(simulator.run(bot))
         if not arguments.no_browser and _has_display():

@@ -48,8 +48,11 @@ class Commands:
         return {"event_id": pushed.event_id}
 
     async def fault(self, document: JsonObject) -> JsonObject:
-        """Break something."""
-        inject(self._platform.gateway.faults, document)
+        """Break something: by a rule, or `{"webhook": FLAW, "times": N}` the next pushes."""
+        if "webhook" in document:
+            self._platform.webhook.flaw(_text(document, "webhook"), _optional_integer(document, "times") or 1)
+        else:
+            inject(self._platform.gateway.faults, document)
         return {}
 
     # Asked by the page, which sees the answer in the chat

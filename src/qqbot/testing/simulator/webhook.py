@@ -24,7 +24,7 @@ Flaw = Literal["bad_signature", "old_timestamp", "redeliver", "replay"]
 time, and sent again byte by byte after its acknowledgement.
 """
 
-FLAWS: frozenset[str] = frozenset(get_args(Flaw))
+FLAWS: tuple[Flaw, ...] = get_args(Flaw)
 STALE_SECONDS = 3600
 KEPT = 2000
 CONNECTION = 0
@@ -80,11 +80,19 @@ class Webhook:
         """The last requests, in the order of their answers."""
         return list(self._deliveries)
 
-    def flaw(self, kind: Flaw, times: int = 1) -> None:
-        """Let something be wrong with the next pushes. A flawed push is not delivered again by itself."""
-        if kind not in FLAWS:
-            raise ValueError(f"a push has one of the flaws {', '.join(sorted(FLAWS))}")
-        self._flaws.extend([kind] * times)
+    def flaw(self, kind: Flaw | str, times: int = 1) -> None:
+        """Let something be wrong with the next pushes. A flawed push is not delivered again by itself.
+
+        Raises: ValueError for what is no flaw, or no number of times.
+        """
+        known = next((each for each in FLAWS if each == kind), None)
+        if known is None or times < 1:
+            raise ValueError(f"a push has one of the flaws {', '.join(FLAWS)}, once or more")
+        self._flaws.extend([known] * times)
+
+    def prepare(self) -> None:
+        """Make the key that signs.  Raises: ConfigError where the extra `webhook` is missing."""
+        _ = self._key
 
     async def challenge(self) -> bool:
         """Send the challenge of the console; return whether the answer was right."""
