@@ -11,6 +11,7 @@ from redis.asyncio import Redis, RedisCluster
 from qqbot.errors import ConfigError
 from qqbot.ports import SeenIds
 from qqbot.sessions import RedisSeenIds, breaker
+from qqbot.sessions.breaker import MOST_CALLS
 from qqbot.sessions.connection import connected
 from qqbot.sessions.seen import ADD
 from tests.sessions.servers import ENGINES, Engine, Relay, Server, as_cluster, started, until
@@ -55,6 +56,18 @@ async def test_an_id_is_kept_for_ten_minutes(client: Redis) -> None:
     (key,) = await client.keys()
     assert key == f"qqbot:{{{APP_ID}:{CLUSTER}}}:d:{EVENT}".encode()
     assert 590 < await client.ttl(key) <= 600
+
+
+async def test_many_events_at_a_time_need_few_connections(
+    store: Server, client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(store.url) as own:
+        seen = seen_by(own)
+        events = [f"{EVENT}{number}" for number in range(500)]
+        assert all(await asyncio.gather(*(seen.add(event) for event in events)))
+        assert all(await asyncio.gather(*(seen.contains(event) for event in events)))
+        assert len(await client.client_list()) <= 1 + MOST_CALLS
+    assert not caplog.records
 
 
 async def test_an_id_is_new_to_who_sent_it_twice(client: Redis) -> None:

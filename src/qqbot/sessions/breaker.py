@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ANSWER_SECONDS = 1.0
+MOST_CALLS = 8  # at a time: each takes a connection, and more of them make nothing faster
 PAUSE_SECONDS = 5.0  # after a failure nobody asks for so long, then one does
 WARN_EVERY_SECONDS = 60.0
 
@@ -32,23 +33,30 @@ class Breaker:
         self._clock = clock
         self._closed_until: float | None = None  # None: the last call went well
         self._warned = -WARN_EVERY_SECONDS
+        self._turns = asyncio.Semaphore(MOST_CALLS)
 
     async def ask(self, call: Callable[[], Awaitable[T]], instead: T) -> T:
         """Return what `call` answers, or `instead` where the store fails or has failed just now."""
-        if self._closed_until is not None:
-            if self._clock() < self._closed_until:
-                return instead
-            self._closed_until = self._clock() + PAUSE_SECONDS  # we try; the others go on without
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                answer = await call()
-        except FAILURES as error:
-            self._failed(error)
+        if self._is_closed():
             return instead
+        async with self._turns:
+            if self._is_closed():  # since we began to wait
+                return instead
+            if self._closed_until is not None:
+                self._closed_until = self._clock() + PAUSE_SECONDS  # we try; the others go on without
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    answer = await call()
+            except FAILURES as error:
+                self._failed(error)
+                return instead
         if self._closed_until is not None:
             self._closed_until = None
             log.info("the store answers again: %s no more", self._without)
         return answer
+
+    def _is_closed(self) -> bool:
+        return self._closed_until is not None and self._clock() < self._closed_until
 
     def _failed(self, error: Exception) -> None:
         now = self._clock()
