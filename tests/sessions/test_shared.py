@@ -1,5 +1,6 @@
 """What the processes of one bot share besides shards, as the bot itself uses it."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
@@ -7,12 +8,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 import pytest
 
-from qqbot import Bot, Context, Credentials, GroupAtMessageCreate
+from qqbot import Bot, Context, Credentials, GroupAtMessageCreate, RedisLock
 from qqbot.models.ingest import Envelope
 from qqbot.ports import Shared, Sharing
 from qqbot.sessions import LocalSessionManager, breaker, sharing
 from tests.api.scripted import APP_ID, SECRET, Scripted
-from tests.sessions.servers import Server
+from tests.sessions.servers import ENGINES, Engine, Server, started
 
 CREDENTIALS = Credentials(APP_ID, SECRET)
 
@@ -133,3 +134,24 @@ async def test_nothing_is_left_when_the_bot_has_stopped(platform: Scripted, stor
             if len(await client.client_list()) == 1:
                 return
     pytest.fail("a connection to the store is still open")
+
+
+RIGHTS = ["get", "set", "del", "exists", "pttl", "pexpire", "time", "evalsha", "script|load"]
+
+
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
+async def test_the_rights_that_the_docs_name_are_enough(
+    platform: Scripted, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with started(engine) as store, store.client() as client:
+        rules = ["on", ">p", "resetkeys", "~qqbot:*", "-@all", *(f"+{right}" for right in RIGHTS)]
+        await client.execute_command("ACL", "SETUSER", "bot", *rules)
+        url = store.url.replace("://", "://bot:p@")
+        async with processes(platform, url) as (one, other):
+            assert await one.bot.handle(event(1)) == await other.bot.handle(event(1)) == "handled"
+            assert await one.bot.api.tokens.get() == await other.bot.api.tokens.get()
+            async with RedisLock(url, "qqbot:{lock}", ttl=0.3) as lock:
+                await asyncio.sleep(0.4)
+                assert lock.valid()
+    assert other.handled == [] and len(platform.token_calls) == 1
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
