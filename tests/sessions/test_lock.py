@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as Unreachable
 import qqbot
 from qqbot import ConfigError, LockLost, RedisLock
 from qqbot.sessions.lock import MARGIN
-from tests.sessions.servers import ENGINES, Engine, Relay, Server, as_cluster, started
+from tests.sessions.servers import ENGINES, Engine, Relay, Server, as_cluster, started, until, with_sentinels
 
 PATIENCE = 15.0
 TTL = 1.0
@@ -272,10 +272,12 @@ async def test_a_store_that_goes_away_cannot_be_told_and_does_not_hold_us_up(
     store.thaw()
 
 
-async def test_what_waiting_does_not_mend_is_raised(engine: Engine) -> None:
+async def test_what_waiting_does_not_mend_is_raised(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     async with started(engine, "--requirepass", "right") as server:
-        with pytest.raises(AuthenticationError):
+        with pytest.raises(AuthenticationError) as refused:
             await RedisLock(server.url.replace("://", "://:wrong@"), NAME).acquire()
+        assert "wrong@" not in f"{refused.value!r} {caplog.text}"
         async with server.client(password="right") as client:
             await client.lpush(NAME, "a list")
             with pytest.raises(ResponseError):
@@ -307,6 +309,24 @@ async def test_connections_of_its_own_end_with_it(store: Server, client: Redis) 
         pass
     assert await client.ping()
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("qqbot")]
+
+
+async def test_it_outlives_a_failover(engine: Engine) -> None:
+    async with with_sentinels(engine, down_after=0.5) as watched, RedisLock(watched.url, NAME, ttl=12.0) as lock:
+        master = await watched.master()
+        replica = next(server for server in watched.servers if server is not master)
+        async with replica.client() as client:
+
+            async def copied() -> bool:
+                return bool(await client.exists(NAME))
+
+            await until(copied)
+        master.kill()
+        ends_at = time.monotonic() + 12.0
+        while time.monotonic() < ends_at:
+            assert lock.valid()
+            await asyncio.sleep(0.1)
+        assert not await RedisLock(watched.url, NAME, ttl=TTL).acquire(blocking=False)
 
 
 async def test_in_a_cluster_both_keys_lie_together(engine: Engine) -> None:
