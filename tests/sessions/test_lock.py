@@ -199,6 +199,21 @@ async def test_another_holder_comes_in_only_after_the_first_has_stopped(store: S
             await holding
 
 
+async def test_a_client_that_breaks_loses_it_at_the_deadline(store: Server, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Redis):
+        async def evalsha(self, *arguments: object, **options: object) -> object:
+            if lock.valid():
+                raise RuntimeError("a bug of the client")
+            return await super().evalsha(*arguments, **options)
+
+    async with Broken(host="127.0.0.1", port=store.port) as client:
+        lock = RedisLock(client, NAME, ttl=TTL)
+        with pytest.raises(LockLost):
+            async with lock:
+                await asyncio.sleep(PATIENCE)
+    assert "a bug of the client" in caplog.text
+
+
 async def test_the_bodys_own_error_stays(client: Redis) -> None:
     with pytest.raises(KeyError):
         async with RedisLock(client, NAME, ttl=TTL) as lock:
@@ -344,7 +359,7 @@ def test_names_that_would_tear_the_keys_apart_are_refused(name: str) -> None:
         RedisLock("redis://127.0.0.1", name)
 
 
-@pytest.mark.parametrize("ttl", [0, -1, float("nan")])
+@pytest.mark.parametrize("ttl", [0, -1, float("nan"), float("inf")])
 def test_a_ttl_is_positive(ttl: float) -> None:
     with pytest.raises(ConfigError, match="ttl"):
         RedisLock("redis://127.0.0.1", NAME, ttl=ttl)

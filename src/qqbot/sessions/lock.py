@@ -79,8 +79,8 @@ class RedisLock:
         auto_renew: bool = True,
         cancel_on_lost: bool = True,
     ) -> None:
-        if not ttl > 0:
-            raise ConfigError("RedisLock(ttl=...) must be greater than 0 seconds")
+        if not 0 < ttl < float("inf"):
+            raise ConfigError("RedisLock(ttl=...) must be greater than 0 seconds, and finite")
         self.name = name
         self.token = 0
         self.lost = asyncio.Event()
@@ -194,7 +194,7 @@ class RedisLock:
             await self.renew()
         except LockLost:
             return False
-        except FAILURES as error:
+        except Exception as error:  # noqa: BLE001 - whatever a client raises, the deadline decides
             log.warning("lock %r could not be renewed, trying again: %r", self.name, error)
             return False
         return True
