@@ -65,6 +65,8 @@ class SessionManagerContract:
             assert counts == {self.count}, f"a shard counts {counts} shards in all"
             assert len(shards.leases) == len(self.indices), "a shard was started more than once"
             assert all(lease.token > 0 for lease in shards.leases), "a fencing token is greater than 0"
+            for lease in shards.leases:
+                assert await lease.may_renew() in (True, False), "may_renew says neither yes nor no"
             view = await manager.snapshot()
             shown = {(view.shard.index, view.token) for view in view.shards}
             assert shown == {(lease.shard.index, lease.token) for lease in shards.leases}, "snapshot shows others"
