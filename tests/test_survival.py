@@ -4,8 +4,10 @@ Each test is named after what happens to the connection; the log of the simulato
 """
 
 import asyncio
+import dataclasses
 import itertools
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -49,6 +51,14 @@ class Trial:
         reply = await self.sim.group("test").member("Alice").say(f"@bot {text}")
         return reply.text
 
+    def sessions(self) -> list[dict[str, Any]]:
+        """What the platform knows of the sessions."""
+        return self.sim.state()["bot"]["shards"]
+
+    def tokens(self) -> int:
+        """How often a token was asked for."""
+        return sum(call["path"] == "/app/getAppAccessToken" for call in self.sim.calls)
+
     def count(self, kind: str) -> int:
         return sum(event.kind == kind for event in self.shard_events)
 
@@ -86,8 +96,11 @@ async def test_answers(trial: Trial) -> None:
 
 async def resumes(trial: Trial, hit: Callable[[], Any]) -> None:
     identifies, before = len(trial.sim.identifies), trial.count("resumed")
+    [session] = trial.sessions()
     hit()
     await trial.until(lambda: trial.count("resumed") > before)
+    assert trial.sim.resumes[-1]["session_id"] == session["session_id"]
+    assert trial.sim.resumes[-1]["seq"] == session["seq"]
     assert await trial.echo("after") == "after"
     assert len(trial.sim.identifies) == identifies, "a session that could be resumed was thrown away"
 
@@ -102,6 +115,8 @@ async def identifies_again(trial: Trial, hit: Callable[[], Any]) -> None:
 
 async def test_op_7_with_the_socket_left_open(trial: Trial) -> None:
     await resumes(trial, trial.sim.faults.op7)
+    first = trial.sim.connections[0]
+    assert (first.closed_by, first.code) == ("bot", 4000)
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 4008, 4009])
@@ -114,6 +129,21 @@ async def test_4009_is_no_warning(trial: Trial, caplog: pytest.LogCaptureFixture
     await resumes(trial, lambda: trial.sim.faults.close(4009))
     gateway = [record for record in caplog.records if record.name.startswith("qqbot.gateway")]
     assert gateway and not [record for record in gateway if record.levelno >= logging.WARNING]
+
+
+async def test_4009_resumes_within_a_second() -> None:
+    async with Simulator() as sim:
+        trial = make_trial(sim, gateway=GatewayConfig())
+        async with sim.run(trial.bot):
+            closed = time.monotonic()
+            await resumes(trial, lambda: sim.faults.close(4009))
+            assert sim.resumes[0]["time"] - closed < 1.0 + 0.5, "a second, and half of one for a busy machine"
+
+
+async def test_4008_waits_a_minute(trial: Trial) -> None:
+    closed = time.monotonic()
+    await resumes(trial, lambda: trial.sim.faults.close(4008))
+    assert trial.sim.resumes[0]["time"] - closed >= 60 * FAST.pace
 
 
 @pytest.mark.parametrize("code", [4000, 4003, 4005, 4006, 4007, 4900, 4902, 4903, 4913, 4924])
@@ -156,20 +186,24 @@ async def test_resume_refused_twice_then_identify(trial: Trial) -> None:
     assert await trial.echo("after") == "after"
 
 
-async def test_4004_gets_another_token(trial: Trial) -> None:
-    def tokens() -> int:
-        return sum(call["path"] == "/app/getAppAccessToken" for call in trial.sim.calls)
+@pytest.mark.parametrize("code", [4004, 4903])
+async def test_the_token_is_not_used_again(trial: Trial, code: int) -> None:
+    before = trial.tokens()
+    await identifies_again(trial, lambda: trial.sim.faults.close(code))
+    assert trial.tokens() > before
 
-    before = tokens()
-    trial.sim.faults.close(4004)
-    await trial.until(lambda: trial.count("identified") == 2)
-    assert tokens() > before
-    assert await trial.echo("after") == "after"
+
+async def test_4004_while_resuming_resumes_once_more_with_another_token(trial: Trial) -> None:
+    before = trial.tokens()
+    trial.sim.faults.close_on_resume(4004)
+    await resumes(trial, lambda: trial.sim.faults.close(4009))
+    assert len(trial.sim.resumes) == 2 and trial.tokens() > before
 
 
 async def test_hello_never_sent(trial: Trial) -> None:
-    trial.sim.faults.no_hello()
+    trial.sim.faults.no_hello(times=3)
     await resumes(trial, lambda: trial.sim.faults.close(4009))
+    assert len(trial.sim.connections) == 5, "an attempt that never reached HELLO counted as a refused RESUME"
 
 
 async def test_identify_swallowed(trial: Trial) -> None:
@@ -193,6 +227,18 @@ async def test_heartbeats_never_acknowledged() -> None:
             await resumes(trial, trial.sim.faults.stop_acks)
 
 
+async def test_half_open_is_cut_and_resumed_within_two_beats() -> None:
+    async with Simulator(heartbeat_interval=1.0) as sim:
+        trial = make_trial(sim)
+        async with sim.run(trial.bot):
+            silent = time.monotonic()
+            sim.faults.half_open()
+            await trial.until(lambda: bool(sim.resumes))
+            assert sim.resumes[0]["time"] - silent < 2 * 1.0 + 0.5, "two beats, and a while for a busy machine"
+            assert await trial.echo("after") == "after"
+            assert len(sim.identifies) == 1
+
+
 @pytest.mark.parametrize(
     "data", ["not json", "[]", "{}", '{"op":"x"}', '{"op":99}', '{"op":0,"t":"GROUP_AT_MESSAGE_CREATE","d":{}}']
 )
@@ -213,6 +259,39 @@ async def test_unknown_event(trial: Trial) -> None:
     trial.sim.push("BRAND_NEW", {"a": 1})
     await trial.until(lambda: bool(seen))
     assert (seen[0].name, seen[0].data, seen[0].error) == ("BRAND_NEW", b'{"a":1}', None)
+
+
+async def test_payload_that_fits_when_read_leniently(trial: Trial) -> None:
+    body = {"id": 17, "content": "5", "group_openid": "g", "author": {"member_openid": "m"}, "attachments": None}
+    trial.sim.push("GROUP_AT_MESSAGE_CREATE", body)
+    trial.sim.faults.http("POST /v2/groups/*", 200, body={"id": "1", "timestamp": "2026-01-01T00:00:00+08:00"})
+    await trial.until(lambda: trial.texts == ["5"])
+
+
+async def test_payload_that_fits_nothing_is_handed_over_as_it_is(trial: Trial) -> None:
+    seen: list[UnknownEvent] = []
+
+    @trial.bot.on(UnknownEvent)
+    async def note(ctx: Context[UnknownEvent]) -> None:
+        seen.append(ctx.event)
+
+    trial.sim.push("GROUP_AT_MESSAGE_CREATE", ["no", "message"])
+    await trial.until(lambda: bool(seen))
+    assert (seen[0].name, seen[0].data) == ("GROUP_AT_MESSAGE_CREATE", b'["no","message"]')
+    assert seen[0].error is not None
+    assert await trial.echo("after") == "after"
+
+
+async def test_a_frame_too_large_twice_at_one_seq_is_given_up(trial: Trial) -> None:
+    async with Simulator() as sim:
+        trial = make_trial(sim, gateway=dataclasses.replace(FAST, max_frame_bytes=4096))
+        async with sim.run(trial.bot):
+            [session] = trial.sessions()
+            sim.push("GROUP_AT_MESSAGE_CREATE", {"id": "1", "content": "x" * 5000, "group_openid": "g"})
+            assert await trial.echo("after") == "after"
+            assert [resume["seq"] for resume in sim.resumes] == [session["seq"], session["seq"] + 1]
+            assert [connection.code for connection in sim.connections[:2]] == [1009, 1009]
+        assert len(sim.identifies) == 1
 
 
 async def test_replayed_events_reach_the_handler_once(trial: Trial) -> None:
@@ -362,14 +441,16 @@ async def test_the_platform_says_stop(code: int) -> None:
             assert "echo" in str(caught.value), "the handler that asked for the intent is not named"
 
 
-async def test_five_4903_in_a_row_halt() -> None:
+@pytest.mark.parametrize(("code", "times"), [(4001, 2), (4002, 2), (4004, 5), (4903, 5), (4924, 5)])
+async def test_so_many_in_a_row_halt(code: int, times: int) -> None:
     async with Simulator() as sim:
         trial = make_trial(sim)
-        with pytest.raises(GatewayHalted):
+        with pytest.raises(GatewayHalted) as caught:
             async with sim.run(trial.bot):
-                sim.faults.close_on_identify(4903, times=0)
-                sim.faults.close(4903)
+                sim.faults.close_on_identify(code, times=0)
+                sim.faults.close(code)
                 await asyncio.wait_for(trial.bot.wait(), 20)
+        assert (caught.value.code, len(sim.identifies)) == (code, times)
 
 
 async def test_4011_takes_the_larger_count() -> None:
@@ -400,6 +481,19 @@ async def test_four_shards_identify_5_s_apart() -> None:
             times = sorted(entry["time"] for entry in sim.identifies)
         assert len(times) == 4
         assert all(after - before >= 5.0 for before, after in itertools.pairwise(times))
+        assert sim.violations == []
+
+
+async def test_no_more_identifies_than_allowed_also_when_all_sessions_end_at_once() -> None:
+    window = 0.3
+    async with Simulator(max_concurrency=2, identify_window=window) as sim:
+        trial = make_trial(sim, shards=4, gateway=dataclasses.replace(FAST, identify_window=window))
+        async with sim.run(trial.bot):
+            assert len(sim.identifies) == 4
+            sim.faults.close(4006)
+            await trial.until(lambda: trial.count("identified") == 8)
+        times = sorted(entry["time"] for entry in sim.identifies)
+        assert all(later - earlier >= window for earlier, later in zip(times, times[2:], strict=False))
         assert sim.violations == []
 
 
