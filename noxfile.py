@@ -77,6 +77,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Bots under random faults for two minutes; `nox -s chaos -- --seed N --minutes M --bots K --processes P`."""
+    session.install(".")
+    session.run("python", "-m", "tests.chaos", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What the package costs beside its floor; `nox -s bench -- --json FILE` writes the figures there."""
     session.install(".", *group("bench"))

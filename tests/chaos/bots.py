@@ -55,8 +55,10 @@ class Answers:
         self._note("begin", key, "")
         try:
             await self._act(ctx, key, word)
-        finally:
+        except Exception:
             self._note("end", key, "")
+            raise
+        self._note("end", key, "")  # not where it was cancelled: then it is handled again by the next process
 
     async def click(self, ctx: Context[InteractionCreate]) -> None:
         """Answer a click."""
@@ -84,11 +86,9 @@ class Answers:
     async def _ask(self, ctx: Context[MessageEvent], key: str) -> None:
         """Ask two questions, and end with both answers."""
         answers: list[str] = []
-        try:
-            await self._dialog(ctx, key, answers)
-        finally:
-            for answer in answers:
-                self._note("end", answer, "")  # all events of a dialog are finished with it
+        await self._dialog(ctx, key, answers)
+        for answer in answers:
+            self._note("end", answer, "")  # all events of a dialog are finished with it
 
     async def _dialog(self, ctx: Context[MessageEvent], key: str, answers: list[str]) -> None:
         last: Context[MessageEvent] = ctx

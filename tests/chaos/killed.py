@@ -37,6 +37,9 @@ SAVED_SECONDS = 3.0
 
 LIFE_SECONDS = (3.0, 8.0)
 
+PATIENCE = 40.0
+"""Seconds that people wait in a dialog: through a process that is stopped, another one that is killed, and a third."""
+
 STRIKES = (signal.SIGKILL, signal.SIGSTOP, signal.SIGKILL, signal.SIGTERM)
 
 STOPPED_SECONDS = (0.5, 3.5)
@@ -105,7 +108,9 @@ class KilledTrial:
                 Simulator(seed=self._seed, heartbeat_interval=BEAT, total=1_000_000, gateway_burst=100_000)
             )
             self._log = ServerLog(self._sim)
-            self._people = People(self._sim, self._log, seed=self._seed, rate=self._rate, hold=self._hold)
+            self._people = People(
+                self._sim, self._log, seed=self._seed, rate=self._rate, hold=self._hold, patience=PATIENCE
+            )
             await stack.enter_async_context(polled(self._log))
             stack.push_async_callback(self._end, signal.SIGKILL)
             await self._start()

@@ -1,7 +1,7 @@
 """Faults put into the client on purpose: under each of them chaos has to report a violation."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from qqbot.dispatcher.repeats import Messages
@@ -35,20 +35,24 @@ def _always_reading(protocol: GatewayProtocol, reading: bool, now: float) -> Non
     """Do not note that nobody reads, so that an acknowledgement that lies unread counts as overdue."""
 
 
-MUTATIONS: dict[str, tuple[Patch, ...]] = {
-    "dedup-off": ((Watermark, "accept", _taken_again), (Messages, "take", _everyone)),
-    "seq-dedup-off": ((Watermark, "accept", _taken_again),),
-    "message-dedup-off": ((Messages, "take", _everyone),),
-    "early-watermark": ((Watermark, "accept", _finished_at_once),),
-    "naive-ack": ((GatewayProtocol, "reading", _always_reading),),
+MUTATIONS: dict[str, Patch] = {
+    "seq-dedup-off": (Watermark, "accept", _taken_again),
+    "message-dedup-off": (Messages, "take", _everyone),
+    "early-watermark": (Watermark, "accept", _finished_at_once),
+    "naive-ack": (GatewayProtocol, "reading", _always_reading),
 }
 
 
 @contextmanager
 def mutated(name: str | None) -> Iterator[None]:
     """Let the client have this fault while the body runs; None: none."""
-    with ExitStack() as stack:
-        for owner, attribute, function in MUTATIONS[name] if name else ():
-            stack.callback(setattr, owner, attribute, getattr(owner, attribute))
-            setattr(owner, attribute, function)
+    if name is None:
         yield
+        return
+    owner, attribute, function = MUTATIONS[name]
+    kept = getattr(owner, attribute)
+    setattr(owner, attribute, function)
+    try:
+        yield
+    finally:
+        setattr(owner, attribute, kept)

@@ -16,8 +16,8 @@ from qqbot.testing import Simulator
 from .server_log import ServerLog
 
 BURST = 60
-STEP_SECONDS = 12.0
-"""How long somebody in a dialog waits for the bot; longer than the bot waits for them."""
+PATIENCE = 12.0
+"""Seconds that somebody in a dialog waits for the bot; longer than the bot waits for them."""
 
 WORDS = {"echo": 45, "wait": 25, "mute": 15, "fail": 5}
 GROUPS, FRIENDS, CHANNELS, TALKERS = 12, 8, 4, 4
@@ -70,7 +70,7 @@ def places(sim: Simulator) -> Iterator[Place]:
         yield friend(sim, f"c{index}")
     for index in range(CHANNELS):
         channel = sim.channel(f"h{index}", guild=f"guild {index}")
-        author = {"id": "7", "username": "Alice", "bot": False}
+        author = {"id": "7", "username": "Alice"}
         body = {"guild_id": channel.guild_id, "channel_id": channel.id, "author": author}
         yield Place(f"h{index}", "AT_MESSAGE_CREATE", body)
 
@@ -84,16 +84,20 @@ def friend(sim: Simulator, name: str) -> Place:
 class People:
     """All who write to one bot, about `rate` messages a second.
 
-    `hold`: how often a handler is to take long, of a hundred. `dialogs`: those that were begun.
+    `hold`: how often a handler is to take long, of a hundred. `patience`: seconds that people wait in a dialog.
+    `dialogs`: those that were begun.
     """
 
-    def __init__(self, sim: Simulator, log: ServerLog, *, seed: int, rate: float, hold: float) -> None:
+    def __init__(
+        self, sim: Simulator, log: ServerLog, *, seed: int, rate: float, hold: float, patience: float = PATIENCE
+    ) -> None:
         self.pushed: dict[str, Pushed] = {}
         self.dialogs: list[Dialog] = []
         self._sim = sim
         self._log = log
         self._random = Random(seed)
         self._rate = rate
+        self._patience = patience
         self._words = {**WORDS, "hold": hold}
         self._places = list(places(sim))
         self._talkers = [friend(sim, f"d{index}") for index in range(TALKERS)]
@@ -176,7 +180,7 @@ class People:
         dialog.done = await self._hears(f"done {' '.join(dialog.keys)}")
 
     async def _hears(self, text: str) -> bool:
-        end = time.monotonic() + STEP_SECONDS
+        end = time.monotonic() + self._patience
         while not (heard := text in self._log.answers) and time.monotonic() < end:
             await asyncio.sleep(0.05)
         return heard

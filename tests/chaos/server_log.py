@@ -113,7 +113,8 @@ class ServerLog:
         )
 
     def _shown(self) -> list[dict[str, Any]]:
-        shown: Any = self._sim.state()["sessions"]
+        state: dict[str, Any] = self._sim.state()
+        shown: list[dict[str, Any]] = state["sessions"]
         return shown
 
     # Frames

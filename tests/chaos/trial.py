@@ -15,7 +15,7 @@ from qqbot.testing import Simulator
 from . import invariants, storm
 from .bots import BEAT, WAIT_SECONDS, make_bot
 from .invariants import Violation
-from .people import STEP_SECONDS, People
+from .people import PATIENCE, People
 from .record import Record, into
 from .server_log import ServerLog
 from .vitals import Lag
@@ -229,4 +229,4 @@ async def polled(log: ServerLog) -> AsyncIterator[None]:
             task.cancel()
 
 
-assert STEP_SECONDS > WAIT_SECONDS, "a dialog that was given up has to end by itself before its next one begins"
+assert PATIENCE > WAIT_SECONDS, "a dialog that was given up has to end by itself before its next one begins"
