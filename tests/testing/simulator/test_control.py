@@ -158,9 +158,10 @@ async def test_state_and_frames(sim: Simulator, bot: BareBot, control: Control) 
     assert state["bot"]["intents"] == ALL
     [shard] = state["bot"]["shards"]
     assert (shard["shard"], shard["state"], shard["seq"]) == ([0, 1], "ready", 2)
-    assert {"scene": "group", "id": sim.group("test").id, "name": "test", "members": ["Alice", "Bob"]} in state[
-        "conversations"
-    ]
+    [group] = [each for each in state["conversations"] if each["scene"] == "group"]
+    assert (group["id"], group["name"], group["guild"]) == (sim.group("test").id, "test", None)
+    alice = {"name": "Alice", "id": sim.group("test").member("Alice").openid, "role": "member", "roles": []}
+    assert group["members"][0] == alice
     [message] = state["messages"]
     assert (message["from"], message["author"], message["text"], message["kind"]) == (
         "user",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from . import identity, payloads
 from .exchanges import Exchange
 from .platform import Click, Platform
+from .reactions import set_reaction, unset_reaction
 from .wire import JsonObject, is_array, object_of, objects_of, text_of
 from .world import Conversation, Message, Person
 
@@ -33,13 +34,21 @@ class Actions:
         self._platform = platform
 
     def message(
-        self, person: Person, where: Conversation, text: str, *, mention: bool, attachments: list[JsonObject]
+        self,
+        person: Person,
+        where: Conversation,
+        text: str,
+        *,
+        mention: bool,
+        attachments: list[JsonObject],
+        quote: str | None = None,
     ) -> Deed:
-        """Return the event of a message."""
+        """Return the event of a message; `quote` is the id of the one that it quotes."""
         world = self._platform.world
         is_v2 = where.scene in ("group", "c2c")
         message_id = identity.message_id() if is_v2 else identity.guild_message_id()
         message = self._shown(message_id, where, person, text)
+        message.attachments, message.quote, message.mention = attachments, quote, mention
         kind = payloads.message_kind(where, mention)
         body = payloads.message_body(world, message, person, mention=mention, attachments=attachments)
         if not is_v2:
@@ -56,7 +65,8 @@ class Actions:
             raise ValueError(f"there is no message {message_id}")
         found = _find_button(message, button)
         action = object_of(found, "action")
-        _check_permission(object_of(action, "permission"), person)
+        roles = self._platform.roles_of(message.conversation, person)
+        _check_permission(object_of(action, "permission"), person, roles)
         match action.get("type"):
             case 1:  # callback
                 return self._press(person, message, found)
@@ -69,7 +79,7 @@ class Actions:
     def _press(self, person: Person, message: Message, button: JsonObject) -> Deed:
         label = text_of(object_of(button, "render_data"), "label")
         shown = self._shown(identity.trace_id(), message.conversation, person, f"{person.name} pressed “{label}”")
-        shown.kind = "click"
+        shown.kind, shown.reply_to, shown.button = "click", message.id, label
         body = payloads.click_body(
             self._platform.settings.app_id,
             message,
@@ -88,6 +98,27 @@ class Actions:
         body = payloads.search_body(self._platform.settings.app_id, person, keyword, shown.time)
         event_id = identity.event_id("INTERACTION_CREATE")
         return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
+
+    def recall(self, person: Person, message_id: str) -> None:
+        """Take a message of one's own back.  Raises: ValueError where it is somebody else's."""
+        message = self._platform.world.message(message_id)
+        if message is None or message.sender != "user" or message.author != person.name or message.kind == "click":
+            raise ValueError(f"{person.name} has written no message {message_id}")
+        event = payloads.recall_body(message, person)
+        self._platform.world.remove(message)
+        if event is not None:
+            self._platform.push(*event)
+
+    def react(self, person: Person, message_id: str, emoji: str) -> None:
+        """Put an emoji ("type:id") on a message of a channel, or take one's own off.  Raises: ValueError."""
+        message = self._platform.world.message(message_id)
+        kind, _, emoji_id = emoji.partition(":")
+        if message is None or message.conversation.scene != "channel" or kind not in ("1", "2") or not emoji_id:
+            raise ValueError(f"{emoji!r} cannot be put on {message_id}: only on messages of channels, as type:id")
+        key = message_id, kind, emoji_id
+        users = self._platform.guild_book.channel(message.conversation).reactions.get(key, [])
+        change = unset_reaction if person.id in users else set_reaction
+        change(self._platform, message.conversation, key, person.id)
 
     def _shown(self, message_id: str, where: Conversation, person: Person, text: str) -> Message:
         clock = self._platform.clock
@@ -124,12 +155,14 @@ def _find_button(message: Message, button: str) -> JsonObject:
     raise ValueError(f"there is no button {button!r}; the message has {labels}")
 
 
-def _check_permission(permission: JsonObject, person: Person) -> None:
-    named = permission.get("specify_user_ids")
+def _check_permission(permission: JsonObject, person: Person, roles: list[str]) -> None:
+    named, wanted = permission.get("specify_user_ids"), permission.get("specify_role_ids")
     match permission.get("type"):
         case 0 if not (is_array(named) and person.id in named):
             raise ValueError(f"{person.name} is not among those who may press this button")
         case 1 if person.role not in ("admin", "owner"):
             raise ValueError(f"only admins may press this button; {person.name} is a {person.role}")
+        case 3 if not (is_array(wanted) and any(role in wanted for role in roles)):
+            raise ValueError(f"{person.name} has none of the roles that may press this button")
         case _:
             pass

@@ -6,6 +6,7 @@ and not measured here.
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 _BEIJING = timezone(timedelta(hours=8))
@@ -18,6 +19,7 @@ class Clock:
         self._ahead = 0.0
         self._started = time.monotonic()
         self._started_at = datetime.now(UTC)
+        self._listeners: list[Callable[[], None]] = []
 
     def now(self) -> float:
         """Return the time in seconds; only differences mean something."""
@@ -29,7 +31,17 @@ class Clock:
         if step < 0:
             raise ValueError("the clock only goes forward")
         self._ahead += step
+        for listener in self._listeners:
+            listener()
         await asyncio.sleep(0)
+
+    def on_advance(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each step forward."""
+        self._listeners.append(listener)
+
+    def document(self) -> dict[str, object]:
+        """Return the time as the page takes it: now, and how far it was moved, in seconds."""
+        return {"now": self.now(), "ahead": self._ahead, "time": self.timestamp()}
 
     def date(self) -> datetime:
         """Return the date and time that the platform writes into messages, in its +08:00."""

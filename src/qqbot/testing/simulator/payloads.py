@@ -4,7 +4,7 @@ Pure: world in, JSON out. Sources stand at each function; field tables in models
 """
 
 from . import identity
-from .wire import JsonObject
+from .wire import JsonObject, is_array, object_of
 from .world import BOT_NAME, Conversation, Message, Person, World
 
 _MESSAGE_KINDS = {
@@ -33,7 +33,42 @@ def message_body(
         body = _guild_message(world, message, person, mention=mention)
     if attachments:
         body["attachments"] = attachments
+    if (quoted := world.message(message.quote or "")) is not None:
+        _add_quote(body, quoted)
     return body
+
+
+def _add_quote(body: JsonObject, quoted: Message) -> None:
+    """Source: server-inter/message/send-receive/event."""
+    if quoted.conversation.scene in ("channel", "dms"):
+        body["message_reference"] = {"message_id": quoted.id}
+        return
+    ext = object_of(body, "message_scene").get("ext")
+    body["message_scene"] = {"source": "default", "ext": [*(ext if is_array(ext) else []), f"ref_msg_idx={quoted.ref}"]}
+    body["message_type"] = 103
+    body["msg_elements"] = [
+        {
+            "msg_idx": quoted.ref,
+            "author": {"username": quoted.author, "bot": quoted.sender == "bot"},
+            "message_type": 0,
+            "content": quoted.markdown or quoted.text or "",
+            "attachments": quoted.attachments,
+        }
+    ]
+
+
+def recall_body(message: Message, person: Person) -> tuple[str, JsonObject] | None:
+    """Return type and `d` of the event of a recalled message, None in groups and C2C, which have none.
+
+    Source: server-inter/channel/message/event.
+    """
+    where = message.conversation
+    if where.scene in ("group", "c2c"):
+        return None
+    author: JsonObject = {"id": person.id, "username": person.name, "bot": False}
+    about: JsonObject = {"id": message.id, "channel_id": where.channel_id, "guild_id": where.guild_id, "author": author}
+    kind = "DIRECT_MESSAGE_DELETE" if where.scene == "dms" else "PUBLIC_MESSAGE_DELETE"
+    return kind, {"message": about, "op_user": {"id": person.id}}
 
 
 def without_mention(text: str) -> str:
@@ -48,7 +83,7 @@ def _v2_message(message: Message, author: JsonObject) -> JsonObject:
         "author": {"id": next(iter(author.values())), "union_openid": "", "username": message.author, **author},
         "content": message.text or "",
         "timestamp": message.time,
-        "message_scene": {"source": "default", "ext": [f"msg_idx={identity.reference_index()}"]},
+        "message_scene": {"source": "default", "ext": [f"msg_idx={message.ref}"]},
         "message_type": 0,
     }
 

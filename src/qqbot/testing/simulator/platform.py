@@ -14,6 +14,7 @@ from .bot_book import BotBook
 from .budget import CallLimit, IdentifyBudget
 from .clock import Clock
 from .exchanges import Exchanges
+from .files import FileStore
 from .gateway import Gateway
 from .group_book import GroupBook
 from .guild_book import GuildBook
@@ -24,8 +25,8 @@ from .streaming import StreamBook
 from .tables import Tables
 from .tokens import TokenDesk
 from .webhook import Webhook
-from .wire import JsonObject
-from .world import BOT_NAME, Conversation, Message, World
+from .wire import JsonObject, is_number
+from .world import BOT_NAME, Conversation, Message, Person, World
 
 Profile = Literal["public", "private"]
 
@@ -72,14 +73,17 @@ class Platform:
         self.journal = Journal(self.clock)
         self.tokens = TokenDesk(self.clock, settings.app_id, settings.secret)
         self.world = World(settings.app_id, self.clock, self.journal)
-        self.passive = PassiveBook(self.clock)
-        self.media = MediaDesk(self.clock)
+        self.passive = PassiveBook(self.clock, self._replied)
+        self.files = FileStore(lambda: self.http_base)
+        self.media = MediaDesk(self.clock, self.files)
         self.streams = StreamBook()
         self.audits = AuditDesk()
         self.exchanges = Exchanges()
         self.guild_book = GuildBook(self.clock)
         self.group_book = GroupBook()
         self.bot_book = BotBook()
+        self.world.roles_of = self.roles_of
+        self.clock.on_advance(lambda: self.journal.publish("clock", self.clock.document))
         self.clicks: dict[str, Click] = {}
         self.webhook = Webhook(settings.app_id, settings.secret, self.journal, settings.webhook)
         self.gateway_calls = CallLimit(self.clock, per_minute=settings.gateway_per_minute, burst=settings.gateway_burst)
@@ -114,6 +118,21 @@ class Platform:
     def bot_user(self) -> JsonObject:
         """Return the bot as READY shows it."""
         return {"id": self.world.bot_id, "username": BOT_NAME, "bot": True, "status": 1}
+
+    def roles_of(self, where: Conversation, person: Person) -> list[str]:
+        """Return the ids of somebody's roles in the guild of a conversation."""
+        guild = self.world.find_guild(where.source_guild_id or where.guild_id)
+        return list(self.guild_book.roles_of(guild, person)) if guild else []
+
+    def _replied(self, message_id: str, replies: int) -> None:
+        if (message := self.world.message(message_id)) is not None:
+            message.replies = replies
+            self.world.changed(message)
+
+    def typing(self, where: Conversation, seconds: object) -> None:
+        """Show on the page that the bot writes, for so many seconds."""
+        value = {"scene": where.scene, "conversation": where.id, "seconds": seconds if is_number(seconds) else 5}
+        self.journal.publish("typing", lambda: value)
 
     def _recommend(self, shards: int) -> None:
         self.shards = shards

@@ -38,20 +38,27 @@ def _send_v2(platform: Platform, where: Conversation, body: JsonObject) -> objec
     media = platform.media.use(where.scene, object_of(body, "media")) if "media" in body else None
     platform.passive.use(where, body)
     message = platform.bot_message(where, identity.message_id())
-    _fill(message, body)
+    _fill(platform, message, body)
     if media is not None:
         message.kind, message.media = "media", media
         message.text = (message.text or "").strip() or None  # clients send one space along
     if body.get("msg_type") == content.INPUT_NOTIFY:
+        platform.typing(where, object_of(body, "input_notify").get("input_second"))
         return {"id": message.id, "timestamp": message.time}  # seen as typing, no message
     platform.take(message, _reference(body))
-    return {"id": message.id, "timestamp": message.time, "ext_info": {"ref_idx": identity.reference_index()}}
+    return {"id": message.id, "timestamp": message.time, "ext_info": {"ref_idx": message.ref}}
 
 
-def _fill(message: Message, body: JsonObject) -> None:
+def _fill(platform: Platform, message: Message, body: JsonObject) -> None:
+    quoted = platform.world.find_quoted(
+        message.conversation, text_of(object_of(body, "message_reference"), "message_id")
+    )
+    message.quote = quoted.id if quoted else None
     message.text = text_of(body, "content") or None
     message.reply_to = text_of(body, "msg_id") or None
     message.keyboard = object_of(body, "keyboard") or None
+    message.ark = object_of(body, "ark") or None
+    message.embed = object_of(body, "embed") or None
     if "markdown" in body:
         markdown = object_of(body, "markdown")
         message.kind = "markdown"
@@ -165,10 +172,12 @@ def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> ob
     content.check_guild(body, platform.registered_domains)
     platform.passive.use(where, body)
     message = platform.bot_message(where, identity.guild_message_id())
-    _fill(message, body)
+    _fill(platform, message, body)
     if "image" in body or "file_image" in body:
         message.kind = "media"
-        message.media = {"kind": "image", "url": text_of(body, "image") or None, "name": None}
+        image = body.get("file_image")
+        url = platform.files.keep(image, name="", kind="image") if isinstance(image, bytes) else text_of(body, "image")
+        message.media = {"kind": "image", "url": url or None, "name": None}
     message.guild = payloads.bot_message(platform.world, message, body)
     if (review := platform.audits.next()) is not None:
         raise _reviewed(platform, message, review, _reference(body))
@@ -179,6 +188,7 @@ def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> ob
 def _reviewed(platform: Platform, message: Message, review: Review, reference: str) -> PendingAudit:
     """Tell the verdict in its time; return what the send is answered with."""
     audit_id, where = new_audit_id(), message.conversation
+    notice = platform.world.notice(where, "audit_pending", text=message.markdown or message.text)
 
     def tell() -> None:
         verdict: JsonObject = {
@@ -191,6 +201,7 @@ def _reviewed(platform: Platform, message: Message, review: Review, reference: s
         if review.passes:
             platform.take(message, reference)
             verdict["message_id"] = message.id
+        platform.world.tell(notice, "audit_passed" if review.passes else "audit_rejected")
         platform.push(review.event, verdict)
 
     if review.overtakes:

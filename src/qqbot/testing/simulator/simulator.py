@@ -18,6 +18,7 @@ from .connection import Connection
 from .faults import Faults
 from .gateway import Identify, Resume
 from .journal import CallRecord, FrameRecord
+from .page_commands import PageCommands
 from .people import GuildPlace, Member, Place, Transcript
 from .platform import Platform, Profile, Settings
 from .server import HOST, Server
@@ -98,7 +99,8 @@ class Simulator:
         self._actions = Actions(self._platform)
         self._commands = Commands(self._platform, self._actions)
         self.control_token = secrets.token_urlsafe(24)
-        self._server = Server(self._platform, self._commands, self.control_token)
+        page = PageCommands(self._platform, self._actions, self._commands)
+        self._server = Server(self._platform, self._commands, page, self.control_token)
         for name in ("Alice", "Bob"):
             self.group("test").member(name)
             self.user(name)

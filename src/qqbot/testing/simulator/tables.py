@@ -41,9 +41,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class EventKind:
-    """One event type: the intent bits that ask for it, and how it can be replied to."""
+    """One event type: the model of its body, the intent bits that ask for it, and how it can be replied to."""
 
     type: str
+    data: str
     intent: int
     by_event_id: bool
 
@@ -136,6 +137,7 @@ def _events(rows: list[JsonObject]) -> Iterator[EventKind]:
         reply = wire.object_of(row, "passive_reply")
         yield EventKind(
             type=wire.text_of(row, "type"),
+            data=wire.text_of(row, "data"),
             intent=1 << bit if wire.is_integer(bit) else 0,
             by_event_id=reply.get("by") == "event_id",
         )
