@@ -60,10 +60,7 @@ class Actions:
 
         Raises: ValueError where there is no such button, or the person may not press it.
         """
-        message = self._platform.world.message(message_id)
-        if message is None:
-            raise ValueError(f"there is no message {message_id}")
-        found = _find_button(message, button)
+        message, found = self.find_button(message_id, button)
         action = object_of(found, "action")
         roles = self._platform.roles_of(message.conversation, person)
         _check_permission(object_of(action, "permission"), person, roles)
@@ -75,6 +72,13 @@ class Actions:
                 return self.message(person, message.conversation, text, mention=True, attachments=[])
             case kind:
                 raise ValueError(f"the button {button!r} (action type {kind}) sends no event")
+
+    def find_button(self, message_id: str, button: str) -> tuple[Message, JsonObject]:
+        """Return a message and its button of this id or label.  Raises: ValueError where there is none."""
+        message = self._platform.world.message(message_id)
+        if message is None:
+            raise ValueError(f"there is no message {message_id}")
+        return message, _find_button(message, button)
 
     def _press(self, person: Person, message: Message, button: JsonObject) -> Deed:
         label = text_of(object_of(button, "render_data"), "label")

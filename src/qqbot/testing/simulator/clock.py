@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 _BEIJING = timezone(timedelta(hours=8))
 
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+LONGEST_STEP = 3650 * DAY  # a date stays one that can be written
+
 
 class Clock:
     """Seconds that only go forward, as fast as real time or by `advance`."""
@@ -25,11 +28,13 @@ class Clock:
         """Return the time in seconds; only differences mean something."""
         return time.monotonic() + self._ahead
 
-    async def advance(self, *, seconds: float = 0.0, minutes: float = 0.0, hours: float = 0.0) -> None:
+    async def advance(
+        self, *, seconds: float = 0.0, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0
+    ) -> None:
         """Move forward, and let the tasks of the loop run once.  Raises: ValueError for a negative time."""
-        step = seconds + 60 * minutes + 3600 * hours
-        if step < 0:
-            raise ValueError("the clock only goes forward")
+        step = seconds + MINUTE * minutes + HOUR * hours + DAY * days
+        if not 0 <= step <= LONGEST_STEP:
+            raise ValueError("the clock only goes forward, and 10 years at most")
         self._ahead += step
         for listener in self._listeners:
             listener()

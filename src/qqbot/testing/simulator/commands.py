@@ -1,13 +1,16 @@
-"""What programs and the page ask of the simulator, as JSON: say, click, event, fault, state.
+"""What programs and the page ask of the simulator, as JSON: say, click, event, fault, clock, state.
 
 Owns the reading of these documents; who may ask is decided in `guard`.
 """
 
+import difflib
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from .actions import QUIET, TIMEOUT, Actions, Deed
 from .arguments import BadCommand, flag, optional_integer, optional_text, seconds, text
+from .clock import LONGEST_STEP
 from .exchanges import Exchange
 from .fault_documents import inject, rule_document
 from .platform import Platform
@@ -38,11 +41,17 @@ class Commands:
         return {**_told(exchange), "ack": exchange.ack}
 
     async def event(self, document: JsonObject) -> JsonObject:
-        """Push any event."""
-        shard = optional_integer(document, "shard")
-        event_id = optional_text(document, "id")
-        pushed = self._platform.push(text(document, "type"), document.get("d"), event_id=event_id, shard=shard)
-        return {"event_id": pushed.event_id}
+        """Push any event; one that the tables do not know has to be called `new`."""
+        shard, event_id = optional_integer(document, "shard"), optional_text(document, "id")
+        kind, new = text(document, "type"), flag(document, "new", default=False)
+        if not new and kind not in self._platform.tables.events:
+            raise BadCommand(_unknown_event(kind, self._platform.tables.events))
+        return {"event_id": self._platform.push(kind, document.get("d"), event_id=event_id, shard=shard).event_id}
+
+    async def clock(self, document: JsonObject) -> JsonObject:
+        """Move business time forward, and say how late it is."""
+        await self._platform.clock.advance(seconds=seconds(document, "advance", 0.0, LONGEST_STEP))
+        return self._platform.clock.document()
 
     async def fault(self, document: JsonObject) -> JsonObject:
         """Break something: by a rule, or `{"webhook": FLAW, "times": N}` the next pushes."""
@@ -56,16 +65,12 @@ class Commands:
 
     def message(self, document: JsonObject) -> Deed:
         """Return what writing a message does."""
+        # All that may be wrong is read before a conversation or a person comes into being.
+        words, user, quote = text(document, "text"), optional_text(document, "user"), optional_text(document, "quote")
+        mention, attachments = flag(document, "mention", default=True), objects_of(document, "attachments")
         where = self.conversation(document)
-        person = self._platform.world.person(where, optional_text(document, "user") or somebody(where))
-        return self._actions.message(
-            person,
-            where,
-            text(document, "text"),
-            mention=flag(document, "mention", default=True),
-            attachments=objects_of(document, "attachments"),
-            quote=optional_text(document, "quote"),
-        )
+        person = self._platform.world.person(where, user or somebody(where))
+        return self._actions.message(person, where, words, mention=mention, attachments=attachments, quote=quote)
 
     def conversation(self, document: JsonObject) -> Conversation:
         """Return the conversation that a document names; a new name creates it."""
@@ -85,9 +90,10 @@ class Commands:
         message = self._platform.world.message(message_id)
         if message is None:
             raise BadCommand(f"there is no message {message_id}")
-        name = optional_text(document, "user") or somebody(message.conversation)
-        person = self._platform.world.person(message.conversation, name)
-        return self._actions.click(person, message_id, text(document, "button"))
+        user, button = optional_text(document, "user"), text(document, "button")
+        self._actions.find_button(message_id, button)
+        person = self._platform.world.person(message.conversation, user or somebody(message.conversation))
+        return self._actions.click(person, message_id, button)
 
     # What there is
 
@@ -113,6 +119,7 @@ class Commands:
             "resumes": gateway.resumes,
             "faults": [rule_document(rule) for rule in gateway.faults.rules],
             "fault_counts": dict(gateway.faults.counts),
+            "quotas": self._platform.quotas_document(),
             "violations": self._platform.journal.violations,
             "lost_events": gateway.sessions.never_sent(),
             "now": time.monotonic(),
@@ -145,3 +152,9 @@ def _told(exchange: Exchange) -> JsonObject:
 def somebody(where: Conversation) -> str:
     """Return the name of whoever speaks where nobody is named."""
     return next(iter(where.people), "Alice")
+
+
+def _unknown_event(kind: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(kind, known, 1)
+    words = f"did you mean {close[0]}? " if close else ""
+    return f'there is no event type {kind}; {words}Add "new": true to push one that the documentation does not have'

@@ -28,7 +28,7 @@ def send_c2c_message(platform: Platform, call: Call) -> object:
 def find_user(platform: Platform, call: Call) -> Conversation:
     """Return the C2C chat of a call.  Raises: Refusal 40054004."""
     chat = platform.world.find("c2c", call.params["user_openid"])
-    if chat is None:
+    if chat is None or chat.left:
         raise Refusal(40054004, "the user is not a friend")
     return chat
 
@@ -36,7 +36,7 @@ def find_user(platform: Platform, call: Call) -> Conversation:
 def _send_v2(platform: Platform, where: Conversation, body: JsonObject) -> object:
     content.check_v2(where.scene, body, platform.registered_domains)
     media = platform.media.use(where.scene, object_of(body, "media")) if "media" in body else None
-    platform.passive.use(where, body)
+    _admit(platform, where, body)
     message = platform.bot_message(where, identity.message_id())
     _fill(platform, message, body)
     if media is not None:
@@ -47,6 +47,18 @@ def _send_v2(platform: Platform, where: Conversation, body: JsonObject) -> objec
         return {"id": message.id, "timestamp": message.time}  # seen as typing, no message
     platform.take(message, _reference(body))
     return {"id": message.id, "timestamp": message.time, "ext_info": {"ref_idx": message.ref}}
+
+
+def _admit(platform: Platform, where: Conversation, body: JsonObject) -> None:
+    """Count a reply, a wake-up or an active message.  Raises: Refusal where it may not be sent."""
+    if body.get("is_wakeup") is True:
+        if _reference(body):
+            raise Refusal(40034123, "is_wakeup goes with neither msg_id nor event_id")
+        platform.quotas.wake(where)
+    elif _reference(body):
+        platform.passive.use(where, body)
+    elif body.get("msg_type") != content.INPUT_NOTIFY:
+        platform.quotas.take(where)
 
 
 def _fill(platform: Platform, message: Message, body: JsonObject) -> None:
@@ -84,8 +96,11 @@ def upload_c2c_media(platform: Platform, call: Call) -> object:
 
 
 def _upload(platform: Platform, where: Conversation, body: JsonObject) -> object:
+    sends = body.get("srv_send_msg") is True
+    if sends:
+        platform.quotas.take(where)
     result = platform.media.upload(where.scene, body)
-    if body.get("srv_send_msg") is True:
+    if sends:
         message = platform.bot_message(where, identity.message_id())
         message.kind, message.media = "media", platform.media.use(where.scene, result)
         platform.take(message, "")
@@ -169,8 +184,8 @@ def send_dms(platform: Platform, call: Call) -> object:
 
 
 def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> object:
-    content.check_guild(body, platform.registered_domains)
-    platform.passive.use(where, body)
+    content.check_guild(body, platform.registered_domains, styled=platform.rights.invited)
+    _admit(platform, where, body)
     message = platform.bot_message(where, identity.guild_message_id())
     _fill(platform, message, body)
     if "image" in body or "file_image" in body:
@@ -208,7 +223,7 @@ def _reviewed(platform: Platform, message: Message, review: Review, reference: s
         tell()
     else:
         asyncio.get_running_loop().call_later(review.delay, tell)
-    return PendingAudit(audit_id)
+    return PendingAudit(audit_id, is_reply=bool(reference))
 
 
 def delete_channel_message(platform: Platform, call: Call) -> object:

@@ -20,7 +20,8 @@ from .gateway import Identify, Resume
 from .journal import CallRecord, FrameRecord
 from .page_commands import PageCommands
 from .people import GuildPlace, Member, Place, Transcript
-from .platform import Platform, Profile, Settings
+from .platform import Platform, Settings
+from .profiles import Limits, Profile
 from .server import HOST, Server
 from .uploads import UploadBook
 from .webhook import Webhook
@@ -57,11 +58,15 @@ class Simulator:
     """The QQ Bot platform on 127.0.0.1, for one bot, while it is entered.
 
     `port`: 0 for any free one. `profile`: `private` bots may ask for GUILD_MESSAGES and FORUMS_EVENT, recall in
-    channels, list members, change channels and use forums. `shards`, `total` and `max_concurrency` are what
-    /gateway/bot says; budget and pacing are enforced, `identify_window` seconds wide. `heartbeat_interval` in
-    seconds. `gateway_burst`: calls for the gateway's address before two a minute are the limit. `seed`: what faults
-    with a chance draw from; one of its own where None is given. `webhook`: the address of a bot that events are
-    pushed to as well.
+    channels, list members, change channels and use forums; `uncertified` ones have smaller active quotas, and
+    neither Markdown in guilds nor the interfaces that are granted on request. `shards`, `total` and
+    `max_concurrency` are what /gateway/bot says; budget and pacing are enforced, `identify_window` seconds wide.
+    `heartbeat_interval` in seconds. `gateway_burst`: calls for the gateway's address before two a minute are the
+    limit. `limits` on other calls and on active messages: `slow` those of a minute and a day, `all` those of a
+    second too, which a test at full speed meets at once, or `none`.
+    `numeric_expiry`: `expires_in` of a token is a number, where the platform mostly sends text. `seed`: what faults
+    with a chance draw from; one of its own where None is given. `webhook`: the address of a bot that events are pushed to
+    as well.
     """
 
     def __init__(
@@ -79,6 +84,8 @@ class Simulator:
         gateway_burst: int = 10,
         seed: int | None = None,
         webhook: str | None = None,
+        limits: Limits = "slow",
+        numeric_expiry: bool = False,
     ) -> None:
         settings = Settings(
             app_id=app_id,
@@ -92,6 +99,8 @@ class Simulator:
             gateway_burst=gateway_burst,
             seed=secrets.randbelow(1 << 32) if seed is None else seed,
             webhook=webhook,
+            limits=limits,
+            numeric_expiry=numeric_expiry,
         )
         self._asked_port = port
         self._port = 0

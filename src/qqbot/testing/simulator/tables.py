@@ -1,8 +1,9 @@
 """The protocol tables, and the questions the platform asks of them.
 
-The JSON files beside this module are read once, when a simulator starts.
+The JSON files beside this module are read once in a process, for the first simulator.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,15 +23,18 @@ class Field:
     required: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One call of the OpenAPI."""
+    """One call of the OpenAPI. `private`, `invited`: who may make it; 0 calls `per_second` are without a limit."""
 
     name: str
     method: str
     path: str
     body: tuple[Field, ...]
     private: bool
+    invited: bool
+    per_second: int
+    per_minute: int
     pattern: re.Pattern[str]
 
     def match(self, raw_path: str) -> dict[str, str] | None:
@@ -50,7 +54,7 @@ class EventKind:
 
 
 class Tables:
-    """What the platform knows about itself."""
+    """What the platform knows about itself. Nothing changes in it: `tables()` reads it once for all."""
 
     def __init__(self) -> None:
         codes = _read_object("codes.json")
@@ -91,6 +95,10 @@ class Tables:
         return self._resumable.get(close_code, not 4000 <= close_code < 5000)
 
 
+tables = functools.cache(Tables)
+"""Return the tables."""
+
+
 def _read(name: str) -> object:
     return wire.parse(files(__name__.rpartition(".")[0]).joinpath("tables", name).read_bytes())
 
@@ -113,6 +121,16 @@ def _mask(intents: Iterable[JsonObject]) -> int:
     return sum(value for entry in intents if wire.is_integer(value := entry.get("value")))
 
 
+# What stands behind it is about active messages (`quotas`), or about bursts (`accounts`).
+_PER_SECOND = re.compile(r"(\d+) QPS(?:;.*)?")
+_PER_MINUTE = re.compile(r"(\d+) QPM")
+
+
+def _rate(row: JsonObject, form: re.Pattern[str]) -> int:
+    found = form.fullmatch(wire.text_of(row, "rate_limit"))
+    return int(found[1]) if found else 0
+
+
 def _endpoints(rows: list[JsonObject]) -> Iterator[Endpoint]:
     for row in rows:
         path = wire.text_of(row, "path")
@@ -127,6 +145,9 @@ def _endpoints(rows: list[JsonObject]) -> Iterator[Endpoint]:
                 for field in wire.objects_of(row, "body")
             ),
             private=row.get("access") == "private",
+            invited=row.get("access") == "invite",
+            per_second=_rate(row, _PER_SECOND),
+            per_minute=_rate(row, _PER_MINUTE),
             pattern=re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))),
         )
 

@@ -11,7 +11,7 @@ from typing import Literal
 from . import identity
 from .clock import Clock
 from .journal import Journal
-from .wire import JsonObject
+from .wire import JsonObject, is_object, text_of
 
 Scene = Literal["group", "c2c", "channel", "dms"]
 SCENES: tuple[Scene, ...] = ("group", "c2c", "channel", "dms")
@@ -24,6 +24,14 @@ def scene_of(value: object) -> Scene | None:
             return scene
     return None
 
+
+_MEMBERSHIP: dict[str, tuple[Scene, str, bool]] = {
+    "GROUP_ADD_ROBOT": ("group", "group_openid", False),
+    "GROUP_DEL_ROBOT": ("group", "group_openid", True),
+    "FRIEND_ADD": ("c2c", "openid", False),
+    "FRIEND_DEL": ("c2c", "openid", True),
+}
+"""Events by which the bot comes and goes: where to, what names it, whether it has left."""
 
 MESSAGES_KEPT = 20000
 
@@ -45,7 +53,8 @@ class Conversation:
     """A group, a C2C chat, a channel of a guild, or a private chat of a guild (`dms`).
 
     `id` is what the bot addresses: group_openid, user_openid, channel id, or the private chat's guild id.
-    `count`: messages so far; `bot_role`: member, admin or owner, in a group.
+    `count`: messages so far; `bot_role`: member, admin or owner, in a group; `left`: whether the bot is no longer
+    in the group, or no friend of the user.
     """
 
     scene: Scene
@@ -56,6 +65,7 @@ class Conversation:
     source_guild_id: str = ""
     count: int = 0
     bot_role: str = "member"
+    left: bool = False
     people: dict[str, Person] = field(default_factory=dict[str, Person])
 
     def person(self, id_or_name: str) -> Person | None:
@@ -271,6 +281,13 @@ class World:
             return found
         create = {"group": self.group, "c2c": self.user, "channel": self.channel, "dms": self.dms}
         return create[scene](name)
+
+    def note(self, kind: str, body: object) -> None:
+        """Let the bot come or go where an event says so."""
+        if kind in _MEMBERSHIP and is_object(body):
+            scene, name, left = _MEMBERSHIP[kind]
+            if conversation_id := text_of(body, name):
+                self.adopt(scene, conversation_id).left = left
 
     # People
 
