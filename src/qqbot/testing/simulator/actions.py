@@ -1,19 +1,24 @@
 """What people do: write a message, press a button. Each becomes an event, and may wait for the bot's answer."""
 
+import mimetypes
 from dataclasses import dataclass, field
 
 from . import identity, payloads
 from .exchanges import Exchange
+from .guild_book import people_of
 from .platform import Click, Platform
 from .reactions import set_reaction, unset_reaction
 from .wire import JsonObject, is_array, object_of, objects_of, text_of
-from .world import Conversation, Message, Person
+from .world import Conversation, Guild, Message, Person
 
 TIMEOUT = 5.0
 """Seconds to wait for the bot."""
 
 QUIET = 0.3
 """Seconds of silence after which a bot in another process counts as done."""
+
+_ATTACHED = {"audio": "voice"}
+"""What the platform calls a file that is neither an image nor a video, by the first half of its content type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +145,53 @@ class Actions:
         """Do it once the bot is there, and return when the bot is done with it; times in seconds."""
         await self._platform.wait_receiver(deed.body, timeout)
         exchanges = self._platform.exchanges
-        with exchanges.opened(deed.event_id, deed.shown.id, deed.shown.conversation) as exchange:
+        with exchanges.opened(deed.event_id, deed.shown) as exchange:
             if self.do(deed):
                 await exchanges.finish(exchange, timeout=timeout, quiet=quiet)
         return exchange
+
+    async def push_and_wait(
+        self, kind: str, body: object, *, timeout: float = TIMEOUT, quiet: float = QUIET
+    ) -> Exchange:
+        """Push an event that no chat shows, and return when the bot is done with it; times in seconds."""
+        await self._platform.gateway.wait_session(body, timeout)
+        event_id, exchanges = identity.event_id(kind), self._platform.exchanges
+        with exchanges.opened(event_id, None) as exchange:
+            if self._platform.push(kind, body, event_id=event_id).receivers:
+                await exchanges.finish(exchange, timeout=timeout, quiet=quiet)
+        return exchange
+
+    async def join_guild(self, guild: Guild, name: str) -> Exchange:
+        """Let somebody into a guild, where its first channel shows them."""
+        channel = next(iter(guild.channels.values()), None) or self._platform.world.channel("general", guild.name)
+        person = self._platform.world.person(channel, name)
+        return await self.push_and_wait("GUILD_MEMBER_ADD", self._member(guild, person))
+
+    async def leave_guild(self, guild: Guild, name: str) -> Exchange:
+        """Let somebody leave a guild.  Raises: ValueError where they are no member."""
+        person = next((each for each in people_of(guild).values() if each.name == name), None)
+        if person is None:
+            raise ValueError(f"{name} is no member of the guild {guild.name}")
+        body = self._member(guild, person)
+        for channel in guild.channels.values():
+            channel.people.pop(name, None)
+        self._platform.world.publish_conversations()
+        return await self.push_and_wait("GUILD_MEMBER_REMOVE", body)
+
+    def _member(self, guild: Guild, person: Person) -> JsonObject:
+        member = self._platform.guild_book.member_document(guild, person)
+        return {**member, "guild_id": guild.id, "op_user_id": person.id}
+
+    def file(self, data: bytes, name: str) -> JsonObject:
+        """Keep a file; return the attachment that it becomes."""
+        guessed = mimetypes.guess_type(name)[0] or ""
+        kind = guessed if guessed.startswith(("image/", "video/")) else _ATTACHED.get(guessed.partition("/")[0], "file")
+        url = self._platform.files.keep(data, name=name)
+        return {"content_type": kind, "filename": name, "size": len(data), "url": url}
+
+    def sent(self, where: Conversation) -> list[Message]:
+        """Return what the bot has sent to a conversation, oldest first."""
+        return [message for message in self._platform.world.messages(where) if message.sender == "bot"]
 
 
 def _find_button(message: Message, button: str) -> JsonObject:

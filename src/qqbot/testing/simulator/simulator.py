@@ -3,6 +3,7 @@
 Owns start and stop and the names that users see; what the platform does stands in the other modules.
 """
 
+import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,9 +20,10 @@ from .faults import Faults
 from .gateway import Identify, Resume
 from .journal import CallRecord, FrameRecord
 from .page_commands import PageCommands
-from .people import GuildPlace, Member, Place, Transcript
+from .people import GuildPlace, Member, Place, Reply, Transcript
 from .platform import Platform, Settings
 from .profiles import Limits, Profile
+from .report import report
 from .server import HOST, Server
 from .uploads import UploadBook
 from .webhook import Webhook
@@ -55,7 +57,7 @@ B = TypeVar("B", bound=Servable)
 
 
 class Simulator:
-    """The QQ Bot platform on 127.0.0.1, for one bot, while it is entered.
+    """The QQ Bot platform on 127.0.0.1, for one bot, while it is entered or runs a bot.
 
     `port`: 0 for any free one. `profile`: `private` bots may ask for GUILD_MESSAGES and FORUMS_EVENT, recall in
     channels, list members, change channels and use forums; `uncertified` ones have smaller active quotas, and
@@ -104,6 +106,8 @@ class Simulator:
         )
         self._asked_port = port
         self._port = 0
+        self._entered = 0
+        self._starting = asyncio.Lock()
         self._platform = Platform(settings)
         self._actions = Actions(self._platform)
         self._commands = Commands(self._platform, self._actions)
@@ -115,13 +119,18 @@ class Simulator:
             self.user(name)
 
     async def __aenter__(self) -> Self:
-        self._port = await self._server.start(self._asked_port)
+        async with self._starting:
+            if not self._entered:
+                self._port = await self._server.start(self._asked_port)
+            self._entered += 1
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._server.stop()
+        self._entered = max(self._entered - 1, 0)
+        if not self._entered:
+            await self._server.stop()
 
     # Where it is
 
@@ -167,13 +176,15 @@ class Simulator:
 
     @asynccontextmanager
     async def run(self, bot: B) -> AsyncGenerator[B, None]:
-        """Serve a bot here; the body starts when all its shards are ready.
+        """Serve a bot here; the body starts when all its shards are ready. Enters the simulator, too.
 
         While it runs, `say` and `click` return as soon as the bot is done with the event.
         """
         exchanges = self._platform.exchanges
-        serving = bot.serve(credentials=self.credentials, endpoints=self.endpoints, clock=self.clock.now)
-        async with serving:
+        async with (
+            self,
+            bot.serve(credentials=self.credentials, endpoints=self.endpoints, clock=self.clock.now),
+        ):
             forget = bot.on_settled(exchanges.settle)
             exchanges.self_reporting += 1
             try:
@@ -191,7 +202,7 @@ class Simulator:
 
     def guild(self, name: str = "guild") -> GuildPlace:
         """Return the guild of this name; a new name creates it."""
-        return GuildPlace(self._platform.world.guild(name))
+        return GuildPlace(self._platform.world.guild(name), self._actions)
 
     def channel(self, name: str, *, guild: str = "guild") -> Place:
         """Return the channel of this name in a guild; a new name creates it."""
@@ -216,6 +227,13 @@ class Simulator:
     def push(self, kind: str, body: object, *, event_id: str | None = None, shard: int | None = None) -> str:
         """Push any event to the sessions that it belongs to, or to one shard; return its event id."""
         return self._platform.push(kind, body, event_id=event_id, shard=shard).event_id
+
+    async def event(self, kind: str, body: object) -> Reply:
+        """Push any event to the sessions that it belongs to, and return when the bot is done with it.
+
+        The replies are those to the event, and what the bot sends unasked meanwhile.
+        """
+        return Reply(await self._actions.push_and_wait(kind, body))
 
     def push_message(
         self,
@@ -331,6 +349,10 @@ class Simulator:
     def lost_events(self) -> list[str]:
         """Ids of the events that a session was given and no connection ever took."""
         return self._platform.gateway.sessions.never_sent()
+
+    def report(self) -> dict[str, str]:
+        """Return what happened as text: the chat, the frames and the calls, and what the bot must not do."""
+        return report(self._platform)
 
     def state(self) -> JsonObject:
         """Return what GET /_sim/state answers."""
