@@ -309,6 +309,10 @@ class Simulator:
         """Domains that messages may link to, with their subdomains; empty at first."""
         return self._platform.registered_domains
 
+    def silence_sessions(self) -> None:
+        """Let the sessions that exist get no events any more, though they live and can be resumed."""
+        self._platform.gateway.sessions.silence()
+
     def revoke_tokens(self) -> None:
         """End all access tokens at once."""
         self._platform.tokens.revoke()
