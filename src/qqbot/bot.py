@@ -341,6 +341,7 @@ class Bot(Router):
         credentials: Credentials | None = None,
         endpoints: Endpoints | None = None,
         sessions: SessionManager | None = None,
+        gateway: GatewayConfig | None = None,
         clock: Clock | None = None,
         connect: bool = True,
     ) -> AsyncGenerator[Self]:
@@ -366,7 +367,7 @@ class Bot(Router):
             api = Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **options)
             await stack.enter_async_context(api)
             service = self._service = self._make_service(
-                api, credentials, plan, shared, sessions if connect else None
+                api, credentials, plan, shared, sessions if connect else None, gateway or self._gateway
             )
             self._served_with = credentials
             try:
@@ -396,7 +397,13 @@ class Bot(Router):
         return options
 
     def _make_service(
-        self, api: Api, credentials: Credentials, plan: ShardPlan, shared: Shared, sessions: SessionManager | None
+        self,
+        api: Api,
+        credentials: Credentials,
+        plan: ShardPlan,
+        shared: Shared,
+        sessions: SessionManager | None,
+        gateway: GatewayConfig,
     ) -> Service:
         dispatcher = Dispatcher(
             self,
@@ -419,7 +426,7 @@ class Bot(Router):
             app_id=credentials.app_id,
             plan=plan,
             intents=self._asked_intents,
-            config=self._gateway,
+            config=gateway,
             drain=self._drain,
             listener=self._hear,
             explain=self._explained,

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from ...config import Credentials, Endpoints
+from . import archive
 from .actions import Actions
 from .audits import AuditDesk
 from .clock import Clock
@@ -266,6 +267,19 @@ class Simulator:
             yield
         if messages:
             raise AssertionError(f"the bot was to be silent, and sent {[Transcript.of(each) for each in messages]}")
+
+    def tell(self, text: str) -> None:
+        """Show something about the bot in the chat where somebody spoke last: that it crashed, for example."""
+        world = self._platform.world
+        last = next((message.conversation for message in reversed(world.messages())), None)
+        world.notice(last or world.group("test"), "bot", text=text)
+
+    def open_chat(self, saved: str) -> int:
+        """Show a chat that was saved from the page, as JSON lines; return how many messages it has.
+
+        The bot hears nothing of it.  Raises: ValueError with the number of a line that is wrong.
+        """
+        return archive.load(self._platform, saved)
 
     async def ready(self, count: int = 1) -> None:
         """Return when this many shards are READY or RESUMED."""
