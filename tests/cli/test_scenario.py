@@ -95,11 +95,13 @@ async def test_profile_and_shards() -> None:
 
 async def test_print_env() -> None:
     async with qqbot("simulate", "--print-env", "--no-bot", "--no-browser", "--port", "0") as program:
-        await program.line("out", "QQBOT_SECRET")
+        await program.line("out", "QQ_TOKEN_URL")
         code, out, _ = await program.stopped()
     assert code == 0
-    variables = dict(line.split("=", 1) for line in out.splitlines())
-    assert {"QQBOT_API_BASE", "QQBOT_TOKEN_URL", "QQBOT_APP_ID", "QQBOT_SECRET"} <= set(variables)
+    variables = dict(line.split("=", 1) for line in out.splitlines() if not line.startswith("#"))
+    assert {"QQ_API_BASE", "QQ_AUTH_BASE", "QQBOT_API_BASE", "QQBOT_TOKEN_URL", "QQBOT_APP_ID", "QQBOT_SECRET"} <= set(
+        variables
+    )
 
 
 async def test_a_saved_chat_is_opened(tmp_path: Path) -> None:

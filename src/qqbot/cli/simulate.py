@@ -212,7 +212,7 @@ def _announce(simulator: "Simulator", arguments: argparse.Namespace) -> None:
     if arguments.json:
         text = _as_json(simulator)
     elif arguments.print_env:
-        text = _as_env(simulator)
+        text = f"{_as_env(simulator)}\n{_as_env_of_others(simulator)}"
     else:
         text = _as_text(simulator)
     print(text, flush=True)
@@ -234,6 +234,14 @@ QQBOT_API_BASE={simulator.api_base}
 QQBOT_TOKEN_URL={simulator.token_url}
 QQBOT_APP_ID={simulator.app_id}
 QQBOT_SECRET={simulator.secret}"""
+
+
+def _as_env_of_others(simulator: "Simulator") -> str:
+    return f"""\
+# nonebot-adapter-qq and qqbot-agent-sdk; the client of qq-botpy-sdk takes base_url and token_base_url
+QQ_API_BASE={simulator.api_base}
+QQ_AUTH_BASE={simulator.token_url}
+QQ_TOKEN_URL={simulator.token_url}"""
 
 
 def _as_text(simulator: "Simulator") -> str:

@@ -91,7 +91,8 @@ def _v2_message(message: Message, author: JsonObject) -> JsonObject:
 def _group_message(world: World, message: Message, person: Person, *, mention: bool) -> JsonObject:
     """Source: autogen/event/group_at_message_create; the leading mention is cut and a space stays."""
     author: JsonObject = {"member_openid": person.id, "member_role": person.role, "bot": False}
-    body = _v2_message(message, author) | {"group_openid": message.conversation.id}
+    group = message.conversation.id
+    body = _v2_message(message, author) | {"group_id": group, "group_openid": group}
     if mention:
         body["content"] = f" {without_mention(message.text or '')}"
         body["mentions"] = [_mention_of_bot(world, message.conversation)]
