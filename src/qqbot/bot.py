@@ -348,8 +348,8 @@ class Bot(Router):
         """Serve events while the body runs; leaving drains, saves and closes.
 
         Entering does not wait for the platform: `await bot.ready()` does. Arguments win over those of `Bot`.
-        `clock` (seconds, only forward) serves the life of access tokens. `connect` False opens no gateway connection:
-        events come by `handle` only.
+        `sessions` and `gateway` are those of this run. `clock` (seconds, only forward) serves the life of access
+        tokens. `connect` False opens no gateway connection: events come by `handle` only.
 
         Raises: ConfigError at once for a wrong configuration; on leaving what `wait` raises.
         """
@@ -367,7 +367,12 @@ class Bot(Router):
             api = Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **options)
             await stack.enter_async_context(api)
             service = self._service = self._make_service(
-                api, credentials, plan, shared, sessions if connect else None, gateway or self._gateway
+                api,
+                credentials,
+                plan,
+                shared,
+                sessions=sessions if connect else None,
+                gateway=gateway or self._gateway,
             )
             self._served_with = credentials
             try:
@@ -402,6 +407,7 @@ class Bot(Router):
         credentials: Credentials,
         plan: ShardPlan,
         shared: Shared,
+        *,
         sessions: SessionManager | None,
         gateway: GatewayConfig,
     ) -> Service:

@@ -22,8 +22,7 @@ from .tuned import Tuned
 if TYPE_CHECKING:
     from ..testing.simulator.scenarios import Finding, Scenario
 
-RENEWED_AT_ONCE = GatewayConfig()
-"""What takes a bot a day otherwise: a session that is this old, and has been silent for so long, is renewed."""
+Maker = Callable[[GatewayConfig | None], Tuned]
 
 
 def play(arguments: argparse.Namespace) -> None:
@@ -41,33 +40,34 @@ def play(arguments: argparse.Namespace) -> None:
         print(f"qqbot: there is no scenario {arguments.scenario}; known are {', '.join(SCENARIOS)}", file=sys.stderr)
         sys.exit(2)
     make = _maker(arguments.file)
-    make()  # what is wrong with the file is said before anything is played
+    make(None)  # what is wrong with the file is said before anything is played
     configure_logging()
     right = [_play_one(each, make, as_json=arguments.json) for each in scenarios]
     if not all(right):
         sys.exit(1)
 
 
-def _maker(target: str | None) -> Callable[[], Tuned]:
+def _maker(target: str | None) -> Maker:
     """Return what makes a bot: each is another one, as in another process."""
     if target is None:
         from . import demo
 
-        return lambda: Tuned(importlib.reload(demo).bot, gateway=RENEWED_AT_ONCE)
+        return lambda gateway: Tuned(importlib.reload(demo).bot, gateway=gateway)
     sources = Sources(bot_path(target))
 
-    def make() -> Tuned:
+    def make(gateway: GatewayConfig | None) -> Tuned:
         sources.forget()
-        return Tuned(load_bot(target), gateway=RENEWED_AT_ONCE)
+        return Tuned(load_bot(target), gateway=gateway)
 
     return make
 
 
-def _play_one(scenario: "Scenario", make: Callable[[], Tuned], *, as_json: bool) -> bool:
+def _play_one(scenario: "Scenario", make: Maker, *, as_json: bool) -> bool:
     from ..testing.simulator.scenarios import perform
 
-    start = time.monotonic()
-    findings = asyncio.run(perform(scenario, make))
+    renewal, start = scenario.renewal, time.monotonic()
+    gateway = None if renewal is None else GatewayConfig(renew_after=renewal, renew_silence=renewal)
+    findings = asyncio.run(perform(scenario, lambda: make(gateway)))
     seconds = time.monotonic() - start
     print(_as_json(scenario, findings, seconds) if as_json else _as_text(scenario, findings, seconds), flush=True)
     return all(finding.right for finding in findings)

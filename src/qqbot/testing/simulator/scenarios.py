@@ -93,7 +93,11 @@ Play = Callable[[Stage], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One story. `right`: what a bot should do. `source`: who reported it. `options`: of the simulator."""
+    """One story. `right`: what a bot should do. `source`: who reported it. `options`: of the simulator.
+
+    `renewal`: seconds after which the bot has to renew a silent session, where it takes a day otherwise; None: as
+    ever.
+    """
 
     name: str
     story: str
@@ -101,15 +105,20 @@ class Scenario:
     source: str
     play: Play
     options: Mapping[str, float] = field(default_factory=dict[str, float])
+    renewal: float | None = None
 
 
 SCENARIOS: dict[str, Scenario] = {}
 """All scenarios by name."""
 
 
-def _scenario(name: str, *, story: str, right: str, source: str, **options: float) -> Callable[[Play], Play]:
+def _scenario(
+    name: str, *, story: str, right: str, source: str, renewal: float | None = None, **options: float
+) -> Callable[[Play], Play]:
     def register(play: Play) -> Play:
-        SCENARIOS[name] = Scenario(name=name, story=story, right=right, source=source, play=play, options=options)
+        SCENARIOS[name] = Scenario(
+            name=name, story=story, right=right, source=source, play=play, options=options, renewal=renewal
+        )
         return play
 
     return register
@@ -228,6 +237,7 @@ async def _asleep(stage: Stage) -> None:
     story="A session that is days old acknowledges heartbeats and RESUMEs, but no event comes any more.",
     right="Renew by IDENTIFY a session that is older than a day and has been silent for ten minutes.",
     source="github.com/tencent-connect/bot-docs/issues/191",
+    renewal=1.0,
 )
 async def _silent_session(stage: Stage) -> None:
     sim = stage.sim
