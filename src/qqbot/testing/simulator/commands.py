@@ -56,7 +56,7 @@ class Commands:
     async def fault(self, document: JsonObject) -> JsonObject:
         """Break something: by a rule, or `{"webhook": FLAW, "times": N}` the next pushes."""
         if "webhook" in document:
-            self._platform.webhook.flaw(_text(document, "webhook"), _optional_integer(document, "times") or 1)
+            self._platform.webhook.flaw(text(document, "webhook"), optional_integer(document, "times") or 1)
         else:
             inject(self._platform.gateway.faults, document)
         return {}

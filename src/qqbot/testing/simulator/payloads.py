@@ -93,10 +93,26 @@ def _group_message(world: World, message: Message, person: Person, *, mention: b
     author: JsonObject = {"member_openid": person.id, "member_role": person.role, "bot": False}
     group = message.conversation.id
     body = _v2_message(message, author) | {"group_id": group, "group_openid": group}
-    if mention:
-        body["content"] = f" {without_mention(message.text or '')}"
-        body["mentions"] = [_mention_of_bot(world, message.conversation)]
-    return body
+    text, named = _mentioned(message, "<@{}>")
+    body["content"] = f" {without_mention(text)}" if mention else text
+    mentions = [_mention_of_bot(world, message.conversation)] if mention else []
+    mentions += [_mention_of_member(each) for each in named]
+    return body | ({"mentions": mentions} if mentions else {})
+
+
+def _mentioned(message: Message, tag: str) -> tuple[str, list[Person]]:
+    """Return the text with a tag for each `@name` of somebody who is there, and who these are."""
+    text, named = message.text or "", []
+    for person in sorted(message.conversation.people.values(), key=lambda each: -len(each.name)):
+        if f"@{person.name}" in text:
+            text = text.replace(f"@{person.name}", tag.format(person.id))
+            named.append(person)
+    return text, named
+
+
+def _mention_of_member(person: Person) -> JsonObject:
+    who = {"id": person.id, "member_openid": person.id, "username": person.name}
+    return {"scope": "single", **who, "bot": False, "is_you": False}
 
 
 def _mention_of_bot(world: World, conversation: Conversation) -> JsonObject:
@@ -115,16 +131,19 @@ def _guild_message(world: World, message: Message, person: Person, *, mention: b
         "content": message.text or "",
         "timestamp": message.time,
         "author": {"id": person.id, "username": person.name, "avatar": "", "bot": False},
-        "member": {"nick": person.name, "roles": ["1"], "joined_at": person.joined_at},
+        "member": {"nick": person.name, "roles": world.roles_of(where, person) or ["1"], "joined_at": person.joined_at},
         "seq": where.count,
         "seq_in_channel": str(where.count),
     }
     if where.scene == "dms":
         return body | {"direct_message": True, "src_guild_id": where.source_guild_id}
-    if mention:
-        body["content"] = f"<@!{world.bot_id}> {without_mention(message.text or '')}"
-        body["mentions"] = [{"id": world.bot_id, "username": BOT_NAME, "avatar": "", "bot": True}]
-    return body
+    text, named = _mentioned(message, "<@!{}>")
+    body["content"] = f"<@!{world.bot_id}> {without_mention(text)}" if mention else text
+    mentions: list[JsonObject] = (
+        [{"id": world.bot_id, "username": BOT_NAME, "avatar": "", "bot": True}] if mention else []
+    )
+    mentions += [{"id": each.id, "username": each.name, "avatar": "", "bot": False} for each in named]
+    return body | ({"mentions": mentions} if mentions else {})
 
 
 def click_body(

@@ -68,8 +68,8 @@ class Simulator:
     limit. `limits` on other calls and on active messages: `slow` those of a minute and a day, `all` those of a
     second too, which a test at full speed meets at once, or `none`.
     `numeric_expiry`: `expires_in` of a token is a number, where the platform mostly sends text. `seed`: what faults
-    with a chance draw from; one of its own where None is given. `webhook`: the address of a bot that events are pushed to
-    as well.
+    with a chance draw from; one of its own where None is given. `webhook`: the address of a bot that
+    events are pushed to as well.
     """
 
     def __init__(
