@@ -155,6 +155,29 @@ def seen(sim: Simulator) -> dict[str, Any]:
     return {**state, "ahead": round(sim.clock.now() - time.monotonic())}
 
 
+@pytest.mark.parametrize(
+    ("headers", "data", "status"),
+    [
+        ({"Authorization": ""}, b"{}", 401),
+        ({"Authorization": "Bearer wrong"}, b"{}", 401),
+        ({"Host": "evil.example"}, b"{}", 403),
+        ({"Origin": "http://evil.example"}, b"{}", 403),
+        ({}, b" " * ((1 << 20) + 1), 413),
+        ({}, b'{"scene":', 400),
+        ({}, b"[" * 100_000, 400),
+    ],
+)
+@pytest.mark.parametrize("command", ["say", "click", "event", "fault", "clock"])
+async def test_what_is_turned_away_changes_nothing(
+    sim: Simulator, bot: BareBot, command: str, headers: dict[str, str], data: bytes, status: int
+) -> None:
+    before = seen(sim)
+    headers = {"Authorization": f"Bearer {sim.control_token}", **headers}
+    async with bot.http.post(f"{sim.api_base}/_sim/{command}", data=io.BytesIO(data), headers=headers) as response:
+        assert (response.status, list(await response.json())) == (status, ["error"])
+    assert seen(sim) == before
+
+
 async def test_clock(sim: Simulator, control: Control) -> None:
     before = sim.clock.now()
     answer = await control.post("clock", advance=3600)

@@ -1,6 +1,7 @@
 """The scenarios from the field: this package's bot is right in all of them, and a naive bot is caught."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -13,6 +14,7 @@ from qqbot.cli.tuned import Tuned
 from qqbot.config import Credentials, Endpoints, GatewayConfig
 from qqbot.testing.simulator.scenarios import SCENARIOS, Finding, Scenario, perform
 from qqbot.testing.simulator.simulator import Servable
+from tests.markdown import ROOT
 
 FAST = {"hello_timeout": 1.0, "close_code_timeout": 2.0}
 
@@ -38,6 +40,12 @@ async def test_this_packages_bot_is_right(name: str) -> None:
     findings = await perform(scenario, lambda: right_bot(scenario))
     assert told(findings) == []
     assert len(findings) > 3
+
+
+def test_the_page_about_the_simulator_names_them_all() -> None:
+    page = (ROOT / "docs" / "simulator.md").read_text("utf-8")
+    table = page.partition("## Scenarios")[2].partition("## Faults")[0]
+    assert re.findall(r"^\| `([\w-]+)`", table, re.MULTILINE) == list(SCENARIOS)
 
 
 class NaiveBot:
