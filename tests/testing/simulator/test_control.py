@@ -156,7 +156,7 @@ def seen(sim: Simulator) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("headers", "data", "status"),
+    "refused",
     [
         ({"Authorization": ""}, b"{}", 401),
         ({"Authorization": "Bearer wrong"}, b"{}", 401),
@@ -169,10 +169,11 @@ def seen(sim: Simulator) -> dict[str, Any]:
 )
 @pytest.mark.parametrize("command", ["say", "click", "event", "fault", "clock"])
 async def test_what_is_turned_away_changes_nothing(
-    sim: Simulator, bot: BareBot, command: str, headers: dict[str, str], data: bytes, status: int
+    sim: Simulator, bot: BareBot, command: str, refused: tuple[dict[str, str], bytes, int]
 ) -> None:
+    more, data, status = refused
     before = seen(sim)
-    headers = {"Authorization": f"Bearer {sim.control_token}", **headers}
+    headers = {"Authorization": f"Bearer {sim.control_token}", **more}
     async with bot.http.post(f"{sim.api_base}/_sim/{command}", data=io.BytesIO(data), headers=headers) as response:
         assert (response.status, list(await response.json())) == (status, ["error"])
     assert seen(sim) == before
