@@ -30,7 +30,7 @@ class Poll:
 
     question: str
     choices: list[str]
-    votes: dict[str, str] = field(default_factory=dict)
+    votes: dict[str, str] = field(default_factory=dict[str, str])
 
     def __str__(self) -> str:
         chosen = list(self.votes.values())

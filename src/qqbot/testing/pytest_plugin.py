@@ -37,7 +37,8 @@ def qq(request: pytest.FixtureRequest) -> "Simulator":
     """
     from .simulator import Simulator  # noqa: PLC0415 - only a test that asks for it pays for it
 
-    marker = request.node.get_closest_marker("qq")
+    node: pytest.Item = request.node
+    marker = node.get_closest_marker("qq")
     return Simulator(**(marker.kwargs if marker else {}))
 
 

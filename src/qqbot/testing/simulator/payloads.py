@@ -95,14 +95,15 @@ def _group_message(world: World, message: Message, person: Person, *, mention: b
     body = _v2_message(message, author) | {"group_id": group, "group_openid": group}
     text, named = _mentioned(message, "<@{}>")
     body["content"] = f" {without_mention(text)}" if mention else text
-    mentions = [_mention_of_bot(world, message.conversation)] if mention else []
+    mentions: list[JsonObject] = [_mention_of_bot(world, message.conversation)] if mention else []
     mentions += [_mention_of_member(each) for each in named]
     return body | ({"mentions": mentions} if mentions else {})
 
 
 def _mentioned(message: Message, tag: str) -> tuple[str, list[Person]]:
     """Return the text with a tag for each `@name` of somebody who is there, and who these are."""
-    text, named = message.text or "", []
+    text = message.text or ""
+    named: list[Person] = []
     for person in sorted(message.conversation.people.values(), key=lambda each: -len(each.name)):
         if f"@{person.name}" in text:
             text = text.replace(f"@{person.name}", tag.format(person.id))
@@ -139,10 +140,11 @@ def _guild_message(world: World, message: Message, person: Person, *, mention: b
         return body | {"direct_message": True, "src_guild_id": where.source_guild_id}
     text, named = _mentioned(message, "<@!{}>")
     body["content"] = f"<@!{world.bot_id}> {without_mention(text)}" if mention else text
-    mentions: list[JsonObject] = (
-        [{"id": world.bot_id, "username": BOT_NAME, "avatar": "", "bot": True}] if mention else []
-    )
-    mentions += [{"id": each.id, "username": each.name, "avatar": "", "bot": False} for each in named]
+    mentions: list[JsonObject] = []
+    if mention:
+        mentions.append({"id": world.bot_id, "username": BOT_NAME, "avatar": "", "bot": True})
+    for each in named:
+        mentions.append({"id": each.id, "username": each.name, "avatar": "", "bot": False})
     return body | ({"mentions": mentions} if mentions else {})
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import wire
 from .fault_kinds import HtmlBody, Http, Op7, Op9, SentButNoResponse
@@ -35,8 +36,8 @@ class Finding:
 class Stage:
     """One performance: a simulator, the bots on it, and what was found. `bots` makes another bot each time."""
 
-    def __init__(self, bots: Callable[[], Servable], options: Mapping[str, float], *, greeting: str = "hello") -> None:
-        self.sim = Simulator(**options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    def __init__(self, bots: Callable[[], Servable], options: Mapping[str, Any], *, greeting: str = "hello") -> None:
+        self.sim = Simulator(**options)
         self.greeting = greeting
         self.findings: list[Finding] = []
         self._bots = bots
@@ -104,7 +105,7 @@ class Scenario:
     right: str
     source: str
     play: Play
-    options: Mapping[str, float] = field(default_factory=dict[str, float])
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     renewal: float | None = None
 
 
@@ -113,7 +114,7 @@ SCENARIOS: dict[str, Scenario] = {}
 
 
 def _scenario(
-    name: str, *, story: str, right: str, source: str, renewal: float | None = None, **options: float
+    name: str, *, story: str, right: str, source: str, renewal: float | None = None, **options: Any
 ) -> Callable[[Play], Play]:
     def register(play: Play) -> Play:
         SCENARIOS[name] = Scenario(
