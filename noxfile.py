@@ -76,6 +76,22 @@ def browser(session: nox.Session) -> None:
     session.run("pytest", "tests/browser", *session.posargs)
 
 
+# Other SDKs that can be pointed at any base address; two of them do not go together in one environment.
+OTHER_SDKS = {
+    "nonebot-adapter-qq": ("nonebot-adapter-qq~=1.7", "nonebot2[httpx,websockets]~=2.5"),
+    "qq-botpy-sdk": ("qq-botpy-sdk~=2.2",),
+    "qqbot-agent-sdk": ("qqbot-agent-sdk~=1.2",),
+}
+
+
+@nox.session
+@nox.parametrize("sdk", list(OTHER_SDKS))
+def interop(session: nox.Session, sdk: str) -> None:
+    """Other SDKs on the simulator, each in an environment of its own."""
+    session.install(".", *group("tests"), *OTHER_SDKS[sdk])
+    session.run("pytest", "tests/interop", "-k", sdk.replace("-", "_"), *session.posargs)
+
+
 @nox.session
 def chaos(session: nox.Session) -> None:
     """Bots under random faults for two minutes; `nox -s chaos -- --seed N --minutes M --bots K --processes P`."""

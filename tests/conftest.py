@@ -1,8 +1,12 @@
-"""What every test has: an environment without the machine's own QQBOT_* settings."""
+"""What every test has: an environment without the machine's own QQBOT_* settings, and the package's fixture `qq`."""
 
 import os
 
 import pytest
+
+from qqbot.testing.pytest_plugin import qq
+
+__all__ = ["qq"]
 
 
 @pytest.fixture(autouse=True)

@@ -552,3 +552,15 @@ def test_run_tells_by_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
         logging.getLogger().removeHandler(handler)
     assert caught.value.code == 3
     assert "QQBOT_APP_ID" in capsys.readouterr().err
+
+
+async def test_each_platform_has_a_memory_of_its_own_for_the_pace_of_identifies() -> None:
+    """The platform's memory does not end with a run; but another platform knows nothing of it."""
+    bot = Bot(gateway=GatewayConfig(identify_window=60))
+    async with Simulator(max_concurrency=1) as first, Simulator(max_concurrency=1) as second:
+        for sim in (first, second):
+            async with asyncio.timeout(5), sim.run(bot):
+                assert len(sim.identifies) == 1
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5), second.run(bot):
+                pass

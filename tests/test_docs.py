@@ -46,14 +46,15 @@ async def test_block_runs(block: Block, sim: Simulator) -> None:
     names: dict[str, Any] = {"__name__": "block"}
     await asyncio.to_thread(exec, compile(block.text, "block", "exec"), names)
     bot = names.get("bot")
+    tests = [value for name, value in names.items() if name.startswith("test_")]
     if "main" in names:
         await run_main(names["main"], bot)
-    elif isinstance(bot, Bot):
+    elif isinstance(bot, Bot) and not tests:
         async with sim.run(bot):
             pass
-    for name, function in names.items():
-        if name.startswith("test_") and inspect.iscoroutinefunction(function):
-            await function()
+    for function in tests:
+        if inspect.iscoroutinefunction(function):
+            await function(**{name: Simulator() for name in inspect.signature(function).parameters if name == "qq"})
 
 
 async def run_main(main: Callable[[], Coroutine[None, None, object]], bot: Bot | None) -> None:

@@ -97,7 +97,8 @@ class Bot(Router):
         self._shards = shards if shards is None else ShardPlan.parse(shards)
         self._intents = intents
         self._gateway = gateway or GatewayConfig()
-        self._sessions = sessions or LocalSessionManager(window=self._gateway.identify_window)
+        self._sessions = sessions
+        self._local: tuple[tuple[str, Endpoints], LocalSessionManager] | None = None
         self._lifespan = lifespan
         self._max_inflight = max_inflight
         if handler_timeout is not None and not handler_timeout > 0:
@@ -339,14 +340,16 @@ class Bot(Router):
         *,
         credentials: Credentials | None = None,
         endpoints: Endpoints | None = None,
+        sessions: SessionManager | None = None,
+        gateway: GatewayConfig | None = None,
         clock: Clock | None = None,
         connect: bool = True,
     ) -> AsyncGenerator[Self]:
         """Serve events while the body runs; leaving drains, saves and closes.
 
         Entering does not wait for the platform: `await bot.ready()` does. Arguments win over those of `Bot`.
-        `clock` (seconds, only forward) serves the life of access tokens. `connect` False opens no gateway connection:
-        events come by `handle` only.
+        `sessions` and `gateway` are those of this run. `clock` (seconds, only forward) serves the life of access
+        tokens. `connect` False opens no gateway connection: events come by `handle` only.
 
         Raises: ConfigError at once for a wrong configuration; on leaving what `wait` raises.
         """
@@ -357,12 +360,20 @@ class Bot(Router):
         plan = self._shards or ShardPlan.parse(os.environ.get("QQBOT_SHARDS"))
         for sentence in unknown_variables():
             log.warning("%s", sentence)
+        sessions = sessions or self._sessions or self._local_sessions(credentials.app_id, endpoints)
         async with AsyncExitStack() as stack:
-            shared = await stack.enter_async_context(self._sharing(credentials))
+            shared = await stack.enter_async_context(_sharing(sessions, credentials))
             options = self._api_options(shared)
             api = Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **options)
             await stack.enter_async_context(api)
-            service = self._service = self._make_service(api, credentials, plan, shared, connect=connect)
+            service = self._service = self._make_service(
+                api,
+                credentials,
+                plan,
+                shared,
+                sessions=sessions if connect else None,
+                gateway=gateway or self._gateway,
+            )
             self._served_with = credentials
             try:
                 if self._events is not None:
@@ -377,10 +388,12 @@ class Bot(Router):
                 await service.end_background()  # what a lifespan that failed had spawned
                 self._service = self._served_with = None
 
-    def _sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
-        """What this process shares with others, where its session manager knows of any."""
-        manager = self._sessions
-        return manager.sharing(credentials) if isinstance(manager, Sharing) else nullcontext(Shared())
+    def _local_sessions(self, app_id: str, endpoints: Endpoints) -> LocalSessionManager:
+        """Return the manager for one platform: it remembers, from run to run, when sessions were created there."""
+        platform = app_id, endpoints
+        if self._local is None or self._local[0] != platform:
+            self._local = platform, LocalSessionManager(window=self._gateway.identify_window)
+        return self._local[1]
 
     def _api_options(self, shared: Shared) -> ApiOptions:
         options = self._options.copy()
@@ -389,7 +402,14 @@ class Bot(Router):
         return options
 
     def _make_service(
-        self, api: Api, credentials: Credentials, plan: ShardPlan, shared: Shared, *, connect: bool
+        self,
+        api: Api,
+        credentials: Credentials,
+        plan: ShardPlan,
+        shared: Shared,
+        *,
+        sessions: SessionManager | None,
+        gateway: GatewayConfig,
     ) -> Service:
         dispatcher = Dispatcher(
             self,
@@ -403,16 +423,16 @@ class Bot(Router):
         if self._events is not None:
             dispatcher.remember_events(self._events)
         forwarder = None if self._sink is None else Forwarder(self._sink, max_inflight=self._max_inflight)
-        if not connect:
+        if sessions is None:
             return Service(api, dispatcher, None, forwarder, drain=self._drain)
         fleet = Fleet(
-            self._sessions,
+            sessions,
             api,
             partial(Feed, dispatcher) if forwarder is None else forwarder.feed,
             app_id=credentials.app_id,
             plan=plan,
             intents=self._asked_intents,
-            config=self._gateway,
+            config=gateway,
             drain=self._drain,
             listener=self._hear,
             explain=self._explained,
@@ -592,3 +612,8 @@ class Bot(Router):
                     self.spawn(answer, name="qqbot on_shard_event")
             except Exception:
                 log.exception("an on_shard_event function failed")
+
+
+def _sharing(sessions: SessionManager, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
+    """What this process shares with others, where its session manager knows of any."""
+    return sessions.sharing(credentials) if isinstance(sessions, Sharing) else nullcontext(Shared())

@@ -29,6 +29,11 @@ class Control:
         async with self._session.get(f"{self._base}/_sim/state") as response:
             return await response.json()
 
+    async def saved_chat(self) -> str:
+        """The whole chat, as the page saves it."""
+        async with self._session.get(f"{self._base}/_sim/chat") as response:
+            return await response.text()
+
     async def say(self, scene: str, text: str, **more: object) -> list[dict[str, Any]]:
         """Let Alice say something in a scene; the bot's replies."""
         answer = await self.post("say", scene=scene, conversation="test", user="Alice", text=text, **more)

@@ -260,3 +260,101 @@ async def test_webhook_event_function(sim: Simulator, control: Control, encoded:
         await sim.webhook.delivered()
         answers = [(each.status, each.acknowledged) for each in sim.webhook.deliveries]
     assert answers == [(200, True)] * 3 + [(401, False)]
+
+
+async def test_vote(qq: Simulator) -> None:
+    group = qq.group("test")
+    alice, bob = group.member("Alice", role="admin"), group.member("Bob")
+    async with qq.run(load_bot(str(EXAMPLES / "vote.py"))):
+        assert "like this" in str((await alice.say("/vote Lunch")).text)
+        asked = await alice.say("/vote Lunch? pizza noodles")
+        assert asked.markdown == "**Lunch?**"
+        assert (await asked.click("pizza")).text == "Lunch? pizza 1, noodles 0"
+        assert (await asked.click("noodles", by=bob)).text == "Lunch? pizza 1, noodles 1"
+        again = await asked.click("noodles", by=bob)
+        assert (again.ack, again.messages) == (3, ())
+        assert (await asked.click("pizza", by=bob)).text == "Lunch? pizza 2, noodles 0"
+        with pytest.raises(ValueError, match="only admins"):
+            await asked.click("End 结束", by=bob)
+        assert (await asked.click("End 结束")).text == "Lunch? The vote is over: pizza 2, noodles 0"
+        assert (await asked.click("pizza", by=bob)).ack == 1
+
+
+async def test_dialog(qq: Simulator) -> None:
+    alice, bob = qq.user("Alice"), qq.user("Bob")
+    async with qq.run(load_bot(str(EXAMPLES / "dialog.py"))):
+        asked = await alice.say("/order")
+        assert (asked.outcome, "What would you like?" in str(asked.text)) == ("waiting", True)
+        assert (await bob.say("hello")).text == "Write /order. 请发送 /order"
+        sizes = await alice.say("tea")
+        assert (sizes.outcome, "Small or large?" in str(sizes.markdown)) == ("consumed", True)
+        served = await sizes.click("大 large")
+        assert (served.ack, served.text) == (0, "One large tea, coming up! 马上就好")
+        await alice.say("/order")
+        assert (await alice.say("nothing")).text == "Then not. 好的，下次再来"
+
+
+async def test_dialog_does_not_wait_for_ever(qq: Simulator) -> None:
+    example = example_module("dialog.py")
+    example.PATIENCE = 0.1
+    async with qq.run(example.bot):
+        await qq.user("Alice").say("/order")
+        async with asyncio.timeout(10):
+            while len(qq.user("Alice").messages) < 2:
+                await asyncio.sleep(0.02)
+        assert "I will not keep you" in str(qq.user("Alice").messages[-1].text)
+
+
+async def test_streaming(qq: Simulator) -> None:
+    async with qq.run(load_bot(str(EXAMPLES / "streaming.py"))):
+        for asker in (qq.user("Alice"), qq.group("test").member("Alice")):
+            reply = await asker.say("why?")
+            assert len(reply.messages) == 1
+            assert str(reply.markdown).startswith("You asked: *why?*. A good question!")
+        fragments = [call for call in qq.calls if call["path"].endswith("/stream_messages")]
+        assert len(fragments) > 1
+        assert {call["status"] for call in qq.calls} == {200}
+
+
+@pytest.mark.parametrize("asker", ["c2c", "group"])
+async def test_media(qq: Simulator, asker: str, caplog: pytest.LogCaptureFixture) -> None:
+    alice = qq.user("Alice") if asker == "c2c" else qq.group("test").member("Alice")
+    caplog.set_level("INFO", "media")
+    async with qq.run(load_bot(str(EXAMPLES / "media.py"))):
+        picture = await alice.say("/bytes")
+        assert picture.media is not None
+        assert (picture.media["kind"], picture.text) == ("image", "Made just now 刚刚生成")
+        file = (await alice.say("/path")).media
+        assert file is not None
+        assert (file["kind"], file["name"]) == ("file", "media.py")
+        address = await alice.say("/address")
+        assert address.media is not None
+        assert str(address.media["url"]).startswith("https://")
+        large = await alice.say("/large", timeout=20)
+        assert large.media is not None
+        assert large.media["name"] == "zeros.bin"
+        parts = [call for call in qq.calls if call["path"].endswith("/upload_part_finish")]
+        assert len(parts) == 3
+        assert f"{12 * 1024 * 1024} of {12 * 1024 * 1024} bytes are up" in caplog.text
+
+
+@pytest.mark.qq(profile="private")
+async def test_guild_manager(qq: Simulator) -> None:
+    general = qq.channel("general")
+    alice, bob = general.member("Alice", role="admin"), general.member("Bob")
+    async with qq.run(load_bot(str(EXAMPLES / "guild_manager.py"))):
+        assert (await qq.guild().join("Carol")).text == "Welcome, Carol! 欢迎加入"
+        assert (await qq.guild().join("Dave")).text == "Welcome, Dave! 欢迎加入"
+        assert "/mute @somebody" in str((await alice.say("@bot /help")).text)
+        assert (await alice.say("@bot /mute @Bob 5")).text == "Muted for 5 minutes 已禁言: Bob"
+        assert not await bob.say("@bot /mute @Alice 5")
+        first = await alice.say("remember the milk", mention=False)
+        said = next(message for message in qq.state()["messages"] if message["text"] == "remember the milk")
+        assert not first
+        assert (await alice.say("@bot /pin", quote=said["id"])).text == "Pinned 已设为精华"
+        assert "Quote the message" in str((await alice.say("@bot /pin")).text)
+        assert (await alice.say("@bot /open news")).text == "Opened news 已新建"
+        qq.guild().bot_is_admin = False
+        assert (await alice.say("@bot /open more")).text == "I need more rights for that. 我没有权限"
+    made = [call for call in qq.calls if call["method"] == "POST" and call["path"].endswith("/roles")]
+    assert len(made) == 1, "the role is made once"

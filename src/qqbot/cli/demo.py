@@ -4,11 +4,13 @@ Written as any bot is: nothing in here is special to the simulator.
 """
 
 from qqbot import (
+    AtMessageCreate,
     Bot,
     Button,
     C2CMessageCreate,
     ContentRejected,
     Context,
+    DirectMessageCreate,
     GroupAtMessageCreate,
     InteractionCreate,
     Keyboard,
@@ -35,10 +37,12 @@ QUESTION = Markdown(
 
 bot = Bot()
 
+Question = GroupAtMessageCreate | C2CMessageCreate | AtMessageCreate | DirectMessageCreate
+
 
 @bot.on
-async def answer(ctx: Context[GroupAtMessageCreate | C2CMessageCreate]) -> None:
-    """Answer one message in a group, where it mentions the bot, or in private."""
+async def answer(ctx: Context[Question]) -> None:
+    """Answer one message, in a group or a channel where it mentions the bot, or in private."""
     match ctx.text.casefold():
         case "help" | "帮助":
             await ctx.reply(HELP)
@@ -52,7 +56,7 @@ async def answer(ctx: Context[GroupAtMessageCreate | C2CMessageCreate]) -> None:
             await echo(ctx)
 
 
-async def echo(ctx: Context[GroupAtMessageCreate | C2CMessageCreate]) -> None:
+async def echo(ctx: Context[Question]) -> None:
     """Repeat a text; the platform refuses some, those with a link in them for example."""
     try:
         await ctx.reply(ctx.text)

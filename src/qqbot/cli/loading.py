@@ -28,6 +28,14 @@ def load_bot(target: str) -> Bot:
     return _named(module, name, path) if name else _only(module, path)
 
 
+def bot_path(target: str) -> Path:
+    """Return the file that `FILE` or `FILE:name` is about.  Raises: ConfigError where there is none."""
+    path, _ = _split(target)
+    if not path.is_file():
+        raise ConfigError(f"{path} cannot be read: there is no such file. 无法读取该文件，请检查路径")
+    return path
+
+
 def _split(target: str) -> tuple[Path, str]:
     head, colon, name = target.rpartition(":")
     if not colon or not name.isidentifier() or Path(target).is_file():

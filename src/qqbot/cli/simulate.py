@@ -1,6 +1,7 @@
 """`qqbot simulate`: the platform on this machine, and a bot on it to chat with.
 
-Owns what is printed and how the two start and stop; the platform itself is `qqbot.testing.simulator`.
+Owns what is printed and how the two start and stop; the platform itself is `qqbot.testing.simulator`, playing
+scenarios is `scenario`, starting a changed bot again `reloading`.
 """
 
 import argparse
@@ -10,13 +11,16 @@ import os
 import sys
 import webbrowser
 from contextlib import AsyncExitStack
+from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from ..bot import Bot
 from ..errors import ConfigError
 from ..process import configure_logging, on_signal
-from .loading import load_bot
+from .loading import bot_path, load_bot
 from .pushing import pushing
+from .reloading import serve_reloading
 from .run import FILE_HELP
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 HELP = "try a bot on this machine, without an account"
 DEFAULT_PORT = 8765
+PROFILES = ("public", "private", "uncertified")
 
 
 def define(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +45,64 @@ def define(parser: argparse.ArgumentParser) -> None:
         help=f"listen on this port (default {DEFAULT_PORT}, else any free one)",
     )
     parser.add_argument("--no-browser", action="store_true", help="print the page's address, but do not open it")
-    parser.add_argument(
+    parser.add_argument("--reload", action="store_true", help="start the bot again when a file of it changes")
+    parser.add_argument("--open", metavar="CHAT", help="show a chat that was saved from the page (JSON lines)")
+    _define_output(parser)
+    _define_platform(parser)
+    _define_trials(parser)
+    parser.set_defaults(command=_simulate)
+
+
+def _define_platform(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the platform")
+    group.add_argument("--profile", choices=PROFILES, default="public", help="what the bot may do (default public)")
+    group.add_argument(
+        "--shards", type=_count, metavar="N", default=1, help="how many shards it recommends (default 1)"
+    )
+
+
+def _define_output(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
         "--json",
         action="store_true",
         help="print addresses and credentials as one line of JSON, for programs",
     )
-    parser.set_defaults(command=_simulate)
+    group.add_argument(
+        "--print-env",
+        action="store_true",
+        help="print only the lines that point bots in other processes at it, for a shell or an .env file",
+    )
+
+
+def _define_trials(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("trials")
+    group.add_argument(
+        "--scenario",
+        metavar="NAME",
+        help="play what went wrong in the field, say what was right, and end: 0 where all was, else 1; "
+        "`all` plays every one, `list` names them",
+    )
+    group.add_argument(
+        "--chaos", type=_chance, metavar="P", help="let something go wrong with this chance at each event and send"
+    )
+    group.add_argument("--seed", type=int, metavar="N", help="repeat the chaos of the run that printed it")
+
+
+def _chance(text: str) -> float:
+    try:
+        chance = float(text)
+    except ValueError:
+        chance = -1.0
+    if not 0 < chance <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no chance: use a number up to 1, as in 0.05")
+    return chance
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of shards: use 1 to 1024")
+    return int(text)
 
 
 def _port(text: str) -> int:
@@ -55,6 +112,13 @@ def _port(text: str) -> int:
 
 
 def _simulate(arguments: argparse.Namespace) -> None:
+    if arguments.scenario is not None:
+        from .scenario import play
+
+        play(arguments)
+        return
+    if arguments.reload and arguments.file is None:
+        raise ConfigError("--reload needs a FILE: there is nothing of the demo bot to change. 请指定要重新加载的文件")
     bot = _bot(arguments)
     configure_logging()
     asyncio.run(_until_signal(arguments, bot))
@@ -62,6 +126,9 @@ def _simulate(arguments: argparse.Namespace) -> None:
 
 def _bot(arguments: argparse.Namespace) -> Bot | None:
     if arguments.no_bot or arguments.webhook is not None:
+        return None
+    if arguments.reload:
+        bot_path(arguments.file)
         return None
     if arguments.file is None:
         from .demo import bot
@@ -81,30 +148,74 @@ async def _until_signal(arguments: argparse.Namespace, bot: Bot | None) -> None:
 
 async def _session(arguments: argparse.Namespace, bot: Bot | None) -> None:
     async with AsyncExitStack() as stack:
-        simulator = await _listen(stack, arguments.port)
-        print(_as_json(simulator) if arguments.json else _as_text(simulator), flush=True)
+        simulator = await _listen(stack, arguments)
+        _prepare(stack, simulator, arguments)
+        _announce(simulator, arguments)
         if arguments.webhook is not None:
             await stack.enter_async_context(pushing(simulator, arguments.webhook))
         if bot is not None:
             await stack.enter_async_context(simulator.run(bot))
         if not arguments.no_browser and _has_display():
             await asyncio.to_thread(webbrowser.open, simulator.url)
+        if arguments.reload:
+            await serve_reloading(simulator, arguments.file)
         await (asyncio.Event().wait() if bot is None else bot.wait())
 
 
-async def _listen(stack: AsyncExitStack, port: int | None) -> "Simulator":
+async def _listen(stack: AsyncExitStack, arguments: argparse.Namespace) -> "Simulator":
     """Start the simulator. The default port gives way where it is taken, a port that was asked for does not."""
     from ..testing.simulator import Simulator
 
+    def make(port: int) -> Simulator:
+        return Simulator(port=port, profile=arguments.profile, shards=arguments.shards, seed=arguments.seed)
+
+    port = arguments.port
     try:
-        return await stack.enter_async_context(Simulator(port=DEFAULT_PORT if port is None else port))
+        return await stack.enter_async_context(make(DEFAULT_PORT if port is None else port))
     except OSError as error:
         if port is not None:
             raise ConfigError(
                 f"port {port} cannot be used ({error.strerror}): choose another --port, or leave it out. "
                 "端口不可用，请换一个"
             ) from None
-    return await stack.enter_async_context(Simulator(port=0))
+    return await stack.enter_async_context(make(0))
+
+
+def _prepare(stack: AsyncExitStack, simulator: "Simulator", arguments: argparse.Namespace) -> None:
+    """Open the saved chat, and let chaos loose."""
+    if arguments.open is not None:
+        _open_chat(simulator, Path(arguments.open))
+    if arguments.chaos is not None:
+        from ..testing.simulator.chaos import unleash
+
+        print(f"chaos: seed {simulator.seed}", file=sys.stderr, flush=True)
+        unleash(simulator.faults, arguments.chaos)
+        stack.callback(_tell_chaos, simulator)
+
+
+def _open_chat(simulator: "Simulator", path: Path) -> None:
+    try:
+        simulator.open_chat(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}. 无法读取该文件，请检查路径") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is no saved chat: {error}. 该文件不是保存的聊天记录") from None
+
+
+def _tell_chaos(simulator: "Simulator") -> None:
+    struck = ", ".join(f"{name} {count}" for name, count in sorted(simulator.faults.counts.items())) or "none"
+    lost = len(simulator.lost_events)
+    print(f"chaos: seed {simulator.seed}; faults: {struck}; lost events: {lost}", file=sys.stderr, flush=True)
+
+
+def _announce(simulator: "Simulator", arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        text = _as_json(simulator)
+    elif arguments.print_env:
+        text = f"{_as_env(simulator)}\n{_as_env_of_others(simulator)}"
+    else:
+        text = _as_text(simulator)
+    print(text, flush=True)
 
 
 def _has_display() -> bool:
@@ -117,6 +228,22 @@ def _as_json(simulator: "Simulator") -> str:
     return json.dumps({name: getattr(simulator, name) for name in names})
 
 
+def _as_env(simulator: "Simulator") -> str:
+    return f"""\
+QQBOT_API_BASE={simulator.api_base}
+QQBOT_TOKEN_URL={simulator.token_url}
+QQBOT_APP_ID={simulator.app_id}
+QQBOT_SECRET={simulator.secret}"""
+
+
+def _as_env_of_others(simulator: "Simulator") -> str:
+    return f"""\
+# nonebot-adapter-qq and qqbot-agent-sdk; the client of qq-botpy-sdk takes base_url and token_base_url
+QQ_API_BASE={simulator.api_base}
+QQ_AUTH_BASE={simulator.token_url}
+QQ_TOKEN_URL={simulator.token_url}"""
+
+
 def _as_text(simulator: "Simulator") -> str:
     return f"""\
 Chat with the bot on this page (打开此页即可与机器人聊天):
@@ -125,10 +252,7 @@ Chat with the bot on this page (打开此页即可与机器人聊天):
 
 To point a bot in another process, or another SDK, at this platform (让其他进程或其他 SDK 的机器人连到这里):
 
-  export QQBOT_API_BASE={simulator.api_base}
-  export QQBOT_TOKEN_URL={simulator.token_url}
-  export QQBOT_APP_ID={simulator.app_id}
-  export QQBOT_SECRET={simulator.secret}
+{indent(_as_env(simulator), "  export ")}
 
 Ctrl+C ends it (按 Ctrl+C 结束).
 """

@@ -83,7 +83,7 @@ class World(NamedTuple):
 
 @pytest.fixture
 async def sim() -> AsyncGenerator[Simulator]:
-    async with Simulator() as simulator:
+    async with Simulator(limits="none") as simulator:
         yield simulator
     assert simulator.violations == []
 

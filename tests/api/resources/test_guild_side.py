@@ -47,7 +47,7 @@ class World(NamedTuple):
 
 @pytest.fixture
 async def sim() -> AsyncGenerator[Simulator]:
-    async with Simulator(profile="private") as simulator:
+    async with Simulator(profile="private", limits="none") as simulator:
         yield simulator
     assert simulator.violations == []
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, Self
 
 import aiohttp
@@ -138,6 +139,7 @@ class Echo:
         self._socket = socket
         self._keyboard = keyboard
         self.answers: list[tuple[int, Any]] = []
+        self.answered: Callable[[Frame], object] = lambda frame: None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
@@ -158,6 +160,8 @@ class Echo:
                 )
             elif kind.endswith("MESSAGE_CREATE") and d["content"].strip() != "hush":
                 await self._answer(d, {"content": d["content"].strip(), "msg_id": d["id"]})
+            if frame.get("id"):
+                self.answered(frame)
 
     async def _answer(self, d: Frame, body: Frame) -> None:
         if "group_openid" in d:

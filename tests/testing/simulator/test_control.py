@@ -1,5 +1,6 @@
 import asyncio
 import io
+import time
 from typing import Any
 
 import pytest
@@ -64,10 +65,10 @@ async def test_say_in_c2c_belongs_to_the_user(sim: Simulator, bot: BareBot, cont
 
 async def test_event(bot: BareBot, control: Control) -> None:
     sockets = [await bot.connect_ready(ALL, [index, 2]) for index in range(2)]
-    assert (await control.post("event", type="NEW", d=[1], id="my id", shard=1)) == {"event_id": "my id"}
+    assert (await control.post("event", type="NEW", new=True, d=[1], id="my id", shard=1)) == {"event_id": "my id"}
     frame = await sockets[1].next()
     assert (frame["t"], frame["d"], frame["id"], frame["s"]) == ("NEW", [1], "my id", 2)
-    await control.post("event", type='quoted "\n', id='"', shard=1)
+    await control.post("event", type='quoted "\n', new=True, id='"', shard=1)
     frame = await sockets[1].next()
     assert (frame["t"], frame["id"], frame["d"]) == ('quoted "\n', '"', None)
 
@@ -119,6 +120,16 @@ async def test_faults(sim: Simulator, bot: BareBot, control: Control) -> None:
         ("click", {"button": "x"}, "message must be a string"),
         ("event", {"d": {}}, "type must be a string"),
         ("event", {"type": "X", "shard": -1}, "shard must be"),
+        ("event", {"type": "X", "d": {}}, "there is no event type X"),
+        ("event", {"type": "GROUP_AT_MESAGE_CREATE"}, "did you mean GROUP_AT_MESSAGE_CREATE?"),
+        ("event", {"type": "X", "new": 1}, "new must be"),
+        ("say", {"scene": "group", "text": "x", "conversation": "new", "user": 1}, "user must be a string"),
+        ("say", {"scene": "group", "text": 1, "conversation": "new", "user": "new"}, "text must be a string"),
+        ("click", {"message": "unknown", "button": "x", "user": "new"}, "there is no message"),
+        ("clock", {"advance": "1"}, "advance must be"),
+        ("clock", {"advance": True}, "advance must be"),
+        ("clock", {"advance": -1}, "advance must be"),
+        ("clock", {"advance": 1e300}, "advance must be"),
         ("fault", {"kind": "session_start_limit", "reset_after": 10**400}, "reset_after must be"),
         ("fault", {}, "kind must be a string"),
         ("fault", {"kind": "unknown"}, "kind must be one of"),
@@ -129,8 +140,64 @@ async def test_faults(sim: Simulator, bot: BareBot, control: Control) -> None:
         ("fault", {"kind": "no_hello", "times": 1.5}, "times must be"),
     ],
 )
-async def test_bad_commands(control: Control, command: str, body: dict[str, object], words: str) -> None:
+async def test_bad_commands(
+    sim: Simulator, control: Control, command: str, body: dict[str, object], words: str
+) -> None:
+    before = seen(sim)
     assert words in await control.error(command, **body)
+    assert seen(sim) == before
+
+
+def seen(sim: Simulator) -> dict[str, Any]:
+    """All that a command could change; `now` and the time to the next budget change by themselves."""
+    state: dict[str, Any] = dict(sim.state())
+    del state["now"], state["budget"], state["bot"]["budget"]
+    return {**state, "ahead": round(sim.clock.now() - time.monotonic())}
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        ({"Authorization": ""}, b"{}", 401),
+        ({"Authorization": "Bearer wrong"}, b"{}", 401),
+        ({"Host": "evil.example"}, b"{}", 403),
+        ({"Origin": "http://evil.example"}, b"{}", 403),
+        ({}, b" " * ((1 << 20) + 1), 413),
+        ({}, b'{"scene":', 400),
+        ({}, b"[" * 100_000, 400),
+    ],
+)
+@pytest.mark.parametrize("command", ["say", "click", "event", "fault", "clock"])
+async def test_what_is_turned_away_changes_nothing(
+    sim: Simulator, bot: BareBot, command: str, refused: tuple[dict[str, str], bytes, int]
+) -> None:
+    more, data, status = refused
+    before = seen(sim)
+    headers = {"Authorization": f"Bearer {sim.control_token}", **more}
+    async with bot.http.post(f"{sim.api_base}/_sim/{command}", data=io.BytesIO(data), headers=headers) as response:
+        assert (response.status, list(await response.json())) == (status, ["error"])
+    assert seen(sim) == before
+
+
+async def test_clock(sim: Simulator, control: Control) -> None:
+    before = sim.clock.now()
+    answer = await control.post("clock", advance=3600)
+    assert 3600 <= answer["now"] - before < 3660
+    assert answer["ahead"] == 3600
+    assert answer["time"] == sim.clock.timestamp()
+    assert (await control.post("clock"))["now"] >= answer["now"]
+
+
+async def test_the_bot_leaves_and_comes_back(sim: Simulator, bot: BareBot, control: Control) -> None:
+    group = sim.group("test").id
+    await control.post("event", type="GROUP_DEL_ROBOT", d={"group_openid": group})
+    assert (await bot.refused("POST", f"/v2/groups/{group}/messages", {"content": "x"}))[1] == 40034101
+    await control.post("event", type="GROUP_ADD_ROBOT", d={"group_openid": group})
+    assert (await bot.send_to_group(group, content="x"))[0] == 200
+    await control.post("event", type="FRIEND_DEL", d={"openid": sim.user("Alice").openid})
+    assert (await bot.refused("GET", "/gateway/nothing"))[0] == 404
+    path = f"/v2/users/{sim.user('Alice').openid}/messages"
+    assert (await bot.refused("POST", path, {"content": "x"}))[1] == 40054004
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff\xff"])
@@ -158,9 +225,10 @@ async def test_state_and_frames(sim: Simulator, bot: BareBot, control: Control) 
     assert state["bot"]["intents"] == ALL
     [shard] = state["bot"]["shards"]
     assert (shard["shard"], shard["state"], shard["seq"]) == ([0, 1], "ready", 2)
-    assert {"scene": "group", "id": sim.group("test").id, "name": "test", "members": ["Alice", "Bob"]} in state[
-        "conversations"
-    ]
+    [group] = [each for each in state["conversations"] if each["scene"] == "group"]
+    assert (group["id"], group["name"], group["guild"]) == (sim.group("test").id, "test", None)
+    alice = {"name": "Alice", "id": sim.group("test").member("Alice").openid, "role": "member", "roles": []}
+    assert group["members"][0] == alice
     [message] = state["messages"]
     assert (message["from"], message["author"], message["text"], message["kind"]) == (
         "user",

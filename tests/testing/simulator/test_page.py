@@ -57,8 +57,8 @@ async def test_files(sim: Simulator, bot: BareBot) -> None:
     async with bot.http.get(sim.api_base + "/") as response:
         assert (response.status, response.content_type) == (200, "text/html")
         assert await response.read() == (FILES / "index.html").read_bytes()
-    for file in FILES.iterdir():
-        async with bot.http.get(f"{sim.api_base}/_sim/page/{file.name}") as response:
+    for file in (path for path in FILES.rglob("*") if path.is_file()):
+        async with bot.http.get(f"{sim.api_base}/_sim/page/{file.relative_to(FILES).as_posix()}") as response:
             assert response.status == 200
             assert response.headers["X-Content-Type-Options"] == "nosniff"
             policy = response.headers["Content-Security-Policy"]
@@ -75,7 +75,8 @@ async def test_nothing_else_is_served(sim: Simulator, bot: BareBot, name: str) -
 
 async def test_snapshot_and_patches(sim: Simulator, bot: BareBot, page: Page) -> None:
     snapshot = (await page.next("snapshot"))["state"]
-    assert set(snapshot) == {"bot", "conversations", "messages", "frames", "calls"}
+    shown = {"bot", "conversations", "messages", "frames", "calls", "clock", "limits", "events"}
+    assert set(snapshot) == shown
     assert snapshot["bot"]["online"] is False
     await bot.connect_ready()
     assert (await page.next("patch", "bot"))["value"]["online"] is True

@@ -7,7 +7,7 @@ import pytest
 
 from qqbot.config import Credentials, Endpoints
 from qqbot.testing import Simulator
-from tests.testing.simulator.bare import BareBot, Echo
+from tests.testing.simulator.bare import BareBot, Echo, Frame
 from tests.testing.simulator.test_messages import button
 
 
@@ -153,19 +153,13 @@ class SelfReporting:
         assert endpoints is not None
         assert clock is not None
         self.credentials, self.endpoints, self.clock = credentials, endpoints, clock
-        async with Echo(self._bot, await self._bot.connect_ready()) as self._echo:
-            reporting = asyncio.create_task(self._report())
+        async with Echo(self._bot, await self._bot.connect_ready()) as echo:
+            echo.answered = self._report
             yield
-            reporting.cancel()
 
-    async def _report(self) -> None:
-        while True:
-            await asyncio.sleep(0.02)
-            for frame in self._bot.sim.frames:
-                event_id = (frame["json"].partition('"id":"')[2]).partition('"')[0]
-                if frame["op"] == 0 and frame["t"] != "READY":
-                    for callback in self._callbacks:
-                        callback(event_id, self._outcome)
+    def _report(self, frame: Frame) -> None:
+        for callback in self._callbacks:
+            callback(frame["id"], self._outcome)
 
     async def ready(self) -> None:
         await self._bot.sim.ready()

@@ -119,4 +119,4 @@ async def test_a_review(sim: Simulator, bot: BareBot) -> None:
     assert (status, answer["code"]) == (202, 304023)
     verdict = await socket.next_of("MESSAGE_AUDIT_REJECT")
     assert verdict["d"]["audit_id"] == answer["data"]["message_audit"]["audit_id"]
-    assert sim.state()["messages"] == []
+    assert [message["notice"] for message in sim.state()["messages"]] == ["audit_rejected"]

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from .calls import Call, limit_of, number_of
 from .platform import Platform
-from .refusal import Refusal
+from .refusal import Refusal, TooManyCalls
 from .wire import JsonObject, text_of
 from .world import Guild
 
@@ -26,9 +26,9 @@ def get_gateway_bot(platform: Platform, _: Call) -> object:
 
 
 def _count(platform: Platform) -> None:
-    if not platform.gateway_calls.take():
+    if wait := platform.gateway_calls.take():
         platform.journal.violation("the gateway's address was asked for too often")
-        raise Refusal(100001, "too many requests", status=429)
+        raise TooManyCalls("too many requests", wait)
 
 
 def get_me(platform: Platform, _: Call) -> object:

@@ -1,18 +1,24 @@
 """What people do: write a message, press a button. Each becomes an event, and may wait for the bot's answer."""
 
+import mimetypes
 from dataclasses import dataclass, field
 
 from . import identity, payloads
 from .exchanges import Exchange
+from .guild_book import people_of
 from .platform import Click, Platform
+from .reactions import set_reaction, unset_reaction
 from .wire import JsonObject, is_array, object_of, objects_of, text_of
-from .world import Conversation, Message, Person
+from .world import Conversation, Guild, Message, Person
 
 TIMEOUT = 5.0
 """Seconds to wait for the bot."""
 
 QUIET = 0.3
 """Seconds of silence after which a bot in another process counts as done."""
+
+_ATTACHED = {"audio": "voice"}
+"""What the platform calls a file that is neither an image nor a video, by the first half of its content type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +39,21 @@ class Actions:
         self._platform = platform
 
     def message(
-        self, person: Person, where: Conversation, text: str, *, mention: bool, attachments: list[JsonObject]
+        self,
+        person: Person,
+        where: Conversation,
+        text: str,
+        *,
+        mention: bool,
+        attachments: list[JsonObject],
+        quote: str | None = None,
     ) -> Deed:
-        """Return the event of a message."""
+        """Return the event of a message; `quote` is the id of the one that it quotes."""
         world = self._platform.world
         is_v2 = where.scene in ("group", "c2c")
         message_id = identity.message_id() if is_v2 else identity.guild_message_id()
         message = self._shown(message_id, where, person, text)
+        message.attachments, message.quote, message.mention = attachments, quote, mention
         kind = payloads.message_kind(where, mention)
         body = payloads.message_body(world, message, person, mention=mention, attachments=attachments)
         if not is_v2:
@@ -51,12 +65,10 @@ class Actions:
 
         Raises: ValueError where there is no such button, or the person may not press it.
         """
-        message = self._platform.world.message(message_id)
-        if message is None:
-            raise ValueError(f"there is no message {message_id}")
-        found = _find_button(message, button)
+        message, found = self.find_button(message_id, button)
         action = object_of(found, "action")
-        _check_permission(object_of(action, "permission"), person)
+        roles = self._platform.roles_of(message.conversation, person)
+        _check_permission(object_of(action, "permission"), person, roles)
         match action.get("type"):
             case 1:  # callback
                 return self._press(person, message, found)
@@ -66,10 +78,17 @@ class Actions:
             case kind:
                 raise ValueError(f"the button {button!r} (action type {kind}) sends no event")
 
+    def find_button(self, message_id: str, button: str) -> tuple[Message, JsonObject]:
+        """Return a message and its button of this id or label.  Raises: ValueError where there is none."""
+        message = self._platform.world.message(message_id)
+        if message is None:
+            raise ValueError(f"there is no message {message_id}")
+        return message, _find_button(message, button)
+
     def _press(self, person: Person, message: Message, button: JsonObject) -> Deed:
         label = text_of(object_of(button, "render_data"), "label")
         shown = self._shown(identity.trace_id(), message.conversation, person, f"{person.name} pressed “{label}”")
-        shown.kind = "click"
+        shown.kind, shown.reply_to, shown.button = "click", message.id, label
         body = payloads.click_body(
             self._platform.settings.app_id,
             message,
@@ -89,6 +108,27 @@ class Actions:
         event_id = identity.event_id("INTERACTION_CREATE")
         return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
 
+    def recall(self, person: Person, message_id: str) -> None:
+        """Take a message of one's own back.  Raises: ValueError where it is somebody else's."""
+        message = self._platform.world.message(message_id)
+        if message is None or message.sender != "user" or message.author != person.name or message.kind == "click":
+            raise ValueError(f"{person.name} has written no message {message_id}")
+        event = payloads.recall_body(message, person)
+        self._platform.world.remove(message)
+        if event is not None:
+            self._platform.push(*event)
+
+    def react(self, person: Person, message_id: str, emoji: str) -> None:
+        """Put an emoji ("type:id") on a message of a channel, or take one's own off.  Raises: ValueError."""
+        message = self._platform.world.message(message_id)
+        kind, _, emoji_id = emoji.partition(":")
+        if message is None or message.conversation.scene != "channel" or kind not in ("1", "2") or not emoji_id:
+            raise ValueError(f"{emoji!r} cannot be put on {message_id}: only on messages of channels, as type:id")
+        key = message_id, kind, emoji_id
+        users = self._platform.guild_book.channel(message.conversation).reactions.get(key, [])
+        change = unset_reaction if person.id in users else set_reaction
+        change(self._platform, message.conversation, key, person.id)
+
     def _shown(self, message_id: str, where: Conversation, person: Person, text: str) -> Message:
         clock = self._platform.clock
         return Message(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
@@ -105,10 +145,53 @@ class Actions:
         """Do it once the bot is there, and return when the bot is done with it; times in seconds."""
         await self._platform.wait_receiver(deed.body, timeout)
         exchanges = self._platform.exchanges
-        with exchanges.opened(deed.event_id, deed.shown.id, deed.shown.conversation) as exchange:
+        with exchanges.opened(deed.event_id, deed.shown) as exchange:
             if self.do(deed):
                 await exchanges.finish(exchange, timeout=timeout, quiet=quiet)
         return exchange
+
+    async def push_and_wait(
+        self, kind: str, body: object, *, timeout: float = TIMEOUT, quiet: float = QUIET
+    ) -> Exchange:
+        """Push an event that no chat shows, and return when the bot is done with it; times in seconds."""
+        await self._platform.gateway.wait_session(body, timeout)
+        event_id, exchanges = identity.event_id(kind), self._platform.exchanges
+        with exchanges.opened(event_id, None) as exchange:
+            if self._platform.push(kind, body, event_id=event_id).receivers:
+                await exchanges.finish(exchange, timeout=timeout, quiet=quiet)
+        return exchange
+
+    async def join_guild(self, guild: Guild, name: str) -> Exchange:
+        """Let somebody into a guild, where its first channel shows them."""
+        channel = next(iter(guild.channels.values()), None) or self._platform.world.channel("general", guild.name)
+        person = self._platform.world.person(channel, name)
+        return await self.push_and_wait("GUILD_MEMBER_ADD", self._member(guild, person))
+
+    async def leave_guild(self, guild: Guild, name: str) -> Exchange:
+        """Let somebody leave a guild.  Raises: ValueError where they are no member."""
+        person = next((each for each in people_of(guild).values() if each.name == name), None)
+        if person is None:
+            raise ValueError(f"{name} is no member of the guild {guild.name}")
+        body = self._member(guild, person)
+        for channel in guild.channels.values():
+            channel.people.pop(name, None)
+        self._platform.world.publish_conversations()
+        return await self.push_and_wait("GUILD_MEMBER_REMOVE", body)
+
+    def _member(self, guild: Guild, person: Person) -> JsonObject:
+        member = self._platform.guild_book.member_document(guild, person)
+        return {**member, "guild_id": guild.id, "op_user_id": person.id}
+
+    def file(self, data: bytes, name: str) -> JsonObject:
+        """Keep a file; return the attachment that it becomes."""
+        guessed = mimetypes.guess_type(name)[0] or ""
+        kind = guessed if guessed.startswith(("image/", "video/")) else _ATTACHED.get(guessed.partition("/")[0], "file")
+        url = self._platform.files.keep(data, name=name)
+        return {"content_type": kind, "filename": name, "size": len(data), "url": url}
+
+    def sent(self, where: Conversation) -> list[Message]:
+        """Return what the bot has sent to a conversation, oldest first."""
+        return [message for message in self._platform.world.messages(where) if message.sender == "bot"]
 
 
 def _find_button(message: Message, button: str) -> JsonObject:
@@ -124,12 +207,14 @@ def _find_button(message: Message, button: str) -> JsonObject:
     raise ValueError(f"there is no button {button!r}; the message has {labels}")
 
 
-def _check_permission(permission: JsonObject, person: Person) -> None:
-    named = permission.get("specify_user_ids")
+def _check_permission(permission: JsonObject, person: Person, roles: list[str]) -> None:
+    named, wanted = permission.get("specify_user_ids"), permission.get("specify_role_ids")
     match permission.get("type"):
         case 0 if not (is_array(named) and person.id in named):
             raise ValueError(f"{person.name} is not among those who may press this button")
         case 1 if person.role not in ("admin", "owner"):
             raise ValueError(f"only admins may press this button; {person.name} is a {person.role}")
+        case 3 if not (is_array(wanted) and any(role in wanted for role in roles)):
+            raise ValueError(f"{person.name} has none of the roles that may press this button")
         case _:
             pass

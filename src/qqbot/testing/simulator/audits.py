@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from .refusal import Refusal
 from .wire import JsonObject
 
-PENDING = 304023
+PENDING, PENDING_REPLY = 304023, 304024
 
 
 class PendingAudit(Refusal):
     """The message was taken, and waits for its review: HTTP 202."""
 
-    def __init__(self, audit_id: str) -> None:
-        super().__init__(PENDING, "push message is waiting for audit now", status=202)
+    def __init__(self, audit_id: str, *, is_reply: bool) -> None:
+        code = PENDING_REPLY if is_reply else PENDING
+        super().__init__(code, "push message is waiting for audit now", status=202)
         self._audit_id = audit_id
 
     def document(self, trace_id: str) -> JsonObject:

@@ -6,10 +6,8 @@ Pacing is real time, the daily budget and the calls a minute are business time. 
 import time
 from collections import deque
 
-from .clock import Clock
+from .clock import DAY, Clock
 from .wire import JsonObject
-
-DAY = 86400.0
 
 # Two frames sent 5 s apart can arrive a little closer together.
 _ARRIVAL_JITTER = 0.1
@@ -71,7 +69,7 @@ class IdentifyBudget:
 
 
 class CallLimit:
-    """A bucket of `burst` calls that fills again at `per_minute`."""
+    """A bucket of `burst` calls that fills again at `per_minute`, in business time."""
 
     def __init__(self, clock: Clock, *, per_minute: float, burst: int) -> None:
         self._clock = clock
@@ -80,12 +78,12 @@ class CallLimit:
         self._level = float(burst)
         self._then = clock.now()
 
-    def take(self) -> bool:
-        """Count one call; return whether it is allowed."""
+    def take(self) -> float:
+        """Count one call where it is allowed, and return 0; else return the seconds until one is."""
         now = self._clock.now()
         self._level = min(self._burst, self._level + (now - self._then) * self._rate)
         self._then = now
         if self._level < 1:
-            return False
+            return (1 - self._level) / self._rate
         self._level -= 1
-        return True
+        return 0.0

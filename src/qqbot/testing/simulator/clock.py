@@ -6,9 +6,13 @@ and not measured here.
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 _BEIJING = timezone(timedelta(hours=8))
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+LONGEST_STEP = 3650 * DAY  # a date stays one that can be written
 
 
 class Clock:
@@ -18,18 +22,31 @@ class Clock:
         self._ahead = 0.0
         self._started = time.monotonic()
         self._started_at = datetime.now(UTC)
+        self._listeners: list[Callable[[], None]] = []
 
     def now(self) -> float:
         """Return the time in seconds; only differences mean something."""
         return time.monotonic() + self._ahead
 
-    async def advance(self, *, seconds: float = 0.0, minutes: float = 0.0, hours: float = 0.0) -> None:
+    async def advance(
+        self, *, seconds: float = 0.0, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0
+    ) -> None:
         """Move forward, and let the tasks of the loop run once.  Raises: ValueError for a negative time."""
-        step = seconds + 60 * minutes + 3600 * hours
-        if step < 0:
-            raise ValueError("the clock only goes forward")
+        step = seconds + MINUTE * minutes + HOUR * hours + DAY * days
+        if not 0 <= step <= LONGEST_STEP:
+            raise ValueError("the clock only goes forward, and 10 years at most")
         self._ahead += step
+        for listener in self._listeners:
+            listener()
         await asyncio.sleep(0)
+
+    def on_advance(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each step forward."""
+        self._listeners.append(listener)
+
+    def document(self) -> dict[str, object]:
+        """Return the time as the page takes it: now, and how far it was moved, in seconds."""
+        return {"now": self.now(), "ahead": self._ahead, "time": self.timestamp()}
 
     def date(self) -> datetime:
         """Return the date and time that the platform writes into messages, in its +08:00."""

@@ -1,21 +1,21 @@
-"""What programs and the page ask of the simulator, as JSON: say, click, event, fault, state.
+"""What programs and the page ask of the simulator, as JSON: say, click, event, fault, clock, state.
 
 Owns the reading of these documents; who may ask is decided in `guard`.
 """
 
+import difflib
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from .actions import QUIET, TIMEOUT, Actions, Deed
+from .arguments import BadCommand, flag, optional_integer, optional_text, seconds, text
+from .clock import LONGEST_STEP
 from .exchanges import Exchange
 from .fault_documents import inject, rule_document
 from .platform import Platform
-from .wire import JsonObject, is_integer, is_number, objects_of, text_of
+from .wire import JsonObject, objects_of
 from .world import SCENES, Conversation, scene_of
-
-
-class BadCommand(ValueError):
-    """A document that is no command; the text says what is wrong with it."""
 
 
 class Commands:
@@ -30,69 +30,70 @@ class Commands:
     async def say(self, document: JsonObject) -> JsonObject:
         """Write a message, and return the replies."""
         times = _Times.of(document)
-        deed = self._message(document)
+        deed = self.message(document)
         return _told(await self._actions.do_and_wait(deed, timeout=times.timeout, quiet=times.quiet))
 
     async def click(self, document: JsonObject) -> JsonObject:
         """Press a button, and return the replies and the acknowledgement."""
         times = _Times.of(document)
-        deed = self._press(document)
+        deed = self.press(document)
         exchange = await self._actions.do_and_wait(deed, timeout=times.timeout, quiet=times.quiet)
         return {**_told(exchange), "ack": exchange.ack}
 
     async def event(self, document: JsonObject) -> JsonObject:
-        """Push any event."""
-        shard = _optional_integer(document, "shard")
-        event_id = _optional_text(document, "id")
-        pushed = self._platform.push(_text(document, "type"), document.get("d"), event_id=event_id, shard=shard)
-        return {"event_id": pushed.event_id}
+        """Push any event; one that the tables do not know has to be called `new`."""
+        shard, event_id = optional_integer(document, "shard"), optional_text(document, "id")
+        kind, new = text(document, "type"), flag(document, "new", default=False)
+        if not new and kind not in self._platform.tables.events:
+            raise BadCommand(_unknown_event(kind, self._platform.tables.events))
+        return {"event_id": self._platform.push(kind, document.get("d"), event_id=event_id, shard=shard).event_id}
+
+    async def clock(self, document: JsonObject) -> JsonObject:
+        """Move business time forward, and say how late it is."""
+        await self._platform.clock.advance(seconds=seconds(document, "advance", 0.0, LONGEST_STEP))
+        return self._platform.clock.document()
 
     async def fault(self, document: JsonObject) -> JsonObject:
         """Break something: by a rule, or `{"webhook": FLAW, "times": N}` the next pushes."""
         if "webhook" in document:
-            self._platform.webhook.flaw(_text(document, "webhook"), _optional_integer(document, "times") or 1)
+            self._platform.webhook.flaw(text(document, "webhook"), optional_integer(document, "times") or 1)
         else:
             inject(self._platform.gateway.faults, document)
         return {}
 
-    # Asked by the page, which sees the answer in the chat
+    # What they name
 
-    def post(self, document: JsonObject) -> None:
-        """Write a message."""
-        self._actions.do(self._message(document))
+    def message(self, document: JsonObject) -> Deed:
+        """Return what writing a message does."""
+        # All that may be wrong is read before a conversation or a person comes into being.
+        words, user, quote = text(document, "text"), optional_text(document, "user"), optional_text(document, "quote")
+        mention, attachments = flag(document, "mention", default=True), objects_of(document, "attachments")
+        where = self.conversation(document)
+        person = self._platform.world.person(where, user or somebody(where))
+        return self._actions.message(person, where, words, mention=mention, attachments=attachments, quote=quote)
 
-    def press(self, document: JsonObject) -> None:
-        """Press a button."""
-        self._actions.do(self._press(document))
-
-    def _message(self, document: JsonObject) -> Deed:
-        where = self._conversation(document)
-        person = self._platform.world.person(where, _optional_text(document, "user") or _somebody(where))
-        mention = document.get("mention", True)
-        if not isinstance(mention, bool):
-            raise BadCommand("mention must be true or false")
-        attachments = objects_of(document, "attachments")
-        return self._actions.message(person, where, _text(document, "text"), mention=mention, attachments=attachments)
-
-    def _conversation(self, document: JsonObject) -> Conversation:
+    def conversation(self, document: JsonObject) -> Conversation:
+        """Return the conversation that a document names; a new name creates it."""
         scene = scene_of(document.get("scene"))
         if scene is None:
             raise BadCommand(f"scene must be one of {', '.join(SCENES)}")
-        name = _optional_text(document, "conversation")
+        name = optional_text(document, "conversation")
         if scene in ("c2c", "dms") and not (name and self._platform.world.knows(scene, name)):
-            name = _optional_text(document, "user") or name
+            name = optional_text(document, "user") or name
         if not name:
             raise BadCommand("conversation must be a name or an id")
         return self._platform.world.open(scene, name)
 
-    def _press(self, document: JsonObject) -> Deed:
-        message_id = _text(document, "message")
+    def press(self, document: JsonObject) -> Deed:
+        """Return what pressing a button does."""
+        message_id = text(document, "message")
         message = self._platform.world.message(message_id)
         if message is None:
             raise BadCommand(f"there is no message {message_id}")
-        name = _optional_text(document, "user") or _somebody(message.conversation)
-        person = self._platform.world.person(message.conversation, name)
-        return self._actions.click(person, message_id, _text(document, "button"))
+        user, button = optional_text(document, "user"), text(document, "button")
+        self._actions.find_button(message_id, button)
+        person = self._platform.world.person(message.conversation, user or somebody(message.conversation))
+        return self._actions.click(person, message_id, button)
 
     # What there is
 
@@ -118,6 +119,7 @@ class Commands:
             "resumes": gateway.resumes,
             "faults": [rule_document(rule) for rule in gateway.faults.rules],
             "fault_counts": dict(gateway.faults.counts),
+            "quotas": self._platform.quotas_document(),
             "violations": self._platform.journal.violations,
             "lost_events": gateway.sessions.never_sent(),
             "now": time.monotonic(),
@@ -137,7 +139,7 @@ class _Times:
 
     @classmethod
     def of(cls, document: JsonObject) -> "_Times":
-        return cls(_seconds(document, "timeout", TIMEOUT), _seconds(document, "quiet", QUIET))
+        return cls(seconds(document, "timeout", TIMEOUT), seconds(document, "quiet", QUIET))
 
 
 def _told(exchange: Exchange) -> JsonObject:
@@ -147,33 +149,12 @@ def _told(exchange: Exchange) -> JsonObject:
     }
 
 
-def _somebody(where: Conversation) -> str:
+def somebody(where: Conversation) -> str:
+    """Return the name of whoever speaks where nobody is named."""
     return next(iter(where.people), "Alice")
 
 
-def _text(document: JsonObject, name: str) -> str:
-    if not isinstance(document.get(name), str):
-        raise BadCommand(f"{name} must be a string")
-    return text_of(document, name)
-
-
-def _optional_text(document: JsonObject, name: str) -> str | None:
-    return None if document.get(name) is None else _text(document, name)
-
-
-def _optional_integer(document: JsonObject, name: str) -> int | None:
-    value = document.get(name)
-    if value is None:
-        return None
-    if not is_integer(value) or not 0 <= value < 1 << 53:
-        raise BadCommand(f"{name} must be a whole number, not negative")
-    return value
-
-
-def _seconds(document: JsonObject, name: str, default: float) -> float:
-    value = document.get(name)
-    if value is None:
-        return default
-    if not is_number(value) or not 0 <= value <= 600:
-        raise BadCommand(f"{name} must be seconds, 0 to 600")
-    return float(value)
+def _unknown_event(kind: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(kind, known, 1)
+    words = f"did you mean {close[0]}? " if close else ""
+    return f'there is no event type {kind}; {words}Add "new": true to push one that the documentation does not have'

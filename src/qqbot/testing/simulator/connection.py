@@ -18,6 +18,7 @@ from aiohttp import WSMsgType, web
 from . import wire
 from .journal import Journal
 from .sessions import Dispatch, Session, Shard
+from .wire import JsonObject
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a bot has to answer a close frame."""
@@ -78,6 +79,16 @@ class Connection:
     def open(self) -> bool:
         """Whether neither side has ended it."""
         return not self.closed_by
+
+    def document(self) -> JsonObject:
+        """Return the connection as the page takes it."""
+        return {
+            "number": self.number,
+            "shard": self.shard,
+            "ready": self.ready and self.open,
+            "closed_by": self.closed_by,
+            "code": self.code,
+        }
 
     async def run(self, request: web.Request, receiver: Receiver) -> web.WebSocketResponse:
         """Serve the connection until it ends."""

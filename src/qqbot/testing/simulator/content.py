@@ -52,8 +52,13 @@ def _check_fields(kind: object, body: JsonObject) -> None:
         raise Refusal(22006, f"msg_type {kind} does not fit keyboard")
 
 
-def check_guild(body: JsonObject, domains: set[str]) -> None:
-    """Check a channel message or a guild private message.  Raises: Refusal."""
+def check_guild(body: JsonObject, domains: set[str], *, styled: bool) -> None:
+    """Check a channel message or a guild private message; `styled`: whether Markdown is open to the bot.
+
+    Raises: Refusal.
+    """
+    if "markdown" in body and not styled:
+        raise Refusal(304036, "the bot has no right to markdown in guilds")
     said = [body.get(name) for name in ("content", "embed", "ark", "image", "file_image", "markdown")]
     if not any(said):
         raise Refusal(50006, "the message is empty")

@@ -14,9 +14,12 @@ from .world import Conversation, Message
 
 
 class Exchange:
-    """One event and what the bot sent in answer. `outcome` is the bot's own word, None where it gave none."""
+    """One event and what the bot sent in answer. `outcome` is the bot's own word, None where it gave none.
 
-    def __init__(self, event_id: str, message_id: str, conversation: Conversation) -> None:
+    `message_id` and `conversation`: the message that shows the event, None where nothing in a chat does.
+    """
+
+    def __init__(self, event_id: str, message_id: str | None, conversation: Conversation | None) -> None:
         self.event_id = event_id
         self.message_id = message_id
         self.conversation = conversation
@@ -79,9 +82,10 @@ class Exchanges:
         self.self_reporting = 0
 
     @contextmanager
-    def opened(self, event_id: str, message_id: str, conversation: Conversation) -> Generator[Exchange, None, None]:
-        """Open an exchange before its event is pushed."""
-        exchange = self._open[event_id] = Exchange(event_id, message_id, conversation)
+    def opened(self, event_id: str, shown: Message | None) -> Generator[Exchange, None, None]:
+        """Open an exchange before its event is pushed; `shown` is what the chat shows of the event."""
+        exchange = Exchange(event_id, shown.id if shown else None, shown.conversation if shown else None)
+        self._open[event_id] = exchange
         try:
             yield exchange
         finally:
@@ -123,11 +127,12 @@ class Exchanges:
         """Give a message of the bot to who waits for it.
 
         `reference` is its msg_id or event_id. It belongs to the exchange that it names; one that names none
-        that is open (an active message, a dialog begun earlier) belongs to all of its conversation.
+        that is open (an active message, a dialog begun earlier) belongs to all of its conversation, and to the
+        events that have none.
         """
         for messages in self._listeners:
             messages.append(message)
-        here = [each for each in self._open.values() if each.conversation is message.conversation]
+        here = [each for each in self._open.values() if each.conversation in (None, message.conversation)]
         named = [each for each in here if reference and reference in (each.event_id, each.message_id)]
         for exchange in named or here:
             exchange.add(message)

@@ -37,6 +37,7 @@ from .tokens import TokenDesk
 from .wire import JsonObject
 
 CREATE_SESSION_ERROR = 4903
+_CONNECTIONS_SHOWN = 20
 
 REORDER_SECONDS = 0.1
 """How long events are held back that are to be sent in another order."""
@@ -432,6 +433,8 @@ class Gateway:
             "online": bool(self.ready_connections()),
             "intents": self.intents(),
             "shards": self.shards(),
+            "connections": [connection.document() for connection in self.connections[-_CONNECTIONS_SHOWN:]],
+            "budget": self._budget.document(),
         }
 
 

@@ -12,7 +12,7 @@ _PAGE = 30  # members; a page of the GET form has at most so many
 def find_group(platform: Platform, call: Call) -> Conversation:
     """Return the group of a call.  Raises: Refusal 40034101."""
     group = platform.world.find("group", call.params["group_openid"])
-    if group is None:
+    if group is None or group.left:
         raise Refusal(40034101, "the bot is not in the group")
     return group
 

@@ -43,7 +43,7 @@ def _interfaces(platform: Platform) -> list[JsonObject]:
             "path": row.path,
             "method": row.method,
             "desc": row.name,
-            "auth_status": int(platform.is_private or not row.private),
+            "auth_status": int(platform.may_call(row)),
         }
         for row in platform.tables.endpoints
         if row.path.split("/")[1] in _GROUPS

@@ -8,9 +8,9 @@ import asyncio
 from aiohttp import WSMsgType, web
 
 from . import wire
-from .commands import Commands
 from .guard import BODY_LIMIT, Guard
 from .journal import Feed, Journal
+from .page_commands import PageCommands
 from .wire import JsonObject
 
 AUTH_TIMEOUT = 5.0
@@ -22,7 +22,7 @@ _POLICY_VIOLATION = 1008
 class Live:
     """Serves the pages that are open."""
 
-    def __init__(self, commands: Commands, journal: Journal, guard: Guard) -> None:
+    def __init__(self, commands: PageCommands, journal: Journal, guard: Guard) -> None:
         self._commands = commands
         self._journal = journal
         self._guard = guard
@@ -90,21 +90,9 @@ class Live:
     async def _result(self, document: JsonObject) -> JsonObject:
         result: JsonObject = {"kind": "result", "id": document.get("id")}
         try:
-            await self._do(document)
+            return {**result, "ok": True, **await self._commands.do(document)}
         except ValueError as error:
             return {**result, "ok": False, "error": str(error)}
-        return {**result, "ok": True}
-
-    async def _do(self, document: JsonObject) -> None:
-        match document.get("do"):
-            case "say":
-                self._commands.post(document)
-            case "click":
-                self._commands.press(document)
-            case "fault":
-                await self._commands.fault(document)
-            case name:
-                raise ValueError(f"there is no command {name!r}")
 
 
 def _document(data: str) -> JsonObject | None:

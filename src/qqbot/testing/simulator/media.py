@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from .clock import Clock
+from .files import FileStore
 from .refusal import Refusal
 from .uploads import UploadBook
 from .wire import JsonObject, text_of
@@ -33,8 +34,9 @@ class Upload:
 class MediaDesk:
     """The uploads of one bot."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, files: FileStore) -> None:
         self._clock = clock
+        self._files = files
         self.uploads = UploadBook()
         self._uploads: dict[str, Upload] = {}
 
@@ -49,9 +51,11 @@ class MediaDesk:
             raise Refusal(850026, "there is neither a url nor file_data nor an upload_id")
         if url and not _downloadable(url):
             raise Refusal(850026, "the source URL could not be downloaded")
-        _check_data(text_of(body, "file_data"))
+        data = _decode(text_of(body, "file_data"))
         stored = self.uploads.close(scene, upload_id) if upload_id else ""
         name = text_of(body, "file_name") or stored or unquote(urlsplit(url).path.rpartition("/")[2])
+        if data and not url:
+            url = self._files.keep(data, name=name, kind=kind)
         file_info = secrets.token_urlsafe(48)
         media: JsonObject = {"kind": kind, "url": url or None, "name": name or None}
         self._uploads[file_info] = Upload(scene, self._clock.now() + TTL, media)
@@ -67,9 +71,9 @@ class MediaDesk:
         return upload.document
 
 
-def _check_data(data: str) -> None:
+def _decode(data: str) -> bytes:
     try:
-        base64.b64decode(data, validate=True)
+        return base64.b64decode(data, validate=True)
     except binascii.Error:
         raise Refusal(850026, "file_data is no base64") from None
 

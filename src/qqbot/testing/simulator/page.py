@@ -10,7 +10,9 @@ from .guard import PAGE_HEADERS
 
 _TYPES = {
     ".html": "text/html",
+    ".txt": "text/plain",
     ".js": "text/javascript",
+    ".mjs": "text/javascript",
     ".css": "text/css",
     ".svg": "image/svg+xml",
     ".png": "image/png",
@@ -28,12 +30,15 @@ async def asset(request: web.Request) -> web.Response:
 
 
 def _file(name: str) -> web.Response:
-    found = next((entry for entry in _entries() if entry.name == name and entry.is_file()), None)
+    found = _files().get(name)
     kind = _TYPES.get(PurePosixPath(name).suffix)
     if found is None or kind is None:
         return web.json_response({"error": "there is no such file"}, status=404, headers=PAGE_HEADERS)
     return web.Response(body=found.read_bytes(), content_type=kind, charset="utf-8", headers=PAGE_HEADERS)
 
 
-def _entries() -> list[Traversable]:
-    return list(files(__name__.rpartition(".")[0]).joinpath("page").iterdir())
+def _files() -> dict[str, Traversable]:
+    """Return the files by their path below the page's folder, one level deep."""
+    top = list(files(__name__.rpartition(".")[0]).joinpath("page").iterdir())
+    inner = [(f"{folder.name}/{entry.name}", entry) for folder in top if folder.is_dir() for entry in folder.iterdir()]
+    return {name: entry for name, entry in [*((entry.name, entry) for entry in top), *inner] if entry.is_file()}

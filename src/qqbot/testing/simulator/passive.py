@@ -4,6 +4,7 @@ Owns the passive windows, the counts and the msg_seq numbers. Source: server-int
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .clock import Clock
@@ -76,10 +77,11 @@ _GUILD = _Codes(304026, 304027, 304026, 304028, 304027)
 
 
 class PassiveBook:
-    """The messages and events of one bot."""
+    """The messages and events of one bot. `counted(message id, replies)` hears of each reply to a message."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, counted: Callable[[str, int], None]) -> None:
         self._clock = clock
+        self._counted = counted
         self._messages: OrderedDict[str, _Occasion] = OrderedDict()
         self._events: OrderedDict[str, _Occasion] = OrderedDict()
 
@@ -109,6 +111,8 @@ class PassiveBook:
         else:
             return
         self._count(conversation, occasion, body.get("msg_seq", 1), counted=bool(message_id))
+        if message_id:
+            self._counted(message_id, occasion.replies)
 
     def _message(self, conversation: Conversation, message_id: str, codes: _Codes) -> _Occasion:
         occasion = self._messages.get(message_id)

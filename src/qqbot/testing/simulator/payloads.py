@@ -4,7 +4,7 @@ Pure: world in, JSON out. Sources stand at each function; field tables in models
 """
 
 from . import identity
-from .wire import JsonObject
+from .wire import JsonObject, is_array, object_of
 from .world import BOT_NAME, Conversation, Message, Person, World
 
 _MESSAGE_KINDS = {
@@ -33,7 +33,42 @@ def message_body(
         body = _guild_message(world, message, person, mention=mention)
     if attachments:
         body["attachments"] = attachments
+    if (quoted := world.message(message.quote or "")) is not None:
+        _add_quote(body, quoted)
     return body
+
+
+def _add_quote(body: JsonObject, quoted: Message) -> None:
+    """Source: server-inter/message/send-receive/event."""
+    if quoted.conversation.scene in ("channel", "dms"):
+        body["message_reference"] = {"message_id": quoted.id}
+        return
+    ext = object_of(body, "message_scene").get("ext")
+    body["message_scene"] = {"source": "default", "ext": [*(ext if is_array(ext) else []), f"ref_msg_idx={quoted.ref}"]}
+    body["message_type"] = 103
+    body["msg_elements"] = [
+        {
+            "msg_idx": quoted.ref,
+            "author": {"username": quoted.author, "bot": quoted.sender == "bot"},
+            "message_type": 0,
+            "content": quoted.markdown or quoted.text or "",
+            "attachments": quoted.attachments,
+        }
+    ]
+
+
+def recall_body(message: Message, person: Person) -> tuple[str, JsonObject] | None:
+    """Return type and `d` of the event of a recalled message, None in groups and C2C, which have none.
+
+    Source: server-inter/channel/message/event.
+    """
+    where = message.conversation
+    if where.scene in ("group", "c2c"):
+        return None
+    author: JsonObject = {"id": person.id, "username": person.name, "bot": False}
+    about: JsonObject = {"id": message.id, "channel_id": where.channel_id, "guild_id": where.guild_id, "author": author}
+    kind = "DIRECT_MESSAGE_DELETE" if where.scene == "dms" else "PUBLIC_MESSAGE_DELETE"
+    return kind, {"message": about, "op_user": {"id": person.id}}
 
 
 def without_mention(text: str) -> str:
@@ -48,7 +83,7 @@ def _v2_message(message: Message, author: JsonObject) -> JsonObject:
         "author": {"id": next(iter(author.values())), "union_openid": "", "username": message.author, **author},
         "content": message.text or "",
         "timestamp": message.time,
-        "message_scene": {"source": "default", "ext": [f"msg_idx={identity.reference_index()}"]},
+        "message_scene": {"source": "default", "ext": [f"msg_idx={message.ref}"]},
         "message_type": 0,
     }
 
@@ -56,11 +91,29 @@ def _v2_message(message: Message, author: JsonObject) -> JsonObject:
 def _group_message(world: World, message: Message, person: Person, *, mention: bool) -> JsonObject:
     """Source: autogen/event/group_at_message_create; the leading mention is cut and a space stays."""
     author: JsonObject = {"member_openid": person.id, "member_role": person.role, "bot": False}
-    body = _v2_message(message, author) | {"group_openid": message.conversation.id}
-    if mention:
-        body["content"] = f" {without_mention(message.text or '')}"
-        body["mentions"] = [_mention_of_bot(world, message.conversation)]
-    return body
+    group = message.conversation.id
+    body = _v2_message(message, author) | {"group_id": group, "group_openid": group}
+    text, named = _mentioned(message, "<@{}>")
+    body["content"] = f" {without_mention(text)}" if mention else text
+    mentions: list[JsonObject] = [_mention_of_bot(world, message.conversation)] if mention else []
+    mentions += [_mention_of_member(each) for each in named]
+    return body | ({"mentions": mentions} if mentions else {})
+
+
+def _mentioned(message: Message, tag: str) -> tuple[str, list[Person]]:
+    """Return the text with a tag for each `@name` of somebody who is there, and who these are."""
+    text = message.text or ""
+    named: list[Person] = []
+    for person in sorted(message.conversation.people.values(), key=lambda each: -len(each.name)):
+        if f"@{person.name}" in text:
+            text = text.replace(f"@{person.name}", tag.format(person.id))
+            named.append(person)
+    return text, named
+
+
+def _mention_of_member(person: Person) -> JsonObject:
+    who = {"id": person.id, "member_openid": person.id, "username": person.name}
+    return {"scope": "single", **who, "bot": False, "is_you": False}
 
 
 def _mention_of_bot(world: World, conversation: Conversation) -> JsonObject:
@@ -79,16 +132,20 @@ def _guild_message(world: World, message: Message, person: Person, *, mention: b
         "content": message.text or "",
         "timestamp": message.time,
         "author": {"id": person.id, "username": person.name, "avatar": "", "bot": False},
-        "member": {"nick": person.name, "roles": ["1"], "joined_at": person.joined_at},
+        "member": {"nick": person.name, "roles": world.roles_of(where, person) or ["1"], "joined_at": person.joined_at},
         "seq": where.count,
         "seq_in_channel": str(where.count),
     }
     if where.scene == "dms":
         return body | {"direct_message": True, "src_guild_id": where.source_guild_id}
+    text, named = _mentioned(message, "<@!{}>")
+    body["content"] = f"<@!{world.bot_id}> {without_mention(text)}" if mention else text
+    mentions: list[JsonObject] = []
     if mention:
-        body["content"] = f"<@!{world.bot_id}> {without_mention(message.text or '')}"
-        body["mentions"] = [{"id": world.bot_id, "username": BOT_NAME, "avatar": "", "bot": True}]
-    return body
+        mentions.append({"id": world.bot_id, "username": BOT_NAME, "avatar": "", "bot": True})
+    for each in named:
+        mentions.append({"id": each.id, "username": each.name, "avatar": "", "bot": False})
+    return body | ({"mentions": mentions} if mentions else {})
 
 
 def click_body(

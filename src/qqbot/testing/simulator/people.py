@@ -3,8 +3,11 @@
 Thin over `actions`; nothing here knows the wire.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 
 from .actions import QUIET, TIMEOUT, Actions
 from .exchanges import Exchange
@@ -56,6 +59,11 @@ class Place:
     def bot_is_admin(self, value: bool) -> None:
         self._conversation.bot_role = "admin" if value else "member"
 
+    @property
+    def messages(self) -> list[Transcript]:
+        """What the bot has sent here, oldest first."""
+        return [Transcript.of(message) for message in self._actions.sent(self._conversation)]
+
     def member(self, name: str, *, role: str | None = None) -> "Member":
         """Return the member of this name, who joins if need be; `role`: member, admin or owner."""
         person = self._world.person(self._conversation, name)
@@ -64,10 +72,11 @@ class Place:
 
 
 class GuildPlace:
-    """A guild, and what the bot may do there."""
+    """A guild: who comes and goes, and what the bot may do there."""
 
-    def __init__(self, guild: Guild) -> None:
+    def __init__(self, guild: Guild, actions: Actions) -> None:
         self._guild = guild
+        self._actions = actions
 
     @property
     def id(self) -> str:
@@ -82,6 +91,14 @@ class GuildPlace:
     @bot_is_admin.setter
     def bot_is_admin(self, value: bool) -> None:
         self._guild.bot_is_admin = value
+
+    async def join(self, name: str) -> "Reply":
+        """Let somebody join, and return when the bot is done with it."""
+        return Reply(await self._actions.join_guild(self._guild, name))
+
+    async def leave(self, name: str) -> "Reply":
+        """Let somebody leave, and return when the bot is done with it.  Raises: ValueError for no member."""
+        return Reply(await self._actions.leave_guild(self._guild, name))
 
 
 class Member:
@@ -107,24 +124,52 @@ class Member:
         """What the bot addresses here: group_openid, user_openid, channel id or the private chat's guild id."""
         return self._conversation.id
 
+    @property
+    def messages(self) -> list[Transcript]:
+        """What the bot has sent to where this person is, oldest first."""
+        return [Transcript.of(message) for message in self._actions.sent(self._conversation)]
+
     async def say(
         self,
         text: str,
         *,
         mention: bool = True,
         attachments: Sequence[JsonObject] = (),
+        quote: str | None = None,
         timeout: float = TIMEOUT,
         quiet: float = QUIET,
     ) -> "Reply":
-        """Write a message and return when the bot is done with it.
+        """Write a message and return when the bot is done with it, or its handler waits for what comes next.
 
-        `mention`: whether it mentions the bot (groups and channels). `attachments` in wire form. `timeout`:
-        seconds to wait for the bot; `quiet`: seconds of silence after which a bot of another process is done.
+        `mention`: whether it mentions the bot (groups and channels). `attachments` in wire form. `quote`: the id
+        of the message that it quotes. `timeout`: seconds to wait for the bot; `quiet`: seconds of silence after
+        which a bot of another process is done.
         """
         deed = self._actions.message(
-            self._person, self._conversation, text, mention=mention, attachments=list(attachments)
+            self._person, self._conversation, text, mention=mention, attachments=list(attachments), quote=quote
         )
         return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+
+    async def upload(
+        self,
+        file: bytes | str | PathLike[str],
+        *,
+        name: str = "",
+        text: str = "",
+        mention: bool = True,
+        timeout: float = TIMEOUT,
+        quiet: float = QUIET,
+    ) -> "Reply":
+        """Send a file, with a text if there is one, and return when the bot is done with it.
+
+        `file`: bytes or a path. `name` tells what it is: "cat.png" is an image, "hello.mp3" a voice message; by
+        default the path's, or "file". The bot can download it from the address in the attachment.
+        """
+        if not isinstance(file, bytes):
+            name = name or Path(file).name
+            file = await asyncio.to_thread(Path(file).read_bytes)
+        attachment = self._actions.file(file, name or "file")
+        return await self.say(text, mention=mention, attachments=[attachment], timeout=timeout, quiet=quiet)
 
     async def click(self, message_id: str, button: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "Reply":
         """Press a button of a message, by its id or label, and return when the bot is done with it.
@@ -144,11 +189,12 @@ class Reply:
     """What the bot sent in answer; false where it sent nothing.
 
     `text`, `markdown`, `keyboard`, `media` and `id` are of the first message, None where there is none.
-    `messages` has all; `outcome` is the bot's own word (`handled`, `failed`, ...), None where it gave none;
-    `ack` the code that acknowledged a click, `answer` the body that answered an interaction.
+    `messages` has all. `outcome` is the bot's own word: `handled`, `failed`, `unwanted`, `waiting` (the handler is
+    suspended in `ctx.wait_for`) or `consumed` (a waiting handler took it); None where it gave none. `ack`: the code
+    that acknowledged a click; `answer`: the body that answered an interaction.
     """
 
-    def __init__(self, exchange: Exchange, asker: Member) -> None:
+    def __init__(self, exchange: Exchange, asker: Member | None = None) -> None:
         self._asker = asker
         self.event_id = exchange.event_id
         self.messages = tuple(Transcript.of(message) for message in exchange.replies)
@@ -197,7 +243,10 @@ class Reply:
 
         Raises: ValueError where there is no such button, or this person may not press it.
         """
+        person = by or self._asker
+        if person is None:
+            raise ValueError("nobody asked for this message: say who clicks, `by=`")
         message = next((message for message in self.messages if message.keyboard), None)
         if message is None:
             raise ValueError(f"there is no button {button!r}: the bot sent no keyboard ({self!r})")
-        return await (by or self._asker).click(message.id, button, timeout=timeout)
+        return await person.click(message.id, button, timeout=timeout)

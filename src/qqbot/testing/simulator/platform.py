@@ -6,7 +6,6 @@ Owns no protocol of its own; sockets and HTTP are in front of it.
 import json
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
 
 from . import identity, wire
 from .audits import AuditDesk
@@ -14,27 +13,30 @@ from .bot_book import BotBook
 from .budget import CallLimit, IdentifyBudget
 from .clock import Clock
 from .exchanges import Exchanges
+from .files import FileStore
 from .gateway import Gateway
 from .group_book import GroupBook
 from .guild_book import GuildBook
 from .journal import Journal
 from .media import MediaDesk
 from .passive import PassiveBook
+from .profiles import RIGHTS, Limits, Profile
+from .quotas import QuotaBook
+from .rates import RateBook
 from .streaming import StreamBook
-from .tables import Tables
+from .tables import Endpoint, tables
 from .tokens import TokenDesk
 from .webhook import Webhook
-from .wire import JsonObject
-from .world import BOT_NAME, Conversation, Message, World
-
-Profile = Literal["public", "private"]
+from .wire import JsonObject, is_number
+from .world import BOT_NAME, Conversation, Message, Person, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a simulator is like. Times in seconds.
 
-    `gateway_per_minute` and `gateway_burst` limit the calls for the gateway's address.
+    `gateway_per_minute` and `gateway_burst` limit the calls for the gateway's address. `limits`: those on
+    other calls and on active messages that hold. `numeric_expiry`: whether a token's life is a number, not text.
     """
 
     app_id: str
@@ -49,6 +51,8 @@ class Settings:
     gateway_burst: int = 10
     seed: int = 0
     webhook: str | None = None
+    limits: Limits = "slow"
+    numeric_expiry: bool = False
 
 
 @dataclass(slots=True)
@@ -68,18 +72,24 @@ class Platform:
         self.gateway_url = ""
         self.registered_domains: set[str] = set()
         self.clock = Clock()
-        self.tables = Tables()
+        self.tables = tables()
         self.journal = Journal(self.clock)
-        self.tokens = TokenDesk(self.clock, settings.app_id, settings.secret)
+        self.tokens = TokenDesk(self.clock, settings.app_id, settings.secret, numeric_expiry=settings.numeric_expiry)
         self.world = World(settings.app_id, self.clock, self.journal)
-        self.passive = PassiveBook(self.clock)
-        self.media = MediaDesk(self.clock)
+        self.passive = PassiveBook(self.clock, self._replied)
+        self.rights = RIGHTS[settings.profile]
+        self.quotas = QuotaBook(self.clock, self.rights, settings.limits)
+        self.rates = RateBook(self.clock, settings.limits)
+        self.files = FileStore(lambda: self.http_base)
+        self.media = MediaDesk(self.clock, self.files)
         self.streams = StreamBook()
         self.audits = AuditDesk()
         self.exchanges = Exchanges()
         self.guild_book = GuildBook(self.clock)
         self.group_book = GroupBook()
         self.bot_book = BotBook()
+        self.world.roles_of = self.roles_of
+        self.clock.on_advance(lambda: self.journal.publish("clock", self.clock.document))
         self.clicks: dict[str, Click] = {}
         self.webhook = Webhook(settings.app_id, settings.secret, self.journal, settings.webhook)
         self.gateway_calls = CallLimit(self.clock, per_minute=settings.gateway_per_minute, burst=settings.gateway_burst)
@@ -95,16 +105,15 @@ class Platform:
             self.budget,
             self.journal,
             user=self.bot_user,
-            may_use_private=self.is_private,
+            may_use_private=self.rights.private,
             heartbeat_interval=settings.heartbeat_interval,
             limit_shards=self._recommend,
             random=Random(settings.seed),
         )
 
-    @property
-    def is_private(self) -> bool:
-        """Whether the bot has the rights of a private bot."""
-        return self.settings.profile == "private"
+    def may_call(self, endpoint: Endpoint) -> bool:
+        """Whether a bot of this profile may make a call."""
+        return (self.rights.private or not endpoint.private) and (self.rights.invited or not endpoint.invited)
 
     @property
     def http_base(self) -> str:
@@ -114,6 +123,21 @@ class Platform:
     def bot_user(self) -> JsonObject:
         """Return the bot as READY shows it."""
         return {"id": self.world.bot_id, "username": BOT_NAME, "bot": True, "status": 1}
+
+    def roles_of(self, where: Conversation, person: Person) -> list[str]:
+        """Return the ids of somebody's roles in the guild of a conversation."""
+        guild = self.world.find_guild(where.source_guild_id or where.guild_id)
+        return list(self.guild_book.roles_of(guild, person)) if guild else []
+
+    def _replied(self, message_id: str, replies: int) -> None:
+        if (message := self.world.message(message_id)) is not None:
+            message.replies = replies
+            self.world.changed(message)
+
+    def typing(self, where: Conversation, seconds: object) -> None:
+        """Show on the page that the bot writes, for so many seconds."""
+        value = {"scene": where.scene, "conversation": where.id, "seconds": seconds if is_number(seconds) else 5}
+        self.journal.publish("typing", lambda: value)
 
     def _recommend(self, shards: int) -> None:
         self.shards = shards
@@ -126,9 +150,11 @@ class Platform:
         event_id = event_id or identity.event_id(kind)
         text = wire.check(body)
         self.group_book.note(kind, body)
+        self.quotas.note(kind, body)
         place = self.passive.note(kind, event_id, body)
         if place is not None:
             self.world.adopt(*place)
+        self.world.note(kind, body)
         receivers = self.gateway.deliver(json.dumps(kind)[1:-1], json.dumps(event_id)[1:-1], body, text, shard)
         return Push(event_id, receivers + self.webhook.push(kind, event_id, text))
 
@@ -136,6 +162,12 @@ class Platform:
         """Return when somebody takes events like this one, or after `timeout` seconds."""
         if self.webhook.url is None:
             await self.gateway.wait_session(body, timeout)
+
+    def quotas_document(self) -> list[JsonObject]:
+        """Return what is left of the active messages to each conversation."""
+        return [
+            {"scene": each.scene, "conversation": each.id, **self.quotas.document(each)} for each in self.world.all()
+        ]
 
     def take(self, message: Message, reference: str) -> None:
         """Put a message of the bot into the chat, and give it to who waits for it."""

@@ -1,11 +1,16 @@
 """`Refusal`: a call that the platform answers with an error."""
 
+import math
+from collections.abc import Mapping
+
 # The number of the newer 8-digit family where it differs from the older one.
 _ERR_CODES = {11298: 40023002}
 
 
 class Refusal(Exception):
     """The platform says no: HTTP status, its number, and its words."""
+
+    headers: Mapping[str, str] | None = None
 
     def __init__(self, code: int, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -21,3 +26,11 @@ class Refusal(Exception):
             "err_code": _ERR_CODES.get(self.code, self.code),
             "trace_id": trace_id,
         }
+
+
+class TooManyCalls(Refusal):
+    """HTTP 429; `wait`: seconds until a call is let in again."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(100001, message, status=429)
+        self.headers = {"Retry-After": str(math.ceil(wait))}

@@ -163,6 +163,7 @@ class RestFront:
         try:
             row, params = self._route(request)
             self._authorize(request, row)
+            self._platform.rates.take(row)
             if (document := self._respond(request, raw, row, params)) is not None:
                 return Answer(200, wire.dump(document))
             body = await _known_body(request, raw, row)
@@ -170,7 +171,8 @@ class RestFront:
             call = Call(params, dict(request.query), schema.check(body, row.body, self._platform.tables))
             document = _ENDPOINTS[row.name](self._platform, call)
         except Refusal as refusal:
-            return Answer(refusal.status, wire.dump(refusal.document(trace_id)), refusal.code)
+            words = wire.dump(refusal.document(trace_id))
+            return Answer(refusal.status, words, refusal.code, headers=refusal.headers)
         return Answer(204, "") if document is None else Answer(200, wire.dump(document))
 
     def _route(self, request: web.Request) -> tuple[Row, dict[str, str]]:
@@ -191,7 +193,7 @@ class RestFront:
             raise Refusal(11243, "the token is wrong", status=401)
         if not self._platform.tokens.accepts(token):
             raise Refusal(11244, "the token has expired or does not exist", status=401)
-        if row.private and not self._platform.is_private:
+        if not self._platform.may_call(row):
             raise Refusal(11253, "the bot has no right to this interface")
 
     def _respond(self, request: web.Request, raw: bytes, row: Row, params: dict[str, str]) -> object:

@@ -109,3 +109,4 @@ def _change(platform: Platform, call: Call, change: Callable[[set[str], str], No
     if role_id in (EVERYONE, OWNER):
         raise Refusal(11282, "this role cannot be given or taken")
     change(platform.guild_book.guild(guild).members.setdefault(role_id, set()), person.id)
+    platform.world.publish_conversations()

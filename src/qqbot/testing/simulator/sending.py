@@ -28,7 +28,7 @@ def send_c2c_message(platform: Platform, call: Call) -> object:
 def find_user(platform: Platform, call: Call) -> Conversation:
     """Return the C2C chat of a call.  Raises: Refusal 40054004."""
     chat = platform.world.find("c2c", call.params["user_openid"])
-    if chat is None:
+    if chat is None or chat.left:
         raise Refusal(40054004, "the user is not a friend")
     return chat
 
@@ -36,22 +36,41 @@ def find_user(platform: Platform, call: Call) -> Conversation:
 def _send_v2(platform: Platform, where: Conversation, body: JsonObject) -> object:
     content.check_v2(where.scene, body, platform.registered_domains)
     media = platform.media.use(where.scene, object_of(body, "media")) if "media" in body else None
-    platform.passive.use(where, body)
+    _admit(platform, where, body)
     message = platform.bot_message(where, identity.message_id())
-    _fill(message, body)
+    _fill(platform, message, body)
     if media is not None:
         message.kind, message.media = "media", media
         message.text = (message.text or "").strip() or None  # clients send one space along
     if body.get("msg_type") == content.INPUT_NOTIFY:
+        platform.typing(where, object_of(body, "input_notify").get("input_second"))
         return {"id": message.id, "timestamp": message.time}  # seen as typing, no message
     platform.take(message, _reference(body))
-    return {"id": message.id, "timestamp": message.time, "ext_info": {"ref_idx": identity.reference_index()}}
+    return {"id": message.id, "timestamp": message.time, "ext_info": {"ref_idx": message.ref}}
 
 
-def _fill(message: Message, body: JsonObject) -> None:
+def _admit(platform: Platform, where: Conversation, body: JsonObject) -> None:
+    """Count a reply, a wake-up or an active message.  Raises: Refusal where it may not be sent."""
+    if body.get("is_wakeup") is True:
+        if _reference(body):
+            raise Refusal(40034123, "is_wakeup goes with neither msg_id nor event_id")
+        platform.quotas.wake(where)
+    elif _reference(body):
+        platform.passive.use(where, body)
+    elif body.get("msg_type") != content.INPUT_NOTIFY:
+        platform.quotas.take(where)
+
+
+def _fill(platform: Platform, message: Message, body: JsonObject) -> None:
+    quoted = platform.world.find_quoted(
+        message.conversation, text_of(object_of(body, "message_reference"), "message_id")
+    )
+    message.quote = quoted.id if quoted else None
     message.text = text_of(body, "content") or None
     message.reply_to = text_of(body, "msg_id") or None
     message.keyboard = object_of(body, "keyboard") or None
+    message.ark = object_of(body, "ark") or None
+    message.embed = object_of(body, "embed") or None
     if "markdown" in body:
         markdown = object_of(body, "markdown")
         message.kind = "markdown"
@@ -77,8 +96,11 @@ def upload_c2c_media(platform: Platform, call: Call) -> object:
 
 
 def _upload(platform: Platform, where: Conversation, body: JsonObject) -> object:
+    sends = body.get("srv_send_msg") is True
+    if sends:
+        platform.quotas.take(where)
     result = platform.media.upload(where.scene, body)
-    if body.get("srv_send_msg") is True:
+    if sends:
         message = platform.bot_message(where, identity.message_id())
         message.kind, message.media = "media", platform.media.use(where.scene, result)
         platform.take(message, "")
@@ -162,13 +184,15 @@ def send_dms(platform: Platform, call: Call) -> object:
 
 
 def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> object:
-    content.check_guild(body, platform.registered_domains)
-    platform.passive.use(where, body)
+    content.check_guild(body, platform.registered_domains, styled=platform.rights.invited)
+    _admit(platform, where, body)
     message = platform.bot_message(where, identity.guild_message_id())
-    _fill(message, body)
+    _fill(platform, message, body)
     if "image" in body or "file_image" in body:
         message.kind = "media"
-        message.media = {"kind": "image", "url": text_of(body, "image") or None, "name": None}
+        image = body.get("file_image")
+        url = platform.files.keep(image, name="", kind="image") if isinstance(image, bytes) else text_of(body, "image")
+        message.media = {"kind": "image", "url": url or None, "name": None}
     message.guild = payloads.bot_message(platform.world, message, body)
     if (review := platform.audits.next()) is not None:
         raise _reviewed(platform, message, review, _reference(body))
@@ -179,6 +203,7 @@ def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> ob
 def _reviewed(platform: Platform, message: Message, review: Review, reference: str) -> PendingAudit:
     """Tell the verdict in its time; return what the send is answered with."""
     audit_id, where = new_audit_id(), message.conversation
+    notice = platform.world.notice(where, "audit_pending", text=message.markdown or message.text)
 
     def tell() -> None:
         verdict: JsonObject = {
@@ -191,13 +216,14 @@ def _reviewed(platform: Platform, message: Message, review: Review, reference: s
         if review.passes:
             platform.take(message, reference)
             verdict["message_id"] = message.id
+        platform.world.tell(notice, "audit_passed" if review.passes else "audit_rejected")
         platform.push(review.event, verdict)
 
     if review.overtakes:
         tell()
     else:
         asyncio.get_running_loop().call_later(review.delay, tell)
-    return PendingAudit(audit_id)
+    return PendingAudit(audit_id, is_reply=bool(reference))
 
 
 def delete_channel_message(platform: Platform, call: Call) -> object:

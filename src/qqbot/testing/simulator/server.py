@@ -8,8 +8,10 @@ from .commands import Commands
 from .control import Control
 from .guard import BODY_LIMIT, Guard
 from .live import Live
+from .page_commands import PageCommands
 from .platform import Platform
 from .rest import RestFront
+from .transfers import Transfers
 
 HOST = "127.0.0.1"
 GATEWAY_PATH = "/websocket"
@@ -18,11 +20,12 @@ GATEWAY_PATH = "/websocket"
 class Server:
     """Listens while it is entered."""
 
-    def __init__(self, platform: Platform, commands: Commands, control_token: str) -> None:
+    def __init__(self, platform: Platform, commands: Commands, page_commands: PageCommands, control_token: str) -> None:
         self._platform = platform
         self._guard = Guard(control_token)
-        self._live = Live(commands, platform.journal, self._guard)
+        self._live = Live(page_commands, platform.journal, self._guard)
         self._control = Control(commands, self._guard)
+        self._transfers = Transfers(platform, self._guard)
         self._runner: web.AppRunner | None = None
 
     def _application(self) -> web.Application:
@@ -36,8 +39,9 @@ class Server:
         app.add_routes(
             [
                 web.get("/", page.index),
-                web.get("/_sim/page/{name}", page.asset),
+                web.get("/_sim/page/{name:.+}", page.asset),
                 web.get("/_sim/ws", self._live.handle),
+                *self._transfers.routes(),
                 *self._control.routes(),
                 web.get(GATEWAY_PATH, self._platform.gateway.handle),
                 web.route("*", "/{tail:.*}", RestFront(self._platform).handle),

@@ -32,21 +32,24 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """One numbered payload. `text` is the whole frame."""
+    """One numbered payload. `text` is the whole frame; `shared`: whether other sessions were given the event, too."""
 
     seq: int
     type: str
     event_id: str
     text: str
+    shared: bool = False
 
 
 class Session:
     """One shard's sequence of events."""
 
-    def __init__(self, shard: Shard, intents: int) -> None:
+    def __init__(self, shard: Shard, intents: int, taken: set[str]) -> None:
+        self._taken = taken
         self.id = identity.trace_id()
         self.shard = shard
         self.intents = intents
+        self.silent = False
         self.seq = 0
         self.sent = 0
         self.listener: Listener | None = None
@@ -61,11 +64,11 @@ class Session:
 
     def wants(self, intent: int) -> bool:
         """Whether the intents ask for events of these bits."""
-        return not intent or bool(self.intents & intent)
+        return not self.silent and (not intent or bool(self.intents & intent))
 
-    def append(self, kind: str, event_id: str, body: str) -> None:
+    def append(self, kind: str, event_id: str, body: str, *, shared: bool = False) -> None:
         """Number an event and keep it for replay."""
-        dispatch = self._next(kind, event_id, body)
+        dispatch = self._next(kind, event_id, body, shared=shared)
         if len(self._kept) >= REPLAY_KEPT:
             self._forget(self._kept.popleft())
         self._kept.append(dispatch)
@@ -79,11 +82,11 @@ class Session:
         if self.listener is not None:
             self.listener.wake()
 
-    def _next(self, kind: str, event_id: str, body: str) -> Dispatch:
+    def _next(self, kind: str, event_id: str, body: str, *, shared: bool = False) -> Dispatch:
         self.seq += 1
         envelope = f'"id":"{event_id}",' if event_id else ""
         text = f'{{{envelope}"op":0,"s":{self.seq},"t":"{kind}","d":{body}}}'
-        return Dispatch(self.seq, kind, event_id, text)
+        return Dispatch(self.seq, kind, event_id, text, shared)
 
     def _forget(self, dispatch: Dispatch) -> None:
         if dispatch.seq > self.sent:
@@ -103,6 +106,8 @@ class Session:
     def mark_sent(self, dispatch: Dispatch) -> None:
         """Remember that a connection took this dispatch."""
         self.sent = max(self.sent, dispatch.seq)
+        if dispatch.shared:
+            self._taken.add(dispatch.event_id)
 
     def can_replay_after(self, seq: object) -> bool:
         """Whether a RESUME with this seq can be served."""
@@ -130,6 +135,7 @@ class SessionTable:
     def __init__(self) -> None:
         self._live: dict[str, Session] = {}
         self._lost: list[str] = []
+        self._taken: set[str] = set()  # of the events that several sessions were given
 
     def all(self) -> tuple[Session, ...]:
         """Return the sessions that can be resumed or are connected."""
@@ -140,7 +146,7 @@ class SessionTable:
         for session in self.all():
             if session.shard == shard and not session.connected:
                 self.end(session)
-        session = Session(shard, intents)
+        session = Session(shard, intents, self._taken)
         self._live[session.id] = session
         return session
 
@@ -154,11 +160,16 @@ class SessionTable:
             self._lost += session.never_sent()
             session.stop()
 
+    def silence(self) -> None:
+        """Give no events to the sessions that exist any more."""
+        for session in self.all():
+            session.silent = True
+
     def deliver(self, kind: str, event_id: str, body: str, *, intent: int, route: "Route") -> int:
         """Append an event to every session that it belongs to; return how many these are."""
         receivers = [session for session in self._on(route) if session.wants(intent)]
         for session in receivers:
-            session.append(kind, event_id, body)
+            session.append(kind, event_id, body, shared=len(receivers) > 1)
         return len(receivers)
 
     def covers(self, route: "Route") -> bool:
@@ -170,7 +181,8 @@ class SessionTable:
 
     def never_sent(self) -> list[str]:
         """Return the ids of the events that no connection took, of ended sessions too."""
-        return self._lost + [event_id for session in self._live.values() for event_id in session.never_sent()]
+        left = self._lost + [event_id for session in self._live.values() for event_id in session.never_sent()]
+        return [event_id for event_id in left if event_id not in self._taken]
 
 
 class Route:

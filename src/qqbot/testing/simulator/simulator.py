@@ -3,6 +3,7 @@
 Owns start and stop and the names that users see; what the platform does stands in the other modules.
 """
 
+import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from ...config import Credentials, Endpoints
+from . import archive
 from .actions import Actions
 from .audits import AuditDesk
 from .clock import Clock
@@ -18,8 +20,11 @@ from .connection import Connection
 from .faults import Faults
 from .gateway import Identify, Resume
 from .journal import CallRecord, FrameRecord
-from .people import GuildPlace, Member, Place, Transcript
-from .platform import Platform, Profile, Settings
+from .page_commands import PageCommands
+from .people import GuildPlace, Member, Place, Reply, Transcript
+from .platform import Platform, Settings
+from .profiles import Limits, Profile
+from .report import report
 from .server import HOST, Server
 from .uploads import UploadBook
 from .webhook import Webhook
@@ -53,14 +58,18 @@ B = TypeVar("B", bound=Servable)
 
 
 class Simulator:
-    """The QQ Bot platform on 127.0.0.1, for one bot, while it is entered.
+    """The QQ Bot platform on 127.0.0.1, for one bot, while it is entered or runs a bot.
 
     `port`: 0 for any free one. `profile`: `private` bots may ask for GUILD_MESSAGES and FORUMS_EVENT, recall in
-    channels, list members, change channels and use forums. `shards`, `total` and `max_concurrency` are what
-    /gateway/bot says; budget and pacing are enforced, `identify_window` seconds wide. `heartbeat_interval` in
-    seconds. `gateway_burst`: calls for the gateway's address before two a minute are the limit. `seed`: what faults
-    with a chance draw from; one of its own where None is given. `webhook`: the address of a bot that events are
-    pushed to as well.
+    channels, list members, change channels and use forums; `uncertified` ones have smaller active quotas, and
+    neither Markdown in guilds nor the interfaces that are granted on request. `shards`, `total` and
+    `max_concurrency` are what /gateway/bot says; budget and pacing are enforced, `identify_window` seconds wide.
+    `heartbeat_interval` in seconds. `gateway_burst`: calls for the gateway's address before two a minute are the
+    limit. `limits` on other calls and on active messages: `slow` those of a minute and a day, `all` those of a
+    second too, which a test at full speed meets at once, or `none`.
+    `numeric_expiry`: `expires_in` of a token is a number, where the platform mostly sends text. `seed`: what faults
+    with a chance draw from; one of its own where None is given. `webhook`: the address of a bot that
+    events are pushed to as well.
     """
 
     def __init__(
@@ -78,6 +87,8 @@ class Simulator:
         gateway_burst: int = 10,
         seed: int | None = None,
         webhook: str | None = None,
+        limits: Limits = "slow",
+        numeric_expiry: bool = False,
     ) -> None:
         settings = Settings(
             app_id=app_id,
@@ -91,26 +102,36 @@ class Simulator:
             gateway_burst=gateway_burst,
             seed=secrets.randbelow(1 << 32) if seed is None else seed,
             webhook=webhook,
+            limits=limits,
+            numeric_expiry=numeric_expiry,
         )
         self._asked_port = port
         self._port = 0
+        self._entered = 0
+        self._starting = asyncio.Lock()
         self._platform = Platform(settings)
         self._actions = Actions(self._platform)
         self._commands = Commands(self._platform, self._actions)
         self.control_token = secrets.token_urlsafe(24)
-        self._server = Server(self._platform, self._commands, self.control_token)
+        page = PageCommands(self._platform, self._actions, self._commands)
+        self._server = Server(self._platform, self._commands, page, self.control_token)
         for name in ("Alice", "Bob"):
             self.group("test").member(name)
             self.user(name)
 
     async def __aenter__(self) -> Self:
-        self._port = await self._server.start(self._asked_port)
+        async with self._starting:
+            if not self._entered:
+                self._port = await self._server.start(self._asked_port)
+            self._entered += 1
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._server.stop()
+        self._entered = max(self._entered - 1, 0)
+        if not self._entered:
+            await self._server.stop()
 
     # Where it is
 
@@ -156,13 +177,15 @@ class Simulator:
 
     @asynccontextmanager
     async def run(self, bot: B) -> AsyncGenerator[B, None]:
-        """Serve a bot here; the body starts when all its shards are ready.
+        """Serve a bot here; the body starts when all its shards are ready. Enters the simulator, too.
 
         While it runs, `say` and `click` return as soon as the bot is done with the event.
         """
         exchanges = self._platform.exchanges
-        serving = bot.serve(credentials=self.credentials, endpoints=self.endpoints, clock=self.clock.now)
-        async with serving:
+        async with (
+            self,
+            bot.serve(credentials=self.credentials, endpoints=self.endpoints, clock=self.clock.now),
+        ):
             forget = bot.on_settled(exchanges.settle)
             exchanges.self_reporting += 1
             try:
@@ -180,7 +203,7 @@ class Simulator:
 
     def guild(self, name: str = "guild") -> GuildPlace:
         """Return the guild of this name; a new name creates it."""
-        return GuildPlace(self._platform.world.guild(name))
+        return GuildPlace(self._platform.world.guild(name), self._actions)
 
     def channel(self, name: str, *, guild: str = "guild") -> Place:
         """Return the channel of this name in a guild; a new name creates it."""
@@ -205,6 +228,13 @@ class Simulator:
     def push(self, kind: str, body: object, *, event_id: str | None = None, shard: int | None = None) -> str:
         """Push any event to the sessions that it belongs to, or to one shard; return its event id."""
         return self._platform.push(kind, body, event_id=event_id, shard=shard).event_id
+
+    async def event(self, kind: str, body: object) -> Reply:
+        """Push any event to the sessions that it belongs to, and return when the bot is done with it.
+
+        The replies are those to the event, and what the bot sends unasked meanwhile.
+        """
+        return Reply(await self._actions.push_and_wait(kind, body))
 
     def push_message(
         self,
@@ -237,6 +267,19 @@ class Simulator:
             yield
         if messages:
             raise AssertionError(f"the bot was to be silent, and sent {[Transcript.of(each) for each in messages]}")
+
+    def tell(self, text: str) -> None:
+        """Show something about the bot in the chat where somebody spoke last: that it crashed, for example."""
+        world = self._platform.world
+        last = next((message.conversation for message in reversed(world.messages())), None)
+        world.notice(last or world.group("test"), "bot", text=text)
+
+    def open_chat(self, saved: str) -> int:
+        """Show a chat that was saved from the page, as JSON lines; return how many messages it has.
+
+        The bot hears nothing of it.  Raises: ValueError with the number of a line that is wrong.
+        """
+        return archive.load(self._platform, saved)
 
     async def ready(self, count: int = 1) -> None:
         """Return when this many shards are READY or RESUMED."""
@@ -280,6 +323,10 @@ class Simulator:
         """Domains that messages may link to, with their subdomains; empty at first."""
         return self._platform.registered_domains
 
+    def silence_sessions(self) -> None:
+        """Let the sessions that exist get no events any more, though they live and can be resumed."""
+        self._platform.gateway.sessions.silence()
+
     def revoke_tokens(self) -> None:
         """End all access tokens at once."""
         self._platform.tokens.revoke()
@@ -320,6 +367,10 @@ class Simulator:
     def lost_events(self) -> list[str]:
         """Ids of the events that a session was given and no connection ever took."""
         return self._platform.gateway.sessions.never_sent()
+
+    def report(self) -> dict[str, str]:
+        """Return what happened as text: the chat, the frames and the calls, and what the bot must not do."""
+        return report(self._platform)
 
     def state(self) -> JsonObject:
         """Return what GET /_sim/state answers."""

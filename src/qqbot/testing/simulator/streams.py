@@ -42,7 +42,9 @@ def _begun(platform: Platform, chat: Conversation, body: JsonObject) -> Stream:
     platform.passive.use(chat, body)
     message = platform.bot_message(chat, identity.message_id())
     message.reply_to = text_of(body, "msg_id") or None
+    message.streaming = True
     stream = platform.streams.streams[message.id] = Stream(message, body.get("msg_seq"))
+    platform.world.add(message)
     return stream
 
 
@@ -72,5 +74,7 @@ def _show(platform: Platform, stream: Stream, body: JsonObject) -> None:
         message.kind, message.markdown = "markdown", stream.shown
     else:
         message.text = stream.shown
+    message.streaming = not stream.ended
+    platform.world.changed(message)
     if stream.ended:
-        platform.take(message, text_of(body, "msg_id") or text_of(body, "event_id"))
+        platform.exchanges.sent(message, text_of(body, "msg_id") or text_of(body, "event_id"))

@@ -1,8 +1,9 @@
 """The protocol tables, and the questions the platform asks of them.
 
-The JSON files beside this module are read once, when a simulator starts.
+The JSON files beside this module are read once in a process, for the first simulator.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,15 +23,18 @@ class Field:
     required: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One call of the OpenAPI."""
+    """One call of the OpenAPI. `private`, `invited`: who may make it; 0 calls `per_second` are without a limit."""
 
     name: str
     method: str
     path: str
     body: tuple[Field, ...]
     private: bool
+    invited: bool
+    per_second: int
+    per_minute: int
     pattern: re.Pattern[str]
 
     def match(self, raw_path: str) -> dict[str, str] | None:
@@ -41,15 +45,16 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class EventKind:
-    """One event type: the intent bits that ask for it, and how it can be replied to."""
+    """One event type: the model of its body, the intent bits that ask for it, and how it can be replied to."""
 
     type: str
+    data: str
     intent: int
     by_event_id: bool
 
 
 class Tables:
-    """What the platform knows about itself."""
+    """What the platform knows about itself. Nothing changes in it: `tables()` reads it once for all."""
 
     def __init__(self) -> None:
         codes = _read_object("codes.json")
@@ -90,6 +95,10 @@ class Tables:
         return self._resumable.get(close_code, not 4000 <= close_code < 5000)
 
 
+tables = functools.cache(Tables)
+"""Return the tables."""
+
+
 def _read(name: str) -> object:
     return wire.parse(files(__name__.rpartition(".")[0]).joinpath("tables", name).read_bytes())
 
@@ -112,6 +121,16 @@ def _mask(intents: Iterable[JsonObject]) -> int:
     return sum(value for entry in intents if wire.is_integer(value := entry.get("value")))
 
 
+# What stands behind it is about active messages (`quotas`), or about bursts (`accounts`).
+_PER_SECOND = re.compile(r"(\d+) QPS(?:;.*)?")
+_PER_MINUTE = re.compile(r"(\d+) QPM")
+
+
+def _rate(row: JsonObject, form: re.Pattern[str]) -> int:
+    found = form.fullmatch(wire.text_of(row, "rate_limit"))
+    return int(found[1]) if found else 0
+
+
 def _endpoints(rows: list[JsonObject]) -> Iterator[Endpoint]:
     for row in rows:
         path = wire.text_of(row, "path")
@@ -126,6 +145,9 @@ def _endpoints(rows: list[JsonObject]) -> Iterator[Endpoint]:
                 for field in wire.objects_of(row, "body")
             ),
             private=row.get("access") == "private",
+            invited=row.get("access") == "invite",
+            per_second=_rate(row, _PER_SECOND),
+            per_minute=_rate(row, _PER_MINUTE),
             pattern=re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))),
         )
 
@@ -136,6 +158,7 @@ def _events(rows: list[JsonObject]) -> Iterator[EventKind]:
         reply = wire.object_of(row, "passive_reply")
         yield EventKind(
             type=wire.text_of(row, "type"),
+            data=wire.text_of(row, "data"),
             intent=1 << bit if wire.is_integer(bit) else 0,
             by_event_id=reply.get("by") == "event_id",
         )

@@ -17,12 +17,13 @@ RENEWAL = 60.0
 
 
 class TokenDesk:
-    """Hands out the access tokens of one bot."""
+    """Hands out the access tokens of one bot. `numeric_expiry`: `expires_in` is a number, as the documentation says."""
 
-    def __init__(self, clock: Clock, app_id: str, secret: str) -> None:
+    def __init__(self, clock: Clock, app_id: str, secret: str, *, numeric_expiry: bool) -> None:
         self._clock = clock
         self.app_id = app_id
         self._secret = secret
+        self._numeric_expiry = numeric_expiry
         self._current = ""
         self._ends: dict[str, float] = {}
 
@@ -36,7 +37,7 @@ class TokenDesk:
         if app_id != self.app_id or not hmac.compare_digest(secret.encode(), self._secret.encode()):
             return {"code": 100016, "message": "invalid appid or secret"}
         token, left = self._issue()
-        return {"access_token": token, "expires_in": str(int(left))}
+        return {"access_token": token, "expires_in": int(left) if self._numeric_expiry else str(int(left))}
 
     def _issue(self) -> tuple[str, float]:
         now = self._clock.now()

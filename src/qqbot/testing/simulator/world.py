@@ -4,14 +4,14 @@ Owns state only; what goes over the wire is made from it by `payloads` and the e
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from . import identity
 from .clock import Clock
 from .journal import Journal
-from .wire import JsonObject
+from .wire import JsonObject, is_object, text_of
 
 Scene = Literal["group", "c2c", "channel", "dms"]
 SCENES: tuple[Scene, ...] = ("group", "c2c", "channel", "dms")
@@ -24,6 +24,14 @@ def scene_of(value: object) -> Scene | None:
             return scene
     return None
 
+
+_MEMBERSHIP: dict[str, tuple[Scene, str, bool]] = {
+    "GROUP_ADD_ROBOT": ("group", "group_openid", False),
+    "GROUP_DEL_ROBOT": ("group", "group_openid", True),
+    "FRIEND_ADD": ("c2c", "openid", False),
+    "FRIEND_DEL": ("c2c", "openid", True),
+}
+"""Events by which the bot comes and goes: where to, what names it, whether it has left."""
 
 MESSAGES_KEPT = 20000
 
@@ -45,7 +53,8 @@ class Conversation:
     """A group, a C2C chat, a channel of a guild, or a private chat of a guild (`dms`).
 
     `id` is what the bot addresses: group_openid, user_openid, channel id, or the private chat's guild id.
-    `count`: messages so far; `bot_role`: member, admin or owner, in a group.
+    `count`: messages so far; `bot_role`: member, admin or owner, in a group; `left`: whether the bot is no longer
+    in the group, or no friend of the user.
     """
 
     scene: Scene
@@ -56,6 +65,7 @@ class Conversation:
     source_guild_id: str = ""
     count: int = 0
     bot_role: str = "member"
+    left: bool = False
     people: dict[str, Person] = field(default_factory=dict[str, Person])
 
     def person(self, id_or_name: str) -> Person | None:
@@ -79,6 +89,10 @@ class Message:
     """One message, as the chat shows it.
 
     `at` is business time, in seconds; `guild` the wire form where it is one; `ack` the code that acknowledged a click.
+    `ref` is what groups and C2C quote it by; `quote` the id of the message that it quotes;
+    `mention` whether it mentions the bot. `streaming` while the bot
+    still writes it; `replies` how often the bot answered it; `button` the label that a click pressed, on the message
+    `reply_to`; `notice` what a message of the system tells. `reactions`: names by "type:id" of an emoji.
     """
 
     id: str
@@ -95,6 +109,17 @@ class Message:
     reply_to: str | None = None
     guild: JsonObject | None = None
     ack: int | None = None
+    ref: str = field(default_factory=identity.reference_index)
+    quote: str | None = None
+    mention: bool = False
+    ark: JsonObject | None = None
+    embed: JsonObject | None = None
+    attachments: list[JsonObject] = field(default_factory=list[JsonObject])
+    streaming: bool = False
+    replies: int = 0
+    button: str | None = None
+    notice: str | None = None
+    reactions: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     def document(self) -> JsonObject:
         """Return the message as the page and the control API take it."""
@@ -104,6 +129,7 @@ class Message:
             "conversation": self.conversation.id,
             "from": self.sender,
             "author": self.author,
+            "at": self.at,
             "time": self.time,
             "kind": self.kind,
             "text": self.text,
@@ -112,11 +138,28 @@ class Message:
             "media": self.media,
             "reply_to": self.reply_to,
             "ack": self.ack,
+            "quote": self.quote,
+            "mention": self.mention,
+            "ark": self.ark,
+            "embed": self.embed,
+            "attachments": self.attachments,
+            "streaming": self.streaming,
+            "replies": self.replies,
+            "button": self.button,
+            "notice": self.notice,
+            "reactions": self.reactions,
         }
 
 
+def _no_roles(_: Conversation, __: Person) -> list[str]:
+    return []
+
+
 class World:
-    """Everybody and everything that was said. Asking for a name that is not there creates it."""
+    """Everybody and everything that was said. Asking for a name that is not there creates it.
+
+    `roles_of` tells the ids of somebody's roles in a guild, which are kept elsewhere.
+    """
 
     def __init__(self, app_id: str, clock: Clock, journal: Journal) -> None:
         self._app_id = app_id
@@ -127,6 +170,7 @@ class World:
         self.guilds: dict[str, Guild] = {}
         self._messages: OrderedDict[str, Message] = OrderedDict()
         self.bot_id = identity.snowflake(app_id, "bot")
+        self.roles_of: Callable[[Conversation, Person], list[str]] = _no_roles
 
     # Conversations
 
@@ -198,6 +242,23 @@ class World:
             self.publish_conversations()
         return self._conversations[key]
 
+    def restore(self, scene: Scene, conversation_id: str, name: str, guild_name: str) -> Conversation:
+        """Return the conversation of this id, brought back with what it was called and the guild that it was in."""
+        conversation = self.adopt(scene, conversation_id, name)
+        if scene == "channel":
+            guild = self.guild(guild_name or "guild")
+            conversation.guild_id, conversation.channel_id = guild.id, conversation_id
+            guild.channels.setdefault(conversation.name, conversation)
+        elif scene == "dms":
+            conversation.guild_id, conversation.channel_id = conversation_id, conversation_id
+            conversation.source_guild_id = self.guild(guild_name or "guild").id
+        return conversation
+
+    def restore_person(self, conversation: Conversation, name: str, person_id: str, role: str) -> None:
+        """Bring somebody back into a conversation."""
+        person = conversation.person(person_id) or self._add(conversation, Person(name, person_id))
+        person.role = role or person.role
+
     def find(self, scene: Scene, conversation_id: str) -> Conversation | None:
         """Return the conversation of this id."""
         return self._conversations.get((scene, conversation_id))
@@ -220,6 +281,13 @@ class World:
             return found
         create = {"group": self.group, "c2c": self.user, "channel": self.channel, "dms": self.dms}
         return create[scene](name)
+
+    def note(self, kind: str, body: object) -> None:
+        """Let the bot come or go where an event says so."""
+        if kind in _MEMBERSHIP and is_object(body):
+            scene, name, left = _MEMBERSHIP[kind]
+            if conversation_id := text_of(body, name):
+                self.adopt(scene, conversation_id).left = left
 
     # People
 
@@ -278,8 +346,28 @@ class World:
         """Recall a message: the chat keeps a notice in its place."""
         self._messages.pop(message.id, None)
         message.kind, message.sender, message.text = "notice", "system", f"{message.author} recalled a message"
-        message.markdown = message.keyboard = message.media = message.guild = None
+        message.notice, message.attachments, message.reactions = "recalled", [], {}
+        message.markdown = message.keyboard = message.media = message.guild = message.ark = message.embed = None
         self._journal.publish("messages", message.document)
+
+    def notice(self, conversation: Conversation, name: str, *, author: str = "", text: str | None = None) -> Message:
+        """Put a message of the system into a conversation; `name` says what it tells."""
+        at, time = self._clock.now(), self._clock.timestamp()
+        message = Message(identity.trace_id(), conversation, "system", author, at, time, "notice", text, notice=name)
+        self.add(message)
+        return message
+
+    def tell(self, notice: Message, name: str) -> None:
+        """Let a notice tell something else from now on."""
+        notice.notice = name
+        self.changed(notice)
+
+    def find_quoted(self, conversation: Conversation, reference: str) -> Message | None:
+        """Return the message of a conversation that this id, or this index of a group or C2C chat, is of."""
+        by_id = self.message(reference)
+        if by_id is not None:
+            return by_id if by_id.conversation is conversation else None
+        return next((each for each in self.messages(conversation) if each.ref == reference), None)
 
     def changed(self, message: Message) -> None:
         """Show a changed message."""
@@ -296,9 +384,22 @@ class World:
         self._journal.publish("conversations", self.conversations_document)
 
     def conversations_document(self) -> list[JsonObject]:
-        """Return the conversations that the page can chat in."""
+        """Return all conversations and who is in them."""
         return [
-            {"scene": each.scene, "id": each.id, "name": each.name, "members": list(each.people)}
+            {
+                "scene": each.scene,
+                "id": each.id,
+                "name": each.name,
+                "guild": self._guild_name(each),
+                "members": [self._member_document(each, person) for person in each.people.values()],
+            }
             for each in self.all()
-            if each.scene in ("group", "c2c")
         ]
+
+    def _guild_name(self, conversation: Conversation) -> str | None:
+        guild = self.find_guild(conversation.source_guild_id or conversation.guild_id)
+        return guild.name if guild else None
+
+    def _member_document(self, conversation: Conversation, person: Person) -> JsonObject:
+        roles = self.roles_of(conversation, person)
+        return {"name": person.name, "id": person.id, "role": person.role, "roles": roles}

@@ -1,0 +1,130 @@
+"""Serves the bot of a file on the simulator, and another one as soon as a file of it changes.
+
+The simulator, the chat and the session live on: the new bot RESUMEs where the old one stopped. What is wrong with
+a file, and what a handler raises, is told in the chat.
+"""
+
+import asyncio
+import sys
+import sysconfig
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..context import Context
+from ..errors import QQBotError
+from ..models.events import Event
+from ..sessions.local import LocalSessionManager
+from .loading import bot_path, load_bot
+from .tuned import Tuned
+
+if TYPE_CHECKING:
+    from ..testing.simulator import Simulator
+
+_POLL_SECONDS = 0.2
+_FOREIGN = [*(Path(path) for path in set(sysconfig.get_paths().values())), Path(__file__).parent.parent]
+"""Where modules are that are not the bot's, though its folder may hold them: an environment, this package."""
+
+_Stamp = tuple[int, int]
+
+
+async def serve_reloading(simulator: "Simulator", target: str) -> None:
+    """Serve the bot of `target` (FILE or FILE:name) and its successors, until cancelled."""
+    sources = Sources(bot_path(target))
+    with tempfile.TemporaryDirectory(prefix="qqbot-") as folder:
+        sessions = LocalSessionManager(state=Path(folder) / "sessions.json")
+        while True:
+            changed = asyncio.create_task(sources.changed())
+            try:
+                await _serve_until(changed, simulator, target, sessions)
+                await changed
+            except QQBotError as error:  # a file that cannot be loaded, or what the platform says of the bot
+                _tell(simulator, str(error))
+                await changed
+            except Exception as error:  # noqa: BLE001 - a lifespan raises what it likes
+                _tell(simulator, _traceback(error))
+                await changed
+            finally:
+                changed.cancel()
+            _tell(simulator, "a file has changed: the bot starts again. 文件已修改，机器人重新启动")
+            sources.forget()
+
+
+async def _serve_until(
+    changed: "asyncio.Task[None]", simulator: "Simulator", target: str, sessions: LocalSessionManager
+) -> None:
+    """Serve one bot until a file changes, or it ends."""
+    bot = await asyncio.to_thread(load_bot, target)
+
+    @bot.on_error
+    async def report(_: Context[Event], error: Exception) -> None:
+        simulator.tell(_traceback(error))
+
+    async with simulator.run(Tuned(bot, sessions=sessions)):
+        ended = asyncio.create_task(bot.wait())
+        try:
+            await asyncio.wait([changed, ended], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+
+
+def _traceback(error: Exception) -> str:
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
+def _tell(simulator: "Simulator", text: str) -> None:
+    print(f"qqbot: {text}", file=sys.stderr, flush=True)
+    simulator.tell(text)
+
+
+class Sources:
+    """The files that a bot is made of: its own, those beside it, and the modules below that folder."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file.resolve()
+        self._folder = self._file.parent
+        self._foreign = [root for root in _FOREIGN if root.is_relative_to(self._folder) and root != self._folder]
+        self._seen = self._stamps()
+        sys.dont_write_bytecode = True  # a file that changes twice in a second would be taken from there
+
+    async def changed(self) -> None:
+        """Return when a file has changed, come or gone, and the writing of it is over."""
+        while (now := await asyncio.to_thread(self._stamps)) == self._seen:  # noqa: ASYNC110 - files have no event
+            await asyncio.sleep(_POLL_SECONDS)
+        while now != (later := await self._later()):
+            now = later
+        self._seen = now
+
+    async def _later(self) -> dict[Path, _Stamp]:
+        await asyncio.sleep(_POLL_SECONDS)
+        return await asyncio.to_thread(self._stamps)
+
+    def forget(self) -> None:
+        """Let the modules of the bot be imported anew."""
+        for name, _ in list(self._modules()):
+            del sys.modules[name]
+
+    def _modules(self) -> Iterator[tuple[str, Path]]:
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file and name != "__main__" and self._is_ours(path := Path(file)):
+                yield name, path
+
+    def _is_ours(self, path: Path) -> bool:
+        here = path.suffix == ".py" and path.is_relative_to(self._folder)
+        return here and not any(path.is_relative_to(root) for root in self._foreign)
+
+    def _stamps(self) -> dict[Path, _Stamp]:
+        """Return time and size of each file."""
+        paths = {self._file, *self._folder.glob("*.py"), *(path for _, path in self._modules())}
+        return {path: stamp for path in paths if (stamp := _stamp(path)) is not None}
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

@@ -1,0 +1,96 @@
+"""`qqbot simulate --scenario`: plays scenarios with a bot, and prints what was right and what was not.
+
+Owns the form of the report; the scenarios themselves are `qqbot.testing.simulator.scenarios`.
+"""
+
+import argparse
+import asyncio
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..config import GatewayConfig
+from ..errors import ConfigError
+from ..process import configure_logging
+from .loading import bot_path, load_bot
+from .reloading import Sources
+from .tuned import Tuned
+
+if TYPE_CHECKING:
+    from ..testing.simulator.scenarios import Finding, Scenario
+
+Maker = Callable[[GatewayConfig | None], Tuned]
+
+
+def play(arguments: argparse.Namespace) -> None:
+    """Play the scenarios that were asked for.  Raises: SystemExit (1) where something was not right; ConfigError."""
+    from ..testing.simulator.scenarios import SCENARIOS
+
+    if arguments.scenario == "list":
+        print("\n".join(f"{each.name}: {each.story}" for each in SCENARIOS.values()))
+        return
+    if arguments.no_bot:
+        raise ConfigError("--scenario plays with a bot: leave --no-bot out. 场景需要机器人")
+    chosen = list(SCENARIOS.values()) if arguments.scenario == "all" else [SCENARIOS.get(arguments.scenario)]
+    scenarios = [each for each in chosen if each is not None]
+    if not scenarios:
+        print(f"qqbot: there is no scenario {arguments.scenario}; known are {', '.join(SCENARIOS)}", file=sys.stderr)
+        sys.exit(2)
+    make = _maker(arguments.file)
+    make(None)  # what is wrong with the file is said before anything is played
+    configure_logging()
+    right = [_play_one(each, make, as_json=arguments.json) for each in scenarios]
+    if not all(right):
+        sys.exit(1)
+
+
+def _maker(target: str | None) -> Maker:
+    """Return what makes a bot: each is another one, as in another process."""
+    if target is None:
+        from . import demo
+
+        return lambda gateway: Tuned(importlib.reload(demo).bot, gateway=gateway)
+    sources = Sources(bot_path(target))
+
+    def make(gateway: GatewayConfig | None) -> Tuned:
+        sources.forget()
+        return Tuned(load_bot(target), gateway=gateway)
+
+    return make
+
+
+def _play_one(scenario: "Scenario", make: Maker, *, as_json: bool) -> bool:
+    from ..testing.simulator.scenarios import perform
+
+    renewal, start = scenario.renewal, time.monotonic()
+    gateway = None if renewal is None else GatewayConfig(renew_after=renewal, renew_silence=renewal)
+    findings = asyncio.run(perform(scenario, lambda: make(gateway)))
+    seconds = time.monotonic() - start
+    print(_as_json(scenario, findings, seconds) if as_json else _as_text(scenario, findings, seconds), flush=True)
+    return all(finding.right for finding in findings)
+
+
+def _as_json(scenario: "Scenario", findings: "list[Finding]", seconds: float) -> str:
+    rows = [{"what": each.what, "right": each.right, "seen": each.seen} for each in findings]
+    return json.dumps(
+        {"scenario": scenario.name, "seconds": round(seconds, 1), "source": scenario.source, "findings": rows},
+        ensure_ascii=False,
+    )
+
+
+def _as_text(scenario: "Scenario", findings: "list[Finding]", seconds: float) -> str:
+    lines = [
+        f"{scenario.name} ({seconds:.1f} s)",
+        f"  {scenario.story}",
+        f"  Right: {scenario.right}",
+        f"  Seen by: {scenario.source}",
+        *(f"  {_mark(each)} {each.what}{f' ({each.seen})' if each.seen else ''}" for each in findings),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _mark(finding: "Finding") -> str:
+    return "ok   " if finding.right else "WRONG"
