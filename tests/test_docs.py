@@ -32,7 +32,8 @@ BLOCKS = [
 
 
 @pytest.fixture
-async def sim(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
+async def sim(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Simulator]:
+    monkeypatch.chdir(tmp_path)  # some blocks write files
     async with Simulator() as sim:
         monkeypatch.setenv("QQBOT_APP_ID", sim.app_id)
         monkeypatch.setenv("QQBOT_SECRET", sim.secret)

@@ -31,10 +31,8 @@ class Trial:
             await self.let_go.wait()
         self.texts.append(ctx.text)
 
-    def all(self) -> list[ShardStats]:
-        fleet = self.bot._running.fleet
-        assert fleet is not None
-        return fleet.stats()
+    def all(self) -> tuple[ShardStats, ...]:
+        return self.bot.stats().shards
 
     @property
     def now(self) -> ShardStats:
