@@ -6,7 +6,7 @@ https://YOUR.HOST/qq/ with the slash at its end. Write "/order cat" to the bot, 
 `curl -X POST http://127.0.0.1:8080/orders/1/shipment`. The routes ask nobody who they are: put your own check there.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -52,7 +52,7 @@ async def take_order(ctx: Context[C2CMessageCreate | GroupAtMessageCreate]) -> N
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
     """Serve the bot as long as the shop is open. A mounted application has no lifespan of its own."""
     async with bot.serve(connect=False):
         yield

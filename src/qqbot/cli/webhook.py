@@ -13,8 +13,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
+from ..codec import decoder
 from ..config import Credentials
-from ..errors import TransportError
+from ..errors import DecodeError, TransportError
 
 if TYPE_CHECKING:
     from ..webhook.trial import Trial, TrialAnswer
@@ -142,18 +145,23 @@ async def _check(url: str, credentials: Credentials) -> bool:
     return True
 
 
+class _ChallengeAnswer(Struct):
+    plain_token: str
+    signature: str
+
+
 async def _challenge(trial: "Trial") -> str:
     token, moment = secrets.token_urlsafe(15), str(int(time.time()))
     answer = await trial.post(_challenge_body(token, moment), {})
     if answer.status != 200:
         return f"{_told(answer)}; expected 200 {_who_answers(answer)}"
     try:
-        document = json.loads(answer.text)
-    except ValueError:
+        found = decoder(_ChallengeAnswer)(answer.text.encode())
+    except DecodeError:
         return f"{_told(answer)}; expected JSON with plain_token and signature"
-    if not isinstance(document, dict) or document.get("plain_token") != token:
+    if found.plain_token != token:
         return "the answer does not hold the plain_token that was sent"
-    if document.get("signature") != trial.key.sign(moment, token.encode()):
+    if found.signature != trial.key.sign(moment, token.encode()):
         return "the signature is that of another AppSecret: does the server have the same QQBOT_SECRET? 密钥不一致"
     return ""
 

@@ -120,10 +120,10 @@ def too_large(limit: int) -> Reply:
     return _error(413, f"the body is larger than {limit} bytes")
 
 
-def normalized(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str, str]:
+def normalized(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return the headers by their lower-case names; of one that comes twice the first counts."""
     found: dict[str, str] = {}
-    for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+    for name, value in headers:
         found.setdefault(name.lower(), value)
     return found
 
@@ -147,7 +147,7 @@ class WebhookProtocol:
 
     def receive(self, headers: Mapping[str, str], body: bytes, now: float) -> Receipt:
         """Judge one call. `headers` in any spelling, `body` as it came, `now` in unix seconds."""
-        headers = normalized(headers)
+        headers = normalized(headers.items())
         if headers.get(APP_ID, self._app_id) != self._app_id:
             return _refuse(401, "the call is for another bot")
         frame = _frame(body)

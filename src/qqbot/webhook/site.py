@@ -55,7 +55,7 @@ class Site:
 
         Raises: what serving a bot raises that nobody serves.
         """
-        bot = self._bots.get(normalized(headers).get(APP_ID, SOLE)) or self._bots.get(SOLE)
+        bot = self._bots.get(normalized(headers.items()).get(APP_ID, SOLE)) or self._bots.get(SOLE)
         if bot is None:
             log.info("a webhook call was refused: no bot here has its AppID")
             return misaddressed().parts

@@ -24,7 +24,7 @@ Flaw = Literal["bad_signature", "old_timestamp", "redeliver", "replay"]
 time, and sent again byte by byte after its acknowledgement.
 """
 
-FLAWS: tuple[Flaw, ...] = get_args(Flaw)
+FLAWS: dict[str, Flaw] = {each: each for each in get_args(Flaw)}
 STALE_SECONDS = 3600
 KEPT = 2000
 CONNECTION = 0
@@ -85,10 +85,11 @@ class Webhook:
 
         Raises: ValueError for what is no flaw, or no number of times.
         """
-        known = next((each for each in FLAWS if each == kind), None)
+        known = FLAWS.get(kind)
         if known is None or times < 1:
             raise ValueError(f"a push has one of the flaws {', '.join(FLAWS)}, once or more")
-        self._flaws.extend([known] * times)
+        flaws: list[Flaw] = [known for _ in range(times)]
+        self._flaws.extend(flaws)
 
     def prepare(self) -> None:
         """Make the key that signs.  Raises: ConfigError where the extra `webhook` is missing."""
