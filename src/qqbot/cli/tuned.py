@@ -12,7 +12,7 @@ from ..ports import Clock, Settled
 from ..sessions.base import SessionManager
 
 if TYPE_CHECKING:
-    from ..webhook.application import WebhookOptions
+    from ..webhook.desk import WebhookOptions
 
 HOST = "127.0.0.1"
 
