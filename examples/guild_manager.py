@@ -30,8 +30,6 @@ bot = Bot()
 async def welcome(ctx: Context[GuildMemberAdd]) -> None:
     """Give the role of newcomers to who joined, and say hello in the guild's first channel."""
     guild, user = ctx.event.guild_id, ctx.event.user
-    if user is None:
-        return
     await ctx.api.roles.add_member(guild, user.id, await newcomers(ctx, guild))
     first, *_ = await ctx.api.channels.of_guild(guild)
     await ctx.api.channels.send_message(first.id, f"Welcome, {user.username}! 欢迎加入")

@@ -12,17 +12,18 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..bot import Bot
 from ..config import GatewayConfig
 from ..errors import ConfigError
 from ..process import configure_logging
 from .loading import bot_path, load_bot
 from .reloading import Sources
-from .tuned import Tuned
+from .tuned import Hooked, Tuned
 
 if TYPE_CHECKING:
     from ..testing.simulator.scenarios import Finding, Scenario
 
-Maker = Callable[[GatewayConfig | None], Tuned]
+Maker = Callable[[], Bot]
 
 
 def play(arguments: argparse.Namespace) -> None:
@@ -40,7 +41,7 @@ def play(arguments: argparse.Namespace) -> None:
         print(f"qqbot: there is no scenario {arguments.scenario}; known are {', '.join(SCENARIOS)}", file=sys.stderr)
         sys.exit(2)
     make = _maker(arguments.file)
-    make(None)  # what is wrong with the file is said before anything is played
+    make()  # what is wrong with the file is said before anything is played
     configure_logging()
     right = [_play_one(each, make, as_json=arguments.json) for each in scenarios]
     if not all(right):
@@ -52,22 +53,30 @@ def _maker(target: str | None) -> Maker:
     if target is None:
         from . import demo
 
-        return lambda gateway: Tuned(importlib.reload(demo).bot, gateway=gateway)
+        return lambda: importlib.reload(demo).bot
     sources = Sources(bot_path(target))
 
-    def make(gateway: GatewayConfig | None) -> Tuned:
+    def make() -> Bot:
         sources.forget()
-        return Tuned(load_bot(target), gateway=gateway)
+        return load_bot(target)
 
     return make
+
+
+def _served(bot: Bot, scenario: "Scenario") -> Tuned | Hooked:
+    """Return a bot to be served as a scenario wants it."""
+    if scenario.by_webhook:
+        return Hooked(bot)
+    if (renewal := scenario.renewal) is None:
+        return Tuned(bot)
+    return Tuned(bot, gateway=GatewayConfig(renew_after=renewal, renew_silence=renewal))
 
 
 def _play_one(scenario: "Scenario", make: Maker, *, as_json: bool) -> bool:
     from ..testing.simulator.scenarios import perform
 
-    renewal, start = scenario.renewal, time.monotonic()
-    gateway = None if renewal is None else GatewayConfig(renew_after=renewal, renew_silence=renewal)
-    findings = asyncio.run(perform(scenario, lambda: make(gateway)))
+    start = time.monotonic()
+    findings = asyncio.run(perform(scenario, lambda: _served(make(), scenario)))
     seconds = time.monotonic() - start
     print(_as_json(scenario, findings, seconds) if as_json else _as_text(scenario, findings, seconds), flush=True)
     return all(finding.right for finding in findings)

@@ -1,12 +1,20 @@
-"""A bot served with other settings than its file gives it: what the simulator's commands change about it."""
+"""A bot served in another way than its file says: what the simulator's commands change about it."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Unpack
+
+from aiohttp import web
 
 from ..bot import Bot
 from ..config import Credentials, Endpoints, GatewayConfig
 from ..ports import Clock, Settled
 from ..sessions.base import SessionManager
+
+if TYPE_CHECKING:
+    from ..webhook.desk import WebhookOptions
+
+HOST = "127.0.0.1"
 
 
 class Tuned:
@@ -38,6 +46,43 @@ class Tuned:
     async def ready(self) -> None:
         """Return when every shard is ready."""
         await self.bot.ready()
+
+    def on_settled(self, callback: Settled) -> Callable[[], None]:
+        """Call back with event id and outcome; returns what ends that."""
+        return self.bot.on_settled(callback)
+
+
+class Hooked:
+    """A bot, for `Simulator.run`, that gets its events by webhook: `webhook_url` says where, while it is served."""
+
+    def __init__(self, bot: Bot, **options: "Unpack[WebhookOptions]") -> None:
+        self.bot = bot
+        self.webhook_url: str | None = None
+        self._options = options
+
+    @asynccontextmanager
+    async def serve(
+        self,
+        *,
+        credentials: Credentials | None = None,
+        endpoints: Endpoints | None = None,
+        clock: Clock | None = None,
+    ) -> AsyncGenerator[Bot]:
+        """Serve the bot while the body runs, on a free port."""
+        async with self.bot.serve(credentials=credentials, endpoints=endpoints, clock=clock, connect=False) as bot:
+            runner = web.AppRunner(bot.webhook(**self._options), access_log=None)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, HOST, 0).start()
+                port: int = runner.addresses[0][1]
+                self.webhook_url = f"http://{HOST}:{port}/"
+                yield bot
+            finally:
+                self.webhook_url = None
+                await runner.cleanup()
+
+    async def ready(self) -> None:
+        """It is, as soon as it is served."""
 
     def on_settled(self, callback: Settled) -> Callable[[], None]:
         """Call back with event id and outcome; returns what ends that."""

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from qqbot import AtMessageCreate, Bot, Context, GroupAtMessageCreate
-from qqbot.cli.tuned import Tuned
+from qqbot.cli.tuned import Hooked, Tuned
 from qqbot.config import Credentials, Endpoints, GatewayConfig
 from qqbot.testing.simulator.scenarios import SCENARIOS, Finding, Scenario, perform
 from qqbot.testing.simulator.simulator import Servable
@@ -26,6 +26,8 @@ def right_bot(scenario: Scenario) -> Servable:
     async def echo(ctx: Context[GroupAtMessageCreate | AtMessageCreate]) -> None:
         await ctx.reply(ctx.text)
 
+    if scenario.by_webhook:
+        return Hooked(bot)
     renewal = {} if scenario.renewal is None else {"renew_after": scenario.renewal, "renew_silence": scenario.renewal}
     return Tuned(bot, gateway=GatewayConfig(**FAST, **renewal))
 
@@ -138,3 +140,14 @@ async def test_a_naive_bot_is_caught(name: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("qqbot.testing.simulator.scenarios.PATIENCE", 3.0)
     findings = await perform(SCENARIOS[name], NaiveBot)
     assert CAUGHT[name] in [finding.what for finding in findings if not finding.right], told(findings)
+
+
+async def test_a_webhook_bot_that_acknowledges_late_is_caught() -> None:
+    bot = Bot()
+
+    @bot.on
+    async def echo(ctx: Context[GroupAtMessageCreate]) -> None:
+        await ctx.reply(ctx.text)
+
+    findings = await perform(SCENARIOS["webhook-slow-ack"], lambda: Hooked(bot, awaited=True))
+    assert [finding.what for finding in findings if not finding.right] == ["acknowledges within the limit"]

@@ -143,8 +143,7 @@ def _guild_message(world: World, message: Message, person: Person, *, mention: b
     mentions: list[JsonObject] = []
     if mention:
         mentions.append({"id": world.bot_id, "username": BOT_NAME, "avatar": "", "bot": True})
-    for each in named:
-        mentions.append({"id": each.id, "username": each.name, "avatar": "", "bot": False})
+    mentions.extend({"id": each.id, "username": each.name, "avatar": "", "bot": False} for each in named)
     return body | ({"mentions": mentions} if mentions else {})
 
 

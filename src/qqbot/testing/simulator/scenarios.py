@@ -10,10 +10,10 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from . import wire
-from .fault_kinds import HtmlBody, Http, Op7, Op9, SentButNoResponse
+from .fault_kinds import HtmlBody, Http, Latency, Op7, Op9, SentButNoResponse
 from .people import Member, Reply, Transcript
 from .refusal import Refusal
 from .simulator import Servable, Simulator
@@ -33,6 +33,16 @@ class Finding:
     seen: str = ""
 
 
+@runtime_checkable
+class Hookable(Protocol):
+    """A bot that gets its events by webhook."""
+
+    @property
+    def webhook_url(self) -> str | None:
+        """Where they go, while it is served."""
+        ...
+
+
 class Stage:
     """One performance: a simulator, the bots on it, and what was found. `bots` makes another bot each time."""
 
@@ -45,7 +55,10 @@ class Stage:
     @asynccontextmanager
     async def bot(self) -> AsyncGenerator[None]:
         """Serve a bot while the body runs."""
-        async with self.sim.run(self._bots()):
+        bot = self._bots()
+        async with self.sim.run(bot):
+            if isinstance(bot, Hookable):
+                self.sim.webhook.url = bot.webhook_url
             yield
 
     @property
@@ -97,7 +110,7 @@ class Scenario:
     """One story. `right`: what a bot should do. `source`: who reported it. `options`: of the simulator.
 
     `renewal`: seconds after which the bot has to renew a silent session, where it takes a day otherwise; None: as
-    ever.
+    ever. `by_webhook`: whether it gets its events that way.
     """
 
     name: str
@@ -107,6 +120,7 @@ class Scenario:
     play: Play
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     renewal: float | None = None
+    by_webhook: bool = False
 
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -114,11 +128,25 @@ SCENARIOS: dict[str, Scenario] = {}
 
 
 def _scenario(
-    name: str, *, story: str, right: str, source: str, renewal: float | None = None, **options: Any
+    name: str,
+    *,
+    story: str,
+    right: str,
+    source: str,
+    renewal: float | None = None,
+    by_webhook: bool = False,
+    **options: Any,
 ) -> Callable[[Play], Play]:
     def register(play: Play) -> Play:
         SCENARIOS[name] = Scenario(
-            name=name, story=story, right=right, source=source, play=play, options=options, renewal=renewal
+            name=name,
+            story=story,
+            right=right,
+            source=source,
+            play=play,
+            options=options,
+            renewal=renewal,
+            by_webhook=by_webhook,
         )
         return play
 
@@ -361,6 +389,26 @@ async def _reviewed(stage: Stage) -> None:
             "it shows once it has passed", shown and len(general.messages) == 1, f"{len(general.messages)} times"
         )
         await stage.ask("lives on, and answers the next message", by=general.member("Alice"))
+
+
+@_scenario(
+    "webhook-slow-ack",
+    story="A handler takes longer than the platform waits for the acknowledgement of a push; it pushes again.",
+    right="Acknowledge before the handler is done, and answer once, however often the event comes.",
+    source="docs/develop/api-v2/dev-prepare/event-emit/webhook",
+    by_webhook=True,
+)
+async def _slow_handler(stage: Stage) -> None:
+    sim = stage.sim
+    sim.webhook.ack_limit = 1.0
+    async with stage.bot():
+        sim.faults.add("POST /v2/groups/*/messages", Latency(2.5))
+        await stage.ask("answers, though it takes long")
+        await sim.webhook.delivered()
+        first = sim.webhook.deliveries[0]
+        stage.check("acknowledges within the limit", first.acknowledged, f"{first.answer}, {first.seconds:.1f} s")
+        stage.check("answers once", len(stage.said) == 1, f"{len(stage.said)} answers")
+        await stage.ask("answers the next message")
 
 
 # Access
