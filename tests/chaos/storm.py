@@ -1,9 +1,8 @@
 """What goes wrong, how often: rules for the simulator, drawn from its seed.
 
-`GENTLE` leaves every session alive, so that each event has to arrive; `ROUGH` ends sessions too, as two RESUMEs in a row
-do that are answered with a close code. What makes a bot stop
-when it comes five times in a row is let loose a few times only. Events never overtake each other: the platform numbers
-them upwards within a connection.
+`GENTLE` leaves every session alive, so that each event has to arrive; `ROUGH` ends sessions too, as two RESUMEs in a
+row do that are answered with a close code. What makes a bot stop when it comes five times in a row is let loose a few
+times only. Events never overtake each other: the platform numbers them upwards within a connection.
 """
 
 from collections.abc import Sequence
