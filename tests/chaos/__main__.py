@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from statistics import quantiles
 
-from .killed import KilledTrial
+from .killed import STRIKES, KilledTrial
 from .trial import KINDS, Report, Trial
 from .vitals import Watch
 
@@ -27,7 +27,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None, help="draws the same messages and faults again")
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--bots", type=int, default=2, help="bots of this process (default 2)")
-    parser.add_argument("--processes", type=int, default=1, help="bot processes that are killed (default 1)")
+    parser.add_argument("--processes", type=int, default=2, help="bots in other processes, every second not killed")
     parser.add_argument("--rate", type=float, default=40.0, help="messages a second for each bot (default 40)")
     return parser.parse_args(words)
 
@@ -36,7 +36,10 @@ async def run(options: argparse.Namespace, seed: int, watch: Watch) -> list[Repo
     """Try all bots side by side, in rounds; at the end of each all are at rest, and are measured."""
     trials: list[Trial | KilledTrial] = [
         *(Trial(KINDS[index % len(KINDS)], seed=seed + index, rate=options.rate) for index in range(options.bots)),
-        *(KilledTrial(seed=seed + 1000 + index, rate=options.rate) for index in range(options.processes)),
+        *(
+            KilledTrial(seed=seed + 1000 + index, rate=options.rate, strikes=((), STRIKES)[(index + 1) % 2])
+            for index in range(options.processes)
+        ),
     ]
     end = time.monotonic() + 60 * options.minutes
     async with AsyncExitStack() as stack:

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import cycle
 from pathlib import Path
@@ -36,6 +36,11 @@ SAVED_SECONDS = 3.0
 """After so long what is finished has to be in the state file: it is written every second, a busy disk is slower."""
 
 LIFE_SECONDS = (3.0, 8.0)
+
+START_SECONDS = 60.0
+
+MORE_FDS, MORE_RSS = 64, 24.0
+"""How much a process that lives on may grow; what it remembers of messages has bounds of its own, in MiB."""
 
 PATIENCE = 40.0
 """Seconds that people wait in a dialog: through a process that is stopped, another one that is killed, and a third."""
@@ -77,8 +82,8 @@ class Life:
 class KilledTrial:
     """One bot process after the other under chaos, `rate` messages a second, while it is entered.
 
-    `hold` as in `People`; `life`: for how many seconds a process is left alone, at least and at
-    most; `mutation`: what the client has wrong on purpose.
+    `hold` as in `People`; `strikes`: what befalls the processes, in turn, none to let one live on; `life`: for how many
+    seconds they are left alone, at least and at most; `mutation`: what the client has wrong on purpose.
     """
 
     def __init__(
@@ -87,17 +92,18 @@ class KilledTrial:
         seed: int,
         rate: float,
         hold: float = 0.4,
+        strikes: Sequence[signal.Signals] = STRIKES,
         life: tuple[float, float] = LIFE_SECONDS,
         mutation: str | None = None,
     ) -> None:
-        self.report = Report("killed")
+        self.report = Report("killed" if strikes else "steady")
         self._seed = seed
         self._rate = rate
         self._hold = hold
         self._life_seconds = life
         self._mutation = mutation
         self._random = Random(seed)
-        self._strikes = cycle(STRIKES)
+        self._strikes = cycle(strikes)
         self._lives: list[Life] = []
         self._started = 0
 
@@ -114,13 +120,16 @@ class KilledTrial:
             await stack.enter_async_context(polled(self._log))
             stack.push_async_callback(self._end, signal.SIGKILL)
             await self._start()
-            await self._sim.ready()
+            async with asyncio.timeout(START_SECONDS):
+                await self._sim.ready()
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.report.name == "steady":
+            self.report.violations += _growth(self.report.process)
         self.report.figures |= self._log.totals.document()
         self.report.faults += self._sim.faults.counts
         await self._stack.__aexit__(kind, error, trace)
@@ -190,8 +199,9 @@ class KilledTrial:
                 over.set()
 
     async def _strike(self, over: asyncio.Event) -> None:
-        while not await _within(over, self._random.uniform(*self._life_seconds)):
-            how = next(self._strikes)
+        for how in self._strikes:
+            if await _within(over, self._random.uniform(*self._life_seconds)):
+                return
             self.report.faults[how.name] += 1
             if how is signal.SIGSTOP:
                 await self._stop()
@@ -258,6 +268,14 @@ class KilledTrial:
         self.report.delays += [run.begin - pushed[key].at for key, run in first.items()]
         pid = self._life.process.pid
         self.report.process.append((fds(pid), round(rss(pid), 1)))
+
+
+def _growth(process: Sequence[tuple[int, float]]) -> list[str]:
+    """Return what a process that lived on has more of after the last round than after the first."""
+    (first_fds, first_rss), (last_fds, last_rss) = process[0], process[-1]
+    grown = [f"file descriptors grew from {first_fds} to {last_fds}"] if last_fds > first_fds + MORE_FDS else []
+    grown += [f"memory grew from {first_rss} to {last_rss} MiB"] if last_rss > first_rss + MORE_RSS else []
+    return grown
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:

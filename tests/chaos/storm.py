@@ -1,8 +1,8 @@
 """What goes wrong, how often: rules for the simulator, drawn from its seed.
 
-`gentle` leaves every session alive, so that each event has to arrive; `rough` ends sessions too. What makes a bot stop
-when it comes five times in a row is let loose a few times only. Events never overtake each other: the platform numbers
-them upwards within a connection.
+`GENTLE` leaves every session alive, so that each event has to arrive; `ROUGH` ends sessions too, as two RESUMEs in a
+row do that are answered with a close code. What makes a bot stop when it comes five times in a row is let loose a few
+times only. Events never overtake each other: the platform numbers them upwards within a connection.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,6 @@ GENTLE: Rules = (
     ("RESUME", Latency(0.3), 0.1),
     ("RESUME", Drop(), 0.05),
     ("RESUMED", Drop(), 0.05),
-    ("RESUMED", Close(4009), 0.05),
     ("live", Latency(0.1, Op7()), 0.03),
     ("IDENTIFY", Latency(0.3), 0.1),
     ("IDENTIFY", Drop(), 0.05),
@@ -84,6 +83,7 @@ ROUGH: Rules = (
     ("HEARTBEAT", Close(4902), 0.005),
     ("RESUME", SwallowResume(), 0.03),
     ("RESUME", Close(4009), 0.05),
+    ("RESUMED", Close(4009), 0.05),
     ("RESUME", Close(4902), 0.05),
     ("RESUME", Op9(close=4007), 0.03),
     ("IDENTIFY", SwallowIdentify(), 0.03),

@@ -48,8 +48,8 @@ class Kind:
 KINDS = (
     Kind("rough", storms=(storm.GENTLE, storm.ROUGH)),
     Kind("crowded", max_inflight=8, hold=0.4),
-    Kind("sharded", shards=3, max_concurrency=1),
-    Kind("all", shards=2, max_inflight=32, storms=(storm.GENTLE, storm.ROUGH), hold=0.4),
+    Kind("sharded", shards=3, max_concurrency=2),
+    Kind("all", shards=3, max_inflight=32, storms=(storm.GENTLE, storm.ROUGH), hold=0.4, max_concurrency=1),
 )
 
 

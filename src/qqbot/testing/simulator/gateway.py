@@ -335,7 +335,10 @@ class Gateway:
         """Return what is sent where `dispatch` is due."""
         is_event = bool(dispatch.event_id)
         moment, detail = ("DISPATCH", dispatch.type) if is_event else (dispatch.type, "")
-        match fault := await self.faults.at(moment, detail, connection.shard, connection.number):
+        fault = await self.faults.at(moment, detail, connection.shard, connection.number)
+        if not connection.open:  # it ended meanwhile: what was not sent is replayed
+            return []
+        match fault:
             case None:
                 return [dispatch]
             case Duplicate():
