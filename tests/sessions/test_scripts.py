@@ -71,8 +71,8 @@ async def cluster(store: Server) -> AsyncIterator[Cluster]:
         yield cluster
 
 
-def held(grant: Grant, state: str = "=", *, sure: bool = True) -> Held:
-    return Held(grant.place, grant.token, state, sure)
+def held(grant: Grant, state: str = "=", confirmed: int | None = None) -> Held:
+    return Held(grant.place, grant.token, state, confirmed)
 
 
 # sync
@@ -139,19 +139,22 @@ async def test_the_larger_token_wins_when_two_write_again(cluster: Cluster) -> N
 
 async def test_an_owner_whose_lease_ended_does_not_write_into_a_new_incarnation(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
-    assert not (await cluster.sync("a", held(a, sure=False))).doubtful  # nothing happened to the store
+    before = cluster.known["a"].incarnation
+    assert not (await cluster.sync("a", held(a, confirmed=before))).doubtful  # nothing happened to the store
     await cluster.raw.flushall()
-    found = await cluster.sync("a", held(a, sure=False))
-    assert found.doubtful == {A} and A not in found.picture.owners
-    found = await cluster.sync("a", held(a, sure=False))  # the incarnation is known by now, the record still missing
-    assert found.doubtful == {A}
-    assert not (await cluster.sync("a", held(a, sure=True))).doubtful
+    for _ in range(2):
+        found = await cluster.sync("a", held(a, confirmed=before))
+        assert found.doubtful == {A} and A not in found.picture.owners and not found.lost
+    assert not (await cluster.sync("a", held(a))).doubtful
 
 
 async def test_a_record_that_survived_a_restart_does_not_confirm_an_ended_lease(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
+    before = cluster.known["a"].incarnation
     await cluster.meta("rid", "another")  # as after a failover to a replica that lags behind
-    assert (await cluster.sync("a", held(a, sure=False))).doubtful == {A}
+    for _ in range(2):
+        assert (await cluster.sync("a", held(a, confirmed=before))).doubtful == {A}
+    assert not (await cluster.sync("a", held(a))).doubtful
 
 
 async def test_nodes_with_other_timings_do_not_join(cluster: Cluster) -> None:
@@ -250,7 +253,7 @@ async def test_a_claim_whose_answer_was_lost_shows_in_the_next_sync(cluster: Clu
 async def test_release_compares(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     store = await cluster.store("a")
-    assert not await store.release(Held(A, a.token - 1, '{"bad":1}', sure=True))
+    assert not await store.release(Held(A, a.token - 1, '{"bad":1}'))
     assert not await (await cluster.store("b")).release(held(a, '{"bad":1}'))
     assert await store.release(held(a, '{"x":1}'))
     picture = await store.look()

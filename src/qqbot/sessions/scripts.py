@@ -95,11 +95,11 @@ end
 
 # sync: show a sign of life, join where this node is not a member, say what it owns, and get the whole picture.
 #
-# ARGV: 2 node, 3 role, 4 info, 5 generation, 6 its shards, 7 shards of the next ('' none), 8 target_active,
-#       9 the incarnation that the node knows, then for each owned shard: field, token, state, sure.
-#       state: JSON, '=' as it is stored, '-' none. sure: 1, or 0 where the node's lease ended meanwhile: another one
-#       may own the shard in a way that this server never knew or forgot, so nothing is written or confirmed in an
-#       incarnation that is new to the node.
+# ARGV: 2 node, 3 role, 4 info, 5 generation, 6 its shards, 7 shards of the next ('' none), 8 target_active, then for
+#       each owned shard: field, token, state, confirmed.
+#       state: JSON, '=' as it is stored, '-' none. confirmed: '' of a lease that holds; of one that has ended the
+#       incarnation in which it was last confirmed: in a later one another node may own the shard in a way that this
+#       server never knew or forgot, so nothing is written or confirmed.
 # Returns: inc, ov, now, lost (fields that are not ours), doubtful (fields neither confirmed nor refused), the
 #       coordination hash and the state hash, both flat. Or 'timings' and the timings of the cluster, where they are
 #       others than ours and the cluster has members: nothing is changed then.
@@ -132,14 +132,13 @@ if role ~= ARGV[3] then ov = ov + 1 end
 call('HSET', coord, 'n:' .. id, join .. ':' .. text(tonumber(beat) + 1) .. ':' .. ARGV[3] .. ':' .. ARGV[4])
 if tonumber(ARGV[8]) > 0 then call('HSET', coord, 'm:target', ARGV[8]) end
 
-local familiar = tonumber(ARGV[9]) == inc
 local lost, doubtful = {}, {}
-for i = 10, #ARGV, 4 do
-  local field, token, state, sure = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3] == '1'
+for i = 9, #ARGV, 4 do
+  local field, token, state, confirmed = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
   local held, owner = owner_of(field)
   if held > token or (held == token and owner ~= id) or (held == 0 and not current(field)) then
     lost[#lost + 1] = field
-  elseif not sure and (held ~= token or not familiar) then
+  elseif confirmed ~= '' and (held ~= token or tonumber(confirmed) ~= inc) then
     doubtful[#doubtful + 1] = field
   else
     if held ~= token then

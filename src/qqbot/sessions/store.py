@@ -58,13 +58,14 @@ class Synced(Struct, frozen=True):
 class Held(Struct, frozen=True):
     """What a node says about a shard that it owns.
 
-    `state`: JSON, "=" as stored, "-" none. `sure`: its lease has never ended.
+    `state`: JSON, "=" as stored, "-" none. `confirmed`: None of a lease that holds; of one that has ended the
+    incarnation in which the store last confirmed it.
     """
 
     place: Place
     token: int
     state: str
-    sure: bool
+    confirmed: int | None = None
 
 
 class Grant(Struct, frozen=True):
@@ -173,9 +174,10 @@ class Store:
     ) -> Synced:
         """Show a sign of life and read everything.  Raises: StoreAway, OtherTimings."""
         arguments: list[object] = [LETTERS[role], write(info), known.gen, known.shards, known.next_shards or ""]
-        arguments += [target_active, known.incarnation]
+        arguments.append(target_active)
         for each in held:
-            arguments += [field_of(each.place), each.token, each.state, int(each.sure)]
+            confirmed = "" if each.confirmed is None else each.confirmed
+            arguments += [field_of(each.place), each.token, each.state, confirmed]
         answer = await self._run("sync", *arguments)
         if _text(answer[0]) == "timings":
             raise OtherTimings(_text(answer[1]))

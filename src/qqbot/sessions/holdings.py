@@ -1,0 +1,120 @@
+"""What a node owns: for each shard a `Holding`, and for each time that it runs the shard a `NodeLease`.
+
+Owns the state that is to be stored and whether the right to act is still ours. Asking the store is the node's.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+from ..errors import LeaseLost
+from ..models.gateway import ResumeState, ShardKey
+from ..ports import LostReason, Permit
+from .gate import LeaseGate
+from .records import Place, place_of, write
+from .store import Held
+
+Save = Callable[["Holding"], Awaitable[None]]
+TakeTurn = Callable[[], AbstractAsyncContextManager[None]]
+AskPermit = Callable[["NodeLease"], Awaitable[Permit]]
+
+
+class Holding:
+    """One shard that this node owns, from the claim to the release or the loss."""
+
+    def __init__(self, key: ShardKey, token: int, state: ResumeState | None, confirmed: int) -> None:
+        """Note what was granted in the incarnation `confirmed`."""
+        self.key = key
+        self.token = token
+        self.state = state
+        self.lease: NodeLease | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.closing = False
+        self.parked = False
+        """The shard ended by itself and waits for a larger number of shards."""
+        self.doubtful = False
+        """Its lease ended, and the store cannot say yet whether it is still ours."""
+        self.confirmed = confirmed
+        self._told: ResumeState | None = state
+
+    @property
+    def place(self) -> Place:
+        """Where the shard stands in the records."""
+        return place_of(self.key)
+
+    @property
+    def live(self) -> bool:
+        """Whether its lease has not ended."""
+        return self.lease is not None and self.lease.valid()
+
+    def held(self, *, sure: bool = False) -> Held:
+        """Return what the store is to be told; `sure` says that a lease which ended cannot be another's by now."""
+        state = "=" if self.state is self._told else "-" if self.state is None else write(self.state)
+        return Held(self.place, self.token, state, None if sure or self.live else self.confirmed)
+
+    def confirm(self, incarnation: int, told: ResumeState | None) -> None:
+        """Note that the store knows us as the owner; where it is another store by now, it has to be told again."""
+        self.doubtful = False
+        self._told = told if incarnation == self.confirmed else _NOTHING
+        self.confirmed = incarnation
+
+
+_NOTHING = ResumeState(session_id="-", seq=0)
+"""Equal to no state that is ever told, not even None."""
+
+
+class NodeLease:
+    """The right to run one shard once. When it has ended, the shard runs again only under another one."""
+
+    def __init__(self, holding: Holding, gate: LeaseGate, save: Save, turn: TakeTurn, ask: AskPermit) -> None:
+        self.holding = holding
+        self.shard = holding.key
+        self.token = holding.token
+        self.gate = gate
+        self.valid = gate.valid  # not a method of its own: it is asked before each dispatch
+        self.identify_turn = turn
+        self._save = save
+        self._ask = ask
+        self._reason: LostReason = "stopped"
+        self._ended = asyncio.Event()
+
+    async def wait_lost(self) -> LostReason:
+        """Return when the lease is no longer ours."""
+        await self._ended.wait()
+        return self._reason
+
+    def checkpoint(self, state: ResumeState) -> None:
+        """Note the state; it is written with the next synchronisation."""
+        if self._reason != "taken":
+            self.holding.state = state  # kept also where the lease only expired: it is resumed from there
+
+    async def save(self, state: ResumeState | None) -> None:
+        """Write the state now. Where the store is away, it is written when it is back; in a hand-over with the release.
+
+        Raises: LeaseLost.
+        """
+        if self._reason != "taken":
+            self.holding.state = state
+        self._assert_valid()
+        await self._save(self.holding)
+        self._assert_valid()
+
+    def _assert_valid(self) -> None:
+        if not self.valid():
+            raise LeaseLost(f"shard {self.shard} is no longer ours")
+
+    async def identify_permit(self) -> Permit:
+        """Wait until an IDENTIFY may be sent.  Raises: LeaseLost."""
+        return await self._ask(self)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end was noted."""
+        return self._ended.is_set()
+
+    def end(self, reason: LostReason) -> None:
+        """Note that it is over; the first reason stays."""
+        if not self._ended.is_set():
+            self._reason = reason
+            self.gate.shut()
+            self._ended.set()
