@@ -209,7 +209,9 @@ class Fleet:
         return None
 
     async def _drain_feed(self, lease: Lease, feed: ShardFeed) -> None:
-        """Let the handlers finish."""
+        """Let the handlers finish, unless another process may run the shard by now: then close without delay."""
+        if not lease.valid():
+            return
         if unfinished := await feed.drain(self._drain):
             log.warning("shard %s: %d events are unfinished after %g s", lease.shard, unfinished, self._drain)
 

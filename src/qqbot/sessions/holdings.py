@@ -4,8 +4,8 @@ Owns the state that is to be stored and whether the right to act is still ours. 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
 from ..errors import LeaseLost
 from ..models.gateway import ResumeState, ShardKey
@@ -14,9 +14,25 @@ from .gate import LeaseGate
 from .records import Place, place_of, write
 from .store import Held
 
-Save = Callable[["Holding"], Awaitable[None]]
-TakeTurn = Callable[[], AbstractAsyncContextManager[None]]
-AskPermit = Callable[["NodeLease"], Awaitable[Permit]]
+
+class Desk(Protocol):
+    """What a lease asks of its node."""
+
+    def identify_turn(self) -> AbstractAsyncContextManager[None]:
+        """Hold this process's turn to connect for an IDENTIFY."""
+        ...
+
+    async def permit(self, lease: "NodeLease") -> Permit:
+        """Wait until an IDENTIFY may be sent.  Raises: LeaseLost."""
+        ...
+
+    async def may_renew(self) -> bool:
+        """Whether a session may be replaced without need."""
+        ...
+
+    async def save(self, holding: "Holding") -> None:
+        """Return when the state was written, or when the store is away."""
+        ...
 
 
 class Holding:
@@ -66,15 +82,15 @@ _NOTHING = ResumeState(session_id="-", seq=0)
 class NodeLease:
     """The right to run one shard once. When it has ended, the shard runs again only under another one."""
 
-    def __init__(self, holding: Holding, gate: LeaseGate, save: Save, turn: TakeTurn, ask: AskPermit) -> None:
+    def __init__(self, holding: Holding, gate: LeaseGate, desk: Desk) -> None:
         self.holding = holding
         self.shard = holding.key
         self.token = holding.token
         self.gate = gate
         self.valid = gate.valid  # not a method of its own: it is asked before each dispatch
-        self.identify_turn = turn
-        self._save = save
-        self._ask = ask
+        self.identify_turn = desk.identify_turn
+        self.may_renew = desk.may_renew
+        self._desk = desk
         self._reason: LostReason = "stopped"
         self._ended = asyncio.Event()
 
@@ -96,7 +112,7 @@ class NodeLease:
         if self._reason != "taken":
             self.holding.state = state
         self._assert_valid()
-        await self._save(self.holding)
+        await self._desk.save(self.holding)
         self._assert_valid()
 
     def _assert_valid(self) -> None:
@@ -105,7 +121,7 @@ class NodeLease:
 
     async def identify_permit(self) -> Permit:
         """Wait until an IDENTIFY may be sent.  Raises: LeaseLost."""
-        return await self._ask(self)
+        return await self._desk.permit(self)
 
     @property
     def ended(self) -> bool:

@@ -6,11 +6,12 @@ stop what it may no longer run. What the store does is `scripts`', who is to hav
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
 import socket
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Literal
@@ -18,16 +19,17 @@ from typing import Literal
 from msgspec import Struct
 
 from ..clock import steady
-from ..errors import ConfigError, GatewayError, GatewayHalted, Hint, LeaseLost
+from ..errors import ConfigError, GatewayHalted, LeaseLost
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
 from ..ports import GatewaySource, LostReason, ShardFactory
 from .base import ManagerEvent
+from .endings import is_cancelled, stray, too_few
 from .gate import LeaseGate
 from .holdings import Holding, NodeLease
 from .observer import Observer
 from .planner import Role, plan, takers
 from .records import Halt, NodeInfo, Picture, Place, read_state
-from .store import Grant, Held, OtherTimings, Store, StoreAway, Synced
+from .store import Grant, OtherTimings, Store, StoreAway, Synced
 from .timings import DRIFT, Timings
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,6 @@ ASK_LIFE = 15.0  # seconds after which another node asks, because the one that w
 class Settings(Struct, frozen=True):
     """What the user decided about a node."""
 
-    name: str
     role: Literal["active", "standby"]
     target_active: int
     timings: Timings
@@ -96,6 +97,7 @@ class Node:
         self._stop_at: float | None = None
         self._drain = 0.0
         self._main: asyncio.Task[None] | None = None
+        self._over = False
         self._ended = asyncio.Event()
         self._error: Exception | None = None
         self._untold_halt: Halt | None = None
@@ -120,12 +122,12 @@ class Node:
         self._begin_stop(seconds, drain)
         margin = min(self._timings.call, seconds / 4)
         for left in (seconds - margin, margin):
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._ended.wait()
+            if self._ended.is_set():
                 return
-            except TimeoutError:
-                self._cut_off()
+            self._cut_off()
 
     def _begin_stop(self, seconds: float, drain: float) -> None:
         if self._stop_at is None:
@@ -133,7 +135,9 @@ class Node:
         self._news.set()
 
     def _cut_off(self) -> None:
-        log.warning("the node %s could not leave in time: its shards are taken over when it is missed", self._store.node)
+        log.warning(
+            "the node %s could not leave in time: its shards are taken over when it is missed", self._store.node
+        )
         for task in self._tasks():
             task.cancel()
         if self._main is not None:
@@ -147,8 +151,11 @@ class Node:
         helpers: list[asyncio.Task[None]] = []
         try:
             await self._join()
-            for helper in (self._listen, self._watch_leases, self._keep_gateway):
-                helpers.append(self._group.create_task(helper(), name=f"qqbot cluster{helper.__name__}"))
+            helpers += [
+                self._group.create_task(self._listen(), name="qqbot cluster log"),
+                self._group.create_task(self._watch_leases(), name="qqbot cluster leases"),
+                self._group.create_task(self._keep_gateway(), name="qqbot cluster gateway"),
+            ]
             while not self._may_leave():
                 await self._turn()
                 await self._pause()
@@ -156,6 +163,8 @@ class Node:
         except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
             self._fail(error)
         finally:
+            self._over = True
+            self._answer(self._waiting)
             for task in (*helpers, *self._tasks()):
                 task.cancel()
 
@@ -200,6 +209,13 @@ class Node:
                 await self._store.evict(picture, node.id, node.stamp)
             except StoreAway as error:
                 log.warning("this node could not say that it leaves, it will be missed: %s", error)
+
+    async def look(self) -> Picture:
+        """Return the cluster as it is now, or as this node saw it last where the store is away."""
+        try:
+            return await self._store.look()
+        except StoreAway:
+            return self.picture
 
     @property
     def _stopping(self) -> bool:
@@ -266,11 +282,9 @@ class Node:
         return self._timings.renew / 6
 
     async def _wait_for_news(self, seconds: float) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(seconds, 0)):
                 await self._news.wait()
-        except TimeoutError:
-            pass
 
     async def _sync(self) -> None:
         """Renew, tell and look.  Raises: StoreAway, OtherTimings."""
@@ -288,10 +302,14 @@ class Node:
                     told,
                     sent_at,
                 )
-            finally:  # those who wait have their answer, also where it is that the store is away
-                for future in waiting:
-                    if not future.done():
-                        future.set_result(None)
+            finally:
+                self._answer(waiting)
+
+    def _answer(self, waiting: list[asyncio.Future[None]]) -> None:
+        """Let those go on who wait for a sync, however it went."""
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     def _take(self, synced: Synced, told: dict[Place, ResumeState | None], sent_at: float) -> None:
         """Take in what a sync found."""
@@ -367,10 +385,10 @@ class Node:
 
     def _adopt(self) -> None:
         """Take over what is ours by the records without our knowing: the answer to a claim was lost."""
-        for key in self.picture.keys():
-            place = (key.gen, key.index)
-            owner = self.picture.owners.get(place)
-            if owner is not None and owner.node == self._store.node and self._is_idle(place):
+        counts = dict(self.picture.generations)
+        for place, owner in self.picture.owners.items():
+            if owner.node == self._store.node and self._is_idle(place) and place[0] in counts:
+                key = ShardKey(*place, counts[place[0]])
                 self._hold(key, Grant(place, owner.token, self.picture.states.get(place, "")))
 
     def _is_idle(self, place: Place) -> bool:
@@ -477,7 +495,7 @@ class Node:
         if self._info is None or self._stopping or self.picture.halt is not None:
             return
         gate = LeaseGate(self._timings.own, self._renewed)
-        lease = NodeLease(holding, gate, self._save, self._identify_turn, self._permit)
+        lease = NodeLease(holding, gate, self)
         holding.lease = lease
         running = self._run_shard(holding, lease, self._info)
         holding.task = self._group.create_task(running, name=f"qqbot shard {holding.key}")
@@ -507,21 +525,23 @@ class Node:
         self._urgent = True
         self._news.set()
 
-    async def _save(self, holding: Holding) -> None:
-        """Return when a sync that began from now on has ended."""
-        if holding.closing:
-            return  # the release takes it along
+    async def save(self, holding: Holding) -> None:
+        """Return when a sync that began from now on has ended, well or not."""
+        if holding.closing or self._over:
+            return  # the release takes it along; after the end nothing can
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         self._hurry()
         await future
 
     @asynccontextmanager
-    async def _identify_turn(self) -> AsyncGenerator[None]:
+    async def identify_turn(self) -> AsyncGenerator[None]:
+        """Hold this process's turn to connect for an IDENTIFY."""
         async with self._turns:
             yield
 
-    async def _permit(self, lease: NodeLease) -> _Permit:
+    async def permit(self, lease: NodeLease) -> _Permit:
+        """Wait until an IDENTIFY may be sent.  Raises: LeaseLost."""
         assert self._info is not None
         while lease.valid():
             concurrency = self._info.session_start_limit.max_concurrency
@@ -547,16 +567,19 @@ class Node:
             return self._timings.renew
         return wait + random.random() * self._timings.lead / 10  # those who wait together do not ask together
 
+    async def may_renew(self) -> bool:
+        """Whether a session may be replaced without need: one for each shard is kept back."""
+        budget = self.picture.budget
+        return budget is None or budget > self.picture.shards
+
     async def _watch_leases(self) -> None:
         """End each lease at its deadline, whatever the store does."""
         while True:
             self._leases_moved.clear()
             left = [self._judge(holding) for holding in list(self._holdings.values()) if holding.lease is not None]
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, default=None)):
                     await self._leases_moved.wait()
-            except TimeoutError:
-                pass
 
     def _judge(self, holding: Holding) -> float:
         """End the lease if it is over; return for how many seconds not to look."""
@@ -660,32 +683,3 @@ class Node:
         if self._untold_halt is not None and not self._away:
             await self._store.halt(self._untold_halt)
             self._untold_halt = None
-
-
-def too_few(count: int, recommended: int) -> GatewayHalted:
-    """Return the error that says which number of shards to set."""
-    enough = recommended if recommended > count else 2 * count
-    return GatewayHalted(
-        4011,
-        f"too many guilds for {count} shards",
-        Hint(
-            f"请把分片数设为 {enough}：Bot(shards={enough}) 或 QQBOT_SHARDS={enough}",
-            f"set the number of shards to {enough}: Bot(shards={enough}) or QQBOT_SHARDS={enough}",
-        ),
-    )
-
-
-def is_cancelled() -> bool:
-    """Whether somebody cancelled the current task; otherwise a CancelledError is that of something it awaited."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def stray(who: str, error: asyncio.CancelledError) -> GatewayError:
-    """Return the error for a cancellation that came out of something that was awaited."""
-    failure = GatewayError(
-        f"{who} ended because something that it awaited, such as a token source, was cancelled: "
-        "the cause of this error shows where"
-    )
-    failure.__cause__ = error
-    return failure

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from ..codec import decoder, encode
 from ..errors import DecodeError, GatewayHalted, Hint
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
+from .base import ClusterView, NodeView, ShardView
 from .planner import Member, Role
 
 LETTERS: dict[Role, str] = {"joining": "J", "active": "A", "standby": "S", "draining": "D"}
@@ -119,11 +120,6 @@ class Picture(Struct, frozen=True, kw_only=True):
         """Return the owners of the shards of one generation that have one."""
         return {index: each.node for (number, index), each in self.owners.items() if number == gen and each.node}
 
-    def keys(self) -> Iterable[ShardKey]:
-        """Return every shard that may be owned."""
-        for gen, count in self.generations:
-            yield from (ShardKey(gen, index, count) for index in range(count))
-
 
 def place_of(key: ShardKey) -> Place:
     """Return where a shard stands in the records."""
@@ -224,3 +220,34 @@ def _optional(decode: Callable[[bytes], T], text: str | None) -> T | None:
         return decode(text.encode())
     except DecodeError:
         return None
+
+
+def view(picture: Picture) -> ClusterView:
+    """Return what users see of a picture."""
+    counts = dict(picture.generations)
+    shards = [
+        ShardView(ShardKey(gen, index, counts.get(gen, 0)), owner.token, owner.node, read_state(state))
+        for (gen, index), owner in sorted(picture.owners.items())
+        if owner.node
+        for state in [picture.states.get((gen, index), "")]
+    ]
+    nodes = [
+        NodeView(
+            node.id,
+            node.role,
+            sum(shard.node == node.id for shard in shards),
+            node.info.host,
+            node.info.pid,
+            node.info.version,
+        )
+        for node in sorted(picture.nodes.values(), key=lambda node: node.join)
+    ]
+    return ClusterView(
+        tuple(shards),
+        picture.budget,
+        tuple(nodes),
+        picture.shards,
+        picture.next_shards,
+        picture.incarnation,
+        "" if picture.halt is None else str(picture.halt.error()),
+    )

@@ -112,7 +112,7 @@ class Store:
 
     async def __aexit__(self, *_: object) -> None:
         if self._own:
-            await self._quietly(self._client.aclose())
+            await self._quietly(Address.close(self._client))
 
     # Before anything is written
 
