@@ -12,7 +12,6 @@ import pytest
 from redis.asyncio import Redis
 
 from qqbot.models.gateway import GatewayBot, SessionStartLimit
-from qqbot.sessions.address import Address
 from qqbot.sessions.planner import Role
 from qqbot.sessions.records import Halt, NodeInfo, Picture, Place
 from qqbot.sessions.store import Grant, Held, OtherTimings, Store, StoreAway, Synced
@@ -37,7 +36,7 @@ class Cluster:
 
     async def store(self, node: str, timings: Timings = TIMINGS) -> Store:
         if node not in self._stores:
-            store = Store(Address.parse(self.server.url), app_id="1", cluster="c", node=node, timings=timings)
+            store = Store(self.server.url, app_id="1", cluster="c", node=node, timings=timings)
             self._stores[node] = await self._stack.enter_async_context(store)
         return self._stores[node]
 
@@ -174,7 +173,7 @@ async def test_nodes_with_other_timings_do_not_join(cluster: Cluster) -> None:
 
 async def test_a_new_server_is_a_new_incarnation(cluster: Cluster) -> None:
     first = (await cluster.sync("a")).picture
-    await cluster.raw.rpush((await cluster.store("x"))._pace, 1)
+    await cluster.raw.rpush((await cluster.store("x"))._keys[2], 1)
     await cluster.server.restart(empty=True)
     with contextlib.suppress(StoreAway):  # some clients only notice by the next call that a connection broke
         await cluster.sync("a")
@@ -184,7 +183,7 @@ async def test_a_new_server_is_a_new_incarnation(cluster: Cluster) -> None:
     third = (await cluster.sync("a")).picture
     assert third.incarnation > second.incarnation and third.version > 0
     assert (await cluster.sync("a")).picture.incarnation == third.incarnation
-    assert await cluster.raw.llen((await cluster.store("x"))._pace) == 0
+    assert await cluster.raw.llen((await cluster.store("x"))._keys[2]) == 0
 
 
 async def test_tokens_grow_although_the_clock_went_back(cluster: Cluster) -> None:

@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 SHORTEST_TURN = 0.05
 WARN_EVERY_SECONDS = 60.0
-LISTEN_SECONDS = 5.0
 ANSWER_LIFE = 600.0  # seconds for which the answer of /gateway/bot is used
 ASK_LIFE = 15.0  # seconds after which another node asks, because the one that was to ask has not answered
 
@@ -657,7 +656,7 @@ class Node:
         after = "$"
         while True:
             try:
-                entries = await self._store.entries(after, LISTEN_SECONDS)
+                entries = await self._store.entries(after)
             except StoreAway:
                 after = "$"
                 await asyncio.sleep(self._retry_seconds)

@@ -9,17 +9,17 @@ import re
 import secrets
 import socket
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 from weakref import WeakSet
 
 from ..errors import ConfigError
 from ..ports import GatewaySource, ShardFactory
-from .address import Address
 from .base import ClusterView, ManagerEvent
 from .records import view
 from .timings import Timings
 
 if TYPE_CHECKING:
+    from .connection import Client
     from .node import Node
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -38,7 +38,7 @@ class RedisSessionManager:
 
     def __init__(
         self,
-        url: "str | Any",
+        url: "str | Client",
         *,
         cluster: str = "default",
         name: str | None = None,
@@ -46,7 +46,7 @@ class RedisSessionManager:
         target_active: int = 0,
         timings: Timings | None = None,
     ) -> None:
-        self._address: Address | Any = Address.parse(url) if isinstance(url, str) else url
+        self._where: str | Client = url
         self._cluster = _checked(cluster, "cluster", 64)
         self._name = _checked(name or _host_name(), "name", LONGEST_NAME)
         if role not in ("active", "standby"):
@@ -55,12 +55,11 @@ class RedisSessionManager:
         self._target_active = target_active
         self._timings = timings or Timings()
         self._node: Node | None = None
-        self._stopping: tuple[float] | None = None
         # Weak, so that an iterator that nobody holds any more leaves nothing behind.
         self._watchers: WeakSet[asyncio.Queue[ManagerEvent | None]] = WeakSet()
 
     def __repr__(self) -> str:
-        return f"<RedisSessionManager {self._cluster!r} at {self._address}>"
+        return f"<RedisSessionManager {self._cluster!r}>"
 
     async def run(self, gateway: GatewaySource, start: ShardFactory) -> None:
         """Be a member of the cluster until `stop`; waits for a server that does not answer.
@@ -79,7 +78,7 @@ class RedisSessionManager:
                 "use Bot(shards=16). 使用 Redis 时请只写分片总数"
             )
         store = Store(
-            self._address,
+            self._where,
             app_id=gateway.app_id,
             cluster=self._cluster,
             node=f"{self._name}-{secrets.token_hex(4)}",

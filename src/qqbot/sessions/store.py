@@ -6,25 +6,20 @@ was carried out is not known then, and no caller may depend on it.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import re
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from msgspec import Struct
-from redis.exceptions import (
-    AuthenticationError,
-    NoPermissionError,
-    NoScriptError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ResponseError
 
 from ..errors import ConfigError
 from ..models.gateway import GatewayBot
-from .address import Address
+from .connection import FAILURES, Client, connected, hash_tag, shown
 from .planner import Role
 from .records import LETTERS, Halt, NodeInfo, Picture, Place, field_of, pairs, place_at, read_picture, write
 from .scripts import SCRIPTS
@@ -32,7 +27,7 @@ from .timings import Timings
 
 log = logging.getLogger(__name__)
 
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LISTEN_SECONDS = 5.0
 LEAST_VERSION = (6, 2)
 SCHEMA = "1"
 """The form of what is written; nodes of another form do not join."""
@@ -85,34 +80,42 @@ class OtherTimings(Exception):
 
 
 class Store:
-    """One cluster's records, through a client of its own; an async context manager that closes it.
+    """One cluster's records, through connections of its own; an async context manager that opens and closes them.
 
     A client that was passed in is used as it is, and not closed. `node` is the name under which this process speaks,
-    "" for a person at the command line.
+    "" for a person at the command line; `shared` the timings of the cluster where they are not `timings`.
     """
 
     def __init__(
-        self, address: Address | Any, *, app_id: str, cluster: str, node: str, timings: Timings, shared: str = ""
+        self, where: "str | Client", *, app_id: str, cluster: str, node: str, timings: Timings, shared: str = ""
     ) -> None:
         self.node = node
+        self._where = where
         self._timings = timings
         self._shared = shared or timings.shared
-        self._own = isinstance(address, Address)
-        self._client: Any = address.client() if isinstance(address, Address) else address
-        self._where = str(address) if isinstance(address, Address) else "the client that was passed in"
-        tag = f"qqbot:{{{app_id}:{cluster}}}:"
-        self.coord, self._sess, self._pace, self.log = (tag + name for name in ("coord", "sess", "pace", "log"))
-        self._scratch = tag + "rights"
+        prefix = f"qqbot:{hash_tag(app_id, cluster)}:"
+        self.coord, self.log = prefix + "coord", prefix + "log"
+        self._keys = [self.coord, prefix + "sess", prefix + "pace", self.log]
+        self._scratch = prefix + "rights"
+        self._client: Any = None
+        self._listener: Any = None  # who waits for the log must not keep a call waiting
+        self._open = AsyncExitStack()
 
     def __str__(self) -> str:
-        return self._where
+        return shown(self._where) if isinstance(self._where, str) else "the client that was passed in"
 
     async def __aenter__(self) -> Self:
+        if isinstance(self._where, str):
+            call = self._timings.call
+            self._client = await self._open.enter_async_context(connected(self._where, timeout=call))
+            listener = connected(self._where, timeout=LISTEN_SECONDS + call)
+            self._listener = await self._open.enter_async_context(listener)
+        else:
+            self._client = self._listener = self._where
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._own:
-            await self._quietly(Address.close(self._client))
+        await self._open.aclose()
 
     # Before anything is written
 
@@ -124,7 +127,7 @@ class Store:
         try:
             await self._evaluate("rights", [self._scratch], [])
             server = await self._ask("INFO", "server")
-            await self._ask("XREAD", "COUNT", 1, "STREAMS", self.log, "$", keys=[self.log])
+            await self.entries("$", 0.001)
             schema = await self._ask("HGET", self.coord, "m:schema")
         except (AuthenticationError, NoPermissionError) as error:
             raise ConfigError(
@@ -225,7 +228,7 @@ class Store:
     async def look(self) -> Picture:
         """Read everything and change nothing.  Raises: StoreAway."""
         coord = await self._hash(self.coord)
-        sess = await self._hash(self._sess)
+        sess = await self._hash(self._keys[1])
         clock = await self._ask("TIME")
         return read_picture(coord, sess, now=int(clock[0]) + int(clock[1]) / 1e6)
 
@@ -234,13 +237,13 @@ class Store:
         items = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
         return {_text(name): _text(value) for name, value in items}
 
-    async def entries(self, after: str, wait: float) -> list[tuple[str, dict[str, str]]]:
+    async def entries(self, after: str, wait: float = LISTEN_SECONDS) -> list[tuple[str, dict[str, str]]]:
         """Return what was logged after the entry `after` ("$": from now on); waits up to `wait` seconds for it.
 
         Raises: StoreAway.
         """
         command = ("XREAD", "COUNT", 100, "BLOCK", max(round(wait * 1000), 1), "STREAMS", self.log, after)
-        answer = await self._ask(*command, keys=[self.log], seconds=wait + self._timings.call)
+        answer = await self._send(self._listener, wait + self._timings.call, command, {"keys": [self.log]})
         if not answer:
             return []
         streams = list(answer.values()) if isinstance(answer, dict) else [stream[1] for stream in answer]
@@ -254,9 +257,8 @@ class Store:
     # Calls
 
     async def _run(self, script: str, *arguments: object) -> Any:
-        keys = [self.coord, self._sess, self._pace, self.log]
         try:
-            return await self._evaluate(script, keys, [self._shared, self.node, *arguments])
+            return await self._evaluate(script, self._keys, [self._shared, self.node, *arguments])
         except (ResponseError, AuthenticationError) as error:
             raise StoreAway(_reason(error)) from None
 
@@ -268,37 +270,34 @@ class Store:
         except NoScriptError:
             return await self._ask("EVAL", SCRIPTS[script], len(keys), *keys, *arguments)
 
-    async def _ask(self, *command: object, keys: Sequence[str] = (), seconds: float | None = None) -> Any:
+    async def _ask(self, *command: object) -> Any:
+        return await self._send(self._client, self._timings.call, command, {})
+
+    async def _send(self, client: Any, seconds: float, command: Sequence[object], options: dict[str, Any]) -> Any:
         """Send one command.  Raises: StoreAway; what the server refuses."""
-        options: dict[str, Any] = {"keys": keys} if keys else {}
         try:
-            async with asyncio.timeout(self._timings.call if seconds is None else seconds):
-                return await self._client.execute_command(*command, **options)
-        except (NoScriptError, NoPermissionError, AuthenticationError):
-            raise
+            async with asyncio.timeout(seconds):
+                return await client.execute_command(*command, **options)
         except ResponseError as error:
-            if _is_refusal(error):
+            if isinstance(error, (NoScriptError, NoPermissionError)) or _is_refusal(error):
                 raise
             cause = str(error)  # of a server that loads, was demoted or is down
+        except AuthenticationError:
+            raise
         except TimeoutError:
             cause = "no answer in time"
-        except (RedisError, RedisClusterException, OSError) as error:
+        except FAILURES as error:
             cause = str(error) or type(error).__name__
-        await self._reconnect()
+        await self._reconnect(client)
         raise StoreAway(cause)
 
-    async def _reconnect(self) -> None:
+    async def _reconnect(self, client: Any) -> None:
         """Let the next call begin with a new connection: the server behind this one may no longer be the master."""
-        pool = getattr(self._client, "connection_pool", None)
-        if pool is not None:
-            await self._quietly(pool.disconnect(inuse_connections=False))
-
-    async def _quietly(self, closing: Any) -> None:
-        try:
+        pool = getattr(client, "connection_pool", None)
+        with contextlib.suppress(*FAILURES, TimeoutError):
             async with asyncio.timeout(self._timings.call):
-                await closing
-        except (RedisError, OSError, TimeoutError):
-            log.debug("closing a connection to Redis failed", exc_info=True)
+                if pool is not None:
+                    await pool.disconnect(inuse_connections=False)
 
 
 def _is_refusal(error: ResponseError) -> bool:
