@@ -98,7 +98,6 @@ class Store:
         self._keys = [self.coord, prefix + "sess", prefix + "pace", self.log]
         self._scratch = prefix + "rights"
         self._client: Any = None
-        self._listener: Any = None  # who waits for the log must not keep a call waiting
         self._open = AsyncExitStack()
 
     def __str__(self) -> str:
@@ -106,12 +105,11 @@ class Store:
 
     async def __aenter__(self) -> Self:
         if isinstance(self._where, str):
-            call = self._timings.call
-            self._client = await self._open.enter_async_context(connected(self._where, timeout=call))
-            listener = connected(self._where, timeout=LISTEN_SECONDS + call)
-            self._listener = await self._open.enter_async_context(listener)
+            # No timeout of the library's: with one it swallows cancellations (it sends under `asyncio.wait_for`, which
+            # does that before Python 3.12). `_send` sets the deadline.
+            self._client = await self._open.enter_async_context(connected(self._where, timeout=None))
         else:
-            self._client = self._listener = self._where
+            self._client = self._where
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -243,7 +241,7 @@ class Store:
         Raises: StoreAway.
         """
         command = ("XREAD", "COUNT", 100, "BLOCK", max(round(wait * 1000), 1), "STREAMS", self.log, after)
-        answer = await self._send(self._listener, wait + self._timings.call, command, {"keys": [self.log]})
+        answer = await self._send(wait + self._timings.call, command, {"keys": [self.log]})
         if not answer:
             return []
         streams = list(answer.values()) if isinstance(answer, dict) else [stream[1] for stream in answer]
@@ -271,13 +269,13 @@ class Store:
             return await self._ask("EVAL", SCRIPTS[script], len(keys), *keys, *arguments)
 
     async def _ask(self, *command: object) -> Any:
-        return await self._send(self._client, self._timings.call, command, {})
+        return await self._send(self._timings.call, command, {})
 
-    async def _send(self, client: Any, seconds: float, command: Sequence[object], options: dict[str, Any]) -> Any:
+    async def _send(self, seconds: float, command: Sequence[object], options: dict[str, Any]) -> Any:
         """Send one command.  Raises: StoreAway; what the server refuses."""
         try:
             async with asyncio.timeout(seconds):
-                return await client.execute_command(*command, **options)
+                return await self._client.execute_command(*command, **options)
         except ResponseError as error:
             if isinstance(error, (NoScriptError, NoPermissionError)) or _is_refusal(error):
                 raise
@@ -288,12 +286,12 @@ class Store:
             cause = "no answer in time"
         except FAILURES as error:
             cause = str(error) or type(error).__name__
-        await self._reconnect(client)
+        await self._reconnect()
         raise StoreAway(cause)
 
-    async def _reconnect(self, client: Any) -> None:
+    async def _reconnect(self) -> None:
         """Let the next call begin with a new connection: the server behind this one may no longer be the master."""
-        pool = getattr(client, "connection_pool", None)
+        pool = getattr(self._client, "connection_pool", None)
         with contextlib.suppress(*FAILURES, TimeoutError):
             async with asyncio.timeout(self._timings.call):
                 if pool is not None:
