@@ -21,7 +21,7 @@ from aiohttp import web
 from . import health
 from .api.client import Api, ApiOptions
 from .audits import Audits, Verdict
-from .config import Credentials, Endpoints, GatewayConfig, ShardPlan, unknown_variables
+from .config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardPlan, unknown_variables
 from .context import Context
 from .dispatcher import Dispatcher, Feed
 from .errors import ConfigError, DecodeError, GatewayHalted, Interrupted, MessagePendingAudit
@@ -42,6 +42,7 @@ from .router import Router
 from .service import STANDSTILL_SECONDS, Service
 from .sessions.base import SessionManager
 from .sessions.local import LocalSessionManager
+from .sessions.redis import RedisSessionManager
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +55,9 @@ L = TypeVar("L", bound=ShardFunction)
 class Bot(Router):
     """A bot: its handlers, and the connection to the platform while it is served.
 
-    `credentials`, `endpoints` and `shards` are read from the environment (QQBOT_APP_ID, QQBOT_SECRET,
-    QQBOT_API_BASE, QQBOT_SHARDS) where they are not given, at the time it is served. `shards`: 20 (exactly),
-    "20+" (at least), "0-3/16" (only these); None as the platform recommends. `intents` overrides what the
+    `credentials`, `endpoints`, `shards` and `sessions` are read from the environment (QQBOT_APP_ID, QQBOT_SECRET,
+    QQBOT_API_BASE, QQBOT_SHARDS, QQBOT_REDIS_URL) where they are not given, at the time it is served. `shards`: 20
+    (exactly), "20+" (at least), "0-3/16" (only these); None as the platform recommends. `intents` overrides what the
     handlers need. `lifespan` is a function of the bot that returns an async context manager, entered before the
     first event. `max_inflight`: events accepted and unfinished at most. `drain`: seconds that handlers have to
     finish at the end. `handler_timeout`: seconds for each handler, without what it spends in `wait_for`; None: no
@@ -89,6 +90,7 @@ class Bot(Router):
         self._shards = shards if shards is None else ShardPlan.parse(shards)
         self._intents = intents
         self._gateway = gateway or GatewayConfig()
+        self._given_sessions = sessions
         self._sessions = sessions or LocalSessionManager(window=self._gateway.identify_window)
         self._lifespan = lifespan
         self._max_inflight = max_inflight
@@ -271,6 +273,8 @@ class Bot(Router):
         credentials = credentials or self._credentials or Credentials.from_env()
         endpoints = endpoints or self._endpoints or Endpoints.from_env()
         plan = self._shards or ShardPlan.parse(os.environ.get("QQBOT_SHARDS"))
+        if self._given_sessions is None and (redis := RedisConfig.from_env()) is not None:
+            self._sessions = RedisSessionManager(redis.url.reveal(), cluster=redis.cluster)
         for sentence in unknown_variables():
             log.warning("%s", sentence)
         async with AsyncExitStack() as stack:

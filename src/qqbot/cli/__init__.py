@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ..process import exit_code
-from . import call, explain, run, simulate, version
+from . import call, explain, run, shards, simulate, version
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.define(commands.add_parser("simulate", help=simulate.HELP))
     call.define(commands.add_parser("call", help=call.HELP))
     explain.define(commands.add_parser("explain", help=explain.HELP))
+    shards.define(commands.add_parser("shards", help=shards.HELP))
     version.define(commands.add_parser("version", help=version.HELP))
     return parser
 

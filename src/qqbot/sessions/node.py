@@ -676,6 +676,7 @@ class Node:
             self._tell(ManagerEvent("halted", code=error.code))
             if self.picture.halt is None:
                 self._untold_halt = Halt.of(error)
+                log.error("the whole cluster is halted: mend what is said here, then `qqbot shards unhalt`")
         self._begin_stop(self._timings.stop, self._timings.stop / 2)
 
     async def _tell_halt(self) -> None:

@@ -47,8 +47,9 @@ class Halt(Struct, frozen=True):
         return cls(error.code, error.reason, hint.zh, hint.en)
 
     def error(self) -> GatewayHalted:
-        """Return the error that every node raises."""
-        return GatewayHalted(self.code, self.reason, Hint(self.zh, self.en) if self.zh or self.en else None)
+        """Return the error that every other node raises, and each that starts before the cluster is unhalted."""
+        reason = f"{self.reason}; the whole cluster is halted: mend that, then `qqbot shards unhalt`"
+        return GatewayHalted(self.code, reason, Hint(self.zh, self.en) if self.zh or self.en else None)
 
 
 _decode_info = decoder(NodeInfo)

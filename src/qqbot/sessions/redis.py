@@ -9,11 +9,13 @@ import re
 import secrets
 import socket
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakSet
 
+from ..config import Credentials
 from ..errors import ConfigError
-from ..ports import GatewaySource, ShardFactory
+from ..ports import GatewaySource, ShardFactory, Shared
 from .base import ClusterView, ManagerEvent
 from .records import view
 from .timings import Timings
@@ -100,6 +102,12 @@ class RedisSessionManager:
         """
         if self._node is not None:
             await self._node.stop(drain)
+
+    def sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
+        """Share access token and ids of finished events with the same processes, for as long as that is open."""
+        from .shared import sharing  # noqa: PLC0415 - it imports redis
+
+        return sharing(self._where, credentials, cluster=self._cluster)
 
     async def snapshot(self) -> ClusterView:
         """Return the cluster as the store has it now, or as this node saw it last where the store is away."""

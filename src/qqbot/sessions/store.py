@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 LISTEN_SECONDS = 5.0
 LEAST_VERSION = (6, 2)
+NEEDED = "at least 6.2 is needed, or Valkey"
 SCHEMA = "1"
 """The form of what is written; nodes of another form do not join."""
 
@@ -123,8 +124,9 @@ class Store:
         Raises: ConfigError when it refuses us or cannot do it, StoreAway.
         """
         try:
-            await self._evaluate("rights", [self._scratch], [])
             server = await self._ask("INFO", "server")
+            self._check_version(_info(server))
+            await self._evaluate("rights", [self._scratch], [])
             await self.entries("$", 0.001)
             schema = await self._ask("HGET", self.coord, "m:schema")
         except (AuthenticationError, NoPermissionError) as error:
@@ -133,8 +135,7 @@ class Store:
                 "Redis 拒绝了用户名、密码或权限，请检查 QQBOT_REDIS_URL 与 ACL"
             ) from None
         except ResponseError as error:
-            raise ConfigError(f"Redis at {self} cannot hold a cluster: {_reason(error)}") from None
-        self._check_version(_info(server))
+            raise ConfigError(f"Redis at {self} cannot hold a cluster: {_reason(error)} ({NEEDED})") from None
         if schema not in (None, SCHEMA, SCHEMA.encode()):
             raise ConfigError(
                 f"the cluster at {self} was written by another version of qqbot (form {_text(schema)}, this one knows "
@@ -146,7 +147,7 @@ class Store:
         version = server.get("redis_version", "")
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
         if numbers < LEAST_VERSION:
-            raise ConfigError(f"Redis at {self} is version {version or 'unknown'}: at least 6.2 is needed, or Valkey")
+            raise ConfigError(f"Redis at {self} is version {version or 'unknown'}: {NEEDED}")
 
     async def _warn_of_eviction(self) -> None:
         try:
