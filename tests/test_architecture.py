@@ -35,7 +35,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         *("api.transport", "api.token", "api.caller", "api.resources.*", "api.client"),
         *("api.files", "api.uploads", "api.streams", "api.downloads"),
         *("webhook.server", "webhook.asgi"),
-        *("dispatcher.*", "audits", "looplag"),
+        *("dispatcher.*", "audits", "muting", "looplag"),
     ),
     ("context", "fleet", "ingest.*", "health"),
     ("router", "service", "process"),

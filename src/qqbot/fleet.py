@@ -30,7 +30,8 @@ from .gateway.shard import Shard
 from .models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from .models.intents import Intents
 from .models.stats import ShardStats
-from .ports import Lease, ShardEvent, ShardFeed, ShardListener
+from .muting import muted
+from .ports import Lease, MutedLease, ShardEvent, ShardFeed, ShardListener
 from .sessions.base import SessionManager
 
 log = logging.getLogger(__name__)
@@ -173,6 +174,12 @@ class Fleet:
 
     async def _run_shard(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
         feed = self._feed(lease)
+        if isinstance(lease, MutedLease):
+            async with muted(feed, lease) as quiet:
+                return await self._run_with(quiet, lease, info, state)
+        return await self._run_with(feed, lease, info, state)
+
+    async def _run_with(self, feed: ShardFeed, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
         shard = Shard(
             lease,
             info=info,

@@ -29,13 +29,12 @@ class Session:
         self.shard = shard
         self.seq = 0
         self.events: list[tuple[int, str]] = []
-        self.emitted: dict[int, float] = {}
         self.socket: web.WebSocketResponse | None = None
         self.over = False
 
-    def frame(self, kind: str, body: str) -> str:
+    def frame(self, kind: str, body: str, event: str = "") -> str:
         self.seq += 1
-        return f'{{"op":0,"s":{self.seq},"t":"{kind}","id":"{self.id}:{self.seq}","d":{body}}}'
+        return f'{{"op":0,"s":{self.seq},"t":"{kind}","id":"{event}","d":{body}}}'
 
 
 class Gateway:
@@ -49,9 +48,11 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self.identifies: list[tuple[float, Shard]] = []
         self.resumes: list[tuple[float, Shard | None, str]] = []
+        self.events: dict[str, list[Session]] = {}
         self.kicks = 0
         self.calls: Counter[str] = Counter()
         self.refuse_identify: int | None = None
+        self.too_few = 0
         self.refuse_resume: int | None = None
         self.port = 0
         self._sockets: set[web.WebSocketResponse] = set()
@@ -126,8 +127,8 @@ class Gateway:
     async def _identify(self, socket: web.WebSocketResponse, body: dict[str, Any]) -> None:
         index, count = body["shard"]
         self.identifies.append((steady(), (index, count)))
-        if self.refuse_identify is not None:
-            await socket.close(code=self.refuse_identify)
+        if self.refuse_identify is not None or count == self.too_few:
+            await socket.close(code=self.refuse_identify or 4011)
             return
         for old in [each for each in self.sessions.values() if each.shard == (index, count) and not each.over]:
             old.over = True
@@ -167,29 +168,41 @@ class Gateway:
                         await old.close(code=4902)
 
     async def _emit(self) -> None:
-        """Send events to the sessions in turn, at `rate`, however late the clock strikes."""
-        due, then, turn = 0.0, steady(), 0
+        """Send events at `rate`, however late the clock strikes."""
+        due, then = 0.0, steady()
         while True:
             await asyncio.sleep(TICK)
             now = steady()
             due, then = due + self.rate * (now - then), now
-            living = [session for session in self.sessions.values() if not session.over]
+            living = {session.shard: session for session in self.sessions.values() if not session.over}
+            counts = {count for _, count in living}
             while due >= 1 and living:
                 due -= 1
-                turn += 1
-                self._send(living[turn % len(living)])
+                number = len(self.events)
+                receivers = [living[shard] for count in counts if (shard := (number % count, count)) in living]
+                self.events[f"e{number}"] = receivers
+                for session in receivers:
+                    self._send(session, f"e{number}")
             due = min(due, self.rate)
 
-    def _send(self, session: Session) -> None:
-        text = session.frame(EVENT, f'{{"at":"{session.id}:{session.seq + 1}"}}')
+    def _send(self, session: Session, event: str) -> None:
+        """Give an event to one session; there is one for each number of shards that is in use."""
+        text = session.frame(EVENT, "{}", event)
         session.events.append((session.seq, text))
-        session.emitted[session.seq] = steady()
         socket = session.socket
         if socket is not None and not socket.closed:
             with contextlib.suppress(ConnectionError, RuntimeError):
                 # Not awaited: a process that is stopped must not stop the gateway.
                 task = asyncio.ensure_future(socket.send_str(text))
                 task.add_done_callback(_ignore)
+
+    def give_up(self, session: Session) -> None:
+        """End a session as the platform may: what it had for the bot is gone."""
+        session.over = True
+        session.events = []
+        for receivers in self.events.values():
+            if session in receivers:
+                receivers.remove(session)
 
 
 def _ignore(task: "asyncio.Future[None]") -> None:

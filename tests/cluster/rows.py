@@ -46,9 +46,9 @@ def shares(shards: int, nodes: int) -> list[int]:
     return [floor + (rank < extra) for rank in range(nodes)]
 
 
-async def finish(run: Trial, *, identifies: int | None = None) -> Result:
+async def finish(run: Trial, *, identifies: int | None = None, kicks: int = 0) -> Result:
     await run.quiet()
-    wrong = run.verdict(identifies=identifies)
+    wrong = run.verdict(identifies=identifies, kicks=kicks)
     if wrong:
         wrong.append(run.tail())
     return wrong, run.figures
@@ -144,7 +144,7 @@ async def pause(seed: int) -> Result:
         await asyncio.sleep(max(at + 2 * run.timings["observe"] - steady(), 0))
         nodes[-1].signal(signal.SIGCONT)
         await run.settled(shares(run.options.shards, 4))
-        rest, figures = await finish(run)
+        rest, figures = await finish(run, kicks=len(spots))
         return wrong + rest, figures
 
 
@@ -211,18 +211,21 @@ async def outage(seed: int) -> Result:
 
 @row
 async def flushall(seed: int) -> Result:
-    """FLUSHALL three times, and SCRIPT FLUSH"""
-    async with cluster(4, seed=seed) as (run, _):
-        return await flush(run)
+    """FLUSHALL three times, and SCRIPT FLUSH; each time another node stands still for a moment"""
+    async with cluster(4, seed=seed) as (run, nodes):
+        return await flush(run, nodes)
 
 
-async def flush(run: Trial) -> Result:
+async def flush(run: Trial, nodes: list[Process]) -> Result:
     assert run.server is not None
     before = len(run.gateway.resumes)
     async with run.server.client() as client:
-        for _ in range(3):
+        for node in nodes[:3]:
+            node.signal(signal.SIGSTOP)
             await client.flushall()
             await client.script_flush()
+            await asyncio.sleep(0.4 * run.timings["own"])
+            node.signal(signal.SIGCONT)
             await asyncio.sleep(0.5 * run.timings["observe"])
     await asyncio.sleep(run.timings["observe"])
     needless = len(run.gateway.resumes) - before
@@ -318,15 +321,12 @@ async def clock_steps(seed: int) -> Result:
                     await client.hset(store.coord, "m:last", str(moved))
                 run.gateway.refuse_resume = 4006
                 for session in run.gateway.sessions.values():
-                    session.over = True
+                    run.gateway.give_up(session)
                     if session.socket is not None:
                         await session.socket.close(code=4006)
                 run.gateway.refuse_resume = None
                 await asyncio.sleep(1)
                 await run.settled(shares(4, 4))
-        for session in run.gateway.sessions.values():
-            if session.over:
-                session.events = []  # ended by the platform, nobody could have had them
         return await finish(run, identifies=12)
 
 
@@ -403,7 +403,7 @@ async def resume_refused(seed: int) -> Result:
         await asyncio.sleep(2)
         for session in run.gateway.sessions.values():
             if session.over:
-                session.events = []  # the platform gave them up
+                run.gateway.give_up(session)
         return await finish(run, identifies=12)
 
 
@@ -413,8 +413,7 @@ async def halt(seed: int) -> Result:
     async with cluster(3, Options(shards=6, rate=60), seed=seed) as (run, nodes):
         run.gateway.refuse_identify = 4914
         session = next(iter(run.gateway.sessions.values()))
-        session.over = True
-        session.events = []
+        run.gateway.give_up(session)
         assert session.socket is not None
         await session.socket.close(code=4006)
         await run.until(lambda: all(node.process.poll() is not None for node in nodes))
@@ -432,6 +431,40 @@ async def halt(seed: int) -> Result:
         await run.settled([6])
         rest, figures = await finish(run, identifies=8)
         return wrong + rest, figures
+
+
+@row
+async def roll(seed: int) -> Result:
+    """the number of shards changes from 20 to 40"""
+    async with cluster(4, seed=seed) as (run, _):
+        at = steady()
+        async with run.store() as store:
+            assert await store.admin("begin", (await store.look()).version, 40)
+        await run.until(lambda: len(run.gateway.identifies) == 60)
+        await run.settled([10, 10, 10, 10], 60)
+        run.figures["roll"] = steady() - at
+        gaps = checker.gaps(run.logs(), at, steady())
+        await asyncio.sleep(2 * run.timings["renew"])
+        rest, figures = await finish(run, identifies=60)
+        picture = await run.picture()
+        wrong = [] if (picture.gen, picture.shards, picture.next_shards) == (2, 40, 0) else ["no switch"]
+        figures |= {"handled twice": checker.replayed(run.logs()), "shards": len(gaps)}
+        return wrong + rest, figures
+
+
+@row
+async def too_few_shards(seed: int) -> Result:
+    """code 4011, where the number of shards is not fixed"""
+    async with cluster(2, Options(shards=6, rate=60, plan="6+"), seed=seed) as (run, _):
+        run.gateway.shards = 8
+        run.gateway.too_few = 6
+        session = next(iter(run.gateway.sessions.values()))
+        run.gateway.give_up(session)
+        assert session.socket is not None
+        await session.socket.close(code=4006)
+        await run.settled([6, 6], 60)
+        await asyncio.sleep(2 * run.timings["renew"] + 1)
+        return await finish(run, identifies=6 + 12 + 2)
 
 
 @row
@@ -464,7 +497,7 @@ async def random_mix(seed: int, seconds: float = 60) -> Result:
                 alive.append(run.start(f"r{number}"))
             await asyncio.sleep(run.chance.random() * 2)
         await run.settled(shares(run.options.shards, len(alive)), 60)
-        return await finish(run)
+        return await finish(run, kicks=1000)
 
 
 # The checker is checked: these rows must be found wrong.
@@ -500,8 +533,8 @@ async def leases_outlive_observers(seed: int) -> Result:
 @mutation
 async def no_grace(seed: int) -> Result:
     """no grace after the store lost its data: needless moves"""
-    async with cluster(4, Options(node={"no_grace": True}), seed=seed) as (run, _):
-        return await flush(run)
+    async with cluster(4, Options(node={"no_grace": True}), seed=seed) as (run, nodes):
+        return await flush(run, nodes)
 
 
 SHORT = Options(shards=8, concurrency=8, rate=100.0)

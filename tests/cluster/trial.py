@@ -163,7 +163,11 @@ class Trial:
         except StoreAway:
             return False
         owned = Counter(owner.node for owner in picture.owners.values() if owner.node)
-        listening = sum(session.socket is not None for session in self.gateway.sessions.values() if not session.over)
+        listening = sum(
+            session.socket is not None and session.shard[1] == picture.shards
+            for session in self.gateway.sessions.values()
+            if not session.over
+        )
         return sorted(owned.values()) == [share for share in shares if share] and listening >= sum(shares)
 
     async def quiet(self) -> None:
@@ -183,8 +187,12 @@ class Trial:
 
     # The end
 
-    def verdict(self, *, identifies: int | None = None) -> list[str]:
-        """Everything that is wrong with this run; `identifies`: how many sessions may have been created at most."""
+    def verdict(self, *, identifies: int | None = None, kicks: int = 0) -> list[str]:
+        """Everything that is wrong with this run.
+
+        `identifies`: how many sessions may have been created at most. `kicks`: how many connections the gateway may
+        have reset because another one resumed their session: those of processes that were stopped.
+        """
         logs = self.logs()
         most = self.options.shards if identifies is None else identifies
         wrong = checker.overlaps(logs) + checker.falling_tokens(logs)
@@ -192,6 +200,8 @@ class Trial:
         missing = checker.lost(self.gateway, logs)
         if missing:
             wrong.append(f"{len(missing)} events lost: {missing[:5]}")
+        if self.gateway.kicks > kicks:
+            wrong.append(f"G1: {self.gateway.kicks} sessions were resumed while their owner was connected")
         if len(self.gateway.identifies) > most:
             wrong.append(f"{len(self.gateway.identifies)} identifies, at most {most} were needed")
         self.figures |= {
@@ -202,7 +212,7 @@ class Trial:
             "resumes": len(self.gateway.resumes),
             "replayed": checker.replayed(logs),
             "kicks": self.gateway.kicks,
-            "events": sum(session.seq for session in self.gateway.sessions.values()),
+            "events": len(self.gateway.events),
             "gateway calls": self.gateway.calls["gateway"],
         }
         return wrong

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+from qqbot.clock import steady
 from tests.sessions.cluster import FAST, PATIENCE, Member, Platform, Shards, joined, until
 from tests.sessions.servers import Server
 
@@ -65,7 +66,9 @@ async def test_the_store_is_away_for_longer_than_a_lease(store: Server) -> None:
         store.kill()
         await until(lambda: not a.indices and not a.shards.running)
         await store.start()
+        back = steady()
         await until(lambda: a.indices == ALL)
+        assert steady() - back > FAST.own, "an owner that this store never knew could still have been at work"
         assert len(a.shards.identified) == 6
         assert all(state is not None for _, state in a.shards.began_with[6:])
 

@@ -70,8 +70,8 @@ async def cluster(store: Server) -> AsyncIterator[Cluster]:
         yield cluster
 
 
-def held(grant: Grant, state: str = "=", confirmed: int | None = None) -> Held:
-    return Held(grant.place, grant.token, state, confirmed)
+def held(grant: Grant, state: str = "=", incarnation: int | None = None) -> Held:
+    return Held(grant.place, grant.token, state, incarnation)
 
 
 # sync
@@ -139,12 +139,13 @@ async def test_the_larger_token_wins_when_two_write_again(cluster: Cluster) -> N
 async def test_an_owner_whose_lease_ended_does_not_write_into_a_new_incarnation(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     before = cluster.known["a"].incarnation
-    assert not (await cluster.sync("a", held(a, confirmed=before))).doubtful  # nothing happened to the store
+    assert not (await cluster.sync("a", held(a, "=", before))).doubtful  # nothing happened to the store
     await cluster.raw.flushall()
     for _ in range(2):
-        found = await cluster.sync("a", held(a, confirmed=before))
+        found = await cluster.sync("a", held(a, "=", before))
         assert found.doubtful == {A} and A not in found.picture.owners and not found.lost
-    assert not (await cluster.sync("a", held(a))).doubtful
+    found = await cluster.sync("a", held(a, "=", found.picture.incarnation))
+    assert not found.doubtful and found.picture.owners[A].node == "a"
 
 
 async def test_a_record_that_survived_a_restart_does_not_confirm_an_ended_lease(cluster: Cluster) -> None:
@@ -152,7 +153,7 @@ async def test_a_record_that_survived_a_restart_does_not_confirm_an_ended_lease(
     before = cluster.known["a"].incarnation
     await cluster.meta("rid", "another")  # as after a failover to a replica that lags behind
     for _ in range(2):
-        assert (await cluster.sync("a", held(a, confirmed=before))).doubtful == {A}
+        assert (await cluster.sync("a", held(a, "=", before))).doubtful == {A}
     assert not (await cluster.sync("a", held(a))).doubtful
 
 

@@ -63,10 +63,14 @@ class Holding:
         """Whether its lease has not ended."""
         return self.lease is not None and self.lease.valid()
 
-    def held(self, *, sure: bool = False) -> Held:
-        """Return what the store is to be told; `sure` says that a lease which ended cannot be another's by now."""
+    def held(self, sure_in: int = 0) -> Held:
+        """Return what the store is to be told.
+
+        Of a lease that has ended it can only be vouched for in the incarnation in which it was last confirmed, or in
+        `sure_in`, one that has been known for long enough.
+        """
         state = "=" if self.state is self._told else "-" if self.state is None else write(self.state)
-        return Held(self.place, self.token, state, None if sure or self.live else self.confirmed)
+        return Held(self.place, self.token, state, None if self.live else sure_in or self.confirmed)
 
     def confirm(self, incarnation: int, told: ResumeState | None) -> None:
         """Note that the store knows us as the owner; where it is another store by now, it has to be told again."""
@@ -134,3 +138,23 @@ class NodeLease:
             self._reason = reason
             self.gate.shut()
             self._ended.set()
+
+
+class MutedNodeLease(NodeLease):
+    """The right to connect a shard of the next generation, without being heard until it is the current one.
+
+    `kept`: for how many seconds its events are kept.
+    """
+
+    def __init__(self, holding: Holding, gate: LeaseGate, desk: Desk, kept: float) -> None:
+        super().__init__(holding, gate, desk)
+        self.kept = kept
+        self._heard = asyncio.Event()
+
+    async def wait_heard(self) -> None:
+        """Return when its generation is the current one."""
+        await self._heard.wait()
+
+    def unmute(self) -> None:
+        """Let its events be handled."""
+        self._heard.set()

@@ -25,7 +25,7 @@ from ..ports import GatewaySource, LostReason, ShardFactory
 from .base import ManagerEvent
 from .endings import is_cancelled, stray, too_few
 from .gate import LeaseGate
-from .holdings import Holding, NodeLease
+from .holdings import Holding, MutedNodeLease, NodeLease
 from .observer import Observer
 from .planner import Role, plan, takers
 from .records import Halt, NodeInfo, Picture, Place, read_state
@@ -92,6 +92,8 @@ class Node:
         self._away = False
         self._warned = -WARN_EVERY_SECONDS
         self._grown = False
+        self._past_until = 0.0  # until when the shards of the generation before go on
+        self._asking_for_more = False
         self._compared = False
         self._stop_at: float | None = None
         self._drain = 0.0
@@ -270,6 +272,7 @@ class Node:
         else:
             wake = self._renewed + self._timings.renew * random.uniform(0.9, 1.1)
             wake = min(wake, self._observer.next_at())
+            wake = min([wake, *(moment for moment in (self._past_until, self._heard_from) if moment > begun)])
             if any(holding.doubtful for holding in self._holdings.values()):
                 wake = min(wake, begun + max(self._seconds_until_sure(begun), 0))
         await self._wait_for_news(wake - begun)
@@ -291,8 +294,8 @@ class Node:
             waiting, self._waiting = self._waiting, []
             told = {place: holding.state for place, holding in self._holdings.items()}
             sent_at = self._renewed = steady()
-            sure = self._seconds_until_sure(sent_at) <= 0
-            held = [holding.held(sure=sure) for holding in self._holdings.values()]
+            sure_in = self.picture.incarnation if self._seconds_until_sure(sent_at) <= 0 else 0
+            held = [holding.held(sure_in) for holding in self._holdings.values()]
             info = NodeInfo(self._host, os.getpid(), self._version)
             target = self._settings.target_active
             try:
@@ -317,6 +320,8 @@ class Node:
             log.info("Redis at %s answers again", self._store)
         before, self.picture = self.picture, synced.picture
         self._keep_copies(before)
+        if before.gen and before.gen < self.picture.gen:
+            self._note_switch()
         incarnation = self.picture.incarnation
         self._observer.note(incarnation, {name: node.stamp for name, node in self.picture.nodes.items()}, steady())
         for place, state in told.items():
@@ -331,6 +336,22 @@ class Node:
                 holding.confirm(incarnation, state)
                 if holding.lease is not None:
                     holding.lease.gate.renew(sent_at)
+
+    def _note_switch(self) -> None:
+        """Let the generation before go on until every node knows of the new one."""
+        log.info("the cluster runs %d shards now", self.picture.shards)
+        self._past_until = steady() + 2 * self._timings.renew
+
+    @property
+    def _heard_from(self) -> float:
+        """When the new generation is heard: the one before has stopped, and what it handled is known by its id."""
+        return self._past_until + self._timings.renew / 2
+
+    def _unmute(self) -> None:
+        if steady() >= self._heard_from:
+            for holding in self._holdings.values():
+                if holding.key.gen == self.picture.gen and isinstance(holding.lease, MutedNodeLease):
+                    holding.lease.unmute()
 
     def _keep_copies(self, before: Picture) -> None:
         """Keep the states that were seen last: should the store lose its data together with an owner, they are left."""
@@ -366,7 +387,18 @@ class Node:
             if not await self._evict_silent(now):
                 self._adopt()
                 await self._claim()
+            await self._switch()
+        self._unmute()
         self._revive()
+
+    async def _switch(self) -> None:
+        """Make the next generation the current one, as soon as each of its shards has a session."""
+        picture = self.picture
+        places = [(picture.gen + 1, index) for index in range(picture.next_shards)]
+        owned = picture.owned(picture.gen + 1)
+        if places and all(place in picture.states and place[1] in owned for place in places):
+            await self._store.admin("switch", picture.version)
+            self._news.set()
 
     async def _evict_silent(self, now: float) -> bool:
         """Remove the members that gave no sign of life; True when there was one."""
@@ -423,13 +455,15 @@ class Node:
     def _revive(self) -> None:
         """Run again what is still ours and not running: its lease had ended."""
         for holding in self._holdings.values():
-            if holding.task is None and not (holding.closing or holding.parked or holding.doubtful):
+            waits = holding.closing or holding.parked or holding.doubtful or holding.key.gen < self.picture.gen
+            if holding.task is None and not waits:
                 self._run(holding)
 
     def _release_surplus(self) -> None:
         """Begin to hand over what others are to have, a few shards at a time."""
         settled = self._observer.settled(steady())
         draining = self.role == "draining"
+        self._close(self._of_other_generations())
         surplus: list[Holding] = []
         for gen, count in self.picture.generations:
             planned = self._plan(gen, count)
@@ -440,6 +474,13 @@ class Node:
             self._close(list(self._holdings.values()))
         else:
             self._close([holding for holding in surplus if not holding.closing][: self._handovers()])
+
+    def _of_other_generations(self) -> list[Holding]:
+        """Return what is not to be run any more: a generation that was given up, or the one before after its time."""
+        known = [gen for gen, _ in self.picture.generations]
+        past = steady() >= self._past_until
+        others = [each for each in self._holdings.values() if known and each.key.gen not in known]
+        return [each for each in others if past or each.key.gen > self.picture.gen]
 
     def _has_to_hurry(self, settled: bool) -> bool:
         """Whether to release everything at once: nobody can take over now, or there is no time for one by one."""
@@ -468,7 +509,7 @@ class Node:
         for place, holding in list(self._holdings.items()):
             if holding.closing and holding.task is None:
                 async with self._order:
-                    await self._store.release(holding.held(sure=True))
+                    await self._store.release(holding.held())
                     del self._holdings[place]
                 log.info("shard %s is released", holding.key)
                 self._tell(ManagerEvent("released", holding.key))
@@ -494,7 +535,10 @@ class Node:
         if self._info is None or self._stopping or self.picture.halt is not None:
             return
         gate = LeaseGate(self._timings.own, self._renewed)
-        lease = NodeLease(holding, gate, self)
+        if holding.key.gen > self.picture.gen:
+            lease: NodeLease = MutedNodeLease(holding, gate, self, 3 * self._timings.renew + self._timings.window)
+        else:
+            lease = NodeLease(holding, gate, self)
         holding.lease = lease
         running = self._run_shard(holding, lease, self._info)
         holding.task = self._group.create_task(running, name=f"qqbot shard {holding.key}")
@@ -505,7 +549,7 @@ class Node:
             ended = await self._start(lease, info, holding.state)
             if ended.cause == "reshard":
                 holding.parked = True
-                self._group.create_task(self._ask_for_more(), name="qqbot cluster reshard")
+                await self._ask_for_more()
         except asyncio.CancelledError as error:
             if is_cancelled():
                 raise
@@ -598,6 +642,13 @@ class Node:
             if self._info is None or concurrency != self._info.session_start_limit.max_concurrency:
                 self._turns = asyncio.Semaphore(max(concurrency, 1))
             self._info = picture.gateway
+            if self._info.shards > picture.shards > 0 and not self._gateway.plan.fixed and not picture.next_shards:
+                log.warning(
+                    "the platform recommends %d shards, this cluster runs %d: `qqbot shards roll %d` changes that",
+                    self._info.shards,
+                    picture.shards,
+                    max(self._info.shards, 2 * picture.shards),
+                )
         if picture.gateway is None or picture.now - picture.gateway_at > ANSWER_LIFE or self._is_budget_renewed:
             self._gateway_due.set()
 
@@ -642,12 +693,28 @@ class Node:
         self._compared = True
 
     async def _ask_for_more(self) -> None:
-        """Do what too few shards (code 4011) ask for."""
-        try:
-            info = await self._gateway.fetch()
-            self._fail(too_few(self.picture.shards, info.shards))
-        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
-            self._fail(error)
+        """Do what too few shards (code 4011) ask for: change to a larger number, or say which to set.
+
+        Raises: GatewayHalted.
+        """
+        if self._asking_for_more or self.picture.next_shards:
+            return
+        self._asking_for_more = True
+        info = await self._gateway.fetch()
+        count = self.picture.shards
+        wanted = max(2 * count, info.shards)
+        enough = info.session_start_limit.remaining >= wanted + count
+        if self._gateway.plan.fixed or info.shards <= count or not enough:
+            raise too_few(count, info.shards)
+        log.warning("%d shards are too few for the platform: changing to %d", count, wanted)
+        while not self._changes_from(count):
+            with contextlib.suppress(StoreAway):
+                await self._store.admin("begin", self.picture.version, wanted)
+            self._hurry()
+            await asyncio.sleep(self._retry_seconds)
+
+    def _changes_from(self, count: int) -> bool:
+        return self.picture.next_shards > 0 or self.picture.shards != count
 
     # What wakes this node, and what ends it
 

@@ -96,9 +96,9 @@ end
 # sync: show a sign of life, join where this node is not a member, say what it owns, and get the whole picture.
 #
 # ARGV: 2 node, 3 role, 4 info, 5 generation, 6 its shards, 7 shards of the next ('' none), 8 target_active, then for
-#       each owned shard: field, token, state, confirmed.
-#       state: JSON, '=' as it is stored, '-' none. confirmed: '' of a lease that holds; of one that has ended the
-#       incarnation in which it was last confirmed: in a later one another node may own the shard in a way that this
+#       each owned shard: field, token, state, incarnation.
+#       state: JSON, '=' as it is stored, '-' none. incarnation: '' of a lease that holds; of one that has ended the
+#       incarnation for which the node can vouch. In another one a second node may own the shard in a way that this
 #       server never knew or forgot, so nothing is written or confirmed.
 # Returns: inc, ov, now, lost (fields that are not ours), doubtful (fields neither confirmed nor refused), the
 #       coordination hash and the state hash, both flat. Or 'timings' and the timings of the cluster, where they are
@@ -134,11 +134,11 @@ if tonumber(ARGV[8]) > 0 then call('HSET', coord, 'm:target', ARGV[8]) end
 
 local lost, doubtful = {}, {}
 for i = 9, #ARGV, 4 do
-  local field, token, state, confirmed = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
+  local field, token, state, vouched = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
   local held, owner = owner_of(field)
   if held > token or (held == token and owner ~= id) or (held == 0 and not current(field)) then
     lost[#lost + 1] = field
-  elseif confirmed ~= '' and (held ~= token or tonumber(confirmed) ~= inc) then
+  elseif vouched ~= '' and tonumber(vouched) ~= inc then
     doubtful[#doubtful + 1] = field
   else
     if held ~= token then

@@ -54,14 +54,14 @@ class Synced(Struct, frozen=True):
 class Held(Struct, frozen=True):
     """What a node says about a shard that it owns.
 
-    `state`: JSON, "=" as stored, "-" none. `confirmed`: None of a lease that holds; of one that has ended the
-    incarnation in which the store last confirmed it.
+    `state`: JSON, "=" as stored, "-" none. `incarnation`: None of a lease that holds; of one that has ended the
+    incarnation for which the node can vouch that nobody else owns the shard.
     """
 
     place: Place
     token: int
     state: str
-    confirmed: int | None = None
+    incarnation: int | None = None
 
 
 class Grant(Struct, frozen=True):
@@ -178,8 +178,8 @@ class Store:
         arguments: list[object] = [LETTERS[role], write(info), known.gen, known.shards, known.next_shards or ""]
         arguments.append(target_active)
         for each in held:
-            confirmed = "" if each.confirmed is None else each.confirmed
-            arguments += [field_of(each.place), each.token, each.state, confirmed]
+            incarnation = "" if each.incarnation is None else each.incarnation
+            arguments += [field_of(each.place), each.token, each.state, incarnation]
         answer = await self._run("sync", *arguments)
         if _text(answer[0]) == "timings":
             raise OtherTimings(_text(answer[1]))
