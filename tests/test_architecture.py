@@ -35,7 +35,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         *("api.files", "api.uploads", "api.streams", "api.downloads"),
         *("webhook", "webhook.desk", "webhook.site", "webhook.server", "webhook.asgi", "webhook.application"),
         "webhook.trial",
-        *("dispatcher.*", "audits", "looplag"),
+        *("dispatcher.*", "audits", "muting", "looplag"),
     ),
     ("context", "fleet", "ingest.*", "health"),
     ("router", "service", "process"),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack, cast
 
 from .api.client import Api, ApiOptions
 from .audits import Audits, Verdict
-from .config import Credentials, Endpoints, GatewayConfig, ShardPlan, unknown_variables
+from .config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardPlan, unknown_variables
 from .context import Context
 from .dispatcher import Dispatcher, Feed, KnownEvents
 from .errors import ConfigError, DecodeError, GatewayHalted, Interrupted, MessagePendingAudit
@@ -39,6 +39,7 @@ from .router import Router
 from .service import STANDSTILL_SECONDS, Service
 from .sessions.base import SessionManager
 from .sessions.local import LocalSessionManager
+from .sessions.redis import RedisSessionManager
 
 if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web
@@ -59,9 +60,9 @@ L = TypeVar("L", bound=ShardFunction)
 class Bot(Router):
     """A bot: its handlers, and the connection to the platform while it is served.
 
-    `credentials`, `endpoints` and `shards` are read from the environment (QQBOT_APP_ID, QQBOT_SECRET,
-    QQBOT_API_BASE, QQBOT_SHARDS) where they are not given, at the time it is served. `shards`: 20 (exactly),
-    "20+" (at least), "0-3/16" (only these); None as the platform recommends. `intents` overrides what the
+    `credentials`, `endpoints`, `shards` and `sessions` are read from the environment (QQBOT_APP_ID, QQBOT_SECRET,
+    QQBOT_API_BASE, QQBOT_SHARDS, QQBOT_REDIS_URL) where they are not given, at the time it is served. `shards`: 20
+    (exactly), "20+" (at least), "0-3/16" (only these); None as the platform recommends. `intents` overrides what the
     handlers need. `lifespan` is a function of the bot that returns an async context manager, entered before the
     first event. `max_inflight`: events accepted and unfinished at most. `drain`: seconds that handlers have to
     finish at the end. `handler_timeout`: seconds for each handler, without what it spends in `wait_for`; None: no
@@ -360,7 +361,8 @@ class Bot(Router):
         plan = self._shards or ShardPlan.parse(os.environ.get("QQBOT_SHARDS"))
         for sentence in unknown_variables():
             log.warning("%s", sentence)
-        sessions = sessions or self._sessions or self._local_sessions(credentials.app_id, endpoints)
+        sessions = sessions or self._sessions or _sessions_from_env()
+        sessions = sessions or self._local_sessions(credentials.app_id, endpoints)
         async with AsyncExitStack() as stack:
             shared = await stack.enter_async_context(_sharing(sessions, credentials))
             options = self._api_options(shared)
@@ -612,6 +614,12 @@ class Bot(Router):
                     self.spawn(answer, name="qqbot on_shard_event")
             except Exception:
                 log.exception("an on_shard_event function failed")
+
+
+def _sessions_from_env() -> SessionManager | None:
+    """The session manager that the environment names, if it does.  Raises: ConfigError."""
+    redis = RedisConfig.from_env()
+    return None if redis is None else RedisSessionManager(redis.url.reveal(), cluster=redis.cluster)
 
 
 def _sharing(sessions: SessionManager, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:

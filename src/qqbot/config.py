@@ -21,6 +21,8 @@ VARIABLES = frozenset(
         "QQBOT_API_BASE",
         "QQBOT_TOKEN_URL",
         "QQBOT_SHARDS",
+        "QQBOT_REDIS_URL",
+        "QQBOT_CLUSTER",
         "QQBOT_LOG",
     }
 )
@@ -293,6 +295,30 @@ class ShardPlan:
         if self.at_least:
             count = max(count, recommended)
         return count, self.only or range(count)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisConfig:
+    """Where processes share shards: the server's URL, which may hold a password, and the cluster's name."""
+
+    url: Secret
+    cluster: str = "default"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "RedisConfig | None":
+        """Read QQBOT_REDIS_URL and QQBOT_CLUSTER; None where no URL is set.
+
+        Raises: ConfigError for a cluster without a URL.
+        """
+        url, cluster = environ.get("QQBOT_REDIS_URL", ""), environ.get("QQBOT_CLUSTER", "")
+        if not url:
+            if cluster:
+                raise ConfigError(
+                    f"QQBOT_CLUSTER={cluster} is set, but QQBOT_REDIS_URL is not: without a server there is no "
+                    "cluster. 设置了 QQBOT_CLUSTER，但没有设置 QQBOT_REDIS_URL"
+                )
+            return None
+        return cls(Secret(url), cluster or "default")
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:

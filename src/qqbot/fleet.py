@@ -30,7 +30,8 @@ from .gateway.shard import Shard
 from .models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from .models.intents import Intents
 from .models.stats import ShardStats
-from .ports import Lease, ShardEvent, ShardFeed, ShardListener
+from .muting import muted
+from .ports import Lease, MutedLease, ShardEvent, ShardFeed, ShardListener
 from .sessions.base import SessionManager
 
 log = logging.getLogger(__name__)
@@ -187,6 +188,12 @@ class Fleet:
 
     async def _run_shard(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
         feed = self._feed(lease)
+        if isinstance(lease, MutedLease):
+            async with muted(feed, lease) as quiet:
+                return await self._run_with(quiet, lease, info, state)
+        return await self._run_with(feed, lease, info, state)
+
+    async def _run_with(self, feed: ShardFeed, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
         shard = Shard(
             lease,
             info=info,
@@ -223,7 +230,9 @@ class Fleet:
         return None
 
     async def _drain_feed(self, lease: Lease, feed: ShardFeed) -> None:
-        """Let the handlers finish."""
+        """Let the handlers finish, unless another process may run the shard by now: then close without delay."""
+        if not lease.valid():
+            return
         if unfinished := await feed.drain(self._drain):
             log.warning("shard %s: %d events are unfinished after %g s", lease.shard, unfinished, self._drain)
 

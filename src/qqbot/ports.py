@@ -121,6 +121,20 @@ class Lease(Protocol):
         ...
 
 
+@runtime_checkable
+class MutedLease(Lease, Protocol):
+    """A lease whose shard connects but is not heard yet: another generation of shards delivers the same events."""
+
+    @property
+    def kept(self) -> float:
+        """For how many seconds events are kept, to be handled when the shard is heard."""
+        ...
+
+    async def wait_heard(self) -> None:
+        """Return when the events are to be handled."""
+        ...
+
+
 class GatewaySource(Protocol):
     """What a session manager asks of the platform, and how many shards the user wants."""
 

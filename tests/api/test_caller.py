@@ -19,6 +19,7 @@ from qqbot.errors import (
     DecodeError,
     DuplicateMessage,
     IPNotAllowed,
+    LeaseLost,
     MessagePendingAudit,
     NotFound,
     RateLimited,
@@ -26,6 +27,7 @@ from qqbot.errors import (
     Timeout,
     TransportError,
 )
+from qqbot.ports import current_lease
 from tests.api.scripted import APP_ID, SECRET, TRACE, Scripted, cut, hang, raw, reply
 
 REPLY = ReplyTo(msg_id="M1")
@@ -211,6 +213,26 @@ async def test_a_silent_token_endpoint_ends_with_the_call(platform: Scripted) ->
     async with platform.api() as api:
         with pytest.raises(Timeout, match=r"no access token.*nothing was sent"):
             await api.users.me(timeout=0.2)
+
+
+class EndedLease:
+    shard = "3/20"
+
+    def valid(self) -> bool:
+        return False
+
+
+async def test_nothing_is_sent_for_a_shard_that_another_process_may_run(platform: Scripted) -> None:
+    platform.answers.append(reply(SENT))
+    async with platform.api() as api:
+        token = current_lease.set(EndedLease())  # type: ignore[arg-type]
+        try:
+            with pytest.raises(LeaseLost, match="3/20"):
+                await api.groups.send_message("G1", "hello")
+        finally:
+            current_lease.reset(token)
+        assert platform.calls == []
+        await api.groups.send_message("G1", "hello")
 
 
 async def test_review(platform: Scripted) -> None:

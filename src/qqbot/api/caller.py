@@ -10,14 +10,23 @@ import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from ..codec import encode
 from ..config import Secret
-from ..errors import ApiError, ConfigError, ConnectionFailed, DecodeError, RateLimited, Timeout, TransportError
-from ..ports import TokenSource
+from ..errors import (
+    ApiError,
+    ConfigError,
+    ConnectionFailed,
+    DecodeError,
+    LeaseLost,
+    RateLimited,
+    Timeout,
+    TransportError,
+)
+from ..ports import TokenSource, current_lease
 from .codes import Retry, verdict
 from .exchange import Failure, Request, Response, failure_of, is_success, unreadable, words_if_no_json
 from .limits import Limits
@@ -128,7 +137,8 @@ class Caller:
     ) -> T:
         """Call `route`: the documented repeats are made, everything else is raised. `headers` are more of them.
 
-        Raises: ApiError and its kinds, Timeout, ConnectionFailed, DecodeError, ConfigError for an unusable id.
+        Raises: ApiError and its kinds, Timeout, ConnectionFailed, DecodeError, ConfigError for an unusable id,
+        LeaseLost in a handler whose shard another process may run by now.
         """
         call = self._prepare(route, ids, query, body, timeout)
         call.headers = headers
@@ -186,6 +196,7 @@ class Caller:
             call.token = token
             request.headers["Authorization"] = f"QQBot {token.reveal()}"
         request.timeout = call.attempt_timeout(self._now())
+        _assert_lease(call)
         return await self._exchange(call, request)
 
     async def _wait_turn(self, call: _Call[T]) -> None:
@@ -307,6 +318,16 @@ class Caller:
         for secret in self._known_secrets(call):
             text = text.replace(secret, "***")
         return re.sub(_SECRET_FIELDS, r'"\1":"***"', text)[:LOGGED_CHARACTERS]
+
+
+def _assert_lease(call: _Call[Any]) -> None:
+    """Raises: LeaseLost where the handler that calls works under a lease that has ended: its event comes again."""
+    lease = current_lease.get()
+    if lease is not None and not lease.valid():
+        raise LeaseLost(
+            f"{call.where} was not sent: another process may run shard {lease.shard} by now, and handles the event "
+            "again. Work that outlives its event belongs into bot.spawn()"
+        )
 
 
 def _none() -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ..process import exit_code
-from . import call, explain, run, simulate, version, webhook
+from . import call, explain, run, shards, simulate, version, webhook
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     call.define(commands.add_parser("call", help=call.HELP))
     webhook.define(commands.add_parser("webhook", help=webhook.HELP))
     explain.define(commands.add_parser("explain", help=explain.HELP))
+    shards.define(commands.add_parser("shards", help=shards.HELP))
     version.define(commands.add_parser("version", help=version.HELP))
     return parser
 

@@ -4,10 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..watermark import Watermark
-from .base import ClusterView, ManagerEvent, SessionManager, ShardView
+from .base import ClusterView, ManagerEvent, NodeView, SessionManager, ShardView
 from .gate import LeaseGate
 from .local import LocalSessionManager
+from .observer import Observer
 from .permits import Budget, IdentifyPacer
+from .planner import Member, plan
+from .redis import RedisSessionManager
+from .timings import Timings
 
 if TYPE_CHECKING:
     from .lock import RedisLock
@@ -22,12 +26,18 @@ __all__ = [
     "LeaseGate",
     "LocalSessionManager",
     "ManagerEvent",
+    "Member",
+    "NodeView",
+    "Observer",
     "RedisLock",
     "RedisSeenIds",
+    "RedisSessionManager",
     "RedisTokenStore",
     "SessionManager",
     "ShardView",
+    "Timings",
     "Watermark",
+    "plan",
     "sharing",
 ]
 

@@ -8,30 +8,60 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from ..models.gateway import ShardKey
+from ..models.gateway import ResumeState, ShardKey
 from ..ports import GatewaySource, ShardFactory
 
 
 class ShardView(Struct, frozen=True):
-    """One shard that is owned, and its fencing token."""
+    """One shard that is owned: its fencing token, the node that runs it, and what was stored of its session last.
+
+    `node` is "" where a manager serves one process alone, `state` None without a session.
+    """
 
     shard: ShardKey
     token: int
+    node: str = ""
+    state: ResumeState | None = None
+
+
+class NodeView(Struct, frozen=True):
+    """One member of a cluster. `role` is what it does, `shards` how many it runs."""
+
+    id: str
+    role: str
+    shards: int
+    host: str = ""
+    pid: int = 0
+    version: str = ""
 
 
 class ClusterView(Struct, frozen=True):
-    """What a manager knows: the shards that are owned, and how many sessions may still be created (None: unknown)."""
+    """What a manager knows: the shards that are owned, and how many sessions may still be created (None: unknown).
+
+    `nodes` are the members of a cluster, `count` the number of its shards, owned or not. `incarnation` changes when
+    the store is another one or lost its data. `next_count` is the number of shards that the cluster is changing to (0:
+    it is not), `halted` why nobody connects ("": they do).
+    """
 
     shards: tuple[ShardView, ...] = ()
     remaining: int | None = None
+    nodes: tuple[NodeView, ...] = ()
+    count: int = 0
+    next_count: int = 0
+    incarnation: int = 0
+    halted: str = ""
 
 
 class ManagerEvent(Struct, frozen=True):
-    """Something that happened to the ownership of a shard; `halted` concerns all of them."""
+    """Something that happened to the ownership of a shard; `halted` concerns all of them, `evicted` another `node`.
 
-    kind: Literal["claimed", "released", "halted"]
+    `lost`: the lease ended without our doing. It may be `claimed` again, or resumed without that.
+    """
+
+    kind: Literal["claimed", "released", "lost", "evicted", "halted"]
     shard: ShardKey | None = None
     code: int | None = None
+    node: str = ""
 
 
 class SessionManager(Protocol):

@@ -77,7 +77,7 @@ def opened(store: Client | str) -> AbstractAsyncContextManager[Client]:
 
 
 @asynccontextmanager
-async def connected(url: str, *, timeout: float = OPERATION_SECONDS) -> AsyncGenerator[Client]:
+async def connected(url: str, *, timeout: float | None = OPERATION_SECONDS) -> AsyncGenerator[Client]:
     """A client of the store that `url` names, with connections of its own; nothing is sent yet.
 
     redis://, rediss:// and unix:// as the redis library reads them; `redis+sentinel://host:port,host:port/master/0`

@@ -15,10 +15,11 @@ from pathlib import Path
 from weakref import WeakSet
 
 from ..config import ShardPlan
-from ..errors import ConfigError, GatewayError, GatewayHalted, Hint
+from ..errors import ConfigError, GatewayError, GatewayHalted
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
 from ..ports import Clock, GatewaySource, LostReason, ShardFactory
 from .base import ClusterView, ManagerEvent, ShardView
+from .endings import is_cancelled, stray, too_few
 from .permits import WINDOW_SECONDS, Budget, IdentifyPacer
 from .state_file import StateFile, States
 
@@ -267,9 +268,9 @@ class _Run:
                     return
                 info = await self._ask_for_more(count)
         except asyncio.CancelledError as error:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
-            self._fail(_stray("the session manager", error))
+            self._fail(stray("the session manager", error))
         except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
             self._fail(error)
 
@@ -298,9 +299,9 @@ class _Run:
             shard_exit = await self._start(lease, info, state)
             self._too_few |= shard_exit.cause == "reshard"
         except asyncio.CancelledError as error:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
-            self._fail(_stray(f"shard {lease.shard}", error))
+            self._fail(stray(f"shard {lease.shard}", error))
         except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
             self._fail(error)
         finally:
@@ -331,27 +332,4 @@ class _Run:
         if wanted > count:
             log.warning("%d shards are too few for the platform: starting over with %d", count, wanted)
             return info
-        enough = info.shards if info.shards > count else 2 * count
-        raise GatewayHalted(
-            4011,
-            f"too many guilds for {count} shards",
-            Hint(
-                f"请把分片数设为 {enough}：Bot(shards={enough}) 或 QQBOT_SHARDS={enough}",
-                f"set the number of shards to {enough}: Bot(shards={enough}) or QQBOT_SHARDS={enough}",
-            ),
-        )
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled the current task; otherwise a CancelledError is that of something it awaited."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _stray(who: str, error: asyncio.CancelledError) -> GatewayError:
-    failure = GatewayError(
-        f"{who} ended because something that it awaited, such as a token source, was cancelled: "
-        "the cause of this error shows where"
-    )
-    failure.__cause__ = error
-    return failure
+        raise too_few(count, info.shards)

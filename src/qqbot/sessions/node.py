@@ -1,0 +1,752 @@
+"""`Node`: this process as a member of a cluster, from joining to leaving.
+
+Owns what it does and when: renew, look, evict who is silent, claim what is free, hand over what others are to have,
+stop what it may no longer run. What the store does is `scripts`', who is to have what `planner`'s, who is silent
+`observer`'s, whether a lease still holds `gate`'s. Shards run as tasks of one group, whose owner is `serve`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from importlib import metadata
+from typing import Literal
+
+from msgspec import Struct
+
+from ..clock import steady
+from ..errors import ConfigError, GatewayHalted, LeaseLost
+from ..models.gateway import GatewayBot, ResumeState, ShardKey
+from ..ports import GatewaySource, LostReason, ShardFactory
+from .base import ManagerEvent
+from .endings import is_cancelled, stray, too_few
+from .gate import LeaseGate
+from .holdings import Holding, MutedNodeLease, NodeLease
+from .observer import Observer
+from .planner import Role, plan, takers
+from .records import Halt, NodeInfo, Picture, Place, read_state
+from .store import Grant, OtherTimings, Store, StoreAway, Synced
+from .timings import DRIFT, Timings
+
+log = logging.getLogger(__name__)
+
+SHORTEST_TURN = 0.05
+WARN_EVERY_SECONDS = 60.0
+ANSWER_LIFE = 600.0  # seconds for which the answer of /gateway/bot is used
+ASK_LIFE = 15.0  # seconds after which another node asks, because the one that was to ask has not answered
+
+
+class Settings(Struct, frozen=True):
+    """What the user decided about a node."""
+
+    role: Literal["active", "standby"]
+    target_active: int
+    timings: Timings
+
+
+class _Permit:
+    """Good until a moment of the steady clock."""
+
+    def __init__(self, until: float) -> None:
+        self._until = until
+
+    def usable(self) -> bool:
+        return steady() <= self._until
+
+
+class Node:
+    """One membership; `tell` hears what happens to shards."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        gateway: GatewaySource,
+        start: ShardFactory,
+        tell: Callable[[ManagerEvent], None],
+    ) -> None:
+        self.picture = Picture()
+        self._store = store
+        self._settings = settings
+        self._timings = settings.timings
+        self._gateway = gateway
+        self._start = start
+        self._tell = tell
+        self._observer = Observer(settings.timings.observe)
+        self._holdings: dict[Place, Holding] = {}
+        self._ending: dict[Place, asyncio.Task[None]] = {}
+        self._copies: dict[Place, str] = {}
+        self._info: GatewayBot | None = None
+        self._turns = asyncio.Semaphore(1)
+        self._order = asyncio.Lock()  # an answer is taken in before the next question is asked
+        self._news = asyncio.Event()
+        self._urgent = False
+        self._waiting: list[asyncio.Future[None]] = []
+        self._gateway_due = asyncio.Event()
+        self._leases_moved = asyncio.Event()
+        self._renewed = 0.0
+        self._away = False
+        self._warned = -WARN_EVERY_SECONDS
+        self._grown = False
+        self._past_until = 0.0  # until when the shards of the generation before go on
+        self._asking_for_more = False
+        self._compared = False
+        self._stop_at: float | None = None
+        self._drain = 0.0
+        self._main: asyncio.Task[None] | None = None
+        self._over = False
+        self._ended = asyncio.Event()
+        self._error: Exception | None = None
+        self._untold_halt: Halt | None = None
+        self._host = socket.gethostname()
+        self._version = metadata.version("aioqqbot")
+
+    # Its life
+
+    async def serve(self) -> None:
+        """Be a member until `stop`, or until something is wrong."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._main = self._group.create_task(self._live(), name="qqbot cluster node")
+        finally:
+            self._ended.set()
+        if self._error is not None:
+            raise self._error
+
+    async def stop(self, drain: float) -> None:
+        """Give every shard away and leave; what has not ended in time is cut off."""
+        seconds = max(self._timings.stop, 1.5 * drain)
+        self._begin_stop(seconds, drain)
+        margin = min(self._timings.call, seconds / 4)
+        for left in (seconds - margin, margin):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._ended.wait()
+            if self._ended.is_set():
+                return
+            self._cut_off()
+
+    def _begin_stop(self, seconds: float, drain: float) -> None:
+        if self._stop_at is None:
+            self._stop_at, self._drain = steady() + seconds, drain
+        self._news.set()
+
+    def _cut_off(self) -> None:
+        log.warning(
+            "the node %s could not leave in time: its shards are taken over when it is missed", self._store.node
+        )
+        for task in self._tasks():
+            task.cancel()
+        if self._main is not None:
+            self._main.cancel()
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        running = [holding.task for holding in self._holdings.values() if holding.task is not None]
+        return [*running, *self._ending.values()]
+
+    async def _live(self) -> None:
+        helpers: list[asyncio.Task[None]] = []
+        try:
+            await self._join()
+            helpers += [
+                self._group.create_task(self._listen(), name="qqbot cluster log"),
+                self._group.create_task(self._watch_leases(), name="qqbot cluster leases"),
+                self._group.create_task(self._keep_gateway(), name="qqbot cluster gateway"),
+            ]
+            while not self._may_leave():
+                await self._turn()
+                await self._pause()
+            await self._leave()
+        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
+            self._fail(error)
+        finally:
+            self._over = True
+            self._answer(self._waiting)
+            for task in (*helpers, *self._tasks()):
+                task.cancel()
+
+    async def _join(self) -> None:
+        """Become a member, however long the store is away.  Raises: ConfigError for what it refuses."""
+        while self._stop_at is None:
+            try:
+                await self._store.check()
+                await self._sync()
+            except StoreAway as error:
+                self._warn(f"Redis at {self._store} does not answer: {error}; starting when it does")
+            except OtherTimings as other:
+                await self._outlast(other.theirs)
+            else:
+                self._warned = -WARN_EVERY_SECONDS
+                log.info("node %s joined its cluster at %s", self._store.node, self._store)
+                return
+            await self._wait_for_news(self._retry_seconds)
+
+    async def _outlast(self, theirs: str) -> None:
+        """Remove the members that use other timings, if not one of them is alive.  Raises: ConfigError, StoreAway."""
+        patience = max(int(theirs.split()[2]) / 1000, self._timings.observe)
+        log.warning("the cluster has members with other timings: looking for %g s whether they are alive", patience)
+        before = await self._store.look()
+        await self._wait_for_news(patience)
+        after = await self._store.look()
+        for name, node in before.nodes.items():
+            if name in after.nodes and not await self._store.evict(before, name, node.stamp):
+                raise ConfigError(
+                    f"the nodes of this cluster use the timings {theirs}, this one {self._timings.shared} (renew, own, "
+                    "observe, window, permit, lead, in ms): give all the same Timings, or another cluster name. "
+                    "同一集群的各进程 Timings 必须一致"
+                )
+
+    async def _leave(self) -> None:
+        await self._tell_halt()
+        node = self.picture.nodes.get(self._store.node)
+        if node is not None and not self._away:
+            try:
+                picture = await self._store.look()
+                node = picture.nodes.get(self._store.node, node)
+                await self._store.evict(picture, node.id, node.stamp)
+            except StoreAway as error:
+                log.warning("this node could not say that it leaves, it will be missed: %s", error)
+
+    async def look(self) -> Picture:
+        """Return the cluster as it is now, or as this node saw it last where the store is away."""
+        try:
+            return await self._store.look()
+        except StoreAway:
+            return self.picture
+
+    @property
+    def _stopping(self) -> bool:
+        return self._stop_at is not None
+
+    def _may_leave(self) -> bool:
+        if not self._stopping or self._tasks():
+            return False
+        return not self._holdings or self._away
+
+    @property
+    def role(self) -> Role:
+        """What this node is now."""
+        if self._stopping or self._store.node in self.picture.drained:
+            return "draining"
+        return self._settings.role if self._grown else "joining"
+
+    # A turn: look, then act
+
+    async def _turn(self) -> None:
+        self._news.clear()
+        self._urgent = False
+        try:
+            await self._sync()
+            await self._act()
+            self._release_surplus()
+            await self._release_closed()
+        except StoreAway as error:
+            self._note_away(error)
+        except OtherTimings as other:
+            self._fail(ConfigError(f"the cluster was started anew with other timings: {other.theirs}"))
+
+    def _note_away(self, error: StoreAway) -> None:
+        self._away = True
+        self._warn(
+            f"Redis at {self._store} does not answer: {error}; the shards go on for {self._timings.own:g} s at most, "
+            "then they wait until it is back"
+        )
+        if self._stopping:
+            self._close(list(self._holdings.values()))
+
+    def _warn(self, what: str) -> None:
+        """Say at once, then once a minute, what is wrong."""
+        if steady() - self._warned >= WARN_EVERY_SECONDS:
+            self._warned = steady()
+            log.warning("%s", what)
+
+    async def _pause(self) -> None:
+        """Wait until there is something to do, but not much longer than until the next renewal."""
+        begun = steady()
+        if self._away:
+            wake = begun + self._retry_seconds
+        else:
+            wake = self._renewed + self._timings.renew * random.uniform(0.9, 1.1)
+            wake = min(wake, self._observer.next_at())
+            wake = min([wake, *(moment for moment in (self._past_until, self._heard_from) if moment > begun)])
+            if any(holding.doubtful for holding in self._holdings.values()):
+                wake = min(wake, begun + max(self._seconds_until_sure(begun), 0))
+        await self._wait_for_news(wake - begun)
+        if not self._urgent:
+            await asyncio.sleep(max(self._renewed + SHORTEST_TURN - steady(), 0))
+
+    @property
+    def _retry_seconds(self) -> float:
+        return self._timings.renew / 6
+
+    async def _wait_for_news(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._news.wait()
+
+    async def _sync(self) -> None:
+        """Renew, tell and look.  Raises: StoreAway, OtherTimings."""
+        async with self._order:
+            waiting, self._waiting = self._waiting, []
+            told = {place: holding.state for place, holding in self._holdings.items()}
+            sent_at = self._renewed = steady()
+            sure_in = self.picture.incarnation if self._seconds_until_sure(sent_at) <= 0 else 0
+            held = [holding.held(sure_in) for holding in self._holdings.values()]
+            info = NodeInfo(self._host, os.getpid(), self._version)
+            target = self._settings.target_active
+            try:
+                self._take(
+                    await self._store.sync(self.role, info, held, known=self.picture, target_active=target),
+                    told,
+                    sent_at,
+                )
+            finally:
+                self._answer(waiting)
+
+    def _answer(self, waiting: list[asyncio.Future[None]]) -> None:
+        """Let those go on who wait for a sync, however it went."""
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def _take(self, synced: Synced, told: dict[Place, ResumeState | None], sent_at: float) -> None:
+        """Take in what a sync found."""
+        if self._away:
+            self._away, self._warned = False, -WARN_EVERY_SECONDS
+            log.info("Redis at %s answers again", self._store)
+        before, self.picture = self.picture, synced.picture
+        self._keep_copies(before)
+        if before.gen and before.gen < self.picture.gen:
+            self._note_switch()
+        incarnation = self.picture.incarnation
+        self._observer.note(incarnation, {name: node.stamp for name, node in self.picture.nodes.items()}, steady())
+        for place, state in told.items():
+            holding = self._holdings[place]
+            if place in synced.lost:
+                self._lose(holding)
+            elif place in synced.doubtful:
+                holding.doubtful = True
+            else:
+                if holding.confirmed != incarnation:
+                    self._news.set()  # tell the new store what the old one knew
+                holding.confirm(incarnation, state)
+                if holding.lease is not None:
+                    holding.lease.gate.renew(sent_at)
+
+    def _note_switch(self) -> None:
+        """Let the generation before go on until every node knows of the new one."""
+        log.info("the cluster runs %d shards now", self.picture.shards)
+        self._past_until = steady() + 2 * self._timings.renew
+
+    @property
+    def _heard_from(self) -> float:
+        """When the new generation is heard: the one before has stopped, and what it handled is known by its id."""
+        return self._past_until + self._timings.renew / 2
+
+    def _unmute(self) -> None:
+        if steady() >= self._heard_from:
+            for holding in self._holdings.values():
+                if holding.key.gen == self.picture.gen and isinstance(holding.lease, MutedNodeLease):
+                    holding.lease.unmute()
+
+    def _keep_copies(self, before: Picture) -> None:
+        """Keep the states that were seen last: should the store lose its data together with an owner, they are left."""
+        now = self.picture
+        if before.incarnation == now.incarnation:
+            for place in before.states.keys() - now.states.keys():
+                self._copies.pop(place, None)
+        self._copies.update(now.states)
+        self._copies = {place: state for place, state in self._copies.items() if place[0] >= now.gen}
+
+    def _seconds_until_sure(self, now: float) -> float:
+        """Return when an owner that this store never knew, or forgot, has said so or has stopped.
+
+        Until then a lease that ended in an earlier incarnation is not resumed: while we could not act, the shard may
+        have been given to another node, and a store that came back without that record knows nothing of it.
+        """
+        patience = self._timings.own * (1 + 2 * DRIFT) + self._timings.slack
+        return patience - self._observer.age(now)
+
+    # What follows from the picture
+
+    async def _act(self) -> None:
+        await self._tell_halt()
+        if self.picture.halt is not None and self._error is None:
+            self._fail(self.picture.halt.error())
+        self._note_gateway()
+        await self._decide_count()
+        now = steady()
+        if self._observer.settled(now):
+            if not self._grown:
+                self._grown = True
+                self._news.set()  # and say so
+            if not await self._evict_silent(now):
+                self._adopt()
+                await self._claim()
+            await self._switch()
+        self._unmute()
+        self._revive()
+
+    async def _switch(self) -> None:
+        """Make the next generation the current one, as soon as each of its shards has a session."""
+        picture = self.picture
+        places = [(picture.gen + 1, index) for index in range(picture.next_shards)]
+        owned = picture.owned(picture.gen + 1)
+        if places and all(place in picture.states and place[1] in owned for place in places):
+            await self._store.admin("switch", picture.version)
+            self._news.set()
+
+    async def _evict_silent(self, now: float) -> bool:
+        """Remove the members that gave no sign of life; True when there was one."""
+        silent = {name: stamp for name, stamp in self._observer.silent(now).items() if name != self._store.node}
+        for name, stamp in silent.items():
+            if await self._store.evict(self.picture, name, stamp):
+                log.warning("node %s gave no sign of life for %g s: its shards are free", name, self._timings.observe)
+                self._tell(ManagerEvent("evicted", node=name))
+            self._news.set()
+        return bool(silent)
+
+    def _plan(self, gen: int, count: int) -> dict[int, str]:
+        members = [node.member for node in self.picture.nodes.values()]
+        return plan(count, members, self.picture.owned(gen), self.picture.target_active)
+
+    def _adopt(self) -> None:
+        """Take over what is ours by the records without our knowing: the answer to a claim was lost."""
+        counts = dict(self.picture.generations)
+        for place, owner in self.picture.owners.items():
+            if owner.node == self._store.node and self._is_idle(place) and place[0] in counts:
+                key = ShardKey(*place, counts[place[0]])
+                self._hold(key, Grant(place, owner.token, self.picture.states.get(place, "")))
+
+    def _is_idle(self, place: Place) -> bool:
+        return place not in self._holdings and place not in self._ending
+
+    async def _claim(self) -> None:
+        """Take the free shards that are planned for this node."""
+        if self._info is None or self._stopping or self.picture.halt is not None:
+            return
+        wanted: dict[Place, ShardKey] = {}
+        for gen, count in self.picture.generations:
+            owned = self.picture.owned(gen)
+            for index, node in self._plan(gen, count).items():
+                if node == self._store.node and index not in owned and self._is_idle((gen, index)):
+                    wanted[gen, index] = ShardKey(gen, index, count)
+        if not wanted:
+            return
+        async with self._order:
+            granted = await self._store.claim(self.picture, list(wanted))
+            for grant in granted or ():
+                self._hold(wanted[grant.place], grant)
+        if granted is None:
+            self._news.set()
+
+    def _hold(self, key: ShardKey, grant: Grant) -> None:
+        state = read_state(grant.state or self._copies.get(grant.place, ""))
+        holding = Holding(key, grant.token, state, self.picture.incarnation)
+        self._holdings[grant.place] = holding
+        log.info("shard %s is ours (token %d)", key, grant.token)
+        self._tell(ManagerEvent("claimed", key))
+        self._run(holding)
+
+    def _revive(self) -> None:
+        """Run again what is still ours and not running: its lease had ended."""
+        for holding in self._holdings.values():
+            waits = holding.closing or holding.parked or holding.doubtful or holding.key.gen < self.picture.gen
+            if holding.task is None and not waits:
+                self._run(holding)
+
+    def _release_surplus(self) -> None:
+        """Begin to hand over what others are to have, a few shards at a time."""
+        settled = self._observer.settled(steady())
+        draining = self.role == "draining"
+        self._close(self._of_other_generations())
+        surplus: list[Holding] = []
+        for gen, count in self.picture.generations:
+            planned = self._plan(gen, count)
+            if planned and (settled or draining):
+                mine = [holding for (number, _), holding in self._holdings.items() if number == gen]
+                surplus += [each for each in mine if planned.get(each.key.index) != self._store.node]
+        if draining and self._has_to_hurry(settled):
+            self._close(list(self._holdings.values()))
+        else:
+            self._close([holding for holding in surplus if not holding.closing][: self._handovers()])
+
+    def _of_other_generations(self) -> list[Holding]:
+        """Return what is not to be run any more: a generation that was given up, or the one before after its time."""
+        known = [gen for gen, _ in self.picture.generations]
+        past = steady() >= self._past_until
+        others = [each for each in self._holdings.values() if known and each.key.gen not in known]
+        return [each for each in others if past or each.key.gen > self.picture.gen]
+
+    def _has_to_hurry(self, settled: bool) -> bool:
+        """Whether to release everything at once: nobody can take over now, or there is no time for one by one."""
+        members = [node.member for node in self.picture.nodes.values()]
+        if not settled or not takers(members, self.picture.target_active):
+            return True
+        return self._stop_at is not None and steady() >= self._stop_at - self._drain - 2 * self._timings.call
+
+    def _handovers(self) -> int:
+        """Return how many more shards may be handed over now."""
+        closing = sum(holding.closing for holding in self._holdings.values())
+        free = sum(count - len(self.picture.owned(gen)) for gen, count in self.picture.generations)
+        return max(min(self._timings.handovers - closing, 2 * self._timings.handovers - free), 0)
+
+    def _close(self, holdings: list[Holding]) -> None:
+        for holding in holdings:
+            if not holding.closing:
+                holding.closing = True
+                if holding.task is not None:
+                    holding.task.cancel()
+                else:
+                    self._hurry()
+
+    async def _release_closed(self) -> None:
+        """Give back what has been closed."""
+        for place, holding in list(self._holdings.items()):
+            if holding.closing and holding.task is None:
+                async with self._order:
+                    await self._store.release(holding.held())
+                    del self._holdings[place]
+                log.info("shard %s is released", holding.key)
+                self._tell(ManagerEvent("released", holding.key))
+
+    def _lose(self, holding: Holding) -> None:
+        """Another node owns the shard."""
+        log.warning("shard %s is another node's by now", holding.key)
+        del self._holdings[holding.place]
+        if holding.task is not None:
+            self._ending[holding.place] = holding.task
+        self._end_lease(holding, "taken")
+
+    def _end_lease(self, holding: Holding, reason: LostReason) -> None:
+        if holding.lease is not None:
+            holding.lease.end(reason)
+        if holding.task is not None:
+            holding.task.cancel()
+        self._tell(ManagerEvent("lost", holding.key))
+
+    # Shards
+
+    def _run(self, holding: Holding) -> None:
+        if self._info is None or self._stopping or self.picture.halt is not None:
+            return
+        gate = LeaseGate(self._timings.own, self._renewed)
+        if holding.key.gen > self.picture.gen:
+            lease: NodeLease = MutedNodeLease(holding, gate, self, 3 * self._timings.renew + self._timings.window)
+        else:
+            lease = NodeLease(holding, gate, self)
+        holding.lease = lease
+        running = self._run_shard(holding, lease, self._info)
+        holding.task = self._group.create_task(running, name=f"qqbot shard {holding.key}")
+        self._leases_moved.set()
+
+    async def _run_shard(self, holding: Holding, lease: NodeLease, info: GatewayBot) -> None:
+        try:
+            ended = await self._start(lease, info, holding.state)
+            if ended.cause == "reshard":
+                holding.parked = True
+                await self._ask_for_more()
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            self._fail(stray(f"shard {lease.shard}", error))
+        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
+            self._fail(error)
+        finally:
+            lease.end("stopped")
+            if holding.lease is lease:
+                holding.task = None
+            self._ending.pop(holding.place, None)
+            self._hurry()
+
+    def _hurry(self) -> None:
+        """Take the next turn at once."""
+        self._urgent = True
+        self._news.set()
+
+    async def save(self, holding: Holding) -> None:
+        """Return when a sync that began from now on has ended, well or not."""
+        if holding.closing or self._over:
+            return  # the release takes it along; after the end nothing can
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._hurry()
+        await future
+
+    @asynccontextmanager
+    async def identify_turn(self) -> AsyncGenerator[None]:
+        """Hold this process's turn to connect for an IDENTIFY."""
+        async with self._turns:
+            yield
+
+    async def permit(self, lease: NodeLease) -> _Permit:
+        """Wait until an IDENTIFY may be sent.  Raises: LeaseLost."""
+        assert self._info is not None
+        while lease.valid():
+            concurrency = self._info.session_start_limit.max_concurrency
+            sent_at = steady()
+            try:
+                verdict, wait = await self._store.permit(lease.holding.place, lease.token, concurrency)
+            except StoreAway:
+                verdict, wait = 0, self._retry_seconds
+            if verdict == 1:
+                await asyncio.sleep(wait)
+                return _Permit(sent_at + wait + self._timings.permit)
+            if verdict == -1:
+                break
+            await asyncio.sleep(self._wait_for_permit(verdict, wait))
+        raise LeaseLost(f"shard {lease.shard} is no longer ours")
+
+    def _wait_for_permit(self, verdict: int, wait: float) -> float:
+        """Return for how many seconds to wait before asking again."""
+        if verdict == -2:
+            self._warn(f"no more sessions may be created: waiting {wait:.0f} s until the platform renews the allowance")
+            return max(min(wait, WARN_EVERY_SECONDS), self._timings.renew)
+        if verdict == -3:
+            return self._timings.renew
+        return wait + random.random() * self._timings.lead / 10  # those who wait together do not ask together
+
+    async def may_renew(self) -> bool:
+        """Whether a session may be replaced without need: one for each shard is kept back."""
+        budget = self.picture.budget
+        return budget is None or budget > self.picture.shards
+
+    async def _watch_leases(self) -> None:
+        """End each lease at its deadline, whatever the store does."""
+        while True:
+            self._leases_moved.clear()
+            left = [self._judge(holding) for holding in list(self._holdings.values()) if holding.lease is not None]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, default=None)):
+                    await self._leases_moved.wait()
+
+    def _judge(self, holding: Holding) -> float:
+        """End the lease if it is over; return for how many seconds not to look."""
+        lease = holding.lease
+        assert lease is not None
+        if not lease.valid() and not lease.ended:
+            log.warning("shard %s: its lease could not be renewed in time, it stops", holding.key)
+            self._end_lease(holding, "expired")
+        return lease.gate.left() or self._timings.own
+
+    # The gateway's answer, and the number of shards
+
+    def _note_gateway(self) -> None:
+        picture = self.picture
+        if picture.gateway is not None and picture.gateway != self._info:
+            concurrency = picture.gateway.session_start_limit.max_concurrency
+            if self._info is None or concurrency != self._info.session_start_limit.max_concurrency:
+                self._turns = asyncio.Semaphore(max(concurrency, 1))
+            self._info = picture.gateway
+            if self._info.shards > picture.shards > 0 and not self._gateway.plan.fixed and not picture.next_shards:
+                log.warning(
+                    "the platform recommends %d shards, this cluster runs %d: `qqbot shards roll %d` changes that",
+                    self._info.shards,
+                    picture.shards,
+                    max(self._info.shards, 2 * picture.shards),
+                )
+        if picture.gateway is None or picture.now - picture.gateway_at > ANSWER_LIFE or self._is_budget_renewed:
+            self._gateway_due.set()
+
+    @property
+    def _is_budget_renewed(self) -> bool:
+        budget = self.picture.budget
+        return budget is not None and budget <= 0 and self.picture.now >= self.picture.budget_reset
+
+    async def _keep_gateway(self) -> None:
+        """Ask /gateway/bot whenever its answer is too old and nobody else asks."""
+        while True:
+            await self._gateway_due.wait()
+            self._gateway_due.clear()
+            age = 0 if self._is_budget_renewed else round(ANSWER_LIFE * 1000)
+            try:
+                if await self._store.admin("ask", age, round(ASK_LIFE * 1000)):
+                    await self._store.put_gateway(await self._gateway.fetch())
+                    self._hurry()
+            except StoreAway:
+                continue  # the next sync says again that it is due
+            except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
+                self._fail(error)
+                return
+
+    async def _decide_count(self) -> None:
+        """Set the number of shards where none is set, or nothing is owned and it is another one."""
+        picture = self.picture
+        if self._info is None or self._compared or self._stopping:
+            return
+        wanted, _ = self._gateway.plan.resolve(self._info.shards)
+        differs = wanted > picture.shards or (self._gateway.plan.fixed and wanted != picture.shards)
+        if picture.gen == 0 or (differs and not picture.next_shards):
+            if await self._store.admin("plan", wanted):
+                self._news.set()
+            elif picture.gen:
+                log.warning(
+                    "this cluster runs %d shards, this node is to run %d: to change it, `qqbot shards roll %d`",
+                    picture.shards,
+                    wanted,
+                    wanted,
+                )
+        self._compared = True
+
+    async def _ask_for_more(self) -> None:
+        """Do what too few shards (code 4011) ask for: change to a larger number, or say which to set.
+
+        Raises: GatewayHalted.
+        """
+        if self._asking_for_more or self.picture.next_shards:
+            return
+        self._asking_for_more = True
+        info = await self._gateway.fetch()
+        count = self.picture.shards
+        wanted = max(2 * count, info.shards)
+        enough = info.session_start_limit.remaining >= wanted + count
+        if self._gateway.plan.fixed or info.shards <= count or not enough:
+            raise too_few(count, info.shards)
+        log.warning("%d shards are too few for the platform: changing to %d", count, wanted)
+        while not self._changes_from(count):
+            with contextlib.suppress(StoreAway):
+                await self._store.admin("begin", self.picture.version, wanted)
+            self._hurry()
+            await asyncio.sleep(self._retry_seconds)
+
+    def _changes_from(self, count: int) -> bool:
+        return self.picture.next_shards > 0 or self.picture.shards != count
+
+    # What wakes this node, and what ends it
+
+    async def _listen(self) -> None:
+        """Wake up by what other nodes do."""
+        after = "$"
+        while True:
+            try:
+                entries = await self._store.entries(after)
+            except StoreAway:
+                after = "$"
+                await asyncio.sleep(self._retry_seconds)
+                continue
+            if entries:
+                after = entries[-1][0]
+                if any(entry.get("node") != self._store.node for _, entry in entries):
+                    self._news.set()
+
+    def _fail(self, error: Exception) -> None:
+        """Keep the first error for `serve`, and begin to leave."""
+        if self._error is not None:
+            log.error("something failed while the node was leaving", exc_info=error)
+            return
+        self._error = error
+        if isinstance(error, GatewayHalted):
+            self._tell(ManagerEvent("halted", code=error.code))
+            if self.picture.halt is None:
+                self._untold_halt = Halt.of(error)
+                log.error("the whole cluster is halted: mend what is said here, then `qqbot shards unhalt`")
+        self._begin_stop(self._timings.stop, self._timings.stop / 2)
+
+    async def _tell_halt(self) -> None:
+        if self._untold_halt is not None and not self._away:
+            await self._store.halt(self._untold_halt)
+            self._untold_halt = None

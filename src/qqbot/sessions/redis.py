@@ -1,0 +1,143 @@
+"""`RedisSessionManager`: any number of processes share a bot's shards through Redis or Valkey.
+
+Owns the settings and the node that is a member while it runs. What a node does is `node`'s. Neither this module nor
+what it imports before a run needs `redis`.
+"""
+
+import asyncio
+import re
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Literal
+from weakref import WeakSet
+
+from ..config import Credentials
+from ..errors import ConfigError
+from ..ports import GatewaySource, ShardFactory, Shared
+from .base import ClusterView, ManagerEvent
+from .records import view
+from .timings import Timings
+
+if TYPE_CHECKING:
+    from .connection import Client
+    from .node import Node
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LONGEST_NAME = 55  # a node's id is this, a hyphen and eight digits
+
+
+class RedisSessionManager:
+    """Shares the shards with every process that names the same server and `cluster`; may be run again.
+
+    `url`: redis://, rediss://, redis+sentinel://host,host/master, redis+cluster://host,host; or a client, which is
+    used as it is and stays yours. `name`: what this process is called, the host's name where it is not given. A
+    `standby` takes shards only when fewer than `target_active` other nodes do. `timings` have to be equal everywhere.
+
+    Raises: ConfigError for a URL, a name or timings that cannot be right.
+    """
+
+    def __init__(
+        self,
+        url: "str | Client",
+        *,
+        cluster: str = "default",
+        name: str | None = None,
+        role: Literal["active", "standby"] = "active",
+        target_active: int = 0,
+        timings: Timings | None = None,
+    ) -> None:
+        self._where: str | Client = url
+        self._cluster = _checked(cluster, "cluster", 64)
+        self._name = _checked(name or _host_name(), "name", LONGEST_NAME)
+        if role not in ("active", "standby"):
+            raise ConfigError(f"RedisSessionManager(role={role!r}) must be 'active' or 'standby'")
+        self._role: Literal["active", "standby"] = role
+        self._target_active = target_active
+        self._timings = timings or Timings()
+        self._node: Node | None = None
+        # Weak, so that an iterator that nobody holds any more leaves nothing behind.
+        self._watchers: WeakSet[asyncio.Queue[ManagerEvent | None]] = WeakSet()
+
+    def __repr__(self) -> str:
+        return f"<RedisSessionManager {self._cluster!r}>"
+
+    async def run(self, gateway: GatewaySource, start: ShardFactory) -> None:
+        """Be a member of the cluster until `stop`; waits for a server that does not answer.
+
+        Raises: GatewayHalted on every node when the platform says stop to one, ConfigError for what the server
+        refuses and while another run is in progress, and whatever `start` raises.
+        """
+        from .node import Node, Settings  # noqa: PLC0415 - it imports redis, which only who uses it pays for
+        from .store import Store  # noqa: PLC0415
+
+        if self._node is not None:
+            raise ConfigError("this session manager is running already: give each bot its own")
+        if gateway.plan.only is not None:
+            raise ConfigError(
+                "Bot(shards='0-3/16') names the shards of one process, and a cluster shares them by itself: "
+                "use Bot(shards=16). 使用 Redis 时请只写分片总数"
+            )
+        store = Store(
+            self._where,
+            app_id=gateway.app_id,
+            cluster=self._cluster,
+            node=f"{self._name}-{secrets.token_hex(4)}",
+            timings=self._timings,
+        )
+        settings = Settings(self._role, self._target_active, self._timings)
+        self._node = node = Node(store, settings, gateway, start, self._tell)
+        try:
+            async with store:
+                await node.serve()
+        finally:
+            self._node = None
+            self._tell(None)
+
+    async def stop(self, *, drain: float = 10.0) -> None:
+        """Leave the cluster: shards get `drain` seconds to finish. Returns within `Timings.stop`, also without Redis.
+
+        Without a run in progress it does nothing.
+        """
+        if self._node is not None:
+            await self._node.stop(drain)
+
+    def sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
+        """Share access token and ids of finished events with the same processes, for as long as that is open."""
+        from .shared import sharing  # noqa: PLC0415 - it imports redis
+
+        return sharing(self._where, credentials, cluster=self._cluster)
+
+    async def snapshot(self) -> ClusterView:
+        """Return the cluster as the store has it now, or as this node saw it last where the store is away."""
+        return ClusterView() if self._node is None else view(await self._node.look())
+
+    def watch(self) -> AsyncIterator[ManagerEvent]:
+        """Iterate over what happens here from now on, until `run` ends."""
+        queue: asyncio.Queue[ManagerEvent | None] = asyncio.Queue()
+        self._watchers.add(queue)
+        return _events(queue)
+
+    def _tell(self, event: ManagerEvent | None) -> None:
+        for queue in self._watchers:
+            queue.put_nowait(event)
+
+
+async def _events(queue: "asyncio.Queue[ManagerEvent | None]") -> AsyncIterator[ManagerEvent]:
+    while (event := await queue.get()) is not None:
+        yield event
+
+
+def _checked(name: str, what: str, longest: int) -> str:
+    if not NAME.fullmatch(name) or len(name) > longest:
+        raise ConfigError(
+            f"RedisSessionManager({what}={name!r}): 1 to {longest} letters, digits, dots, hyphens and underscores, "
+            "please. 名称只能包含字母、数字和 . _ -"
+        )
+    return name
+
+
+def _host_name() -> str:
+    """Return the host's name, in the form that a node's id may have."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:LONGEST_NAME] or "node"

@@ -1,0 +1,361 @@
+"""The Lua scripts by which the nodes of a cluster agree: each one is atomic, and its contract stands above it.
+
+Owns what Redis runs. Who calls them and with what is `store`'s; what the answers mean is `records`'.
+
+All take the same four KEYS: the coordination hash, the hash of session states, the list of identify slots, the log.
+All take the shared timings (`Timings.shared`, milliseconds) as ARGV[1]. All begin with the preamble: it notices that
+the server is another one than last time, or came back without its data (a new incarnation), and that its clock
+jumped. In the hash, `m:...` is about the cluster, `n:<node>` = join:beat:role:info, `d:<node>` = this node is to be
+drained, `o:<gen>.<shard>` = token:node, where an empty node means that the shard is free.
+
+Times are server milliseconds. They pace IDENTIFYs and make tokens grow, but no lease depends on them.
+"""
+
+LOG_LENGTH = 2000
+
+PREAMBLE = f"""
+local coord, sess, pace, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+
+-- A failure names its command, so that a missing right can be named.
+local function call(command, ...)
+  local reply = redis.pcall(command, ...)
+  if type(reply) == 'table' and reply.err then error('QQBOT ' .. command .. ': ' .. reply.err, 0) end
+  return reply
+end
+
+local function text(number) return string.format('%.0f', number) end
+
+local times = {{}}
+for time in string.gmatch(ARGV[1], '%d+') do times[#times + 1] = tonumber(time) end
+local renew, window, life, lead = times[1], times[4], times[5], times[6]
+
+local rid = string.match(call('INFO', 'server'), 'run_id:(%x+)')
+local clock = call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local meta = call('HMGET', coord, 'm:rid', 'm:inc', 'm:ov', 'm:tok', 'm:last', 'm:gen', 'm:next')
+local inc, ov = tonumber(meta[2] or 0), tonumber(meta[3] or 0)
+local tok, last = tonumber(meta[4] or 0), tonumber(meta[5] or now)
+local gen, rolling = tonumber(meta[6] or 0), (meta[7] or '') ~= ''
+
+-- A larger token than any before; the server's time keeps it growing where the data was lost.
+local function grow()
+  tok = math.max(tok + 1, now)
+  return tok
+end
+
+local function note(...) call('XADD', log, 'MAXLEN', '~', '{LOG_LENGTH}', '*', ...) end
+
+-- Forget the identify slots, and let no new one begin before the old ones are out of the platform's window.
+local function hold_identifies()
+  call('DEL', pace)
+  call('HSET', coord, 'm:floor', text(now + window + life + lead))
+end
+
+if meta[1] ~= rid then
+  inc, ov = grow(), ov + 1
+  hold_identifies()
+  call('HSET', coord, 'm:schema', '1', 'm:rid', rid, 'm:inc', text(inc))
+  note('kind', 'incarnation', 'node', '', 'inc', text(inc))
+elseif now < last or now > last + 1.5 * renew then
+  hold_identifies()
+end
+
+local function finish(answer)
+  call('HSET', coord, 'm:ov', text(ov), 'm:tok', text(tok), 'm:last', text(now))
+  return answer
+end
+
+-- token, node of an ownership record; 0, '' where there is none.
+local function owner_of(field)
+  local token, node = string.match(call('HGET', coord, 'o:' .. field) or '', '^(%d+):(.*)$')
+  return tonumber(token or 0), node or ''
+end
+
+-- Whether shards of the generation that `field` names may be owned: the current one, and the next in a roll.
+local function current(field)
+  local number = tonumber(string.match(field, '^%d+'))
+  return number == gen or (rolling and number == gen + 1)
+end
+
+-- Free a shard; its token stays, so that a late message of the old owner cannot win. One of a past generation goes.
+local function free(field, token)
+  if current(field) then
+    call('HSET', coord, 'o:' .. field, text(token) .. ':')
+  else
+    call('HDEL', coord, 'o:' .. field)
+    call('HDEL', sess, field)
+  end
+  ov = ov + 1
+end
+
+local function store(field, state)
+  if state == '-' then call('HDEL', sess, field) elseif state ~= '=' then call('HSET', sess, field, state) end
+end
+"""
+
+# sync: show a sign of life, join where this node is not a member, say what it owns, and get the whole picture.
+#
+# ARGV: 2 node, 3 role, 4 info, 5 generation, 6 its shards, 7 shards of the next ('' none), 8 target_active, then for
+#       each owned shard: field, token, state, incarnation.
+#       state: JSON, '=' as it is stored, '-' none. incarnation: '' of a lease that holds; of one that has ended the
+#       incarnation for which the node can vouch. In another one a second node may own the shard in a way that this
+#       server never knew or forgot, so nothing is written or confirmed.
+# Returns: inc, ov, now, lost (fields that are not ours), doubtful (fields neither confirmed nor refused), the
+#       coordination hash and the state hash, both flat. Or 'timings' and the timings of the cluster, where they are
+#       others than ours and the cluster has members: nothing is changed then.
+# A record that is missing or has a lower token is written again (reassert): the store lost it.
+SYNC = """
+local id = ARGV[2]
+local member = call('HGET', coord, 'n:' .. id)
+if not member then
+  local timings = call('HGET', coord, 'm:timings')
+  if timings and timings ~= ARGV[1] then
+    for _, field in ipairs(call('HKEYS', coord)) do
+      if string.sub(field, 1, 2) == 'n:' then return finish({'timings', timings}) end
+    end
+  end
+  call('HSET', coord, 'm:timings', ARGV[1])
+end
+if tonumber(ARGV[5]) > gen then
+  gen, rolling = tonumber(ARGV[5]), ARGV[7] ~= ''
+  call('HSET', coord, 'm:gen', ARGV[5], 'm:shards', ARGV[6], 'm:next', ARGV[7])
+  ov = ov + 1
+end
+local join, beat, role = string.match(member or '', '^(%d+):(%d+):(%a)')
+if not member then
+  join, beat = text(grow()), 0
+  note('kind', 'join', 'node', id, 'role', ARGV[3])
+elseif role ~= ARGV[3] then
+  note('kind', 'role', 'node', id, 'role', ARGV[3])
+end
+if role ~= ARGV[3] then ov = ov + 1 end
+call('HSET', coord, 'n:' .. id, join .. ':' .. text(tonumber(beat) + 1) .. ':' .. ARGV[3] .. ':' .. ARGV[4])
+if tonumber(ARGV[8]) > 0 then call('HSET', coord, 'm:target', ARGV[8]) end
+
+local lost, doubtful = {}, {}
+for i = 9, #ARGV, 4 do
+  local field, token, state, vouched = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
+  local held, owner = owner_of(field)
+  if held > token or (held == token and owner ~= id) or (held == 0 and not current(field)) then
+    lost[#lost + 1] = field
+  elseif vouched ~= '' and tonumber(vouched) ~= inc then
+    doubtful[#doubtful + 1] = field
+  else
+    if held ~= token then
+      call('HSET', coord, 'o:' .. field, text(token) .. ':' .. id)
+      tok, ov = math.max(tok, token), ov + 1
+      note('kind', 'reassert', 'node', id, 'shard', field, 'token', text(token))
+    end
+    store(field, state)
+  end
+end
+finish()
+return {text(inc), text(ov), text(now), lost, doubtful, call('HGETALL', coord), call('HGETALL', sess)}
+"""
+
+# claim: take free shards.
+#
+# ARGV: 2 node, 3 inc, 4 ov, 5 the least that a token must be, then the fields.
+# Returns: a list of field, token, state ('' none) of the shards that are now ours. 'stale' where the picture from
+#       which the node planned is not the present one: inc or ov moved, or the node was evicted; nothing is changed.
+CLAIM = """
+if tonumber(ARGV[3]) ~= inc or tonumber(ARGV[4]) ~= ov or call('HEXISTS', coord, 'n:' .. ARGV[2]) == 0 then
+  return finish('stale')
+end
+tok = math.max(tok, tonumber(ARGV[5]))
+local granted = {}
+for i = 6, #ARGV do
+  local field = ARGV[i]
+  local held, owner = owner_of(field)
+  if owner == '' and current(field) then
+    tok = math.max(tok, held)
+    local token = text(grow())
+    call('HSET', coord, 'o:' .. field, token .. ':' .. ARGV[2])
+    note('kind', 'claim', 'node', ARGV[2], 'shard', field, 'token', token)
+    granted[#granted + 1] = field
+    granted[#granted + 1] = token
+    granted[#granted + 1] = call('HGET', sess, field) or ''
+    ov = ov + 1
+  end
+end
+return finish(granted)
+"""
+
+# release: give a shard back, with the state from which its next owner resumes.
+#
+# ARGV: 2 node, 3 field, 4 token, 5 state as in sync.
+# Returns: 1, or 0 where the shard was not ours under this token; nothing is changed then.
+RELEASE = """
+local held, owner = owner_of(ARGV[3])
+if held ~= tonumber(ARGV[4]) or owner ~= ARGV[2] then return finish(0) end
+store(ARGV[3], ARGV[5])
+free(ARGV[3], held)
+note('kind', 'release', 'node', ARGV[2], 'shard', ARGV[3], 'token', ARGV[4])
+return finish(1)
+"""
+
+# evict: remove a node that gave no sign of life, or that leaves by itself, and free its shards.
+#
+# ARGV: 2 node (who says so), 3 inc, 4 target, 5 its "join:beat" as it was seen.
+# Returns: 1, or 0 where the incarnation or the beat is another one; nothing is changed then.
+EVICT = """
+local target = ARGV[4]
+local stamp = string.match(call('HGET', coord, 'n:' .. target) or '', '^%d+:%d+')
+if tonumber(ARGV[3]) ~= inc or stamp ~= ARGV[5] then return finish(0) end
+call('HDEL', coord, 'n:' .. target, 'd:' .. target)
+ov = ov + 1
+local fields = call('HGETALL', coord)
+for i = 1, #fields, 2 do
+  local field = string.match(fields[i], '^o:(.+)$')
+  local token, owner = string.match(fields[i + 1], '^(%d+):(.*)$')
+  if field and owner == target then free(field, tonumber(token)) end
+end
+note('kind', target == ARGV[2] and 'leave' or 'evict', 'node', ARGV[2], 'target', target)
+return finish(1)
+"""
+
+# permit: reserve the next moment at which a session may be created.
+#
+# ARGV: 2 node, 3 field, 4 token, 5 max_concurrency.
+# Returns: 1 and in how many ms it may be used; 0 and in how many ms to ask again; -1 where the shard is not ours; -2
+#       and in how many ms the platform renews the budget, which is empty; -3 where the cluster is halted. Slots k
+#       apart are at least the window and the life of a permit apart, so the window holds whenever within its life a
+#       permit is used. Nothing is reserved further ahead than `lead`, so that a lost list cannot collide with it.
+PERMIT = """
+local held, owner = owner_of(ARGV[3])
+if held ~= tonumber(ARGV[4]) or owner ~= ARGV[2] then return finish({-1, 0}) end
+local known = call('HMGET', coord, 'm:halt', 'm:budget', 'm:budget_reset', 'm:floor')
+if (known[1] or '') ~= '' then return finish({-3, 0}) end
+if known[2] and tonumber(known[2]) <= 0 then return finish({-2, math.max(tonumber(known[3] or 0) - now, 0)}) end
+local k = math.max(tonumber(ARGV[5]), 1)
+local slot = math.max(now, tonumber(known[4] or 0))
+local before = call('LRANGE', pace, -k, -k)[1]
+if before then slot = math.max(slot, tonumber(before) + window + life) end
+if slot - now > lead then return finish({0, slot - now - lead}) end
+call('RPUSH', pace, text(slot))
+call('LTRIM', pace, -k, -1)
+if known[2] then call('HSET', coord, 'm:budget', text(tonumber(known[2]) - 1)) end
+return finish({1, slot - now})
+"""
+
+# admin: everything else that is said to the whole cluster.
+#
+# ARGV: 2 node (who says so, '' a person), 3 the operation, then its arguments.
+#   ask AGE LIFE          1 where this node is to ask /gateway/bot now: the answer is older than AGE ms, or missing, and
+#                         no other node was told so in the last LIFE ms; else 0.
+#   gateway JSON LEFT MS  store the answer: LEFT sessions may be created until MS ms from now. Of what is counted here
+#                         and what the platform says the smaller one holds.
+#   plan SHARDS           set the number of shards: 1 where there was none, or no shard is owned; else 0.
+#   halt JSON             nobody identifies any more, every node ends; the first reason stays.
+#   unhalt                end that.
+#   drain NODE            let a node give its shards away; 0 where it is no member.
+#   begin OV SHARDS       begin a roll to SHARDS shards; switch OV: make the next generation the current one;
+#   abort OV              give the next one up. All three: 0 where ov or the phase is another one.
+ADMIN = """
+local by, op = ARGV[2], ARGV[3]
+
+local function anything_owned()
+  local fields = call('HGETALL', coord)
+  for i = 1, #fields, 2 do
+    if string.sub(fields[i], 1, 2) == 'o:' and string.match(fields[i + 1], '^%d+:.') then return true end
+  end
+  return false
+end
+
+local function forget(generation)
+  for _, key in ipairs({coord, sess}) do
+    for _, field in ipairs(call('HKEYS', key)) do
+      if string.match(field, '^o?:?' .. text(generation) .. '%.%d+$') then call('HDEL', key, field) end
+    end
+  end
+end
+
+local function ask(age, life)
+  local known = call('HMGET', coord, 'm:gateway_at', 'm:asked')
+  local at, asked = tonumber(known[1] or 0), tonumber(known[2] or 0)
+  if at <= now and now - at < tonumber(age) then return 0 end
+  if asked <= now and now - asked < tonumber(life) then return 0 end
+  call('HSET', coord, 'm:asked', text(now))
+  return 1
+end
+
+local function gateway(answer, left, reset)
+  local known = call('HMGET', coord, 'm:budget', 'm:budget_reset')
+  left = tonumber(left)
+  if known[1] and tonumber(known[2] or 0) > now then left = math.min(left, tonumber(known[1])) end
+  call('HSET', coord, 'm:gateway', answer, 'm:gateway_at', text(now), 'm:budget', text(left), 'm:budget_reset',
+    text(now + tonumber(reset)))
+  return 1
+end
+
+local function plan(shards)
+  if gen > 0 and anything_owned() then return 0 end
+  if gen > 0 then forget(gen) forget(gen + 1) end
+  call('HSET', coord, 'm:gen', text(gen + 1), 'm:shards', shards, 'm:next', '')
+  ov = ov + 1
+  return 1
+end
+
+local function roll(seen, phase, fields)
+  if tonumber(seen) ~= ov or rolling ~= phase or gen == 0 then return 0 end
+  call('HSET', coord, unpack(fields))
+  ov = ov + 1
+  return 1
+end
+
+local done
+if op == 'ask' then done = ask(ARGV[4], ARGV[5])
+elseif op == 'gateway' then done = gateway(ARGV[4], ARGV[5], ARGV[6])
+elseif op == 'plan' then done = plan(ARGV[4])
+elseif op == 'halt' then done = call('HSETNX', coord, 'm:halt', ARGV[4])
+elseif op == 'unhalt' then done = call('HDEL', coord, 'm:halt')
+elseif op == 'drain' then
+  done = call('HEXISTS', coord, 'n:' .. ARGV[4])
+  if done == 1 then call('HSET', coord, 'd:' .. ARGV[4], '1') end
+elseif op == 'begin' then done = roll(ARGV[4], false, {'m:next', ARGV[5]})
+elseif op == 'switch' then
+  done = roll(ARGV[4], true, {'m:gen', text(gen + 1), 'm:shards', meta[7] or '', 'm:next', ''})
+elseif op == 'abort' then done = roll(ARGV[4], true, {'m:next', ''})
+end
+if done == 1 and op ~= 'ask' then note('kind', op, 'node', by, 'detail', ARGV[4] or '') end
+return finish(done)
+"""
+
+# rights: whether this user may run every command that the scripts run, tried on a key of its own.
+#
+# KEYS: a scratch key. No ARGV. Returns: 1; a failure names the command.
+RIGHTS = """
+local scratch = KEYS[1]
+local function try(command, ...)
+  local reply = redis.pcall(command, ...)
+  if type(reply) == 'table' and reply.err then error('QQBOT ' .. command .. ': ' .. reply.err, 0) end
+end
+try('INFO', 'server')
+try('TIME')
+try('DEL', scratch)
+try('HSET', scratch, 'field', 'value')
+try('HSETNX', scratch, 'field', 'value')
+try('HGET', scratch, 'field')
+try('HMGET', scratch, 'field')
+try('HGETALL', scratch)
+try('HKEYS', scratch)
+try('HEXISTS', scratch, 'field')
+try('HDEL', scratch, 'field')
+try('RPUSH', scratch, '1')
+try('LRANGE', scratch, -1, -1)
+try('LTRIM', scratch, -1, -1)
+try('DEL', scratch)
+try('XADD', scratch, 'MAXLEN', '~', '1', '*', 'field', 'value')
+try('DEL', scratch)
+return 1
+"""
+
+SCRIPTS = {
+    "sync": PREAMBLE + SYNC,
+    "claim": PREAMBLE + CLAIM,
+    "release": PREAMBLE + RELEASE,
+    "evict": PREAMBLE + EVICT,
+    "permit": PREAMBLE + PERMIT,
+    "admin": PREAMBLE + ADMIN,
+    "rights": RIGHTS,
+}

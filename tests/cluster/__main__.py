@@ -1,0 +1,37 @@
+"""`python -m tests.cluster [ROWS] [--seed N]`: run rows of the table; without names, all of them."""
+
+import argparse
+import asyncio
+import sys
+import time
+import traceback
+
+from tests.cluster.rows import MUTATIONS, ROWS
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    failed = 0
+    for name in arguments.rows or [*ROWS, *MUTATIONS]:
+        begun = time.monotonic()
+        try:
+            wrong, figures = asyncio.run((ROWS | MUTATIONS)[name](arguments.seed))
+            if name in MUTATIONS:
+                wrong = [] if wrong else ["the checker found nothing wrong"]
+        except Exception:  # noqa: BLE001 - the next rows run all the same
+            wrong, figures = [traceback.format_exc()], {}
+        shown = ", ".join(
+            f"{key} {value:.2f}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items()
+        )
+        print(f"{'FAILED' if wrong else 'ok':6} {name} ({time.monotonic() - begun:.0f} s): {shown}", flush=True)
+        for line in wrong:
+            print("  ", line, flush=True)
+        failed += bool(wrong)
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

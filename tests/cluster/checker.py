@@ -1,0 +1,118 @@
+"""Judges a run by the gateway's records and the nodes' logs. Pure: no clock, no socket.
+
+The numbers G1 to G8 are those of the guarantees in docs/production.md.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.cluster.gateway import Gateway, Shard
+
+Spot = tuple[int, int]
+"""Generation and index of a shard."""
+
+
+@dataclass
+class Tenure:
+    """One token of one shard: which node dispatched under it, from when to when."""
+
+    token: int
+    node: str
+    first: float
+    last: float
+
+
+@dataclass
+class Logs:
+    """What the nodes wrote."""
+
+    begun: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    ended: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    tenures: dict[Spot, dict[int, Tenure]] = field(default_factory=lambda: defaultdict(dict))
+    dispatches: dict[Spot, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def read(self, name: str, path: Path) -> None:
+        for line in path.read_text().splitlines():
+            kind, at, *words = line.split()
+            if kind == "begin":
+                self._begin(name, float(at), (int(words[0]), int(words[1])), int(words[2]), words[3])
+            elif kind == "end":
+                self.ended[words[3]].append(float(at))
+
+    def _begin(self, node: str, at: float, spot: Spot, token: int, event: str) -> None:
+        self.begun[event].append(at)
+        self.dispatches[spot].append(at)
+        tenure = self.tenures[spot].setdefault(token, Tenure(token, node, at, at))
+        tenure.last = max(tenure.last, at)
+        tenure.first = min(tenure.first, at)
+
+
+def overlaps(logs: Logs) -> list[str]:
+    """G1: two tokens of a shard of which one was used while the other was."""
+    found: list[str] = []
+    for spot, tenures in logs.tenures.items():
+        ordered = sorted(tenures.values(), key=lambda tenure: tenure.first)
+        for before, after in itertools.pairwise(ordered):
+            if after.first < before.last:
+                found.append(f"shard {spot}: {before} and {after} overlap for {before.last - after.first:.3f} s")
+    return found
+
+
+def lost(gateway: Gateway, logs: Logs) -> list[str]:
+    """G4: events that no handler ended, though a session had them that the platform did not give up."""
+    return [event for event, sessions in gateway.events.items() if sessions and event not in logs.ended]
+
+
+def crowded(gateway: Gateway, window: float) -> list[str]:
+    """G5: windows in which more sessions were created than the platform allows."""
+    times = [at for at, _ in gateway.identifies]
+    k = gateway.concurrency
+    return [
+        f"{k + 1} identifies within {later - earlier:.3f} s"
+        for earlier, later in zip(times, times[k:], strict=False)
+        if later - earlier < window
+    ]
+
+
+def falling_tokens(logs: Logs) -> list[str]:
+    """G8: tokens of a shard that are smaller than one that was used before."""
+    found: list[str] = []
+    for spot, tenures in logs.tenures.items():
+        ordered = sorted(tenures.values(), key=lambda tenure: tenure.first)
+        found += [
+            f"shard {spot}: {after.token} after {before.token}"
+            for before, after in itertools.pairwise(ordered)
+            if after.token <= before.token
+        ]
+    return found
+
+
+def gaps(logs: Logs, since: float, until: float) -> dict[Spot, float]:
+    """The longest time without a dispatch for each shard, between two moments."""
+    found: dict[Spot, float] = {}
+    for spot, times in logs.dispatches.items():
+        inside = [since, *sorted(at for at in times if since < at < until), until]
+        found[spot] = max(later - earlier for earlier, later in itertools.pairwise(inside))
+    return found
+
+
+def taken_over(logs: Logs, spots: Iterable[Spot], at: float) -> list[float]:
+    """G2: for each of the shards the seconds from `at` until another owner handled an event of it."""
+    found: list[float] = []
+    for spot in spots:
+        later = [tenure.first for tenure in logs.tenures[spot].values() if tenure.first > at]
+        found.append(min(later, default=float("inf")) - at)
+    return found
+
+
+def replayed(logs: Logs) -> int:
+    """Events that were begun more than once."""
+    return sum(len(times) - 1 for times in logs.begun.values())
+
+
+def identified(gateway: Gateway, since: float) -> list[Shard]:
+    """The shards whose session was created after a moment."""
+    return [shard for at, shard in gateway.identifies if at > since]

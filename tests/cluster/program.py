@@ -1,0 +1,72 @@
+"""A node process of the cluster tests: a real bot, whose handler writes down each event when it begins and ends it.
+
+Everything that it needs stands in the environment; one line of its log is one write, so that a kill loses none.
+"""
+
+import asyncio
+import json
+import os
+import random
+import sys
+
+from qqbot import Bot, Context, Credentials, Endpoints, UnknownEvent
+from qqbot.clock import steady
+from qqbot.config import GatewayConfig
+from qqbot.ports import current_lease
+from qqbot.sessions import RedisSessionManager, Timings
+from tests.cluster.gateway import EVENT, INTENT
+
+
+def timings(fields: dict[str, float]) -> Timings:
+    """Timings that may also be wrong ones: the mutation checks need some."""
+    made = object.__new__(Timings)
+    for name, value in fields.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def main() -> None:
+    options = json.loads(os.environ["CLUSTER_NODE"])
+    log = os.open(options["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    if options.get("no_grace"):
+        from qqbot.sessions.observer import Observer
+
+        Observer.settled = lambda self, now: True  # type: ignore[method-assign]
+    sessions = RedisSessionManager(
+        options["redis"],
+        cluster="test",
+        name=options["name"],
+        role=options["role"],
+        target_active=options["target"],
+        timings=timings(options["timings"]),
+    )
+    bot = Bot(
+        Credentials("1", "secret"),
+        endpoints=Endpoints(options["base"]),
+        shards=options["shards"],
+        sessions=sessions,
+        gateway=GatewayConfig(pace=options["pace"]),
+        drain=2.0,
+        max_inflight=1024,
+    )
+
+    def write(kind: str, *words: object) -> None:
+        os.write(log, f"{kind} {steady():.4f} {' '.join(map(str, words))}\n".encode())
+
+    @bot.on(EVENT, intent=INTENT)
+    async def handle(ctx: Context[UnknownEvent]) -> None:
+        lease = current_lease.get()
+        assert lease is not None
+        write("begin", lease.shard.gen, lease.shard.index, lease.token, ctx.event_id)
+        await asyncio.sleep(random.random() * options["handling"])
+        write("end", lease.shard.gen, lease.shard.index, lease.token, ctx.event_id)
+
+    @bot.on_shard_event
+    def note(event: object) -> None:
+        write("shard", event.shard.index, event.kind, event.code)  # type: ignore[attr-defined]
+
+    bot.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,540 @@
+"""The rows of the table in docs/production.md: what happens to a cluster, and what must come of it.
+
+Each row is a function of a seed that returns what was wrong and the figures; its docstring is its name in the table.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from qqbot.clock import steady
+from qqbot.sessions import Timings
+from qqbot.sessions.store import StoreAway
+from tests.cluster import checker
+from tests.cluster.trial import Options, Process, Trial, trial
+from tests.sessions.servers import Relay, as_cluster, default_engine, with_sentinels
+
+Result = tuple[list[str], dict[str, Any]]
+Row = Callable[[int], Awaitable[Result]]
+ROWS: dict[str, Row] = {}
+
+
+def row(function: Row) -> Row:
+    ROWS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+@asynccontextmanager
+async def cluster(
+    nodes: int = 4, options: Options | None = None, *, seed: int = 0, **more: Any
+) -> AsyncIterator[tuple[Trial, list[Process]]]:
+    """A trial whose nodes have shared the shards and connected them all."""
+    async with trial(options, seed=seed, **more) as run:
+        begun = steady()
+        processes = [run.start(chr(ord("a") + number)) for number in range(nodes)]
+        await run.settled(shares(run.options.shards, nodes))
+        run.figures["start"] = round(steady() - begun, 2)
+        run.all_ready = steady()
+        await asyncio.sleep(1.0)
+        yield run, processes
+
+
+def shares(shards: int, nodes: int) -> list[int]:
+    floor, extra = divmod(shards, nodes)
+    return [floor + (rank < extra) for rank in range(nodes)]
+
+
+async def finish(run: Trial, *, identifies: int | None = None, kicks: int = 0) -> Result:
+    await run.quiet()
+    wrong = run.verdict(identifies=identifies, kicks=kicks)
+    if wrong:
+        wrong.append(run.tail())
+    return wrong, run.figures
+
+
+def takeover_bound(run: Trial) -> float:
+    """G2, with room for a busy machine."""
+    times = run.timings
+    return times["observe"] + 1.1 * times["renew"] + 3.0
+
+
+async def takeover(run: Trial, spots: set[checker.Spot], at: float) -> list[str]:
+    """Wait until others handle events of the shards; note how long that took."""
+    bound = takeover_bound(run)
+    while steady() < at + bound:
+        times = checker.taken_over(run.logs(), spots, at)
+        if max(times) < float("inf"):
+            run.figures |= {"takeover p50": sorted(times)[len(times) // 2], "takeover max": max(times)}
+            return []
+        await asyncio.sleep(0.2)
+    return [f"G2: shards of a dead owner were not taken over within {bound:.1f} s"]
+
+
+@row
+async def kill(seed: int, options: Options | None = None) -> Result:
+    """kill -9 of an owner"""
+    async with cluster(4 if options is None else 2, options, seed=seed) as (run, nodes):
+        spots = run.owned(nodes[-1])
+        at = steady()
+        nodes[-1].kill()
+        wrong = await takeover(run, spots, at)
+        rest, figures = await finish(run)
+        return wrong + rest, figures
+
+
+@row
+async def store_restart_empty(seed: int, options: Options | None = None) -> Result:
+    """store restarted empty"""
+    async with cluster(4 if options is None else 2, options, seed=seed) as (run, _):
+        assert run.server is not None
+        before = len(run.gateway.resumes)
+        await run.server.restart(empty=True)
+        await asyncio.sleep(1.3 * run.timings["observe"])
+        wrong = []
+        if len(run.gateway.resumes) > before:
+            wrong.append(f"G7: {len(run.gateway.resumes) - before} needless resumes")
+        rest, figures = await finish(run)
+        return wrong + rest, figures
+
+
+@row
+async def rolling_deploy(seed: int, options: Options | None = None) -> Result:
+    """rolling deploy"""
+    count = 4 if options is None else 2
+    async with cluster(count, options, seed=seed) as (run, nodes):
+        at, moves = steady(), await run.moves()
+        for number, old in enumerate(nodes):
+            run.start(f"new{number}")
+            await run.settled(shares(run.options.shards, count + 1))
+            await run.stop(old)
+            await run.settled(shares(run.options.shards, count))
+        gaps = checker.gaps(run.logs(), at, steady())
+        run.figures |= {
+            "moves": await run.moves() - moves,
+            "gap p50": sorted(gaps.values())[len(gaps) // 2],
+            "gap max": max(gaps.values()),
+        }
+        wrong = [f"G3: a gap of {gap:.2f} s in shard {spot}" for spot, gap in gaps.items() if gap > 2.0]
+        rest, figures = await finish(run)
+        return wrong + rest, figures
+
+
+@row
+async def kill_twice(seed: int) -> Result:
+    """kill -9, twice"""
+    async with cluster(4, seed=seed) as (run, nodes):
+        wrong: list[str] = []
+        for node in nodes[2:]:
+            spots, at = run.owned(node), steady()
+            node.kill()
+            wrong += await takeover(run, spots, at)
+        rest, figures = await finish(run)
+        return wrong + rest, figures
+
+
+@row
+async def pause(seed: int) -> Result:
+    """SIGSTOP for twice as long as others wait, then SIGCONT"""
+    async with cluster(4, seed=seed) as (run, nodes):
+        spots, at = run.owned(nodes[-1]), steady()
+        nodes[-1].signal(signal.SIGSTOP)
+        wrong = await takeover(run, spots, at)
+        await asyncio.sleep(max(at + 2 * run.timings["observe"] - steady(), 0))
+        nodes[-1].signal(signal.SIGCONT)
+        await run.settled(shares(run.options.shards, 4))
+        rest, figures = await finish(run, kicks=len(spots))
+        return wrong + rest, figures
+
+
+@row
+async def store_restart_and_kill(seed: int) -> Result:
+    """store restarted empty, and an owner killed with it"""
+    async with cluster(4, seed=seed) as (run, nodes):
+        assert run.server is not None
+        spots, at = run.owned(nodes[-1]), steady()
+        nodes[-1].kill()
+        await run.server.restart(empty=True)
+        wrong = await takeover(run, spots, at)
+        rest, figures = await finish(run)
+        return wrong + rest, figures
+
+
+async def freeze(seed: int, share: float) -> tuple[Trial, Result]:
+    async with cluster(4, seed=seed) as (run, _):
+        assert run.server is not None
+        before, at = len(run.gateway.resumes), steady()
+        run.server.freeze()
+        await asyncio.sleep(share * run.timings["observe"])
+        run.server.thaw()
+        await asyncio.sleep(2 * run.timings["renew"] + 1)
+        await run.settled(shares(run.options.shards, 4))
+        gaps = checker.gaps(run.logs(), at, steady())
+        run.figures |= {"new resumes": len(run.gateway.resumes) - before, "gap max": max(gaps.values())}
+        return run, await finish(run)
+
+
+@row
+async def store_frozen_shortly(seed: int) -> Result:
+    """store frozen for half as long as others wait"""
+    run, (wrong, figures) = await freeze(seed, 0.5)
+    if run.figures["new resumes"]:
+        wrong.append("a freeze that leases outlive cost resumes")
+    return wrong, figures
+
+
+@row
+async def store_frozen_long(seed: int) -> Result:
+    """store frozen for twice as long as others wait"""
+    run, (wrong, figures) = await freeze(seed, 2.0)
+    if run.figures["new resumes"] < run.options.shards:
+        wrong.append("owners went on for longer than their leases")
+    return wrong, figures
+
+
+@row
+async def outage(seed: int) -> Result:
+    """store down for twice as long as others wait, back empty"""
+    async with cluster(4, seed=seed) as (run, _):
+        assert run.server is not None
+        at = steady()
+        run.server.kill()
+        await asyncio.sleep(2 * run.timings["observe"])
+        await run.server.restart(empty=True)
+        await asyncio.sleep(run.timings["observe"])
+        await run.settled(shares(run.options.shards, 4))
+        await asyncio.sleep(1)
+        run.figures["gap max"] = max(checker.gaps(run.logs(), at, steady()).values())
+        return await finish(run)
+
+
+@row
+async def flushall(seed: int) -> Result:
+    """FLUSHALL three times, and SCRIPT FLUSH; each time another node stands still for a moment"""
+    async with cluster(4, seed=seed) as (run, nodes):
+        return await flush(run, nodes)
+
+
+async def flush(run: Trial, nodes: list[Process]) -> Result:
+    assert run.server is not None
+    before = len(run.gateway.resumes)
+    async with run.server.client() as client:
+        for node in nodes[:3]:
+            node.signal(signal.SIGSTOP)
+            await client.flushall()
+            await client.script_flush()
+            await asyncio.sleep(0.4 * run.timings["own"])
+            node.signal(signal.SIGCONT)
+            await asyncio.sleep(0.5 * run.timings["observe"])
+    await asyncio.sleep(run.timings["observe"])
+    needless = len(run.gateway.resumes) - before
+    wrong = [f"G7: {needless} needless resumes"] if needless else []
+    rest, figures = await finish(run)
+    return wrong + rest, figures
+
+
+@row
+async def join_and_leave(seed: int) -> Result:
+    """2 nodes, then 4, 3, 2, 3"""
+    async with cluster(2, seed=seed) as (run, nodes):
+        moves = await run.moves()
+        at = steady()
+        each: list[int] = []
+
+        async def count(alive: int) -> None:
+            nonlocal moves
+            await run.settled(shares(run.options.shards, alive))
+            now = await run.moves()
+            each.append(now - moves)
+            moves = now
+
+        late = [run.start("c"), run.start("d")]
+        await count(4)
+        await run.stop(late[0])
+        await count(3)
+        held = max(nodes, key=lambda node: len(run.owned(node)))
+        least = 10 + 5 + len(run.owned(held)) + 6
+        await run.stop(held)
+        await count(2)
+        run.start("e")
+        await count(3)
+        gaps = checker.gaps(run.logs(), at, steady())
+        run.figures |= {
+            "moves": "+".join(map(str, each)),
+            "gap p50": sorted(gaps.values())[len(gaps) // 2],
+            "gap max": max(gaps.values()),
+        }
+        wrong = [f"G3: a gap of {gap:.2f} s in shard {spot}" for spot, gap in gaps.items() if gap > 2.0]
+        if sum(each) > least:
+            wrong.append(f"G6: {each} moves, {least} would do")
+        rest, figures = await finish(run)
+        return wrong + rest, figures
+
+
+@row
+async def cut_off(seed: int) -> Result:
+    """one node cut off from the store"""
+    async with trial(seed=seed) as run:
+        assert run.server is not None
+        async with Relay(run.server) as way:
+            for name in "abc":
+                run.start(name)
+            lonely = run.start("d", url=way.url)
+            await run.settled(shares(run.options.shards, 4))
+            await asyncio.sleep(1)
+            spots, at = run.owned(lonely), steady()
+            way.cut()
+            wrong = await takeover(run, spots, at)
+            way.mend()
+            await run.settled(shares(run.options.shards, 4))
+            rest, figures = await finish(run)
+            return wrong + rest, figures
+
+
+@row
+async def standby(seed: int) -> Result:
+    """one of three actives killed, a standby waits"""
+    async with trial(seed=seed) as run:
+        nodes = [run.start(name, target=3) for name in "abc"]
+        run.start("s", role="standby", target=3)
+        await run.settled(shares(run.options.shards, 3))
+        await asyncio.sleep(1)
+        spots, at = run.owned(nodes[0]), steady()
+        nodes[0].kill()
+        wrong = await takeover(run, spots, at)
+        await run.settled(shares(run.options.shards, 3))
+        rest, figures = await finish(run)
+        return wrong + rest, figures
+
+
+@row
+async def clock_steps(seed: int) -> Result:
+    """the server's clock steps by an hour, back and ahead"""
+    async with cluster(4, Options(concurrency=1, shards=4, rate=40), seed=seed) as (run, _):
+        async with run.store() as store:
+            for step in (-3600, 3600):
+                moved = round((await store.look()).now * 1000) - step * 1000
+                assert run.server is not None
+                async with run.server.client() as client:
+                    # What the scripts compare the clock with is moved: to them it is as if the clock had been.
+                    await client.hset(store.coord, "m:last", str(moved))
+                run.gateway.refuse_resume = 4006
+                for session in run.gateway.sessions.values():
+                    run.gateway.give_up(session)
+                    if session.socket is not None:
+                        await session.socket.close(code=4006)
+                run.gateway.refuse_resume = None
+                await asyncio.sleep(1)
+                await run.settled(shares(4, 4))
+        return await finish(run, identifies=12)
+
+
+@row
+async def append_only_restart(seed: int) -> Result:
+    """restart with an append-only file"""
+    options = ("--appendonly", "yes", "--appendfsync", "always")
+    async with cluster(4, seed=seed, server_options=options) as (run, nodes):
+        assert run.server is not None
+        await run.server.restart()
+        await asyncio.sleep(1)
+        spots, at = run.owned(nodes[-1]), steady()
+        nodes[-1].kill()
+        wrong = await takeover(run, spots, at)
+        rest, figures = await finish(run)
+        return wrong + rest, figures
+
+
+@row
+async def sentinel_failover(seed: int) -> Result:
+    """the master behind Sentinels dies"""
+    watched = with_sentinels(default_engine(), "--min-replicas-max-lag", "5", replicas=2, down_after=1.0)
+    async with watched as servers, cluster(4, seed=seed, url=servers.url) as (run, nodes):
+        return await fail_over(run, nodes, (await servers.master()).kill)
+
+
+@row
+async def cluster_master_loss(seed: int) -> Result:
+    """the Cluster's master that holds the keys dies"""
+    async with as_cluster(default_engine(), replicas=1, node_timeout=1.0) as servers:
+        url = "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
+        async with cluster(4, seed=seed, url=url) as (run, nodes):
+            async with run.store() as store:
+                key = store.coord
+            for server in servers[:3]:
+                async with server.client() as client:
+                    slot = int(await client.execute_command("CLUSTER KEYSLOT", key))
+                    if await client.execute_command("CLUSTER COUNTKEYSINSLOT", slot):
+                        holder = server
+            return await fail_over(run, nodes, holder.kill)
+
+
+async def fail_over(run: Trial, nodes: list[Process], kill_master: Callable[[], None]) -> Result:
+    at, before = steady(), len(run.gateway.resumes)
+    kill_master()
+    await asyncio.sleep(1)
+    while True:
+        try:
+            await run.picture()
+            break
+        except StoreAway:
+            await asyncio.sleep(0.1)
+    run.figures["failover"] = steady() - at
+    await run.settled(shares(run.options.shards, 4))
+    run.figures["resumes by failover"] = len(run.gateway.resumes) - before
+    await asyncio.sleep(1.2 * run.timings["observe"])
+    spots, at = run.owned(nodes[-1]), steady()
+    nodes[-1].kill()
+    wrong = await takeover(run, spots, at)
+    rest, figures = await finish(run)
+    return wrong + rest, figures
+
+
+@row
+async def resume_refused(seed: int) -> Result:
+    """every RESUME is refused with 4902 for a while"""
+    async with cluster(2, Options(shards=6, rate=60), seed=seed) as (run, _):
+        run.gateway.refuse_resume = 4902
+        for session in list(run.gateway.sessions.values()):
+            if session.socket is not None:
+                await session.socket.close(code=4009)
+        await run.settled(shares(6, 2))
+        run.gateway.refuse_resume = None
+        await asyncio.sleep(2)
+        for session in run.gateway.sessions.values():
+            if session.over:
+                run.gateway.give_up(session)
+        return await finish(run, identifies=12)
+
+
+@row
+async def halt(seed: int) -> Result:
+    """one shard is closed with 4914"""
+    async with cluster(3, Options(shards=6, rate=60), seed=seed) as (run, nodes):
+        run.gateway.refuse_identify = 4914
+        session = next(iter(run.gateway.sessions.values()))
+        run.gateway.give_up(session)
+        assert session.socket is not None
+        await session.socket.close(code=4006)
+        await run.until(lambda: all(node.process.poll() is not None for node in nodes))
+        attempts = len(run.gateway.identifies) - 6
+        late = run.start("late")
+        await run.until(lambda: late.process.poll() is not None)
+        codes = [node.process.poll() for node in run.nodes]
+        wrong = [] if codes == [5, 5, 5, 5] else [f"exit codes {codes}"]
+        if attempts != 1 or len(run.gateway.identifies) != 7:
+            wrong.append(f"{attempts} attempts to identify after the platform said stop")
+        async with run.store() as store:
+            assert await store.admin("unhalt")
+        run.gateway.refuse_identify = None
+        run.start("again")
+        await run.settled([6])
+        rest, figures = await finish(run, identifies=8)
+        return wrong + rest, figures
+
+
+@row
+async def roll(seed: int) -> Result:
+    """the number of shards changes from 20 to 40"""
+    async with cluster(4, seed=seed) as (run, _):
+        at = steady()
+        async with run.store() as store:
+            assert await store.admin("begin", (await store.look()).version, 40)
+        await run.until(lambda: len(run.gateway.identifies) == 60)
+        await run.settled([10, 10, 10, 10], 60)
+        run.figures["roll"] = steady() - at
+        gaps = checker.gaps(run.logs(), at, steady())
+        await asyncio.sleep(2 * run.timings["renew"])
+        rest, figures = await finish(run, identifies=60)
+        picture = await run.picture()
+        wrong = [] if (picture.gen, picture.shards, picture.next_shards) == (2, 40, 0) else ["no switch"]
+        figures |= {"handled twice": checker.replayed(run.logs()), "shards": len(gaps)}
+        return wrong + rest, figures
+
+
+@row
+async def too_few_shards(seed: int) -> Result:
+    """code 4011, where the number of shards is not fixed"""
+    async with cluster(2, Options(shards=6, rate=60, plan="6+"), seed=seed) as (run, _):
+        run.gateway.shards = 8
+        run.gateway.too_few = 6
+        session = next(iter(run.gateway.sessions.values()))
+        run.gateway.give_up(session)
+        assert session.socket is not None
+        await session.socket.close(code=4006)
+        await run.settled([6, 6], 60)
+        await asyncio.sleep(2 * run.timings["renew"] + 1)
+        return await finish(run, identifies=6 + 12 + 2)
+
+
+@row
+async def random_mix(seed: int, seconds: float = 60) -> Result:
+    """a random mix of all"""
+    async with cluster(4, seed=seed) as (run, nodes):
+        assert run.server is not None
+        alive, until, number = list(nodes), steady() + seconds, 0
+        while steady() < until:
+            what = run.chance.choice(["kill", "pause", "flush", "restart", "freeze", "leave", "join"])
+            victim = run.chance.choice(alive)
+            if what in ("kill", "leave") and len(alive) > 2:
+                alive.remove(victim)
+                victim.signal(signal.SIGKILL if what == "kill" else signal.SIGTERM)
+            elif what == "pause":
+                victim.signal(signal.SIGSTOP)
+                await asyncio.sleep(run.chance.random() * 2 * run.timings["observe"])
+                victim.signal(signal.SIGCONT)
+            elif what == "flush":
+                async with run.server.client() as client:
+                    await client.flushall()
+            elif what == "restart":
+                await run.server.restart(empty=True)
+            elif what == "freeze":
+                run.server.freeze()
+                await asyncio.sleep(run.chance.random() * 2 * run.timings["observe"])
+                run.server.thaw()
+            if len(alive) < 4:
+                number += 1
+                alive.append(run.start(f"r{number}"))
+            await asyncio.sleep(run.chance.random() * 2)
+        await run.settled(shares(run.options.shards, len(alive)), 60)
+        return await finish(run, kicks=1000)
+
+
+# The checker is checked: these rows must be found wrong.
+
+MUTATIONS: dict[str, Row] = {}
+
+
+def mutation(function: Row) -> Row:
+    MUTATIONS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+@mutation
+async def leases_outlive_observers(seed: int) -> Result:
+    """own = 1.5 * observe: two owners at once"""
+    own = 1.5 * Timings().scaled(0.2).observe
+    options = Options(timings={"own": own})
+    async with trial(options, seed=seed) as run:
+        assert run.server is not None
+        async with Relay(run.server) as way:
+            for name in "ab":
+                run.start(name)
+            lonely = run.start("c", url=way.url)
+            await run.settled(shares(run.options.shards, 3))
+            await asyncio.sleep(1)
+            spots, at = run.owned(lonely), steady()
+            way.cut()
+            await takeover(run, spots, at)
+            await asyncio.sleep(own)
+            return await finish(run)
+
+
+@mutation
+async def no_grace(seed: int) -> Result:
+    """no grace after the store lost its data: needless moves"""
+    async with cluster(4, Options(node={"no_grace": True}), seed=seed) as (run, nodes):
+        return await flush(run, nodes)
+
+
+SHORT = Options(shards=8, concurrency=8, rate=100.0)

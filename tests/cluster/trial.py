@@ -1,0 +1,256 @@
+"""One trial: a store, the recording gateway, and node processes that are started, stopped and killed."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qqbot.clock import steady
+from qqbot.sessions import Timings
+from qqbot.sessions.records import Picture
+from qqbot.sessions.store import Store, StoreAway
+from tests.cluster import checker
+from tests.cluster.checker import Logs, Spot
+from tests.cluster.gateway import Gateway
+from tests.sessions.servers import Engine, Server, default_engine, started
+
+ROOT = Path(__file__).parents[2]
+SCALE = 0.2
+PATIENCE = 40.0
+
+
+@dataclass
+class Process:
+    """One node process."""
+
+    name: str
+    log: Path
+    errors: Path
+    process: "subprocess.Popen[bytes]"
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Options:
+    """What a trial consists of."""
+
+    shards: int = 20
+    concurrency: int = 10
+    rate: float = 200.0
+    scale: float = SCALE
+    handling: float = 0.01
+    plan: str = ""
+    budget: int = 1000
+    node: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+class Trial:
+    """`url` is where the nodes find the store."""
+
+    def __init__(self, options: Options, gateway: Gateway, url: str, folder: Path, seed: int) -> None:
+        self.options = options
+        self.gateway = gateway
+        self.url = url
+        self.folder = folder
+        self.chance = random.Random(seed)
+        self.nodes: list[Process] = []
+        self.figures: dict[str, Any] = {}
+        self.server: Server | None = None
+        made = Timings().scaled(options.scale)
+        self.timings = {name: getattr(made, name) for name in Timings.__slots__} | options.timings
+        self.scripts = Timings().scaled(options.scale)
+        self.begun = steady()
+        self.all_ready = 0.0
+
+    # Nodes
+
+    def start(self, name: str, *, url: str = "", role: str = "active", target: int = 0, **more: Any) -> Process:
+        number = len(self.nodes)
+        log, errors = self.folder / f"{number}-{name}.log", self.folder / f"{number}-{name}.err"
+        log.touch()
+        node = {
+            "redis": url or self.url,
+            "log": str(log),
+            "name": name,
+            "role": role,
+            "target": target,
+            "base": self.gateway.base,
+            "shards": self.options.plan or str(self.options.shards),
+            "handling": self.options.handling,
+            "pace": self.options.scale,
+            "timings": self.timings,
+            **self.options.node,
+            **more,
+        }
+        environment = {**os.environ, "CLUSTER_NODE": json.dumps(node), "QQBOT_LOG": "debug"}
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+        with errors.open("wb") as sink:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.cluster.program"], cwd=ROOT, env=environment, stdout=sink, stderr=sink
+            )
+        self.nodes.append(Process(name, log, errors, process))
+        return self.nodes[-1]
+
+    async def stop(self, node: Process, seconds: float = PATIENCE) -> float:
+        """Ask it to leave; return the seconds that this took."""
+        begun = steady()
+        node.signal(signal.SIGTERM)
+        await self.until(lambda: node.process.poll() is not None, seconds)
+        return steady() - begun
+
+    def owned(self, node: Process) -> set[Spot]:
+        """The shards that a node has dispatched last of all nodes."""
+        latest: dict[Spot, tuple[float, str]] = {}
+        logs = self.logs()
+        for spot, tenures in logs.tenures.items():
+            newest = max(tenures.values(), key=lambda tenure: tenure.first)
+            latest[spot] = (newest.first, newest.node)
+        return {spot for spot, (_, name) in latest.items() if name == self._key(node)}
+
+    def _key(self, node: Process) -> str:
+        return node.log.stem
+
+    def logs(self) -> Logs:
+        logs = Logs()
+        for node in self.nodes:
+            logs.read(self._key(node), node.log)
+        return logs
+
+    # Waiting
+
+    async def until(self, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.05)
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
+        store = Store(self.url, app_id="1", cluster="test", node="", timings=Timings(), shared=self.scripts.shared)
+        async with store:
+            yield store
+
+    async def picture(self) -> Picture:
+        async with self.store() as store:
+            return await store.look()
+
+    async def settled(self, shares: list[int], seconds: float = PATIENCE) -> None:
+        """Wait until the nodes own so many shards each, biggest first, and every shard has a session that listens."""
+        async with asyncio.timeout(seconds):
+            while not await self._is_settled(sorted(shares)):
+                await asyncio.sleep(0.1)
+
+    async def _is_settled(self, shares: list[int]) -> bool:
+        try:
+            picture = await self.picture()
+        except StoreAway:
+            return False
+        owned = Counter(owner.node for owner in picture.owners.values() if owner.node)
+        listening = sum(
+            session.socket is not None and session.shard[1] == picture.shards
+            for session in self.gateway.sessions.values()
+            if not session.over
+        )
+        return sorted(owned.values()) == [share for share in shares if share] and listening >= sum(shares)
+
+    async def quiet(self) -> None:
+        """Stop the events, and wait until every one of them was handled."""
+        self.gateway.rate = 0.0
+        await asyncio.sleep(0.1)
+        deadline = steady() + 10
+        while checker.lost(self.gateway, self.logs()) and steady() < deadline:
+            await asyncio.sleep(0.2)
+
+    async def moves(self) -> int:
+        """How many shards were claimed that another node had owned before."""
+        async with self.store() as store:
+            entries = await store.history(2000)
+        claims = [entry["shard"] for _, entry in entries if entry["kind"] == "claim"]
+        return len(claims) - len(set(claims))
+
+    # The end
+
+    def verdict(self, *, identifies: int | None = None, kicks: int = 0) -> list[str]:
+        """Everything that is wrong with this run.
+
+        `identifies`: how many sessions may have been created at most. `kicks`: how many connections the gateway may
+        have reset because another one resumed their session: those of processes that were stopped.
+        """
+        logs = self.logs()
+        most = self.options.shards if identifies is None else identifies
+        wrong = checker.overlaps(logs) + checker.falling_tokens(logs)
+        wrong += checker.crowded(self.gateway, self.scripts.window)
+        missing = checker.lost(self.gateway, logs)
+        if missing:
+            wrong.append(f"{len(missing)} events lost: {missing[:5]}")
+        if self.gateway.kicks > kicks:
+            wrong.append(f"G1: {self.gateway.kicks} sessions were resumed while their owner was connected")
+        if len(self.gateway.identifies) > most:
+            wrong.append(f"{len(self.gateway.identifies)} identifies, at most {most} were needed")
+        self.figures |= {
+            "overlap": len(checker.overlaps(logs)),
+            "lost": len(missing),
+            "identifies": len(self.gateway.identifies),
+            "window violations": len(checker.crowded(self.gateway, self.scripts.window)),
+            "resumes": len(self.gateway.resumes),
+            "replayed": checker.replayed(logs),
+            "kicks": self.gateway.kicks,
+            "events": len(self.gateway.events),
+            "gateway calls": self.gateway.calls["gateway"],
+        }
+        return wrong
+
+    def tail(self) -> str:
+        """The ends of the nodes' logs, for a person."""
+        return "\n".join(
+            f"--- {node.errors.name}\n" + "\n".join(node.errors.read_text("utf-8", "replace").splitlines()[-25:])
+            for node in self.nodes
+        )
+
+
+@asynccontextmanager
+async def trial(
+    options: Options | None = None,
+    *,
+    engine: Engine | None = None,
+    url: str = "",
+    server_options: tuple[str, ...] = (),
+    seed: int = 0,
+) -> AsyncIterator[Trial]:
+    """A trial with a server of its own, or with the one at `url`."""
+    options = options or Options()
+    gateway = Gateway(shards=options.shards, concurrency=options.concurrency, rate=options.rate, budget=options.budget)
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qqbot-cluster-")))
+        server = None
+        if not url:
+            server = await stack.enter_async_context(started(engine or default_engine(), *server_options))
+        await stack.enter_async_context(gateway.serving())
+        run = Trial(options, gateway, url or (server.url if server else ""), folder, seed)
+        run.server = server
+        try:
+            yield run
+        except Exception as error:
+            error.add_note(run.tail())
+            raise
+        finally:
+            for node in run.nodes:
+                node.signal(signal.SIGCONT) if node.process.poll() is None else None
+                node.kill()

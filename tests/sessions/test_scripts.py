@@ -1,0 +1,427 @@
+"""Each script keeps its contract, on every kind of server: asked through `Store`, as nodes ask.
+
+The server's clock is moved by writing the moment that the scripts compare it with.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from redis.asyncio import Redis
+
+from qqbot.models.gateway import GatewayBot, SessionStartLimit
+from qqbot.sessions.planner import Role
+from qqbot.sessions.records import Halt, NodeInfo, Picture, Place
+from qqbot.sessions.store import Grant, Held, OtherTimings, Store, StoreAway, Synced
+from qqbot.sessions.timings import Timings
+from tests.sessions.servers import ENGINES, Server
+
+pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
+
+TIMINGS = Timings().scaled(0.2)
+A, B = (1, 0), (1, 1)
+
+
+class Cluster:
+    """The nodes of one cluster, each with a store of its own, and what the tests do to the server."""
+
+    def __init__(self, server: Server, raw: Redis, stack: AsyncExitStack) -> None:
+        self.server = server
+        self.raw = raw
+        self._stack = stack
+        self._stores: dict[str, Store] = {}
+        self.known: dict[str, Picture] = {}
+
+    async def store(self, node: str, timings: Timings = TIMINGS) -> Store:
+        if node not in self._stores:
+            store = Store(self.server.url, app_id="1", cluster="c", node=node, timings=timings)
+            self._stores[node] = await self._stack.enter_async_context(store)
+        return self._stores[node]
+
+    async def sync(self, node: str, *held: Held, role: Role = "active", target: int = 0) -> Synced:
+        store = await self.store(node)
+        known = self.known.get(node, Picture())
+        found = await store.sync(role, NodeInfo(), held, known=known, target_active=target)
+        self.known[node] = found.picture
+        return found
+
+    async def claim(self, node: str, *places: Place, least: int = 0) -> list[Grant]:
+        await self.sync(node)
+        granted = await (await self.store(node)).claim(self.known[node], places, least)
+        assert granted is not None
+        return granted
+
+    async def meta(self, name: str, value: object) -> None:
+        await self.raw.hset((await self.store("x")).coord, f"m:{name}", str(value))
+
+    async def logged(self) -> list[str]:
+        return [entry["kind"] for _, entry in await (await self.store("x")).history(100)]
+
+
+@pytest.fixture
+async def cluster(store: Server) -> AsyncIterator[Cluster]:
+    async with AsyncExitStack() as stack:
+        raw = await stack.enter_async_context(store.client(decode_responses=True))
+        cluster = Cluster(store, raw, stack)
+        assert await (await cluster.store("x")).admin("plan", 2)
+        await cluster.meta("floor", 0)  # a new cluster holds identifies back for one window
+        yield cluster
+
+
+def held(grant: Grant, state: str = "=", incarnation: int | None = None) -> Held:
+    return Held(grant.place, grant.token, state, incarnation)
+
+
+# sync
+
+
+async def test_sync_joins_and_beats(cluster: Cluster) -> None:
+    first = (await cluster.sync("a", role="joining")).picture
+    second = (await cluster.sync("a", role="joining")).picture
+    assert first.nodes["a"].join == second.nodes["a"].join
+    assert (first.nodes["a"].beat, second.nodes["a"].beat) == (1, 2)
+    assert second.version == first.version and second.incarnation == first.incarnation
+    third = (await cluster.sync("a", target=2)).picture
+    assert third.nodes["a"].role == "active" and third.version > second.version and third.target_active == 2
+    assert (third.gen, third.shards) == (1, 2)
+    assert await cluster.logged() == ["incarnation", "plan", "join", "role"]
+
+
+async def test_sync_stores_states_of_what_is_ours(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    assert (await cluster.sync("a", held(a, '{"x":1}'))).picture.states == {A: '{"x":1}'}
+    assert (await cluster.sync("a", held(a))).picture.states == {A: '{"x":1}'}
+    assert (await cluster.sync("a", held(a, "-"))).picture.states == {}
+
+
+async def test_sync_refuses_what_another_node_owns_by_now(cluster: Cluster) -> None:
+    (old,) = await cluster.claim("a", A)
+    assert await (await cluster.store("a")).release(held(old))
+    (new,) = await cluster.claim("b", A)
+    late = await cluster.sync("a", held(old, '{"late":1}'))
+    assert late.lost == {A} and late.picture.owners[A].token == new.token and late.picture.states == {}
+
+
+async def test_sync_after_an_eviction_refuses_everything(cluster: Cluster) -> None:
+    (old,) = await cluster.claim("a", A)
+    store = await cluster.store("b")
+    picture = (await cluster.sync("b")).picture
+    assert await store.evict(picture, "a", picture.nodes["a"].stamp)
+    late = await cluster.sync("a", held(old, '{"late":1}'))
+    assert late.lost == {A} and late.picture.states == {}
+    assert late.picture.nodes["a"].join > old.token  # a new member
+
+
+async def test_sync_writes_again_what_the_store_lost(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    await cluster.raw.flushall()
+    found = await cluster.sync("a", held(a, '{"x":1}'))
+    picture = found.picture
+    assert not found.lost and picture.owners[A] == Picture(owners={A: picture.owners[A]}).owners[A]
+    assert (picture.owners[A].token, picture.owners[A].node) == (a.token, "a")
+    assert picture.states == {A: '{"x":1}'} and (picture.gen, picture.shards) == (1, 2)
+    (b,) = await cluster.claim("b", B)
+    assert b.token > a.token
+
+
+async def test_the_larger_token_wins_when_two_write_again(cluster: Cluster) -> None:
+    (old,) = await cluster.claim("a", A)
+    await (await cluster.store("a")).release(held(old))
+    (new,) = await cluster.claim("b", A)
+    await cluster.raw.flushall()
+    assert not (await cluster.sync("a", held(old))).lost  # nobody else has said anything yet
+    assert not (await cluster.sync("b", held(new))).lost
+    assert (await cluster.sync("a", held(old))).lost == {A}
+
+
+async def test_an_owner_whose_lease_ended_does_not_write_into_a_new_incarnation(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    before = cluster.known["a"].incarnation
+    assert not (await cluster.sync("a", held(a, "=", before))).doubtful  # nothing happened to the store
+    await cluster.raw.flushall()
+    for _ in range(2):
+        found = await cluster.sync("a", held(a, "=", before))
+        assert found.doubtful == {A} and A not in found.picture.owners and not found.lost
+    found = await cluster.sync("a", held(a, "=", found.picture.incarnation))
+    assert not found.doubtful and found.picture.owners[A].node == "a"
+
+
+async def test_a_record_that_survived_a_restart_does_not_confirm_an_ended_lease(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    before = cluster.known["a"].incarnation
+    await cluster.meta("rid", "another")  # as after a failover to a replica that lags behind
+    for _ in range(2):
+        assert (await cluster.sync("a", held(a, "=", before))).doubtful == {A}
+    assert not (await cluster.sync("a", held(a))).doubtful
+
+
+async def test_nodes_with_other_timings_do_not_join(cluster: Cluster) -> None:
+    await cluster.sync("a")
+    other = await cluster.store("b", Timings())
+    with pytest.raises(OtherTimings, match=TIMINGS.shared):
+        await other.sync("active", NodeInfo(), [], known=Picture(), target_active=0)
+    picture = (await cluster.sync("a")).picture
+    assert list(picture.nodes) == ["a"]
+    assert await (await cluster.store("a")).evict(picture, "a", picture.nodes["a"].stamp)
+    found = await other.sync("active", NodeInfo(), [], known=Picture(), target_active=0)
+    assert found.picture.timings == Timings().shared
+
+
+# Incarnations and the clock
+
+
+async def test_a_new_server_is_a_new_incarnation(cluster: Cluster) -> None:
+    first = (await cluster.sync("a")).picture
+    await cluster.raw.rpush((await cluster.store("x"))._keys[2], 1)
+    await cluster.server.restart(empty=True)
+    with contextlib.suppress(StoreAway):  # some clients only notice by the next call that a connection broke
+        await cluster.sync("a")
+    second = (await cluster.sync("a")).picture
+    assert second.incarnation > first.incarnation
+    await cluster.raw.flushall()
+    third = (await cluster.sync("a")).picture
+    assert third.incarnation > second.incarnation and third.version > 0
+    assert (await cluster.sync("a")).picture.incarnation == third.incarnation
+    assert await cluster.raw.llen((await cluster.store("x"))._keys[2]) == 0
+
+
+async def test_tokens_grow_although_the_clock_went_back(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    await cluster.meta("tok", a.token + 3_600_000)  # it was an hour later when it was given out
+    (b,) = await cluster.claim("a", B)
+    assert b.token == a.token + 3_600_001
+
+
+@pytest.mark.parametrize("step", [-3600, 3600])
+async def test_a_step_of_the_clock_holds_identifies_for_one_window(cluster: Cluster, step: float) -> None:
+    (a,) = await cluster.claim("a", A)
+    store = await cluster.store("a")
+    assert (await store.permit(A, a.token, 1))[0] == 1
+    now = (await store.look()).now
+    await cluster.meta("last", round((now - step) * 1000))
+    verdict, wait = await store.permit(A, a.token, 1)
+    assert verdict == 0 and wait == pytest.approx(TIMINGS.window + TIMINGS.permit, abs=0.05)
+
+
+# claim
+
+
+async def test_claim_takes_what_is_free_with_growing_tokens(cluster: Cluster) -> None:
+    first = await cluster.claim("a", A, B)
+    assert [grant.place for grant in first] == [A, B] and first[0].token < first[1].token
+    assert await cluster.claim("b", A, B) == []
+    await (await cluster.store("a")).release(held(first[0], '{"x":1}'))
+    (again,) = await cluster.claim("b", A)
+    assert again.token > first[1].token and again.state == '{"x":1}'
+
+
+async def test_claim_needs_the_present_picture(cluster: Cluster) -> None:
+    stale = (await cluster.sync("a")).picture
+    await cluster.sync("b")  # a member more
+    store = await cluster.store("a")
+    assert await store.claim(stale, [A]) is None
+    fresh = (await cluster.sync("a")).picture
+    await cluster.meta("rid", "another")
+    assert await store.claim(fresh, [A]) is None
+    fresh = (await cluster.sync("a")).picture
+    assert await store.evict(fresh, "a", fresh.nodes["a"].stamp)
+    assert await store.claim(await store.look(), [A]) is None  # no member any more
+    assert A not in (await store.look()).owners
+
+
+async def test_claim_goes_above_a_token_that_was_seen_elsewhere(cluster: Cluster) -> None:
+    (first,) = await cluster.claim("a", A)
+    (second,) = await cluster.claim("a", B, least=first.token + 1_000_000)
+    assert second.token > first.token + 1_000_000
+
+
+async def test_claim_takes_only_what_exists(cluster: Cluster) -> None:
+    assert await cluster.claim("a", (2, 0)) == []
+
+
+async def test_a_claim_whose_answer_was_lost_shows_in_the_next_sync(cluster: Cluster) -> None:
+    await cluster.claim("a", A)  # and the node never heard of it
+    picture = (await cluster.sync("a")).picture
+    assert picture.owners[A].node == "a"
+
+
+# release and evict
+
+
+async def test_release_compares(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    store = await cluster.store("a")
+    assert not await store.release(Held(A, a.token - 1, '{"bad":1}'))
+    assert not await (await cluster.store("b")).release(held(a, '{"bad":1}'))
+    assert await store.release(held(a, '{"x":1}'))
+    picture = await store.look()
+    assert (picture.owners[A].token, picture.owners[A].node) == (a.token, "") and picture.states == {A: '{"x":1}'}
+    assert not await store.release(held(a, "-"))
+
+
+async def test_evict_compares_beat_and_incarnation(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    store = await cluster.store("b")
+    seen = (await cluster.sync("b")).picture
+    await cluster.sync("a", held(a))  # a sign of life in between
+    assert not await store.evict(seen, "a", seen.nodes["a"].stamp)
+    seen = (await cluster.sync("b")).picture
+    await cluster.meta("rid", "another")
+    assert not await store.evict(seen, "a", seen.nodes["a"].stamp)
+    seen = (await cluster.sync("b")).picture
+    assert await store.evict(seen, "a", seen.nodes["a"].stamp)
+    picture = await store.look()
+    assert "a" not in picture.nodes and picture.owners[A].node == "" and picture.owners[A].token == a.token
+    assert (await cluster.logged())[-1] == "evict"
+
+
+# permit
+
+
+async def permits(cluster: Cluster, grant: Grant, concurrency: int, seconds: float) -> list[float]:
+    """Ask for permits as fast as they are given, and renew as a node does; return when they were usable."""
+    store = await cluster.store("a")
+    loop, usable = asyncio.get_running_loop(), []
+    until = loop.time() + seconds
+    while loop.time() < until:
+        verdict, wait = await store.permit(grant.place, grant.token, concurrency)
+        if verdict == 1:
+            usable.append(loop.time() + wait)
+        else:
+            await asyncio.sleep(min(wait, TIMINGS.renew))
+            await cluster.sync("a", held(grant))
+    return usable
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_permits_keep_the_window(cluster: Cluster, concurrency: int) -> None:
+    (a,) = await cluster.claim("a", A)
+    usable = await permits(cluster, a, concurrency, 3.0)
+    assert len(usable) >= concurrency * 2
+    spacing = TIMINGS.window + TIMINGS.permit
+    gaps = [later - earlier for earlier, later in zip(usable, usable[concurrency:], strict=False)]
+    assert all(gap >= spacing - 0.02 for gap in gaps), gaps
+
+
+async def test_permits_need_the_shard(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    assert (await (await cluster.store("a")).permit(A, a.token - 1, 1))[0] == -1
+    assert (await (await cluster.store("b")).permit(A, a.token, 1))[0] == -1
+
+
+async def test_permits_count_the_budget(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    store = await cluster.store("a")
+    await store.put_gateway(gateway(remaining=1, reset=60))
+    assert (await store.permit(A, a.token, 9))[0] == 1
+    verdict, wait = await store.permit(A, a.token, 9)
+    assert verdict == -2 and wait == pytest.approx(60, abs=2)
+    await store.put_gateway(gateway(remaining=5, reset=60))  # within the period the smaller number holds
+    assert (await store.permit(A, a.token, 9))[0] == -2
+    await cluster.meta("budget_reset", 1)
+    await store.put_gateway(gateway(remaining=5, reset=60))
+    assert (await store.permit(A, a.token, 9))[0] == 1 and (await store.look()).budget == 4
+
+
+async def test_nobody_identifies_while_halted(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    store = await cluster.store("a")
+    await store.halt(Halt(4914, "taken down"))
+    await store.halt(Halt(4915, "banned"))
+    assert (await store.permit(A, a.token, 1))[0] == -3
+    halt = (await store.look()).halt
+    assert halt is not None and halt.code == 4914
+    assert await store.admin("unhalt") and not await store.admin("unhalt")
+    assert (await store.permit(A, a.token, 1))[0] == 1
+
+
+# admin
+
+
+def gateway(remaining: int, reset: float) -> GatewayBot:
+    limit = SessionStartLimit(total=10, remaining=remaining, reset_after=reset * 1000)
+    return GatewayBot(url="wss://host/", shards=2, session_start_limit=limit)
+
+
+async def test_one_of_many_asks_the_gateway(cluster: Cluster) -> None:
+    stores = [await cluster.store(f"n{number}") for number in range(10)]
+    assert sum(await asyncio.gather(*(store.admin("ask", 600_000, 10_000) for store in stores))) == 1
+    assert await stores[0].admin("ask", 600_000, 0)  # whoever was to ask did not answer
+    await stores[0].put_gateway(gateway(5, 60))
+    assert not any(await asyncio.gather(*(store.admin("ask", 600_000, 0) for store in stores)))
+    assert (await stores[1].look()).gateway == gateway(5, 60)
+    await cluster.meta("gateway_at", 1)
+    assert await stores[0].admin("ask", 600_000, 0)
+
+
+async def test_the_number_of_shards_is_only_set_where_nothing_is_owned(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    await cluster.sync("a", held(a, '{"x":1}'))
+    store = await cluster.store("a")
+    assert not await store.admin("plan", 4)
+    await store.release(held(a))
+    assert await store.admin("plan", 4)
+    picture = await store.look()
+    assert (picture.gen, picture.shards, picture.owners, picture.states) == (2, 4, {}, {})
+
+
+async def test_drain_marks_members_only(cluster: Cluster) -> None:
+    store = await cluster.store("x")
+    assert not await store.admin("drain", "a")
+    await cluster.sync("a")
+    assert await store.admin("drain", "a")
+    picture = (await cluster.sync("b")).picture
+    assert picture.drained == {"a"}
+    await store.evict(picture, "a", picture.nodes["a"].stamp)
+    assert (await store.look()).drained == frozenset()
+
+
+async def test_a_roll_begins_switches_and_aborts_once(cluster: Cluster) -> None:
+    store = await cluster.store("a")
+
+    async def version() -> int:
+        return (await cluster.sync("a")).picture.version
+
+    (old,) = await cluster.claim("a", A)
+    seen = await version()
+    assert await store.admin("begin", seen, 4)
+    assert not await store.admin("begin", seen, 4) and not await store.admin("begin", await version(), 4)
+    (new,) = await cluster.claim("a", (2, 3))
+    assert await store.admin("abort", await version())
+    assert not await store.admin("abort", await version())
+    assert await store.release(held(new, '{"x":1}'))
+    assert (2, 3) not in (await store.look()).owners  # nothing of it is kept
+    assert await store.admin("begin", await version(), 4)
+    (new,) = await cluster.claim("a", (2, 3))
+    assert not await store.admin("switch", seen)
+    assert await store.admin("switch", await version())
+    picture = (await cluster.sync("a", held(old, '{"x":1}'), held(new))).picture
+    assert (picture.gen, picture.shards, picture.next_shards) == (2, 4, 0)
+    assert await store.release(held(old, '{"x":1}'))
+    picture = await store.look()
+    assert A not in picture.owners and A not in picture.states
+    assert (await cluster.sync("a", held(old))).lost == {A}  # nor is it written again
+
+
+# The log
+
+
+async def test_the_log_wakes_whoever_waits(cluster: Cluster) -> None:
+    store = await cluster.store("b")
+    waiting = asyncio.create_task(store.entries("$", 5.0))
+    async with asyncio.timeout(5):
+        while not waiting.done():
+            await cluster.sync("a", role="active" if len(await cluster.logged()) % 2 else "standby")
+            await asyncio.sleep(0.05)
+    (number, entry), *_ = waiting.result()
+    assert entry["node"] == "a" and entry["kind"] in ("join", "role")
+    rest = await store.entries(number, 0.01)
+    assert [each["kind"] for _, each in rest] == (await cluster.logged())[-len(rest) :] if rest else True
+
+
+async def test_scripts_are_loaded_again_where_the_server_forgot_them(cluster: Cluster) -> None:
+    await cluster.sync("a")
+    await cluster.raw.script_flush()
+    assert (await cluster.sync("a")).picture.nodes["a"].beat == 2

@@ -1,0 +1,110 @@
+"""`MutedFeed`: events of a shard that is not to be heard yet."""
+
+import asyncio
+from collections.abc import Sequence
+
+from qqbot.gateway.frames import Frame
+from qqbot.models.gateway import ShardKey
+from qqbot.muting import MutedFeed, muted
+from qqbot.watermark import Watermark
+
+
+class Feed:
+    def __init__(self) -> None:
+        self.watermark = Watermark()
+        self.repeats = 0
+        self.full = False
+        self.taken: list[int] = []
+
+    async def room(self) -> None:
+        raise AssertionError
+
+    def begin(
+        self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = (), *, taken_over: bool = False
+    ) -> None:
+        self.watermark = Watermark(seq, done)
+        self.again_to = 1 << 53 if taken_over else -1
+
+    def caught_up(self, seq: int) -> None:
+        self.again_to = seq
+
+    def publish(self, frame: Frame, raw: bytes) -> bool:
+        assert frame.s is not None
+        if self.watermark.accept(frame.s):
+            self.taken.append(frame.s)
+        return not self.full
+
+    async def drain(self, seconds: float) -> int:
+        return 0
+
+
+class Hand:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def publish(feed: MutedFeed, *seqs: int) -> None:
+    for seq in seqs:
+        assert feed.publish(Frame(op=0, s=seq, t="X"), b"")
+
+
+def test_it_hands_over_the_last_seconds_and_counts_the_rest_as_finished() -> None:
+    feed, clock = Feed(), Hand()
+    quiet = MutedFeed(feed, 10.0, clock=clock)
+    quiet.begin("s", 0)
+    publish(quiet, 1, 2)
+    clock.now += 6
+    publish(quiet, 3)
+    clock.now += 6
+    publish(quiet, 4)
+    assert feed.taken == [] and quiet.watermark.low == 2  # a RESUME would repeat 3 and 4
+    quiet.caught_up(2)
+    assert feed.again_to > 4  # each of them may have been handled by the other generation
+    quiet.unmute()
+    assert feed.taken == [3, 4] and feed.again_to == 4
+    publish(quiet, 5)
+    assert feed.taken == [3, 4, 5]
+
+
+def test_it_never_holds_up_reading_while_it_is_muted() -> None:
+    feed = Feed()
+    feed.full = True
+    quiet = MutedFeed(feed, 10.0)
+    publish(quiet, 1)
+    assert not quiet.full
+    quiet.unmute()
+    assert quiet.full and not quiet.publish(Frame(op=0, s=2, t="X"), b"")
+
+
+def test_a_new_session_starts_with_an_empty_ring() -> None:
+    feed = Feed()
+    quiet = MutedFeed(feed, 10.0)
+    quiet.begin("one", 0)
+    publish(quiet, 1, 2)
+    quiet.begin("two", 0)
+    publish(quiet, 1)
+    quiet.unmute()
+    assert feed.taken == [1]
+
+
+async def test_the_lease_says_when_it_is_heard() -> None:
+    class Lease:
+        shard, token, kept = ShardKey(2, 0, 4), 1, 10.0
+
+        def __init__(self) -> None:
+            self.heard = asyncio.Event()
+
+        async def wait_heard(self) -> None:
+            await self.heard.wait()
+
+    feed, lease = Feed(), Lease()
+    async with muted(feed, lease) as quiet:  # type: ignore[arg-type]
+        publish(quiet, 1)
+        await asyncio.sleep(0)
+        assert feed.taken == []
+        lease.heard.set()
+        async with asyncio.timeout(5):
+            while not feed.taken:
+                await asyncio.sleep(0)
