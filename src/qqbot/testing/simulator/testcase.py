@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .wire import text_of
 from .world import Conversation, Message, Person, World
 
 _MINUTE = 60.0
@@ -103,7 +104,7 @@ def _saying(deed: Message, steps: list[_Step], people: dict[str, str]) -> str:
     who = people[deed.author]
     if deed.attachments:
         text = f", text={_text(deed.text)}" if deed.text else ""
-        return f"{who}.upload({_text(deed.attachments[0].get('filename'))}{text}{options})"
+        return f"{who}.upload({_text(text_of(deed.attachments[0], 'filename'))}{text}{options})"
     quoted = _reply(deed.quote, steps)
     if quoted is not None:
         options += f", quote={_place(*quoted)}.id"
@@ -143,20 +144,18 @@ def _assertions(step: _Step) -> Iterator[str]:
         case [reply]:
             yield f"assert {_expected(step.name, reply)}"
         case replies:
-            said = [reply.markdown or reply.text for reply in replies]
-            yield f"assert [each.markdown or each.text for each in {step.name}.messages] == {_text(said)}"
+            said = ", ".join(_text(reply.markdown or reply.text) for reply in replies)
+            yield f"assert [each.markdown or each.text for each in {step.name}.messages] == [{said}]"
 
 
 def _expected(name: str, reply: Message) -> str:
     if reply.markdown is not None:
         return f"{name}.markdown == {_text(reply.markdown)}"
     if reply.media is not None and reply.text is None:
-        return f'{name}.media["kind"] == {_text(reply.media.get("kind"))}'
+        return f'{name}.media["kind"] == {_text(text_of(reply.media, "kind"))}'
     return f"{name}.text == {_text(reply.text)}"
 
 
-def _text(value: object) -> str:
-    """Return texts, or a list of them, as Python source: JSON's strings are Python's, in double quotes."""
-    if value is None or (isinstance(value, list) and None in value):
-        return repr(value)
-    return json.dumps(value, ensure_ascii=False)
+def _text(value: str | None) -> str:
+    """Return a text as Python source: JSON's strings are Python's, in double quotes."""
+    return "None" if value is None else json.dumps(value, ensure_ascii=False)
