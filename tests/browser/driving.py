@@ -13,6 +13,7 @@ playwright = pytest.importorskip(
 Page = playwright.Page
 BrowserContext = playwright.BrowserContext
 expect = playwright.expect
+expect.set_options(timeout=10_000)  # milliseconds: a busy machine is no failure
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [

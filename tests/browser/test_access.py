@@ -35,8 +35,7 @@ async def have_a_chat(sim: Simulator) -> None:
     await sim.channel("general").member("Alice").say("like")
 
 
-@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("language", "theme"), [("en-GB", "light"), ("zh-CN", "dark")])
 async def test_axe_finds_nothing(browser: Any, sim: Simulator, showcase: Showcase, language: str, theme: str) -> None:
     await have_a_chat(sim)
     context = await browser.new_context(
