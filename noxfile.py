@@ -73,7 +73,14 @@ def docs(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """The simulator's page in Chromium, which the machine has to have at /usr/bin/chromium."""
     session.install(".", *group("tests"), *group("browser"))
-    session.run("pytest", "tests/browser", *session.posargs)
+    session.run("pytest", "-n", "2", "tests/browser", *session.posargs)
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Draw docs/images anew: the simulator's page in both themes, 1280 and 390 pixels wide."""
+    session.install(".", *group("tests"), *group("browser"))
+    session.run("python", "-m", "tests.browser.screenshots", "docs/images")
 
 
 # Other SDKs that can be pointed at any base address; two of them do not go together in one environment.

@@ -10,14 +10,10 @@ from urllib.parse import quote
 import pytest
 from aiohttp import web
 
-from qqbot import ConfigError, ConnectionFailed, MediaError, MessageAttachment, Timeout
-from qqbot.api.downloads import Address, Downloads, is_public
+from qqbot import Api, ConfigError, ConnectionFailed, Credentials, Endpoints, MediaError, MessageAttachment, Timeout
+from qqbot.api.downloads import Downloads, is_public, is_public_or_loopback
 
 DATA = b"x" * 100_000
-
-
-def loopback_too(address: Address) -> bool:
-    return address.is_loopback or is_public(address)
 
 
 async def serve_data(_: web.Request) -> web.Response:
@@ -75,7 +71,7 @@ async def host() -> AsyncGenerator[str]:
 
 
 async def test_bytes_and_files(host: str, tmp_path: Path) -> None:
-    downloads = Downloads(reachable=loopback_too)
+    downloads = Downloads(reachable=is_public_or_loopback)
     assert await downloads.fetch(f"http://{host}/data") == DATA
     assert await downloads.fetch(f"http://{host}/redirect?to=/data") == DATA
     assert await downloads.save(f"http://{host}/data", tmp_path / "file") == len(DATA)
@@ -84,7 +80,7 @@ async def test_bytes_and_files(host: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["data", "unannounced"])
 async def test_the_size_is_capped(host: str, tmp_path: Path, path: str) -> None:
-    downloads = Downloads(reachable=loopback_too)
+    downloads = Downloads(reachable=is_public_or_loopback)
     assert len(await downloads.fetch(f"http://{host}/{path}", max_bytes=len(DATA))) == len(DATA)
     with pytest.raises(MediaError, match="max_bytes"):
         await downloads.fetch(f"http://{host}/{path}", max_bytes=len(DATA) - 1)
@@ -154,6 +150,16 @@ async def test_a_proxy_is_not_asked_for_a_name_with_a_private_address(proxy: str
         await Downloads(reachable=lambda _: False, proxy_for=lambda _: proxy).fetch(f"http://{name}/")
 
 
+async def test_a_platform_on_this_machine_hands_out_its_files_here(host: str) -> None:
+    here = Api(Credentials("1", "s"), endpoints=Endpoints("http://127.0.0.1:1"))
+    assert await here.downloads.fetch(f"http://{host}/data") == DATA
+    for private in ("10.0.0.1", "169.254.169.254"):
+        with pytest.raises(ConfigError, match="not public"):
+            await here.downloads.fetch(f"http://{private}/data")
+    with pytest.raises(ConfigError, match="not public"):
+        await Api(Credentials("1", "s")).downloads.fetch(f"http://{host}/data")
+
+
 async def test_a_redirect_is_checked_like_the_address_itself(host: str) -> None:
     downloads = Downloads(reachable=lambda address: address == ipaddress.ip_address("127.0.0.1"))
     for target in ("http://127.0.0.2/", "http://10.0.0.1/", "file:///etc/passwd", "http://[::1]/"):
@@ -166,12 +172,12 @@ async def test_a_redirect_is_checked_like_the_address_itself(host: str) -> None:
 @pytest.mark.parametrize("location", ["http://[::1", "//[", "http://a:99999/", f"http://{'a' * 64}.invalid/"])
 async def test_a_redirect_to_what_is_no_address(host: str, location: str) -> None:
     with pytest.raises(ConfigError, match=r"no address|no host name"):
-        await Downloads(reachable=loopback_too).fetch(f"http://{host}/redirect?to={quote(location)}")
+        await Downloads(reachable=is_public_or_loopback).fetch(f"http://{host}/redirect?to={quote(location)}")
 
 
 async def test_the_time_is_that_of_all_redirects_together(host: str) -> None:
     with pytest.raises(Timeout):
-        await Downloads(reachable=loopback_too).fetch(f"http://{host}/slow-loop", timeout=0.4)
+        await Downloads(reachable=is_public_or_loopback).fetch(f"http://{host}/slow-loop", timeout=0.4)
 
 
 @pytest.mark.parametrize("url", ["", "cat.png", "ftp://a/b", "file:///etc/passwd", "https://", "http://[", "//a"])
@@ -181,7 +187,7 @@ async def test_what_is_no_address(url: str) -> None:
 
 
 async def test_what_cannot_be_fetched(host: str) -> None:
-    downloads = Downloads(reachable=loopback_too)
+    downloads = Downloads(reachable=is_public_or_loopback)
     with pytest.raises(MediaError) as caught:
         await downloads.fetch(f"http://{host}/none")
     assert caught.value.status == 404

@@ -52,6 +52,13 @@ async def test_the_demo_bot_reacts_to_its_buttons() -> None:
             assert ["tea" in reply["text"] for reply in answer["replies"]] == [True]
 
 
+async def test_there_is_a_place_of_each_scene() -> None:
+    async with simulate() as (_, _, control):
+        places = (await control.state())["conversations"]
+        assert {place["scene"] for place in places} == {"group", "c2c", "channel", "dms"}
+        assert all(place["members"] for place in places)
+
+
 async def test_a_bot_of_ones_own(tmp_path: Path) -> None:
     file = tmp_path / "shout.py"
     file.write_text(

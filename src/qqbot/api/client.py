@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import NamedTuple, Self, TypedDict, TypeVar, Unpack
+from urllib.parse import urlsplit
 
 import aiohttp
 
-from ..config import Credentials, Endpoints
+from ..config import Credentials, Endpoints, is_loopback
 from ..errors import ConfigError
 from ..models.messages import MessageSendResult
 from ..models.outgoing import Message
@@ -21,7 +22,7 @@ from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 from ..network import environment_proxy
 from ..ports import Clock, ConnectOptions, TokenSource, TokenStore
 from .caller import Caller, Hold, RequestHook, ResponseHook
-from .downloads import Downloads
+from .downloads import Downloads, is_public, is_public_or_loopback
 from .exchange import Request, Response
 from .resources.announces import Announcements
 from .resources.api_permissions import ApiPermissions
@@ -117,7 +118,8 @@ class Api:
         self._open: _Open | None = None
         self._stack: AsyncExitStack | None = None
         self.sequences = sequences = Sequences()
-        self.downloads = Downloads(**self.connect_options)
+        here = is_loopback(urlsplit(self._endpoints.api_base).hostname or "")
+        self.downloads = Downloads(reachable=is_public_or_loopback if here else is_public, **self.connect_options)
         self.gateway = Gateway(self.call)
         self.users = Users(self.call)
         uploads = Uploads(self._put, clock)

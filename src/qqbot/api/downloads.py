@@ -44,6 +44,11 @@ def is_public(address: Address) -> bool:
     return address in GLOBAL_UNICAST and address.is_global and address.teredo is None
 
 
+def is_public_or_loopback(address: Address) -> bool:
+    """Whether `address` is public or this machine's own: where the platform is here too, its files are."""
+    return address.is_loopback or is_public(address)
+
+
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     if address in NAT64:  # what an IPv6-only network answers for every host that has IPv4 alone
         return ipaddress.IPv4Address(address.packed[-4:])

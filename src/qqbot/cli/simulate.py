@@ -182,7 +182,9 @@ async def _listen(stack: AsyncExitStack, arguments: argparse.Namespace) -> "Simu
 
 
 def _prepare(stack: AsyncExitStack, simulator: "Simulator", arguments: argparse.Namespace) -> None:
-    """Open the saved chat, and let chaos loose."""
+    """Make a place of each scene, open the saved chat, and let chaos loose."""
+    simulator.channel("general").member("Alice")
+    simulator.dms("Alice")
     if arguments.open is not None:
         _open_chat(simulator, Path(arguments.open))
     if arguments.chaos is not None:

@@ -12,7 +12,7 @@ from .actions import QUIET, TIMEOUT, Actions, Deed
 from .arguments import BadCommand, flag, optional_integer, optional_text, seconds, text
 from .clock import LONGEST_STEP
 from .exchanges import Exchange
-from .fault_documents import inject, rule_document
+from .fault_documents import inject
 from .platform import Platform
 from .wire import JsonObject, objects_of
 from .world import SCENES, Conversation, scene_of
@@ -117,7 +117,7 @@ class Commands:
             "budget": self._platform.budget.document(),
             "identifies": gateway.identifies,
             "resumes": gateway.resumes,
-            "faults": [rule_document(rule) for rule in gateway.faults.rules],
+            "faults": self._platform.fault_rules(),
             "fault_counts": dict(gateway.faults.counts),
             "quotas": self._platform.quotas_document(),
             "violations": self._platform.journal.violations,

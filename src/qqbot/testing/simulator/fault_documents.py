@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 
 import msgspec
 
-from .fault_kinds import FAULTS, Fault
+from .fault_kinds import CALL, FAULTS, GATEWAY_MOMENTS, Fault
 from .faults import Faults, Rule
 from .wire import JsonObject, is_object
 
@@ -45,6 +45,10 @@ _WORDS: dict[object, str] = {
 }
 
 
+_FORMS: dict[object, str] = {int: "number", float: "number", str: "text", bool: "flag", object: "json"}
+"""How a form asks for a field; what is not here is for programs."""
+
+
 def inject(faults: Faults, document: JsonObject) -> None:
     """Do what a document says.  Raises: ValueError that says what is wrong with it."""
     given = {name: value for name, value in document.items() if value is not None and name not in _OF_THE_PAGE}
@@ -57,6 +61,29 @@ def inject(faults: Faults, document: JsonObject) -> None:
         _refuse(word, given)
     else:
         _add(faults, word, given)
+
+
+def catalogue() -> list[JsonObject]:
+    """Return what can be asked for: each kind with the moments it can befall and the numbers it takes."""
+    numbers = [{"name": name, "type": "number", "required": False} for name in _LIMIT_FIELDS]
+    limit: JsonObject = {"kind": "session_start_limit", "moments": [], "fields": numbers}
+    return [*(_catalogued(kind, fault) for kind, fault in KINDS.items()), limit]
+
+
+def _catalogued(kind: str, fault: type[Fault]) -> JsonObject:
+    asked: list[JsonObject] = [
+        {"name": each.name, "type": _FORMS[form], "required": each.default is MISSING}
+        for each in fields(fault)
+        if (form := _form(each.type)) in _FORMS
+    ]
+    moments = [each for each in (*GATEWAY_MOMENTS, CALL) if each in fault.moments]
+    return {"kind": kind, "moments": moments, "fields": asked}
+
+
+def _form(kind: object) -> object:
+    """Return what a value is where it is given."""
+    given = [each for each in get_args(kind) if each is not NoneType]
+    return given[0] if NoneType in get_args(kind) else kind
 
 
 def rule_document(rule: Rule) -> JsonObject:
@@ -102,9 +129,9 @@ def _fault(kind: str, given: JsonObject) -> Fault:
 
 
 def _value(name: str, value: object, kind: object) -> object:
-    wanted = [each for each in get_args(kind) if each is not NoneType] if NoneType in get_args(kind) else [kind]
-    if wanted != [Fault]:
-        return _read(name, value, wanted[0])
+    form = _form(kind)
+    if form is not Fault:
+        return _read(name, value, form)
     if not is_object(value):
         raise ValueError(f"{name} must be an object with a kind")
     given = dict(value)

@@ -142,6 +142,15 @@ class Faults:
         self._limit = limit
         self._random = random
         self._rules: list[tuple[Rule, Random]] = []
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when a rule is added or gone, and when one strikes."""
+        self._listeners.append(listener)
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -162,6 +171,7 @@ class Faults:
         rule = Rule(on, do, nth, times, chance, shard)
         # Its own numbers: what it draws at its n-th moment does not depend on the moments of other rules.
         self._rules.append((rule, Random(self._random.getrandbits(64))))
+        self._tell()
         return rule
 
     def strike(self, do: Fault, *, shard: int | None = None, times: int = 1) -> None:
@@ -176,6 +186,7 @@ class Faults:
         rule.struck += 1
         if not rule.over:
             self._rules.append((rule, self._random))
+        self._tell()
 
     # On connections that are live, now; with `times` again on the next ones
 
@@ -273,6 +284,7 @@ class Faults:
     def clear(self) -> None:
         """End all faults; a changed session_start_limit stays."""
         self._rules.clear()
+        self._tell()
 
     # What is asked at each moment
 
@@ -305,4 +317,5 @@ class Faults:
             return None
         found.struck += 1
         self._rules = [pair for pair in self._rules if not pair[0].over]
+        self._tell()
         return found.do

@@ -90,7 +90,7 @@ class Live:
     async def _result(self, document: JsonObject) -> JsonObject:
         result: JsonObject = {"kind": "result", "id": document.get("id")}
         try:
-            return {**result, "ok": True, **await self._commands.do(document)}
+            return {**result, "ok": True, "value": await self._commands.do(document)}
         except ValueError as error:
             return {**result, "ok": False, "error": str(error)}
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from .actions import Actions
 from .arguments import BadCommand, flag, optional_text, seconds, text
 from .commands import Commands, somebody
+from .fault_documents import catalogue
 from .passive import REPLIES, WINDOWS
 from .platform import Platform
 from .templates import event_template, known_fields
@@ -16,7 +17,9 @@ from .wire import JsonObject
 from .world import SCENES, Conversation, Message, Person
 
 _ROLES = ("member", "admin", "owner")
-_LONGEST_SKIP = 366 * 86400.0
+
+_ENVELOPE = ("do", "id")
+"""What a page wraps a command in: its name, and the number that the result comes back under."""
 
 _Command = Callable[[JsonObject], Awaitable[JsonObject]]
 
@@ -34,10 +37,10 @@ class PageCommands:
             "recall": self._recall,
             "react": self._react,
             "open": self._open,
-            "clock": self._clock,
             "audit": self._audit,
             "template": self._template,
             "test": self._test,
+            "clock": commands.clock,
             "event": commands.event,
             "fault": commands.fault,
         }
@@ -47,7 +50,7 @@ class PageCommands:
         command = self._commands.get(text(document, "do"))
         if command is None:
             raise BadCommand(f"there is no command {document['do']!r}; known are {', '.join(self._commands)}")
-        return await command(document)
+        return await command({name: value for name, value in document.items() if name not in _ENVELOPE})
 
     def snapshot(self) -> JsonObject:
         """Return all that the page shows."""
@@ -57,6 +60,9 @@ class PageCommands:
             **self._shared.snapshot(),
             "clock": platform.clock.document(),
             "limits": limits,
+            "quotas": platform.quotas_document(),
+            "faults": platform.fault_rules(),
+            "fault_kinds": catalogue(),
             "events": [kind for kind in platform.tables.events if kind not in ("READY", "RESUMED")],
         }
 
@@ -99,10 +105,6 @@ class PageCommands:
             person.role = role or person.role
             self._platform.world.publish_conversations()
         return {"scene": where.scene, "id": where.id}
-
-    async def _clock(self, document: JsonObject) -> JsonObject:
-        await self._platform.clock.advance(seconds=seconds(document, "seconds", 0.0, _LONGEST_SKIP))
-        return {}
 
     async def _audit(self, document: JsonObject) -> JsonObject:
         """Let the next guild message be reviewed."""

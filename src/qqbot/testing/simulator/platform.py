@@ -13,6 +13,7 @@ from .bot_book import BotBook
 from .budget import CallLimit, IdentifyBudget
 from .clock import Clock
 from .exchanges import Exchanges
+from .fault_documents import rule_document
 from .files import FileStore
 from .gateway import Gateway
 from .group_book import GroupBook
@@ -89,7 +90,7 @@ class Platform:
         self.group_book = GroupBook()
         self.bot_book = BotBook()
         self.world.roles_of = self.roles_of
-        self.clock.on_advance(lambda: self.journal.publish("clock", self.clock.document))
+        self.clock.on_advance(self._publish_time)
         self.clicks: dict[str, Click] = {}
         self.webhook = Webhook(settings.app_id, settings.secret, self.journal, settings.webhook)
         self.gateway_calls = CallLimit(self.clock, per_minute=settings.gateway_per_minute, burst=settings.gateway_burst)
@@ -110,6 +111,7 @@ class Platform:
             limit_shards=self._recommend,
             random=Random(settings.seed),
         )
+        self.gateway.faults.on_change(lambda: self.journal.publish("faults", self.fault_rules))
 
     def may_call(self, endpoint: Endpoint) -> bool:
         """Whether a bot of this profile may make a call."""
@@ -123,6 +125,10 @@ class Platform:
     def bot_user(self) -> JsonObject:
         """Return the bot as READY shows it."""
         return {"id": self.world.bot_id, "username": BOT_NAME, "bot": True, "status": 1}
+
+    def fault_rules(self) -> list[JsonObject]:
+        """Return the rules of what still goes wrong."""
+        return [rule_document(rule) for rule in self.gateway.faults.rules]
 
     def roles_of(self, where: Conversation, person: Person) -> list[str]:
         """Return the ids of somebody's roles in the guild of a conversation."""
@@ -169,9 +175,15 @@ class Platform:
             {"scene": each.scene, "conversation": each.id, **self.quotas.document(each)} for each in self.world.all()
         ]
 
+    def _publish_time(self) -> None:
+        self.journal.publish("clock", self.clock.document)
+        self.journal.publish("quotas", self.quotas_document)
+
     def take(self, message: Message, reference: str) -> None:
         """Put a message of the bot into the chat, and give it to who waits for it."""
         self.world.add(message)
+        if not reference:
+            self.journal.publish("quotas", self.quotas_document)
         self.exchanges.sent(message, reference)
 
     def bot_message(self, conversation: Conversation, message_id: str) -> Message:

@@ -3,20 +3,25 @@
 Owns the writing of that file; what its names do is in `people` and in the pytest plugin.
 """
 
+import json
 import keyword
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .world import Conversation, Message, World
+from .wire import text_of
+from .world import Conversation, Message, Person, World
 
 _MINUTE = 60.0
 
 _HEAD = '''\
 """A chat on the simulator's page, as a test."""
 
+from bot import bot  # the module of your bot
+
 
 async def test_chat(qq):
+    async with qq.run(bot):
 '''
 
 
@@ -36,10 +41,10 @@ def as_test(world: World, where: Conversation) -> str:
     if not steps:
         raise ValueError("nobody has said anything here: there is nothing to test")
     people = _variables([step.deed.author for step in steps])
-    lines = [f"{variable} = {_handle(world, where, name)}" for name, variable in people.items()]
+    lines = [f"{variable} = {_handle(world, where, world.person(where, name))}" for name, variable in people.items()]
     for step in steps:
         lines += ["", *_lines(step, steps, people)]
-    return _HEAD + "".join(f"    {line}\n" if line else "\n" for line in lines)
+    return _HEAD + "".join(f"        {line}\n" if line else "\n" for line in lines)
 
 
 def _steps(messages: list[Message]) -> list[_Step]:
@@ -61,62 +66,75 @@ def _variables(names: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
         variable = re.sub(r"\W", "_", name).lower()
-        usable = variable.isidentifier() and not keyword.iskeyword(variable) and variable != "qq"
+        usable = variable.isidentifier() and not keyword.iskeyword(variable) and variable not in ("qq", "bot")
         if not usable or variable.startswith("reply") or variable in found.values():
             variable = f"user{len(found) + 1}"
         found[name] = variable
     return found
 
 
-def _handle(world: World, where: Conversation, name: str) -> str:
+def _handle(world: World, where: Conversation, person: Person) -> str:
+    name, guild = _text(person.name), world.find_guild(where.source_guild_id or where.guild_id)
+    place = f"{_text(where.name)}, guild={_text(guild.name)}" if guild else _text(where.name)
+    role = "" if person.role == "member" else f", role={_text(person.role)}"
     match where.scene:
-        case "group":
-            return f"qq.group({where.name!r}).member({name!r})"
+        case "group" | "channel":
+            return f"qq.{where.scene}({place}).member({name}{role})"
         case "c2c":
-            return f"qq.user({name!r})"
-        case "channel":
-            guild = world.find_guild(where.guild_id)
-            return f"qq.channel({where.name!r}, guild={guild.name if guild else 'guild'!r}).member({name!r})"
+            return f"qq.user({name})"
         case "dms":
-            return f"qq.dms({name!r})"
+            return f"qq.dms({place})"
 
 
 def _lines(step: _Step, steps: list[_Step], people: dict[str, str]) -> Iterator[str]:
     if step.pause:
         yield f"await qq.clock.advance(minutes={step.pause})"
-    if step.deed.kind != "click":
-        yield f"{step.name} = await {people[step.deed.author]}.say({_say_arguments(step.deed)})"
-    elif (call := _click(step.deed, steps, people)) is not None:
-        yield f"{step.name} = await {call}"
-    else:
-        yield f"# {step.deed.author} pressed {step.deed.button!r} on a message that the bot sent unasked"
+    call = _click(step.deed, steps, people) if step.deed.kind == "click" else _saying(step.deed, steps, people)
+    if call is None:
+        yield f"# {step.deed.author} pressed {_text(step.deed.button)} on a message that the bot sent unasked"
         return
+    yield f"{step.name} = await {call}"
     yield from _assertions(step)
 
 
-def _say_arguments(deed: Message) -> str:
-    arguments = [repr(deed.text or "")]
-    if not deed.mention:
-        arguments.append("mention=False")
+def _saying(deed: Message, steps: list[_Step], people: dict[str, str]) -> str:
+    """Return the call that says the same; a file has to be beside the test under its name."""
+    mention = deed.mention or deed.conversation.scene in ("c2c", "dms")
+    options = "" if mention else ", mention=False"
+    who = people[deed.author]
     if deed.attachments:
-        arguments.append(f"attachments={deed.attachments!r}")
-    return ", ".join(arguments)
+        text = f", text={_text(deed.text)}" if deed.text else ""
+        return f"{who}.upload({_text(text_of(deed.attachments[0], 'filename'))}{text}{options})"
+    quoted = _reply(deed.quote, steps)
+    if quoted is not None:
+        options += f", quote={_place(*quoted)}.id"
+    return f"{who}.say({_text(deed.text or '')}{options})"
+
+
+def _reply(message_id: str | None, steps: list[_Step]) -> tuple[_Step, int] | None:
+    """Return which reply a message of the bot is."""
+    for step in steps:
+        for index, reply in enumerate(step.replies):
+            if reply.id == message_id:
+                return step, index
+    return None
+
+
+def _place(step: _Step, index: int) -> str:
+    return f"{step.name}.messages[{index}]" if index else step.name
 
 
 def _click(deed: Message, steps: list[_Step], people: dict[str, str]) -> str | None:
     """Return the call that presses the same button, None where no reply has it."""
-    for step in steps:
-        with_buttons = [index for index, message in enumerate(step.replies) if message.keyboard]
-        ids = [message.id for message in step.replies]
-        if deed.reply_to not in ids:
-            continue
-        index = ids.index(deed.reply_to)
-        who = people[deed.author]
-        if with_buttons and with_buttons[0] == index:
-            by = "" if step.deed.author == deed.author else f", by={who}"
-            return f"{step.name}.click({deed.button!r}{by})"
-        return f"{who}.click({step.name}.messages[{index}].id, {deed.button!r})"
-    return None
+    found = _reply(deed.reply_to, steps)
+    if found is None:
+        return None
+    step, index = found
+    button, who = _text(deed.button), people[deed.author]
+    if any(reply.keyboard for reply in step.replies[:index]):  # `click` takes the first keyboard
+        return f"{who}.click({_place(step, index)}.id, {button})"
+    by = "" if step.deed.author == deed.author else f", by={who}"
+    return f"{step.name}.click({button}{by})"
 
 
 def _assertions(step: _Step) -> Iterator[str]:
@@ -126,13 +144,18 @@ def _assertions(step: _Step) -> Iterator[str]:
         case [reply]:
             yield f"assert {_expected(step.name, reply)}"
         case replies:
-            said = [reply.markdown or reply.text for reply in replies]
-            yield f"assert [each.markdown or each.text for each in {step.name}.messages] == {said!r}"
+            said = ", ".join(_text(reply.markdown or reply.text) for reply in replies)
+            yield f"assert [each.markdown or each.text for each in {step.name}.messages] == [{said}]"
 
 
 def _expected(name: str, reply: Message) -> str:
     if reply.markdown is not None:
-        return f"{name}.markdown == {reply.markdown!r}"
+        return f"{name}.markdown == {_text(reply.markdown)}"
     if reply.media is not None and reply.text is None:
-        return f"{name}.media['kind'] == {reply.media.get('kind')!r}"
-    return f"{name}.text == {reply.text!r}"
+        return f'{name}.media["kind"] == {_text(text_of(reply.media, "kind"))}'
+    return f"{name}.text == {_text(reply.text)}"
+
+
+def _text(value: str | None) -> str:
+    """Return a text as Python source: JSON's strings are Python's, in double quotes."""
+    return "None" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,19 +1,26 @@
 /** Owns the start of the page: reads the token, joins the parts, and shows which of them can be used now. */
 
 import { mountBot } from "./bot.js";
+import { mountClock } from "./clock.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
-import { byId, element } from "./dom.js";
+import { byId, element, report } from "./dom.js";
+import { mountEvents } from "./events.js";
 import { mountFaults } from "./faults.js";
 import { mountLanguage, onLanguage, words } from "./i18n.js";
 import { mountInspector } from "./inspector.js";
 import { Keyboards } from "./keyboard.js";
 import { Log } from "./log.js";
 import { mountPanes } from "./panes.js";
+import { mountQuotas } from "./quotas.js";
+import { mountSessions } from "./sessions.js";
 import { State } from "./state.js";
 import { mountTabs } from "./tabs.js";
 import { mountTheme } from "./theme.js";
+import { mountTranscript } from "./transcript.js";
+import { mountTyping } from "./typing.js";
 import { Viewpoint } from "./viewpoint.js";
+import { Windows } from "./windows.js";
 import { mountWorlds } from "./worlds.js";
 
 const token = location.hash.slice(1);
@@ -43,20 +50,39 @@ function help(reason) {
 
 function mountChat() {
   const composer = new Composer(state, viewpoint, connection);
-  const press = (message, { id, render_data: { label } }) =>
-    connection.command({ do: "click", message: message.id, button: id ?? label, user: viewpoint.user });
-  new Log(state, viewpoint, new Keyboards({ press, fill: (...command) => composer.fill(...command) }));
+  const ask = (what, message, more) =>
+    connection.command({ do: what, message: message.id, user: viewpoint.user, ...more });
+  const press = (message, { id, render_data: { label } }) => ask("click", message, { button: id || label });
+  const attempt = async (...asked) => {
+    byId("told").textContent = "";
+    await ask(...asked).catch((error) => report(byId("told"), "failed", error.message));
+  };
+  const fill = (...command) => composer.fill(...command);
+  const does = {
+    fill,
+    quote: (message) => composer.quote(message),
+    recall: (message) => attempt("recall", message),
+    react: (message, emoji) => attempt("react", message, { emoji }),
+  };
+  const windows = new Windows(state);
+  new Log({ state, viewpoint, keyboards: new Keyboards({ press, fill }), windows, does });
 }
 
 mountTheme();
 mountLanguage();
 mountPanes();
 mountBot(state);
-mountWorlds(state, viewpoint);
+mountWorlds(state, viewpoint, connection);
 mountChat();
+mountTyping(state, viewpoint);
+mountQuotas(state, viewpoint);
+mountTranscript(viewpoint, connection);
 mountTabs();
 mountInspector(state);
+mountEvents(state, viewpoint, connection);
 mountFaults(state, connection);
+mountSessions(state, connection);
+mountClock(state, connection);
 
 onLanguage(showGate);
 connection.addEventListener("status", showGate);

@@ -28,12 +28,13 @@ export function mountBot(state) {
   onLanguage(draw);
 }
 
-function show({ name, online, intents, shards }) {
+function show({ name, online, intents, shards, budget }) {
   byId("name").textContent = name;
   byId("presence").textContent = words(online ? "bot.online" : "bot.offline");
   byId("presence").dataset.online = online;
   byId("shards").hidden = byId("intents").hidden = shards.length === 0;
   byId("shards").textContent = countShards(shards);
+  byId("budget").textContent = budget ? words("bot.budget", budget) : "";
   showIntents(byId("intents"), intents);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Owns the WebSocket to the simulator: authentication, reconnection, and the answers to commands.
- * What the messages mean is for state.js.
+ * Owns the way to the simulator: the WebSocket with its authentication, reconnection and the answers to
+ * commands, and the transfer of whole files. What the messages mean is for state.js.
  */
 
 import { words } from "./i18n.js";
@@ -49,14 +49,41 @@ export class Connection extends EventTarget {
       this.#socket.send(JSON.stringify({ id, ...body }));
     });
     if (!result.ok) throw new Error(result.error);
-    return result;
+    return result.value;
+  }
+
+  /** Gives the simulator a file and resolves with the address that a bot can fetch it from. */
+  async upload(file) {
+    const name = encodeURIComponent(file.name);
+    const headers = file.type ? { "Content-Type": file.type } : {};
+    const answer = await this.#fetch(`/_sim/files?name=${name}`, { method: "POST", body: file, headers });
+    return (await answer.json()).url;
+  }
+
+  /** Resolves with the whole chat as JSON lines. */
+  async savedChat() {
+    return (await this.#fetch("/_sim/chat")).text();
+  }
+
+  /** Shows a saved chat; resolves with the number of its messages. */
+  async openChat(text) {
+    return (await (await this.#fetch("/_sim/chat", { method: "POST", body: text })).json()).messages;
+  }
+
+  async #fetch(path, options = {}) {
+    const headers = { ...options.headers, Authorization: `Bearer ${this.#token}` };
+    const answer = await fetch(path, { ...options, headers }).catch(() => {
+      throw new Error(words("disconnected"));
+    });
+    if (!answer.ok) throw new Error((await answer.json()).error);
+    return answer;
   }
 
   #receive(message) {
     if (message.kind === "snapshot") {
       this.#delay = FIRST_DELAY;
-      this.#state.replace(message.state);
       this.#become("open");
+      this.#state.replace(message.state);
     } else if (message.kind === "patch") {
       this.#state.patch(message.part, message.value);
     } else if (message.kind === "result") {

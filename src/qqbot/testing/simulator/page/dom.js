@@ -18,6 +18,12 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** Says in a status line what came of something: `outcome` is `done`, `pending` or `failed`. */
+export function report(line, outcome, text) {
+  line.dataset.state = outcome;
+  line.textContent = text;
+}
+
 /** The element with this id, which index.html is known to hold. */
 export function byId(id) {
   return document.getElementById(id);
@@ -28,6 +34,13 @@ export function link(address, label) {
   const url = URL.parse(address.startsWith("//") ? `https:${address}` : address);
   if (!url || !/^https?:$/.test(url.protocol)) return element("span", {}, label);
   return element("a", { href: url.href, target: "_blank", rel: "noopener noreferrer" }, label);
+}
+
+/** Draws anew and gives the focus back to the control of the same id, so that the keyboard user stays in place. */
+export function keepingFocus(draw) {
+  const { id } = document.activeElement;
+  draw();
+  if (id && document.activeElement === document.body) byId(id)?.focus();
 }
 
 /** `draw`, run once before the next paint however often it is asked for: a flood of patches is one drawing. */

@@ -1,39 +1,60 @@
-/** Owns the tab Faults: a button for each way to break the connection, and what came of the last one. */
+/** Owns the tab Faults: a button for each common way to break the connection, the review of messages, and the rules. */
 
-import { byId, element } from "./dom.js";
+import { byId, element, report } from "./dom.js";
 import { onLanguage, words } from "./i18n.js";
+import { drawRuleForm, drawRules } from "./rules.js";
 
-/** The faults by the name of their sentence, as the simulator's control API writes them. */
+/** What the buttons do, by the name of their sentence, as the simulator takes it from pages. */
 const FAULTS = {
-  close: { kind: "close", code: 4009 },
-  op7: { kind: "op7" },
-  op9_resumable: { kind: "op9", resumable: true },
-  op9: { kind: "op9", resumable: false },
-  drop: { kind: "drop" },
-  stop_acks: { kind: "stop_acks" },
-  banned: { kind: "close", code: 4914 },
-  clear: { kind: "clear" },
+  close: { do: "fault", kind: "close", code: 4009 },
+  op7: { do: "fault", kind: "op7" },
+  op9_resumable: { do: "fault", kind: "op9", resumable: true },
+  op9: { do: "fault", kind: "op9", resumable: false },
+  drop: { do: "fault", kind: "drop" },
+  stop_acks: { do: "fault", kind: "stop_acks" },
+  half_open: { do: "fault", kind: "half_open" },
+  banned: { do: "fault", kind: "close", code: 4914 },
+  audit_pass: { do: "audit", passes: true },
+  audit_reject: { do: "audit", passes: false },
+  clear: { do: "fault", kind: "clear" },
 };
+
+const OF_ALL = ["audit_pass", "audit_reject", "clear"]; // these are of no one shard
 
 export function mountFaults(state, connection) {
   const shard = element("select", { id: "shard" });
-  const report = element("p", { class: "outcome", role: "status" });
-  const inject = async (name) => {
-    const label = words(`fault.${name}`);
+  const line = element("p", { class: "outcome", role: "status" });
+  const rules = element("div");
+  const command = async (label, body) => {
     try {
-      await connection.command({ do: "fault", ...FAULTS[name], ...(shard.value && { shard: Number(shard.value) }) });
-      tell(report, "done", { label });
+      await connection.command(body);
+      report(line, "done", words("fault.done", { label }));
     } catch (error) {
-      tell(report, "failed", { label, error: error.message });
+      report(line, "failed", words("fault.failed", { label, error: error.message }));
     }
   };
+  const inject = (name) => {
+    const where = shard.value && !OF_ALL.includes(name) ? { shard: Number(shard.value) } : {};
+    return command(words(`fault.${name}`), { ...FAULTS[name], ...where });
+  };
+  const add = (rule) => command(words(`kind.${rule.kind}`), { do: "fault", ...rule });
   const draw = () => {
-    byId("faults").replaceChildren(element("p", {}, words("faults.what")), choice(shard), buttons(inject), report);
+    byId("faults").replaceChildren(
+      element("p", {}, words("faults.what")),
+      choice(shard),
+      buttons(inject),
+      drawRuleForm(state.fault_kinds, add),
+      line,
+      rules,
+    );
     drawShards(shard, state.bot.shards);
+    drawRules(rules, state.faults);
   };
   onLanguage(draw);
+  state.addEventListener("snapshot", draw);
+  state.addEventListener("bot", () => drawShards(shard, state.bot.shards));
+  state.addEventListener("faults", () => drawRules(rules, state.faults));
   draw();
-  for (const part of ["snapshot", "bot"]) state.addEventListener(part, () => drawShards(shard, state.bot.shards));
 }
 
 function choice(shard) {
@@ -58,9 +79,4 @@ function drawShards(select, shards) {
   select.replaceChildren(element("option", { value: "" }, words("faults.all")), ...options);
   if (shards.some(({ shard: [index] }) => String(index) === chosen)) select.value = chosen;
   select.parentElement.hidden = shards.length < 2;
-}
-
-function tell(report, state, values) {
-  report.dataset.state = state;
-  report.textContent = words(`fault.${state}`, values);
 }

@@ -1,30 +1,44 @@
 /** Owns the list of messages of the open conversation, where it is scrolled to, and what an empty one says. */
 
-import { beforePaint, byId, element } from "./dom.js";
+import { drawControls } from "./controls.js";
+import { beforePaint, byId, element, keepingFocus } from "./dom.js";
 import { onLanguage, words } from "./i18n.js";
 import { drawMessage } from "./message.js";
 import { keyOf } from "./viewpoint.js";
 
 const NEAR_END = 80; // pixels: whoever has scrolled up further is reading, and is left there
 
+/** `does` is what a message's controls do: `quote`, `recall`, `react`, each with the message; and `fill`. */
 export class Log {
   #state;
   #viewpoint;
   #keyboards;
-  #conversation = null;
+  #windows;
+  #does;
+  #view = null;
   #drawn = new Map();
+  #following = true;
 
-  constructor(state, viewpoint, keyboards) {
+  constructor({ state, viewpoint, keyboards, windows, does }) {
     this.#state = state;
     this.#viewpoint = viewpoint;
     this.#keyboards = keyboards;
+    this.#windows = windows;
+    this.#does = does;
     state.addEventListener("messages", beforePaint(() => this.#update()));
     state.addEventListener("bot", () => this.#drawSilence());
     const redraw = () => this.#redraw();
     state.addEventListener("snapshot", redraw);
-    state.addEventListener("conversations", () => this.#conversation !== this.#key() && redraw());
+    state.addEventListener("conversations", () => this.#view !== this.#viewNow() && redraw());
     viewpoint.addEventListener("change", redraw);
     onLanguage(redraw);
+    // A picture takes its place after it has arrived: whoever is at the end stays there.
+    byId("messages").addEventListener("load", () => this.#following && this.#toEnd(), { capture: true });
+    new ResizeObserver(() => this.#following && this.#toEnd()).observe(byId("log"));
+    byId("log").addEventListener("scroll", () => {
+      const log = byId("log");
+      this.#following = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
+    });
   }
 
   /** Draws another conversation or language. A screen reader hears new messages, not this. */
@@ -32,34 +46,49 @@ export class Log {
     const log = byId("log");
     log.setAttribute("aria-busy", "true");
     const { conversation } = this.#viewpoint;
-    this.#conversation = this.#key();
+    this.#view = this.#viewNow();
     byId("conversation").textContent = conversation?.name ?? "";
-    byId("messages").replaceChildren();
-    this.#drawn.clear();
-    this.#update();
-    log.scrollTop = log.scrollHeight;
+    keepingFocus(() => {
+      byId("messages").replaceChildren();
+      this.#drawn.clear();
+      this.#windows.clear();
+      this.#following = true;
+      this.#update();
+    });
     requestAnimationFrame(() => log.removeAttribute("aria-busy"));
   }
 
   /** Draws the messages that are new or changed, and no others. */
   #update() {
-    const log = byId("log");
-    const following = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
-    for (const message of this.#messages()) {
-      const before = this.#drawn.get(message.id);
-      if (before?.message === message) continue;
-      const node = this.#draw(message);
-      if (before) before.node.replaceWith(node);
-      else byId("messages").append(node);
-      this.#drawn.set(message.id, { message, node });
-    }
+    let before = null;
+    keepingFocus(() => {
+      for (const message of this.#messages()) {
+        this.#place(message, before);
+        before = message;
+      }
+    });
     this.#drawSilence();
-    if (following) log.scrollTop = log.scrollHeight;
+    if (this.#following) this.#toEnd();
   }
 
-  #key() {
-    const { conversation } = this.#viewpoint;
-    return conversation && keyOf(conversation);
+  #place(message, before) {
+    const drawn = this.#drawn.get(message.id);
+    if (drawn?.message === message) return;
+    const node = this.#draw(message, before);
+    if (drawn) drawn.node.replaceWith(node);
+    else byId("messages").append(node);
+    this.#drawn.set(message.id, { message, node });
+  }
+
+  #toEnd() {
+    const log = byId("log");
+    log.scrollTop = log.scrollHeight;
+  }
+
+  /** What all messages look like from: the conversation, and who looks at it. */
+  #viewNow() {
+    const { conversation, me } = this.#viewpoint;
+    return conversation && `${keyOf(conversation)} ${JSON.stringify(me)}`;
   }
 
   #messages() {
@@ -67,12 +96,29 @@ export class Log {
     return conversation ? this.#state.messagesOf(conversation) : [];
   }
 
-  #draw(message) {
+  #draw(message, before) {
+    const mine = message.from === "user" && message.author === this.#viewpoint.user;
+    const does = {
+      quote: () => this.#does.quote(message),
+      recall: () => this.#does.recall(message),
+      react: (emoji) => this.#does.react(message, emoji),
+    };
     return drawMessage(message, {
-      quoted: this.#state.messages.get(message.reply_to),
-      keyboard: this.#keyboards.draw(message),
-      mine: message.from === "user" && message.author === this.#viewpoint.user,
+      quoted: this.#state.messages.get(message.quote ?? message.reply_to),
+      before,
+      keyboard: this.#keyboards.draw(message, this.#viewpoint.me),
+      chip: this.#windows.draw(message),
+      controls: drawControls(message, mine, does),
+      mine,
+      context: { nameOf: (id) => this.#nameOf(id), fill: this.#does.fill },
+      react: does.react,
     });
+  }
+
+  /** Who is mentioned: a member of the conversation, else the bot, whose ids differ from group to group. */
+  #nameOf(id) {
+    const members = this.#viewpoint.conversation?.members ?? [];
+    return members.find((member) => member.id === id)?.name ?? this.#state.bot.name;
   }
 
   #drawSilence() {
@@ -92,9 +138,10 @@ export class Log {
         element("pre", {}, "qqbot simulate bot.py"),
       ];
     }
+    const mentions = ["group", "channel"].includes(conversation.scene);
     return [
       element("p", { class: "lead" }, words("silence.hello")),
-      element("p", {}, words(`silence.${conversation.scene}`)),
+      element("p", {}, words(mentions ? "silence.mention" : "silence.private")),
     ];
   }
 }

@@ -1,26 +1,53 @@
-/**
- * Owns the look of one message. Everything in it is text: Markdown is shown as its source, and media as a
- * link that only the user can follow, so the page sends no request anywhere.
- */
+/** Owns the look of one message. Texts enter as text nodes; Markdown, files and cards have modules of their own. */
 
-import { element, link } from "./dom.js";
-import { timeOfDay, words } from "./i18n.js";
+import { drawArk, drawEmbed } from "./cards.js";
+import { element } from "./dom.js";
+import { hasWords, timeOfDay, words } from "./i18n.js";
+import { markdown } from "./markdown.js";
+import { drawAttachment, drawMedia } from "./media.js";
+import { faceName, withTags } from "./tags.js";
+import { duration } from "./windows.js";
 
 const QUOTE = 80; // characters of the quoted message that are shown
+const PAUSE = 60; // seconds between two messages that are worth a word
 
-/** One message as a list item. `quoted` is the message it answers, if known; `keyboard` an element or `null`. */
-export function drawMessage(message, { quoted, keyboard, mine }) {
-  const attributes = { class: `message ${message.from} ${message.kind}${mine ? " mine" : ""}`, "data-id": message.id };
-  if (message.kind === "notice" || message.kind === "click") {
-    return element("li", attributes, element("p", {}, message.text), acknowledgement(message), clock(message));
-  }
+/**
+ * One message as a list item. `quoted` is the message it quotes or answers, if known; `before` the one
+ * before it; `keyboard`, `chip` and `controls` are elements or `null`; `context` is for text tags; `react`
+ * takes an emoji.
+ */
+export function drawMessage(message, { quoted, before, keyboard, chip, controls, mine, context, react }) {
+  const parts = isSystem(message)
+    ? [element(message.notice === "bot" ? "pre" : "p", {}, tell(message)), acknowledgement(message), clock(message)]
+    : [
+        head(message, controls),
+        element("div", { class: "bubble" }, quote(message, quoted), ...body(message, context)),
+        reactions(message, react),
+        keyboard,
+        chip,
+      ];
   return element(
     "li",
-    attributes,
-    head(message),
-    element("div", { class: "bubble" }, quote(quoted), ...body(message)),
-    keyboard,
+    { class: `message ${message.from} ${message.kind}${mine ? " mine" : ""}`, "data-id": message.id },
+    pause(message, before),
+    ...parts,
   );
+}
+
+function isSystem({ kind }) {
+  return kind === "notice" || kind === "click";
+}
+
+function pause(message, before) {
+  const seconds = before ? Math.floor(message.at - before.at) : 0;
+  return seconds >= PAUSE ? element("p", { class: "pause" }, words("later", { time: duration(seconds) })) : null;
+}
+
+/** What happened, in the page's language where the simulator named it. */
+function tell({ kind, notice, author, button, text }) {
+  if (kind === "click" && button) return words("pressed", { author, button });
+  const name = `notice.${notice}`;
+  return hasWords(name) ? words(name, { author, text: text ?? "" }) : text;
 }
 
 /** What came of a pressed button: `ack` is the code of the bot's answer, `null` as long as there is none. */
@@ -31,14 +58,21 @@ function acknowledgement({ kind, ack }) {
   return element("span", { class: "bad" }, words("ack.refused", { code: ack }));
 }
 
-function head(message) {
-  const tags = [message.from === "bot" && words("bot"), message.markdown && words("markdown")].filter(Boolean);
+function head(message, controls) {
+  const { from, markdown: source, streaming, mention } = message;
+  const tags = [
+    from === "bot" && words("bot"),
+    source && words("markdown"),
+    streaming && words("streaming"),
+    from === "user" && mention && message.scene !== "c2c" && message.scene !== "dms" && words("mentioned"),
+  ];
   return element(
     "div",
     { class: "head" },
     element("span", { class: "author" }, message.author),
-    ...tags.map((tag) => element("span", { class: "tag" }, tag)),
+    ...tags.filter(Boolean).map((tag) => element("span", { class: "tag" }, tag)),
     clock(message),
+    controls,
   );
 }
 
@@ -46,23 +80,47 @@ function clock({ time }) {
   return element("time", { datetime: time }, timeOfDay(time));
 }
 
-function quote(quoted) {
+function quote(message, quoted) {
   if (!quoted) return null;
-  const text = textOf(quoted);
-  const short = text.length > QUOTE ? `${text.slice(0, QUOTE)}…` : text;
-  return element("p", { class: "quote" }, words("reply_to", { author: quoted.author, text: short }));
+  const text = summary(quoted);
+  const sentence = message.quote ? "quoted" : "reply_to";
+  return element("p", { class: "quote" }, words(sentence, { author: quoted.author, text }));
 }
 
-function body(message) {
-  const text = textOf(message);
-  return [text ? element("p", { class: "text" }, text) : null, message.media ? media(message.media) : null];
+/** The beginning of what a message says. */
+export function summary({ text, markdown: source, media, attachments = [] }) {
+  const said = source || text || "";
+  const files = [media?.kind, ...attachments.map(({ filename }) => filename)].filter(Boolean).join(", ");
+  const whole = said || (files && `[${files}]`);
+  return whole.length > QUOTE ? `${whole.slice(0, QUOTE)}…` : whole;
 }
 
-function textOf({ text, markdown }) {
-  return markdown || text || "";
+function body(message, context) {
+  const { text, markdown: source, media, attachments = [], ark, embed, streaming } = message;
+  const said = ark || embed ? null : text;
+  return [
+    source ? element("div", { class: "markdown" }, ...markdown(source, context)) : null,
+    !source && said ? element("p", { class: "text" }, ...withTags(said, context)) : null,
+    streaming ? element("span", { class: "cursor", "aria-hidden": "true" }) : null,
+    media ? drawMedia(media) : null,
+    ...attachments.map(drawAttachment),
+    ark ? drawArk(ark) : null,
+    embed ? drawEmbed(embed) : null,
+  ];
 }
 
-function media({ kind, url, name }) {
-  const label = [words(`media.${kind}`), name].filter(Boolean).join(": ");
-  return element("p", { class: "media" }, link(url ?? "", label));
+function reactions({ id, reactions: given = {} }, react) {
+  const entries = Object.entries(given);
+  if (entries.length === 0) return null;
+  const buttons = entries.map(([emoji, names]) => {
+    const [type, face] = emoji.split(":");
+    const label = `${faceName(type, face)} ${names.length}`;
+    const title = names.join(", ");
+    return element(
+      "button",
+      { type: "button", id: `react ${id} ${emoji}`, title, onclick: () => react(emoji) },
+      label,
+    );
+  });
+  return element("div", { class: "reactions" }, ...buttons);
 }

@@ -6,33 +6,48 @@
 const KEPT = 500; // frames and calls; the simulator's own record is not cut by this
 
 /**
- * Fires `snapshot` when all has changed, else the name of the part that a patch changed:
- * `bot`, `conversations`, `messages`, `frames` or `calls`.
+ * Fires `snapshot` when all has changed, else the name of the part that a patch changed, with its value as
+ * `detail`: `bot`, `conversations`, `messages`, `frames`, `calls`, `clock`, `faults` or `quotas`; and `typing`,
+ * which nothing is kept of: where the bot writes, and for how many seconds.
  */
 export class State extends EventTarget {
-  bot = { name: "", online: false, intents: 0, shards: [] };
+  bot = { name: "", online: false, intents: 0, shards: [], connections: [], budget: null };
   conversations = [];
   messages = new Map();
   frames = [];
   calls = [];
+  clock = { now: 0, ahead: 0, time: "" };
+  limits = {};
+  events = [];
+  faults = [];
+  quotas = [];
+  fault_kinds = [];
   /** Whether no snapshot has arrived yet. */
   isEmpty = true;
+  #clockRead = 0;
 
-  replace({ bot, conversations, messages, frames, calls }) {
+  replace(snapshot) {
     this.isEmpty = false;
-    this.bot = bot;
-    this.conversations = conversations;
-    this.messages = new Map(messages.map((message) => [message.id, message]));
-    this.frames = frames.slice(-KEPT);
-    this.calls = calls.slice(-KEPT);
+    Object.assign(this, snapshot, {
+      messages: new Map(snapshot.messages.map((message) => [message.id, message])),
+      frames: snapshot.frames.slice(-KEPT),
+      calls: snapshot.calls.slice(-KEPT),
+    });
+    this.#clockRead = performance.now();
     this.dispatchEvent(new Event("snapshot"));
   }
 
   patch(part, value) {
     if (part === "messages") this.messages.set(value.id, value);
     else if (part === "frames" || part === "calls") this[part] = [...this[part], value].slice(-KEPT);
-    else this[part] = value;
-    this.dispatchEvent(new Event(part));
+    else if (part !== "typing") this[part] = value;
+    if (part === "clock") this.#clockRead = performance.now();
+    this.dispatchEvent(new CustomEvent(part, { detail: value }));
+  }
+
+  /** The business time of the simulator, in seconds: what reply windows are measured by. */
+  now() {
+    return this.clock.now + (performance.now() - this.#clockRead) / 1000;
   }
 
   /** The messages of one conversation, oldest first. */

@@ -1,12 +1,14 @@
-/** Owns where the user of this page stands: the conversation that is open, and who they are in it. */
+/** Owns where the user of this tab stands: the conversation that is open, and who they are in it. */
+
+import { recallHere, rememberHere } from "./settings.js";
 
 const NEWCOMER = "Alice"; // a name that is new to a conversation joins it by speaking
 
 /** Fires `change` when the conversation or the member is another one. */
 export class Viewpoint extends EventTarget {
   #state;
-  #key = null;
-  #users = new Map();
+  #key = recallHere("conversation");
+  #users = new Map(JSON.parse(recallHere("users") ?? "[]"));
 
   constructor(state) {
     super();
@@ -19,20 +21,28 @@ export class Viewpoint extends EventTarget {
     return conversations.find((each) => keyOf(each) === this.#key) ?? conversations[0] ?? null;
   }
 
-  /** The member whose messages and clicks are sent from here; the first one until the user chooses. */
+  /** The name of the member whose messages and clicks are sent from here; the first one until the user chooses. */
   get user() {
     if (!this.conversation) return null;
-    const chosen = this.#users.get(keyOf(this.conversation));
-    return this.conversation.members.includes(chosen) ? chosen : (this.conversation.members[0] ?? NEWCOMER);
+    return this.me?.name ?? this.conversation.members[0]?.name ?? NEWCOMER;
+  }
+
+  /** That member with id, role and roles; `null` for somebody who has yet to join. */
+  get me() {
+    const { conversation } = this;
+    const chosen = conversation && this.#users.get(keyOf(conversation));
+    return conversation?.members.find(({ name }) => name === chosen) ?? conversation?.members[0] ?? null;
   }
 
   open(conversation) {
     this.#key = keyOf(conversation);
+    rememberHere("conversation", this.#key);
     this.dispatchEvent(new Event("change"));
   }
 
   become(user) {
     this.#users.set(keyOf(this.conversation), user);
+    rememberHere("users", JSON.stringify([...this.#users]));
     this.dispatchEvent(new Event("change"));
   }
 }

@@ -1,0 +1,389 @@
+"""Chatting on the page: every kind of message both ways, against the real simulator and a bot."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qqbot import Scene, Target
+from qqbot.testing import Simulator
+from tests.browser.driving import GROUP, BrowserContext, Page, bubble, expect, marks, open_conversation, open_tab, say
+from tests.browser.showcase import Showcase, picture, tone
+
+pytestmark = marks
+
+MARKUP = "<img src=x onerror=alert(1)> [a](javascript:alert(1))"
+
+
+async def open_new(page: Page, kind: str, name: str) -> None:
+    """Make a conversation with the form on the left."""
+    await page.get_by_text("New conversation").click()
+    form = page.locator("#add")
+    await form.get_by_label("Kind").select_option(label=kind)
+    await form.get_by_label("Name").fill(name)
+    await form.get_by_role("button", name="Open").click()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "user"),
+    [
+        ("Group", "hikers", "Alice"),
+        ("Private chat", "Carol", "Carol"),
+        ("Channel", "lobby", "Alice"),
+        ("Guild private chat", "Dan", "Dan"),
+    ],
+)
+async def test_chat_in_every_scene(page: Page, sim: Simulator, kind: str, name: str, user: str) -> None:
+    await page.goto(sim.url)
+    await open_new(page, kind, name)
+    await expect(page.get_by_role("heading", name=name)).to_be_visible()
+    await expect(page.get_by_text("Say hello to your bot")).to_be_visible()
+    await say(page, "hello", user=user)
+    await expect(bubble(page, "You said: hello")).to_be_visible()
+    await expect(page.get_by_text("Say hello to your bot")).to_be_hidden()
+    await expect(page.locator("#mention")).to_be_visible(visible=kind in ("Group", "Channel"))
+
+
+async def test_without_mention_the_bot_is_not_addressed(page: Page, sim: Simulator, showcase: Showcase) -> None:
+    await open_conversation(page, sim)
+    await page.locator("#mention").click()
+    await say(page, "small talk")
+    await expect(bubble(page, "small talk")).to_be_visible()
+    await page.locator("#mention").click()
+    await say(page, "to the bot")
+    await expect(bubble(page, "You said: to the bot")).to_be_visible()
+    assert showcase.small_talk == ["small talk"]
+
+
+async def test_text_is_text(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await say(page, MARKUP)
+    await expect(bubble(page, f"You said: {MARKUP}")).to_be_visible()
+    await expect(page.get_by_role("log").locator("img, a")).to_have_count(0)
+
+
+async def test_markdown_is_drawn_and_fetches_nothing(page: Page, sim: Simulator) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await open_conversation(page, sim)
+    await say(page, "markdown")
+    shown = bubble(page, "Plan 计划").locator(".markdown")
+    await expect(shown.locator("strong")).to_have_text("Meet 集合")
+    await expect(shown.locator("s")).to_have_text("Bus")
+    await expect(shown.locator("ol li")).to_have_count(2)
+    await expect(shown.locator("td")).to_have_count(4)
+    await expect(shown.locator("pre")).to_contain_text("pip install aioqqbot")
+    await expect(shown.get_by_role("link", name="Image: the map")).to_have_attribute(
+        "href", "https://example.com/map.png"
+    )
+    await expect(shown.locator("img")).to_have_count(0)
+    await shown.get_by_role("button", name="Ask for seats").click()
+    await expect(page.get_by_label("Write as Alice")).to_have_value("seats")
+    origin = sim.url.partition("#")[0]
+    assert [url for url in asked if not url.startswith((origin, "data:"))] == []
+
+
+async def test_a_pressed_button_tells_so_and_the_bot_answers(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await say(page, "vote")
+    await page.get_by_role("button", name="茶 Tea").click()
+    await expect(page.get_by_text("“茶 Tea”: pressed")).to_be_visible()
+    await expect(bubble(page, "Alice pressed “茶 Tea”")).to_contain_text("acknowledged by the bot")
+    await expect(bubble(page, "You pressed tea")).to_be_visible()
+
+
+async def test_buttons_know_who_may_press_them(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await say(page, "vote")
+    await expect(page.get_by_role("button", name="Mine")).to_be_enabled()
+    await expect(page.get_by_role("button", name="Crew only for other roles")).to_be_disabled()
+    await expect(page.get_by_role("button", name="End only for admins")).to_be_disabled()
+    await page.get_by_role("radio", name="Bob").check()
+    await expect(page.get_by_role("button", name="Mine only for named people")).to_be_disabled()
+    await page.get_by_label("My role here").select_option(label="Admin")
+    page.once("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+    await page.get_by_role("button", name="End", exact=True).click()
+    await expect(bubble(page, "You pressed end")).to_be_visible()
+
+
+async def test_a_command_button_writes_for_the_user(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await say(page, "vote")
+    await page.get_by_role("button", name="Help").click()
+    await expect(page.get_by_label("Write as Alice")).to_have_value("help")
+
+
+async def test_send_an_image(page: Page, sim: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "chart.png"
+    file.write_bytes(picture())
+    await open_conversation(page, sim)
+    async with page.expect_file_chooser() as chooser:
+        await page.get_by_role("button", name="Attach").click()
+    await (await chooser.value).set_files(file)
+    await expect(page.get_by_role("list", name="Files to send")).to_contain_text("Image: chart.png")
+    await say(page, "")
+    await expect(bubble(page, "Got chart.png: image/png")).to_contain_text(f"{file.stat().st_size} bytes")
+    image = page.get_by_role("img", name="Image: chart.png")
+    assert await image.evaluate("image => image.naturalWidth") == 320
+    [attachment] = sim.state()["messages"][0]["attachments"]  # type: ignore[index]
+    assert (attachment["width"], attachment["height"]) == (320, 180)
+
+
+async def drop(page: Page, name: str, kind: str, data: bytes) -> None:
+    """Drop a file on the chat, as a mouse does."""
+    script = """([name, type, bytes]) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+        const chat = document.getElementById("chat");
+        const fire = (event) => chat.dispatchEvent(
+            new DragEvent(event, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+        fire("dragover");
+        const marked = chat.classList.contains("dropping");
+        fire("drop");
+        return marked && !chat.classList.contains("dropping");
+    }"""
+    assert await page.evaluate(script, [name, kind, list(data)])
+
+
+async def test_drop_a_voice_message_and_a_file(page: Page, sim: Simulator, tmp_path: Path) -> None:
+    await open_conversation(page, sim)
+    await drop(page, "hum.wav", "audio/wav", tone())
+    await say(page, "")
+    await expect(bubble(page, "Got hum.wav: voice")).to_be_visible()
+    await expect(page.get_by_label("Voice: hum.wav")).to_be_visible()
+    await drop(page, "seats.csv", "text/csv", b"1,2\n")
+    await drop(page, "not me.csv", "text/csv", b"1,2\n")
+    await page.get_by_role("button", name="Do not send not me.csv").click()
+    await say(page, "look")
+    await expect(bubble(page, "Got seats.csv: file, 4 bytes")).to_be_visible()
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="File: seats.csv").click()
+    await (await download.value).save_as(tmp_path / "seats.csv")
+    assert (tmp_path / "seats.csv").read_bytes() == b"1,2\n"
+
+
+async def test_what_cannot_be_played_can_be_saved(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await drop(page, "clip.mp4", "video/mp4", b"junk")
+    await say(page, "")
+    await expect(bubble(page, "Got clip.mp4: video/mp4, 4 bytes")).to_be_visible()
+    await expect(page.get_by_text("(this browser cannot show it)")).to_be_visible()
+    await expect(page.get_by_role("link", name="Video: clip.mp4")).to_have_attribute("download", "")
+
+
+async def test_the_bot_sends_media(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await say(page, "picture")
+    image = bubble(page, "The week 本周").get_by_role("img")
+    await expect(image).to_be_visible()
+    assert await image.evaluate("image => image.complete && image.naturalWidth") == 320
+    await say(page, "voice")
+    await expect(page.get_by_label("Voice: tone.wav")).to_be_visible()
+    await say(page, "file")
+    await expect(page.get_by_role("link", name="File: seats.csv")).to_have_attribute("download", "")
+    await say(page, "video")
+    address = page.get_by_role("link", name="Video: trip.mp4")
+    await expect(address).to_have_attribute("href", "https://example.com/trip.mp4")
+
+
+async def test_cards(page: Page, sim: Simulator) -> None:
+    sim.channel("general").member("Alice")
+    await open_conversation(page, sim, "general")
+    await say(page, "ark")
+    card = bubble(page, "Ark 23")
+    await expect(card.get_by_role("link", name="Museum 博物馆")).to_have_attribute("href", "https://example.com/museum")
+    await say(page, "embed")
+    await expect(bubble(page, "Trip 出行")).to_contain_text("小明 1")
+
+
+async def test_quote_both_ways(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await say(page, "first")
+    await bubble(page, "You said: first").get_by_role("button", name="Quote").click()
+    await expect(page.locator("#quoting")).to_contain_text("bot: You said: first")
+    await say(page, "second")
+    await expect(bubble(page, "You said: second (about: You said: first)")).to_be_visible()
+    await expect(page.locator("li.mine", has_text="second").locator(".quote")).to_have_text("bot: You said: first")
+    await expect(page.locator("#quoting")).to_be_hidden()
+    await say(page, "quote me")
+    await expect(bubble(page, "As you say").locator(".quote")).to_have_text("Alice: quote me")
+
+
+async def test_recall(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await say(page, "oops")
+    await expect(bubble(page, "You said: oops")).to_be_visible()
+    await page.locator("li.mine", has_text="oops").get_by_role("button", name="Recall").click()
+    await expect(bubble(page, "Alice recalled a message")).to_be_visible()
+    await expect(page.locator("li.mine")).to_have_count(0)
+
+
+async def test_reactions_both_ways(page: Page, sim: Simulator) -> None:
+    sim.channel("general").member("Alice")
+    await open_conversation(page, sim, "general")
+    await say(page, "like")
+    mine = page.locator("li.mine", has_text="like")
+    await expect(mine.locator(".reactions")).to_have_text("👍 1")
+    await mine.get_by_role("button", name="React with 👍").click()
+    await expect(mine.locator(".reactions")).to_have_text("👍 2")
+    await expect(bubble(page, "Thanks! 谢谢")).to_be_visible()
+    await mine.get_by_role("button", name="👍 2").click()
+    await expect(mine.locator(".reactions")).to_have_text("👍 1")
+    await expect(mine.get_by_role("button", name="👍 1")).to_have_count(1)
+
+
+async def test_a_streamed_answer_appears_while_it_is_written(page: Page, sim: Simulator, showcase: Showcase) -> None:
+    await page.goto(sim.url)
+    await page.get_by_role("button", name="Alice Private chat").click()
+    await say(page, "story")
+    story = bubble(page, "Once upon a time 从前")
+    await expect(story).to_contain_text("being written")
+    await page.reload()  # a page that comes in the middle sees it, too
+    await expect(story).to_contain_text("being written")
+    showcase.go_on.set()
+    await expect(story).to_contain_text("there was a bot. 有一个机器人。")
+    await expect(story).not_to_contain_text("being written")
+    await expect(page.get_by_role("log").locator("li.message.bot")).to_have_count(1)
+
+
+async def test_the_bot_is_seen_typing(page: Page, sim: Simulator) -> None:
+    await page.goto(sim.url)
+    await page.get_by_role("button", name="Alice Private chat").click()
+    await say(page, "think")
+    await expect(page.get_by_text("bot is typing…")).to_be_visible()
+    await expect(page.get_by_text("bot is typing…")).to_be_hidden()
+
+
+async def test_skip_six_minutes_and_the_window_closes(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await say(page, "hello")
+    chip = page.locator("li.mine .chip")
+    await expect(chip).to_have_text(re.compile(r"4 min left to reply · 1 of 5 replies"))
+    panel = await open_tab(page, "Clock")
+    await panel.get_by_role("button", name="+ 6 min").click()
+    await expect(panel.get_by_text("6 min have passed")).to_be_visible()
+    await expect(panel.get_by_text(re.compile("6 min ahead"))).to_be_visible()
+    await expect(chip).to_have_text("reply window closed · 1 of 5 replies")
+    await say(page, "again")
+    await expect(page.get_by_text("6 min later")).to_be_visible()
+
+
+async def test_active_messages_are_counted(page: Page, sim: Simulator, showcase: Showcase) -> None:
+    await open_conversation(page, sim)
+    await expect(page.get_by_text("20/20 a minute")).to_be_visible()
+    await showcase.bot.send(Target(Scene.GROUP, sim.group(GROUP).id), "unasked")
+    await expect(page.get_by_text("19/20 a minute")).to_be_visible()
+    await sim.clock.advance(minutes=2)
+    await expect(page.get_by_text("20/20 a minute")).to_be_visible()
+
+
+async def test_reload_finds_the_chat_and_who_i_was(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await page.get_by_role("radio", name="Bob").check()
+    await say(page, "picture", user="Bob")
+    await expect(bubble(page, "The week 本周")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("heading", name=GROUP)).to_be_visible()
+    await expect(page.get_by_role("radio", name="Bob")).to_be_checked()
+    await expect(page.locator("li.mine")).to_have_count(1)
+    await expect(bubble(page, "The week 本周").get_by_role("img")).to_be_visible()
+
+
+async def test_two_tabs_are_two_users(context: BrowserContext, page: Page, sim: Simulator) -> None:
+    other = await context.new_page()
+    await open_conversation(page, sim)
+    await open_conversation(other, sim)
+    await other.get_by_role("radio", name="Bob").check()
+    await say(page, "from Alice")
+    await say(other, "from Bob", user="Bob")
+    for each, mine, theirs in ((page, "from Alice", "from Bob"), (other, "from Bob", "from Alice")):
+        await expect(each.locator("li.mine")).to_have_count(1)
+        await expect(each.locator("li.mine")).to_contain_text(mine)
+        await expect(each.locator("li.user:not(.mine)")).to_contain_text(theirs)
+        await expect(each.locator("li.bot")).to_have_count(2)
+
+
+async def test_somebody_joins(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await page.get_by_label("Somebody else joins").fill("小红")
+    await page.get_by_role("button", name="Join").click()
+    await say(page, "hello", user="小红")
+    await expect(page.locator("li.mine .author")).to_have_text("小红")
+
+
+async def test_copy_as_test(context: BrowserContext, page: Page, sim: Simulator) -> None:
+    await context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await open_conversation(page, sim)
+    await say(page, "hello")
+    await expect(bubble(page, "You said: hello")).to_be_visible()
+    await page.get_by_role("button", name="Copy as test").click()
+    dialog = page.get_by_role("dialog", name="This chat as a test")
+    await dialog.get_by_role("button", name="Copy", exact=True).click()
+    await expect(dialog.get_by_text("Copied.")).to_be_visible()
+    source = await page.evaluate("navigator.clipboard.readText()")
+    assert "async with qq.run(bot):" in source
+    assert 'alice = qq.group("browser test").member("Alice")' in source
+    assert 'reply1 = await alice.say("hello")' in source
+    assert 'assert reply1.text == "You said: hello"' in source
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+
+
+async def test_a_saved_chat_is_opened_in_another_run(page: Page, sim: Simulator, tmp_path: Path) -> None:
+    await open_conversation(page, sim)
+    await say(page, "picture")
+    await expect(bubble(page, "The week 本周")).to_be_visible()
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Save chat").click()
+    saved = tmp_path / "chat.jsonl"
+    await (await download.value).save_as(saved)
+    async with Simulator() as other:
+        await page.goto("about:blank")
+        await page.goto(other.url)
+        await choose(page, "Open chat", saved)
+        await expect(page.get_by_text("Opened: 2 messages")).to_be_visible()
+        await page.get_by_role("button", name=GROUP).click()
+        image = bubble(page, "The week 本周").get_by_role("img")
+        await expect(image).to_be_visible()
+        assert await image.evaluate("image => image.complete && image.naturalWidth") == 320
+        saved.write_text("nonsense", "utf-8")
+        await choose(page, "Open chat", saved)
+        await expect(page.get_by_text("line 1 of the saved chat")).to_be_visible()
+
+
+async def choose(page: Page, button: str, file: Path) -> None:
+    async with page.expect_file_chooser() as chooser:
+        await page.get_by_role("button", name=button).click()
+    await (await chooser.value).set_files(file)
+
+
+async def test_keyboard_only(page: Page, sim: Simulator) -> None:
+    """Every step with the keyboard: choose a conversation, write, press a button, open a frame, change the tab."""
+    await page.goto(sim.url)
+    await expect(page.get_by_text("Online")).to_be_visible()
+    await walk_to(page, page.get_by_role("button", name=GROUP))
+    await page.keyboard.press("Enter")
+    await walk_to(page, page.get_by_label("Write as Alice"))
+    await page.keyboard.type("vote")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="茶 Tea")).to_be_visible()
+    await walk_to(page, page.get_by_role("button", name="咖啡 Coffee"), backwards=True)
+    await page.keyboard.press("Space")
+    await expect(bubble(page, "You pressed coffee")).to_be_visible()
+    await walk_to(page, page.get_by_role("tab", name="Frames"))
+    await page.keyboard.press("ArrowLeft")
+    await expect(page.get_by_role("tab", name="Clock")).to_be_focused()
+    await walk_to(page, page.get_by_role("button", name="+ 6 min"))
+    await page.keyboard.press("Enter")
+    await expect(page.locator("li.mine .chip").first).to_contain_text("reply window closed")
+
+
+async def walk_to(page: Page, target: Any, *, backwards: bool = False) -> None:
+    """Press Tab until the target has the focus."""
+    for _ in range(60):
+        if await target.evaluate("node => node === document.activeElement"):
+            return
+        await page.keyboard.press("Shift+Tab" if backwards else "Tab")
+    pytest.fail(f"the keyboard does not reach {target}")
