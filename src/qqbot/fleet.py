@@ -332,7 +332,7 @@ class _Tenure:
         try:
             await self._lease.save(self._state())
         except LeaseLost:
-            log.info("shard %s: another process runs it now, its state is not ours to save", self._lease.shard)
+            log.info("shard %s: another process may run it now, its state is not ours to save", self._lease.shard)
         except Exception:
             log.exception("shard %s: its state could not be saved", self._lease.shard)
 

@@ -13,8 +13,9 @@ from qqbot.clock import steady
 from qqbot.sessions import Timings
 from qqbot.sessions.store import StoreAway
 from tests.cluster import checker
+from tests.cluster.cost import measure
 from tests.cluster.trial import Options, Process, Trial, trial
-from tests.sessions.servers import Relay, as_cluster, default_engine, with_sentinels
+from tests.sessions.servers import ENGINES, Engine, Relay, as_cluster, default_engine, with_sentinels
 
 Result = tuple[list[str], dict[str, Any]]
 Row = Callable[[int], Awaitable[Result]]
@@ -498,6 +499,16 @@ async def random_mix(seed: int, seconds: float = 60) -> Result:
             await asyncio.sleep(run.chance.random() * 2)
         await run.settled(shares(run.options.shards, len(alive)), 60)
         return await finish(run, kicks=1000)
+
+
+@row
+async def script_cost(seed: int) -> Result:
+    """what the scripts cost the server at 1 000 shards on 50 nodes, in ms"""
+    del seed
+    figures: dict[str, Any] = {}
+    for engine in [each.values[0] for each in ENGINES if isinstance(each.values[0], Engine)]:
+        figures |= {f"{engine.name} {name}": value for name, value in (await measure(engine)).items()}
+    return [f"{name} takes {value:.2f} ms" for name, value in figures.items() if value >= 1], figures
 
 
 # The checker is checked: these rows must be found wrong.

@@ -55,8 +55,8 @@ class Shards:
                 raise error
             if state is None:
                 async with lease.identify_turn():
-                    permit = await lease.identify_permit()
-                    assert permit.usable()
+                    while not (await lease.identify_permit()).usable():
+                        pass
                     self.identified.append(time.monotonic())
                 state = ResumeState(session_id=f"{key}@{lease.token}", seq=1)
                 await lease.save(state)
@@ -105,7 +105,7 @@ class Member:
 
 
 @asynccontextmanager
-async def joined(url: str, platform: Platform, shards: Shards | None = None, **options: Any) -> AsyncIterator[Member]:
+async def joined(url: Any, platform: Platform, shards: Shards | None = None, **options: Any) -> AsyncIterator[Member]:
     """A member while the body runs; afterwards it has left."""
     manager = RedisSessionManager(url, **{"timings": FAST, **options})
     shards = shards or Shards()

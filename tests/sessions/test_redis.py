@@ -1,11 +1,20 @@
 """`RedisSessionManager`: nodes share, hand over and take over shards, whatever happens to the store."""
 
 import asyncio
+import subprocess
+import sys
 from contextlib import AsyncExitStack
 
+import pytest
+
+from qqbot import AuthError, Bot, ConfigError, Credentials, Endpoints, GatewayHalted
 from qqbot.clock import steady
+from qqbot.models.gateway import ShardExit
+from qqbot.sessions import Timings
+from qqbot.sessions.store import Store
+from qqbot.testing import Simulator
 from tests.sessions.cluster import FAST, PATIENCE, Member, Platform, Shards, joined, until
-from tests.sessions.servers import Server
+from tests.sessions.servers import Engine, Server, as_cluster, with_sentinels
 
 ALL = [0, 1, 2, 3, 4, 5]
 
@@ -111,3 +120,170 @@ async def test_starting_before_the_store_is_there(store: Server) -> None:
         assert not a.task.done()
         await store.start()
         await until(lambda: a.indices == ALL, PATIENCE)
+
+
+async def test_fifty_nodes_that_start_together_ask_the_platform_once(store: Server) -> None:
+    platform = Platform(50)
+    async with AsyncExitStack() as stack:
+        joining = [joined(store.url, platform, timings=Timings(), name=f"n{number}") for number in range(50)]
+        members = await asyncio.gather(*(stack.enter_async_context(each) for each in joining))
+        async with asyncio.timeout(40):
+            while len((await members[0].manager.snapshot()).nodes) < 50:
+                await asyncio.sleep(0.2)
+        await until(lambda: platform.calls)
+        await asyncio.sleep(0.5)
+        assert platform.calls == 1
+
+
+async def test_one_round_trip_a_renewal_whatever_the_number_of_shards(store: Server) -> None:
+    async with joined(store.url, Platform(100)) as a, store.client() as client:
+        await until(lambda: len(a.indices) == 100)
+        await asyncio.sleep(FAST.renew)
+        before = (await client.info("commandstats"))["cmdstat_evalsha"]["calls"]
+        await asyncio.sleep(10 * FAST.renew)
+        calls = (await client.info("commandstats"))["cmdstat_evalsha"]["calls"] - before
+        assert calls <= 12
+
+
+async def test_a_claim_whose_answer_was_lost_is_taken_up(store: Server) -> None:
+    async with joined(store.url, Platform()) as a, joined(store.url, Platform()) as b:
+        await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
+        name = next(node.id for node in (await a.manager.snapshot()).nodes if node.shards)
+        async with Store(store.url, app_id="1", cluster="default", node=name, timings=FAST) as forger:
+            free = asyncio.create_task(b.manager.stop(drain=1.0))  # its shards are claimed behind the node's back
+            for _ in range(2000):
+                picture = await forger.look()
+                places = [place for place, owner in picture.owners.items() if not owner.node]
+                if places and await forger.claim(picture, places):
+                    break
+                await asyncio.sleep(0)
+            await free
+        await until(lambda: shared(a) == ALL)
+
+
+async def test_halting_one_halts_all(store: Server) -> None:
+    shards = Shards()
+    async with joined(store.url, Platform(), shards) as a, joined(store.url, Platform()) as b:
+        await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
+        events = a.manager.watch()
+        shards.errors = dict.fromkeys(ALL, GatewayHalted(4914, "taken down"))
+        await b.manager.stop()  # a starts b's shards and is told to halt
+        with pytest.raises(GatewayHalted, match="taken down"):
+            await asyncio.wait_for(a.task, PATIENCE)
+        kinds = [event.kind async for event in events]
+        assert "halted" in kinds and "claimed" in kinds
+    async with joined(store.url, Platform()) as c:
+        with pytest.raises(GatewayHalted, match="unhalt"):
+            await asyncio.wait_for(c.task, PATIENCE)
+        assert not c.shards.began_with
+
+
+async def test_a_shard_that_fails_ends_the_node_and_leaves_its_shards_to_others(store: Server) -> None:
+    shards = Shards()
+    async with joined(store.url, Platform()) as b, joined(store.url, Platform(), shards) as a:
+        await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
+        shards.errors = dict.fromkeys(ALL, AuthError(401, 11244, "no"))
+        await b.manager.stop()
+        with pytest.raises(AuthError):
+            await asyncio.wait_for(a.task, PATIENCE)
+    async with joined(store.url, Platform()) as c:
+        await until(lambda: c.indices == ALL)
+
+
+async def test_too_few_shards_is_said_where_the_number_is_fixed(store: Server) -> None:
+    shards = Shards()
+    shards.exits = {2: ShardExit("reshard")}
+    async with joined(store.url, Platform(6, recommended=8), shards) as a:
+        with pytest.raises(GatewayHalted, match="QQBOT_SHARDS=8"):
+            await asyncio.wait_for(a.task, PATIENCE)
+
+
+async def test_an_empty_budget_is_waited_out(
+    store: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qqbot.sessions.node.ASK_LIFE", 1.0)
+    platform = Platform(2, remaining=1, reset_after=1_500)
+    async with joined(store.url, platform) as a:
+        await until(lambda: len(a.indices) == 1)
+        await until(lambda: "no more sessions" in caplog.text)
+        platform.answer = Platform(2).answer
+        await until(lambda: len(a.indices) == 2)
+        assert platform.calls == 2
+
+
+async def test_a_count_that_changed_while_nobody_ran(store: Server, caplog: pytest.LogCaptureFixture) -> None:
+    async with joined(store.url, Platform(6)) as a:
+        await until(lambda: a.indices == ALL)
+        async with joined(store.url, Platform(4)):
+            await until(lambda: "qqbot shards roll 4" in caplog.text)
+    async with joined(store.url, Platform(4)) as b:
+        await until(lambda: b.indices == [0, 1, 2, 3])
+        assert len(b.shards.identified) == 4
+
+
+async def test_a_manager_runs_once_at_a_time_and_again(store: Server) -> None:
+    async with joined(store.url, Platform()) as a:
+        await until(lambda: a.indices == ALL)
+        with pytest.raises(ConfigError, match="running already"):
+            await a.manager.run(Platform(), Shards())
+    again = Shards()
+    task = asyncio.create_task(a.manager.run(Platform(), again))
+    await until(lambda: again.indices == ALL)
+    assert not again.identified
+    await a.manager.stop()
+    await task
+
+
+@pytest.mark.parametrize("kind", ["sentinel", "cluster"])
+async def test_behind_sentinels_and_in_a_cluster(engine: Engine, kind: str) -> None:
+    async with AsyncExitStack() as stack:
+        if kind == "sentinel":
+            url = (await stack.enter_async_context(with_sentinels(engine, replicas=0, sentinels=1))).url
+        else:
+            servers = await stack.enter_async_context(as_cluster(engine))
+            url = "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
+        a = await stack.enter_async_context(joined(url, Platform()))
+        b = await stack.enter_async_context(joined(url, Platform()))
+        await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
+
+
+async def test_a_client_of_the_users_is_used_and_not_closed(store: Server) -> None:
+    async with store.client() as client:
+        async with joined(client, Platform()) as a:
+            await until(lambda: a.indices == ALL)
+        assert await client.ping()
+
+
+def test_redis_is_imported_only_when_it_is_used() -> None:
+    code = (
+        "import sys, qqbot, qqbot.sessions; from qqbot.sessions import RedisSessionManager;"
+        "RedisSessionManager('redis://localhost'); assert 'redis' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+async def test_the_environment_names_the_cluster(store: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QQBOT_REDIS_URL", store.url)
+    monkeypatch.setenv("QQBOT_CLUSTER", "blue")
+    async with Simulator() as sim:
+        bot = Bot(shards=2)
+        serving = asyncio.create_task(hold(bot, sim))
+        async with Store(store.url, app_id=sim.app_id, cluster="blue", node="", timings=Timings()) as reader:
+            async with asyncio.timeout(PATIENCE):
+                while not (await reader.look()).nodes:
+                    await asyncio.sleep(0.05)
+        serving.cancel()
+        await asyncio.wait([serving])
+
+
+async def hold(bot: Bot, sim: Simulator) -> None:
+    credentials, endpoints = Credentials(sim.app_id, sim.secret), Endpoints(sim.api_base, sim.token_url)
+    async with bot.serve(credentials=credentials, endpoints=endpoints):
+        await asyncio.Event().wait()
+
+
+async def test_a_cluster_without_a_server_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QQBOT_CLUSTER", "blue")
+    with pytest.raises(ConfigError, match="QQBOT_REDIS_URL"):
+        async with Bot().serve(credentials=Credentials("1", "s")):
+            pass

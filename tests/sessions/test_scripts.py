@@ -47,6 +47,9 @@ class Cluster:
         self.known[node] = found.picture
         return found
 
+    async def states(self) -> dict[Place, str]:
+        return await (await self.store("x")).states()
+
     async def claim(self, node: str, *places: Place, least: int = 0) -> list[Grant]:
         await self.sync(node)
         granted = await (await self.store(node)).claim(self.known[node], places, least)
@@ -91,9 +94,12 @@ async def test_sync_joins_and_beats(cluster: Cluster) -> None:
 
 async def test_sync_stores_states_of_what_is_ours(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
-    assert (await cluster.sync("a", held(a, '{"x":1}'))).picture.states == {A: '{"x":1}'}
-    assert (await cluster.sync("a", held(a))).picture.states == {A: '{"x":1}'}
-    assert (await cluster.sync("a", held(a, "-"))).picture.states == {}
+    await cluster.sync("a", held(a, '{"x":1}'))
+    assert await cluster.states() == {A: '{"x":1}'}
+    await cluster.sync("a", held(a))
+    assert await cluster.states() == {A: '{"x":1}'}
+    await cluster.sync("a", held(a, "-"))
+    assert await cluster.states() == {}
 
 
 async def test_sync_refuses_what_another_node_owns_by_now(cluster: Cluster) -> None:
@@ -101,7 +107,8 @@ async def test_sync_refuses_what_another_node_owns_by_now(cluster: Cluster) -> N
     assert await (await cluster.store("a")).release(held(old))
     (new,) = await cluster.claim("b", A)
     late = await cluster.sync("a", held(old, '{"late":1}'))
-    assert late.lost == {A} and late.picture.owners[A].token == new.token and late.picture.states == {}
+    assert late.lost == {A} and late.picture.owners[A].token == new.token
+    assert await cluster.states() == {}
 
 
 async def test_sync_after_an_eviction_refuses_everything(cluster: Cluster) -> None:
@@ -110,7 +117,7 @@ async def test_sync_after_an_eviction_refuses_everything(cluster: Cluster) -> No
     picture = (await cluster.sync("b")).picture
     assert await store.evict(picture, "a", picture.nodes["a"].stamp)
     late = await cluster.sync("a", held(old, '{"late":1}'))
-    assert late.lost == {A} and late.picture.states == {}
+    assert late.lost == {A} and await cluster.states() == {}
     assert late.picture.nodes["a"].join > old.token  # a new member
 
 
@@ -121,7 +128,7 @@ async def test_sync_writes_again_what_the_store_lost(cluster: Cluster) -> None:
     picture = found.picture
     assert not found.lost and picture.owners[A] == Picture(owners={A: picture.owners[A]}).owners[A]
     assert (picture.owners[A].token, picture.owners[A].node) == (a.token, "a")
-    assert picture.states == {A: '{"x":1}'} and (picture.gen, picture.shards) == (1, 2)
+    assert await cluster.states() == {A: '{"x":1}'} and (picture.gen, picture.shards) == (1, 2)
     (b,) = await cluster.claim("b", B)
     assert b.token > a.token
 

@@ -79,7 +79,8 @@ class Node:
         self._observer = Observer(settings.timings.observe)
         self._holdings: dict[Place, Holding] = {}
         self._ending: dict[Place, asyncio.Task[None]] = {}
-        self._copies: dict[Place, str] = {}
+        self._copies: dict[Place, tuple[int, str]] = {}  # with the incarnation in which they were read
+        self._states_read = 0.0
         self._info: GatewayBot | None = None
         self._turns = asyncio.Semaphore(1)
         self._order = asyncio.Lock()  # an answer is taken in before the next question is asked
@@ -306,6 +307,21 @@ class Node:
                 )
             finally:
                 self._answer(waiting)
+            if steady() - self._states_read >= 0.8 * self._timings.renew or self.picture.next_shards:
+                await self._read_states()
+
+    async def _read_states(self) -> None:
+        """Keep what every shard would be resumed from, should the store lose its data together with an owner."""
+        incarnation = self.picture.incarnation
+        states = await self._store.states()
+        self._states_read = steady()
+        self._copies |= {place: (incarnation, state) for place, state in states.items()}
+        self._copies = {place: copy for place, copy in self._copies.items() if place[0] >= self.picture.gen}
+
+    def _state_of(self, place: Place, stored: str) -> ResumeState | None:
+        """Return the state to begin with: the stored one, or our copy where the store lost its own."""
+        incarnation, copy = self._copies.get(place, (0, ""))
+        return read_state(stored or (copy if incarnation != self.picture.incarnation else ""))
 
     def _answer(self, waiting: list[asyncio.Future[None]]) -> None:
         """Let those go on who wait for a sync, however it went."""
@@ -319,7 +335,6 @@ class Node:
             self._away, self._warned = False, -WARN_EVERY_SECONDS
             log.info("Redis at %s answers again", self._store)
         before, self.picture = self.picture, synced.picture
-        self._keep_copies(before)
         if before.gen and before.gen < self.picture.gen:
             self._note_switch()
         incarnation = self.picture.incarnation
@@ -353,15 +368,6 @@ class Node:
                 if holding.key.gen == self.picture.gen and isinstance(holding.lease, MutedNodeLease):
                     holding.lease.unmute()
 
-    def _keep_copies(self, before: Picture) -> None:
-        """Keep the states that were seen last: should the store lose its data together with an owner, they are left."""
-        now = self.picture
-        if before.incarnation == now.incarnation:
-            for place in before.states.keys() - now.states.keys():
-                self._copies.pop(place, None)
-        self._copies.update(now.states)
-        self._copies = {place: state for place, state in self._copies.items() if place[0] >= now.gen}
-
     def _seconds_until_sure(self, now: float) -> float:
         """Return when an owner that this store never knew, or forgot, has said so or has stopped.
 
@@ -394,9 +400,9 @@ class Node:
     async def _switch(self) -> None:
         """Make the next generation the current one, as soon as each of its shards has a session."""
         picture = self.picture
-        places = [(picture.gen + 1, index) for index in range(picture.next_shards)]
         owned = picture.owned(picture.gen + 1)
-        if places and all(place in picture.states and place[1] in owned for place in places):
+        places = [(picture.gen + 1, index) for index in range(picture.next_shards)]
+        if places and all(place[1] in owned and self._copies.get(place, (0,))[0] for place in places):
             await self._store.admin("switch", picture.version)
             self._news.set()
 
@@ -420,7 +426,8 @@ class Node:
         for place, owner in self.picture.owners.items():
             if owner.node == self._store.node and self._is_idle(place) and place[0] in counts:
                 key = ShardKey(*place, counts[place[0]])
-                self._hold(key, Grant(place, owner.token, self.picture.states.get(place, "")))
+                _, state = self._copies.get(place, (0, ""))
+                self._hold(key, Grant(place, owner.token, state))
 
     def _is_idle(self, place: Place) -> bool:
         return place not in self._holdings and place not in self._ending
@@ -445,7 +452,7 @@ class Node:
             self._news.set()
 
     def _hold(self, key: ShardKey, grant: Grant) -> None:
-        state = read_state(grant.state or self._copies.get(grant.place, ""))
+        state = self._state_of(grant.place, grant.state)
         holding = Holding(key, grant.token, state, self.picture.incarnation)
         self._holdings[grant.place] = holding
         log.info("shard %s is ours (token %d)", key, grant.token)

@@ -93,16 +93,17 @@ local function store(field, state)
 end
 """
 
-# sync: show a sign of life, join where this node is not a member, say what it owns, and get the whole picture.
+# sync: show a sign of life, join where this node is not a member, say what it owns, and see who owns the rest.
 #
 # ARGV: 2 node, 3 role, 4 info, 5 generation, 6 its shards, 7 shards of the next ('' none), 8 target_active, then for
 #       each owned shard: field, token, state, incarnation.
 #       state: JSON, '=' as it is stored, '-' none. incarnation: '' of a lease that holds; of one that has ended the
 #       incarnation for which the node can vouch. In another one a second node may own the shard in a way that this
 #       server never knew or forgot, so nothing is written or confirmed.
-# Returns: inc, ov, now, lost (fields that are not ours), doubtful (fields neither confirmed nor refused), the
-#       coordination hash and the state hash, both flat. Or 'timings' and the timings of the cluster, where they are
-#       others than ours and the cluster has members: nothing is changed then.
+# Returns: now, lost (fields that are not ours), doubtful (fields neither confirmed nor refused), the coordination
+#       hash, flat. Or 'timings' and the timings of the cluster, where they are others than ours and the cluster has
+#       members: nothing is changed then. States are not returned: to carry a thousand of them through Lua would
+#       double its cost, and HGETALL reads them without.
 # A record that is missing or has a lower token is written again (reassert): the store lost it.
 SYNC = """
 local id = ARGV[2]
@@ -150,7 +151,7 @@ for i = 9, #ARGV, 4 do
   end
 end
 finish()
-return {text(inc), text(ov), text(now), lost, doubtful, call('HGETALL', coord), call('HGETALL', sess)}
+return {text(now), lost, doubtful, call('HGETALL', coord)}
 """
 
 # claim: take free shards.
@@ -204,11 +205,11 @@ local stamp = string.match(call('HGET', coord, 'n:' .. target) or '', '^%d+:%d+'
 if tonumber(ARGV[3]) ~= inc or stamp ~= ARGV[5] then return finish(0) end
 call('HDEL', coord, 'n:' .. target, 'd:' .. target)
 ov = ov + 1
-local fields = call('HGETALL', coord)
+local fields, suffix = call('HGETALL', coord), ':' .. target
 for i = 1, #fields, 2 do
-  local field = string.match(fields[i], '^o:(.+)$')
-  local token, owner = string.match(fields[i + 1], '^(%d+):(.*)$')
-  if field and owner == target then free(field, tonumber(token)) end
+  if string.sub(fields[i], 1, 2) == 'o:' and string.sub(fields[i + 1], -#suffix) == suffix then
+    free(string.sub(fields[i], 3), tonumber(string.match(fields[i + 1], '^%d+')))
+  end
 end
 note('kind', target == ARGV[2] and 'leave' or 'evict', 'node', ARGV[2], 'target', target)
 return finish(1)

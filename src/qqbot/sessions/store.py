@@ -28,6 +28,7 @@ from .timings import Timings
 log = logging.getLogger(__name__)
 
 LISTEN_SECONDS = 5.0
+MOST_PERMIT_CALLS = 4  # at once: many shards that wait for a permit must leave connections for the renewals
 LEAST_VERSION = (6, 2)
 NEEDED = "at least 6.2 is needed, or Valkey"
 SCHEMA = "1"
@@ -99,6 +100,7 @@ class Store:
         self._keys = [self.coord, prefix + "sess", prefix + "pace", self.log]
         self._scratch = prefix + "rights"
         self._client: Any = None
+        self._permits = asyncio.Semaphore(MOST_PERMIT_CALLS)
         self._open = AsyncExitStack()
 
     def __str__(self) -> str:
@@ -174,7 +176,7 @@ class Store:
         known: Picture,
         target_active: int,
     ) -> Synced:
-        """Show a sign of life and read everything.  Raises: StoreAway, OtherTimings."""
+        """Show a sign of life, and read everything but the states.  Raises: StoreAway, OtherTimings."""
         arguments: list[object] = [LETTERS[role], write(info), known.gen, known.shards, known.next_shards or ""]
         arguments.append(target_active)
         for each in held:
@@ -183,9 +185,12 @@ class Store:
         answer = await self._run("sync", *arguments)
         if _text(answer[0]) == "timings":
             raise OtherTimings(_text(answer[1]))
-        coord, sess = (pairs(map(_text, flat)) for flat in answer[5:7])
-        picture = read_picture(coord, sess, now=int(answer[2]) / 1000)
-        return Synced(picture, _places(answer[3]), _places(answer[4]))
+        picture = read_picture(pairs(map(_text, answer[3])), {}, now=int(answer[0]) / 1000)
+        return Synced(picture, _places(answer[1]), _places(answer[2]))
+
+    async def states(self) -> dict[Place, str]:
+        """Return the stored states of all shards, as JSON.  Raises: StoreAway."""
+        return read_picture({}, await self._hash(self._keys[1])).states
 
     async def claim(self, picture: Picture, places: Sequence[Place], least: int = 0) -> list[Grant] | None:
         """Take free shards; None where `picture` is not the present one any more.  Raises: StoreAway."""
@@ -206,7 +211,8 @@ class Store:
 
     async def permit(self, place: Place, token: int, concurrency: int) -> tuple[int, float]:
         """Ask for a moment to identify: the verdict as `scripts` has it, and seconds.  Raises: StoreAway."""
-        verdict, milliseconds = await self._run("permit", field_of(place), token, concurrency)
+        async with self._permits:
+            verdict, milliseconds = await self._run("permit", field_of(place), token, concurrency)
         return int(verdict), int(milliseconds) / 1000
 
     async def admin(self, operation: str, *arguments: object) -> bool:
