@@ -93,6 +93,22 @@ async def test_every_fault_can_be_chosen_and_is_named(page: Page, sim: Simulator
         assert [label for label in labels if label.startswith(("field.", "on.", "rule."))] == []
 
 
+async def test_pushes_go_wrong_where_the_bot_has_a_webhook(page: Page, sim: Simulator) -> None:
+    await page.goto(sim.url)
+    panel = await open_tab(page, "Faults")
+    await expect(panel.get_by_role("button", name="Next push")).to_have_count(0)
+    async with Simulator(webhook="http://127.0.0.1:1/") as other:
+        await page.goto("about:blank")
+        await page.goto(other.url)
+        await expect(page.get_by_text("By webhook")).to_be_visible()
+        await expect(page.get_by_text("Say hello to your bot")).to_be_visible()
+        panel = await open_tab(page, "Faults")
+        await expect(panel.get_by_role("button", name="Next push")).to_have_count(4)
+        for button in await panel.get_by_role("button", name="Next push").all():
+            await button.click()
+            await expect(panel.get_by_text(f"“{await button.inner_text()}”: done")).to_be_visible()
+
+
 async def test_the_budget_of_sessions_is_changed(page: Page, sim: Simulator) -> None:
     await page.goto(sim.url)
     panel = await open_tab(page, "Faults")

@@ -13,6 +13,7 @@ from .passive import REPLIES, WINDOWS
 from .platform import Platform
 from .templates import event_template, known_fields
 from .testcase import as_test
+from .webhook import FLAWS
 from .wire import JsonObject
 from .world import SCENES, Conversation, Message, Person
 
@@ -61,6 +62,7 @@ class PageCommands:
             "clock": platform.clock.document(),
             "limits": limits,
             "quotas": platform.quotas_document(),
+            "webhook": {"url": platform.webhook.url, "flaws": list(FLAWS)},
             "faults": platform.fault_rules(),
             "fault_kinds": catalogue(),
             "events": [kind for kind in platform.tables.events if kind not in ("READY", "RESUMED")],

@@ -23,15 +23,15 @@ const INTENTS = {
 };
 
 export function mountBot(state) {
-  const draw = () => show(state.bot);
+  const draw = () => show(state.bot, state.webhook);
   for (const part of ["snapshot", "bot"]) state.addEventListener(part, draw);
   onLanguage(draw);
 }
 
-function show({ name, online, intents, shards, budget }) {
+function show({ name, online, intents, shards, budget }, webhook) {
   byId("name").textContent = name;
-  byId("presence").textContent = words(online ? "bot.online" : "bot.offline");
-  byId("presence").dataset.online = online;
+  byId("presence").textContent = words(online ? "bot.online" : webhook.url ? "bot.webhook" : "bot.offline");
+  byId("presence").dataset.online = online || webhook.url !== null;
   byId("shards").hidden = byId("intents").hidden = shards.length === 0;
   byId("shards").textContent = countShards(shards);
   byId("budget").textContent = budget ? words("bot.budget", budget) : "";

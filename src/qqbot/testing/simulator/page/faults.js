@@ -39,14 +39,16 @@ export function mountFaults(state, connection) {
   };
   const add = (rule) => command(words(`kind.${rule.kind}`), { do: "fault", ...rule });
   const draw = () => {
-    byId("faults").replaceChildren(
+    const content = [
       element("p", {}, words("faults.what")),
       choice(shard),
-      buttons(inject),
+      buttons(Object.keys(FAULTS), inject),
+      webhookButtons(state.webhook, command),
       drawRuleForm(state.fault_kinds, add),
       line,
       rules,
-    );
+    ];
+    byId("faults").replaceChildren(...content.filter((each) => each !== null));
     drawShards(shard, state.bot.shards);
     drawRules(rules, state.faults);
   };
@@ -61,8 +63,16 @@ function choice(shard) {
   return element("label", { class: "choice" }, words("faults.shard"), shard);
 }
 
-function buttons(inject) {
-  const items = Object.keys(FAULTS).map((name) => {
+/** What can be wrong with the next push, where the bot is reached by webhook. */
+function webhookButtons({ url, flaws }, command) {
+  if (url === null) return null;
+  const flaw = (name) => name.replace("webhook_", "");
+  const inject = (name) => command(words(`fault.${name}`), { do: "fault", webhook: flaw(name) });
+  return buttons(flaws.map((each) => `webhook_${each}`), inject);
+}
+
+function buttons(names, inject) {
+  const items = names.map((name) => {
     const what = element("p", { id: `what-${name}` }, words(`fault.${name}.what`));
     const attributes = { type: "button", "aria-describedby": what.id, onclick: () => inject(name) };
     return element("li", {}, element("button", attributes, words(`fault.${name}`)), what);

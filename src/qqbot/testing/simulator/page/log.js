@@ -131,7 +131,7 @@ export class Log {
   #explain() {
     const { conversation } = this.#viewpoint;
     if (!conversation) return [element("p", {}, words("silence.nowhere"))];
-    if (!this.#state.bot.online) {
+    if (!this.#state.bot.online && !this.#state.webhook.url) {
       return [
         element("p", { class: "lead" }, words("silence.offline")),
         element("p", {}, words("silence.connect")),

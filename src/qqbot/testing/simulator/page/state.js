@@ -21,6 +21,7 @@ export class State extends EventTarget {
   events = [];
   faults = [];
   quotas = [];
+  webhook = { url: null, flaws: [] };
   fault_kinds = [];
   /** Whether no snapshot has arrived yet. */
   isEmpty = true;

@@ -266,4 +266,13 @@ export const EN = {
   "field.reset_after": "Until the next day, milliseconds",
   "field.max_concurrency": "Identifies at a time",
   "field.shards": "Shards",
+  "bot.webhook": "By webhook",
+  "fault.webhook_bad_signature": "Next push: bad signature",
+  "fault.webhook_bad_signature.what": "It is not signed by the platform. The bot refuses it.",
+  "fault.webhook_old_timestamp": "Next push: an hour old",
+  "fault.webhook_old_timestamp.what": "Its signature is right, its timestamp is not. The bot refuses it.",
+  "fault.webhook_redeliver": "Next push: delivered twice",
+  "fault.webhook_redeliver.what": "Both come at the same time. The bot handles one.",
+  "fault.webhook_replay": "Next push: replayed",
+  "fault.webhook_replay.what": "It comes again, byte by byte, after it was acknowledged. The bot handles it once.",
 };

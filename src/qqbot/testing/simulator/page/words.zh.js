@@ -262,4 +262,13 @@ export const ZH = {
   "field.reset_after": "距离重置的毫秒数",
   "field.max_concurrency": "并发鉴权数",
   "field.shards": "分片数",
+  "bot.webhook": "通过 Webhook",
+  "fault.webhook_bad_signature": "下一次推送：签名错误",
+  "fault.webhook_bad_signature.what": "签名不是平台的。机器人拒绝它。",
+  "fault.webhook_old_timestamp": "下一次推送：一小时前的时间",
+  "fault.webhook_old_timestamp.what": "签名正确，时间戳过旧。机器人拒绝它。",
+  "fault.webhook_redeliver": "下一次推送：推送两次",
+  "fault.webhook_redeliver.what": "两次同时到达。机器人只处理一次。",
+  "fault.webhook_replay": "下一次推送：重放",
+  "fault.webhook_replay.what": "确认之后原样再来一次。机器人只处理一次。",
 };
