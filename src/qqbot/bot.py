@@ -594,7 +594,8 @@ class Bot(Router):
     @property
     def context(self) -> Callable[[Delivered], Context[Event]]:
         """Makes what the handlers of one event are called with."""
-        return partial(Context, self)  # not Context[Event]: that would be a call through typing, for each event
+        # Not Context[Event]: that would be a call through typing, for each event.
+        return cast("Callable[[Delivered], Context[Event]]", partial(Context, self))
 
     async def report(self, context: object, error: Exception, handler: str) -> None:
         """Log a handler's exception and tell the `on_error` functions."""

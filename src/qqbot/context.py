@@ -77,7 +77,8 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     @property
     def event(self) -> E_co:
         """The event itself; `event.id` is the payload's own id."""
-        return self._delivered.event  # type: ignore[return-value]  # the router looked the handler up by its class
+        # The router looked the handler up by the event's class.
+        return self._delivered.event  # type: ignore[return-value] # pyright: ignore[reportReturnType]
 
     @property
     def raw(self) -> bytes:

@@ -291,9 +291,12 @@ class Handler(Protocol):
 
 
 class Plan(Struct, frozen=True, eq=False):
-    """What is done with events of one wire name: how they are decoded, and by whom they are handled."""
+    """What is done with events of one wire name: how they are decoded, and by whom they are handled.
 
-    decode: Callable[[Raw], Event]
+    `decode` returns an `Event`, and a `MessageEvent` where `is_message`.
+    """
+
+    decode: Callable[[Raw], Any]
     handlers: tuple[Handler, ...]
     is_message: bool
 

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
-from typing import Any, Self
+from typing import Self
 
 from ..gateway.frames import Frame
-from ..models.events import Event, UnknownEvent, decode_odd
+from ..models.events import Event, MessageEvent, UnknownEvent, decode_odd
 from ..ports import (
     Clock,
     Handler,
@@ -240,14 +240,18 @@ class Dispatcher:
             self._drop_unwanted(name, Delivery(_NOTHING, frame, raw, inlet, 0.0, watermark, done=done))
             return True
         handlers: Sequence[Handler] = plan.handlers
+        message: str | None = None
         try:
-            event: Any = plan.decode(frame.d)
+            event = plan.decode(frame.d)
+            if plan.is_message:
+                message = event.id
         except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
             event = decode_odd(name, frame.d, self._notices.surprise)
-            if isinstance(event, UnknownEvent):
+            if isinstance(event, MessageEvent):
+                message = event.id
+            elif isinstance(event, UnknownEvent):
                 handlers = self._handlers.match(event)
                 self._notices.unknown(event)
-        message: str | None = event.id if plan.is_message and type(event) is not UnknownEvent else None
         if not self._waking:  # what comes in one go has one moment
             self._received = self._clock()
         delivery = Delivery(event, frame, raw, inlet, self._received, watermark, handlers, message)
@@ -431,9 +435,9 @@ class Dispatcher:
         """Await one handler within its time, and tell who measures.  Raises: what the handler raises, TimeoutError."""
         began = self._loop.time()
         error: Exception | None = None
+        limit = delivery.limit = asyncio.timeout(self._handler_timeout)
         try:
-            async with asyncio.timeout(self._handler_timeout) as limit:
-                delivery.limit = limit
+            async with limit:
                 await handler.function(context)
         except TimeoutError as expired:
             error = expired

@@ -15,17 +15,17 @@ class Delivery(Struct, eq=False):
     """One event that was taken out of the queue."""
 
     envelope: Envelope
-    _stored: "asyncio.Future[None]"
+    stored: "asyncio.Future[None]"
 
     def ack(self) -> None:
         """The event is done: its seq may be saved."""
-        if not self._stored.done():
-            self._stored.set_result(None)
+        if not self.stored.done():
+            self.stored.set_result(None)
 
     def retry(self, reason: str) -> None:
         """The event is not done: its whole batch comes again."""
-        if not self._stored.done():
-            self._stored.set_exception(RuntimeError(reason))
+        if not self.stored.done():
+            self.stored.set_exception(RuntimeError(reason))
 
 
 class QueueSink:
@@ -49,7 +49,7 @@ class QueueSink:
         deliveries = [Delivery(envelope, loop.create_future()) for envelope in batch]
         for delivery in deliveries:
             await self._queue.put(delivery)
-        ends = await asyncio.gather(*(delivery._stored for delivery in deliveries), return_exceptions=True)
+        ends = await asyncio.gather(*(delivery.stored for delivery in deliveries), return_exceptions=True)
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
