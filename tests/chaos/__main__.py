@@ -40,7 +40,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--bots", type=int, default=2, help="bots of this process (default 2)")
     parser.add_argument("--processes", type=int, default=2, help="bots in other processes, every second not killed")
-    parser.add_argument("--rate", type=float, default=40.0, help="messages a second for each bot (default 40)")
+    parser.add_argument("--rate", type=float, default=30.0, help="messages a second for each bot (default 30)")
     return parser.parse_args(words)
 
 
