@@ -114,13 +114,28 @@ def speechless(pushed: dict[str, Pushed], records: Sequence[Record]) -> Iterator
             yield Violation("it was handled, and no answer was tried", key)
 
 
-def stuck(dialogs: Iterable[Dialog], owed_keys: Collection[str], records: Iterable[Record]) -> Iterator[Violation]:
-    """A dialog whose messages were all delivered and whose answers all went out comes to its end."""
+def stuck(
+    dialogs: Iterable[Dialog], owed_keys: Collection[str], records: Sequence[Record], answers: Collection[str]
+) -> Iterator[Violation]:
+    """A dialog whose messages were all delivered in time, and whose answers all went out, comes to its end."""
     failed = {_key(text) for record in records for text in record.unsent}
+    runs = {run.key: run for record in records for run in record.runs}
+    expired = {key for record in records for key in record.expired}
     for dialog in dialogs:
-        delivered = all(key in owed_keys for key in dialog.keys)
-        if not dialog.done and delivered and dialog.keys and dialog.keys[0] not in failed:
-            yield Violation(f"the dialog {', '.join(dialog.keys)} did not come to its end", dialog.keys[0])
+        first, last = dialog.keys[0], dialog.keys[-1]
+        if (
+            f"done {' '.join(dialog.keys)}" in answers
+            or first in failed
+            or any(key not in owed_keys for key in dialog.keys)
+        ):
+            continue
+        late = first in expired and (first == last or _is_after(runs.get(last), runs.get(first)))
+        if not late:
+            yield Violation(f"the dialog {', '.join(dialog.keys)} did not come to its end", first)
+
+
+def _is_after(run: Handled | None, other: Handled | None) -> bool:
+    return run is not None and other is not None and other.end is not None and run.begin >= other.end
 
 
 def beyond(sessions: Iterable[SessionLog]) -> Iterator[Violation]:

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -54,9 +54,9 @@ class Place:
 
 @dataclass(slots=True)
 class Dialog:
-    """One dialog: its messages, and whether it came to its end."""
+    """One dialog: its messages, and whether who began it heard its end."""
 
-    keys: list[str] = field(default_factory=list[str])
+    keys: list[str]
     done: bool = False
 
 
@@ -166,13 +166,12 @@ class People:
     async def _talk(self, talker: Place) -> None:
         while not self._stopped:
             await asyncio.sleep(self._random.uniform(0, 2))
-            dialog = Dialog()
+            dialog = Dialog([self._say(talker, "ask")["id"]])
             self.dialogs.append(dialog)
             await self._converse(talker, dialog)
 
     async def _converse(self, talker: Place, dialog: Dialog) -> None:
-        """Ask, answer what the bot asks twice, and wait for its last word; give up where it says nothing."""
-        dialog.keys.append(self._say(talker, "ask")["id"])
+        """Answer what the bot asks twice, and wait for its last word; give up where it says nothing."""
         for number in (1, 2):
             if not await self._hears(f"ask{number} {dialog.keys[0]}"):
                 return

@@ -77,12 +77,24 @@ def test_no_answer_was_tried() -> None:
     assert [*invariants.speechless(pushed, [Record(runs=runs, sent={"re a#1"})])] == []
 
 
+def stuck(record: Record, owed: set[str], *answers: str) -> list[str]:
+    return [each.key for each in invariants.stuck([Dialog(["d#1", "d#2"])], owed, [record], answers)]
+
+
 def test_dialog_without_an_end() -> None:
-    dialog = Dialog(["d#1", "d#2"])
-    assert [each.key for each in invariants.stuck([dialog], {"d#1", "d#2"}, [])] == ["d#1"]
-    assert [*invariants.stuck([dialog], {"d#1"}, [])] == []
-    assert [*invariants.stuck([dialog], {"d#1", "d#2"}, [Record(unsent={"ask1 d#1": "Timeout"})])] == []
-    assert [*invariants.stuck([Dialog(["d#1"], done=True)], {"d#1"}, [])] == []
+    both = {"d#1", "d#2"}
+    assert stuck(Record(), both) == ["d#1"]
+    assert stuck(Record(), both, "done d#1 d#2") == []
+    assert stuck(Record(), {"d#1"}) == []  # the platform lost the other one
+    assert stuck(Record(unsent={"ask1 d#1": "Timeout"}), both) == []
+
+
+def test_dialog_whose_message_came_too_late() -> None:
+    both = {"d#1", "d#2"}
+    late = Record(runs=[Handled("d#1", 1, 11), Handled("d#2", 12, 12)], expired={"d#1"})
+    missed = Record(runs=[Handled("d#1", 1, 11), Handled("d#2", 2, 2)], expired={"d#1"})
+    assert stuck(late, both) == []
+    assert stuck(missed, both) == ["d#1"]
 
 
 def test_acknowledged_and_never_sent() -> None:

@@ -13,6 +13,8 @@ from tests.chaos.trial import Kind, Trial
 
 SEED = 20261123
 
+pytestmark = pytest.mark.timeout(240)  # seconds, on a machine that is busy with other things
+
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="processes are looked at through /proc")
 
 REPEATS: Rules = (("DISPATCH", Duplicate(), 0.1), ("DISPATCH INTERACTION_CREATE", Duplicate(), 1.0))
@@ -21,7 +23,7 @@ REPEATS: Rules = (("DISPATCH", Duplicate(), 0.1), ("DISPATCH INTERACTION_CREATE"
 async def test_a_bot_of_this_process() -> None:
     kind = Kind("short", shards=2, max_inflight=16, storms=(GENTLE, ROUGH), hold=0.4)
     async with Trial(kind, seed=SEED, rate=60) as trial:
-        await trial.round(5)
+        await trial.round(4, messages=240)
     assert trial.report.violations == []
     assert trial.report.figures["owed"] > 100
     assert trial.report.figures["resumes"] + trial.report.figures["identifies"] > 2
@@ -31,17 +33,17 @@ async def test_a_bot_of_this_process() -> None:
 @needs_proc
 async def test_bot_processes_that_are_killed() -> None:
     async with KilledTrial(seed=SEED, rate=40, life=(1.5, 3.0)) as trial:
-        await trial.round(6)
+        await trial.round(5, strikes=3)
     assert trial.report.violations == []
     assert trial.report.figures["owed"] > 100
-    assert trial.report.faults["SIGKILL"] > 0
+    assert trial.report.faults["SIGKILL"] == 2
 
 
 @pytest.mark.parametrize("mutation", ["seq-dedup-off", "message-dedup-off"])
 async def test_it_notices_what_is_handled_twice(mutation: str) -> None:
     with mutated(mutation):
         async with Trial(Kind("repeats", storms=(REPEATS,)), seed=SEED, rate=200) as trial:
-            await trial.round(2)
+            await trial.round(1, messages=400)
     assert any("handled 2 times in one process" in violation for violation in trial.report.violations)
 
 
@@ -49,14 +51,17 @@ async def test_it_notices_what_is_handled_twice(mutation: str) -> None:
 async def test_it_notices_a_connection_that_is_left_for_no_reason(mutation: str | None) -> None:
     with mutated(mutation):
         async with Trial(Kind("crowded", max_inflight=2, storms=(), hold=3), seed=SEED, rate=40) as trial:
-            await trial.round(3)
-    left = [violation for violation in trial.report.violations if "left connection" in violation]
+            for _ in range(3 if mutation else 1):  # not looked for where the loop stood still for half a beat
+                await trial.round(2, messages=80)
+                left = [violation for violation in trial.report.violations if "left connection" in violation]
+                if left:
+                    break
     assert bool(left) == bool(mutation)
 
 
 @needs_proc
 async def test_it_notices_what_is_saved_before_it_is_handled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "STILL_SECONDS", 4.0)  # what is lost is not waited for
-    async with KilledTrial(seed=SEED, rate=60, hold=6, life=(2.0, 2.5), mutation="early-watermark") as trial:
-        await trial.round(4)
+    async with KilledTrial(seed=SEED, rate=30, hold=8, life=(2.0, 2.5), mutation="early-watermark") as trial:
+        await trial.round(2, strikes=1)
     assert any("never handled" in violation for violation in trial.report.violations)

@@ -24,6 +24,8 @@ POLL_SECONDS = 0.1
 CALM_SECONDS = 90.0
 """What a bot needs at most to be done with everything after the last fault."""
 
+RECONNECT_SECONDS = 5.0
+
 STILL_SECONDS = 15.0
 """How long a bot does nothing at most while there is something to do: longer than a call or a dialog takes."""
 
@@ -83,6 +85,9 @@ class Trial:
         self._record = Record()
         self._seldom = storm.SELDOM if kind.ends_sessions else ()
         self._lag = Lag()
+        self._rules_broken = 0  # how many of the platform's rules were, so far
+        self._judged: set[int] = set()  # connections that the bot ended
+        self._asked_to_leave: set[int] = set()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -100,10 +105,10 @@ class Trial:
         self._conclude()
         await self._stack.__aexit__(kind, error, trace)
 
-    async def round(self, seconds: float) -> None:
-        """Let the storm rage for so long, wait until the bot is done with everything, and judge."""
+    async def round(self, seconds: float, *, messages: int = 0) -> None:
+        """Let the storm rage, for so long and so many messages; wait until the bot is done with all, and judge."""
         ended = asyncio.create_task(self._bot.wait())
-        await self._rage(ended, seconds)
+        await self._rage(ended, seconds, messages)
         async for _ in patiently(lambda: self._record.steps, CALM_SECONDS):
             if ended.done() or self._is_done():
                 break
@@ -115,15 +120,31 @@ class Trial:
         for seen in (self._log, self._people, self._record):
             seen.clear()
 
-    async def _rage(self, ended: "asyncio.Task[None]", seconds: float) -> None:
+    async def _rage(self, ended: "asyncio.Task[None]", seconds: float, messages: int) -> None:
         faults = self._sim.faults
         async with self._people.writing():
             storm.begin(self._sim, self.kind.storms)
             storm.once(self._sim, self._seldom)
+            reconnecting = asyncio.create_task(self._reconnect())
             await asyncio.wait([ended], timeout=seconds)
+            while not ended.done() and len(self._people.pushed) < messages:
+                await asyncio.sleep(POLL_SECONDS)
             left = [(rule.on, rule.do) for rule in faults.rules]
             self._seldom = tuple(rule for rule in self._seldom if rule[:2] in left)
             faults.clear()
+            reconnecting.cancel()
+            await asyncio.wait([reconnecting])
+        if not reconnecting.cancelled():
+            self.report.violations.append(f"bot.reconnect() failed: {reconnecting.exception()!r}")
+
+    async def _reconnect(self) -> None:
+        """Ask for new connections now and then, as a user may."""
+        while True:
+            await asyncio.sleep(RECONNECT_SECONDS)
+            self._asked_to_leave |= {each.number for each in self._sim.connections if each.open}
+            async with asyncio.timeout(CALM_SECONDS):
+                await self._bot.reconnect()
+            self.report.faults["reconnect"] += 1
 
     @asynccontextmanager
     async def _served(self) -> AsyncIterator[tuple[Simulator, Bot]]:
@@ -163,17 +184,20 @@ class Trial:
         self._found(invariants.out_of_order(runs), log)
         self._found(invariants.unanswered([record], log.answers), log)
         self._found(invariants.speechless(people.pushed, [record]), log)
-        self._found(invariants.stuck(people.dialogs, owed, [record]), log)
+        self._found(invariants.stuck(people.dialogs, owed, [record], log.answers), log)
         self._found(invariants.beyond(sessions), log)
-        self._found((Violation(text) for text in (*log.needless, *sim.violations)), log)
+        broken = sim.violations[self._rules_broken :]
+        self._rules_broken += len(broken)
+        self._found((Violation(text) for text in (*log.needless, *broken)), log)
         if lag < BEAT / 2:  # a loop that stood still hears no acknowledgement
             self._found(self._left(sim), log)
         self._count(log, people, owed, lag)
 
     def _left(self, sim: Simulator) -> Iterable[Violation]:
-        numbers = [each.number for each in sim.connections if each.closed_by == "bot"]
+        ended = {each.number for each in sim.connections if each.closed_by == "bot"}
+        numbers, self._judged = sorted(ended - self._judged), ended
         strikes = [(strike.connection, strike.fault) for strike in sim.faults.strikes]
-        return invariants.left(numbers, strikes)
+        return invariants.left([number for number in numbers if number not in self._asked_to_leave], strikes)
 
     def _found(self, violations: Iterable[Violation], log: ServerLog) -> None:
         self.report.violations += [invariants.story(each, log, [self._record]) for each in violations]

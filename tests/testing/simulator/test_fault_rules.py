@@ -1,8 +1,10 @@
 """Rules of faults: when they are due, what each kind does at each moment, and what is refused."""
 
 import asyncio
+import struct
 import time
 from collections.abc import Callable
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import aiohttp
@@ -185,6 +187,18 @@ async def test_half_open(sim: Simulator, bot: BareBot, socket: Socket) -> None:
     assert (await again.next())["id"] == event_id
 
 
+async def test_half_open_that_the_bot_ends_while_it_resumes(
+    sim: Simulator, bot: BareBot, socket: Socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    sim.faults.half_open()
+    again = await bot.connect()
+    transport = socket.ws.get_extra_info("socket")
+    transport.shutdown(2)  # both reach the simulator at once
+    await again.resume(socket.session_id, socket.seq)
+    assert (await again.next())["t"] == "RESUMED"
+    assert not caplog.records
+
+
 async def test_half_open_outlives_the_heartbeats() -> None:
     async with Simulator(heartbeat_interval=0.05) as sim, BareBot(sim) as bot:
         socket = await bot.connect_ready()
@@ -277,6 +291,25 @@ async def test_a_while_after_it_was_live(sim: Simulator, bot: BareBot) -> None:
     socket = await bot.connect_ready()
     assert await socket.close_code() == 4009
     assert sim.faults.counts == {"latency": 1, "close": 1}
+
+
+async def test_a_bot_that_is_gone_before_it_is_answered(
+    sim: Simulator, bot: BareBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = (
+        "GET /websocket HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    address = sim.api_base.removeprefix("http://")
+    host, port = address.split(":")
+    for _ in range(5):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(request.format(address).encode())
+        writer.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+    await bot.connect_ready()
+    assert [each.closed_by for each in sim.connections if each.number < 6] == ["bot"] * (len(sim.connections) - 1)
+    assert not caplog.records
 
 
 # Calls

@@ -90,10 +90,14 @@ class Connection:
             "code": self.code,
         }
 
-    async def run(self, request: web.Request, receiver: Receiver) -> web.WebSocketResponse:
+    async def run(self, request: web.Request, receiver: Receiver) -> web.StreamResponse:
         """Serve the connection until it ends."""
         ws = web.WebSocketResponse(compress=False, timeout=CLOSE_TIMEOUT, max_msg_size=1 << 20)
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:  # the bot was gone before it was answered
+            self._note_end("bot", None)
+            return web.Response(status=499)
         transport = request.transport
         self._transport = transport if isinstance(transport, asyncio.Transport) else None
         try:
@@ -204,7 +208,8 @@ class Connection:
         self._note_end("platform", 1006)
         raw = self._transport.get_extra_info("socket")
         if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            with contextlib.suppress(OSError):  # the bot may have ended it in this very moment
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
 
     def fall_silent(self) -> None:

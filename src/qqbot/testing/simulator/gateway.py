@@ -123,7 +123,7 @@ class Gateway:
         self._became_ready = asyncio.Event()
         self.faults = Faults(self._strike, self._set_limit, random)
 
-    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one websocket."""
         connection = Connection(len(self.connections) + 1, self._journal, self.heartbeat_interval)
         self.connections.append(connection)
