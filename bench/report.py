@@ -41,13 +41,26 @@ class Row:
         return self.target.met(self.value if self.ratio is None else self.ratio)
 
 
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+
 Results = dict[str, list[Row]]
 """The rows of each benchmark."""
 
 
+def renewed(page: str, table: str) -> str:
+    """Return `page` with `table` between its two marks.  Raises: ValueError when it does not have them."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"the page has no place for the table: {BEGIN} and {END}, in this order")
+    return f"{before}{begin}\n{table}\n{end}{after}"
+
+
 def table(results: Results) -> str:
-    """Return one Markdown table of all rows."""
-    lines = ["| what | unit | qqbot | floor | ratio | target | met |", "|---|---|---|---|---|---|---|"]
+    """Return where it was measured, and one Markdown table of all rows."""
+    where = ", ".join(f"{key} {value}" for key, value in machine().items())
+    lines = [f"Measured with {where}.", ""]
+    lines += ["| what | unit | qqbot | floor | ratio | target | met |", "|---|---|---|---|---|---|---|"]
     for rows in results.values():
         lines += (f"| {' | '.join(_cells(row))} |" for row in rows)
     return "\n".join(lines)
@@ -69,7 +82,6 @@ def machine() -> dict[str, object]:
     """Return on what it was measured."""
     return {
         "python": platform.python_version(),
-        "system": platform.platform(),
         "machine": platform.machine(),
         "cores": cpu_count(),
         "aiohttp": version("aiohttp"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import BENCHMARKS
-from bench.report import Row, Target, table
+from bench.report import Row, Target, renewed, table
 from bench.rounds import Effort, ratio
 from bench.timing import compare
 from tests.cli.program import python
@@ -88,6 +88,17 @@ def test_a_row_says_whether_its_target_is_met() -> None:
     assert table({"calls": [Row("cost", "us", 1400, 1000, 1.4, Target(1.25))]}).endswith(
         "| cost | us | 1 400 | 1 000 | 1.40 | <= 1.25 | no |"
     )
+
+
+def test_the_table_of_a_page_is_replaced() -> None:
+    page = "above\n<!-- figures -->\nold\n<!-- end of figures -->\nbelow\n"
+    assert renewed(page, "new") == "above\n<!-- figures -->\nnew\n<!-- end of figures -->\nbelow\n"
+    with pytest.raises(ValueError, match="no place"):
+        renewed("<!-- figures -->", "new")
+
+
+def test_the_page_of_the_project_has_a_table() -> None:
+    assert "| what |" in renewed((ROOT / "docs" / "performance.md").read_text("utf-8"), "| what |")
 
 
 def test_effort_scales_the_work() -> None:

@@ -546,7 +546,6 @@ class TestEvent:
     def tables_as_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(events, "EVENTS", dict(events.EVENTS))
         monkeypatch.setattr(events, "_decoders", dict(events._decoders))
-        monkeypatch.setattr(events, "_second_tries", dict(events._second_tries))
 
     def test_ones_own_event_is_decoded(self) -> None:
         @event("TEST_PAID", Intents.GUILDS, Intents(1 << 20))
@@ -579,6 +578,13 @@ class TestEvent:
     def test_a_second_name_for_a_class_is_refused(self) -> None:
         with pytest.raises(ConfigError, match="is the event READY already"):
             event("TEST_READY")(Ready)
+
+    def test_a_class_that_cannot_be_decoded_fails_where_it_is_defined(self) -> None:
+        with pytest.raises(TypeError, match="not supported"):
+
+            @event("IMPOSSIBLE", Intents.GUILDS)
+            class Impossible(Event, frozen=True, kw_only=True):
+                either: int | dict[str, int] | Event
 
     def test_what_is_no_event_is_refused(self) -> None:
         class Plain(Struct):

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from ..codec import Decode, Lenient, fast, lenient
+from ..codec import Decode, fast, lenient
 from ..errors import ConfigError, DecodeError
 from .audio import AudioAction, AudioLiveMember
 from .audits import MessageAudited
@@ -175,7 +175,6 @@ ALIASES = {"GROUP_MEMBER_QUIT": "GROUP_MEMBER_REMOVE"}
 """Other names under which an event may arrive."""
 
 _decoders: dict[str, Decode[Event]] = {}
-_second_tries: dict[str, Lenient[Event]] = {}
 
 
 def event(name: str, *intents: Intents) -> Callable[[type[E]], type[E]]:
@@ -195,9 +194,8 @@ def event(name: str, *intents: Intents) -> Callable[[type[E]], type[E]]:
         kind.wire_name = name
         EVENTS[name] = kind
         names = (name, *(alias for alias, real in ALIASES.items() if real == name))
-        for key in names:
-            _decoders[key] = fast(kind)
-            _second_tries[key] = lenient(kind)
+        if kind.__module__ != __name__:  # of those below each is known to decode, and few are used by one bot
+            decoder_of(name)
         bases = tuple(base for base in kind.__mro__[1:] if issubclass(base, Event) and not base.wire_name)
         needed = Intents(0)
         for intent in intents:
@@ -236,7 +234,13 @@ def decode_event(name: str, data: bytes | msgspec.Raw, on_surprise: EventSurpris
 
 def decoder_of(name: str) -> Decode[Event]:
     """Return the function that decodes the documented form of the event `name`; it raises where that does not fit."""
-    return _decoders.get(name) or (lambda data: UnknownEvent(name=name, data=bytes(data)))
+    decode = _decoders.get(name)
+    if decode is None:
+        kind = EVENTS.get(ALIASES.get(name, name))
+        if kind is None:
+            return lambda data: UnknownEvent(name=name, data=bytes(data))
+        decode = _decoders[name] = fast(kind)
+    return decode
 
 
 def decode_odd(name: str, data: bytes | msgspec.Raw, on_surprise: EventSurprise | None = None) -> Event:
@@ -250,7 +254,7 @@ def decode_odd(name: str, data: bytes | msgspec.Raw, on_surprise: EventSurprise 
             on_surprise(name, path)
 
     try:
-        return _second_tries[name](data, note)
+        return lenient(kind)(data, note)
     except DecodeError as error:
         return UnknownEvent(name=name, data=bytes(data), error=str(error))
     except Exception as error:  # noqa: BLE001 - as above
