@@ -454,6 +454,8 @@ async def test_a_bot_with_a_sink_takes_no_webhook_calls() -> None:
     bot = Bot(CREDENTIALS, sink=QueueSink())
     with pytest.raises(ConfigError, match="without a sink"):
         await call(bot, event(1))
+    with pytest.raises(ConfigError, match="without a sink"):
+        bot.webhook()
 
 
 async def test_the_window_and_the_limit_are_options() -> None:
