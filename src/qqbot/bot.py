@@ -279,7 +279,12 @@ class Bot(Router):
         return self._desk
 
     def expect_webhook(self) -> None:
-        """Know events by their ids from now on: they may come by webhook too."""
+        """Know events by their ids from now on: they may come by webhook too.
+
+        Raises: ConfigError for a bot with a sink.
+        """
+        if self._sink is not None:
+            raise ConfigError("Bot(sink=...) takes the gateway's events only: give the webhook a Bot without a sink")
         if self._events is None:
             self._events = KnownEvents(time.monotonic())
             if self._service is not None:
@@ -289,7 +294,7 @@ class Bot(Router):
         """Take the event of a webhook call that was verified; return its outcome where it is `awaited`, else None.
 
         Raises: Interrupted when the bot is stopping, TimeoutError when there was no room for a while, ConfigError
-        with a sink or from another event loop.
+        from another event loop.
         """
         return await self._running.receive(frame, raw, awaited=awaited)
 

@@ -91,12 +91,10 @@ class Service:
         """Take an event that came by webhook; return its outcome where it is `awaited`, None where it was queued.
 
         Raises: Interrupted when the bot is stopping, TimeoutError when there was no room for a while, ConfigError
-        where there is a sink, or from another event loop.
+        from another event loop.
         """
         if self._loop is not asyncio.get_running_loop():
             raise ConfigError("a bot takes webhook calls in the event loop that serves it: make a Bot for each thread")
-        if self.forwarder is not None:
-            raise ConfigError("Bot(sink=...) takes the gateway's events only: give the webhook a Bot without a sink")
         if self._over.is_set():
             raise Interrupted(f"the bot is stopping: {frame.id} has to be delivered again")
         async with asyncio.timeout(ROOM_SECONDS):

@@ -1,10 +1,12 @@
 """Several bots at one address, told apart by their AppID; they come and go while it runs."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -134,6 +136,24 @@ async def test_an_asgi_server_is_told_why_it_cannot_start() -> None:
     (message,) = sent
     assert message["type"] == "lifespan.startup.failed"
     assert "QQBOT_APP_ID" in str(message["message"])
+
+
+@pytest.mark.parametrize("form", ["asgi", "aiohttp"])
+async def test_a_body_without_an_end_is_not_read_to_it(form: str) -> None:
+    bot = Bot(Credentials("101", "first secret"))
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 100_000_000:
+            sent += 10_000
+            yield b"x" * 10_000
+
+    app = application({"101": bot}, max_bytes=50_000)
+    async with at(app, form) as caller:
+        with contextlib.suppress(aiohttp.ClientConnectionError):  # it may be cut off while it is still sending
+            assert (await caller.send(endless(), signed(b"", app_id="101")))[0] == 413
+    assert sent < 20_000_000
 
 
 async def test_one_application_is_served_once() -> None:

@@ -5,16 +5,14 @@ import json
 import logging
 import threading
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from qqbot import Bot, C2CMessageCreate, ConfigError, Context, Credentials, Event, InteractionCreate
 from qqbot.ingest import QueueSink
-from qqbot.ports import Shared
-from qqbot.sessions.local import LocalSessionManager
-from qqbot.sessions.shared import sharing
+from qqbot.sessions import RedisSessionManager
 from qqbot.testing import Simulator
 from tests.cli.program import python
 from tests.sessions.servers import Server
@@ -75,12 +73,18 @@ async def test_a_repeat_is_acknowledged_and_dropped(served: tuple[Bot, Gate]) ->
 
 
 async def test_an_event_without_an_id_is_known_by_its_bytes(served: tuple[Bot, Gate]) -> None:
-    bot, gate = served
-    gate.open.set()
-    bodies = [event(number).replace(b'"id": "C2C_MESSAGE_CREATE:%d", ' % number, b"") for number in (1, 2)]
+    bot, _ = served
+    clicks: list[str] = []
+
+    @bot.on
+    async def click_handler(ctx: Context[InteractionCreate]) -> None:
+        clicks.append(ctx.event.id)
+
+    bodies = [click(number).replace(b'"id": "INTERACTION_CREATE:%d", ' % number, b"") for number in (1, 2)]
     for body in (*bodies, *bodies):
+        assert json.loads(body).keys() == {"op", "s", "t", "d"}
         assert await call(bot, body, awaited=True) == (200, ACK)
-    assert len(gate.runs) == 2
+    assert clicks == ["click-1", "click-2"]
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -273,20 +277,9 @@ async def test_an_event_that_came_by_the_gateway_is_not_handled_again_and_the_re
 # Several processes at one address
 
 
-class Meeting(LocalSessionManager):
-    """Shares through a store, and runs no shards."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self._url = url
-
-    def sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
-        return sharing(self._url, credentials, cluster="main")
-
-
 @pytest.mark.parametrize("awaited", [False, True])
 async def test_what_one_process_has_handled_the_others_drop(store: Server, awaited: bool) -> None:
-    bots = [Bot(CREDENTIALS, sessions=Meeting(store.url)) for _ in range(2)]
+    bots = [Bot(CREDENTIALS, sessions=RedisSessionManager(store.url)) for _ in range(2)]
     one, two = [Gate(bot) for bot in bots]
     one.open.set()
     two.open.set()
@@ -300,7 +293,7 @@ async def test_what_one_process_has_handled_the_others_drop(store: Server, await
 
 
 async def test_what_failed_in_one_process_runs_in_another(store: Server) -> None:
-    bots = [Bot(CREDENTIALS, sessions=Meeting(store.url)) for _ in range(2)]
+    bots = [Bot(CREDENTIALS, sessions=RedisSessionManager(store.url)) for _ in range(2)]
     one, two = [Gate(bot) for bot in bots]
     one.open.set()
     two.open.set()
@@ -448,6 +441,8 @@ async def test_a_bot_with_a_sink_takes_no_webhook_calls() -> None:
     bot = Bot(CREDENTIALS, sink=QueueSink())
     with pytest.raises(ConfigError, match="without a sink"):
         await call(bot, event(1))
+    with pytest.raises(ConfigError, match="without a sink"):
+        bot.webhook()
 
 
 async def test_the_window_and_the_limit_are_options() -> None:

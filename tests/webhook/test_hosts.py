@@ -94,7 +94,7 @@ async def test_calls(host: Hosted, caplog: pytest.LogCaptureFixture) -> None:
     # what is no call
     assert (await caller.send(b"", signed(b"")))[0] == 400
     assert (await caller.send(b"[]", signed(b"[]")))[0] == 400
-    for method in ("GET", "PUT", "DELETE", "PATCH"):
+    for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"):
         assert (await caller.send(event(2), method=method))[0] == 405
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         assert (await caller.send(event(2), signed(event(2), Content_Type=kind)))[0] == 415

@@ -23,7 +23,7 @@ class WebhookBot(Served, Protocol):
     """What an address needs of a bot."""
 
     def expect_webhook(self) -> None:
-        """Know events by their ids from now on."""
+        """Know events by their ids from now on.  Raises: ConfigError for a bot that takes none by webhook."""
         ...
 
     async def handle_webhook(
@@ -68,7 +68,7 @@ class Site:
             raise ConfigError("this webhook application is being served already")
         self._stays = {}
         try:
-            for app_id, bot in self._bots.items():
+            for app_id, bot in list(self._bots.items()):
                 await self._begin(app_id, bot)
             yield
         finally:
@@ -104,6 +104,7 @@ class Site:
         try:
             await stay.entered()
         except BaseException:
-            del self._stays[app_id]
+            if self._stays is not None:
+                self._stays.pop(app_id, None)
             await stay.end()
             raise
