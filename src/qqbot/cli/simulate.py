@@ -20,7 +20,6 @@ from ..errors import ConfigError
 from ..process import configure_logging, on_signal
 from .loading import bot_path, load_bot
 from .pushing import pushing
-from .reloading import serve_reloading
 from .run import FILE_HELP
 
 if TYPE_CHECKING:
@@ -158,6 +157,8 @@ async def _session(arguments: argparse.Namespace, bot: Bot | None) -> None:
         if not arguments.no_browser and _has_display():
             await asyncio.to_thread(webbrowser.open, simulator.url)
         if arguments.reload:
+            from .reloading import serve_reloading
+
             await serve_reloading(simulator, arguments.file)
         await (asyncio.Event().wait() if bot is None else bot.wait())
 

@@ -4,8 +4,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Unpack
 
-from aiohttp import web
-
 from ..bot import Bot
 from ..config import Credentials, Endpoints, GatewayConfig
 from ..ports import Clock, Settled
@@ -69,6 +67,8 @@ class Hooked:
         clock: Clock | None = None,
     ) -> AsyncGenerator[Bot]:
         """Serve the bot while the body runs, on a free port."""
+        from aiohttp import web
+
         async with self.bot.serve(credentials=credentials, endpoints=endpoints, clock=clock, connect=False) as bot:
             runner = web.AppRunner(bot.webhook(**self._options), access_log=None)
             await runner.setup()

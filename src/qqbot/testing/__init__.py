@@ -1,33 +1,40 @@
-"""What tests of bots need: a local QQ Bot platform, and what can go wrong with it."""
+"""What tests of bots need: a local QQ Bot platform, and what can go wrong with it.
 
-from .contracts import SessionManagerContract
-from .simulator import (
-    Close,
-    Drop,
-    Duplicate,
-    Fault,
-    HalfOpen,
-    Hang,
-    HtmlBody,
-    Http,
-    Latency,
-    Member,
-    NoHello,
-    Op7,
-    Op9,
-    Place,
-    Raw,
-    Reorder,
-    Reply,
-    SentButNoResponse,
-    Simulator,
-    StopAcks,
-    SwallowIdentify,
-    SwallowResume,
-    TokenExpired,
-    Transcript,
-    TruncateBody,
-)
+Nothing is imported before it is used: the pytest plugin is loaded in every test run where the package is installed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .contracts import SessionManagerContract
+    from .simulator import (
+        Close,
+        Drop,
+        Duplicate,
+        Fault,
+        HalfOpen,
+        Hang,
+        HtmlBody,
+        Http,
+        Latency,
+        Member,
+        NoHello,
+        Op7,
+        Op9,
+        Place,
+        Raw,
+        Reorder,
+        Reply,
+        SentButNoResponse,
+        Simulator,
+        StopAcks,
+        SwallowIdentify,
+        SwallowResume,
+        TokenExpired,
+        Transcript,
+        TruncateBody,
+    )
 
 __all__ = [
     "Close",
@@ -57,3 +64,11 @@ __all__ = [
     "Transcript",
     "TruncateBody",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load what is asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = ".contracts" if name == "SessionManagerContract" else ".simulator"
+    return getattr(import_module(module, __name__), name)

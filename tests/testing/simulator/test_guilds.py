@@ -197,3 +197,13 @@ async def test_a_page_of_reactions_keeps_its_size(sim: Simulator, bot: BareBot, 
     await bot.call("PUT", path)
     page = (await bot.call("GET", f"{path}?limit=1"))[1]
     assert ([user["username"] for user in page["users"]], page["is_end"]) == (["bot"], True)
+
+
+async def test_a_day_renews_what_a_guild_may_have(sim: Simulator, bot: BareBot) -> None:
+    path = f"/channels/{sim.channel('general').id}/schedules"
+    for _ in range(10):
+        assert (await bot.call("POST", path, {"schedule": {"name": "x", **FAR}}))[0] == 200
+    assert (await bot.refused("POST", path, {"schedule": {"name": "x", **FAR}}))[1] == 302012
+    await sim.clock.advance(days=1)
+    bot.token = (await bot.fetch_token())["access_token"]
+    assert (await bot.call("POST", path, {"schedule": {"name": "x", **FAR}}))[0] == 200

@@ -86,10 +86,13 @@ async def test_what_cannot_be_announced(bot: BareBot, changes: dict[str, object]
 
 
 async def test_the_volume_of_a_day(sim: Simulator, bot: BareBot) -> None:
-    sim.uploads.volume_left = 150
+    sim.uploads.volume.most = 150
     await prepared(bot)
     path = f"/v2/groups/{sim.group('test').id}/upload_prepare"
     assert (await bot.refused("POST", path, announced()))[1] == 40093002
+    await sim.clock.advance(days=1)
+    bot.token = (await bot.fetch_token())["access_token"]
+    await prepared(bot)
 
 
 async def test_streams(sim: Simulator, bot: BareBot, socket: Socket) -> None:

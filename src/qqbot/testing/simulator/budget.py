@@ -1,6 +1,6 @@
-"""How often a bot may identify: so many at once, so many a day; and how often it may ask for the gateway.
+"""How often a bot may identify: so many at once, so many a day; and the limits of a day and a minute on other things.
 
-Pacing is real time, the daily budget and the calls a minute are business time. Source: openapi/wss/shard_url_get.
+Pacing is real time, everything else business time. Source: openapi/wss/shard_url_get.
 """
 
 import time
@@ -66,6 +66,26 @@ class IdentifyBudget:
         if (now := self._clock.now()) >= self._resets_at:
             self.remaining = self.total
             self._resets_at = now + DAY
+
+
+class DayLimit:
+    """So much a day, in business time; the day begins with its first use. `most` may be changed."""
+
+    def __init__(self, clock: Clock, most: int) -> None:
+        self._clock = clock
+        self._used = 0
+        self._ends = 0.0
+        self.most = most
+
+    def take(self, amount: int = 1) -> bool:
+        """Use some of it; return whether there was so much left, else nothing is used."""
+        now = self._clock.now()
+        if now >= self._ends:
+            self._used, self._ends = 0, now + DAY
+        if self._used + amount > self.most:
+            return False
+        self._used += amount
+        return True
 
 
 class CallLimit:

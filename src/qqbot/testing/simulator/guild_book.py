@@ -6,6 +6,7 @@ Owns the state alone; conversations and people are in `world`, who may change wh
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .budget import DayLimit
 from .clock import Clock
 from .wire import JsonObject
 from .world import Conversation, Guild, Person
@@ -14,6 +15,12 @@ EVERYBODY = ""
 """In the place of a user id: all members but administrators."""
 
 EVERYONE, ADMIN, OWNER, CHANNEL_ADMIN = "1", "2", "4", "5"
+DEMANDS = 3
+"""Links to grant an interface, of a guild in a day."""
+
+SCHEDULES = 10
+"""Schedules that can be made in a guild in a day."""
+
 _ROLE_OF = {"admin": ADMIN, "owner": OWNER}
 
 
@@ -27,15 +34,16 @@ def people_of(guild: Guild) -> dict[str, Person]:
 class GuildState:
     """One guild. `roles` are those that were made, `members` the ids of their members.
 
-    `muted`: until when, in seconds of the Unix clock, by user id.
+    `demands`: links to grant an interface, `schedules_made`: schedules, both of a day. `muted`: until when, in
+    seconds of the Unix clock, by user id.
     """
 
+    demands: DayLimit
+    schedules_made: DayLimit
     roles: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
     members: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     muted: dict[str, float] = field(default_factory=dict[str, float])
     announces: JsonObject | None = None
-    demands: int = 0
-    schedules_made: int = 0
 
 
 @dataclass(slots=True)
@@ -62,7 +70,10 @@ class GuildBook:
 
     def guild(self, guild: Guild) -> GuildState:
         """Return the state of a guild."""
-        return self._guilds.setdefault(guild.id, GuildState())
+        if guild.id not in self._guilds:
+            limits = DayLimit(self._clock, DEMANDS), DayLimit(self._clock, SCHEDULES)
+            self._guilds[guild.id] = GuildState(*limits)
+        return self._guilds[guild.id]
 
     def channel(self, channel: Conversation) -> ChannelState:
         """Return the state of a channel."""

@@ -11,7 +11,6 @@ from .wire import JsonObject, object_of, text_of
 from .world import Conversation
 
 _PUSHES = 20  # active messages of a channel in a day
-_DEMANDS = 3  # links to grant an interface, of a guild in a day
 _GROUPS = ("guilds", "channels")
 
 
@@ -63,9 +62,8 @@ def demand_api_permission(platform: Platform, call: Call) -> object:
     if found[0]["auth_status"]:
         raise Refusal(610010, "the interface is granted already")
     state = platform.guild_book.guild(guild)
-    if state.demands >= _DEMANDS:
+    if not state.demands.take():
         raise Refusal(610013, "too many demands today")
-    state.demands += 1
     title, desc = f"grant {wanted['method']} {wanted['path']}", text_of(call.body, "desc")
     _guide(platform, channel, f"{title}: {desc}")
     return {"guild_id": guild.id, "channel_id": channel.id, "api_identify": wanted, "title": title, "desc": desc}

@@ -37,7 +37,7 @@ class MediaDesk:
     def __init__(self, clock: Clock, files: FileStore) -> None:
         self._clock = clock
         self._files = files
-        self.uploads = UploadBook()
+        self.uploads = UploadBook(clock)
         self._uploads: dict[str, Upload] = {}
 
     def upload(self, scene: Scene, body: JsonObject) -> JsonObject:

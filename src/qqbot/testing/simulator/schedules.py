@@ -9,7 +9,6 @@ from .sending import find_channel
 from .wire import JsonObject, object_of, text_of
 
 _LONGEST = 7 * 86_400_000
-_PER_DAY = 10
 _FIELDS = ("name", "description", "start_timestamp", "end_timestamp", "jump_channel_id", "remind_type")
 
 
@@ -36,9 +35,8 @@ def create_schedule(platform: Platform, call: Call) -> object:
     channel = administered_channel(platform, call)
     state = platform.guild_book.guild(guild_of(platform, channel))
     fields = _checked(platform, call)
-    if state.schedules_made >= _PER_DAY:
+    if not state.schedules_made.take():
         raise Refusal(302012, "10 schedules a day are the limit")
-    state.schedules_made += 1
     creator: JsonObject = {
         "user": {"id": platform.world.bot_id, "username": "bot", "bot": True},
         "nick": "",

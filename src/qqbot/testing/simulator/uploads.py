@@ -7,6 +7,8 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 
+from .budget import DayLimit
+from .clock import Clock
 from .refusal import Refusal
 from .wire import JsonObject, is_integer, text_of
 from .world import Scene
@@ -39,13 +41,16 @@ class _Upload:
 
 
 class UploadBook:
-    """The uploads in parts of one bot. `concurrency` and `retry_delay` are what the bot is told."""
+    """The uploads in parts of one bot. `concurrency` and `retry_delay` are what the bot is told.
 
-    def __init__(self) -> None:
+    `volume`: how many bytes there may be in a day.
+    """
+
+    def __init__(self, clock: Clock) -> None:
         self.block_size = BLOCK_SIZE
         self.concurrency = 3
         self.retry_delay = 1
-        self.volume_left = DAILY_VOLUME
+        self.volume = DayLimit(clock, DAILY_VOLUME)
         self._uploads: dict[str, _Upload] = {}
 
     def prepare(self, scene: Scene, body: JsonObject, base: str) -> JsonObject:
@@ -57,9 +62,8 @@ class UploadBook:
         for name, length in (("md5", 32), ("sha1", 40), ("md5_10m", 32)):
             if len(text_of(body, name)) != length:
                 raise Refusal(_WRONG, f"{name} is no hash")
-        if size > self.volume_left:
+        if not self.volume.take(size):
             raise Refusal(_VOLUME_USED, "the volume of the day is used up")
-        self.volume_left -= size
         upload_id = secrets.token_hex(12)
         upload = self._uploads[upload_id] = _Upload(scene, text_of(body, "file_name"))
         for index, offset in enumerate(range(0, size, self.block_size), 1):
