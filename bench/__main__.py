@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import calls, decoding, delivery, flood, imports, latency, shards
+from bench import calls, decoding, delivery, flood, imports, latency, shards, webhook
 from bench.report import Results, Row, as_json, renewed, table
 from bench.rounds import Effort
 
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[Effort], Awaitable[list[Row]]]] = {
     "flood": flood.run,
     "shards": shards.run,
     "calls": calls.run,
+    "webhook": webhook.run,
     "imports": imports.run,
     "decoding": decoding.run,
 }

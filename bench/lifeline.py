@@ -11,5 +11,7 @@ def hold() -> None:
 
 
 def _wait() -> None:
-    sys.stdin.buffer.read()
+    stdin = sys.stdin.fileno()
+    while os.read(stdin, 4096):  # not by sys.stdin, which must not be locked when the interpreter ends
+        pass
     os._exit(0)

@@ -19,6 +19,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from bench import lifeline
+from bench.report import Row, Target
+from bench.rounds import Effort
 from qqbot import Bot, C2CMessageCreate, Context, Credentials
 from qqbot.webhook import Key
 
@@ -26,6 +29,8 @@ CREDENTIALS = Credentials("102000001", "the secret of a benchmark")
 CONVERSATIONS = 200
 CONNECTIONS = 64
 TARGET_MS = 50.0
+RATE = 1000.0
+SECONDS = 10.0
 ACK = b'{"op":12,"d":0}'
 
 
@@ -88,10 +93,24 @@ async def measure(rate: float, seconds: float) -> Figures:
     )
 
 
+async def run(effort: Effort) -> list[Row]:
+    """Send for some seconds, and return the rows of the table."""
+    figures = await measure(RATE, max(SECONDS * effort.scale, 0.2))
+    name = f"webhook calls at {RATE:g}/s"
+    return [
+        Row(f"{name}: acknowledged after, p50", "ms", figures.p50),
+        Row(f"{name}: acknowledged after, p99", "ms", figures.p99, target=Target(TARGET_MS)),
+        Row(f"{name}: lost or handled twice", "events", figures.lost, target=Target(0)),
+        Row(f"{name}: of the bot's process", "CPU us/call", figures.server_cpu / RATE * 1e6),
+    ]
+
+
 @asynccontextmanager
 async def _server() -> AsyncGenerator[tuple[str, asyncio.subprocess.Process]]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.webhook", "--serve"), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "bench.webhook", "--serve"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     try:
@@ -194,6 +213,7 @@ def main() -> None:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
+        lifeline.hold()
         asyncio.run(_serve())
         return
     figures = asyncio.run(measure(arguments.rate, arguments.seconds))
