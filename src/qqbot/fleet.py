@@ -214,7 +214,8 @@ class Fleet:
                 finally:
                     await self._drain_feed(lease, feed)
         finally:
-            del self._tenures[lease.shard]
+            if self._tenures.get(lease.shard) is tenure:  # else the shard has come back under another lease
+                del self._tenures[lease.shard]
             self._changed.set()
 
     def _still_good(self, state: ResumeState | None, shard: ShardKey) -> ResumeState | None:
@@ -328,9 +329,10 @@ class _Tenure:
 
     async def _save(self) -> None:
         """Save what the next run of the shard needs. What fails is logged: events matter more than their repeats."""
-        self._kept, self._saved = self._progress(), self.shard.session_id
+        session_id, progress = self.shard.session_id, self._progress()
         try:
             await self._lease.save(self._state())
+            self._saved, self._kept = session_id, progress
         except LeaseLost:
             log.info("shard %s: another process may run it now, its state is not ours to save", self._lease.shard)
         except Exception:
