@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zipfile
+from configparser import ConfigParser
 from email.parser import Parser
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def test_wheel_names_its_dependencies_and_licence(wheel: zipfile.ZipFile) -> Non
     ]
     assert fields["License-Expression"] == "Apache-2.0"
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
+
+
+def test_wheel_has_the_command_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
+    (points,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
+    parser = ConfigParser()
+    parser.read_string(wheel.read(points).decode())
+    assert dict(parser["console_scripts"]) == {"qqbot": "qqbot.cli:main"}
+    assert dict(parser["pytest11"]) == {"qqbot": "qqbot.testing.pytest_plugin"}
 
 
 def modules_after(statement: str) -> set[str]:
