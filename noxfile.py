@@ -101,9 +101,21 @@ def interop(session: nox.Session, sdk: str) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Bots under random faults for two minutes; `nox -s chaos -- --seed N --minutes M --bots K --processes P`."""
-    session.install(".")
+    """Bots under random faults for two minutes, and clusters of processes through every row of docs/production.md.
+
+    `nox -s chaos -- --seed N --minutes M --bots K --processes P` is the first alone, `nox -s cluster` the second.
+    """
+    session.install(".", *group("tests"))
     session.run("python", "-m", "tests.chaos", *session.posargs)
+    if not session.posargs:
+        session.run("python", "-m", "tests.cluster")
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Processes that share shards through real servers; `nox -s cluster -- ROW ... --seed N` for some rows alone."""
+    session.install(".", *group("tests"))
+    session.run("python", "-m", "tests.cluster", *session.posargs)
 
 
 @nox.session

@@ -67,12 +67,13 @@ def lost(gateway: Gateway, logs: Logs) -> list[str]:
 
 
 def crowded(gateway: Gateway, window: float) -> list[str]:
-    """G5: windows in which more sessions were created than the platform allows."""
-    times = [at for at, _ in gateway.identifies]
+    """G5: windows in which more sessions were created than the platform allows, by when they came at the earliest."""
     k = gateway.concurrency
+    times = [at for at, _ in gateway.identifies]
+    earliest = [at - lag for at, lag in zip(times, gateway.lags, strict=True)]
     return [
         f"{k + 1} identifies within {later - earlier:.3f} s"
-        for earlier, later in zip(times, times[k:], strict=False)
+        for earlier, later in zip(earliest, times[k:], strict=False)
         if later - earlier < window
     ]
 

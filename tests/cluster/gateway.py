@@ -47,6 +47,8 @@ class Gateway:
         self.budget = budget
         self.sessions: dict[str, Session] = {}
         self.identifies: list[tuple[float, Shard]] = []
+        self.lags: list[float] = []
+        """For each of them, how much earlier it may have come: this loop was held up."""
         self.resumes: list[tuple[float, Shard | None, str]] = []
         self.events: dict[str, list[Session]] = {}
         self.kicks = 0
@@ -55,6 +57,7 @@ class Gateway:
         self.too_few = 0
         self.refuse_resume: int | None = None
         self.port = 0
+        self._ticked, self._lag = steady(), 0.0
         self._sockets: set[web.WebSocketResponse] = set()
 
     @asynccontextmanager
@@ -126,7 +129,10 @@ class Gateway:
 
     async def _identify(self, socket: web.WebSocketResponse, body: dict[str, Any]) -> None:
         index, count = body["shard"]
-        self.identifies.append((steady(), (index, count)))
+        now = steady()
+        self.identifies.append((now, (index, count)))
+        since = now - self._ticked
+        self.lags.append(max(since - TICK, self._lag if since < TICK else 0.0, 0.0))
         if self.refuse_identify is not None or count == self.too_few:
             await socket.close(code=self.refuse_identify or 4011)
             return
@@ -173,6 +179,7 @@ class Gateway:
         while True:
             await asyncio.sleep(TICK)
             now = steady()
+            self._ticked, self._lag = now, now - then - TICK
             due, then = due + self.rate * (now - then), now
             living = {session.shard: session for session in self.sessions.values() if not session.over}
             counts = {count for _, count in living}

@@ -12,8 +12,10 @@ from typing import Any
 from qqbot.clock import steady
 from qqbot.sessions import Timings
 from qqbot.sessions.store import StoreAway
+from qqbot.testing import Simulator
 from tests.cluster import checker
 from tests.cluster.cost import measure
+from tests.cluster.gateway import EVENT
 from tests.cluster.trial import Options, Process, Trial, trial
 from tests.sessions.servers import ENGINES, Engine, Relay, as_cluster, default_engine, with_sentinels
 
@@ -499,6 +501,59 @@ async def random_mix(seed: int, seconds: float = 60) -> Result:
             await asyncio.sleep(run.chance.random() * 2)
         await run.settled(shares(run.options.shards, len(alive)), 60)
         return await finish(run, kicks=1000)
+
+
+@row
+async def simulator(seed: int, rate: float = 2000.0) -> Result:
+    """3 processes, 20 shards, the simulator at 2 000 events a second: one killed, then all restarted in turn"""
+    limits = {"app_id": "1", "secret": "secret", "max_concurrency": 10, "identify_window": 1.0}
+    async with Simulator(shards=20, **limits) as sim, trial(Options(rate=0, handling=0.0), seed=seed) as run:
+        for name in "abc":
+            run.start(name, base=sim.api_base)
+        await sim.ready(20)
+        await run.owners([6, 7, 7])
+        first, pushed = len(sim.identifies), set[str]()
+        pushing = asyncio.create_task(push(sim, rate, pushed))
+        await asyncio.sleep(2)
+        spots, at = run.owned(run.nodes[-1]), steady()
+        run.nodes[-1].kill()
+        wrong = await takeover(run, spots, at)
+        run.start("d", base=sim.api_base)
+        await run.owners([6, 7, 7])
+        for number, old in enumerate([run.nodes[0], run.nodes[1], run.nodes[3]]):
+            run.start(f"new{number}", base=sim.api_base)
+            await run.owners([5, 5, 5, 5])
+            await run.stop(old)
+            await run.owners([6, 7, 7])
+        pushing.cancel()
+        await asyncio.wait([pushing])
+        await run.until(lambda: pushed <= run.logs().ended.keys(), 20)
+        logs = run.logs()
+        run.figures |= {
+            "events": len(pushed),
+            "events/s": len(pushed) / (steady() - at + 2),
+            "lost": len(pushed - logs.ended.keys()),
+            "handled twice": checker.replayed(logs),
+            "identifies after the start": len(sim.identifies) - first,
+            "resumes": len(sim.resumes),
+            "overlap": len(checker.overlaps(logs)),
+        }
+        wrong += checker.overlaps(logs) + sim.violations
+        wrong += [f"{run.figures[name]} {name}" for name in ("lost", "identifies after the start") if run.figures[name]]
+        return wrong, run.figures
+
+
+async def push(sim: Simulator, rate: float, pushed: set[str]) -> None:
+    """Push events to the shards in turn, at `rate`, however late the clock strikes."""
+    due, then, number = 0.0, steady(), 0
+    while True:
+        await asyncio.sleep(0.005)
+        now = steady()
+        due, then = min(due + rate * (now - then), rate), now
+        while due >= 1:
+            due -= 1
+            number += 1
+            pushed.add(sim.push(EVENT, {}, event_id=f"e{number}", shard=number % 20))
 
 
 @row

@@ -23,6 +23,7 @@ def test_the_checker_sees_what_must_not_be() -> None:
     assert not checker.overlaps(logs) and len(checker.falling_tokens(logs)) == 1
     gateway = Gateway(shards=2, concurrency=2, rate=0)
     gateway.identifies = [(0.0, (0, 2)), (0.5, (1, 2)), (0.9, (0, 2))]
+    gateway.lags = [0.0, 0.0, 0.0]
     assert checker.crowded(gateway, 1.0) and not checker.crowded(gateway, 0.9)
     logs.dispatches[1, 0] = [1.0, 4.0]
     assert checker.gaps(logs, 0.5, 5.0) == {(1, 0): 3.0}

@@ -1,6 +1,7 @@
 """One trial: a store, the recording gateway, and node processes that are started, stopped and killed."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -156,6 +157,18 @@ class Trial:
         async with asyncio.timeout(seconds):
             while not await self._is_settled(sorted(shares)):
                 await asyncio.sleep(0.1)
+
+    async def owners(self, shares: list[int], seconds: float = PATIENCE) -> None:
+        """Wait until the nodes own so many shards each, and give their connections a moment."""
+        async with asyncio.timeout(seconds):
+            while True:
+                with contextlib.suppress(StoreAway):
+                    picture = await self.picture()
+                    owned = Counter(owner.node for owner in picture.owners.values() if owner.node)
+                    if sorted(owned.values()) == sorted(shares):
+                        break
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
 
     async def _is_settled(self, shares: list[int]) -> bool:
         try:

@@ -358,3 +358,15 @@ async def test_guild_manager(qq: Simulator) -> None:
         assert (await alice.say("@bot /open more")).text == "I need more rights for that. 我没有权限"
     made = [call for call in qq.calls if call["method"] == "POST" and call["path"].endswith("/roles")]
     assert len(made) == 1, "the role is made once"
+
+
+@pytest.mark.timeout(240)
+async def test_cluster() -> None:
+    async with started(default_engine()) as server:
+        environment = {"QQBOT_REDIS_URL": server.url}
+        async with python(EXAMPLES / "cluster" / "demo.py", "--quick", env=environment) as program:
+            async with asyncio.timeout(200):
+                out, err = await program.process.communicate()
+            assert program.process.returncode == 0, err.decode()
+    lines = out.decode().splitlines()
+    assert " 0 lost" in lines[-2] and lines[-1] == "20 sessions were created, rules of the platform broken: []"

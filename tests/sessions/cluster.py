@@ -45,6 +45,8 @@ class Shards:
         self.exits: dict[int, ShardExit] = {}
         self.errors: dict[int, Exception] = {}
         self.pause_at_end = 0.0
+        self.ready = asyncio.Event()
+        self.ready.set()
 
     async def __call__(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
         key = lease.shard
@@ -58,6 +60,7 @@ class Shards:
                     while not (await lease.identify_permit()).usable():
                         pass
                     self.identified.append(time.monotonic())
+                    await self.ready.wait()
                 state = ResumeState(session_id=f"{key}@{lease.token}", seq=1)
                 await lease.save(state)
             if (exit_ := self.exits.pop(key.index, None)) is not None:

@@ -55,6 +55,19 @@ async def test_a_node_that_vanishes_is_missed(store: Server) -> None:
         assert len(a.shards.identified) + len(b.shards.identified) == 6
 
 
+async def test_a_shard_is_not_handed_over_while_it_waits_for_ready(store: Server) -> None:
+    shards = Shards()
+    shards.ready.clear()
+    async with joined(store.url, Platform(), shards) as a:
+        await until(lambda: len(shards.identified) == 6)
+        async with joined(store.url, Platform()) as b:
+            await asyncio.sleep(FAST.observe + FAST.renew)
+            assert len(a.shards.running) == 6 and not b.shards.began_with
+            shards.ready.set()
+            await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
+            assert not b.shards.identified
+
+
 async def test_the_store_comes_back_empty_and_nobody_notices(store: Server) -> None:
     platform = Platform()
     async with joined(store.url, platform) as a, joined(store.url, platform) as b:

@@ -48,6 +48,8 @@ class Holding:
         self.closing = False
         self.parked = False
         """The shard ended by itself and waits for a larger number of shards."""
+        self.ready_until = 0.0
+        """Until when READY may come for an IDENTIFY: a shard that is ended before leaves a session to nobody."""
         self.doubtful = False
         """Its lease ended, and the store cannot say yet whether it is still ours."""
         self.confirmed = confirmed
@@ -115,6 +117,7 @@ class NodeLease:
         """
         if self._reason != "taken":
             self.holding.state = state
+            self.holding.ready_until = 0.0
         self._assert_valid()
         await self._desk.save(self.holding)
         self._assert_valid()

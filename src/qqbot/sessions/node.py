@@ -11,7 +11,7 @@ import logging
 import os
 import random
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Literal
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 SHORTEST_TURN = 0.05
 WARN_EVERY_SECONDS = 60.0
+READY_SECONDS = 20.0  # how long a shard waits for READY at most
 ANSWER_LIFE = 600.0  # seconds for which the answer of /gateway/bot is used
 ASK_LIFE = 15.0  # seconds after which another node asks, because the one that was to ask has not answered
 
@@ -478,9 +479,14 @@ class Node:
                 mine = [holding for (number, _), holding in self._holdings.items() if number == gen]
                 surplus += [each for each in mine if planned.get(each.key.index) != self._store.node]
         if draining and self._has_to_hurry(settled):
-            self._close(list(self._holdings.values()))
+            self._close(self._closable(self._holdings.values()))
         else:
-            self._close([holding for holding in surplus if not holding.closing][: self._handovers()])
+            self._close(self._closable(surplus)[: self._handovers()])
+
+    def _closable(self, holdings: Iterable[Holding]) -> list[Holding]:
+        """Return those of `holdings` that may be closed now: not while READY is awaited, unless time runs out."""
+        now = steady()
+        return [each for each in holdings if not each.closing and (now >= each.ready_until or self._is_late)]
 
     def _of_other_generations(self) -> list[Holding]:
         """Return what is not to be run any more: a generation that was given up, or the one before after its time."""
@@ -494,6 +500,11 @@ class Node:
         members = [node.member for node in self.picture.nodes.values()]
         if not settled or not takers(members, self.picture.target_active):
             return True
+        return self._is_late
+
+    @property
+    def _is_late(self) -> bool:
+        """Whether there is just time for the shards to finish before the end of a stop."""
         return self._stop_at is not None and steady() >= self._stop_at - self._drain - 2 * self._timings.call
 
     def _handovers(self) -> int:
@@ -602,6 +613,7 @@ class Node:
                 verdict, wait = 0, self._retry_seconds
             if verdict == 1:
                 await asyncio.sleep(wait)
+                lease.holding.ready_until = steady() + READY_SECONDS
                 return _Permit(sent_at + wait + self._timings.permit)
             if verdict == -1:
                 break
