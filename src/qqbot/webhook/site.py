@@ -98,13 +98,13 @@ class Site:
             await stay.end()
 
     async def _begin(self, app_id: str, bot: WebhookBot) -> None:
-        if self._stays is None or bot.serving:
+        stays = self._stays
+        if stays is None or bot.serving:
             return
-        stay = self._stays[app_id] = Stay(bot)
+        stay = stays[app_id] = Stay(bot)
         try:
             await stay.entered()
         except BaseException:
-            if self._stays is not None:
-                self._stays.pop(app_id, None)
+            stays.pop(app_id, None)
             await stay.end()
             raise
