@@ -38,7 +38,7 @@ async def test_the_verdict_is_told(passes: bool, kind: type[object], overtakes: 
             await bot.send(channel, "hello")
         verdict = await bot.audit_result(caught.value, timeout=5)
         assert isinstance(verdict, kind)
-        shown = [message["id"] for message in sim.state()["messages"]]
+        shown = [message["id"] for message in sim.state()["messages"] if message["from"] == "bot"]
     assert shown == ([verdict.message_id] if passes else [])
 
 

@@ -106,7 +106,9 @@ async def answering(write: Callable[[AnswerStream, Simulator], Awaitable[None]])
 
 
 def shown(sim: Simulator) -> list[str]:
-    return [message["text"] for message in sim.state()["messages"] if message["from"] == "bot"]
+    """What the bot has written to its end."""
+    messages = sim.state()["messages"]
+    return [message["text"] for message in messages if message["from"] == "bot" and not message["streaming"]]
 
 
 def column(sim: Simulator, name: str) -> list[object]:
