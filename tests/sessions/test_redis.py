@@ -311,6 +311,11 @@ class TestContract(SessionManagerContract):
     shares = True
     stop_within = FAST.stop
 
+    @pytest.fixture(autouse=True)
+    def its_shards_are_never_ready(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They identify and save nothing: do not wait long for that."""
+        monkeypatch.setattr("qqbot.sessions.node.READY_SECONDS", 0.5)
+
     @asynccontextmanager
     async def place(self) -> AsyncIterator[Callable[[], SessionManager]]:
         async with started(default_engine()) as server:
