@@ -123,7 +123,9 @@ class Cluster:
 
 async def main(scale: float) -> None:
     async with AsyncExitStack() as stack:
-        url: str = os.environ.get("QQBOT_REDIS_URL") or await stack.enter_async_context(own_server())
+        url = os.environ.get("QQBOT_REDIS_URL", "")
+        if not url:
+            url = await stack.enter_async_context(own_server())
         sim = Simulator(shards=SHARDS, max_concurrency=10, identify_window=5 * scale)
         await stack.enter_async_context(sim)
         environment: dict[str, str] = {

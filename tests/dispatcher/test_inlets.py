@@ -193,6 +193,21 @@ async def test_an_event_whose_answer_goes_first_is_claimed_and_given_back_when_t
     assert ids.known == {"C2C_MESSAGE_CREATE:1"}
 
 
+async def test_a_lease_that_ends_while_the_shared_ids_are_asked_leaves_the_event_to_the_next_owner() -> None:
+    lease, seen = Held(), list[str]()
+
+    class Slow(Ids):
+        async def contains(self, event_id: str) -> bool:
+            lease.held = False
+            return await super().contains(event_id)
+
+    async with running(Table([counting(seen)], bare=True), seen=Slow()) as dispatcher:
+        feed = Feed(dispatcher, lease)
+        publish(feed, message(1))
+        await feed.drain(1)
+        assert seen == [] and feed.watermark.low == 0
+
+
 @pytest.mark.parametrize("outcome", ["handled", "failed"])
 async def test_a_lease_that_is_lost_leaves_the_event_to_the_next_owner(outcome: Outcome) -> None:
     lease = Held()

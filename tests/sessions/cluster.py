@@ -12,7 +12,7 @@ from qqbot.ports import Lease
 from qqbot.sessions import RedisSessionManager, Timings
 
 PATIENCE = 15.0
-FAST = Timings(renew=0.3, call=0.5, own=1.6, observe=2.0, slack=0.3, window=0.2, permit=0.2, lead=0.2, stop=6.0)
+FAST = Timings(renew=0.3, call=0.5, own=1.6, observe=2.0, slack=0.3, window=0.2, permit=0.5, lead=0.2, stop=6.0)
 
 
 class Platform:

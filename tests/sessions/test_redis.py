@@ -3,18 +3,19 @@
 import asyncio
 import subprocess
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from qqbot import AuthError, Bot, ConfigError, Credentials, Endpoints, GatewayHalted
 from qqbot.clock import steady
 from qqbot.models.gateway import ShardExit
-from qqbot.sessions import Timings
+from qqbot.sessions import RedisSessionManager, SessionManager, Timings
 from qqbot.sessions.store import Store
-from qqbot.testing import Simulator
+from qqbot.testing import SessionManagerContract, Simulator
 from tests.sessions.cluster import FAST, PATIENCE, Member, Platform, Shards, joined, until
-from tests.sessions.servers import Engine, Server, as_cluster, with_sentinels
+from tests.sessions.servers import Engine, Server, as_cluster, default_engine, started, with_sentinels
 
 ALL = [0, 1, 2, 3, 4, 5]
 
@@ -300,3 +301,22 @@ async def test_a_cluster_without_a_server_is_refused(monkeypatch: pytest.MonkeyP
     with pytest.raises(ConfigError, match="QQBOT_REDIS_URL"):
         async with Bot().serve(credentials=Credentials("1", "s")):
             pass
+
+
+class TestContract(SessionManagerContract):
+    """What every session manager has to do."""
+
+    window = FAST.window
+    keeps_state = True
+    shares = True
+    stop_within = FAST.stop
+
+    @pytest.fixture(autouse=True)
+    def its_shards_are_never_ready(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They identify and save nothing: do not wait long for that."""
+        monkeypatch.setattr("qqbot.sessions.node.READY_SECONDS", 0.5)
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[Callable[[], SessionManager]]:
+        async with started(default_engine()) as server:
+            yield lambda: RedisSessionManager(server.url, cluster="contract", timings=FAST)

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from qqbot.config import Credentials
 from qqbot.errors import ConfigError
 from qqbot.sessions import RedisSessionManager, Timings
+from qqbot.sessions.store import RIGHTS
 from tests.sessions.cluster import FAST, Platform, Shards, joined, until
 from tests.sessions.servers import ENGINES, Engine, Server, started
 
@@ -68,10 +70,11 @@ async def test_keys_out_of_reach(store: Server) -> None:
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
 async def test_the_rights_that_are_named_are_enough(store: Server) -> None:
     async with store.client() as client:
-        rights = "+@hash +@list +@stream +@scripting +@connection +del +info +time +get +set +exists +pexpire"
-        await client.execute_command(*USER, *rights.split())
+        await client.execute_command("ACL", "SETUSER", "bot", "on", ">pw", *RIGHTS.split())
     async with joined(store.url.replace("://", "://bot:pw@"), Platform()) as a:
         await until(lambda: len(a.indices) == 6)
+        async with a.manager.sharing(Credentials("1", "s")) as shared:
+            assert shared.seen is not None and await shared.seen.add("event") and await shared.seen.contains("event")
 
 
 @asynccontextmanager

@@ -326,9 +326,11 @@ class Dispatcher:
                     context = copy_context()
                 outcome: Outcome | None = None  # as long as it is not known, and for good where the worker is cancelled
                 try:
-                    # Without a valid lease it stays unfinished: the next owner of the shard gets it again.
+                    is_new = self._seen is None or await self._is_new(delivery)
+                    # Without a valid lease it stays unfinished: the next owner of the shard gets it again. Asked last,
+                    # because the lease may have ended while the shared ids were.
                     if lease is None or lease.valid():
-                        handlers = delivery.handlers if self._seen is None or await self._is_new(delivery) else ()
+                        handlers = delivery.handlers if is_new else ()
                         result: Outcome = "unwanted"
                         if delivery.message is not None:
                             handlers = take(delivery.message, handlers)

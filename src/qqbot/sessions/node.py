@@ -613,8 +613,11 @@ class Node:
                 verdict, wait = 0, self._retry_seconds
             if verdict == 1:
                 await asyncio.sleep(wait)
-                lease.holding.ready_until = steady() + READY_SECONDS
-                return _Permit(sent_at + wait + self._timings.permit)
+                permit = _Permit(sent_at + wait + self._timings.permit)
+                if permit.usable():
+                    lease.holding.ready_until = steady() + READY_SECONDS
+                    return permit
+                continue
             if verdict == -1:
                 break
             await asyncio.sleep(self._wait_for_permit(verdict, wait))

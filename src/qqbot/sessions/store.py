@@ -37,7 +37,7 @@ SCHEMA = "1"
 SHAS = {name: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for name, script in SCRIPTS.items()}
 REFUSED = re.compile(r"QQBOT (\w+): (.*)", re.DOTALL)
 DENIED = ("permission", "can't run this command")
-RIGHTS = "~qqbot:* +@hash +@list +@stream +@scripting +@connection +del +info +time"
+RIGHTS = "~qqbot:* +@hash +@list +@stream +@scripting +@connection +get +set +del +exists +pttl +pexpire +info +time"
 
 
 class StoreAway(Exception):
