@@ -1,14 +1,15 @@
 """From a URL to a client."""
 
+import asyncio
+import contextlib
 import traceback
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from qqbot.errors import ConfigError
-from qqbot.sessions.connection import connected, hash_tag, shown
-from tests.sessions.servers import ENGINES, Engine, Server, as_cluster, started, until, with_sentinels
+from qqbot.sessions.connection import connected, hash_tag, shown, within
+from tests.sessions.servers import ENGINES, PATIENCE, Engine, Server, as_cluster, started, until, with_sentinels
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
@@ -43,12 +44,20 @@ async def test_a_cluster(engine: Engine) -> None:
                 await client.set(key, 1)
 
 
+async def test_a_sentinel_that_hangs_does_not_hold_us_up(engine: Engine) -> None:
+    async with with_sentinels(engine, replicas=0, sentinels=3) as watched:
+        watched.sentinels[0].freeze()
+        async with connected(watched.url) as client:
+            assert await within(PATIENCE, client.ping())
+        watched.sentinels[0].thaw()
+
+
 async def test_nothing_is_repeated_and_nobody_waits_for_ever(store: Server) -> None:
-    async with connected(store.url, timeout=0.2) as client:
+    async with connected(store.url) as client:
         await client.ping()
         store.freeze()
-        with pytest.raises(RedisTimeoutError):
-            await client.incr("a")
+        with pytest.raises(TimeoutError):
+            await within(0.2, client.incr("a"))
         store.thaw()
         async with store.client() as other:
 
@@ -61,6 +70,24 @@ async def test_nothing_is_repeated_and_nobody_waits_for_ever(store: Server) -> N
     async with connected(store.url) as client:
         with pytest.raises(RedisConnectionError):
             await client.ping()
+
+
+async def test_a_cancellation_that_the_library_lost_is_raised() -> None:
+    async def loses_one() -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(PATIENCE)
+        return "an answer"
+
+    async def fails_after_one() -> str:
+        await loses_one()
+        raise RedisConnectionError
+
+    for command in (loses_one, fails_after_one):
+        task = asyncio.create_task(within(PATIENCE, command()))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 @pytest.mark.parametrize(

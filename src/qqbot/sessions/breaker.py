@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ..clock import steady
 from ..ports import Clock
-from .connection import FAILURES
+from .connection import FAILURES, within
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,7 @@ class Breaker:
             if self._closed_until is not None:
                 self._closed_until = self._clock() + PAUSE_SECONDS  # we try; the others go on without
             try:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    answer = await call()
+                answer = await within(ANSWER_SECONDS, call())
             except FAILURES as error:
                 self._failed(error)
                 return instead

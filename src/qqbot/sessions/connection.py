@@ -4,10 +4,11 @@ Owns the way from a URL to a client. What is kept there, and what happens while 
 Imports redis; so do its users alone, which the package loads when they are asked for.
 """
 
+import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis, RedisCluster, Sentinel
@@ -34,7 +35,10 @@ from ..errors import ConfigError
 
 Client: TypeAlias = Redis | RedisCluster
 
+T = TypeVar("T")
+
 OPERATION_SECONDS = 2.0
+SENTINEL_SECONDS = 0.5  # one that hangs must not use up the time in which the others could answer
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -77,17 +81,17 @@ def opened(store: Client | str) -> AbstractAsyncContextManager[Client]:
 
 
 @asynccontextmanager
-async def connected(url: str, *, timeout: float | None = OPERATION_SECONDS) -> AsyncGenerator[Client]:
+async def connected(url: str) -> AsyncGenerator[Client]:
     """A client of the store that `url` names, with connections of its own; nothing is sent yet.
 
     redis://, rediss:// and unix:// as the redis library reads them; `redis+sentinel://host:port,host:port/master/0`
-    and `redis+cluster://host:port,host:port`, with rediss for TLS and `user:password@` in front. A command may take
-    `timeout` seconds and is not repeated: whoever sends it decides on that.
+    and `redis+cluster://host:port,host:port`, with rediss for TLS and `user:password@` in front. A command has no
+    deadline and is not repeated: whoever sends it decides on both, see `within`.
 
     Raises: ConfigError for another URL, without showing its password.
     """
     address = _parsed(url)
-    address.settings.update(socket_timeout=timeout, socket_connect_timeout=timeout)
+    address.settings.update(socket_timeout=None, socket_connect_timeout=None)
     async with AsyncExitStack() as stack:
         try:
             client = _client(address, stack)
@@ -95,6 +99,25 @@ async def connected(url: str, *, timeout: float | None = OPERATION_SECONDS) -> A
             raise _refused(url, "an option after the '?' is not known to the redis library") from None
         stack.push_async_callback(client.aclose)
         yield client
+
+
+async def within(seconds: float, command: Awaitable[T]) -> T:
+    """Return what a command answers.
+
+    A cancellation that the library lost is raised all the same: below Python 3.12 `asyncio.wait_for`, by which it
+    sends where the client has a socket_timeout, can lose one.
+
+    Raises: TimeoutError after `seconds`, what the library raises.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    try:
+        async with asyncio.timeout(seconds):
+            return await command
+    finally:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def shown(url: str) -> str:
@@ -168,7 +191,8 @@ def _watched(address: _Address, stack: AsyncExitStack) -> Redis:
     name, _, number = address.path.partition("/")
     if not name:
         raise _refused("redis+sentinel://", "the master's name is missing after the hosts")
-    for_sentinels = {key: value for key, value in address.settings.items() if key.startswith(("socket_", "ssl"))}
+    for_sentinels = {key: value for key, value in address.settings.items() if key.startswith("ssl")}
+    for_sentinels |= {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         address.hosts, sentinel_kwargs={**for_sentinels, "retry": _never()}, **address.settings
     )

@@ -19,7 +19,7 @@ from redis.exceptions import LockNotOwnedError
 
 from ..clock import steady
 from ..errors import ConfigError, LockLost
-from .connection import FAILURES, OPERATION_SECONDS, Client, is_away, opened
+from .connection import FAILURES, OPERATION_SECONDS, Client, is_away, opened, within
 from .gate import LeaseGate
 
 log = logging.getLogger(__name__)
@@ -126,8 +126,7 @@ class RedisLock:
             raise self._loss()
         sent_at = steady()
         try:
-            async with asyncio.timeout(min(OPERATION_SECONDS, held.gate.left())):
-                await held.lock.do_reacquire()
+            await within(min(OPERATION_SECONDS, held.gate.left()), held.lock.do_reacquire())
         except LockNotOwnedError:
             ours = False
         else:
@@ -155,8 +154,7 @@ class RedisLock:
     async def _give_back(self, lock: "_FencedLock") -> bool:
         """Delete our entry; whether it was still there, as far as we know."""
         try:
-            async with asyncio.timeout(OPERATION_SECONDS):
-                await lock.do_release(lock.owner)
+            await within(OPERATION_SECONDS, lock.do_release(lock.owner))
         except LockNotOwnedError:
             return False
         except FAILURES as error:
@@ -200,8 +198,9 @@ class RedisLock:
         return True
 
     def _lose(self, held: "_Held") -> None:
+        """Tell the holder, once, and not where the lock has been given back meanwhile."""
         held.gate.shut()
-        if not held.lost.is_set():
+        if held is self._held and not held.lost.is_set():
             held.lost.set()
             log.warning("%s", self._loss())
             if held.body is not None:
@@ -305,8 +304,7 @@ class _FencedLock(Lock):
     async def _withdraw(self) -> None:
         """Delete what a request whose answer we did not wait for may have set."""
         with suppress(*FAILURES):
-            async with asyncio.timeout(OPERATION_SECONDS):
-                await self.do_release(self.owner)
+            await within(OPERATION_SECONDS, self.do_release(self.owner))
 
     def register_scripts(self) -> None:
         """Keep the scripts here: the library's own way keeps them, and the first client, for the whole process."""
@@ -316,7 +314,7 @@ class _FencedLock(Lock):
     async def do_acquire(self, token: str | bytes) -> bool:
         """Try once; note when the request was sent, and the fencing token."""
         self.sent_at = steady()
-        async with asyncio.timeout(OPERATION_SECONDS):
-            answer = await self._acquire(keys=[self.name, self._fence_key], args=[token, self._milliseconds])
+        request = self._acquire(keys=[self.name, self._fence_key], args=[token, self._milliseconds])
+        answer = await within(OPERATION_SECONDS, request)
         self.fence = int(answer)
         return self.fence > 0

@@ -19,7 +19,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptErr
 
 from ..errors import ConfigError
 from ..models.gateway import GatewayBot
-from .connection import FAILURES, Client, connected, hash_tag, shown
+from .connection import FAILURES, Client, connected, hash_tag, shown, within
 from .planner import Role
 from .records import LETTERS, Halt, NodeInfo, Picture, Place, field_of, pairs, place_at, read_picture, write
 from .scripts import SCRIPTS
@@ -110,7 +110,7 @@ class Store:
         if isinstance(self._where, str):
             # No timeout of the library's: with one it swallows cancellations (it sends under `asyncio.wait_for`, which
             # does that before Python 3.12). `_send` sets the deadline.
-            self._client = await self._open.enter_async_context(connected(self._where, timeout=None))
+            self._client = await self._open.enter_async_context(connected(self._where))
         else:
             self._client = self._where
         return self
@@ -281,8 +281,7 @@ class Store:
     async def _send(self, seconds: float, command: Sequence[object], options: dict[str, Any]) -> Any:
         """Send one command.  Raises: StoreAway; what the server refuses."""
         try:
-            async with asyncio.timeout(seconds):
-                return await self._client.execute_command(*command, **options)
+            return await within(seconds, self._client.execute_command(*command, **options))
         except ResponseError as error:
             if isinstance(error, (NoScriptError, NoPermissionError)) or _is_refusal(error):
                 raise
