@@ -267,6 +267,7 @@ async def test_the_typing_notice_is_checked(api: Api) -> None:
 async def test_one_fragment_by_hand() -> None:
     async with Simulator() as sim, Api(sim.credentials, endpoints=sim.endpoints) as api:
         user = sim.user("Alice").openid
+        sim.push_message("c2c", text="hello")  # without a word of the user there is nobody to wake up
         body = StreamMessageBody(
             input_state=StreamState.FINISHED, index=0, content_raw="all", content_type="text", is_wakeup=True
         )

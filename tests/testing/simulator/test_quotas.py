@@ -118,6 +118,14 @@ async def test_one_wake_up_in_each_window(sim: Simulator, bot: BareBot, socket: 
     assert await wake() == 0
 
 
+async def test_a_streamed_wake_up_counts_too(sim: Simulator, bot: BareBot, socket: Socket) -> None:
+    sim.push_message("c2c", text="x")
+    path = f"/v2/users/{sim.user('Alice').openid}/stream_messages"
+    fragment = {"index": 0, "content_raw": "one", "is_wakeup": True, "msg_seq": 1, "input_state": 10}
+    assert (await bot.call("POST", path, fragment))[0] == 200
+    assert (await bot.refused("POST", path, fragment))[1] == 40034122
+
+
 async def test_calls_a_minute(sim: Simulator, bot: BareBot) -> None:
     path = f"/v2/groups/{sim.group('test').id}/info"
     for _ in range(30):

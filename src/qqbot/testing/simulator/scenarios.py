@@ -168,7 +168,8 @@ async def perform(scenario: Scenario, bots: Callable[[], Servable], *, greeting:
 @_scenario(
     "4009-every-30min",
     story="Every half hour the gateway asks for a new connection (op 7) and ends the old one with 4009.",
-    right="RESUME at once, with the session that is there: nothing is lost, no IDENTIFY is spent.",
+    right="RESUME at once, with the session that is there: nothing is lost, no IDENTIFY is spent. "
+    "立即恢复会话，不丢事件，不消耗 IDENTIFY。",
     source="github.com/openclaw/openclaw/issues/78890",
 )
 async def _half_hours(stage: Stage) -> None:
@@ -188,7 +189,8 @@ async def _half_hours(stage: Stage) -> None:
 @_scenario(
     "4902-resume-refused",
     story="After a lost connection the gateway refuses each RESUME with 4902, reset by resume.",
-    right="After two RESUMEs at most, give the session up and IDENTIFY; never go on resuming.",
+    right="After two RESUMEs at most, give the session up and IDENTIFY; never go on resuming. "
+    "最多两次 RESUME，之后放弃会话重新 IDENTIFY。",
     source="github.com/tencent-connect/bot-node-sdk/issues/94",
 )
 async def _refused_resume(stage: Stage) -> None:
@@ -205,7 +207,8 @@ async def _refused_resume(stage: Stage) -> None:
 @_scenario(
     "4903-needs-new-token",
     story="The gateway answers IDENTIFY with op 9 and 4903, create session error: it wants another token.",
-    right="Fetch another token and IDENTIFY again, seconds later and slower each time.",
+    right="Fetch another token and IDENTIFY again, seconds later and slower each time. "
+    "换新的 token，隔几秒再 IDENTIFY，并逐次放慢。",
     source="github.com/tencent-connect/openclaw-qqbot/issues/18",
 )
 async def _needs_token(stage: Stage) -> None:
@@ -224,7 +227,7 @@ async def _needs_token(stage: Stage) -> None:
 @_scenario(
     "op9-then-close",
     story="The gateway declares the session invalid (op 9) and says why only a moment later, by its close code.",
-    right="Wait for the close code, then IDENTIFY; RESUME no more.",
+    right="Wait for the close code, then IDENTIFY; RESUME no more. 等到关闭码，再 IDENTIFY，不再 RESUME。",
     source="github.com/bubbuild/bub-contrib/pull/61",
 )
 async def _invalid_session(stage: Stage) -> None:
@@ -245,7 +248,8 @@ async def _invalid_session(stage: Stage) -> None:
 @_scenario(
     "sleeping-laptop",
     story="The machine slept; when it wakes, the connection is dead and nobody says so.",
-    right="Miss the acknowledgement of a heartbeat, cut the connection, RESUME, and handle what came meanwhile.",
+    right="Miss the acknowledgement of a heartbeat, cut the connection, RESUME, and handle what came meanwhile. "
+    "发现心跳无应答后断开并 RESUME，补处理期间的事件。",
     source="github.com/NousResearch/hermes-agent/pull/26025",
     heartbeat_interval=1.0,
 )
@@ -264,7 +268,8 @@ async def _asleep(stage: Stage) -> None:
 @_scenario(
     "silent-session-after-3-days",
     story="A session that is days old acknowledges heartbeats and RESUMEs, but no event comes any more.",
-    right="Renew by IDENTIFY a session that is older than a day and has been silent for ten minutes.",
+    right="Renew by IDENTIFY a session that is older than a day and has been silent for ten minutes. "
+    "会话超过一天且十分钟没有事件时，重新 IDENTIFY。",
     source="github.com/tencent-connect/bot-docs/issues/191",
     renewal=1.0,
 )
@@ -282,7 +287,7 @@ async def _silent_session(stage: Stage) -> None:
 @_scenario(
     "rolling-deploy",
     story="A new version of the bot starts beside the old one, which then ends.",
-    right="Nothing is lost in between, and nobody is answered twice.",
+    right="Nothing is lost in between, and nobody is answered twice. 不丢事件，也不重复回复。",
     source="docs/develop/api-v2/dev-prepare/event-emit/websocket",
 )
 async def _deployed(stage: Stage) -> None:
@@ -315,7 +320,7 @@ async def _answers_again(stage: Stage) -> None:
 @_scenario(
     "msg-id-redelivered",
     story="The gateway delivers one message twice, under two event ids.",
-    right="Answer it once.",
+    right="Answer it once. 只回复一次。",
     source="github.com/openclaw/openclaw/issues/65579",
 )
 async def _redelivered(stage: Stage) -> None:
@@ -333,7 +338,8 @@ async def _redelivered(stage: Stage) -> None:
 @_scenario(
     "msgseq-dedup",
     story="A reply was taken, but the connection broke before the answer to the call.",
-    right="Repeat it with the same msg_seq: the platform refuses that (40054005), which means that it was sent.",
+    right="Repeat it with the same msg_seq: the platform refuses that (40054005), which means that it was sent. "
+    "用同一个 msg_seq 重试，被去重（40054005）即表示已发送。",
     source="autogen/api/v2_groups_group_openid_messages.post",
 )
 async def _cut_off(stage: Stage) -> None:
@@ -353,7 +359,7 @@ async def _cut_off(stage: Stage) -> None:
 @_scenario(
     "413-html",
     story="Something in front of the platform refuses a message with 413 and a page of HTML.",
-    right="Fail in words, do not send it again, and live on.",
+    right="Fail in words, do not send it again, and live on. 给出明确的错误，不重发，继续运行。",
     source="docs/develop/api-v2/server-inter/message/rich-media",
 )
 async def _too_large(stage: Stage) -> None:
@@ -370,7 +376,7 @@ async def _too_large(stage: Stage) -> None:
 @_scenario(
     "audit-202",
     story="A message in a channel is taken for review: HTTP 202 and 304023 or 304024; the verdict comes as an event.",
-    right="Do not send it again: it shows once it has passed.",
+    right="Do not send it again: it shows once it has passed. 不要重发，审核通过后自然可见。",
     source="docs/develop/api-v2/server-inter/channel/message/event",
 )
 async def _reviewed(stage: Stage) -> None:
@@ -394,7 +400,8 @@ async def _reviewed(stage: Stage) -> None:
 @_scenario(
     "webhook-slow-ack",
     story="A handler takes longer than the platform waits for the acknowledgement of a push; it pushes again.",
-    right="Acknowledge before the handler is done, and answer once, however often the event comes.",
+    right="Acknowledge before the handler is done, and answer once, however often the event comes. "
+    "先应答再处理，无论推送几次都只回复一次。",
     source="docs/develop/api-v2/dev-prepare/event-emit/webhook",
     by_webhook=True,
 )
@@ -417,7 +424,8 @@ async def _slow_handler(stage: Stage) -> None:
 @_scenario(
     "ip-not-listed-11298",
     story="The machine's address is not on the bot's white list: each call is answered with 401 and 11298.",
-    right="Stop and name the list; another token does not help, and asking on only hammers the platform.",
+    right="Stop and name the list; another token does not help, and asking on only hammers the platform. "
+    "停止并指出 IP 白名单，换 token 没有用。",
     source="github.com/tencent-connect/botpy/issues/189",
 )
 async def _not_listed(stage: Stage) -> None:

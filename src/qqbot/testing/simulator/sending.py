@@ -36,7 +36,7 @@ def find_user(platform: Platform, call: Call) -> Conversation:
 def _send_v2(platform: Platform, where: Conversation, body: JsonObject) -> object:
     content.check_v2(where.scene, body, platform.registered_domains)
     media = platform.media.use(where.scene, object_of(body, "media")) if "media" in body else None
-    _admit(platform, where, body)
+    admit(platform, where, body)
     message = platform.bot_message(where, identity.message_id())
     _fill(platform, message, body)
     if media is not None:
@@ -49,7 +49,7 @@ def _send_v2(platform: Platform, where: Conversation, body: JsonObject) -> objec
     return {"id": message.id, "timestamp": message.time, "ext_info": {"ref_idx": message.ref}}
 
 
-def _admit(platform: Platform, where: Conversation, body: JsonObject) -> None:
+def admit(platform: Platform, where: Conversation, body: JsonObject) -> None:
     """Count a reply, a wake-up or an active message.  Raises: Refusal where it may not be sent."""
     if body.get("is_wakeup") is True:
         if _reference(body):
@@ -185,7 +185,7 @@ def send_dms(platform: Platform, call: Call) -> object:
 
 def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> object:
     content.check_guild(body, platform.registered_domains, styled=platform.rights.invited)
-    _admit(platform, where, body)
+    admit(platform, where, body)
     message = platform.bot_message(where, identity.guild_message_id())
     _fill(platform, message, body)
     if "image" in body or "file_image" in body:

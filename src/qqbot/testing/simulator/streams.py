@@ -7,7 +7,7 @@ from . import content, identity
 from .calls import Call
 from .platform import Platform
 from .refusal import Refusal
-from .sending import find_user
+from .sending import admit, find_user
 from .streaming import Stream
 from .wire import JsonObject, is_integer, text_of
 from .world import Conversation
@@ -39,7 +39,7 @@ def send_c2c_stream_message(platform: Platform, call: Call) -> object:
 def _begun(platform: Platform, chat: Conversation, body: JsonObject) -> Stream:
     if not (text_of(body, "msg_id") or text_of(body, "event_id") or body.get("is_wakeup") is True):
         raise Refusal(40034024, "a stream answers a message or an event")
-    platform.passive.use(chat, body)
+    admit(platform, chat, body)
     message = platform.bot_message(chat, identity.message_id())
     message.reply_to = text_of(body, "msg_id") or None
     message.streaming = True
