@@ -4,7 +4,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from os import cpu_count
+from os import cpu_count, getloadavg
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Target:
         return figure >= self.limit if self.least else figure <= self.limit
 
     def __str__(self) -> str:
-        return f"{'>=' if self.least else '<='} {self.limit:g}"
+        return f"{'>=' if self.least else '<='} {self.limit:.3g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cores": cpu_count(),
+        "load": round(getloadavg()[0], 1),
         "aiohttp": version("aiohttp"),
         "msgspec": version("msgspec"),
     }
