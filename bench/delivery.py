@@ -4,9 +4,10 @@ The contestants are connected all the time, each in a process of its own, and ge
 compared; the contestants are in `receivers`, the server in `peer`.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import compress
 from statistics import median
 
 from bench.children import Child, Stage
@@ -17,6 +18,7 @@ from bench.rounds import Effort, ratio
 
 BURST = 20_000
 ROUNDS = 21
+CASTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,15 @@ class Series:
 async def run(effort: Effort) -> list[Row]:
     """Measure everything in one interleaved run."""
     size = effort.amount(BURST, least=2)
-    series = await _measure(CONTESTANTS, size, effort.rounds_of(ROUNDS))
-    return [*_throughput(series), *_growth(series)]
+    series = {name: Series() for name in CONTESTANTS}
+    casts = effort.casts_of(ROUNDS, CASTS)
+    for rounds in casts:
+        await measure(CONTESTANTS, size, rounds, series)
+    return [*_throughput(series), *_growth(series, casts[0])]
 
 
-async def _measure(contestants: Mapping[str, Contestant], size: int, rounds: int) -> dict[str, Series]:
-    series = {name: Series() for name in contestants}
+async def measure(contestants: Mapping[str, Contestant], size: int, rounds: int, series: Mapping[str, Series]) -> None:
+    """Send bursts of `size` events to fresh processes, and add what they took to `series`."""
     async with connected(contestants, size) as (stage, receivers):
         for number in range(rounds + 1):
             for name, receiver in receivers.items():
@@ -75,7 +80,6 @@ async def _measure(contestants: Mapping[str, Contestant], size: int, rounds: int
                 if number:  # the first round warms up
                     series[name].wall.append((handled.at - started.at) / size)
                     series[name].cpu.append(handled.cpu / size)
-    return series
 
 
 @asynccontextmanager
@@ -138,11 +142,11 @@ def _throughput(series: Mapping[str, Series]) -> list[Row]:
     ]
 
 
-def _growth(series: Mapping[str, Series]) -> list[Row]:
+def _growth(series: Mapping[str, Series], rounds: int) -> list[Row]:
     qqbot, floor, handlers = series["qqbot"], series["floor"], series["handlers"]
     qqbot20, floor20 = series["qqbot-20"], series["floor-20"]
     beside_floor = [mine / base for mine, base in zip(qqbot.cpu, floor.cpu, strict=True)]
-    half = max(len(beside_floor) // 2, 1)
+    early = [number % rounds < rounds / 2 for number in range(len(beside_floor))]  # in the life of its process
     return [
         Row(
             "20 connections",
@@ -161,11 +165,16 @@ def _growth(series: Mapping[str, Series]) -> list[Row]:
             Target(1.05),
         ),
         Row(
-            f"the second half of {len(qqbot.cpu)} bursts, beside the first",
+            f"the second half of {rounds} bursts, beside the first",
             "CPU us/event",
-            median(qqbot.cpu[-half:]) * 1e6,
-            median(qqbot.cpu[:half]) * 1e6,
-            median(beside_floor[-half:]) / median(beside_floor[:half]),
+            _late(qqbot.cpu, early) * 1e6,
+            median(compress(qqbot.cpu, early)) * 1e6,
+            _late(beside_floor, early) / median(compress(beside_floor, early)),
             Target(1.05),
         ),
     ]
+
+
+def _late(figures: Sequence[float], early: Sequence[bool]) -> float:
+    """Return the median of those that are not early, or of all where each process had one round."""
+    return median([figure for figure, is_early in zip(figures, early, strict=True) if not is_early] or figures)

@@ -16,6 +16,16 @@ class Effort:
         """Return how many rounds to measure where `usual` is the benchmark's own number."""
         return usual if self.rounds is None else self.rounds
 
+    def casts_of(self, usual: int, casts: int) -> list[int]:
+        """Return how many rounds each of `casts` sets of fresh processes has, fewer where there are fewer rounds.
+
+        Some interpreters are faster than others for all of their life, by as much as a quarter, depending on where
+        the system put their memory: one pair of processes would tell of that.
+        """
+        rounds = self.rounds_of(usual)
+        casts = min(casts, rounds)
+        return [rounds // casts] * casts
+
     def amount(self, usual: int, least: int = 1) -> int:
         """Return how much work one round has where `usual` is the benchmark's own."""
         return max(round(usual * self.scale), least)

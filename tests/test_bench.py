@@ -104,5 +104,7 @@ def test_the_page_of_the_project_has_a_table() -> None:
 def test_effort_scales_the_work() -> None:
     assert Effort().rounds_of(7) == 7
     assert Effort(rounds=2).rounds_of(7) == 2
+    assert Effort().casts_of(21, 3) == [7, 7, 7]
+    assert Effort(rounds=2).casts_of(21, 3) == [1, 1]
     assert Effort(scale=0.001).amount(2000) == 2
     assert Effort(scale=0.001).amount(20, least=2) == 2
