@@ -216,7 +216,7 @@ async def test_an_empty_budget_is_waited_out(
     store: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("qqbot.sessions.node.ASK_LIFE", 1.0)
-    platform = Platform(2, remaining=1, reset_after=1_500)
+    platform = Platform(2, remaining=1, reset_after=4_500)
     async with joined(store.url, platform) as a:
         await until(lambda: len(a.indices) == 1)
         await until(lambda: "no more sessions" in caplog.text)
