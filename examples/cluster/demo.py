@@ -17,7 +17,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -175,7 +175,7 @@ async def show(cluster: Cluster) -> None:
 
 
 @asynccontextmanager
-async def own_server() -> AsyncIterator[str]:
+async def own_server() -> AsyncGenerator[str]:
     """A Redis or Valkey server for as long as the demonstration lasts."""
     binary = shutil.which("redis-server") or shutil.which("valkey-server")
     if binary is None:

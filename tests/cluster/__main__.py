@@ -1,19 +1,22 @@
-"""`python -m tests.cluster [ROWS] [--seed N]`: run rows of the table; without names, all of them."""
+"""`python -m tests.cluster [ROWS] [--seed N] [--scale S]`: run rows of the table; without names, all of them."""
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 import traceback
 
-from tests.cluster.rows import MUTATIONS, ROWS
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("rows", nargs="*", metavar="ROW")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--scale", type=float, default=0.2, help="of all timings; 1 takes half an hour")
     arguments = parser.parse_args()
+    os.environ["CLUSTER_TEST_SCALE"] = str(arguments.scale)
+    from tests.cluster.rows import MUTATIONS, ROWS  # they read the scale
+
     failed = 0
     for name in arguments.rows or [*ROWS, *MUTATIONS]:
         begun = time.monotonic()

@@ -16,7 +16,7 @@ from qqbot.testing import Simulator
 from tests.cluster import checker
 from tests.cluster.cost import measure
 from tests.cluster.gateway import EVENT
-from tests.cluster.trial import Options, Process, Trial, trial
+from tests.cluster.trial import SCALE, Options, Process, Trial, trial
 from tests.sessions.servers import ENGINES, Engine, Relay, as_cluster, default_engine, with_sentinels
 
 Result = tuple[list[str], dict[str, Any]]
@@ -506,7 +506,7 @@ async def random_mix(seed: int, seconds: float = 60) -> Result:
 @row
 async def simulator(seed: int, rate: float = 2000.0) -> Result:
     """3 processes, 20 shards, the simulator at 2 000 events a second: one killed, then all restarted in turn"""
-    limits = {"app_id": "1", "secret": "secret", "max_concurrency": 10, "identify_window": 1.0}
+    limits = {"app_id": "1", "secret": "secret", "max_concurrency": 10, "identify_window": 5 * SCALE}
     async with Simulator(shards=20, **limits) as sim, trial(Options(rate=0, handling=0.0), seed=seed) as run:
         for name in "abc":
             run.start(name, base=sim.api_base)
@@ -579,7 +579,7 @@ def mutation(function: Row) -> Row:
 @mutation
 async def leases_outlive_observers(seed: int) -> Result:
     """own = 1.5 * observe: two owners at once"""
-    own = 1.5 * Timings().scaled(0.2).observe
+    own = 1.5 * Timings().scaled(SCALE).observe
     options = Options(timings={"own": own})
     async with trial(options, seed=seed) as run:
         assert run.server is not None

@@ -26,8 +26,8 @@ from tests.cluster.gateway import Gateway
 from tests.sessions.servers import Engine, Server, default_engine, started
 
 ROOT = Path(__file__).parents[2]
-SCALE = 0.2
-PATIENCE = 40.0
+SCALE = float(os.environ.get("CLUSTER_TEST_SCALE", "0.2"))
+PATIENCE = 200.0 * SCALE
 
 
 @dataclass

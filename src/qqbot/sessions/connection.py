@@ -48,6 +48,7 @@ FAILURES = (RedisError, RedisClusterException, OSError)
 
 REFUSALS = (AuthenticationError, AuthorizationError)
 PASSING_STATES = (ReadOnlyError, ClusterError, TryAgainError, AskError, OutOfMemoryError)
+NO_MASTER = "the master's name is missing after the hosts"
 PASSING_WORDS = ("NOREPLICAS", "MISCONF")
 
 
@@ -120,6 +121,13 @@ async def within(seconds: float, command: Awaitable[T]) -> T:
             raise asyncio.CancelledError
 
 
+def check_url(url: str) -> None:
+    """Look at what can be known without connecting.  Raises: ConfigError as `connected` does."""
+    address = _parsed(url)
+    if address.kind == "sentinel" and not address.path:
+        raise _refused(url, NO_MASTER)
+
+
 def shown(url: str) -> str:
     """Return `url` without what may be secret in it: user, password, options."""
     scheme, found, rest = url.partition("://")
@@ -190,7 +198,7 @@ def _watched(address: _Address, stack: AsyncExitStack) -> Redis:
     """The master that Sentinels name."""
     name, _, number = address.path.partition("/")
     if not name:
-        raise _refused("redis+sentinel://", "the master's name is missing after the hosts")
+        raise _refused("redis+sentinel://", NO_MASTER)
     for_sentinels = {key: value for key, value in address.settings.items() if key.startswith("ssl")}
     for_sentinels |= {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]

@@ -92,7 +92,7 @@ class Node:
         self._leases_moved = asyncio.Event()
         self._renewed = 0.0
         self._away = False
-        self._warned = -WARN_EVERY_SECONDS
+        self._warned: dict[str, float] = {}
         self._grown = False
         self._past_until = 0.0  # until when the shards of the generation before go on
         self._asking_for_more = False
@@ -178,11 +178,11 @@ class Node:
                 await self._store.check()
                 await self._sync()
             except StoreAway as error:
-                self._warn(f"Redis at {self._store} does not answer: {error}; starting when it does")
+                self._warn("away", f"Redis at {self._store} does not answer: {error}; starting when it does")
             except OtherTimings as other:
                 await self._outlast(other.theirs)
             else:
-                self._warned = -WARN_EVERY_SECONDS
+                self._warned.clear()
                 log.info("node %s joined its cluster at %s", self._store.node, self._store)
                 return
             await self._wait_for_news(self._retry_seconds)
@@ -193,6 +193,8 @@ class Node:
         log.warning("the cluster has members with other timings: looking for %g s whether they are alive", patience)
         before = await self._store.look()
         await self._wait_for_news(patience)
+        if self._stopping:
+            return  # not looked for long enough to judge anybody
         after = await self._store.look()
         for name, node in before.nodes.items():
             if name in after.nodes and not await self._store.evict(before, name, node.stamp):
@@ -254,17 +256,18 @@ class Node:
     def _note_away(self, error: StoreAway) -> None:
         self._away = True
         self._warn(
+            "away",
             f"Redis at {self._store} does not answer: {error}; the shards go on for {self._timings.own:g} s at most, "
-            "then they wait until it is back"
+            "then they wait until it is back",
         )
         if self._stopping:
             self._close(list(self._holdings.values()))
 
-    def _warn(self, what: str) -> None:
-        """Say at once, then once a minute, what is wrong."""
-        if steady() - self._warned >= WARN_EVERY_SECONDS:
-            self._warned = steady()
-            log.warning("%s", what)
+    def _warn(self, what: str, words: str) -> None:
+        """Say at once, then once a minute, that `what` is wrong."""
+        if steady() - self._warned.get(what, float("-inf")) >= WARN_EVERY_SECONDS:
+            self._warned[what] = steady()
+            log.warning("%s", words)
 
     async def _pause(self) -> None:
         """Wait until there is something to do, but not much longer than until the next renewal."""
@@ -333,7 +336,8 @@ class Node:
     def _take(self, synced: Synced, told: dict[Place, ResumeState | None], sent_at: float) -> None:
         """Take in what a sync found."""
         if self._away:
-            self._away, self._warned = False, -WARN_EVERY_SECONDS
+            self._away = False
+            self._warned.clear()
             log.info("Redis at %s answers again", self._store)
         before, self.picture = self.picture, synced.picture
         if before.gen and before.gen < self.picture.gen:
@@ -626,7 +630,10 @@ class Node:
     def _wait_for_permit(self, verdict: int, wait: float) -> float:
         """Return for how many seconds to wait before asking again."""
         if verdict == -2:
-            self._warn(f"no more sessions may be created: waiting {wait:.0f} s until the platform renews the allowance")
+            self._warn(
+                "budget",
+                f"no more sessions may be created: waiting {wait:.0f} s until the platform renews the allowance",
+            )
             return max(min(wait, WARN_EVERY_SECONDS), self._timings.renew)
         if verdict == -3:
             return self._timings.renew

@@ -24,12 +24,11 @@ T = TypeVar("T")
 
 
 class NodeInfo(Struct, frozen=True):
-    """What a node says about itself. `loop_lag`: seconds for which its event loop was last held up."""
+    """What a node says about itself."""
 
     host: str = ""
     pid: int = 0
     version: str = ""
-    loop_lag: float = 0.0
 
 
 class Halt(Struct, frozen=True):

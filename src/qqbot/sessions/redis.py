@@ -1,7 +1,7 @@
 """`RedisSessionManager`: any number of processes share a bot's shards through Redis or Valkey.
 
-Owns the settings and the node that is a member while it runs. What a node does is `node`'s. Neither this module nor
-what it imports before a run needs `redis`.
+Owns the settings and the node that is a member while it runs. What a node does is `node`'s. `redis` is imported when
+a manager is made, not before.
 """
 
 import asyncio
@@ -48,6 +48,10 @@ class RedisSessionManager:
         target_active: int = 0,
         timings: Timings | None = None,
     ) -> None:
+        if isinstance(url, str):
+            from .connection import check_url  # noqa: PLC0415 - it imports redis
+
+            check_url(url)
         self._where: str | Client = url
         self._cluster = _checked(cluster, "cluster", 64)
         self._name = _checked(name or _host_name(), "name", LONGEST_NAME)

@@ -10,9 +10,9 @@ import contextlib
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from msgspec import Struct
 from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ResponseError
@@ -198,7 +198,7 @@ class Store:
         answer = await self._run("claim", picture.incarnation, picture.version, least, *fields)
         if not isinstance(answer, list):
             return None
-        each = iter([_text(item) for item in answer])
+        each = iter([_text(item) for item in cast("list[object]", answer)])
         return [Grant(place_at(name), int(token), state) for name, token, state in zip(each, each, each, strict=True)]
 
     async def release(self, held: Held) -> bool:
@@ -238,9 +238,7 @@ class Store:
         return read_picture(coord, sess, now=int(clock[0]) + int(clock[1]) / 1e6)
 
     async def _hash(self, key: str) -> dict[str, str]:
-        found = await self._ask("HGETALL", key)
-        items = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-        return {_text(name): _text(value) for name, value in items}
+        return _mapping(await self._ask("HGETALL", key))
 
     async def entries(self, after: str, wait: float = LISTEN_SECONDS) -> list[tuple[str, dict[str, str]]]:
         """Return what was logged after the entry `after` ("$": from now on); waits up to `wait` seconds for it.
@@ -251,7 +249,7 @@ class Store:
         answer = await self._send(wait + self._timings.call, command, {"keys": [self.log]})
         if not answer:
             return []
-        streams = list(answer.values()) if isinstance(answer, dict) else [stream[1] for stream in answer]
+        streams: list[Any] = list(answer.values()) if hasattr(answer, "values") else [each[1] for each in answer]
         return [_entry(entry) for stream in streams for entry in _flattened(stream)]
 
     async def history(self, count: int) -> list[tuple[str, dict[str, str]]]:
@@ -322,10 +320,17 @@ def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
+def _mapping(answer: Any) -> dict[str, str]:
+    """Return fields and values, which some clients have joined already."""
+    joined = hasattr(answer, "items")
+    items: Iterable[tuple[Any, Any]] = answer.items() if joined else zip(answer[::2], answer[1::2], strict=True)
+    return {_text(name): _text(value) for name, value in items}
+
+
 def _info(answer: Any) -> dict[str, str]:
     """Return INFO's answer, which some clients have read already."""
-    if isinstance(answer, dict):
-        return {str(name): _text(value) for name, value in answer.items()}
+    if hasattr(answer, "items"):
+        return _mapping(answer)
     lines = _text(answer).splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
@@ -341,5 +346,4 @@ def _flattened(stream: Any) -> list[Any]:
 
 def _entry(entry: Any) -> tuple[str, dict[str, str]]:
     number, fields = entry
-    items = fields.items() if isinstance(fields, dict) else zip(fields[::2], fields[1::2], strict=True)
-    return _text(number), {_text(name): _text(value) for name, value in items}
+    return _text(number), _mapping(fields)
