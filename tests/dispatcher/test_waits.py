@@ -489,3 +489,144 @@ def _current_task() -> "asyncio.Task[Any]":
     task = asyncio.current_task()
     assert task is not None
     return task
+
+
+async def test_an_event_whose_wait_gave_up_before_its_turn_is_handled() -> None:
+    seen: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "1":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await first.wait_for(Wanted((C2CMessageCreate,), lambda event: event.content == "3"), None)
+            gate.set()
+        if content(first) == "2":
+            await gate.wait()
+        seen.append(content(first))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2), message(3))  # 3 is to be taken, but 2 comes first
+        assert await feed.drain(5) == 0
+        assert dispatcher.inflight == 0
+    assert sorted(seen) == ["1", "2", "3"]
+
+
+async def test_an_event_whose_wait_gave_up_goes_to_the_next_one_who_waits() -> None:
+    answers: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "2":
+            await gate.wait()
+            return
+        wanted = Wanted((C2CMessageCreate,), lambda event: event.content == "3")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await first.wait_for(wanted, None)
+        asyncio.get_running_loop().call_later(0.02, gate.set)
+        answers.append(content(await first.wait_for(wanted, 5)))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2), message(3))
+        assert await feed.drain(5) == 0
+        assert dispatcher.inflight == 0
+    assert answers == ["3"]
+
+
+async def test_a_timeout_that_nobody_waits_for_any_more_lets_its_lane_go_on() -> None:
+    seen: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "1":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.03):
+                    await first.wait_for(Wanted((C2CMessageCreate,), lambda _: False), 0.01)
+            gate.set()
+        if content(first) == "2":
+            await gate.wait()
+        seen.append(content(first))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2))
+        async with asyncio.timeout(5):
+            await gate.wait()
+        publish(feed, message(3), message(4))
+        assert await feed.drain(5) == 0
+        assert dispatcher.inflight == 0
+    assert sorted(seen) == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_what_the_second_of_two_waits_took_while_it_was_cancelled_is_handled(steps: int) -> None:
+    seen: list[str | None] = []
+
+    async def handler(first: Delivered) -> None:
+        if content_or_id(first) != "1":
+            seen.append(first.frame.id)
+            return
+        both = [
+            asyncio.create_task(first.wait_for(MESSAGE, 5)),
+            asyncio.create_task(first.wait_for(Wanted((InteractionCreate,)), 5)),
+        ]
+        done, pending = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        seen.extend(task.result().frame.id for task in done)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        publish(feed, click(3))
+        assert await feed.drain(5) == 0
+        assert (dispatcher.inflight, dispatcher.waiting, feed.waiting) == (0, 0, 0)
+    assert sorted(map(str, seen)) == ["C2C_MESSAGE_CREATE:2", "click:3"]
+
+
+async def test_what_a_wait_took_while_it_was_cancelled_comes_after_its_handler() -> None:
+    orders: list[list[str]] = []
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "1":
+            wait = asyncio.create_task(first.wait_for(MESSAGE, 5))
+            await asyncio.wait([wait, asyncio.create_task(asked.wait())], return_when=asyncio.FIRST_COMPLETED)
+            wait.cancel()
+            await asyncio.sleep(0.01)
+            if not wait.cancelled():
+                orders[-1].append(content(wait.result()))
+        orders[-1].append(content(first))
+
+    for steps in range(5):
+        orders.append([])
+        async with running(Table([One(handler)], bare=True)) as dispatcher:
+            asked = asyncio.Event()
+            feed = Feed(dispatcher, Held())
+            publish(feed, message(1))
+            await settle()
+            asked.set()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            publish(feed, message(2), message(3))
+            assert await feed.drain(5) == 0
+            assert (dispatcher.inflight, dispatcher.waiting, feed.waiting) == (0, 0, 0)
+        assert sorted(orders[-1]) == ["1", "2", "3"]
+    assert ["1", "2", "3"] in orders, orders
+
+
+def content_or_id(delivered: Delivered) -> str:
+    return content(delivered) if isinstance(delivered.event, C2CMessageCreate) else str(delivered.frame.id)

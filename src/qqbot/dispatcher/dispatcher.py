@@ -562,9 +562,11 @@ class Dispatcher:
         try:
             taken = await future
         except asyncio.CancelledError:
-            if future.cancelled():  # else the event was handed over just before
+            if future.cancelled():
                 self._waits.remove(wait)
                 self._come_back(waiter, dialog)
+            else:  # the event was handed over just before
+                self._give_back(future, waiter, dialog)
             raise
         else:
             return taken
@@ -612,10 +614,42 @@ class Dispatcher:
         if dialog.over or dialog.open:
             return
         self._wake_up(waiter, dialog)
+        self._go_on(waiter, dialog)
+        self._lanes.hold_if_free(waiter)
+
+    def _go_on(self, waiter: Delivery, dialog: Dialog) -> None:
+        """Let a handler be in flight on its own account again."""
         dialog.counts = True
         self._count_up()
         self._note_suspended()  # of another worker: this one is at its step now
-        self._lanes.hold_if_free(waiter)
+
+    def _give_back(self, future: "asyncio.Future[Delivery]", waiter: Delivery, dialog: Dialog) -> None:
+        """Let what a cancelled wait had taken just then be an event like any other."""
+        if future.exception() is not None or dialog.over:
+            return
+        delivery = future.result()
+        if dialog.held is delivery:
+            dialog.held = delivery.handler = None
+            self._go_on(waiter, dialog)
+            self._offer_again(delivery)
+            if self._lanes.give_back(delivery, waiter):
+                return
+            self._lanes.hold_if_free(waiter)
+        else:  # the handler waits for more
+            dialog.taken.remove(delivery)
+            delivery.inlet.waiting -= bool(dialog.open)
+            self._count_up()
+            self._offer_again(delivery)
+        self._arrivals.appendleft(delivery)
+        if not self._waking:
+            self._wake()
+
+    def _offer_again(self, delivery: Delivery) -> None:
+        """Offer an event to those who wait, after the one that took it gave up."""
+        delivery.wait = delivery.root = None
+        if delivery.message is not None:
+            self._messages.forget(delivery.message)
+        self._offer(delivery)
 
     def _offer(self, delivery: Delivery) -> None:
         """Give the event to a handler that waits for it, if there is one; its turn in the lane comes as ever."""
@@ -650,14 +684,11 @@ class Dispatcher:
         self._queue(Delivery(waiter.event, waiter.frame, b"", self._own, 0.0, wait=wait, error=error))
 
     def _hand_over(self, delivery: Delivery, wait: Wait) -> bool:
-        """Let the handler that waited go on; False when it gave up, so that the event is one like any other."""
-        delivery.wait, delivery.root = None, wait.waiter
+        """Let the handler that waited go on; False when all gave up, so that the event is one like any other."""
         waiter, future, dialog = wait.waiter, wait.future, wait.waiter.dialog
-        if future.done() or dialog is None:
-            delivery.root = None
-            if delivery.error is not None:
-                self._count_down()
-            return delivery.error is not None
+        if future.done():
+            return self._hand_on(delivery)
+        delivery.wait, delivery.root = None, waiter
         dialog.open -= 1
         if dialog.over:  # a task that has outlived the handler
             self._finish(delivery, "consumed")
@@ -674,6 +705,15 @@ class Dispatcher:
         else:
             future.set_result(delivery)
         return True
+
+    def _hand_on(self, delivery: Delivery) -> bool:
+        """Hand the event to somebody else who waits; False when nobody does. A timeout concerns nobody any more."""
+        if delivery.error is not None:
+            self._let_go(delivery)
+            self._count_down()
+            return True
+        self._offer_again(delivery)
+        return delivery.wait is not None and self._hand_over(delivery, delivery.wait)
 
     def _end_dialog(self, waiter: Delivery, dialog: Dialog, outcome: Outcome | None) -> bool:
         """End all that the handler took, as it ended itself; return whether it was in flight on its own account."""
