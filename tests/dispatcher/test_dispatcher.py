@@ -15,7 +15,7 @@ from qqbot.models.events import (
     InteractionCreate,
     UnknownEvent,
 )
-from qqbot.ports import current_lease
+from qqbot.ports import Delivered, current_lease
 from tests.dispatcher.standins import Held, One, Table, click, message, publish, running
 
 
@@ -393,3 +393,23 @@ async def test_what_was_finished_before_a_restart_is_not_handled_again() -> None
         publish(feed, *(message(seq) for seq in range(1, 6)))
         await feed.drain(1)
     assert seen == ["2", "5"]
+
+
+async def test_a_worker_that_is_cancelled_after_it_was_woken_is_replaced() -> None:
+    seen: list[int | None] = []
+    tasks: list[asyncio.Task[object] | None] = []
+
+    async def handler(delivered: Delivered) -> None:
+        tasks.append(asyncio.current_task())  # "cancel what I did before", a bot may think; the task is a worker
+        seen.append(delivered.frame.s)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        for seq in (1, 3, 5):
+            publish(feed, message(seq))
+            assert await feed.drain(5) == 0
+            publish(feed, message(seq + 1))
+            assert (task := tasks[-1]) is not None
+            task.cancel()
+            assert await feed.drain(5) == 0
+    assert seen == [1, 2, 3, 4, 5, 6]

@@ -301,9 +301,11 @@ class Dispatcher:
         self._crew.wake()
 
     def _replace(self) -> None:
-        """Start another worker where one ended that was needed."""
-        if self._arrivals and not self._closing and not self._waking:
-            self._wake()
+        """Start another worker where one ended: it may have been woken, and cancelled before it looked."""
+        if not self._closing:
+            self._waking = False
+            if self._arrivals:
+                self._wake()
 
     async def _work(self) -> None:  # noqa: C901, PLR0912 - see below
         """Run events until there are none for a while, or a handler has left something in the context.
@@ -614,10 +616,10 @@ class Dispatcher:
         if dialog.over or dialog.open:
             return
         self._wake_up(waiter, dialog)
-        self._go_on(waiter, dialog)
+        self._go_on(dialog)
         self._lanes.hold_if_free(waiter)
 
-    def _go_on(self, waiter: Delivery, dialog: Dialog) -> None:
+    def _go_on(self, dialog: Dialog) -> None:
         """Let a handler be in flight on its own account again."""
         dialog.counts = True
         self._count_up()
@@ -630,7 +632,7 @@ class Dispatcher:
         delivery = future.result()
         if dialog.held is delivery:
             dialog.held = delivery.handler = None
-            self._go_on(waiter, dialog)
+            self._go_on(dialog)
             self._offer_again(delivery)
             if self._lanes.give_back(delivery, waiter):
                 return
