@@ -102,13 +102,13 @@ class Service:
         async with asyncio.timeout(ROOM_SECONDS):
             await self._begun.wait()  # the lifespan comes first
             await self.dispatcher.room()
-        if not awaited:
-            await self.door.take(frame, raw)
+        if awaited:
+            outcome = await self.door.deliver(frame, raw, retry=True)
+            if outcome is not None:
+                return outcome
+        elif await self.door.take(frame, raw):
             return None
-        outcome = await self.door.deliver(frame, raw, retry=True)
-        if outcome is None:
-            raise Interrupted(f"the bot stopped before it was done with {frame.id}")
-        return outcome
+        raise Interrupted(f"the bot stopped before it was done with {frame.id}")
 
     @property
     def standing_still(self) -> float:

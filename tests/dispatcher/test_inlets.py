@@ -193,6 +193,51 @@ async def test_an_event_whose_answer_goes_first_is_claimed_and_given_back_when_t
     assert ids.known == {"C2C_MESSAGE_CREATE:1"}
 
 
+@pytest.mark.parametrize("first", ["door", "feed"])
+async def test_an_event_that_comes_both_ways_at_once_is_handled_where_its_id_is_claimed_for_all_processes(
+    first: str,
+) -> None:
+    seen: list[str] = []
+    async with running(Table([counting(seen)], bare=True), seen=Ids()) as dispatcher:
+        door, feed = Door(dispatcher), Feed(dispatcher, Held())
+        for step in range(4):
+            frame = message(step + 1)
+            if first == "feed":
+                publish(feed, frame)
+            taking = asyncio.create_task(door.take(frame, b""))
+            for _ in range(step):
+                await asyncio.sleep(0)
+            if first == "door":
+                publish(feed, frame)
+            assert await taking
+            assert (await feed.drain(5), await door.drain(5)) == (0, 0)
+        assert feed.watermark.low == 4
+    assert seen == [f"C2C_MESSAGE_CREATE:{seq}" for seq in (1, 2, 3, 4)]
+
+
+async def test_many_that_are_taken_at_once_are_no_more_than_there_is_room_for() -> None:
+    gate = asyncio.Event()
+    async with running(Table([counting([], gate)], bare=True), max_inflight=4, seen=Ids()) as dispatcher:
+        door = Door(dispatcher)
+        taking = [asyncio.create_task(door.take(message(seq, f"U{seq}"), b"")) for seq in range(50)]
+        await asyncio.sleep(0.01)
+        assert dispatcher.inflight == 4
+        gate.set()
+        assert all(await asyncio.gather(*taking))
+        assert await door.drain(5) == 0
+
+
+async def test_what_waits_for_room_until_the_end_is_told_to_come_again() -> None:
+    ids = Ids()
+    async with running(Table([counting([], asyncio.Event())], bare=True), max_inflight=1, seen=ids) as dispatcher:
+        door = Door(dispatcher)
+        assert await door.take(message(1), b"")
+        waiting = asyncio.create_task(door.take(message(2), b""))
+        await asyncio.sleep(0.01)
+    assert not await waiting
+    assert ids.known == set()
+
+
 @pytest.mark.parametrize("outcome", ["handled", "failed"])
 async def test_a_lease_that_is_lost_leaves_the_event_to_the_next_owner(outcome: Outcome) -> None:
     lease = Held()

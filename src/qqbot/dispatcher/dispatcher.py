@@ -213,12 +213,6 @@ class Dispatcher:
             self._events = Events(self._clock()) if events is None else events
             self._special = True
 
-    async def claim(self, frame: Frame) -> bool | None:
-        """Note the id for all processes before the event is handled; False: one of them has it, None: no store."""
-        if self._seen is None or not frame.id or (self._events is not None and self._events.get(frame.id) is not None):
-            return None
-        return await self._seen.add(frame.id)
-
     # Taking events in
 
     def accept(
@@ -229,7 +223,7 @@ class Dispatcher:
         watermark: Watermark | None = None,
         *,
         done: "asyncio.Future[Outcome | None] | None" = None,
-        claimed: bool = False,
+        claim: bool = False,
         age: float = 0.0,
         retry: bool = False,
     ) -> bool:
@@ -252,7 +246,7 @@ class Dispatcher:
             self._received = self._clock()
         delivery = Delivery(event, frame, raw, inlet, self._received, watermark, handlers, message)
         if self._special:
-            delivery.done, delivery.claimed, delivery.retry = done, claimed, retry
+            delivery.done, delivery.claim, delivery.retry = done, claim, retry
             delivery.received -= age
             if self._is_repeat(delivery):
                 return True
@@ -404,9 +398,15 @@ class Dispatcher:
     # One event
 
     async def _is_new(self, delivery: Delivery) -> bool:
-        """Whether no other process has finished the event."""
+        """Whether no other process has finished the event, or, where this one claims it first, has claimed it."""
         event_id = delivery.frame.id
-        return self._seen is None or not event_id or delivery.claimed or not await self._seen.contains(event_id)
+        if self._seen is None or not event_id:
+            return True
+        if not delivery.claim:
+            return not await self._seen.contains(event_id)
+        delivery.claimed = True  # also where this is cut short
+        delivery.claimed = await self._seen.add(event_id)
+        return delivery.claimed
 
     async def _share(self, delivery: Delivery, seen: SeenIds) -> None:
         """Tell all processes that the event, and what its handler took, is finished."""

@@ -114,13 +114,14 @@ class Door(_Entrance):
         self._dispatcher.accept(frame, raw, self, done=done, age=age, retry=retry)
         return await done
 
-    async def take(self, frame: Frame, raw: bytes) -> None:
-        """Take one event and return before it is handled; a repeat is dropped."""
+    async def take(self, frame: Frame, raw: bytes) -> bool:
+        """Take one event and return before it is handled; a repeat is dropped. False: it has to come again."""
         await self._dispatcher.room()
-        claimed = await self._dispatcher.claim(frame)
-        if claimed is not False and not self._dispatcher.closed:
-            self._pending += 1
-            self._dispatcher.accept(frame, raw, self, claimed=claimed is True)
+        if self._dispatcher.closed:
+            return False
+        self._pending += 1
+        self._dispatcher.accept(frame, raw, self, claim=True)
+        return True
 
     def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """Note the end of `delivery`, and tell who waits for it."""
