@@ -413,3 +413,19 @@ async def test_a_worker_that_is_cancelled_after_it_was_woken_is_replaced() -> No
             task.cancel()
             assert await feed.drain(5) == 0
     assert seen == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_handler_that_ignores_its_cancellation_at_the_end_is_the_last_one() -> None:
+    seen: list[int | None] = []
+
+    async def handler(delivered: Delivered) -> None:
+        seen.append(delivered.frame.s)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1), message(2), message(3, "B"), message(4, "B"))
+        await asyncio.sleep(0.01)
+    assert seen == [1, 3]
+    assert (dispatcher.inflight, feed.watermark.low, feed.watermark.done) == (0, 1, ((3, 3),))

@@ -155,6 +155,30 @@ async def test_what_is_cut_short_by_the_end_is_told_to_come_again() -> None:
     assert len(seen) == 1
 
 
+async def test_the_end_is_told_to_who_waits_also_where_it_is_cut_short_itself() -> None:
+    async def handler(_: Delivered) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.1)
+
+    delivering: list[asyncio.Task[Outcome | None]] = []
+
+    async def serve() -> None:
+        async with running(Table([One(handler)], bare=True)) as dispatcher:
+            door = Door(dispatcher)
+            delivering.extend(asyncio.create_task(door.deliver(message(seq), b"")) for seq in (1, 2))
+            await asyncio.sleep(60)
+
+    serving = asyncio.create_task(serve())
+    for _ in range(2):
+        await asyncio.sleep(0.01)
+        serving.cancel()
+    await asyncio.wait([serving])
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*delivering) == [None, None]
+
+
 async def test_deliver_waits_for_room() -> None:
     gate = asyncio.Event()
     async with running(Table([counting([], gate)], bare=True), max_inflight=1) as dispatcher:

@@ -628,5 +628,36 @@ async def test_what_a_wait_took_while_it_was_cancelled_comes_after_its_handler()
     assert ["1", "2", "3"] in orders, orders
 
 
+async def test_a_task_that_outlives_its_handler_does_not_wait_beyond_the_end() -> None:
+    tasks: list[asyncio.Task[Delivered]] = []
+
+    async def handler(first: Delivered) -> None:
+        wanted = Wanted((InteractionCreate,))
+        tasks.extend(asyncio.create_task(first.wait_for(wanted, timeout)) for timeout in (None, 0.1, None))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, click(2))  # taken, and never handed over
+    done, pending = await asyncio.wait(tasks, timeout=5)
+    assert (len(done), len(pending)) == (3, 0)
+    assert all(task.cancelled() for task in done)
+
+
+async def test_a_handler_that_waits_while_it_is_cancelled_does_not_hold_up_the_end() -> None:
+    async def handler(first: Delivered) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await first.wait_for(MESSAGE, 60)
+
+    async with asyncio.timeout(10), running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+    assert feed.watermark.low == 0
+
+
 def content_or_id(delivered: Delivered) -> str:
     return content(delivered) if isinstance(delivered.event, C2CMessageCreate) else str(delivered.frame.id)

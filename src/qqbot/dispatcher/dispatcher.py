@@ -141,17 +141,25 @@ class Dispatcher:
             yield self
         finally:
             self._closing = self._waking = True  # so that nothing wakes a worker any more
-            await self._crew.close()
-            self._finish_done()
-            await self._give_up_the_rest()
+            self._give_up_queued()
+            self._waits.cancel()
+            try:
+                await self._crew.close()
+            finally:
+                self._finish_done()
+                self._give_up_queued()  # what a handler gave back
+                await self._discard_unclaimed()
 
-    async def _give_up_the_rest(self) -> None:
-        """Let go of what was accepted and never begun, so that it comes again."""
-        queued = [*self._arrivals, *self._lanes.clear()]
+    def _give_up_queued(self) -> None:
+        """Let go of what was accepted and has not begun, so that it comes again."""
+        queued = [*self._arrivals, *self._lanes.empty()]
         self._arrivals.clear()
         for delivery in queued:
-            delivery.lane = None
+            if delivery.wait is not None:
+                delivery.wait.future.cancel()
             self._finish(delivery, None)
+
+    async def _discard_unclaimed(self) -> None:
         while self._seen is not None and self._unclaimed:
             await self._seen.discard(self._unclaimed.pop())
 
@@ -548,8 +556,12 @@ class Dispatcher:
         Meanwhile it holds no lane and is not in flight. It goes on when the event's turn in its lane has come, and
         holds that lane then. `timeout` in seconds.
 
-        Raises: TimeoutError, ConfigError when too many are open, what the predicate raises.
+        Raises: TimeoutError, ConfigError when too many are open, what the predicate raises. At the end of the
+        dispatcher it is cancelled, whoever waits.
         """
+        if self._closing:
+            await asyncio.sleep(0)  # whoever tries again and again holds up nobody
+            raise asyncio.CancelledError
         future: asyncio.Future[Delivery] = self._loop.create_future()
         place = ANYWHERE if wanted.anywhere else place_of(waiter.event.lane)
         waiter = waiter.root or waiter

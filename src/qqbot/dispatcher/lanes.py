@@ -72,9 +72,9 @@ class Lanes:
         """Return the event whose handler has been suspended longest."""
         return next((holder for holder in self._holders if holder.handler is not None), None)
 
-    def clear(self) -> list[Delivery]:
-        """Forget all lanes; return what waited in them."""
+    def empty(self) -> list[Delivery]:
+        """Let nothing wait any more; return what did."""
         waiting = list(self.waiting())
-        self.held.clear()
-        self._holders.clear()
+        for behind in self.held.values():
+            behind.clear()
         return waiting

@@ -68,6 +68,12 @@ class Waits:
         self.open -= 1
         return True
 
+    def cancel(self) -> None:
+        """Cancel whoever waits."""
+        for waits in self._places.values():
+            for wait in waits:
+                wait.future.cancel()
+
     def may_want(self, name: str) -> bool:
         """Whether any open wait could take an event of this wire name."""
         kind = EVENTS.get(ALIASES.get(name, name), UnknownEvent)
