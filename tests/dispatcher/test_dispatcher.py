@@ -397,10 +397,12 @@ async def test_what_was_finished_before_a_restart_is_not_handled_again() -> None
 
 async def test_a_worker_that_is_cancelled_after_it_was_woken_is_replaced() -> None:
     seen: list[int | None] = []
-    tasks: list[asyncio.Task[object] | None] = []
+    tasks: list[asyncio.Task[object]] = []
 
     async def handler(delivered: Delivered) -> None:
-        tasks.append(asyncio.current_task())  # "cancel what I did before", a bot may think; the task is a worker
+        task = asyncio.current_task()  # to "cancel what I did before", a bot may think; but it is a worker
+        assert task is not None
+        tasks.append(task)
         seen.append(delivered.frame.s)
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
@@ -409,8 +411,7 @@ async def test_a_worker_that_is_cancelled_after_it_was_woken_is_replaced() -> No
             publish(feed, message(seq))
             assert await feed.drain(5) == 0
             publish(feed, message(seq + 1))
-            assert (task := tasks[-1]) is not None
-            task.cancel()
+            tasks[-1].cancel()
             assert await feed.drain(5) == 0
     assert seen == [1, 2, 3, 4, 5, 6]
 

@@ -421,6 +421,82 @@ async def test_time_spent_waiting_is_not_the_handlers() -> None:
     assert "one did not end within 0.1 s" in str(error)
 
 
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_handler_whose_time_is_up_may_wait_while_it_ends(answered: bool) -> None:
+    table = Table([], bare=True)
+    ended: list[str] = []
+
+    async def handler(first: Delivered) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            with contextlib.suppress(TimeoutError):
+                ended.append(content(await first.wait_for(MESSAGE, 0.1)))
+
+    table.handlers = [One(handler)]
+    async with running(table, handler_timeout=0.05) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        async with asyncio.timeout(5):
+            while not dispatcher.waiting:
+                await asyncio.sleep(0)
+            if answered:
+                publish(feed, message(2))
+            while feed.pending:
+                await feed.changed()
+        assert (dispatcher.inflight, dispatcher.waiting, feed.waiting) == (0, 0, 0)
+    assert ended == ["2"] * answered
+    (error,) = table.errors
+    assert "one did not end within 0.05 s" in str(error)
+
+
+async def test_the_time_limit_of_one_handler_is_not_that_of_the_next() -> None:
+    table = Table([], bare=True)
+    tasks: list[asyncio.Task[Delivered]] = []
+
+    async def first_one(first: Delivered) -> None:
+        if content(first) == "1":
+            tasks.append(asyncio.create_task(first.wait_for(MESSAGE, 5)))
+            await asyncio.sleep(0)  # it waits, and the time limit stands still
+
+    async def second_one(first: Delivered) -> None:
+        if content(first) == "1":
+            try:
+                await asyncio.sleep(60)
+            finally:
+                publish(feed, message(2))
+                await asyncio.sleep(0.1)
+
+    table.handlers = [One(first_one), One(second_one, "two")]
+    async with running(table, handler_timeout=0.1) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        async with asyncio.timeout(5):
+            while feed.pending or not tasks:
+                await feed.changed()
+            assert content(await tasks[0]) == "2"
+        assert (dispatcher.inflight, dispatcher.waiting, feed.waiting) == (0, 0, 0)
+    (error,) = table.errors
+    assert "two did not end within 0.1 s" in str(error)
+
+
+async def test_a_timeout_is_not_told_as_the_end_of_an_event() -> None:
+    outcomes: list[Outcome] = []
+    tasks: list[asyncio.Task[Delivered]] = []
+
+    async def handler(first: Delivered) -> None:
+        tasks.append(asyncio.create_task(first.wait_for(MESSAGE, 0.01)))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        dispatcher.settled = [lambda _, outcome: outcomes.append(outcome)]
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        with pytest.raises(TimeoutError):
+            await tasks[0]
+    assert outcomes == ["handled"]
+
+
 async def test_the_outcomes_are_told_in_order() -> None:
     outcomes: list[tuple[str, Outcome]] = []
 

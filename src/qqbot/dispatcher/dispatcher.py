@@ -455,6 +455,8 @@ class Dispatcher:
             raise
         finally:
             delivery.limit = None
+            if delivery.dialog is not None:
+                delivery.dialog.left = None
             run = HandlerRun(delivery.frame.t or "", handler.name, self._loop.time() - began, error)
             for listener in tuple(self._listeners):
                 try:
@@ -476,7 +478,7 @@ class Dispatcher:
         if delivery.dialog is None or self._end_dialog(delivery, delivery.dialog, outcome):
             self._count_down()
         self._complete(delivery, outcome)
-        if self.settled and outcome is not None:
+        if self.settled and outcome is not None and delivery.error is None:
             self._settle(delivery, outcome)
 
     def _let_go(self, delivery: Delivery) -> None:
@@ -599,9 +601,10 @@ class Dispatcher:
             self._leave_lane(waiter)
             self._count_down()
             self._settle(waiter, "waiting")
-        if waiter.limit is not None and (when := waiter.limit.when()) is not None:
+        limit = waiter.limit
+        if limit is not None and not limit.expired() and (when := limit.when()) is not None:
             dialog.left = when - self._loop.time()
-            waiter.limit.reschedule(None)
+            limit.reschedule(None)
         for delivery in (waiter, *dialog.taken):
             delivery.inlet.waiting += 1
             delivery.inlet.note_change()
@@ -621,6 +624,7 @@ class Dispatcher:
             delivery.inlet.waiting -= 1
         if waiter.limit is not None and dialog.left is not None:
             waiter.limit.reschedule(self._loop.time() + dialog.left)
+            dialog.left = None
 
     def _come_back(self, waiter: Delivery, dialog: Dialog) -> None:
         """Let a handler go on whose wait was cancelled: it is in flight again, in its lane if that is free."""
