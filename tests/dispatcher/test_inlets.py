@@ -72,6 +72,30 @@ async def test_a_repeat_waits_for_the_first_ones_end_and_ends_like_it() -> None:
     assert len(seen) == 1
 
 
+async def test_a_repeat_waits_for_the_first_ones_end_however_many_came_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.dispatcher.repeats.REMEMBERED_EVENTS", 4)
+    monkeypatch.setattr("qqbot.dispatcher.repeats.REMEMBERED_MESSAGES", 4)
+    seen: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(delivered: Delivered) -> None:
+        seen.append(delivered.frame.id or "")
+        if delivered.frame.s == 1:
+            await gate.wait()
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        door = Door(dispatcher)
+        first = asyncio.create_task(door.deliver(message(1), b""))
+        for seq in range(2, 30):
+            assert await door.deliver(message(seq, "B"), b"") == "handled"
+        again = asyncio.create_task(door.deliver(message(1), b""))
+        await asyncio.sleep(0.01)
+        assert not again.done()
+        gate.set()
+        assert await asyncio.gather(first, again) == ["handled", "handled"]
+    assert seen.count("C2C_MESSAGE_CREATE:1") == 1
+
+
 @pytest.mark.parametrize("shared", [False, True])
 async def test_what_failed_runs_again_where_its_sender_delivers_it_again(shared: bool) -> None:
     runs, ids = 0, Ids()

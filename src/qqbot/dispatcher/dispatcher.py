@@ -46,8 +46,8 @@ SYSTEM_EVENTS = ("READY", "RESUMED")
 _NOTHING = Event()
 IDLE_SECONDS = 5.0
 
-KnownEvents = Events[Delivery | Outcome]
-"""What became of events, by their ids: of one that is unfinished, its delivery."""
+KnownEvents = Events[Outcome]
+"""How events ended, by their ids."""
 
 
 class Dispatcher:
@@ -84,6 +84,7 @@ class Dispatcher:
         "_seen",
         "_special",
         "_unclaimed",
+        "_unfinished",
         "_waits",
         "_waking",
         "failed",
@@ -127,6 +128,7 @@ class Dispatcher:
         self._notices = Notices()
         self._messages = Messages()
         self._events: KnownEvents | None = Events(clock()) if seen is not None else None
+        self._unfinished: dict[str, Delivery] = {}  # by their ids, where events are known by them
         self._waits = Waits()
         self._own = Inlet(None)  # what no event stands for: a wait_for that timed out
         self._unclaimed: list[str] = []
@@ -281,18 +283,19 @@ class Dispatcher:
         event_id = delivery.frame.id
         if self._events is None or not event_id:
             return False
-        known = self._events.get(event_id)
-        if known == "failed" and delivery.retry:
+        first = self._unfinished.get(event_id)
+        if first is not None:
+            first.twins = [*(first.twins or ()), delivery]
+            first.retry = first.retry or delivery.retry
+            return True
+        outcome = self._events.get(event_id)
+        if outcome == "failed" and delivery.retry:
             self._let_come_again(delivery)
-            known = None
-        if known is None:
-            self._events.put(event_id, delivery, delivery.received)
+            outcome = None
+        if outcome is None:
+            self._unfinished[event_id] = delivery
             return False
-        if isinstance(known, Delivery):
-            known.twins = [*(known.twins or ()), delivery]
-            known.retry = known.retry or delivery.retry
-        else:
-            delivery.inlet.finish(delivery, known)
+        delivery.inlet.finish(delivery, outcome)
         return True
 
     # Workers
@@ -525,6 +528,7 @@ class Dispatcher:
         """Keep how the event ended, and end its repeats with it."""
         event_id, twins = delivery.frame.id, delivery.twins
         if self._events is not None and event_id:
+            self._unfinished.pop(event_id, None)
             if delivery.comes_again(outcome):
                 self._let_come_again(delivery)
             elif outcome is not None:
