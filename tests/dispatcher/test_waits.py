@@ -340,6 +340,37 @@ async def test_one_wait_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     assert "timeout=" in str(error)
 
 
+@pytest.mark.parametrize("users", [1, 100])
+async def test_dialogs_without_end_never_stop_the_reading(users: int) -> None:
+    table = Table([], bare=True)
+    begun = taken = 0
+
+    async def handler(first: Delivered) -> None:
+        nonlocal begun, taken
+        begun += 1
+        while True:
+            await first.wait_for(MESSAGE, None)
+            taken += 1
+
+    table.handlers = [One(handler)]
+    async with running(table) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        for seq in range(1, 6001):
+            async with asyncio.timeout(5):
+                await feed.room()
+            publish(feed, message(seq, f"U{seq % users}"))
+            if not seq % 50:
+                await settle()
+        async with asyncio.timeout(10):
+            while begun + taken < 6000:
+                await asyncio.sleep(0)
+        await settle()
+        assert dispatcher.inflight == 0
+        assert feed.pending == feed.waiting < 4096
+    assert "keep what has to last in a database" in str(table.errors[0])
+    assert all(isinstance(error, ConfigError) for error in table.errors)
+
+
 async def test_room_is_told_where_timeouts_put_more_in_flight_than_allowed() -> None:
     async def handler(first: Delivered) -> None:
         if content(first) in ("1", "2"):

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
 from typing import Any, Self
 
+from ..errors import ConfigError
 from ..gateway.frames import Frame
 from ..models.events import Event, UnknownEvent, decode_odd
 from ..ports import (
@@ -31,7 +32,7 @@ from ..ports import (
     Wanted,
     current_lease,
 )
-from ..watermark import Watermark
+from ..watermark import MAX_RANGES, Watermark
 from .crew import Crew
 from .delivery import Delivery, Dialog, Inlet
 from .lanes import Lanes
@@ -41,10 +42,8 @@ from .waits import ANYWHERE, Wait, Waits, place_of
 
 log = logging.getLogger(__name__)
 
-REMEMBERED_WORDS = 1024
-SYSTEM_EVENTS = ("READY", "RESUMED")
 _NOTHING = Event()
-IDLE_SECONDS = 5.0
+MAX_HELD = MAX_RANGES * 3 // 4  # more, and reading might stop with nobody left to end a dialog
 
 KnownEvents = Events[Outcome]
 """How events ended, by their ids."""
@@ -571,6 +570,7 @@ class Dispatcher:
         future: asyncio.Future[Delivery] = self._loop.create_future()
         place = ANYWHERE if wanted.anywhere else place_of(waiter.event.lane)
         waiter = waiter.root or waiter
+        _check_held(waiter)
         wait = Wait(wanted, place, waiter, future)
         self._waits.add(wait)
         dialog = waiter.dialog
@@ -747,6 +747,16 @@ class Dispatcher:
         for delivery in dialog.taken:
             self._complete(delivery, None if outcome is None else "consumed")
         return dialog.counts
+
+
+def _check_held(waiter: Delivery) -> None:
+    """Raises: ConfigError when the handlers that wait would hold too many events: all those of a dialog, to its end."""
+    dialog = waiter.dialog or Dialog()
+    inlet = waiter.inlet if dialog.held is None else dialog.held.inlet
+    if inlet.waiting + len(dialog.taken) >= MAX_HELD:
+        raise ConfigError(
+            f"{MAX_HELD} events of open dialogs are unfinished: let handlers end, and keep what has to last in a database"
+        )
 
 
 def _differs(context: Context) -> bool:
