@@ -755,7 +755,7 @@ def _check_held(waiter: Delivery) -> None:
     inlet = waiter.inlet if dialog.held is None else dialog.held.inlet
     if inlet.waiting + len(dialog.taken) >= MAX_HELD:
         raise ConfigError(
-            f"{MAX_HELD} events of open dialogs are unfinished: let handlers end, and keep what has to last in a database"
+            f"{MAX_HELD} events of open dialogs are unfinished: let handlers end, keep what has to last in a database"
         )
 
 
