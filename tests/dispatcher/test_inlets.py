@@ -179,6 +179,27 @@ async def test_what_is_cut_short_by_the_end_is_told_to_come_again() -> None:
     assert len(seen) == 1
 
 
+async def test_who_waits_for_room_is_not_overtaken() -> None:
+    order: list[int | None] = []
+
+    async def handler(delivered: Delivered) -> None:
+        order.append(delivered.frame.s)
+        await asyncio.sleep(0)
+
+    async with running(Table([One(handler)], bare=True), max_inflight=1) as dispatcher:
+        door = Door(dispatcher)
+
+        async def one_after_another(*seqs: int) -> None:
+            for seq in seqs:
+                assert await door.deliver(message(seq), b"") == "handled"
+
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            group.create_task(one_after_another(1, 4, 6))
+            group.create_task(one_after_another(2, 5))
+            group.create_task(one_after_another(3))
+    assert order == [1, 2, 3, 4, 5, 6]
+
+
 async def test_the_end_is_told_to_who_waits_also_where_it_is_cut_short_itself() -> None:
     async def handler(_: Delivered) -> None:
         try:
