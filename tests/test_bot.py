@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from qqbot import (
@@ -15,17 +16,22 @@ from qqbot import (
     Context,
     Credentials,
     Endpoints,
+    Envelope,
     Event,
     GatewayHalted,
     GroupAtMessageCreate,
+    Interrupted,
     Ready,
     Router,
     ShardEvent,
     Target,
 )
 from qqbot.config import GatewayConfig
+from qqbot.ports import Shared
 from qqbot.process import loading
+from qqbot.sessions import LocalSessionManager
 from qqbot.testing import Simulator
+from tests.dispatcher.standins import message
 
 
 def echo_bot(sim: Simulator, prefix: str = "") -> Bot:
@@ -79,6 +85,24 @@ def test_one_bot_serves_in_one_loop_after_another() -> None:
     asyncio.run(main())
 
 
+def test_a_bot_whose_first_loop_was_left_without_stop_is_served_like_a_new_one() -> None:
+    bot = Bot(Credentials("1", "s" * 32))
+
+    async def first() -> None:
+        await bot.start(connect=False)
+
+    async def second() -> None:
+        async with bot.serve(connect=False):
+            await bot.stop()
+            async with asyncio.timeout(5):
+                await bot.wait()
+        await bot.start(connect=False)
+        await bot.stop()
+
+    asyncio.run(first())
+    asyncio.run(second())
+
+
 async def test_several_bots_in_one_loop() -> None:
     async with Simulator() as first, Simulator() as second:
         one, two = echo_bot(first, "1 "), echo_bot(second, "2 ")
@@ -94,6 +118,24 @@ async def test_the_same_bot_is_not_served_twice_at_once() -> None:
         async with bot:
             with pytest.raises(ConfigError, match="already"):
                 await bot.start()
+
+
+class SlowSharing(LocalSessionManager):
+    """A session manager whose connection takes a moment."""
+
+    @asynccontextmanager
+    async def sharing(self, credentials: Credentials) -> AsyncIterator[Shared]:
+        await asyncio.sleep(0.01)
+        yield Shared()
+
+
+async def test_the_same_bot_is_not_served_twice_at_once_where_both_begin_together() -> None:
+    bot = Bot(Credentials("1", "s" * 32), sessions=SlowSharing())
+    one, two = await asyncio.gather(bot.start(connect=False), bot.start(connect=False), return_exceptions=True)
+    assert [one is None, two is None].count(True) == 1
+    assert isinstance(one or two, ConfigError)
+    await bot.stop()
+    assert not bot.serving
 
 
 async def test_lifespan_surrounds_the_handlers() -> None:
@@ -381,6 +423,71 @@ async def test_a_job_of_the_lifespan_may_wait_for_ready_the_lifespan_itself_may_
             async with asyncio.timeout(5):
                 while not seen:
                     await asyncio.sleep(0.01)
+
+
+async def test_a_job_of_the_lifespan_may_handle_events_the_lifespan_itself_may_not() -> None:
+    outcomes: list[str] = []
+    envelope = _envelope(1)
+
+    async def job(bot: Bot) -> None:
+        outcomes.append(await bot.handle(envelope))
+
+    @asynccontextmanager
+    async def lifespan(bot: Bot) -> AsyncIterator[None]:
+        bot.spawn(job(bot))
+        with pytest.raises(ConfigError, match="spawn"):
+            await bot.handle(envelope)
+        await asyncio.sleep(0.01)
+        yield
+
+    bot = Bot(Credentials("1", "s" * 32), lifespan=lifespan, max_inflight=1)
+
+    @bot.on
+    async def hello(ctx: Context[C2CMessageCreate]) -> None: ...
+
+    async with bot.serve(connect=False), asyncio.timeout(5):
+        while not outcomes:
+            await asyncio.sleep(0)
+    assert outcomes == ["handled"]
+
+
+async def test_what_is_handled_when_the_bot_is_stopping_has_to_come_again() -> None:
+    bot = Bot(Credentials("1", "s" * 32), drain=30)
+    begun = asyncio.Event()
+
+    @bot.on
+    async def slow(ctx: Context[C2CMessageCreate]) -> None:
+        begun.set()
+        await asyncio.sleep(0.05)
+
+    async def deliver() -> int:
+        for seq in range(1, 1_000):
+            try:
+                assert await bot.handle(_envelope(seq)) == "handled"
+            except Interrupted:
+                return seq
+        raise AssertionError("the stream of events held up the end")
+
+    async with asyncio.timeout(20):
+        async with bot.serve(connect=False):
+            delivering = asyncio.create_task(deliver())
+            await begun.wait()
+            await bot.stop()
+        assert await delivering == 2, "what had begun was finished, and nothing more begun"
+
+
+def _envelope(seq: int) -> Envelope:
+    frame = message(seq)
+    return Envelope(
+        id=str(frame.id),
+        type="C2C_MESSAGE_CREATE",
+        shard=0,
+        session="s",
+        seq=seq,
+        key="A",
+        ts=0,
+        raw=msgspec.json.encode(frame),
+    )
 
 
 async def test_a_lifespan_that_fails_leaves_nothing_behind() -> None:

@@ -71,6 +71,17 @@ async def test_a_bot_that_the_platform_stopped_is_not_alive(sim: Simulator, bot:
             assert status == 503
             assert "4914" in reason
             assert (await probe.get("readyz"))[0] == 503
+    assert (await probe.get("livez"))[1] == [reason], "nor is it when it is not served any more"
+    async with sim.run(bot):
+        assert await probe.get("livez") == (200, [])
+    assert await probe.get("livez") == (200, []), "it was stopped, and has not ended by itself"
+
+
+async def test_a_bot_that_is_stopping_is_alive_and_not_ready(sim: Simulator, probe: Probe, bot: Bot) -> None:
+    async with sim.run(bot):
+        await bot.stop()
+        assert await probe.get("livez") == (200, [])
+        assert await probe.get("readyz") == (503, ["the bot is stopping"])
 
 
 async def test_reading_that_stands_still_is_said_once_with_handler_and_conversation(

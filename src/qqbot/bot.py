@@ -21,7 +21,7 @@ from .audits import Audits, Verdict
 from .config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardPlan, unknown_variables
 from .context import Context
 from .dispatcher import Dispatcher, Feed, KnownEvents
-from .errors import ConfigError, DecodeError, GatewayHalted, Interrupted, MessagePendingAudit
+from .errors import ConfigError, DecodeError, GatewayHalted, MessagePendingAudit
 from .fleet import Fleet
 from .gateway.frames import Frame, decode_frame
 from .ingest import Forwarder
@@ -121,6 +121,7 @@ class Bot(Router):
         self._served_with: Credentials | None = None
         self._events: KnownEvents | None = None  # set once events may come by webhook
         self._service: Service | None = None
+        self._failure: BaseException | None = None  # what ended it when it was served last
         self._entered: AsyncExitStack | None = None
         self._owner: asyncio.Task[None] | None = None  # of what `start` began
 
@@ -207,17 +208,14 @@ class Bot(Router):
         again. Being cancelled does not end its handlers.
 
         Raises: Interrupted when the bot stops first: deliver it again; DecodeError for what is no event; ConfigError
-        while the bot is not served.
+        while the bot is not served, or from another event loop.
         """
         try:
             frame = decode_frame(envelope.raw)
         except ValueError as error:  # msgspec's errors are ValueErrors
             raise DecodeError(f"the envelope {envelope.id} holds no frame: {error}") from None
         age = max(0.0, time.time() - envelope.ts / 1000)
-        outcome = await self._running.door.deliver(frame, envelope.raw, age=age)
-        if outcome is None:
-            raise Interrupted(f"the bot stopped before it was done with {envelope.id}: deliver it again")
-        return outcome
+        return await self._running.handle(frame, envelope.raw, age=age)
 
     def stats(self) -> BotStats:
         """Return how the bot is: its shards, and what is in flight.  Raises: ConfigError while it is not served."""
@@ -301,22 +299,24 @@ class Bot(Router):
     def health(self) -> "web.Application":
         """Return an aiohttp application with /livez and /readyz: `app.add_subapp("/health", bot.health())`.
 
-        /livez fails when the bot has ended by itself; /readyz also when it is not served, a shard is not READY, or
-        reading stands still.
+        /livez fails when the bot has ended by itself; /readyz also when it is not served, is stopping, a shard is not
+        READY, or reading stands still.
         """
         from . import health  # noqa: PLC0415 - aiohttp's server side: half as long to import as all of its client
 
         return health.application(self._wrong_for_good, self._wrong_now)
 
     def _wrong_for_good(self) -> list[str]:
-        failure = None if self._service is None else self._service.failure
-        return [] if failure is None else [str(failure)]
+        failure = self._failure if self._service is None else self._service.failure
+        return [] if failure is None else [str(failure) or type(failure).__name__]
 
     def _wrong_now(self) -> list[str]:
         service = self._service
-        if service is None:
-            return ["the bot is not served"]
         reasons = self._wrong_for_good()
+        if service is None:
+            return reasons or ["the bot is not served"]
+        if service.stopping and not reasons:
+            return ["the bot is stopping"]
         if service.fleet is not None:
             reasons += service.fleet.not_ready()
         if service.standing_still >= STANDSTILL_SECONDS:
@@ -359,8 +359,7 @@ class Bot(Router):
 
         Raises: ConfigError at once for a wrong configuration; on leaving what `wait` raises.
         """
-        if self._service is not None:
-            raise ConfigError("this bot is being served already: make a second Bot to serve it twice")
+        self._check_free()
         credentials = credentials or self._credentials or Credentials.from_env()
         endpoints = endpoints or self._endpoints or Endpoints.from_env()
         plan = self._shards or ShardPlan.parse(os.environ.get("QQBOT_SHARDS"))
@@ -373,6 +372,7 @@ class Bot(Router):
             options = self._api_options(shared)
             api = Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **options)
             await stack.enter_async_context(api)
+            self._check_free()  # somebody else may have been faster
             service = self._service = self._make_service(
                 api,
                 credentials,
@@ -393,7 +393,12 @@ class Bot(Router):
                         await service.end_background()
             finally:
                 await service.end_background()  # what a lifespan that failed had spawned
+                self._failure = service.failure
                 self._service = self._served_with = None
+
+    def _check_free(self) -> None:
+        if self._service is not None:
+            raise ConfigError("this bot is being served already: make a second Bot to serve it twice")
 
     def _local_sessions(self, app_id: str, endpoints: Endpoints) -> LocalSessionManager:
         """Return the manager for one platform: it remembers, from run to run, when sessions were created there."""
@@ -509,10 +514,14 @@ class Bot(Router):
 
     async def _hold(self, entered: asyncio.Event, connect: bool) -> None:
         """Own what `start` began: one task enters it and leaves it."""
-        async with self.serve(connect=connect):
-            stopping = self._stopping = asyncio.Event()
-            entered.set()
-            await stopping.wait()
+        try:
+            async with self.serve(connect=connect):
+                stopping = self._stopping = asyncio.Event()
+                entered.set()
+                await stopping.wait()
+        finally:
+            if self._owner is asyncio.current_task():
+                self._owner = None
 
     async def stop(self) -> None:
         """Drain and stop what `start` began; does nothing when the bot is not running.
@@ -529,11 +538,7 @@ class Bot(Router):
         if owner is None or service.inside:
             return
         self._stopping.set()
-        try:
-            await asyncio.shield(owner)
-        finally:
-            if owner.done():
-                self._owner = None
+        await asyncio.shield(owner)
 
     async def __aenter__(self) -> Self:
         stack = AsyncExitStack()

@@ -93,20 +93,43 @@ class Service:
         Raises: Interrupted when the bot is stopping, TimeoutError when there was no room for a while, ConfigError
         from another event loop.
         """
-        if self._loop is not asyncio.get_running_loop():
-            raise ConfigError("a bot takes webhook calls in the event loop that serves it: make a Bot for each thread")
-        if self._over.is_set():
-            raise Interrupted(f"the bot is stopping: {frame.id} has to be delivered again")
+        self._check_open(frame)
         async with asyncio.timeout(ROOM_SECONDS):
             await self._begun.wait()  # the lifespan comes first
             await self.dispatcher.room()
-        if not awaited:
-            await self.door.take(frame, raw)
+        if awaited:
+            outcome = await self.door.deliver(frame, raw, retry=True)
+            if outcome is not None:
+                return outcome
+        elif await self.door.take(frame, raw):
             return None
-        outcome = await self.door.deliver(frame, raw, retry=True)
+        raise Interrupted(f"the bot stopped before it was done with {frame.id}")
+
+    async def handle(self, frame: Frame, raw: bytes, *, age: float) -> Outcome:
+        """Take an event that another process received `age` seconds ago; return how it ended.
+
+        Raises: Interrupted when the bot stops first; ConfigError from another event loop, or from the lifespan itself.
+        """
+        if self._main is None and asyncio.current_task() is self._enterer:
+            raise ConfigError("the lifespan is entered before the bot handles events: bot.spawn() what calls handle()")
+        self._check_open(frame)
+        await self._begun.wait()
+        outcome = await self.door.deliver(frame, raw, age=age)
         if outcome is None:
-            raise Interrupted(f"the bot stopped before it was done with {frame.id}")
+            raise Interrupted(f"the bot stopped before it was done with {frame.id}: deliver it again")
         return outcome
+
+    def _check_open(self, frame: Frame) -> None:
+        """Raises: Interrupted when the bot is stopping, ConfigError from another event loop."""
+        if self._loop is not asyncio.get_running_loop():
+            raise ConfigError("a bot takes events in the event loop that serves it: make a Bot for each thread")
+        if self.stopping:
+            raise Interrupted(f"the bot is stopping: {frame.id} has to be delivered again")
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop, or has ended by itself."""
+        return self._over.is_set()
 
     @property
     def standing_still(self) -> float:

@@ -15,7 +15,7 @@ from qqbot.models.events import (
     InteractionCreate,
     UnknownEvent,
 )
-from qqbot.ports import current_lease
+from qqbot.ports import Delivered, current_lease
 from tests.dispatcher.standins import Held, One, Table, click, message, publish, running
 
 
@@ -393,3 +393,40 @@ async def test_what_was_finished_before_a_restart_is_not_handled_again() -> None
         publish(feed, *(message(seq) for seq in range(1, 6)))
         await feed.drain(1)
     assert seen == ["2", "5"]
+
+
+async def test_a_worker_that_is_cancelled_after_it_was_woken_is_replaced() -> None:
+    seen: list[int | None] = []
+    tasks: list[asyncio.Task[object]] = []
+
+    async def handler(delivered: Delivered) -> None:
+        task = asyncio.current_task()  # to "cancel what I did before", a bot may think; but it is a worker
+        assert task is not None
+        tasks.append(task)
+        seen.append(delivered.frame.s)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        for seq in (1, 3, 5):
+            publish(feed, message(seq))
+            assert await feed.drain(5) == 0
+            publish(feed, message(seq + 1))
+            tasks[-1].cancel()
+            assert await feed.drain(5) == 0
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_handler_that_ignores_its_cancellation_at_the_end_is_the_last_one() -> None:
+    seen: list[int | None] = []
+
+    async def handler(delivered: Delivered) -> None:
+        seen.append(delivered.frame.s)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1), message(2), message(3, "B"), message(4, "B"))
+        await asyncio.sleep(0.01)
+    assert seen == [1, 3]
+    assert (dispatcher.inflight, feed.watermark.low, feed.watermark.done) == (0, 1, ((3, 3),))

@@ -72,6 +72,30 @@ async def test_a_repeat_waits_for_the_first_ones_end_and_ends_like_it() -> None:
     assert len(seen) == 1
 
 
+async def test_a_repeat_waits_for_the_first_ones_end_however_many_came_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.dispatcher.repeats.REMEMBERED_EVENTS", 4)
+    monkeypatch.setattr("qqbot.dispatcher.repeats.REMEMBERED_MESSAGES", 4)
+    seen: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(delivered: Delivered) -> None:
+        seen.append(delivered.frame.id or "")
+        if delivered.frame.s == 1:
+            await gate.wait()
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        door = Door(dispatcher)
+        first = asyncio.create_task(door.deliver(message(1), b""))
+        for seq in range(2, 30):
+            assert await door.deliver(message(seq, "B"), b"") == "handled"
+        again = asyncio.create_task(door.deliver(message(1), b""))
+        await asyncio.sleep(0.01)
+        assert not again.done()
+        gate.set()
+        assert await asyncio.gather(first, again) == ["handled", "handled"]
+    assert seen.count("C2C_MESSAGE_CREATE:1") == 1
+
+
 @pytest.mark.parametrize("shared", [False, True])
 async def test_what_failed_runs_again_where_its_sender_delivers_it_again(shared: bool) -> None:
     runs, ids = 0, Ids()
@@ -155,6 +179,51 @@ async def test_what_is_cut_short_by_the_end_is_told_to_come_again() -> None:
     assert len(seen) == 1
 
 
+async def test_who_waits_for_room_is_not_overtaken() -> None:
+    order: list[int | None] = []
+
+    async def handler(delivered: Delivered) -> None:
+        order.append(delivered.frame.s)
+        await asyncio.sleep(0)
+
+    async with running(Table([One(handler)], bare=True), max_inflight=1) as dispatcher:
+        door = Door(dispatcher)
+
+        async def one_after_another(*seqs: int) -> None:
+            for seq in seqs:
+                assert await door.deliver(message(seq), b"") == "handled"
+
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            group.create_task(one_after_another(1, 4, 6))
+            group.create_task(one_after_another(2, 5))
+            group.create_task(one_after_another(3))
+    assert order == [1, 2, 3, 4, 5, 6]
+
+
+async def test_the_end_is_told_to_who_waits_also_where_it_is_cut_short_itself() -> None:
+    async def handler(_: Delivered) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.1)
+
+    delivering: list[asyncio.Task[Outcome | None]] = []
+
+    async def serve() -> None:
+        async with running(Table([One(handler)], bare=True)) as dispatcher:
+            door = Door(dispatcher)
+            delivering.extend(asyncio.create_task(door.deliver(message(seq), b"")) for seq in (1, 2))
+            await asyncio.sleep(60)
+
+    serving = asyncio.create_task(serve())
+    for _ in range(2):
+        await asyncio.sleep(0.01)
+        serving.cancel()
+    await asyncio.wait([serving])
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*delivering) == [None, None]
+
+
 async def test_deliver_waits_for_room() -> None:
     gate = asyncio.Event()
     async with running(Table([counting([], gate)], bare=True), max_inflight=1) as dispatcher:
@@ -206,6 +275,51 @@ async def test_a_lease_that_ends_while_the_shared_ids_are_asked_leaves_the_event
         publish(feed, message(1))
         await feed.drain(1)
         assert seen == [] and feed.watermark.low == 0
+
+
+@pytest.mark.parametrize("first", ["door", "feed"])
+async def test_an_event_that_comes_both_ways_at_once_is_handled_where_its_id_is_claimed_for_all_processes(
+    first: str,
+) -> None:
+    seen: list[str] = []
+    async with running(Table([counting(seen)], bare=True), seen=Ids()) as dispatcher:
+        door, feed = Door(dispatcher), Feed(dispatcher, Held())
+        for step in range(4):
+            frame = message(step + 1)
+            if first == "feed":
+                publish(feed, frame)
+            taking = asyncio.create_task(door.take(frame, b""))
+            for _ in range(step):
+                await asyncio.sleep(0)
+            if first == "door":
+                publish(feed, frame)
+            assert await taking
+            assert (await feed.drain(5), await door.drain(5)) == (0, 0)
+        assert feed.watermark.low == 4
+    assert seen == [f"C2C_MESSAGE_CREATE:{seq}" for seq in (1, 2, 3, 4)]
+
+
+async def test_many_that_are_taken_at_once_are_no_more_than_there_is_room_for() -> None:
+    gate = asyncio.Event()
+    async with running(Table([counting([], gate)], bare=True), max_inflight=4, seen=Ids()) as dispatcher:
+        door = Door(dispatcher)
+        taking = [asyncio.create_task(door.take(message(seq, f"U{seq}"), b"")) for seq in range(50)]
+        await asyncio.sleep(0.01)
+        assert dispatcher.inflight == 4
+        gate.set()
+        assert all(await asyncio.gather(*taking))
+        assert await door.drain(5) == 0
+
+
+async def test_what_waits_for_room_until_the_end_is_told_to_come_again() -> None:
+    ids = Ids()
+    async with running(Table([counting([], asyncio.Event())], bare=True), max_inflight=1, seen=ids) as dispatcher:
+        door = Door(dispatcher)
+        assert await door.take(message(1), b"")
+        waiting = asyncio.create_task(door.take(message(2), b""))
+        await asyncio.sleep(0.01)
+    assert not await waiting
+    assert ids.known == set()
 
 
 @pytest.mark.parametrize("outcome", ["handled", "failed"])

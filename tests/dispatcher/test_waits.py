@@ -340,6 +340,37 @@ async def test_one_wait_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     assert "timeout=" in str(error)
 
 
+@pytest.mark.parametrize("users", [1, 100])
+async def test_dialogs_without_end_never_stop_the_reading(users: int) -> None:
+    table = Table([], bare=True)
+    begun = taken = 0
+
+    async def handler(first: Delivered) -> None:
+        nonlocal begun, taken
+        begun += 1
+        while True:
+            await first.wait_for(MESSAGE, None)
+            taken += 1
+
+    table.handlers = [One(handler)]
+    async with running(table) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        for seq in range(1, 6001):
+            async with asyncio.timeout(5):
+                await feed.room()
+            publish(feed, message(seq, f"U{seq % users}"))
+            if not seq % 50:
+                await settle()
+        async with asyncio.timeout(10):
+            while begun + taken < 6000:
+                await asyncio.sleep(0)
+        await settle()
+        assert dispatcher.inflight == 0
+        assert feed.pending == feed.waiting < 4096
+    assert "keep what has to last in a database" in str(table.errors[0])
+    assert all(isinstance(error, ConfigError) for error in table.errors)
+
+
 async def test_room_is_told_where_timeouts_put_more_in_flight_than_allowed() -> None:
     async def handler(first: Delivered) -> None:
         if content(first) in ("1", "2"):
@@ -421,6 +452,82 @@ async def test_time_spent_waiting_is_not_the_handlers() -> None:
     assert "one did not end within 0.1 s" in str(error)
 
 
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_handler_whose_time_is_up_may_wait_while_it_ends(answered: bool) -> None:
+    table = Table([], bare=True)
+    ended: list[str] = []
+
+    async def handler(first: Delivered) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            with contextlib.suppress(TimeoutError):
+                ended.append(content(await first.wait_for(MESSAGE, 0.1)))
+
+    table.handlers = [One(handler)]
+    async with running(table, handler_timeout=0.05) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        async with asyncio.timeout(5):
+            while not dispatcher.waiting:
+                await asyncio.sleep(0)
+            if answered:
+                publish(feed, message(2))
+            while feed.pending:
+                await feed.changed()
+        assert (dispatcher.inflight, dispatcher.waiting, feed.waiting) == (0, 0, 0)
+    assert ended == ["2"] * answered
+    (error,) = table.errors
+    assert "one did not end within 0.05 s" in str(error)
+
+
+async def test_the_time_limit_of_one_handler_is_not_that_of_the_next() -> None:
+    table = Table([], bare=True)
+    tasks: list[asyncio.Task[Delivered]] = []
+
+    async def first_one(first: Delivered) -> None:
+        if content(first) == "1":
+            tasks.append(asyncio.create_task(first.wait_for(MESSAGE, 5)))
+            await asyncio.sleep(0)  # it waits, and the time limit stands still
+
+    async def second_one(first: Delivered) -> None:
+        if content(first) == "1":
+            try:
+                await asyncio.sleep(60)
+            finally:
+                publish(feed, message(2))
+                await asyncio.sleep(0.1)
+
+    table.handlers = [One(first_one), One(second_one, "two")]
+    async with running(table, handler_timeout=0.1) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        async with asyncio.timeout(5):
+            while feed.pending or not tasks:
+                await feed.changed()
+            assert content(await tasks[0]) == "2"
+        assert (dispatcher.inflight, dispatcher.waiting, feed.waiting) == (0, 0, 0)
+    (error,) = table.errors
+    assert "two did not end within 0.1 s" in str(error)
+
+
+async def test_a_timeout_is_not_told_as_the_end_of_an_event() -> None:
+    outcomes: list[Outcome] = []
+    tasks: list[asyncio.Task[Delivered]] = []
+
+    async def handler(first: Delivered) -> None:
+        tasks.append(asyncio.create_task(first.wait_for(MESSAGE, 0.01)))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        dispatcher.settled = [lambda _, outcome: outcomes.append(outcome)]
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        with pytest.raises(TimeoutError):
+            await tasks[0]
+    assert outcomes == ["handled"]
+
+
 async def test_the_outcomes_are_told_in_order() -> None:
     outcomes: list[tuple[str, Outcome]] = []
 
@@ -489,3 +596,175 @@ def _current_task() -> "asyncio.Task[Any]":
     task = asyncio.current_task()
     assert task is not None
     return task
+
+
+async def test_an_event_whose_wait_gave_up_before_its_turn_is_handled() -> None:
+    seen: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "1":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await first.wait_for(Wanted((C2CMessageCreate,), lambda event: event.content == "3"), None)
+            gate.set()
+        if content(first) == "2":
+            await gate.wait()
+        seen.append(content(first))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2), message(3))  # 3 is to be taken, but 2 comes first
+        assert await feed.drain(5) == 0
+        assert dispatcher.inflight == 0
+    assert sorted(seen) == ["1", "2", "3"]
+
+
+async def test_an_event_whose_wait_gave_up_goes_to_the_next_one_who_waits() -> None:
+    answers: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "2":
+            await gate.wait()
+            return
+        wanted = Wanted((C2CMessageCreate,), lambda event: event.content == "3")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await first.wait_for(wanted, None)
+        asyncio.get_running_loop().call_later(0.02, gate.set)
+        answers.append(content(await first.wait_for(wanted, 5)))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2), message(3))
+        assert await feed.drain(5) == 0
+        assert dispatcher.inflight == 0
+    assert answers == ["3"]
+
+
+async def test_a_timeout_that_nobody_waits_for_any_more_lets_its_lane_go_on() -> None:
+    seen: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "1":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.03):
+                    await first.wait_for(Wanted((C2CMessageCreate,), lambda _: False), 0.01)
+            gate.set()
+        if content(first) == "2":
+            await gate.wait()
+        seen.append(content(first))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2))
+        async with asyncio.timeout(5):
+            await gate.wait()
+        publish(feed, message(3), message(4))
+        assert await feed.drain(5) == 0
+        assert dispatcher.inflight == 0
+    assert sorted(seen) == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_what_the_second_of_two_waits_took_while_it_was_cancelled_is_handled(steps: int) -> None:
+    seen: list[str | None] = []
+
+    async def handler(first: Delivered) -> None:
+        if content_or_id(first) != "1":
+            seen.append(first.frame.id)
+            return
+        both = [
+            asyncio.create_task(first.wait_for(MESSAGE, 5)),
+            asyncio.create_task(first.wait_for(Wanted((InteractionCreate,)), 5)),
+        ]
+        done, pending = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        seen.extend(task.result().frame.id for task in done)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, message(2))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        publish(feed, click(3))
+        assert await feed.drain(5) == 0
+        assert (dispatcher.inflight, dispatcher.waiting, feed.waiting) == (0, 0, 0)
+    assert sorted(map(str, seen)) == ["C2C_MESSAGE_CREATE:2", "click:3"]
+
+
+async def test_what_a_wait_took_while_it_was_cancelled_comes_after_its_handler() -> None:
+    orders: list[list[str]] = []
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "1":
+            wait = asyncio.create_task(first.wait_for(MESSAGE, 5))
+            await asyncio.wait([wait, asyncio.create_task(asked.wait())], return_when=asyncio.FIRST_COMPLETED)
+            wait.cancel()
+            await asyncio.sleep(0.01)
+            if not wait.cancelled():
+                orders[-1].append(content(wait.result()))
+        orders[-1].append(content(first))
+
+    for steps in range(5):
+        orders.append([])
+        async with running(Table([One(handler)], bare=True)) as dispatcher:
+            asked = asyncio.Event()
+            feed = Feed(dispatcher, Held())
+            publish(feed, message(1))
+            await settle()
+            asked.set()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            publish(feed, message(2), message(3))
+            assert await feed.drain(5) == 0
+            assert (dispatcher.inflight, dispatcher.waiting, feed.waiting) == (0, 0, 0)
+        assert sorted(orders[-1]) == ["1", "2", "3"]
+    assert ["1", "2", "3"] in orders, orders
+
+
+async def test_a_task_that_outlives_its_handler_does_not_wait_beyond_the_end() -> None:
+    tasks: list[asyncio.Task[Delivered]] = []
+
+    async def handler(first: Delivered) -> None:
+        wanted = Wanted((InteractionCreate,))
+        tasks.extend(asyncio.create_task(first.wait_for(wanted, timeout)) for timeout in (None, 0.1, None))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+        publish(feed, click(2))  # taken, and never handed over
+    done, pending = await asyncio.wait(tasks, timeout=5)
+    assert (len(done), len(pending)) == (3, 0)
+    assert all(task.cancelled() for task in done)
+
+
+async def test_a_handler_that_waits_while_it_is_cancelled_does_not_hold_up_the_end() -> None:
+    async def handler(first: Delivered) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await first.wait_for(MESSAGE, 60)
+
+    async with asyncio.timeout(10), running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await settle()
+    assert feed.watermark.low == 0
+
+
+def content_or_id(delivered: Delivered) -> str:
+    return content(delivered) if isinstance(delivered.event, C2CMessageCreate) else str(delivered.frame.id)

@@ -8,6 +8,7 @@ import pytest
 from qqbot import Bot, Envelope, Fence, FencedOut, Intents
 from qqbot.config import GatewayConfig
 from qqbot.ingest import Forwarder, QueueSink
+from qqbot.models.gateway import ShardKey
 from qqbot.models.ingest import key_of
 from qqbot.testing import Simulator
 from tests.dispatcher.standins import Held, message
@@ -20,7 +21,7 @@ class Store:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
-        self.failures: list[Exception] = []
+        self.failures: list[BaseException] = []
         self.fences: set[Fence] = set()
         self.open = asyncio.Event()
         self.open.set()
@@ -75,6 +76,34 @@ async def test_a_later_owner_takes_over_what_was_not_stored() -> None:
         assert feed.watermark.low == 0
         assert forwarder.inflight == 0
     assert store.batches == []
+
+
+async def test_a_shard_that_another_process_owns_holds_up_no_other_one() -> None:
+    store = Store()
+    async with Forwarder(store, max_inflight=4).within() as forwarder:
+        fenced, other = forwarder.feed(Held()), forwarder.feed(Held(ShardKey(1, 0, 2)))
+        store.failures = [FencedOut("token 1 is old")]
+        fenced.publish(message(1), b"{}")
+        assert await fenced.drain(5) == 0
+        for seq in range(2, 20):
+            fenced.publish(message(seq), b"{}")
+        assert (forwarder.inflight, fenced.watermark.low) == (0, 0)
+        other.publish(message(1), b"{}")
+        assert await other.drain(5) == 0
+        assert other.watermark.low == 1
+
+
+async def test_a_cancellation_that_comes_out_of_the_sink_is_a_failure_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("qqbot.ingest.forwarder.RETRY_SECONDS", 0.01)
+    store = Store()
+    store.failures = [asyncio.CancelledError()]
+    async with Forwarder(store).within() as forwarder:
+        feed = forwarder.feed(Held())
+        feed.publish(message(1), b"{}")
+        assert await feed.drain(5) == 0
+    assert store.batches == [["C2C_MESSAGE_CREATE:1"]]
 
 
 async def test_a_full_sink_stops_the_reading() -> None:

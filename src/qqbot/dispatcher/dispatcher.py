@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
 from typing import Self
 
+from ..errors import ConfigError
 from ..gateway.frames import Frame
 from ..models.events import Event, MessageEvent, UnknownEvent, decode_odd
 from ..ports import (
@@ -31,7 +32,7 @@ from ..ports import (
     Wanted,
     current_lease,
 )
-from ..watermark import Watermark
+from ..watermark import MAX_RANGES, Watermark
 from .crew import Crew
 from .delivery import Delivery, Dialog, Inlet
 from .lanes import Lanes
@@ -41,13 +42,11 @@ from .waits import ANYWHERE, Wait, Waits, place_of
 
 log = logging.getLogger(__name__)
 
-REMEMBERED_WORDS = 1024
-SYSTEM_EVENTS = ("READY", "RESUMED")
 _NOTHING = Event()
-IDLE_SECONDS = 5.0
+MAX_HELD = MAX_RANGES * 3 // 4  # more, and reading might stop with nobody left to end a dialog
 
-KnownEvents = Events[Delivery | Outcome]
-"""What became of events, by their ids: of one that is unfinished, its delivery."""
+KnownEvents = Events[Outcome]
+"""How events ended, by their ids."""
 
 
 class Dispatcher:
@@ -84,6 +83,7 @@ class Dispatcher:
         "_seen",
         "_special",
         "_unclaimed",
+        "_unfinished",
         "_waits",
         "_waking",
         "failed",
@@ -127,6 +127,7 @@ class Dispatcher:
         self._notices = Notices()
         self._messages = Messages()
         self._events: KnownEvents | None = Events(clock()) if seen is not None else None
+        self._unfinished: dict[str, Delivery] = {}  # by their ids, where events are known by them
         self._waits = Waits()
         self._own = Inlet(None)  # what no event stands for: a wait_for that timed out
         self._unclaimed: list[str] = []
@@ -141,17 +142,25 @@ class Dispatcher:
             yield self
         finally:
             self._closing = self._waking = True  # so that nothing wakes a worker any more
-            await self._crew.close()
-            self._finish_done()
-            await self._give_up_the_rest()
+            self._give_up_queued()
+            self._waits.cancel()
+            try:
+                await self._crew.close()
+            finally:
+                self._finish_done()
+                self._give_up_queued()  # what a handler gave back
+                await self._discard_unclaimed()
 
-    async def _give_up_the_rest(self) -> None:
-        """Let go of what was accepted and never begun, so that it comes again."""
-        queued = [*self._arrivals, *self._lanes.clear()]
+    def _give_up_queued(self) -> None:
+        """Let go of what was accepted and has not begun, so that it comes again."""
+        queued = [*self._arrivals, *self._lanes.empty()]
         self._arrivals.clear()
         for delivery in queued:
-            delivery.lane = None
+            if delivery.wait is not None:
+                delivery.wait.future.cancel()
             self._finish(delivery, None)
+
+    async def _discard_unclaimed(self) -> None:
         while self._seen is not None and self._unclaimed:
             await self._seen.discard(self._unclaimed.pop())
 
@@ -213,12 +222,6 @@ class Dispatcher:
             self._events = Events(self._clock()) if events is None else events
             self._special = True
 
-    async def claim(self, frame: Frame) -> bool | None:
-        """Note the id for all processes before the event is handled; False: one of them has it, None: no store."""
-        if self._seen is None or not frame.id or (self._events is not None and self._events.get(frame.id) is not None):
-            return None
-        return await self._seen.add(frame.id)
-
     # Taking events in
 
     def accept(
@@ -229,7 +232,7 @@ class Dispatcher:
         watermark: Watermark | None = None,
         *,
         done: "asyncio.Future[Outcome | None] | None" = None,
-        claimed: bool = False,
+        claim: bool = False,
         age: float = 0.0,
         retry: bool = False,
     ) -> bool:
@@ -256,7 +259,7 @@ class Dispatcher:
             self._received = self._clock()
         delivery = Delivery(event, frame, raw, inlet, self._received, watermark, handlers, message)
         if self._special:
-            delivery.done, delivery.claimed, delivery.retry = done, claimed, retry
+            delivery.done, delivery.claim, delivery.retry = done, claim, retry
             delivery.received -= age
             if self._is_repeat(delivery):
                 return True
@@ -283,18 +286,19 @@ class Dispatcher:
         event_id = delivery.frame.id
         if self._events is None or not event_id:
             return False
-        known = self._events.get(event_id)
-        if known == "failed" and delivery.retry:
+        first = self._unfinished.get(event_id)
+        if first is not None:
+            first.twins = [*(first.twins or ()), delivery]
+            first.retry = first.retry or delivery.retry
+            return True
+        outcome = self._events.get(event_id)
+        if outcome == "failed" and delivery.retry:
             self._let_come_again(delivery)
-            known = None
-        if known is None:
-            self._events.put(event_id, delivery, delivery.received)
+            outcome = None
+        if outcome is None:
+            self._unfinished[event_id] = delivery
             return False
-        if isinstance(known, Delivery):
-            known.twins = [*(known.twins or ()), delivery]
-            known.retry = known.retry or delivery.retry
-        else:
-            delivery.inlet.finish(delivery, known)
+        delivery.inlet.finish(delivery, outcome)
         return True
 
     # Workers
@@ -305,9 +309,11 @@ class Dispatcher:
         self._crew.wake()
 
     def _replace(self) -> None:
-        """Start another worker where one ended that was needed."""
-        if self._arrivals and not self._closing and not self._waking:
-            self._wake()
+        """Start another worker where one ended: it may have been woken, and cancelled before it looked."""
+        if not self._closing:
+            self._waking = False
+            if self._arrivals:
+                self._wake()
 
     async def _work(self) -> None:  # noqa: C901, PLR0912 - see below
         """Run events until there are none for a while, or a handler has left something in the context.
@@ -408,9 +414,15 @@ class Dispatcher:
     # One event
 
     async def _is_new(self, delivery: Delivery) -> bool:
-        """Whether no other process has finished the event."""
+        """Whether no other process has finished the event, or, where this one claims it first, has claimed it."""
         event_id = delivery.frame.id
-        return self._seen is None or not event_id or delivery.claimed or not await self._seen.contains(event_id)
+        if self._seen is None or not event_id:
+            return True
+        if not delivery.claim:
+            return not await self._seen.contains(event_id)
+        delivery.claimed = True  # also where this is cut short
+        delivery.claimed = await self._seen.add(event_id)
+        return delivery.claimed
 
     async def _share(self, delivery: Delivery, seen: SeenIds) -> None:
         """Tell all processes that the event, and what its handler took, is finished."""
@@ -451,6 +463,8 @@ class Dispatcher:
             raise
         finally:
             delivery.limit = None
+            if delivery.dialog is not None:
+                delivery.dialog.left = None
             run = HandlerRun(delivery.frame.t or "", handler.name, self._loop.time() - began, error)
             for listener in tuple(self._listeners):
                 try:
@@ -472,7 +486,7 @@ class Dispatcher:
         if delivery.dialog is None or self._end_dialog(delivery, delivery.dialog, outcome):
             self._count_down()
         self._complete(delivery, outcome)
-        if self.settled and outcome is not None:
+        if self.settled and outcome is not None and delivery.error is None:
             self._settle(delivery, outcome)
 
     def _let_go(self, delivery: Delivery) -> None:
@@ -519,6 +533,7 @@ class Dispatcher:
         """Keep how the event ended, and end its repeats with it."""
         event_id, twins = delivery.frame.id, delivery.twins
         if self._events is not None and event_id:
+            self._unfinished.pop(event_id, None)
             if delivery.comes_again(outcome):
                 self._let_come_again(delivery)
             elif outcome is not None:
@@ -552,11 +567,16 @@ class Dispatcher:
         Meanwhile it holds no lane and is not in flight. It goes on when the event's turn in its lane has come, and
         holds that lane then. `timeout` in seconds.
 
-        Raises: TimeoutError, ConfigError when too many are open, what the predicate raises.
+        Raises: TimeoutError, ConfigError when too many are open, what the predicate raises. At the end of the
+        dispatcher it is cancelled, whoever waits.
         """
+        if self._closing:
+            await asyncio.sleep(0)  # whoever tries again and again holds up nobody
+            raise asyncio.CancelledError
         future: asyncio.Future[Delivery] = self._loop.create_future()
         place = ANYWHERE if wanted.anywhere else place_of(waiter.event.lane)
         waiter = waiter.root or waiter
+        _check_held(waiter)
         wait = Wait(wanted, place, waiter, future)
         self._waits.add(wait)
         dialog = waiter.dialog
@@ -568,9 +588,11 @@ class Dispatcher:
         try:
             taken = await future
         except asyncio.CancelledError:
-            if future.cancelled():  # else the event was handed over just before
+            if future.cancelled():
                 self._waits.remove(wait)
                 self._come_back(waiter, dialog)
+            else:  # the event was handed over just before
+                self._give_back(future, waiter, dialog)
             raise
         else:
             return taken
@@ -589,9 +611,10 @@ class Dispatcher:
             self._leave_lane(waiter)
             self._count_down()
             self._settle(waiter, "waiting")
-        if waiter.limit is not None and (when := waiter.limit.when()) is not None:
+        limit = waiter.limit
+        if limit is not None and not limit.expired() and (when := limit.when()) is not None:
             dialog.left = when - self._loop.time()
-            waiter.limit.reschedule(None)
+            limit.reschedule(None)
         for delivery in (waiter, *dialog.taken):
             delivery.inlet.waiting += 1
             delivery.inlet.note_change()
@@ -611,6 +634,7 @@ class Dispatcher:
             delivery.inlet.waiting -= 1
         if waiter.limit is not None and dialog.left is not None:
             waiter.limit.reschedule(self._loop.time() + dialog.left)
+            dialog.left = None
 
     def _come_back(self, waiter: Delivery, dialog: Dialog) -> None:
         """Let a handler go on whose wait was cancelled: it is in flight again, in its lane if that is free."""
@@ -618,10 +642,42 @@ class Dispatcher:
         if dialog.over or dialog.open:
             return
         self._wake_up(waiter, dialog)
+        self._go_on(dialog)
+        self._lanes.hold_if_free(waiter)
+
+    def _go_on(self, dialog: Dialog) -> None:
+        """Let a handler be in flight on its own account again."""
         dialog.counts = True
         self._count_up()
         self._note_suspended()  # of another worker: this one is at its step now
-        self._lanes.hold_if_free(waiter)
+
+    def _give_back(self, future: "asyncio.Future[Delivery]", waiter: Delivery, dialog: Dialog) -> None:
+        """Let what a cancelled wait had taken just then be an event like any other."""
+        if future.exception() is not None or dialog.over:
+            return
+        delivery = future.result()
+        if dialog.held is delivery:
+            dialog.held = delivery.handler = None
+            self._go_on(dialog)
+            self._offer_again(delivery)
+            if self._lanes.give_back(delivery, waiter):
+                return
+            self._lanes.hold_if_free(waiter)
+        else:  # the handler waits for more
+            dialog.taken.remove(delivery)
+            delivery.inlet.waiting -= bool(dialog.open)
+            self._count_up()
+            self._offer_again(delivery)
+        self._arrivals.appendleft(delivery)
+        if not self._waking:
+            self._wake()
+
+    def _offer_again(self, delivery: Delivery) -> None:
+        """Offer an event to those who wait, after the one that took it gave up."""
+        delivery.wait = delivery.root = None
+        if delivery.message is not None:
+            self._messages.forget(delivery.message)
+        self._offer(delivery)
 
     def _offer(self, delivery: Delivery) -> None:
         """Give the event to a handler that waits for it, if there is one; its turn in the lane comes as ever."""
@@ -656,14 +712,11 @@ class Dispatcher:
         self._queue(Delivery(waiter.event, waiter.frame, b"", self._own, 0.0, wait=wait, error=error))
 
     def _hand_over(self, delivery: Delivery, wait: Wait) -> bool:
-        """Let the handler that waited go on; False when it gave up, so that the event is one like any other."""
-        delivery.wait, delivery.root = None, wait.waiter
+        """Let the handler that waited go on; False when all gave up, so that the event is one like any other."""
         waiter, future, dialog = wait.waiter, wait.future, wait.waiter.dialog
-        if future.done() or dialog is None:
-            delivery.root = None
-            if delivery.error is not None:
-                self._count_down()
-            return delivery.error is not None
+        if future.done():
+            return self._hand_on(delivery)
+        delivery.wait, delivery.root = None, waiter
         dialog.open -= 1
         if dialog.over:  # a task that has outlived the handler
             self._finish(delivery, "consumed")
@@ -681,6 +734,15 @@ class Dispatcher:
             future.set_result(delivery)
         return True
 
+    def _hand_on(self, delivery: Delivery) -> bool:
+        """Hand the event to somebody else who waits; False when nobody does. A timeout concerns nobody any more."""
+        if delivery.error is not None:
+            self._let_go(delivery)
+            self._count_down()
+            return True
+        self._offer_again(delivery)
+        return delivery.wait is not None and self._hand_over(delivery, delivery.wait)
+
     def _end_dialog(self, waiter: Delivery, dialog: Dialog, outcome: Outcome | None) -> bool:
         """End all that the handler took, as it ended itself; return whether it was in flight on its own account."""
         dialog.over = True
@@ -691,6 +753,16 @@ class Dispatcher:
         for delivery in dialog.taken:
             self._complete(delivery, None if outcome is None else "consumed")
         return dialog.counts
+
+
+def _check_held(waiter: Delivery) -> None:
+    """Raises: ConfigError when the handlers that wait would hold too many events: all those of a dialog, to its end."""
+    dialog = waiter.dialog or Dialog()
+    inlet = waiter.inlet if dialog.held is None else dialog.held.inlet
+    if inlet.waiting + len(dialog.taken) >= MAX_HELD:
+        raise ConfigError(
+            f"{MAX_HELD} events of open dialogs are unfinished: let handlers end, keep what has to last in a database"
+        )
 
 
 def _differs(context: Context) -> bool:

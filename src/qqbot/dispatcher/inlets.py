@@ -92,6 +92,7 @@ class Door(_Entrance):
     def __init__(self, dispatcher: Dispatcher) -> None:
         super().__init__(dispatcher, None)
         self._pending = 0
+        self._turns = asyncio.Lock()  # who came first goes in first
         dispatcher.remember_events()
 
     @property
@@ -106,21 +107,24 @@ class Door(_Entrance):
         end. `retry`: its sender delivers it once more where it failed, and then it runs once more. Being cancelled
         does not end the handlers.
         """
-        await self._dispatcher.room()
-        done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
-        if self._dispatcher.closed:
-            return None
-        self._pending += 1
-        self._dispatcher.accept(frame, raw, self, done=done, age=age, retry=retry)
+        async with self._turns:
+            await self._dispatcher.room()
+            if self._dispatcher.closed:
+                return None
+            self._pending += 1
+            done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+            self._dispatcher.accept(frame, raw, self, done=done, age=age, retry=retry)
         return await done
 
-    async def take(self, frame: Frame, raw: bytes) -> None:
-        """Take one event and return before it is handled; a repeat is dropped."""
-        await self._dispatcher.room()
-        claimed = await self._dispatcher.claim(frame)
-        if claimed is not False and not self._dispatcher.closed:
+    async def take(self, frame: Frame, raw: bytes) -> bool:
+        """Take one event and return before it is handled; a repeat is dropped. False: it has to come again."""
+        async with self._turns:
+            await self._dispatcher.room()
+            if self._dispatcher.closed:
+                return False
             self._pending += 1
-            self._dispatcher.accept(frame, raw, self, claimed=claimed is True)
+            self._dispatcher.accept(frame, raw, self, claim=True)
+        return True
 
     def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """Note the end of `delivery`, and tell who waits for it."""

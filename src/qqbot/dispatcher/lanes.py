@@ -52,6 +52,17 @@ class Lanes:
         following.lane = lane
         return following
 
+    def give_back(self, taken: Delivery, holder: Delivery) -> bool:
+        """Let `holder` hold the lane in place of `taken`, which waits as the first; False where their lanes differ."""
+        lane = taken.lane
+        if not lane or lane != holder.event.lane:
+            return False
+        del self._holders[taken]
+        taken.lane, holder.lane = None, lane
+        self.hold(holder)
+        self.held[lane].appendleft(taken)
+        return True
+
     def waiting(self) -> Iterator[Delivery]:
         """Iterate over what waits in any lane, in its order."""
         for behind in self.held.values():
@@ -61,9 +72,9 @@ class Lanes:
         """Return the event whose handler has been suspended longest."""
         return next((holder for holder in self._holders if holder.handler is not None), None)
 
-    def clear(self) -> list[Delivery]:
-        """Forget all lanes; return what waited in them."""
+    def empty(self) -> list[Delivery]:
+        """Let nothing wait any more; return what did."""
         waiting = list(self.waiting())
-        self.held.clear()
-        self._holders.clear()
+        for behind in self.held.values():
+            behind.clear()
         return waiting

@@ -68,6 +68,12 @@ class Waits:
         self.open -= 1
         return True
 
+    def cancel(self) -> None:
+        """Cancel whoever waits."""
+        for waits in self._places.values():
+            for wait in waits:
+                wait.future.cancel()
+
     def may_want(self, name: str) -> bool:
         """Whether any open wait could take an event of this wire name."""
         kind = EVENTS.get(ALIASES.get(name, name), UnknownEvent)
@@ -85,7 +91,8 @@ class Waits:
     def find(self, event: Event, failed: Failed) -> Wait | None:
         """Return the wait that takes `event`, the oldest first, and close it. `failed` hears of raising predicates."""
         for wait in tuple(self._candidates(place_of(event.lane))):
-            if isinstance(event, wait.wanted.kinds) and self._holds(wait, event, failed):
+            gave_up = wait.future.done()  # and will be removed as soon as its task runs
+            if not gave_up and isinstance(event, wait.wanted.kinds) and self._holds(wait, event, failed):
                 self.remove(wait)
                 return wait
         return None

@@ -133,6 +133,8 @@ class ForwardingFeed:
     def publish(self, frame: Frame, raw: bytes) -> bool:
         """Queue one dispatch for the sink, unless the session delivered it before. Return whether there is room."""
         seq, name = frame.s, frame.t or ""
+        if self._fenced:  # the later owner gets it too
+            return not self._forwarder.full
         if seq is not None and not self.watermark.accept(seq):
             self.repeats += 1
             return True
@@ -194,7 +196,8 @@ class ForwardingFeed:
                 log.warning("shard %s: %s; another process owns it now", self.lease.shard, error)
                 self._give_up()
                 return
-            except Exception as error:  # noqa: BLE001 - whatever a sink raises, its events must not be lost
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its events must not be lost
+                _raise_if_ours(error)
                 self._warn(error)
             else:
                 return
@@ -209,8 +212,16 @@ class ForwardingFeed:
         self._waiting.clear()
         self._forwarder.count(-events)
 
-    def _warn(self, error: Exception) -> None:
+    def _warn(self, error: BaseException) -> None:
         now = time.monotonic()
         if now - self._warned >= WARN_EVERY_SECONDS:
             self._warned = now
-            log.warning("shard %s: the sink takes no events, trying again until it does: %s", self.lease.shard, error)
+            words = str(error) or type(error).__name__
+            log.warning("shard %s: the sink takes no events, trying again until it does: %s", self.lease.shard, words)
+
+
+def _raise_if_ours(error: BaseException) -> None:
+    """Raise a cancellation that was asked for; another one comes out of something that the sink awaited."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error
