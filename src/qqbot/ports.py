@@ -183,7 +183,7 @@ class Intake(Protocol):
         ...
 
     def publish(self, frame: Frame, raw: bytes) -> bool:
-        """Take one dispatch frame; `raw` is what arrived. Return whether there is room for another one."""
+        """Take one dispatch frame; `raw` is what arrived. False: let handlers run before another one."""
         ...
 
 

@@ -42,6 +42,7 @@ from .waits import ANYWHERE, Wait, Waits, place_of
 
 log = logging.getLogger(__name__)
 
+ENOUGH_ARRIVALS = 64  # with more waiting, handlers run before another one is read: their memory is still at hand
 _NOTHING = Event()
 MAX_HELD = MAX_RANGES * 3 // 4  # more, and reading might stop with nobody left to end a dialog
 
@@ -236,7 +237,10 @@ class Dispatcher:
         age: float = 0.0,
         retry: bool = False,
     ) -> bool:
-        """Queue one event, or finish an unwanted one at once, its `d` undecoded. Return whether there is room."""
+        """Queue one event, or finish an unwanted one at once, its `d` undecoded.
+
+        Return False where handlers should run before another one is taken in.
+        """
         name = frame.t or ""
         plan = self._plans.get(name) or self._handlers.plan(name)
         if not plan.handlers and not (self._waits.open and self._waits.may_want(name)):
@@ -266,7 +270,7 @@ class Dispatcher:
         if self._waits.open:
             self._offer(delivery)
         self._queue(delivery)
-        return self._inflight < self.max_inflight
+        return self._inflight < self.max_inflight and len(self._arrivals) < ENOUGH_ARRIVALS
 
     def _queue(self, delivery: Delivery) -> None:
         self._count_up()

@@ -78,7 +78,7 @@ class Feed(_Entrance):
         return sum(session.unfinished for session in self._sessions) - self.given_up
 
     def publish(self, frame: Frame, raw: bytes) -> bool:
-        """Take one dispatch, unless this session delivered it before. Return whether there is room for another one."""
+        """Take one dispatch, unless this session delivered it before. False: let handlers run before another one."""
         watermark = self.watermark
         if frame.s is not None and not watermark.accept(frame.s):
             self.repeats += 1

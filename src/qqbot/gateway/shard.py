@@ -5,7 +5,6 @@ Owns the sockets, the reader, the pacemaker and the waiting in between. What a f
 """
 
 import asyncio
-import itertools
 import logging
 import random
 import time
@@ -312,7 +311,8 @@ class Shard:
     async def _read(self, link: Link) -> int | None:
         receive, dispatch, publish = link.receive, self._protocol.dispatch, self._intake.publish
         valid = self._lease.valid
-        for number in itertools.count(1):
+        left = YIELD_EVERY
+        while True:
             message = await receive()
             if message.type is not TEXT and message.type is not BINARY:
                 return _close_code(message)
@@ -320,16 +320,17 @@ class Shard:
             frame = dispatch(data)
             if frame is None:
                 frame = await self._act(self._protocol.receive(data, self._clock()), link)
+            left -= 1
             if frame is not None:
                 if not valid():
                     raise LeaseLost(f"shard {self._lease.shard} is no longer ours")
                 if not publish(frame, data):
-                    await self._wait_for_room()
-            if not number % YIELD_EVERY:
+                    left = 0
+            if left <= 0:
+                left = YIELD_EVERY
                 await asyncio.sleep(0)
                 if self._intake.full:
                     await self._wait_for_room()
-        return None  # never: the counting has no end
 
     async def _act(self, action: Received | None, link: Link) -> Frame | None:
         """Do what the protocol asks for; return the dispatch that came with it."""

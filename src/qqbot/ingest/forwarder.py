@@ -131,7 +131,7 @@ class ForwardingFeed:
         self.watermark = Watermark(seq, done)
 
     def publish(self, frame: Frame, raw: bytes) -> bool:
-        """Queue one dispatch for the sink, unless the session delivered it before. Return whether there is room."""
+        """Queue one dispatch for the sink, unless the session delivered it before. False: wait before another one."""
         seq, name = frame.s, frame.t or ""
         if self._fenced:  # the later owner gets it too
             return not self._forwarder.full
