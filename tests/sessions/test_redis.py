@@ -215,7 +215,7 @@ async def test_too_few_shards_is_said_where_the_number_is_fixed(store: Server) -
 async def test_an_empty_budget_is_waited_out(
     store: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qqbot.sessions.node.ASK_LIFE", 1.0)
+    monkeypatch.setattr("qqbot.sessions.allowance.ASK_LIFE", 1.0)
     platform = Platform(2, remaining=1, reset_after=4_500)
     async with joined(store.url, platform) as a:
         await until(lambda: len(a.indices) == 1)
@@ -314,7 +314,7 @@ class TestContract(SessionManagerContract):
     @pytest.fixture(autouse=True)
     def its_shards_are_never_ready(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """They identify and save nothing: do not wait long for that."""
-        monkeypatch.setattr("qqbot.sessions.node.READY_SECONDS", 0.5)
+        monkeypatch.setattr("qqbot.sessions.allowance.READY_SECONDS", 0.5)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[Callable[[], SessionManager]]:
