@@ -45,6 +45,8 @@ class Shards:
         self.exits: dict[int, ShardExit] = {}
         self.errors: dict[int, Exception] = {}
         self.pause_at_end = 0.0
+        self.idle = False
+        """Nothing happens to the sessions, so that their states stay as they are."""
         self.ready = asyncio.Event()
         self.ready.set()
 
@@ -75,6 +77,8 @@ class Shards:
         seq = state.seq
         try:
             while True:
+                if self.idle:
+                    await asyncio.Event().wait()
                 seq += 1
                 lease.checkpoint(ResumeState(session_id=state.session_id, seq=seq))
                 await asyncio.sleep(0.02)

@@ -83,6 +83,18 @@ async def test_the_store_comes_back_empty_and_nobody_notices(store: Server) -> N
         assert len(a.shards.began_with + b.shards.began_with) == begun
 
 
+async def test_a_store_without_its_data_is_told_the_states_again(store: Server) -> None:
+    shards = Shards()
+    shards.idle = True
+    async with joined(store.url, Platform(), shards) as a:
+        await until(lambda: a.indices == ALL)
+        await store.restart(empty=True)
+        async with asyncio.timeout(PATIENCE):
+            while not all(shard.state for shard in (view := await a.manager.snapshot()).shards) or not view.shards:
+                await asyncio.sleep(0.05)
+        assert len(a.shards.began_with) == 6
+
+
 async def test_the_store_is_away_for_longer_than_a_lease(store: Server) -> None:
     async with joined(store.url, Platform()) as a:
         await until(lambda: a.indices == ALL)
@@ -111,10 +123,12 @@ async def test_an_owner_dies_together_with_the_data(store: Server) -> None:
     async with joined(store.url, platform) as a, joined(store.url, platform) as b:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
         await asyncio.sleep(2 * FAST.renew)
+        begun = len(a.shards.began_with)
         await b.vanish()
         await store.restart(empty=True)
         await until(lambda: a.indices == ALL)
-        assert all(state is not None for _, state in a.shards.began_with[6:])
+        taken_over = a.shards.began_with[begun:]
+        assert len(taken_over) == 3 and all(state is not None for _, state in taken_over)
 
 
 async def test_stopping_while_the_store_is_away(store: Server) -> None:
@@ -215,7 +229,7 @@ async def test_too_few_shards_is_said_where_the_number_is_fixed(store: Server) -
 async def test_an_empty_budget_is_waited_out(
     store: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qqbot.sessions.node.ASK_LIFE", 1.0)
+    monkeypatch.setattr("qqbot.sessions.allowance.ASK_LIFE", 1.0)
     platform = Platform(2, remaining=1, reset_after=4_500)
     async with joined(store.url, platform) as a:
         await until(lambda: len(a.indices) == 1)
@@ -314,7 +328,7 @@ class TestContract(SessionManagerContract):
     @pytest.fixture(autouse=True)
     def its_shards_are_never_ready(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """They identify and save nothing: do not wait long for that."""
-        monkeypatch.setattr("qqbot.sessions.node.READY_SECONDS", 0.5)
+        monkeypatch.setattr("qqbot.sessions.allowance.READY_SECONDS", 0.5)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[Callable[[], SessionManager]]:

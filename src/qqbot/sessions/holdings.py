@@ -4,6 +4,7 @@ Owns the state that is to be stored and whether the right to act is still ours. 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from .store import Held
 
 
 class Desk(Protocol):
-    """What a lease asks of its node."""
+    """Where a lease asks for permits."""
 
     def identify_turn(self) -> AbstractAsyncContextManager[None]:
         """Hold this process's turn to connect for an IDENTIFY."""
@@ -30,9 +31,9 @@ class Desk(Protocol):
         """Whether a session may be replaced without need."""
         ...
 
-    async def save(self, holding: "Holding") -> None:
-        """Return when the state was written, or when the store is away."""
-        ...
+
+Save = Callable[["Holding"], Awaitable[None]]
+"""Returns when the state was written, or when the store is away."""
 
 
 class Holding:
@@ -88,7 +89,7 @@ _NOTHING = ResumeState(session_id="-", seq=0)
 class NodeLease:
     """The right to run one shard once. When it has ended, the shard runs again only under another one."""
 
-    def __init__(self, holding: Holding, gate: LeaseGate, desk: Desk) -> None:
+    def __init__(self, holding: Holding, gate: LeaseGate, desk: Desk, save: Save) -> None:
         self.holding = holding
         self.shard = holding.key
         self.token = holding.token
@@ -97,6 +98,7 @@ class NodeLease:
         self.identify_turn = desk.identify_turn
         self.may_renew = desk.may_renew
         self._desk = desk
+        self._save = save
         self._reason: LostReason = "stopped"
         self._ended = asyncio.Event()
 
@@ -119,7 +121,7 @@ class NodeLease:
             self.holding.state = state
             self.holding.ready_until = 0.0
         self._assert_valid()
-        await self._desk.save(self.holding)
+        await self._save(self.holding)
         self._assert_valid()
 
     def _assert_valid(self) -> None:
@@ -149,8 +151,8 @@ class MutedNodeLease(NodeLease):
     `kept`: for how many seconds its events are kept.
     """
 
-    def __init__(self, holding: Holding, gate: LeaseGate, desk: Desk, kept: float) -> None:
-        super().__init__(holding, gate, desk)
+    def __init__(self, holding: Holding, gate: LeaseGate, desk: Desk, save: Save, kept: float) -> None:
+        super().__init__(holding, gate, desk, save)
         self.kept = kept
         self._heard = asyncio.Event()
 

@@ -11,17 +11,17 @@ import logging
 import os
 import random
 import socket
-from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from typing import Literal
 
 from msgspec import Struct
 
 from ..clock import steady
-from ..errors import ConfigError, GatewayHalted, LeaseLost
+from ..errors import ConfigError, GatewayHalted
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
 from ..ports import GatewaySource, LostReason, ShardFactory
+from .allowance import Allowance
 from .base import ManagerEvent
 from .endings import is_cancelled, stray, too_few
 from .gate import LeaseGate
@@ -36,9 +36,6 @@ log = logging.getLogger(__name__)
 
 SHORTEST_TURN = 0.05
 WARN_EVERY_SECONDS = 60.0
-READY_SECONDS = 20.0  # how long a shard waits for READY at most
-ANSWER_LIFE = 600.0  # seconds for which the answer of /gateway/bot is used
-ASK_LIFE = 15.0  # seconds after which another node asks, because the one that was to ask has not answered
 
 
 class Settings(Struct, frozen=True):
@@ -47,16 +44,6 @@ class Settings(Struct, frozen=True):
     role: Literal["active", "standby"]
     target_active: int
     timings: Timings
-
-
-class _Permit:
-    """Good until a moment of the steady clock."""
-
-    def __init__(self, until: float) -> None:
-        self._until = until
-
-    def usable(self) -> bool:
-        return steady() <= self._until
 
 
 class Node:
@@ -82,15 +69,14 @@ class Node:
         self._ending: dict[Place, asyncio.Task[None]] = {}
         self._copies: dict[Place, tuple[int, str]] = {}  # with the incarnation in which they were read
         self._states_read = 0.0
-        self._info: GatewayBot | None = None
-        self._turns = asyncio.Semaphore(1)
+        self._allowance = Allowance(store, settings.timings, gateway, changed=self._hurry, warn=self._warn)
         self._order = asyncio.Lock()  # an answer is taken in before the next question is asked
         self._news = asyncio.Event()
         self._urgent = False
         self._waiting: list[asyncio.Future[None]] = []
-        self._gateway_due = asyncio.Event()
         self._leases_moved = asyncio.Event()
-        self._renewed = 0.0
+        self._renewed = 0.0  # when the last sync was sent
+        self._seen_at = 0.0  # when the last one that was answered was sent: leases count from there
         self._away = False
         self._warned: dict[str, float] = {}
         self._grown = False
@@ -157,7 +143,7 @@ class Node:
             helpers += [
                 self._group.create_task(self._listen(), name="qqbot cluster log"),
                 self._group.create_task(self._watch_leases(), name="qqbot cluster leases"),
-                self._group.create_task(self._keep_gateway(), name="qqbot cluster gateway"),
+                self._group.create_task(self._keep_allowance(), name="qqbot cluster gateway"),
             ]
             while not self._may_leave():
                 await self._turn()
@@ -185,7 +171,7 @@ class Node:
                 self._warned.clear()
                 log.info("node %s joined its cluster at %s", self._store.node, self._store)
                 return
-            await self._wait_for_news(self._retry_seconds)
+            await self._wait_for_news(self._timings.retry)
 
     async def _outlast(self, theirs: str) -> None:
         """Remove the members that use other timings, if not one of them is alive.  Raises: ConfigError, StoreAway."""
@@ -273,7 +259,7 @@ class Node:
         """Wait until there is something to do, but not much longer than until the next renewal."""
         begun = steady()
         if self._away:
-            wake = begun + self._retry_seconds
+            wake = begun + self._timings.retry
         else:
             wake = self._renewed + self._timings.renew * random.uniform(0.9, 1.1)
             wake = min(wake, self._observer.next_at())
@@ -283,10 +269,6 @@ class Node:
         await self._wait_for_news(wake - begun)
         if not self._urgent:
             await asyncio.sleep(max(self._renewed + SHORTEST_TURN - steady(), 0))
-
-    @property
-    def _retry_seconds(self) -> float:
-        return self._timings.renew / 6
 
     async def _wait_for_news(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -342,6 +324,7 @@ class Node:
         before, self.picture = self.picture, synced.picture
         if before.gen and before.gen < self.picture.gen:
             self._note_switch()
+        self._seen_at = sent_at
         incarnation = self.picture.incarnation
         self._observer.note(incarnation, {name: node.stamp for name, node in self.picture.nodes.items()}, steady())
         for place, state in told.items():
@@ -388,7 +371,7 @@ class Node:
         await self._tell_halt()
         if self.picture.halt is not None and self._error is None:
             self._fail(self.picture.halt.error())
-        self._note_gateway()
+        self._allowance.note(self.picture)
         await self._decide_count()
         now = steady()
         if self._observer.settled(now):
@@ -439,7 +422,7 @@ class Node:
 
     async def _claim(self) -> None:
         """Take the free shards that are planned for this node."""
-        if self._info is None or self._stopping or self.picture.halt is not None:
+        if self._allowance.info is None or self._stopping or self.picture.halt is not None:
             return
         wanted: dict[Place, ShardKey] = {}
         for gen, count in self.picture.generations:
@@ -554,15 +537,17 @@ class Node:
     # Shards
 
     def _run(self, holding: Holding) -> None:
-        if self._info is None or self._stopping or self.picture.halt is not None:
+        info = self._allowance.info
+        if info is None or self._stopping or self.picture.halt is not None:
             return
-        gate = LeaseGate(self._timings.own, self._renewed)
+        gate = LeaseGate(self._timings.own, self._seen_at)
         if holding.key.gen > self.picture.gen:
-            lease: NodeLease = MutedNodeLease(holding, gate, self, 3 * self._timings.renew + self._timings.window)
+            kept = 3 * self._timings.renew + self._timings.window
+            lease: NodeLease = MutedNodeLease(holding, gate, self._allowance, self._save, kept)
         else:
-            lease = NodeLease(holding, gate, self)
+            lease = NodeLease(holding, gate, self._allowance, self._save)
         holding.lease = lease
-        running = self._run_shard(holding, lease, self._info)
+        running = self._run_shard(holding, lease, info)
         holding.task = self._group.create_task(running, name=f"qqbot shard {holding.key}")
         self._leases_moved.set()
 
@@ -590,7 +575,7 @@ class Node:
         self._urgent = True
         self._news.set()
 
-    async def save(self, holding: Holding) -> None:
+    async def _save(self, holding: Holding) -> None:
         """Return when a sync that began from now on has ended, well or not."""
         if holding.closing or self._over:
             return  # the release takes it along; after the end nothing can
@@ -598,51 +583,6 @@ class Node:
         self._waiting.append(future)
         self._hurry()
         await future
-
-    @asynccontextmanager
-    async def identify_turn(self) -> AsyncGenerator[None]:
-        """Hold this process's turn to connect for an IDENTIFY."""
-        async with self._turns:
-            yield
-
-    async def permit(self, lease: NodeLease) -> _Permit:
-        """Wait until an IDENTIFY may be sent.  Raises: LeaseLost."""
-        assert self._info is not None
-        while lease.valid():
-            concurrency = self._info.session_start_limit.max_concurrency
-            sent_at = steady()
-            try:
-                verdict, wait = await self._store.permit(lease.holding.place, lease.token, concurrency)
-            except StoreAway:
-                verdict, wait = 0, self._retry_seconds
-            if verdict == 1:
-                await asyncio.sleep(wait)
-                permit = _Permit(sent_at + wait + self._timings.permit)
-                if permit.usable():
-                    lease.holding.ready_until = steady() + READY_SECONDS
-                    return permit
-                continue
-            if verdict == -1:
-                break
-            await asyncio.sleep(self._wait_for_permit(verdict, wait))
-        raise LeaseLost(f"shard {lease.shard} is no longer ours")
-
-    def _wait_for_permit(self, verdict: int, wait: float) -> float:
-        """Return for how many seconds to wait before asking again."""
-        if verdict == -2:
-            self._warn(
-                "budget",
-                f"no more sessions may be created: waiting {wait:.0f} s until the platform renews the allowance",
-            )
-            return max(min(wait, WARN_EVERY_SECONDS), self._timings.renew)
-        if verdict == -3:
-            return self._timings.renew
-        return wait + random.random() * self._timings.lead / 10  # those who wait together do not ask together
-
-    async def may_renew(self) -> bool:
-        """Whether a session may be replaced without need: one for each shard is kept back."""
-        budget = self.picture.budget
-        return budget is None or budget > self.picture.shards
 
     async def _watch_leases(self) -> None:
         """End each lease at its deadline, whatever the store does."""
@@ -662,52 +602,20 @@ class Node:
             self._end_lease(holding, "expired")
         return lease.gate.left() or self._timings.own
 
-    # The gateway's answer, and the number of shards
+    # The number of shards
 
-    def _note_gateway(self) -> None:
-        picture = self.picture
-        if picture.gateway is not None and picture.gateway != self._info:
-            concurrency = picture.gateway.session_start_limit.max_concurrency
-            if self._info is None or concurrency != self._info.session_start_limit.max_concurrency:
-                self._turns = asyncio.Semaphore(max(concurrency, 1))
-            self._info = picture.gateway
-            if self._info.shards > picture.shards > 0 and not self._gateway.plan.fixed and not picture.next_shards:
-                log.warning(
-                    "the platform recommends %d shards, this cluster runs %d: `qqbot shards roll %d` changes that",
-                    self._info.shards,
-                    picture.shards,
-                    max(self._info.shards, 2 * picture.shards),
-                )
-        if picture.gateway is None or picture.now - picture.gateway_at > ANSWER_LIFE or self._is_budget_renewed:
-            self._gateway_due.set()
-
-    @property
-    def _is_budget_renewed(self) -> bool:
-        budget = self.picture.budget
-        return budget is not None and budget <= 0 and self.picture.now >= self.picture.budget_reset
-
-    async def _keep_gateway(self) -> None:
-        """Ask /gateway/bot whenever its answer is too old and nobody else asks."""
-        while True:
-            await self._gateway_due.wait()
-            self._gateway_due.clear()
-            age = 0 if self._is_budget_renewed else round(ANSWER_LIFE * 1000)
-            try:
-                if await self._store.admin("ask", age, round(ASK_LIFE * 1000)):
-                    await self._store.put_gateway(await self._gateway.fetch())
-                    self._hurry()
-            except StoreAway:
-                continue  # the next sync says again that it is due
-            except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
-                self._fail(error)
-                return
+    async def _keep_allowance(self) -> None:
+        try:
+            await self._allowance.keep()
+        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
+            self._fail(error)
 
     async def _decide_count(self) -> None:
         """Set the number of shards where none is set, or nothing is owned and it is another one."""
-        picture = self.picture
-        if self._info is None or self._compared or self._stopping:
+        picture, info = self.picture, self._allowance.info
+        if info is None or self._compared or self._stopping:
             return
-        wanted, _ = self._gateway.plan.resolve(self._info.shards)
+        wanted, _ = self._gateway.plan.resolve(info.shards)
         differs = wanted > picture.shards or (self._gateway.plan.fixed and wanted != picture.shards)
         if picture.gen == 0 or (differs and not picture.next_shards):
             if await self._store.admin("plan", wanted):
@@ -740,7 +648,7 @@ class Node:
             with contextlib.suppress(StoreAway):
                 await self._store.admin("begin", self.picture.version, wanted)
             self._hurry()
-            await asyncio.sleep(self._retry_seconds)
+            await asyncio.sleep(self._timings.retry)
 
     def _changes_from(self, count: int) -> bool:
         return self.picture.next_shards > 0 or self.picture.shards != count
@@ -755,7 +663,7 @@ class Node:
                 entries = await self._store.entries(after)
             except StoreAway:
                 after = "$"
-                await asyncio.sleep(self._retry_seconds)
+                await asyncio.sleep(self._timings.retry)
                 continue
             if entries:
                 after = entries[-1][0]

@@ -56,6 +56,11 @@ class Timings:
         return Timings(handovers=self.handovers, **times)
 
     @property
+    def retry(self) -> float:
+        """After how many seconds to ask a store again that did not answer."""
+        return self.renew / 6
+
+    @property
     def shared(self) -> str:
         """What has to be equal on all nodes, in the form in which the scripts take it: milliseconds."""
         times = (self.renew, self.own, self.observe, self.window, self.permit, self.lead)

@@ -1,0 +1,46 @@
+"""`Allowance`: permits for shards that are ours, and a store that others can still reach."""
+
+import asyncio
+
+import pytest
+
+from qqbot.clock import steady
+from qqbot.errors import LeaseLost
+from qqbot.models.gateway import ShardKey
+from qqbot.sessions import LeaseGate
+from qqbot.sessions.allowance import Allowance
+from qqbot.sessions.holdings import Holding, NodeLease
+from qqbot.sessions.store import MOST_PERMIT_CALLS, Store
+from tests.sessions.cluster import FAST, Platform
+from tests.sessions.servers import Server
+
+
+def nothing(*_: str) -> None:
+    pass
+
+
+async def saved(_: Holding) -> None:
+    pass
+
+
+async def test_a_shard_that_is_not_ours_gets_no_permit(store: Server) -> None:
+    platform = Platform()
+    async with Store(store.url, app_id="1", cluster="c", node="a", timings=FAST) as records:
+        allowance = Allowance(records, FAST, platform, changed=nothing, warn=nothing)
+        allowance.info = platform.answer
+        holding = Holding(ShardKey(1, 0, 6), 7, None, 1)
+        lease = NodeLease(holding, LeaseGate(60.0, steady()), allowance, saved)
+        async with asyncio.timeout(5):
+            with pytest.raises(LeaseLost):
+                await lease.identify_permit()
+
+
+async def test_many_that_wait_for_a_permit_leave_connections_for_the_renewals(store: Server) -> None:
+    async with (
+        Store(store.url, app_id="1", cluster="c", node="a", timings=FAST) as records,
+        store.client() as client,
+    ):
+        before = (await client.info("clients"))["connected_clients"]
+        await asyncio.gather(*(records.permit((1, index), 1, 1) for index in range(200)))
+        opened = (await client.info("clients"))["connected_clients"] - before
+        assert 0 < opened <= MOST_PERMIT_CALLS
