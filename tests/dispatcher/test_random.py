@@ -196,7 +196,7 @@ class World:
 
 
 def of_a_talker(event: Event) -> bool:
-    """What a wait gives back in the turn in which it took it may come later than what followed; the others keep order."""
+    """What a wait gives back may come later than what followed it: so the others' events are not waited for."""
     return event.lane.endswith(TALKERS)
 
 
