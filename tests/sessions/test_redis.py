@@ -90,7 +90,7 @@ async def test_a_store_without_its_data_is_told_the_states_again(store: Server) 
         await until(lambda: a.indices == ALL)
         await store.restart(empty=True)
         async with asyncio.timeout(PATIENCE):
-            while not (shards := (await a.manager.snapshot()).shards) or not all(shard.state for shard in shards):
+            while [shard.state is None for shard in (await a.manager.snapshot()).shards] != [False] * 6:
                 await asyncio.sleep(0.05)
         assert len(a.shards.began_with) == 6
 
