@@ -92,8 +92,9 @@ class Delivery(Struct, eq=False):
 
     `message` is its id where it is one. `lane` is set while it holds its lane. `wait` takes it in place of the
     handlers. `twins` are repeats that came before its end. `limit` is the time limit of the handler that runs.
-    `root` is the event whose handler took this one. `claim`: its id is noted for all processes before its handlers
-    begin; `claimed`: it was. `retry`: where it fails its sender delivers it once more, and then it runs once more.
+    `root` is the event whose handler took this one. `claimed`: whether its id was noted for all processes, where that
+    is to be done before its handlers begin, else None. `retry`: where it fails its sender delivers it once more, and
+    then it runs once more.
     """
 
     event: Event
@@ -113,8 +114,7 @@ class Delivery(Struct, eq=False):
     done: "asyncio.Future[Outcome | None] | None" = None
     limit: asyncio.Timeout | None = None
     error: Exception | None = None
-    claim: bool = False
-    claimed: bool = False
+    claimed: bool | None = None
     retry: bool = False
 
     def comes_again(self, outcome: Outcome | None) -> bool:

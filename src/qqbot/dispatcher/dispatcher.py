@@ -263,7 +263,9 @@ class Dispatcher:
             self._received = self._clock()
         delivery = Delivery(event, frame, raw, inlet, self._received, watermark, handlers, message)
         if self._special:
-            delivery.done, delivery.claim, delivery.retry = done, claim, retry
+            delivery.done, delivery.retry = done, retry
+            if claim:
+                delivery.claimed = False
             delivery.received -= age
             if self._is_repeat(delivery):
                 return True
@@ -422,7 +424,7 @@ class Dispatcher:
         event_id = delivery.frame.id
         if self._seen is None or not event_id:
             return True
-        if not delivery.claim:
+        if delivery.claimed is None:
             return not await self._seen.contains(event_id)
         delivery.claimed = True  # also where this is cut short
         delivery.claimed = await self._seen.add(event_id)

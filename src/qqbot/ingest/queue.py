@@ -37,7 +37,8 @@ class QueueSink:
             await worker.handle(delivery.envelope)
             delivery.ack()
 
-    Iterate in as many tasks as there are to be at work; `size` bounds what waits.
+    Iterate in as many tasks as there are to be at work; `size` bounds what waits. Handlers behind it cannot use
+    `wait_for`: what they wait for comes when they have ended.
     """
 
     def __init__(self, size: int = 256) -> None:
