@@ -120,6 +120,12 @@ class World:
         self.taken[str(taken.frame.id)] += 1
         return taken
 
+    def waiting(self, delivered: Delivered) -> "asyncio.Task[Delivered]":
+        """A task that may outlive its handler, whose end nobody has to look at."""
+        task = asyncio.create_task(self.wait_for(delivered))
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return task
+
     async def ask(self, delivered: Delivered) -> None:
         for _ in range(self.chance.randrange(1, 4)):
             delivered = await self.wait_for(delivered)
@@ -130,10 +136,10 @@ class World:
             await self.wait_for(delivered)
 
     async def ask_two_at_once(self, delivered: Delivered) -> None:
-        await asyncio.gather(*(self.wait_for(delivered) for _ in range(2)), return_exceptions=True)
+        await asyncio.gather(*(self.waiting(delivered) for _ in range(2)), return_exceptions=True)
 
     async def ask_for_the_first_of_two(self, delivered: Delivered) -> None:
-        waits = [asyncio.create_task(self.wait_for(delivered)) for _ in range(2)]
+        waits = [self.waiting(delivered) for _ in range(2)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -144,7 +150,7 @@ class World:
             await self.ask(delivered)
 
     async def ask_and_go_on(self, delivered: Delivered) -> None:
-        wait = asyncio.create_task(self.wait_for(delivered))
+        wait = self.waiting(delivered)
         await self.sleep(delivered)
         await wait
 

@@ -233,7 +233,7 @@ class Dispatcher:
         watermark: Watermark | None = None,
         *,
         done: "asyncio.Future[Outcome | None] | None" = None,
-        claim: bool = False,
+        claimed: bool | None = None,
         age: float = 0.0,
         retry: bool = False,
     ) -> bool:
@@ -263,9 +263,7 @@ class Dispatcher:
             self._received = self._clock()
         delivery = Delivery(event, frame, raw, inlet, self._received, watermark, handlers, message)
         if self._special:
-            delivery.done, delivery.retry = done, retry
-            if claim:
-                delivery.claimed = False
+            delivery.done, delivery.claimed, delivery.retry = done, claimed, retry
             delivery.received -= age
             if self._is_repeat(delivery):
                 return True

@@ -123,7 +123,7 @@ class Door(_Entrance):
             if self._dispatcher.closed:
                 return False
             self._pending += 1
-            self._dispatcher.accept(frame, raw, self, claim=True)
+            self._dispatcher.accept(frame, raw, self, claimed=False)
         return True
 
     def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
