@@ -312,6 +312,27 @@ async def test_a_worker_that_a_handler_ends_does_not_stall_its_lane(how: str, ca
     assert table.errors or "ended its worker" in caplog.text
 
 
+async def test_a_handler_that_cancels_itself_and_ends_leaves_the_next_event_alone() -> None:
+    seen: list[str] = []
+
+    async def handler(event: C2CMessageCreate) -> None:
+        task = asyncio.current_task()
+        if event.content == "1" and task is not None:
+            task.cancel()
+            return
+        await asyncio.sleep(0)
+        seen.append(event.content)
+
+    table = Table([One(handler)])
+    async with running(table) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1), message(2, "B"), message(3, "C"))
+        assert await feed.drain(5) == 0
+        publish(feed, message(4))
+        assert await feed.drain(5) == 0
+    assert (seen, table.errors) == (["2", "3", "4"], [])
+
+
 async def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_end() -> None:
     async def handler(event: Event) -> None:
         with contextlib.suppress(asyncio.CancelledError):

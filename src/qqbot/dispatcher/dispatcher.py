@@ -324,7 +324,7 @@ class Dispatcher:
 
         An event takes all its steps in this frame: a coroutine for each would cost as much as the rest.
         """
-        done, take = self._done, self._messages.take
+        done, take, cancelling = self._done, self._messages.take, _current_task().cancelling
         lease: Lease | None = None
         context = copy_context()
         while True:
@@ -368,7 +368,8 @@ class Dispatcher:
                         done.append(delivery)  # noted together with others
                     else:
                         self._finish(delivery, outcome)
-                if _differs(context):  # what one event's handlers set, the next one's never see
+                # What one event's handlers set, or a cancellation that they left behind, the next one's never see.
+                if _differs(context) or cancelling():
                     self._finish_done()
                     return  # the crew starts a fresh worker
             if self._closing or not await self._crew.park():
@@ -767,6 +768,12 @@ def _check_held(waiter: Delivery) -> None:
         raise ConfigError(
             f"{MAX_HELD} events of open dialogs are unfinished: let handlers end, keep what has to last in a database"
         )
+
+
+def _current_task() -> "asyncio.Task[object]":
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 def _differs(context: Context) -> bool:
