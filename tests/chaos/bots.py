@@ -25,6 +25,9 @@ from .record import Note
 BEAT = 1.0
 """Seconds between heartbeats."""
 
+CALL_SECONDS = 20.0
+"""How long a call takes at most, as one does that is never answered and must not be repeated."""
+
 WAIT_SECONDS = 10.0
 """How long a dialog waits for its next message."""
 
@@ -123,7 +126,9 @@ def make_bot(
     sessions: SessionManager | None = None,
 ) -> Bot:
     """Return a bot that answers, and notes what it does."""
-    bot = Bot(gateway=CONFIG, shards=shards, max_inflight=max_inflight, sessions=sessions, drain=5.0, timeout=20.0)
+    bot = Bot(
+        gateway=CONFIG, shards=shards, max_inflight=max_inflight, sessions=sessions, drain=5.0, timeout=CALL_SECONDS
+    )
     answers = Answers(note, seed)
     bot.on(MessageEvent)(answers.message)
     bot.on(InteractionCreate)(answers.click)

@@ -13,7 +13,7 @@ from qqbot import Bot
 from qqbot.testing import Simulator
 
 from . import invariants, storm
-from .bots import BEAT, WAIT_SECONDS, make_bot
+from .bots import BEAT, CALL_SECONDS, WAIT_SECONDS, make_bot
 from .invariants import Violation
 from .people import PATIENCE, People
 from .record import Record, into
@@ -26,7 +26,7 @@ CALM_SECONDS = 90.0
 
 RECONNECT_SECONDS = 5.0
 
-STILL_SECONDS = 15.0
+STILL_SECONDS = CALL_SECONDS + 5.0
 """How long a bot does nothing at most while there is something to do: longer than a call or a dialog takes."""
 
 
