@@ -107,7 +107,7 @@ class Node:
 
     async def stop(self, drain: float) -> None:
         """Give every shard away and leave; what has not ended in time is cut off."""
-        seconds = max(self._timings.stop, 1.5 * drain)
+        seconds = max(self._timings.stop, 1.5 * drain) - self._timings.call  # the rest is for closing connections
         self._begin_stop(seconds, drain)
         margin = min(self._timings.call, seconds / 4)
         for left in (seconds - margin, margin):
@@ -155,7 +155,8 @@ class Node:
             self._over = True
             self._answer(self._waiting)
             for task in (*helpers, *self._tasks()):
-                task.cancel()
+                if not task.cancelling():  # a second time would tear it out of giving its connection back
+                    task.cancel()
 
     async def _join(self) -> None:
         """Become a member, however long the store is away.  Raises: ConfigError for what it refuses."""

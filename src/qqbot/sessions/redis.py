@@ -5,6 +5,7 @@ a manager is made, not before.
 """
 
 import asyncio
+import contextlib
 import re
 import secrets
 import socket
@@ -61,6 +62,7 @@ class RedisSessionManager:
         self._target_active = target_active
         self._timings = timings or Timings()
         self._node: Node | None = None
+        self._over: asyncio.Event
         # Weak, so that an iterator that nobody holds any more leaves nothing behind.
         self._watchers: WeakSet[asyncio.Queue[ManagerEvent | None]] = WeakSet()
 
@@ -92,10 +94,12 @@ class RedisSessionManager:
         )
         settings = Settings(self._role, self._target_active, self._timings)
         self._node = node = Node(store, settings, gateway, start, self._tell)
+        self._over = asyncio.Event()
         try:
             async with store:
                 await node.serve()
         finally:
+            self._over.set()
             self._node = None
             self._tell(None)
 
@@ -106,6 +110,9 @@ class RedisSessionManager:
         """
         if self._node is not None:
             await self._node.stop(drain)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timings.call):  # the connections are closed, too
+                    await self._over.wait()
 
     def sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
         """Share access token and ids of finished events with the same processes, for as long as that is open."""
