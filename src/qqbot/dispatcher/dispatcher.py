@@ -2,7 +2,8 @@
 
 Owns order, bounds and workers: events of one lane (a conversation) run one after another, lanes run side by
 side, at most `max_inflight` events are accepted and unfinished. Workers are started on demand, reused, and
-ended when idle; an event whose handlers do not suspend costs no task. What a handler is, is the router's.
+ended when idle; an event whose handlers do not suspend costs no task. What a handler is, is the router's; what it
+means that one waits for further events is `dialogs`'.
 
 Order costs nothing where nothing waits: events are taken as they came, and only when a handler suspends does the
 next worker note which lane that one holds. From then on events of that lane queue behind it.
@@ -16,7 +17,6 @@ from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
 from typing import Self
 
-from ..errors import ConfigError
 from ..gateway.frames import Frame
 from ..models.events import Event, MessageEvent, UnknownEvent, decode_odd
 from ..ports import (
@@ -29,22 +29,20 @@ from ..ports import (
     Outcome,
     SeenIds,
     Settled,
-    Wanted,
     current_lease,
 )
-from ..watermark import MAX_RANGES, Watermark
+from ..watermark import Watermark
 from .crew import Crew
-from .delivery import Delivery, Dialog, Inlet
+from .delivery import Delivery, Inlet
+from .dialogs import Dialogs
 from .lanes import Lanes
 from .notices import Notices
 from .repeats import Events, Messages
-from .waits import ANYWHERE, Wait, Waits, place_of
 
 log = logging.getLogger(__name__)
 
 ENOUGH_ARRIVALS = 64  # with more waiting, handlers run before another one is read: their memory is still at hand
 _NOTHING = Event()
-MAX_HELD = MAX_RANGES * 3 // 4  # more, and reading might stop with nobody left to end a dialog
 
 KnownEvents = Events[Outcome]
 """How events ended, by their ids."""
@@ -54,7 +52,8 @@ class Dispatcher:
     """Runs handlers for the events that its inlets take in, inside `within`.
 
     `handler_timeout`: seconds for each handler, None for no limit; time in `wait_for` does not count.
-    `listeners` hear of each handler that ran. `seen`: the ids that all processes of the bot have finished.
+    `listeners` hear of each handler that ran. `seen`: the ids that all processes of the bot have finished. To its
+    `dialogs` it is a `Host`.
     """
 
     # Slots: with more than 30 attributes in a dict, CPython gives up its fast look-up.
@@ -75,7 +74,6 @@ class Dispatcher:
         "_loop",
         "_messages",
         "_notices",
-        "_own",
         "_plain",
         "_plans",
         "_received",
@@ -87,6 +85,7 @@ class Dispatcher:
         "_unfinished",
         "_waits",
         "_waking",
+        "dialogs",
         "failed",
         "max_inflight",
         "settled",
@@ -129,8 +128,8 @@ class Dispatcher:
         self._messages = Messages()
         self._events: KnownEvents | None = Events(clock()) if seen is not None else None
         self._unfinished: dict[str, Delivery] = {}  # by their ids, where events are known by them
-        self._waits = Waits()
-        self._own = Inlet(None)  # what no event stands for: a wait_for that timed out
+        self.dialogs = Dialogs(self, self._lanes, self._messages)
+        self._waits = self.dialogs.waits  # at hand: each event looks whether any is open
         self._unclaimed: list[str] = []
 
     @asynccontextmanager
@@ -159,7 +158,7 @@ class Dispatcher:
         for delivery in queued:
             if delivery.wait is not None:
                 delivery.wait.future.cancel()
-            self._finish(delivery, None)
+            self.finish(delivery, None)
 
     async def _discard_unclaimed(self) -> None:
         while self._seen is not None and self._unclaimed:
@@ -268,22 +267,33 @@ class Dispatcher:
             if self._is_repeat(delivery):
                 return True
         if self._waits.open:
-            self._offer(delivery)
-        self._queue(delivery)
+            self.dialogs.offer(delivery)
+        self.queue(delivery)
         return self._inflight < self.max_inflight and len(self._arrivals) < ENOUGH_ARRIVALS
 
-    def _queue(self, delivery: Delivery) -> None:
-        self._count_up()
+    def queue(self, delivery: Delivery) -> None:
+        """Accept an event: it is in flight, and its turn comes last."""
+        self.count_up()
         self._arrivals.append(delivery)
         if not self._waking:
             self._wake()
+
+    def queue_first(self, delivery: Delivery) -> None:
+        """Let an event that is in flight have the next turn."""
+        self._arrivals.appendleft(delivery)
+        if not self._waking:
+            self._wake()
+
+    def queued(self) -> Sequence[Delivery]:
+        """Return what is accepted and has not begun: what waits behind others in its lane comes first."""
+        return (*self._lanes.waiting(), *self._arrivals)
 
     def _drop_unwanted(self, name: str, delivery: Delivery) -> None:
         if not self._handlers.expected(name):
             self._notices.unwanted(name)
         delivery.inlet.finish(delivery, "unwanted")
         if self.settled:
-            self._settle(delivery, "unwanted")
+            self.settle(delivery, "unwanted")
 
     def _is_repeat(self, delivery: Delivery) -> bool:
         """Whether the event came before: then it ends as the first delivery did, or does."""
@@ -367,7 +377,7 @@ class Dispatcher:
                         self._running = None
                         done.append(delivery)  # noted together with others
                     else:
-                        self._finish(delivery, outcome)
+                        self.finish(delivery, outcome)
                 # What one event's handlers set, or a cancellation that they left behind, the next one's never see.
                 if _differs(context) or cancelling():
                     self._finish_done()
@@ -378,13 +388,13 @@ class Dispatcher:
     def _next(self) -> Delivery | None:
         """Return the event that this worker runs now; None when there is none."""
         if self._running is not None:
-            self._note_suspended()
+            self.note_suspended()
         arrivals, lanes = self._arrivals, self._lanes
         while arrivals:  # no more than `max_inflight`, so the loop is not held up for long
             delivery = arrivals.popleft()
             if lanes.held and delivery.lane is None and lanes.wait(delivery):
                 continue
-            if delivery.wait is not None and self._hand_over(delivery, delivery.wait):
+            if delivery.wait is not None and self.dialogs.hand_over(delivery, delivery.wait):
                 continue
             # The handler may suspend: somebody must see to the other events, and to those that have ended.
             if arrivals:
@@ -398,7 +408,7 @@ class Dispatcher:
             self._finish_done()
         return None
 
-    def _note_suspended(self) -> None:
+    def note_suspended(self) -> None:
         """Note that the handler that took its step last has not ended: from now on it holds its lane."""
         delivery, self._running = self._running, None
         if delivery is not None:
@@ -485,14 +495,14 @@ class Dispatcher:
         while task is not None and task.cancelling():
             task.uncancel()
 
-    def _finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
-        """Note the end of an event."""
+    def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
+        """Note the end of an event that is in flight."""
         self._let_go(delivery)
-        if delivery.dialog is None or self._end_dialog(delivery, delivery.dialog, outcome):
+        if delivery.dialog is None or self.dialogs.end(delivery, delivery.dialog, outcome):
             self._count_down()
-        self._complete(delivery, outcome)
+        self.complete(delivery, outcome)
         if self.settled and outcome is not None and delivery.error is None:
-            self._settle(delivery, outcome)
+            self.settle(delivery, outcome)
 
     def _let_go(self, delivery: Delivery) -> None:
         """Let the event hold nothing any more."""
@@ -502,8 +512,8 @@ class Dispatcher:
             self._running = None
         delivery.handler = None
 
-    def _complete(self, delivery: Delivery, outcome: Outcome | None) -> None:
-        """Count the event as finished, or as given up where the outcome is None."""
+    def complete(self, delivery: Delivery, outcome: Outcome | None) -> None:
+        """Count as finished an event that holds nothing any more; None: it was given up."""
         delivery.inlet.finish(delivery, outcome)
         if outcome is None and delivery.message is not None:
             self._messages.forget(delivery.message)
@@ -521,7 +531,13 @@ class Dispatcher:
         self._count_down(len(done))
         done.clear()
 
-    def _count_up(self) -> None:
+    def release(self, delivery: Delivery) -> None:
+        """Let an event hold no lane and be in flight no longer, while it is not finished."""
+        self._leave_lane(delivery)
+        self._count_down()
+
+    def count_up(self) -> None:
+        """Count one event more as in flight."""
         self._inflight += 1
         if self._inflight >= self.max_inflight and self._full_since is None:
             self._full_since = self._loop.time()
@@ -557,217 +573,13 @@ class Dispatcher:
         if delivery.claimed:
             self._unclaimed.append(event_id)
 
-    def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+    def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Tell who wants to know what became of an event."""
         for callback in tuple(self.settled):
             try:
                 callback(delivery.frame.id or "", outcome)
             except Exception:
                 log.exception("an on_settled callback failed")
-
-    # Handlers that wait for further events
-
-    async def wait_for(self, waiter: Delivery, wanted: Wanted, timeout: float | None) -> Delivery:
-        """Suspend the handler of `waiter` until an event comes that is wanted; it takes that event for itself.
-
-        Meanwhile it holds no lane and is not in flight. It goes on when the event's turn in its lane has come, and
-        holds that lane then. `timeout` in seconds.
-
-        Raises: TimeoutError, ConfigError when too many are open, what the predicate raises. At the end of the
-        dispatcher it is cancelled, whoever waits.
-        """
-        if self._closing:
-            await asyncio.sleep(0)  # whoever tries again and again holds up nobody
-            raise asyncio.CancelledError
-        future: asyncio.Future[Delivery] = self._loop.create_future()
-        place = ANYWHERE if wanted.anywhere else place_of(waiter.event.lane)
-        waiter = waiter.root or waiter
-        _check_held(waiter)
-        wait = Wait(wanted, place, waiter, future)
-        self._waits.add(wait)
-        dialog = waiter.dialog
-        if dialog is None:
-            dialog = waiter.dialog = Dialog(over=waiter.handler is None)
-        self._offer_queued(wait)
-        self._suspend(waiter, dialog)
-        timer = None if timeout is None else self._loop.call_later(timeout, self._expire, wait, timeout)
-        try:
-            taken = await future
-        except asyncio.CancelledError:
-            if future.cancelled():
-                self._waits.remove(wait)
-                self._come_back(waiter, dialog)
-            else:  # the event was handed over just before
-                self._give_back(future, waiter, dialog)
-            raise
-        else:
-            return taken
-        finally:
-            if timer is not None:
-                timer.cancel()
-
-    def _suspend(self, waiter: Delivery, dialog: Dialog) -> None:
-        dialog.open += 1
-        if dialog.over or dialog.open > 1:
-            return
-        if dialog.held is not None:
-            self._put_aside(dialog, dialog.held)
-        elif dialog.counts:
-            dialog.counts = False
-            self._leave_lane(waiter)
-            self._count_down()
-            self._settle(waiter, "waiting")
-        limit = waiter.limit
-        if limit is not None and not limit.expired() and (when := limit.when()) is not None:
-            dialog.left = when - self._loop.time()
-            limit.reschedule(None)
-        for delivery in (waiter, *dialog.taken):
-            delivery.inlet.waiting += 1
-            delivery.inlet.note_change()
-
-    def _put_aside(self, dialog: Dialog, delivery: Delivery) -> None:
-        """Let the event that a handler took hold nothing any more; it is finished when the handler is."""
-        if dialog.held is delivery:
-            dialog.held = None
-        self._let_go(delivery)
-        self._count_down()
-        if delivery.error is None:
-            dialog.taken.append(delivery)
-            self._settle(delivery, "consumed")
-
-    def _wake_up(self, waiter: Delivery, dialog: Dialog) -> None:
-        for delivery in (waiter, *dialog.taken):
-            delivery.inlet.waiting -= 1
-        if waiter.limit is not None and dialog.left is not None:
-            waiter.limit.reschedule(self._loop.time() + dialog.left)
-            dialog.left = None
-
-    def _come_back(self, waiter: Delivery, dialog: Dialog) -> None:
-        """Let a handler go on whose wait was cancelled: it is in flight again, in its lane if that is free."""
-        dialog.open -= 1
-        if dialog.over or dialog.open:
-            return
-        self._wake_up(waiter, dialog)
-        self._go_on(dialog)
-        self._lanes.hold_if_free(waiter)
-
-    def _go_on(self, dialog: Dialog) -> None:
-        """Let a handler be in flight on its own account again."""
-        dialog.counts = True
-        self._count_up()
-        self._note_suspended()  # of another worker: this one is at its step now
-
-    def _give_back(self, future: "asyncio.Future[Delivery]", waiter: Delivery, dialog: Dialog) -> None:
-        """Let what a cancelled wait had taken just then be an event like any other."""
-        if future.exception() is not None or dialog.over:
-            return
-        delivery = future.result()
-        if dialog.held is delivery:
-            dialog.held = delivery.handler = None
-            self._go_on(dialog)
-            self._offer_again(delivery)
-            if self._lanes.give_back(delivery, waiter):
-                return
-            self._lanes.hold_if_free(waiter)
-        else:  # the handler waits for more
-            dialog.taken.remove(delivery)
-            delivery.inlet.waiting -= bool(dialog.open)
-            self._count_up()
-            self._offer_again(delivery)
-        self._arrivals.appendleft(delivery)
-        if not self._waking:
-            self._wake()
-
-    def _offer_again(self, delivery: Delivery) -> None:
-        """Offer an event to those who wait, after the one that took it gave up."""
-        delivery.wait = delivery.root = None
-        if delivery.message is not None:
-            self._messages.forget(delivery.message)
-        self._offer(delivery)
-
-    def _offer(self, delivery: Delivery) -> None:
-        """Give the event to a handler that waits for it, if there is one; its turn in the lane comes as ever."""
-        if delivery.message in self._messages:
-            return  # a repeat of what began the dialog is no answer in it
-        wait = self._waits.find(delivery.event, self._fail)
-        if wait is not None:
-            self._consume(delivery, wait)
-
-    def _consume(self, delivery: Delivery, wait: Wait) -> None:
-        """Let the event go to who waits for it, and its repeats to nobody."""
-        delivery.wait = wait
-        if delivery.message is not None:
-            self._messages.close(delivery.message)
-
-    def _offer_queued(self, wait: Wait) -> None:
-        """Give a handler that begins to wait what came before and has not begun: after a RESUME all comes at once."""
-        for delivery in (*self._lanes.waiting(), *self._arrivals):
-            is_new = delivery.wait is None and delivery.message not in self._messages
-            if is_new and self._waits.take(wait, delivery.event, self._fail):
-                self._consume(delivery, wait)
-                return
-
-    def _expire(self, wait: Wait, timeout: float) -> None:
-        kinds = " or ".join(kind.__name__ for kind in wait.wanted.kinds)
-        if self._waits.remove(wait):
-            self._fail(wait, TimeoutError(f"wait_for({kinds}): nothing came within {timeout:g} s"))
-
-    def _fail(self, wait: Wait, error: Exception) -> None:
-        """Queue the end of a wait like an event of the handler's lane."""
-        waiter = wait.waiter
-        self._queue(Delivery(waiter.event, waiter.frame, b"", self._own, 0.0, wait=wait, error=error))
-
-    def _hand_over(self, delivery: Delivery, wait: Wait) -> bool:
-        """Let the handler that waited go on; False when all gave up, so that the event is one like any other."""
-        waiter, future, dialog = wait.waiter, wait.future, wait.waiter.dialog
-        if future.done():
-            return self._hand_on(delivery)
-        delivery.wait, delivery.root = None, waiter
-        dialog.open -= 1
-        if dialog.over:  # a task that has outlived the handler
-            self._finish(delivery, "consumed")
-        elif dialog.open:  # the handler waits for more
-            self._put_aside(dialog, delivery)
-            delivery.inlet.waiting += delivery.error is None
-        else:
-            dialog.held = delivery
-            delivery.handler = waiter.handler
-            self._lanes.hold(delivery)
-            self._wake_up(waiter, dialog)
-        if delivery.error is not None:
-            future.set_exception(delivery.error)
-        else:
-            future.set_result(delivery)
-        return True
-
-    def _hand_on(self, delivery: Delivery) -> bool:
-        """Hand the event to somebody else who waits; False when nobody does. A timeout concerns nobody any more."""
-        if delivery.error is not None:
-            self._let_go(delivery)
-            self._count_down()
-            return True
-        self._offer_again(delivery)
-        return delivery.wait is not None and self._hand_over(delivery, delivery.wait)
-
-    def _end_dialog(self, waiter: Delivery, dialog: Dialog, outcome: Outcome | None) -> bool:
-        """End all that the handler took, as it ended itself; return whether it was in flight on its own account."""
-        dialog.over = True
-        if dialog.held is not None:
-            self._put_aside(dialog, dialog.held)
-        elif dialog.open:
-            self._wake_up(waiter, dialog)
-        for delivery in dialog.taken:
-            self._complete(delivery, None if outcome is None else "consumed")
-        return dialog.counts
-
-
-def _check_held(waiter: Delivery) -> None:
-    """Raises: ConfigError when the handlers that wait would hold too many events: all those of a dialog, to its end."""
-    dialog = waiter.dialog or Dialog()
-    inlet = waiter.inlet if dialog.held is None else dialog.held.inlet
-    if inlet.waiting + len(dialog.taken) >= MAX_HELD:
-        raise ConfigError(
-            f"{MAX_HELD} events of open dialogs are unfinished: let handlers end, keep what has to last in a database"
-        )
 
 
 def _current_task() -> "asyncio.Task[object]":

@@ -26,7 +26,7 @@ class _Entrance(Inlet):
 
     async def wait_for(self, waiter: Delivery, wanted: Wanted, timeout: float | None) -> Delivery:
         """Suspend the handler of `waiter`.  Raises: TimeoutError, ConfigError."""
-        return await self._dispatcher.wait_for(waiter, wanted, timeout)
+        return await self._dispatcher.dialogs.wait_for(waiter, wanted, timeout)
 
 
 class Feed(_Entrance):
