@@ -3,7 +3,7 @@
 Owns order, bounds and workers: events of one lane (a conversation) run one after another, lanes run side by
 side, at most `max_inflight` events are accepted and unfinished. Workers are started on demand, reused, and
 ended when idle; an event whose handlers do not suspend costs no task. What a handler is, is the router's; what it
-means that one waits for further events is `dialogs`'.
+means that one waits for further events is `dialogs`'; what other processes learn of an event is `claims`'.
 
 Order costs nothing where nothing waits: events are taken as they came, and only when a handler suspends does the
 next worker note which lane that one holds. From then on events of that lane queue behind it.
@@ -32,6 +32,7 @@ from ..ports import (
     current_lease,
 )
 from ..watermark import Watermark
+from .claims import Claims
 from .crew import Crew
 from .delivery import Delivery, Inlet
 from .dialogs import Dialogs
@@ -59,6 +60,7 @@ class Dispatcher:
     # Slots: with more than 30 attributes in a dict, CPython gives up its fast look-up.
     __slots__ = (
         "_arrivals",
+        "_claims",
         "_clock",
         "_closing",
         "_context_of",
@@ -79,9 +81,7 @@ class Dispatcher:
         "_received",
         "_roomy",
         "_running",
-        "_seen",
         "_special",
-        "_unclaimed",
         "_unfinished",
         "_waits",
         "_waking",
@@ -110,7 +110,7 @@ class Dispatcher:
         self._listeners = listeners
         self._plain = handler_timeout is None and not listeners and seen is None
         self._special = seen is not None  # events are known by their ids
-        self._seen = seen
+        self._claims = None if seen is None else Claims(seen)
         self._plans = handlers.plans
         self._context_of = handlers.context
         self._received = 0.0
@@ -130,7 +130,6 @@ class Dispatcher:
         self._unfinished: dict[str, Delivery] = {}  # by their ids, where events are known by them
         self.dialogs = Dialogs(self, self._lanes, self._messages)
         self._waits = self.dialogs.waits  # at hand: each event looks whether any is open
-        self._unclaimed: list[str] = []
 
     @asynccontextmanager
     async def within(self, context: Context) -> AsyncGenerator[Self]:
@@ -149,7 +148,8 @@ class Dispatcher:
             finally:
                 self._finish_done()
                 self._give_up_queued()  # what a handler gave back
-                await self._discard_unclaimed()
+                if self._claims is not None:
+                    await self._claims.discard()
 
     def _give_up_queued(self) -> None:
         """Let go of what was accepted and has not begun, so that it comes again."""
@@ -159,10 +159,6 @@ class Dispatcher:
             if delivery.wait is not None:
                 delivery.wait.future.cancel()
             self.finish(delivery, None)
-
-    async def _discard_unclaimed(self) -> None:
-        while self._seen is not None and self._unclaimed:
-            await self._seen.discard(self._unclaimed.pop())
 
     @property
     def closed(self) -> bool:
@@ -346,7 +342,7 @@ class Dispatcher:
                     context = copy_context()
                 outcome: Outcome | None = None  # as long as it is not known, and for good where the worker is cancelled
                 try:
-                    is_new = self._seen is None or await self._is_new(delivery)
+                    is_new = self._claims is None or await self._claims.is_new(delivery)
                     # Without a valid lease it stays unfinished: the next owner of the shard gets it again. Asked last,
                     # because the lease may have ended while the shared ids were.
                     if lease is None or lease.valid():
@@ -369,8 +365,8 @@ class Dispatcher:
                             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
                                 result = "failed"
                                 await self._note_failure(user_context, error, handler.name)
-                        if self._seen is not None and not delivery.comes_again(result):
-                            await self._share(delivery, self._seen)
+                        if self._claims is not None and not delivery.comes_again(result):
+                            await self._claims.share(delivery)
                         outcome = result
                 finally:
                     if self._running is delivery and outcome is not None and not self._special and not self.settled:
@@ -427,24 +423,6 @@ class Dispatcher:
                 self._wake()
 
     # One event
-
-    async def _is_new(self, delivery: Delivery) -> bool:
-        """Whether no other process has finished the event, or, where this one claims it first, has claimed it."""
-        event_id = delivery.frame.id
-        if self._seen is None or not event_id:
-            return True
-        if delivery.claimed is None:
-            return not await self._seen.contains(event_id)
-        delivery.claimed = True  # also where this is cut short
-        delivery.claimed = await self._seen.add(event_id)
-        return delivery.claimed
-
-    async def _share(self, delivery: Delivery, seen: SeenIds) -> None:
-        """Tell all processes that the event, and what its handler took, is finished."""
-        taken = [] if delivery.dialog is None else [delivery.dialog.held, *delivery.dialog.taken]
-        for each in (delivery, *taken):
-            if each is not None and each.frame.id:
-                await seen.add(each.frame.id)
 
     async def _note_failure(self, context: object, error: Exception | asyncio.CancelledError, name: str) -> None:
         """Report what a handler raised. A cancellation goes on where it came from here."""
@@ -565,13 +543,12 @@ class Dispatcher:
 
     def _let_come_again(self, delivery: Delivery) -> None:
         """Forget an event, so that its next delivery runs like a first one."""
-        event_id = delivery.frame.id or ""
         if self._events is not None:
-            self._events.forget(event_id)
+            self._events.forget(delivery.frame.id or "")
         if delivery.message is not None:
             self._messages.forget(delivery.message)
-        if delivery.claimed:
-            self._unclaimed.append(event_id)
+        if self._claims is not None:
+            self._claims.withdraw(delivery)
 
     def settle(self, delivery: Delivery, outcome: Outcome) -> None:
         """Tell who wants to know what became of an event."""
