@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from qqbot.dispatcher import Door, Feed
-from qqbot.ports import Delivered, Outcome
+from qqbot.models.events import C2CMessageCreate
+from qqbot.ports import Delivered, Outcome, Wanted
 from tests.dispatcher.standins import Held, One, Table, message, publish, running
 
 
@@ -247,6 +248,25 @@ async def test_what_another_process_finished_is_not_handled_and_what_is_finished
         assert await Door(dispatcher).deliver(message(1), b"") is not None
     assert seen == ["C2C_MESSAGE_CREATE:2"]
     assert ids.known == {"C2C_MESSAGE_CREATE:1", "C2C_MESSAGE_CREATE:2"}
+
+
+async def test_what_a_handler_took_is_shared_when_the_handler_ends() -> None:
+    ids, gate = Ids(), asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        await first.wait_for(Wanted((C2CMessageCreate,)), 5)
+        await gate.wait()
+
+    async with running(Table([One(handler)], bare=True), seen=ids) as dispatcher:
+        feed = Feed(dispatcher, Held())
+        publish(feed, message(1))
+        await asyncio.sleep(0.01)
+        publish(feed, message(2))
+        await asyncio.sleep(0.01)
+        assert ids.known == set()  # a process that dies now repeats the dialog, and another one must not skip it
+        gate.set()
+        assert await feed.drain(5) == 0
+        assert ids.known == {"C2C_MESSAGE_CREATE:1", "C2C_MESSAGE_CREATE:2"}
 
 
 async def test_an_event_whose_answer_goes_first_is_claimed_and_given_back_when_the_end_cuts_it_short() -> None:
