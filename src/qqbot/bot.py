@@ -16,6 +16,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack, cast
 
+from msgspec import MsgspecError
+
 from .api.client import Api, ApiOptions
 from .audits import Audits, Verdict
 from .config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardPlan, unknown_variables
@@ -212,7 +214,7 @@ class Bot(Router):
         """
         try:
             frame = decode_frame(envelope.raw)
-        except ValueError as error:  # msgspec's errors are ValueErrors
+        except (MsgspecError, ValueError) as error:
             raise DecodeError(f"the envelope {envelope.id} holds no frame: {error}") from None
         age = max(0.0, time.time() - envelope.ts / 1000)
         return await self._running.handle(frame, envelope.raw, age=age)

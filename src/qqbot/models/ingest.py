@@ -3,7 +3,7 @@
 Owns the values; moving them is a sink's and a source's.
 """
 
-from msgspec import Raw, Struct
+from msgspec import MsgspecError, Raw, Struct
 
 from ..codec import strict
 from .gateway import ShardKey
@@ -60,7 +60,7 @@ def key_of(name: str, data: Raw, event_id: str) -> str:
     """Return what an event's order is kept in: its guild, else its group, else its user, else itself."""
     try:
         place = _place(data)
-    except ValueError:  # msgspec's errors are ValueErrors; the payload is the worker's to judge
+    except (MsgspecError, ValueError):  # the payload is the worker's to judge
         return event_id
     guild = place.id if name in _GUILD_EVENTS else place.guild_id
     author = place.author or _Author()
