@@ -6,12 +6,12 @@ Owns the words and what was said already.
 import logging
 from collections import Counter
 
+from ..gateway.frames import SYSTEM_EVENTS
 from ..models.events import UnknownEvent
 
 log = logging.getLogger(__name__)
 
 REMEMBERED_WORDS = 1024
-SYSTEM_EVENTS = ("READY", "RESUMED")
 
 
 class Notices:

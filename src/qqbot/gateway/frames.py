@@ -28,6 +28,10 @@ class Op(IntEnum):
     CALLBACK_VALIDATION = 13
 
 
+SYSTEM_EVENTS = ("READY", "RESUMED")
+"""Dispatches that are about the session itself."""
+
+
 class Frame(Struct, frozen=True, gc=False):
     """One payload. `d` stays undecoded; `s`, `t` and `id` are set on dispatches only."""
 

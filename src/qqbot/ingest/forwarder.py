@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from ..errors import FencedOut
-from ..gateway.frames import Frame
+from ..gateway.frames import SYSTEM_EVENTS, Frame
 from ..models.ingest import Envelope, Fence, key_of
 from ..ports import EventSink, Lease
 from ..watermark import Watermark
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 LARGEST_BATCH = 256
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.5, 30.0
 WARN_EVERY_SECONDS = 60.0
-SYSTEM_EVENTS = ("READY", "RESUMED")
 
 
 class Forwarder:

@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from weakref import WeakSet
 
 from ..config import ShardPlan
 from ..errors import ConfigError, GatewayError, GatewayHalted
@@ -22,6 +21,7 @@ from .base import ClusterView, ManagerEvent, ShardView
 from .endings import is_cancelled, stray, too_few
 from .permits import WINDOW_SECONDS, Budget, IdentifyPacer
 from .state_file import StateFile, States
+from .watchers import Watchers
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,7 @@ class LocalSessionManager:
         self._pacer = IdentifyPacer(1, window=window)  # the platform's memory does not end with a run
         self._clock = clock
         self._run: _Run | None = None
-        # Weak, so that an iterator that nobody holds any more leaves nothing behind.
-        self._watchers: WeakSet[asyncio.Queue[ManagerEvent | None]] = WeakSet()
+        self._watchers = Watchers()
 
     async def run(self, gateway: GatewaySource, start: ShardFactory) -> None:
         """Run shards until `stop`; waits out an empty budget.
@@ -61,7 +60,7 @@ class LocalSessionManager:
         if self._run is not None:
             raise ConfigError("this session manager is running already: give each bot its own")
         gate = _IdentifyGate(gateway, self._pacer, self._clock)
-        run = self._run = _Run(gateway.plan, gate, start, self._tell)
+        run = self._run = _Run(gateway.plan, gate, start, self._watchers.tell)
         try:
             async with AsyncExitStack() as stack:
                 if self._path is not None:
@@ -69,7 +68,7 @@ class LocalSessionManager:
                 await run.serve()
         finally:
             self._run = None
-            self._tell(None)
+            self._watchers.tell(None)
 
     async def stop(self, *, drain: float = 10.0) -> None:
         """End `run`: shards get `drain` seconds to finish. Without a run in progress it does nothing."""
@@ -82,18 +81,7 @@ class LocalSessionManager:
 
     def watch(self) -> AsyncIterator[ManagerEvent]:
         """Iterate over what happens from now on, until `run` ends."""
-        queue: asyncio.Queue[ManagerEvent | None] = asyncio.Queue()
-        self._watchers.add(queue)
-        return _events(queue)
-
-    def _tell(self, event: ManagerEvent | None) -> None:
-        for queue in self._watchers:
-            queue.put_nowait(event)
-
-
-async def _events(queue: "asyncio.Queue[ManagerEvent | None]") -> AsyncIterator[ManagerEvent]:
-    while (event := await queue.get()) is not None:
-        yield event
+        return self._watchers.watch()
 
 
 class _Permit:

@@ -12,7 +12,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Literal
-from weakref import WeakSet
 
 from ..config import Credentials
 from ..errors import ConfigError
@@ -20,6 +19,7 @@ from ..ports import GatewaySource, ShardFactory, Shared
 from .base import ClusterView, ManagerEvent
 from .records import view
 from .timings import Timings
+from .watchers import Watchers
 
 if TYPE_CHECKING:
     from .connection import Client
@@ -63,8 +63,7 @@ class RedisSessionManager:
         self._timings = timings or Timings()
         self._node: Node | None = None
         self._over: asyncio.Event
-        # Weak, so that an iterator that nobody holds any more leaves nothing behind.
-        self._watchers: WeakSet[asyncio.Queue[ManagerEvent | None]] = WeakSet()
+        self._watchers = Watchers()
 
     def __repr__(self) -> str:
         return f"<RedisSessionManager {self._cluster!r}>"
@@ -93,7 +92,7 @@ class RedisSessionManager:
             timings=self._timings,
         )
         settings = Settings(self._role, self._target_active, self._timings)
-        self._node = node = Node(store, settings, gateway, start, self._tell)
+        self._node = node = Node(store, settings, gateway, start, self._watchers.tell)
         self._over = asyncio.Event()
         try:
             async with store:
@@ -101,7 +100,7 @@ class RedisSessionManager:
         finally:
             self._over.set()
             self._node = None
-            self._tell(None)
+            self._watchers.tell(None)
 
     async def stop(self, *, drain: float = 10.0) -> None:
         """Leave the cluster: shards get `drain` seconds to finish. Returns within `Timings.stop`, also without Redis.
@@ -126,18 +125,7 @@ class RedisSessionManager:
 
     def watch(self) -> AsyncIterator[ManagerEvent]:
         """Iterate over what happens here from now on, until `run` ends."""
-        queue: asyncio.Queue[ManagerEvent | None] = asyncio.Queue()
-        self._watchers.add(queue)
-        return _events(queue)
-
-    def _tell(self, event: ManagerEvent | None) -> None:
-        for queue in self._watchers:
-            queue.put_nowait(event)
-
-
-async def _events(queue: "asyncio.Queue[ManagerEvent | None]") -> AsyncIterator[ManagerEvent]:
-    while (event := await queue.get()) is not None:
-        yield event
+        return self._watchers.watch()
 
 
 def _checked(name: str, what: str, longest: int) -> str:
