@@ -181,6 +181,29 @@ async def test_stop_ends_a_wait_for_the_budget() -> None:
         await asyncio.sleep(0.05)
 
 
+async def test_stop_ends_a_platform_that_is_just_giving_up_a_try() -> None:
+    class Silent(Platform):
+        async def fetch(self) -> GatewayBot:
+            self.calls += 1
+            while True:
+                try:
+                    async with asyncio.timeout(0.1):
+                        await asyncio.Event().wait()
+                except TimeoutError:
+                    continue
+
+    manager, platform = LocalSessionManager(), Silent(says())
+    run = asyncio.create_task(manager.run(platform, Shards()))
+    while not platform.calls:
+        await asyncio.sleep(0)
+    time.sleep(0.15)  # noqa: ASYNC251 - until that timeout is due ...
+    for _ in range(2):
+        await asyncio.sleep(0)  # ... and has cancelled what waits, which has not noticed yet
+    async with asyncio.timeout(PATIENCE):
+        await manager.stop()
+        await asyncio.wait([run])
+
+
 async def test_4011_starts_over_with_more_shards() -> None:
     async def too_few(lease: Lease) -> ShardExit:
         if lease.shard.count == 1:

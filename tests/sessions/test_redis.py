@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -12,6 +13,9 @@ from qqbot import AuthError, Bot, ConfigError, Credentials, Endpoints, GatewayHa
 from qqbot.clock import steady
 from qqbot.models.gateway import ShardExit
 from qqbot.sessions import RedisSessionManager, SessionManager, Timings
+from qqbot.sessions.holdings import Holding
+from qqbot.sessions.node import Node
+from qqbot.sessions.records import Place
 from qqbot.sessions.store import Store
 from qqbot.testing import SessionManagerContract, Simulator
 from tests.sessions.cluster import FAST, PATIENCE, Member, Platform, Shards, joined, until
@@ -260,6 +264,43 @@ async def test_a_manager_runs_once_at_a_time_and_again(store: Server) -> None:
     assert not again.identified
     await a.manager.stop()
     await task
+
+
+async def test_it_leaves_also_where_a_wait_of_its_own_ends_in_that_moment(
+    store: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave = Node._leave
+
+    async def leave_late(self: Node) -> None:
+        await leave(self)
+        time.sleep(FAST.own + 0.1)  # noqa: ASYNC251 - until the watch over the leases looks again ...
+        for _ in range(2):
+            await asyncio.sleep(0)  # ... whose timeout has cancelled it by now, without its having noticed
+
+    monkeypatch.setattr(Node, "_leave", leave_late)
+    async with joined(store.url, Platform()) as a:
+        await until(lambda: a.indices == ALL)
+        await a.manager.stop(drain=1.0)
+        await asyncio.wait([a.task], timeout=FAST.call)
+        assert a.task.done()
+
+
+async def test_a_shard_that_is_taken_away_before_it_began_is_given_back(
+    store: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Node._run
+
+    def run_and_close(self: Node, holding: Holding) -> None:
+        run(self, holding)
+        if holding.place not in seen:
+            seen.add(holding.place)
+            self._close([holding])
+
+    seen: set[Place] = set()
+    monkeypatch.setattr(Node, "_run", run_and_close)
+    async with joined(store.url, Platform()) as a:
+        await until(lambda: a.indices == ALL)
+        assert len(seen) == 6
 
 
 @pytest.mark.parametrize("kind", ["sentinel", "cluster"])

@@ -211,6 +211,7 @@ class _Run:
         self._leases: list[_Lease] = []
         self._shards: list[asyncio.Task[None]] = []
         self._rounds: asyncio.Task[None] | None = None
+        self._stopped = False
         self._round_over = asyncio.Event()
         self._too_few = False
         self._ended = asyncio.Event()
@@ -228,7 +229,8 @@ class _Run:
 
     async def stop(self, seconds: float) -> None:
         """Cancel the shards, and once more those that have not ended after `seconds`."""
-        if self._rounds is not None and not self._rounds.cancelling():
+        if self._rounds is not None and not self._stopped:  # a second time would tear the shards out of their ends
+            self._stopped = True
             self._rounds.cancel()
         try:
             async with asyncio.timeout(seconds):

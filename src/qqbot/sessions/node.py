@@ -86,6 +86,7 @@ class Node:
         self._stop_at: float | None = None
         self._drain = 0.0
         self._main: asyncio.Task[None] | None = None
+        self._helpers: list[asyncio.Task[None]] = []
         self._over = False
         self._ended = asyncio.Event()
         self._error: Exception | None = None
@@ -127,7 +128,7 @@ class Node:
         log.warning(
             "the node %s could not leave in time: its shards are taken over when it is missed", self._store.node
         )
-        for task in self._tasks():
+        for task in (*self._tasks(), *self._helpers):
             task.cancel()
         if self._main is not None:
             self._main.cancel()
@@ -137,10 +138,9 @@ class Node:
         return [*running, *self._ending.values()]
 
     async def _live(self) -> None:
-        helpers: list[asyncio.Task[None]] = []
         try:
             await self._join()
-            helpers += [
+            self._helpers = [
                 self._group.create_task(self._listen(), name="qqbot cluster log"),
                 self._group.create_task(self._watch_leases(), name="qqbot cluster leases"),
                 self._group.create_task(self._keep_allowance(), name="qqbot cluster gateway"),
@@ -151,12 +151,13 @@ class Node:
             await self._leave()
         except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
             self._fail(error)
+            self._close(self._holdings.values())
         finally:
             self._over = True
             self._answer(self._waiting)
-            for task in (*helpers, *self._tasks()):
-                if not task.cancelling():  # a second time would tear it out of giving its connection back
-                    task.cancel()
+        # Not where we are cancelled: then all of them are, and a second time would tear them out of their ends.
+        for task in self._helpers:
+            task.cancel()
 
     async def _join(self) -> None:
         """Become a member, however long the store is away.  Raises: ConfigError for what it refuses."""
@@ -248,7 +249,7 @@ class Node:
             "then they wait until it is back",
         )
         if self._stopping:
-            self._close(list(self._holdings.values()))
+            self._close(self._holdings.values())
 
     def _warn(self, what: str, words: str) -> None:
         """Say at once, then once a minute, that `what` is wrong."""
@@ -501,14 +502,14 @@ class Node:
         free = sum(count - len(self.picture.owned(gen)) for gen, count in self.picture.generations)
         return max(min(self._timings.handovers - closing, 2 * self._timings.handovers - free), 0)
 
-    def _close(self, holdings: list[Holding]) -> None:
+    def _close(self, holdings: Iterable[Holding]) -> None:
         for holding in holdings:
             if not holding.closing:
                 holding.closing = True
-                if holding.task is not None:
-                    holding.task.cancel()
-                else:
+                if holding.task is None:
                     self._hurry()
+                elif holding.lease is not None and not holding.lease.ended:  # else it is being ended
+                    holding.task.cancel()
 
     async def _release_closed(self) -> None:
         """Give back what has been closed."""
@@ -550,6 +551,8 @@ class Node:
         holding.lease = lease
         running = self._run_shard(holding, lease, info)
         holding.task = self._group.create_task(running, name=f"qqbot shard {holding.key}")
+        # Not a `finally` in there: a task that is cancelled before it begins never comes to it.
+        holding.task.add_done_callback(lambda _: self._note_end(holding, lease))
         self._leases_moved.set()
 
     async def _run_shard(self, holding: Holding, lease: NodeLease, info: GatewayBot) -> None:
@@ -564,12 +567,13 @@ class Node:
             self._fail(stray(f"shard {lease.shard}", error))
         except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
             self._fail(error)
-        finally:
-            lease.end("stopped")
-            if holding.lease is lease:
-                holding.task = None
-            self._ending.pop(holding.place, None)
-            self._hurry()
+
+    def _note_end(self, holding: Holding, lease: NodeLease) -> None:
+        lease.end("stopped")
+        if holding.lease is lease:
+            holding.task = None
+        self._ending.pop(holding.place, None)
+        self._hurry()
 
     def _hurry(self) -> None:
         """Take the next turn at once."""
