@@ -191,7 +191,11 @@ class LeaseLost(QQBotError):
 
 
 class FencedOut(QQBotError):
-    """A sink refused events: a later owner of their shard has published already."""
+    """A sink refused events: a later owner of their shard has published already, under `token` (0: unknown)."""
+
+    def __init__(self, message: str, token: int = 0) -> None:
+        super().__init__(message)
+        self.token = token
 
 
 class LockLost(QQBotError):

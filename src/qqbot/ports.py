@@ -22,7 +22,7 @@ from .watermark import Watermark
 Clock = Callable[[], float]
 """Seconds that only go forward."""
 
-LostReason = Literal["taken", "expired", "stopped"]
+LostReason = Literal["taken", "expired", "fenced", "stopped"]
 
 
 class ConnectOptions(TypedDict, total=False):
@@ -105,6 +105,13 @@ class Lease(Protocol):
         """Write the state now; None forgets the session. What merely fails is raised as it is, and only logged.
 
         Raises: LeaseLost.
+        """
+        ...
+
+    def fenced(self, token: int) -> None:
+        """Give the shard up: its events were published under `token` (0: unknown), which is larger than ours.
+
+        Whoever has the shard next, has it under a larger one.
         """
         ...
 
@@ -211,7 +218,7 @@ class EventSink(Protocol):
     async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
         """Store the events, in order; returning means that they are safe.
 
-        Raises: FencedOut when a later owner of the shard has published; anything else means "try again".
+        Raises: FencedOut, with the later owner's token, when one has published; anything else means "try again".
         """
         ...
 

@@ -64,6 +64,18 @@ async def test_halt_and_unhalt(store: Server) -> None:
         assert not c.shards.identified  # the sessions were kept
 
 
+async def test_roll(store: Server) -> None:
+    async with joined(store.url, Platform(), cluster="c") as a:
+        await until(lambda: len(a.indices) == 6)
+        assert "other than 6" in await shards(store, "roll", "6", code=3)
+        assert "from 6 to 8" in await shards(store, "roll", "8")
+        await until(lambda: sum(key.count == 8 for key in a.shards.live) == 8)
+        await until(lambda: {key.count for key in a.shards.running} == {8})
+        assert "from 8 to 4 shards, the old ones first" in await shards(store, "roll", "4", "--restart")
+        await until(lambda: [key.count for key in a.shards.live] == [4] * 4)
+        assert "nothing was given up" in await shards(store, "roll", "abort")
+
+
 async def test_without_a_cluster(store: Server) -> None:
     assert "0 shards" in await shards(store)
     store.kill()

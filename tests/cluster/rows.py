@@ -11,6 +11,7 @@ from typing import Any
 
 from qqbot.clock import steady
 from qqbot.sessions import Timings
+from qqbot.sessions.records import next_field
 from qqbot.sessions.store import StoreAway
 from qqbot.testing import Simulator
 from tests.cluster import checker
@@ -452,6 +453,35 @@ async def roll(seed: int) -> Result:
         picture = await run.picture()
         wrong = [] if (picture.gen, picture.shards, picture.next_shards) == (2, 40, 0) else ["no switch"]
         figures |= {"handled twice": checker.replayed(run.logs()), "shards": len(gaps)}
+        return wrong + rest, figures
+
+
+@row
+async def roll_by_restart(seed: int) -> Result:
+    """the number of shards changes from 20 to 40, where the platform refuses both at once"""
+    async with cluster(4, seed=seed) as (run, _):
+        await run.quiet()
+        mixed, old_gone = 0, 0.0
+        async with run.store() as store:
+            assert await store.admin("begin", (await store.look()).version, next_field(40, restarts=True))
+        async with asyncio.timeout(60):
+            while len(run.gateway.identifies) < 60:
+                counts = {each.shard[1] for each in run.gateway.sessions.values() if each.socket is not None}
+                mixed += len(counts) > 1
+                old_gone = old_gone or (0.0 if 20 in counts else steady())
+                await asyncio.sleep(0.01)
+        await run.settled([10, 10, 10, 10], 60)
+        run.figures["gap"] = steady() - old_gone
+        for session in run.gateway.sessions.values():
+            if session.shard[1] == 20:
+                run.gateway.give_up(session)
+        run.gateway.rate = run.options.rate
+        await asyncio.sleep(2 * run.timings["renew"])
+        rest, figures = await finish(run, identifies=60)
+        picture = await run.picture()
+        wrong = [] if (picture.gen, picture.shards, picture.next_shards) == (2, 40, 0) else ["no switch"]
+        if mixed:
+            wrong.append(f"both numbers of shards were connected, seen {mixed} times")
         return wrong + rest, figures
 
 

@@ -23,6 +23,7 @@ class Held:
     shard: ShardKey = field(default_factory=lambda: ShardKey(0, 0, 1))
     token: int = 1
     held: bool = True
+    fences: list[int] = field(default_factory=list)
 
     def valid(self) -> bool:
         return self.held
@@ -35,6 +36,9 @@ class Held:
 
     async def save(self, state: ResumeState | None) -> None:
         raise NotImplementedError
+
+    def fenced(self, token: int) -> None:
+        self.fences.append(token)
 
     def identify_turn(self) -> Any:
         raise NotImplementedError

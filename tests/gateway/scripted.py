@@ -176,6 +176,9 @@ class StillLease:
     async def save(self, state: ResumeState | None) -> None:
         pass
 
+    def fenced(self, token: int) -> None:
+        self.live = False
+
     async def may_renew(self) -> bool:
         return True
 

@@ -68,12 +68,13 @@ async def test_a_sink_that_fails_gets_the_batch_again(
 
 async def test_a_later_owner_takes_over_what_was_not_stored() -> None:
     store = Store()
-    store.failures = [FencedOut("token 1 is old")]
+    store.failures = [FencedOut("token 1 is old", 7)]
+    lease = Held()
     async with Forwarder(store).within() as forwarder:
-        feed = forwarder.feed(Held())
+        feed = forwarder.feed(lease)
         feed.publish(message(1), b"{}")
         await feed.drain(5)
-        assert feed.watermark.low == 0
+        assert feed.watermark.low == 0 and lease.fences == [7]
         assert forwarder.inflight == 0
     assert store.batches == []
 

@@ -23,13 +23,17 @@ async def saved(_: Holding) -> None:
     pass
 
 
+def given_up(_: Holding, __: int) -> None:
+    raise AssertionError
+
+
 async def test_a_shard_that_is_not_ours_gets_no_permit(store: Server) -> None:
     platform = Platform()
     async with Store(store.url, app_id="1", cluster="c", node="a", timings=FAST) as records:
         allowance = Allowance(records, FAST, platform, changed=nothing, warn=nothing)
         allowance.info = platform.answer
         holding = Holding(ShardKey(1, 0, 6), 7, None, 1)
-        lease = NodeLease(holding, LeaseGate(60.0, steady()), allowance, saved)
+        lease = NodeLease(holding, LeaseGate(60.0, steady()), allowance, saved, given_up)
         async with asyncio.timeout(5):
             with pytest.raises(LeaseLost):
                 await lease.identify_permit()

@@ -22,6 +22,7 @@ from tests.sessions.cluster import FAST, PATIENCE, Member, Platform, Shards, joi
 from tests.sessions.servers import Engine, Server, as_cluster, default_engine, started, with_sentinels
 
 ALL = [0, 1, 2, 3, 4, 5]
+EIGHT = [f"{index}/8" for index in range(8)]
 
 
 def shared(*members: Member) -> list[int]:
@@ -104,6 +105,7 @@ async def test_the_store_is_away_for_longer_than_a_lease(store: Server) -> None:
         await until(lambda: a.indices == ALL)
         store.kill()
         await until(lambda: not a.indices and not a.shards.running)
+        assert (await a.manager.snapshot()).lost_leases == {"expired": 6}
         await store.start()
         back = steady()
         await until(lambda: a.indices == ALL)
@@ -251,6 +253,73 @@ async def test_a_count_that_changed_while_nobody_ran(store: Server, caplog: pyte
     async with joined(store.url, Platform(4)) as b:
         await until(lambda: b.indices == [0, 1, 2, 3])
         assert len(b.shards.identified) == 4
+
+
+@pytest.fixture
+def _short_lived_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.sessions.allowance.ANSWER_LIFE", 0.3)
+    monkeypatch.setattr("qqbot.sessions.allowance.ASK_LIFE", 0.3)
+
+
+@pytest.mark.usefixtures("_short_lived_answers")
+async def test_more_shards_by_itself_when_they_are_recommended(store: Server, caplog: pytest.LogCaptureFixture) -> None:
+    platform = Platform("4+")
+    async with (
+        joined(store.url, platform, auto_roll=True) as a,
+        joined(store.url, platform, auto_roll=True) as b,
+    ):
+        await until(lambda: shared(a, b) == [0, 1, 2, 3])
+        platform.answer = Platform(recommended=5, remaining=11, reset_after=100).answer
+        await until(lambda: "allows 1 more sessions" in caplog.text)
+        view = await a.manager.snapshot()
+        assert (view.count, view.next_count) == (4, 0), "begun although the budget does not last"
+        platform.answer = Platform(recommended=5).answer
+        await until(lambda: sorted(str(key) for key in (*a.shards.running, *b.shards.running)) == EIGHT)
+        assert len(a.shards.identified + b.shards.identified) == 12
+
+
+@pytest.mark.usefixtures("_short_lived_answers")
+async def test_a_recommendation_that_is_not_followed_is_said_once(
+    store: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    platform = Platform("4+")
+    async with joined(store.url, platform) as a:
+        await until(lambda: len(a.indices) == 4)
+        for remaining in range(900, 903):
+            calls = platform.calls
+            platform.answer = Platform(recommended=5, remaining=remaining).answer
+            await until(lambda: platform.calls > calls)  # noqa: B023 - awaited here
+        await until(lambda: "auto_roll=True" in caplog.text)
+        await asyncio.sleep(2 * FAST.renew)
+        assert caplog.text.count("recommends 5 shards") == 1
+        assert (await a.manager.snapshot()).count == 4
+
+
+async def test_a_roll_by_restart_never_runs_two_numbers_of_shards(store: Server) -> None:
+    async with joined(store.url, Platform()) as a, joined(store.url, Platform()) as b:
+        await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
+        seen = set[frozenset[int]]()
+
+        def done() -> bool:
+            running = [*a.shards.running, *b.shards.running]
+            seen.add(frozenset(key.count for key in running))
+            return shared(a, b) == list(range(8)) and all(key.count == 8 for key in running)
+
+        async with Store(store.url, app_id="1", cluster="default", node="", timings=FAST) as person:
+            assert await person.admin("begin", (await person.look()).version, "8 restart")
+        await until(done)
+        assert seen == {frozenset(), frozenset({6}), frozenset({8})}
+        assert len(a.shards.identified + b.shards.identified) == 6 + 8
+
+
+async def test_a_shard_whose_events_were_fenced_out_comes_back_above(store: Server) -> None:
+    async with joined(store.url, Platform(2)) as a:
+        await until(lambda: a.indices == [0, 1])
+        key, lease = next(iter(a.shards.running.items()))
+        lease.fenced(lease.token + 10**12)
+        await until(lambda: key in a.shards.live and a.shards.running[key].token > lease.token + 10**12)
+        assert [state is None for _, state in a.shards.began_with] == [True, True, False]
+        assert (await a.manager.snapshot()).lost_leases == {"fenced": 1}
 
 
 async def test_a_manager_runs_once_at_a_time_and_again(store: Server) -> None:

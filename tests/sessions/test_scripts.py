@@ -412,6 +412,45 @@ async def test_a_roll_begins_switches_and_aborts_once(cluster: Cluster) -> None:
     assert (await cluster.sync("a", held(old))).lost == {A}  # nor is it written again
 
 
+async def test_a_restart_ends_one_generation_before_the_next_begins(cluster: Cluster) -> None:
+    store = await cluster.store("a")
+
+    async def version() -> int:
+        return (await cluster.sync("a")).picture.version
+
+    (old,) = await cluster.claim("a", A)
+    (other,) = await cluster.claim("a", B)
+    assert await store.admin("begin", await version(), "4 restart")
+    assert not await store.admin("begin", await version(), "4")
+    picture = (await cluster.sync("a", held(old, '{"x":1}'))).picture
+    assert (picture.gen, picture.shards, picture.next_shards, picture.restarts) == (1, 2, 4, True)
+    assert picture.generations == [(1, 2)]
+    assert await store.release(held(old, '{"x":1}'))
+    assert await cluster.claim("a", A) == [] and await cluster.claim("a", (2, 3)) == []
+    assert await store.admin("abort", await version())
+    (old,) = await cluster.claim("a", A)
+    assert old.state == '{"x":1}'  # given up: everything goes on as it was
+    assert await store.admin("begin", await version(), "4 restart")
+    assert await store.release(held(old, '{"x":1}')) and await store.release(held(other))
+    assert await store.admin("switch", await version())
+    picture = await store.look()
+    assert (picture.gen, picture.shards, picture.next_shards, picture.restarts) == (2, 4, 0, False)
+    assert picture.owners == {} and picture.states == {}
+    (new,) = await cluster.claim("a", (2, 3))
+    assert new.token > old.token
+
+
+async def test_a_store_without_its_data_is_told_of_the_restart(cluster: Cluster) -> None:
+    store = await cluster.store("a")
+    await cluster.claim("a", A)
+    assert await store.admin("begin", (await cluster.sync("a")).picture.version, "4 restart")
+    known = (await cluster.sync("a")).picture
+    await cluster.raw.flushall()
+    info = NodeInfo("host", 1, "1")
+    after = (await store.sync("active", info, [], known=known, target_active=0)).picture
+    assert (after.gen, after.shards, after.next_shards, after.restarts) == (1, 2, 4, True)
+
+
 # The log
 
 

@@ -50,6 +50,12 @@ def define(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("unhalt", help="let nodes connect again").set_defaults(act=_unhalt)
     roll = actions.add_parser("roll", help="change the number of shards without a gap")
     roll.add_argument("shards", metavar="S", help="the new number, best a multiple of the old one; or: abort")
+    roll.add_argument(
+        "--restart",
+        action="store_true",
+        help="end the old shards before the new ones connect, where the platform refuses both at once: events of the "
+        "gap are not delivered",
+    )
     roll.set_defaults(act=_roll)
 
 
@@ -224,6 +230,9 @@ async def _unhalt(store: "Store", _arguments: argparse.Namespace) -> str:
 
 
 async def _roll(store: "Store", arguments: argparse.Namespace) -> str:
+    from ..sessions.records import next_field
+    from ..sessions.sizing import missing_sessions
+
     picture = await store.look()
     if arguments.shards == "abort":
         done = await store.admin("abort", picture.version)
@@ -231,11 +240,12 @@ async def _roll(store: "Store", arguments: argparse.Namespace) -> str:
     if not arguments.shards.isdecimal() or int(arguments.shards) < 1 or int(arguments.shards) == picture.shards:
         raise ConfigError(f"roll {arguments.shards}: a number of shards other than {picture.shards}, please, or: abort")
     wanted = int(arguments.shards)
-    if picture.budget is not None and picture.budget < wanted + picture.shards:
+    if missing_sessions(picture.budget, picture.shards, wanted):
         raise ConfigError(
             f"{wanted} new sessions are needed and {picture.shards} are kept back, {picture.budget} are left: "
             "try again when the platform has renewed the allowance"
         )
-    if not await store.admin("begin", picture.version, wanted):
+    if not await store.admin("begin", picture.version, next_field(wanted, restarts=arguments.restart)):
         raise ConfigError("a roll is going on already, or the cluster changed just now: try again")
-    return f"changing from {picture.shards} to {wanted} shards: watch it with `qqbot shards ls --watch`"
+    first = ", the old ones first" if arguments.restart else ""
+    return f"changing from {picture.shards} to {wanted} shards{first}: watch it with `qqbot shards ls --watch`"

@@ -192,8 +192,9 @@ class ForwardingFeed:
             try:
                 await self._forwarder.sink.publish(batch, fence)
             except FencedOut as error:
-                log.warning("shard %s: %s; another process owns it now", self.lease.shard, error)
+                log.warning("shard %s: %s; it is given up here", self.lease.shard, error)
                 self._give_up()
+                self.lease.fenced(error.token)
                 return
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its events must not be lost
                 _raise_if_ours(error)

@@ -5,7 +5,6 @@ budget are counted by the store's scripts.
 """
 
 import asyncio
-import logging
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -18,8 +17,6 @@ from .holdings import NodeLease
 from .records import Picture
 from .store import Store, StoreAway
 from .timings import Timings
-
-log = logging.getLogger(__name__)
 
 LONGEST_BUDGET_WAIT = 60.0
 READY_SECONDS = 20.0  # how long a shard waits for READY at most
@@ -70,13 +67,6 @@ class Allowance:
             if self.info is None or concurrency != self.info.session_start_limit.max_concurrency:
                 self._turns = asyncio.Semaphore(max(concurrency, 1))
             self.info = picture.gateway
-            if self.info.shards > picture.shards > 0 and not self._gateway.plan.fixed and not picture.next_shards:
-                log.warning(
-                    "the platform recommends %d shards, this cluster runs %d: `qqbot shards roll %d` changes that",
-                    self.info.shards,
-                    picture.shards,
-                    max(self.info.shards, 2 * picture.shards),
-                )
         if picture.gateway is None or picture.now - picture.gateway_at > ANSWER_LIFE or self._is_budget_renewed:
             self._due.set()
 

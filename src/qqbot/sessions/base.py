@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from ..models.gateway import ResumeState, ShardKey
-from ..ports import GatewaySource, ShardFactory
+from ..ports import GatewaySource, LostReason, ShardFactory
 
 
 class ShardView(Struct, frozen=True):
@@ -40,7 +40,7 @@ class ClusterView(Struct, frozen=True):
 
     `nodes` are the members of a cluster, `count` the number of its shards, owned or not. `incarnation` changes when
     the store is another one or lost its data. `next_count` is the number of shards that the cluster is changing to (0:
-    it is not), `halted` why nobody connects ("": they do).
+    it is not), `halted` why nobody connects ("": they do). `lost_leases`: how many this process has lost, by cause.
     """
 
     shards: tuple[ShardView, ...] = ()
@@ -50,18 +50,21 @@ class ClusterView(Struct, frozen=True):
     next_count: int = 0
     incarnation: int = 0
     halted: str = ""
+    lost_leases: dict[str, int] = {}
 
 
 class ManagerEvent(Struct, frozen=True):
     """Something that happened to the ownership of a shard; `halted` concerns all of them, `evicted` another `node`.
 
-    `lost`: the lease ended without our doing. It may be `claimed` again, or resumed without that.
+    `lost`: the lease ended without our doing; `cause` says why: `taken` by another node, `expired` because it could not
+    be renewed in time, `fenced` by a sink. It may be `claimed` again, or resumed without that.
     """
 
     kind: Literal["claimed", "released", "lost", "evicted", "halted"]
     shard: ShardKey | None = None
     code: int | None = None
     node: str = ""
+    cause: LostReason | None = None
 
 
 class SessionManager(Protocol):

@@ -35,6 +35,9 @@ class Desk(Protocol):
 Save = Callable[["Holding"], Awaitable[None]]
 """Returns when the state was written, or when the store is away."""
 
+GiveUp = Callable[["Holding", int], None]
+"""Gives a shard up because events of it were published under a larger token."""
+
 
 class Holding:
     """One shard that this node owns, from the claim to the release or the loss."""
@@ -89,7 +92,7 @@ _NOTHING = ResumeState(session_id="-", seq=0)
 class NodeLease:
     """The right to run one shard once. When it has ended, the shard runs again only under another one."""
 
-    def __init__(self, holding: Holding, gate: LeaseGate, desk: Desk, save: Save) -> None:
+    def __init__(self, holding: Holding, gate: LeaseGate, desk: Desk, save: Save, give_up: GiveUp) -> None:
         self.holding = holding
         self.shard = holding.key
         self.token = holding.token
@@ -99,6 +102,7 @@ class NodeLease:
         self.may_renew = desk.may_renew
         self._desk = desk
         self._save = save
+        self._give_up = give_up
         self._reason: LostReason = "stopped"
         self._ended = asyncio.Event()
 
@@ -123,6 +127,10 @@ class NodeLease:
         self._assert_valid()
         await self._save(self.holding)
         self._assert_valid()
+
+    def fenced(self, token: int) -> None:
+        """Give the shard up: its events were published under `token`."""
+        self._give_up(self.holding, token)
 
     def _assert_valid(self) -> None:
         if not self.valid():
@@ -151,8 +159,10 @@ class MutedNodeLease(NodeLease):
     `kept`: for how many seconds its events are kept.
     """
 
-    def __init__(self, holding: Holding, gate: LeaseGate, desk: Desk, save: Save, kept: float) -> None:
-        super().__init__(holding, gate, desk, save)
+    def __init__(
+        self, holding: Holding, gate: LeaseGate, desk: Desk, save: Save, give_up: GiveUp, *, kept: float
+    ) -> None:
+        super().__init__(holding, gate, desk, save, give_up)
         self.kept = kept
         self._heard = asyncio.Event()
 

@@ -106,13 +106,14 @@ class _Lease:
         self.may_renew = gate.can_spare
         self._states = states
         self._ended = asyncio.Event()
+        self.cause: LostReason | None = None
 
     def valid(self) -> bool:
         return not self._ended.is_set()
 
     async def wait_lost(self) -> LostReason:
         await self._ended.wait()
-        return "stopped"
+        return self.cause or "stopped"
 
     def checkpoint(self, state: ResumeState) -> None:
         if self._states is not None:
@@ -122,6 +123,10 @@ class _Lease:
         if self._states is not None:
             self._states.note(self.shard.index, state)
             await self._states.flush()
+
+    def fenced(self, token: int) -> None:  # noqa: ARG002 - no token of ours would be larger
+        self.cause = "fenced"
+        self._ended.set()
 
     def end(self) -> None:
         self._ended.set()
@@ -296,7 +301,8 @@ class _Run:
             self._fail(error)
         finally:
             lease.end()
-            self._tell(ManagerEvent("released", lease.shard))
+            cause = lease.cause
+            self._tell(ManagerEvent("released" if cause is None else "lost", lease.shard, cause=cause))
             if self._too_few or self._error is not None or not any(lease.valid() for lease in self._leases):
                 self._round_over.set()
 

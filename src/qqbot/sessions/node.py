@@ -23,12 +23,13 @@ from ..models.gateway import GatewayBot, ResumeState, ShardKey
 from ..ports import GatewaySource, LostReason, ShardFactory
 from .allowance import Allowance
 from .base import ManagerEvent
-from .endings import is_cancelled, stray, too_few
+from .endings import is_cancelled, stray
 from .gate import LeaseGate
 from .holdings import Holding, MutedNodeLease, NodeLease
 from .observer import Observer
 from .planner import Role, plan, takers
 from .records import Halt, NodeInfo, Picture, Place, read_state
+from .sizing import Sizing
 from .store import Grant, OtherTimings, Store, StoreAway, Synced
 from .timings import DRIFT, Timings
 
@@ -44,6 +45,7 @@ class Settings(Struct, frozen=True):
     role: Literal["active", "standby"]
     target_active: int
     timings: Timings
+    auto_roll: bool
 
 
 class Node:
@@ -70,6 +72,8 @@ class Node:
         self._copies: dict[Place, tuple[int, str]] = {}  # with the incarnation in which they were read
         self._states_read = 0.0
         self._allowance = Allowance(store, settings.timings, gateway, changed=self._hurry, warn=self._warn)
+        self._sizing = Sizing(store, gateway, lambda: self.picture, auto_roll=settings.auto_roll)
+        self._least = 0  # the largest token under which a sink has taken events, as far as it told us
         self._order = asyncio.Lock()  # an answer is taken in before the next question is asked
         self._news = asyncio.Event()
         self._urgent = False
@@ -81,8 +85,6 @@ class Node:
         self._warned: dict[str, float] = {}
         self._grown = False
         self._past_until = 0.0  # until when the shards of the generation before go on
-        self._asking_for_more = False
-        self._compared = False
         self._stop_at: float | None = None
         self._drain = 0.0
         self._main: asyncio.Task[None] | None = None
@@ -374,7 +376,8 @@ class Node:
         if self.picture.halt is not None and self._error is None:
             self._fail(self.picture.halt.error())
         self._allowance.note(self.picture)
-        await self._decide_count()
+        if self._allowance.info is not None and not self._stopping and await self._sizing.follow(self._allowance.info):
+            self._news.set()
         now = steady()
         if self._observer.settled(now):
             if not self._grown:
@@ -388,11 +391,18 @@ class Node:
         self._revive()
 
     async def _switch(self) -> None:
-        """Make the next generation the current one, as soon as each of its shards has a session."""
+        """Make the next generation the current one, as soon as each of its shards has a session.
+
+        Where the one before has to end first: as soon as nobody runs a shard of it.
+        """
         picture = self.picture
-        owned = picture.owned(picture.gen + 1)
-        places = [(picture.gen + 1, index) for index in range(picture.next_shards)]
-        if places and all(place[1] in owned and self._copies.get(place, (0,))[0] for place in places):
+        if picture.restarts:
+            due = not picture.owned(picture.gen)
+        else:
+            owned = picture.owned(picture.gen + 1)
+            places = [(picture.gen + 1, index) for index in range(picture.next_shards)]
+            due = bool(places) and all(place[1] in owned and self._copies.get(place, (0,))[0] for place in places)
+        if due:
             await self._store.admin("switch", picture.version)
             self._news.set()
 
@@ -424,7 +434,7 @@ class Node:
 
     async def _claim(self) -> None:
         """Take the free shards that are planned for this node."""
-        if self._allowance.info is None or self._stopping or self.picture.halt is not None:
+        if self._allowance.info is None or self._stopping or self.picture.halt is not None or self.picture.restarts:
             return
         wanted: dict[Place, ShardKey] = {}
         for gen, count in self.picture.generations:
@@ -435,7 +445,7 @@ class Node:
         if not wanted:
             return
         async with self._order:
-            granted = await self._store.claim(self.picture, list(wanted))
+            granted = await self._store.claim(self.picture, list(wanted), self._least)
             for grant in granted or ():
                 self._hold(wanted[grant.place], grant)
         if granted is None:
@@ -461,6 +471,8 @@ class Node:
         settled = self._observer.settled(steady())
         draining = self.role == "draining"
         self._close(self._of_other_generations())
+        if self.picture.restarts:
+            self._close(self._closable(self._holdings.values()))
         surplus: list[Holding] = []
         for gen, count in self.picture.generations:
             planned = self._plan(gen, count)
@@ -534,7 +546,17 @@ class Node:
             holding.lease.end(reason)
         if holding.task is not None:
             holding.task.cancel()
-        self._tell(ManagerEvent("lost", holding.key))
+        self._tell(ManagerEvent("lost", holding.key, cause=reason))
+
+    def _give_up(self, holding: Holding, token: int) -> None:
+        """Release a shard of which events were published under a larger token, to claim it under one larger still.
+
+        It is another node's, as the next sync will say, or the store lost its data and its clock went back.
+        """
+        self._least = max(self._least, token)
+        if not holding.closing:
+            self._close([holding])
+            self._tell(ManagerEvent("lost", holding.key, cause="fenced"))
 
     # Shards
 
@@ -545,9 +567,9 @@ class Node:
         gate = LeaseGate(self._timings.own, self._seen_at)
         if holding.key.gen > self.picture.gen:
             kept = 3 * self._timings.renew + self._timings.window
-            lease: NodeLease = MutedNodeLease(holding, gate, self._allowance, self._save, kept)
+            lease: NodeLease = MutedNodeLease(holding, gate, self._allowance, self._save, self._give_up, kept=kept)
         else:
-            lease = NodeLease(holding, gate, self._allowance, self._save)
+            lease = NodeLease(holding, gate, self._allowance, self._save, self._give_up)
         holding.lease = lease
         running = self._run_shard(holding, lease, info)
         holding.task = self._group.create_task(running, name=f"qqbot shard {holding.key}")
@@ -560,7 +582,7 @@ class Node:
             ended = await self._start(lease, info, holding.state)
             if ended.cause == "reshard":
                 holding.parked = True
-                await self._ask_for_more()
+                await self._sizing.enlarge(self._hurry, self._timings.retry)
         except asyncio.CancelledError as error:
             if is_cancelled():
                 raise
@@ -607,56 +629,11 @@ class Node:
             self._end_lease(holding, "expired")
         return lease.gate.left() or self._timings.own
 
-    # The number of shards
-
     async def _keep_allowance(self) -> None:
         try:
             await self._allowance.keep()
         except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
             self._fail(error)
-
-    async def _decide_count(self) -> None:
-        """Set the number of shards where none is set, or nothing is owned and it is another one."""
-        picture, info = self.picture, self._allowance.info
-        if info is None or self._compared or self._stopping:
-            return
-        wanted, _ = self._gateway.plan.resolve(info.shards)
-        differs = wanted > picture.shards or (self._gateway.plan.fixed and wanted != picture.shards)
-        if picture.gen == 0 or (differs and not picture.next_shards):
-            if await self._store.admin("plan", wanted):
-                self._news.set()
-            elif picture.gen:
-                log.warning(
-                    "this cluster runs %d shards, this node is to run %d: to change it, `qqbot shards roll %d`",
-                    picture.shards,
-                    wanted,
-                    wanted,
-                )
-        self._compared = True
-
-    async def _ask_for_more(self) -> None:
-        """Do what too few shards (code 4011) ask for: change to a larger number, or say which to set.
-
-        Raises: GatewayHalted.
-        """
-        if self._asking_for_more or self.picture.next_shards:
-            return
-        self._asking_for_more = True
-        info = await self._gateway.fetch()
-        count = self.picture.shards
-        wanted = max(2 * count, info.shards)
-        enough = info.session_start_limit.remaining >= wanted + count
-        if self._gateway.plan.fixed or info.shards <= count or not enough:
-            raise too_few(count, info.shards)
-        log.warning("%d shards are too few for the platform: changing to %d", count, wanted)
-        while not self._changes_from(count):
-            with contextlib.suppress(StoreAway):
-                await self._store.admin("begin", self.picture.version, wanted)
-            self._hurry()
-            await asyncio.sleep(self._timings.retry)
-
-    def _changes_from(self, count: int) -> bool:
-        return self.picture.next_shards > 0 or self.picture.shards != count
 
     # What wakes this node, and what ends it
 

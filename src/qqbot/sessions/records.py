@@ -17,6 +17,8 @@ from .planner import Member, Role
 LETTERS: dict[Role, str] = {"joining": "J", "active": "A", "standby": "S", "draining": "D"}
 ROLES: dict[str, Role] = {letter: role for role, letter in LETTERS.items()}
 
+RESTARTS = " restart"
+
 Place = tuple[int, int]
 """A shard's generation and index."""
 
@@ -88,7 +90,8 @@ class Picture(Struct, frozen=True, kw_only=True):
     """The cluster at one moment, as one script saw it.
 
     `incarnation` changes whenever the server is another one or lost its data, `version` with every change of
-    membership and ownership. `gen` 0: the number of shards is not decided yet; `next_shards` 0: no roll is going on.
+    membership and ownership. `gen` 0: the number of shards is not decided yet; `next_shards` 0: no roll is going on;
+    `restarts`: one is, and the generation before has to end before the next one begins.
     `now`, `gateway_at` and `budget_reset` are the server's seconds.
     """
 
@@ -98,6 +101,7 @@ class Picture(Struct, frozen=True, kw_only=True):
     gen: int = 0
     shards: int = 0
     next_shards: int = 0
+    restarts: bool = False
     target_active: int = 0
     halt: Halt | None = None
     gateway: GatewayBot | None = None
@@ -114,11 +118,16 @@ class Picture(Struct, frozen=True, kw_only=True):
     def generations(self) -> list[tuple[int, int]]:
         """The generations that may be owned, with their numbers of shards."""
         known = [(self.gen, self.shards)] if self.gen else []
-        return [*known, (self.gen + 1, self.next_shards)] if self.next_shards else known
+        return [*known, (self.gen + 1, self.next_shards)] if self.next_shards and not self.restarts else known
 
     def owned(self, gen: int) -> dict[int, str]:
         """Return the owners of the shards of one generation that have one."""
         return {index: each.node for (number, index), each in self.owners.items() if number == gen and each.node}
+
+
+def next_field(count: int, *, restarts: bool = False) -> str:
+    """Return a roll to `count` shards as it is stored: '' none."""
+    return f"{count}{RESTARTS * restarts}" if count else ""
 
 
 def place_of(key: ShardKey) -> Place:
@@ -179,13 +188,15 @@ def read_picture(coord: Mapping[str, str], sess: Mapping[str, str], *, now: floa
             owners[place] = OwnerRecord(int(token), owner)
         elif kind == "d:":
             drained.add(rest)
+    following = coord.get("m:next", "")
     return Picture(
         incarnation=_number(coord, "inc"),
         version=_number(coord, "ov"),
         now=now,
         gen=_number(coord, "gen"),
         shards=_number(coord, "shards"),
-        next_shards=_number(coord, "next"),
+        next_shards=_int(following.removesuffix(RESTARTS)),
+        restarts=following.endswith(RESTARTS),
         target_active=_number(coord, "target"),
         halt=_optional(_decode_halt, coord.get("m:halt")),
         gateway=_optional(_decode_gateway, coord.get("m:gateway")),
@@ -201,7 +212,10 @@ def read_picture(coord: Mapping[str, str], sess: Mapping[str, str], *, now: floa
 
 
 def _number(coord: Mapping[str, str], name: str) -> int:
-    text = coord.get(f"m:{name}", "")
+    return _int(coord.get(f"m:{name}", ""))
+
+
+def _int(text: str) -> int:
     return int(text) if text.removeprefix("-").isdecimal() else 0
 
 

@@ -9,9 +9,12 @@ import contextlib
 import re
 import secrets
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import structs
 
 from ..config import Credentials
 from ..errors import ConfigError
@@ -34,7 +37,8 @@ class RedisSessionManager:
 
     `url`: redis://, rediss://, redis+sentinel://host,host/master, redis+cluster://host,host; or a client, which is
     used as it is and stays yours. `name`: what this process is called, the host's name where it is not given. A
-    `standby` takes shards only when fewer than `target_active` other nodes do. `timings` have to be equal everywhere.
+    `standby` takes shards only when fewer than `target_active` other nodes do. `auto_roll` changes to more shards by
+    itself when the platform recommends them and their number is not fixed. `timings` have to be equal everywhere.
 
     Raises: ConfigError for a URL, a name or timings that cannot be right.
     """
@@ -47,6 +51,7 @@ class RedisSessionManager:
         name: str | None = None,
         role: Literal["active", "standby"] = "active",
         target_active: int = 0,
+        auto_roll: bool = False,
         timings: Timings | None = None,
     ) -> None:
         if isinstance(url, str):
@@ -60,10 +65,12 @@ class RedisSessionManager:
             raise ConfigError(f"RedisSessionManager(role={role!r}) must be 'active' or 'standby'")
         self._role: Literal["active", "standby"] = role
         self._target_active = target_active
+        self._auto_roll = auto_roll
         self._timings = timings or Timings()
         self._node: Node | None = None
         self._over: asyncio.Event
         self._watchers = Watchers()
+        self._lost: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         return f"<RedisSessionManager {self._cluster!r}>"
@@ -91,8 +98,8 @@ class RedisSessionManager:
             node=f"{self._name}-{secrets.token_hex(4)}",
             timings=self._timings,
         )
-        settings = Settings(self._role, self._target_active, self._timings)
-        self._node = node = Node(store, settings, gateway, start, self._watchers.tell)
+        settings = Settings(self._role, self._target_active, self._timings, self._auto_roll)
+        self._node = node = Node(store, settings, gateway, start, self._tell)
         self._over = asyncio.Event()
         try:
             async with store:
@@ -121,11 +128,17 @@ class RedisSessionManager:
 
     async def snapshot(self) -> ClusterView:
         """Return the cluster as the store has it now, or as this node saw it last where the store is away."""
-        return ClusterView() if self._node is None else view(await self._node.look())
+        now = ClusterView() if self._node is None else view(await self._node.look())
+        return structs.replace(now, lost_leases=dict(self._lost))
 
     def watch(self) -> AsyncIterator[ManagerEvent]:
         """Iterate over what happens here from now on, until `run` ends."""
         return self._watchers.watch()
+
+    def _tell(self, event: ManagerEvent) -> None:
+        if event.cause is not None:
+            self._lost[event.cause] += 1
+        self._watchers.tell(event)
 
 
 def _checked(name: str, what: str, longest: int) -> str:

@@ -35,7 +35,7 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local meta = call('HMGET', coord, 'm:rid', 'm:inc', 'm:ov', 'm:tok', 'm:last', 'm:gen', 'm:next')
 local inc, ov = tonumber(meta[2] or 0), tonumber(meta[3] or 0)
 local tok, last = tonumber(meta[4] or 0), tonumber(meta[5] or now)
-local gen, rolling = tonumber(meta[6] or 0), (meta[7] or '') ~= ''
+local gen, following = tonumber(meta[6] or 0), meta[7] or ''
 
 -- A larger token than any before; the server's time keeps it growing where the data was lost.
 local function grow()
@@ -74,7 +74,7 @@ end
 -- Whether shards of the generation that `field` names may be owned: the current one, and the next in a roll.
 local function current(field)
   local number = tonumber(string.match(field, '^%d+'))
-  return number == gen or (rolling and number == gen + 1)
+  return number == gen or (number == gen + 1 and string.match(following, '^%d+$') ~= nil)
 end
 
 -- Free a shard; its token stays, so that a late message of the old owner cannot win. One of a past generation goes.
@@ -95,7 +95,7 @@ end
 
 # sync: show a sign of life, join where this node is not a member, say what it owns, and see who owns the rest.
 #
-# ARGV: 2 node, 3 role, 4 info, 5 generation, 6 its shards, 7 shards of the next ('' none), 8 target_active, then for
+# ARGV: 2 node, 3 role, 4 info, 5 generation, 6 its shards, 7 the next as in begin ('' none), 8 target_active, then for
 #       each owned shard: field, token, state, incarnation.
 #       state: JSON, '=' as it is stored, '-' none. incarnation: '' of a lease that holds; of one that has ended the
 #       incarnation for which the node can vouch. In another one a second node may own the shard in a way that this
@@ -118,7 +118,7 @@ if not member then
   call('HSET', coord, 'm:timings', ARGV[1])
 end
 if tonumber(ARGV[5]) > gen then
-  gen, rolling = tonumber(ARGV[5]), ARGV[7] ~= ''
+  gen, following = tonumber(ARGV[5]), ARGV[7]
   call('HSET', coord, 'm:gen', ARGV[5], 'm:shards', ARGV[6], 'm:next', ARGV[7])
   ov = ov + 1
 end
@@ -157,12 +157,14 @@ return {text(now), lost, doubtful, call('HGETALL', coord)}
 # claim: take free shards.
 #
 # ARGV: 2 node, 3 inc, 4 ov, 5 the least that a token must be, then the fields.
-# Returns: a list of field, token, state ('' none) of the shards that are now ours. 'stale' where the picture from
+# Returns: a list of field, token, state ('' none) of the shards that are now ours; none while a generation has to end
+#       before the next one begins. 'stale' where the picture from
 #       which the node planned is not the present one: inc or ov moved, or the node was evicted; nothing is changed.
 CLAIM = """
 if tonumber(ARGV[3]) ~= inc or tonumber(ARGV[4]) ~= ov or call('HEXISTS', coord, 'n:' .. ARGV[2]) == 0 then
   return finish('stale')
 end
+if string.find(following, 'restart') then return finish({}) end
 tok = math.max(tok, tonumber(ARGV[5]))
 local granted = {}
 for i = 6, #ARGV do
@@ -250,8 +252,9 @@ return finish({1, slot - now})
 #   halt JSON             nobody identifies any more, every node ends; the first reason stays.
 #   unhalt                end that.
 #   drain NODE            let a node give its shards away; 0 where it is no member.
-#   begin OV SHARDS       begin a roll to SHARDS shards; switch OV: make the next generation the current one;
-#   abort OV              give the next one up. All three: 0 where ov or the phase is another one.
+#   begin OV NEXT         begin a roll; NEXT: a number of shards, followed by ' restart' where the generation before has
+#                         to end first. switch OV: make the next generation the current one; abort OV: give it up. All
+#                         three: 0 where ov or the phase is another one.
 ADMIN = """
 local by, op = ARGV[2], ARGV[3]
 
@@ -298,7 +301,7 @@ local function plan(shards)
 end
 
 local function roll(seen, phase, fields)
-  if tonumber(seen) ~= ov or rolling ~= phase or gen == 0 then return 0 end
+  if tonumber(seen) ~= ov or (following ~= '') ~= phase or gen == 0 then return 0 end
   call('HSET', coord, unpack(fields))
   ov = ov + 1
   return 1
@@ -315,7 +318,8 @@ elseif op == 'drain' then
   if done == 1 then call('HSET', coord, 'd:' .. ARGV[4], '1') end
 elseif op == 'begin' then done = roll(ARGV[4], false, {'m:next', ARGV[5]})
 elseif op == 'switch' then
-  done = roll(ARGV[4], true, {'m:gen', text(gen + 1), 'm:shards', meta[7] or '', 'm:next', ''})
+  done = roll(ARGV[4], true, {'m:gen', text(gen + 1), 'm:shards', string.match(following, '^%d*'), 'm:next', ''})
+  if done == 1 and string.find(following, 'restart') then forget(gen) end -- nobody is left to release them
 elseif op == 'abort' then done = roll(ARGV[4], true, {'m:next', ''})
 end
 if done == 1 and op ~= 'ask' then note('kind', op, 'node', by, 'detail', ARGV[4] or '') end

@@ -21,7 +21,7 @@ from ..errors import ConfigError
 from ..models.gateway import GatewayBot
 from .connection import FAILURES, Client, connected, hash_tag, shown, within
 from .planner import Role
-from .records import LETTERS, Halt, NodeInfo, Picture, Place, field_of, pairs, place_at, read_picture, write
+from .records import LETTERS, Halt, NodeInfo, Picture, Place, field_of, next_field, pairs, place_at, read_picture, write
 from .scripts import SCRIPTS
 from .timings import Timings
 
@@ -177,8 +177,8 @@ class Store:
         target_active: int,
     ) -> Synced:
         """Show a sign of life, and read everything but the states.  Raises: StoreAway, OtherTimings."""
-        arguments: list[object] = [LETTERS[role], write(info), known.gen, known.shards, known.next_shards or ""]
-        arguments.append(target_active)
+        arguments: list[object] = [LETTERS[role], write(info), known.gen, known.shards]
+        arguments += [next_field(known.next_shards, restarts=known.restarts), target_active]
         for each in held:
             incarnation = "" if each.incarnation is None else each.incarnation
             arguments += [field_of(each.place), each.token, each.state, incarnation]

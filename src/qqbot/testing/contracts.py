@@ -132,6 +132,21 @@ class SessionManagerContract:
             first = next(lease for lease in shards.leases if lease.shard.index == self.indices[0])
             await shards.wait(lambda: not first.valid(), self.patience)
 
+    async def test_a_fenced_owner_gives_the_shard_up(self) -> None:
+        """A lease that a sink of events refused ends; who has the shard next, has a token above the sink's."""
+        shards = ScriptedShards()
+        async with self.place() as make, self._running(make(), shards):
+            first = shards.leases[0]
+            above = first.token + 10**9
+            first.fenced(above)
+            async with asyncio.timeout(self.patience):
+                await first.wait_lost()
+            assert not first.valid(), "an owner that was fenced out holds its lease"
+            if self.keeps_state and self.shares:
+                same = shards.notes.tokens[first.shard.index]
+                await shards.wait(lambda: len(same) > 1, self.patience)
+                assert min(same[1:]) > above, f"the shard came back under a token that the sink refuses: {same}"
+
     async def test_watch_tells_what_is_claimed_and_released(self) -> None:
         """Every shard is told when it comes and when it goes, and the iterator ends with the run."""
         shards = ScriptedShards()
