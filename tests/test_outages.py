@@ -105,6 +105,20 @@ async def test_the_gateway_is_down_for_a_while(sim: Simulator, caplog: pytest.Lo
             assert (len(sim.identifies), len(sim.resumes)) == (1, 1)
 
 
+async def test_the_gateway_moves(sim: Simulator) -> None:
+    async with Relay(port_of(sim)) as relay, Relay(port_of(sim)) as other:
+        await gateway_at(sim, f"127.0.0.1:{relay.port}")
+        trial = Trial(sim)
+        async with sim.run(trial.bot):
+            sim.faults.clear()
+            await gateway_at(sim, f"127.0.0.1:{other.port}")
+            await relay.down()
+            sim.push_message("c2c", text="meanwhile")
+            await trial.hears("after")
+            assert trial.texts == ["meanwhile", "after"]
+            assert (len(sim.identifies), len(sim.resumes)) == (1, 1)
+
+
 async def test_the_gateway_is_down_at_start(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     async with Relay(port_of(sim)) as relay:
         await gateway_at(sim, f"127.0.0.1:{relay.port}")

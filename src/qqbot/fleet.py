@@ -6,6 +6,7 @@ is kept.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import AsyncGenerator, Callable
@@ -14,6 +15,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from .api.client import Api
+from .clock import steady
 from .config import GatewayConfig, ShardPlan
 from .errors import (
     ApiError,
@@ -24,6 +26,7 @@ from .errors import (
     GatewayHalted,
     IPNotAllowed,
     LeaseLost,
+    QQBotError,
     TransportError,
 )
 from .gateway.shard import Shard
@@ -40,6 +43,7 @@ FETCH_RETRY_SECONDS = 3.0
 ANSWERED_RETRY_SECONDS = 30.0  # where it was asked twice a minute at the most, it answers again
 LONGEST_RETRY_SECONDS = 60.0
 WARN_EVERY_SECONDS = 60.0
+LOCATE_EVERY_SECONDS, LOCATE_SECONDS = 60.0, 5.0  # /gateway/bot may be asked twice a minute, by all processes
 CHECKPOINT_SECONDS = 1.0
 LOOKS_IN_SILENCE = 10  # for sessions to renew, in the time that makes one silent
 
@@ -74,6 +78,9 @@ class Fleet:
         self._tenures: dict[ShardKey, _Tenure] = {}
         self._me: ReadyUser | None = None
         self._changed = asyncio.Event()
+        self._locating = asyncio.Lock()
+        self._locate_at = 0.0
+        self._located = ""
         self._over = False
 
     async def run(self) -> None:
@@ -186,6 +193,16 @@ class Fleet:
             failures += 1
             await asyncio.sleep(delay * self._config.pace)
 
+    async def _locate(self) -> str:
+        """Return where the gateway is by now; asked once a minute at the most, and never waited for long."""
+        async with self._locating:
+            if steady() >= self._locate_at:
+                self._locate_at = steady() + LOCATE_EVERY_SECONDS * (1 + random.random()) * self._config.pace
+                with contextlib.suppress(QQBotError, TimeoutError):
+                    async with asyncio.timeout(LOCATE_SECONDS):
+                        self._located = (await self._api.gateway.bot()).url
+            return self._located
+
     async def _run_shard(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
         feed = self._feed(lease)
         if isinstance(lease, MutedLease):
@@ -205,6 +222,7 @@ class Fleet:
             config=self._config,
             connect_options=self._api.connect_options,
             on_event=self._note,
+            locate=self._locate,
         )
         tenure = self._tenures[lease.shard] = _Tenure(lease, shard, feed, state)
         try:

@@ -196,6 +196,10 @@ class StillLease:
         return Permit()
 
 
+async def nowhere() -> str:
+    return ""
+
+
 class Tokens:
     """Hands out token-1, token-2, ...; fails as often as it is told."""
 
@@ -294,6 +298,7 @@ class Stage:
             config=config,
             connect_options=options or {},
             on_event=self.events.append,
+            locate=nowhere,
             chance=chance,
         )
 

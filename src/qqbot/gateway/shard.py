@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Literal, Self
@@ -72,6 +72,8 @@ TEXT, BINARY = WSMsgType.TEXT, WSMsgType.BINARY  # a global is found faster than
 YIELD_EVERY = 64  # aiohttp's receive does not yield while frames are queued
 WARN_EVERY_SECONDS = 60.0
 TOKEN_RETRY_SECONDS, TOKEN_RETRY_CAP = 3.0, 60.0
+ATTEMPTS_AT_ONE_ADDRESS = 3
+WHAT, SCHEMES = "the gateway's url", ("ws", "wss")
 RATE_SAMPLES = 11  # one a second: ten seconds
 UNREACHABLE = "the gateway could not be reached"  # in whatever words: causes are counted
 TOKEN_RETRY_FLOOR = 30.0  # when the platform answered, but with a failure of its own
@@ -80,7 +82,8 @@ TOKEN_RETRY_FLOOR = 30.0  # when the platform answered, but with a failure of it
 class Shard:
     """One shard of a bot; an async context manager, leaving it closes the socket so that a RESUME may follow.
 
-    `intents` is the sum of the bits; `chance` returns numbers from 0 to 1, evenly spread.
+    `intents` is the sum of the bits; `locate` returns the gateway's address as it is now, "" where it is not known;
+    `chance` returns numbers from 0 to 1, evenly spread.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Shard:
         config: GatewayConfig,
         connect_options: ConnectOptions,
         on_event: ShardListener,
+        locate: Callable[[], Awaitable[str]],
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.skipped: Counter[str] = Counter()
@@ -103,7 +107,6 @@ class Shard:
         self._last_code: int | None = None
         self._lease = lease
         self._url = info.url
-        self._address = info.url.partition("?")[0]  # the query is not for logs
         self._state = state
         self._intents = intents
         self._session_intents = state.intents if state is not None else intents
@@ -113,6 +116,8 @@ class Shard:
         self._config = config
         self._connect_options = connect_options
         self._on_event = on_event
+        self._locate = locate
+        self._attempts = 0  # to connect, since the shard was live
         self._chance = chance
         self._clock = steady
         self._protocol = GatewayProtocol(config, state, chance=chance)
@@ -253,9 +258,10 @@ class Shard:
         Raises: GatewayHalted when the platform says stop, AuthError and IPNotAllowed when it refuses the
         credentials, ConfigError when its gateway's address would send the token in the clear.
         """
-        check_url(self._address, "the gateway's url", ("ws", "wss"))
+        check_url(self._address, WHAT, SCHEMES)
         try:
             while True:
+                await self._find()
                 after = await self._connection()
                 if isinstance(after, Halt):
                     self._over = "halted"
@@ -269,6 +275,18 @@ class Shard:
             return ShardExit("lost")
         finally:
             self._over = self._over or "draining"
+
+    @property
+    def _address(self) -> str:
+        return self._url.partition("?")[0]  # the query is not for logs
+
+    async def _find(self) -> None:
+        """Look where the gateway is, after several attempts to connect in vain: it may have moved."""
+        if self._attempts >= ATTEMPTS_AT_ONE_ADDRESS and (url := await self._locate()) not in ("", self._url):
+            check_url(url.partition("?")[0], WHAT, SCHEMES)
+            log.warning("shard %s: the gateway has moved", self._lease.shard)
+            self._url = url
+        self._attempts += 1
 
     # One connection
 
@@ -428,6 +446,7 @@ class Shard:
 
     def _went_on(self, kind: Literal["identified", "resumed"]) -> None:
         self._warned = -WARN_EVERY_SECONDS
+        self._attempts = 0
         log.info("shard %s: %s", self._lease.shard, kind)
         self._emit(kind)
 
