@@ -314,24 +314,44 @@ async def standby(seed: int) -> Result:
 
 @row
 async def clock_steps(seed: int) -> Result:
-    """the server's clock steps by an hour, back and ahead"""
-    async with cluster(4, Options(concurrency=1, shards=4, rate=40), seed=seed) as (run, _):
-        async with run.store() as store:
-            for step in (-3600, 3600):
-                moved = round((await store.look()).now * 1000) - step * 1000
-                assert run.server is not None
-                async with run.server.client() as client:
-                    # What the scripts compare the clock with is moved: to them it is as if the clock had been.
-                    await client.hset(store.coord, "m:last", str(moved))
-                run.gateway.refuse_resume = 4006
-                for session in run.gateway.sessions.values():
-                    run.gateway.give_up(session)
-                    if session.socket is not None:
-                        await session.socket.close(code=4006)
-                run.gateway.refuse_resume = None
-                await asyncio.sleep(1)
-                await run.settled(shares(4, 4))
-        return await finish(run, identifies=12)
+    """the server's clock steps by a minute, ten minutes, a day, back and ahead, while it runs"""
+    async with cluster(4, Options(concurrency=1, shards=4, rate=40), seed=seed, moved=True) as (run, _):
+        assert run.server is not None
+        steps = (-600, 600, -60, 60, 86_400)
+        for step in steps:
+            run.server.move_clock(step)
+            resumes = len(run.gateway.resumes)
+            await asyncio.sleep(2 * run.timings["observe"])
+            if len(run.gateway.resumes) > resumes:
+                return [f"a step to {step} s cost {len(run.gateway.resumes) - resumes} leases"], run.figures
+            for session in list(run.gateway.sessions.values()):
+                run.gateway.give_up(session)
+                if session.socket is not None:
+                    await session.socket.close(code=4006)
+            run.server.move_clock(step + 3)  # while they wait for their permits
+            await asyncio.sleep(1)
+            await run.settled(shares(4, 4))
+        return await finish(run, identifies=4 + 4 * len(steps))
+
+
+@row
+async def restart_in_another_hour(seed: int) -> Result:
+    """restart an hour back with an append-only file, then an hour ahead and empty, an owner killed each time"""
+    options = ("--appendonly", "yes", "--appendfsync", "always")
+    async with cluster(4, seed=seed, server_options=options, moved=True) as (run, nodes):
+        assert run.server is not None
+        wrong: list[str] = []
+        for step, empty in ((-3600, False), (3600, True)):
+            run.server.kill()
+            run.server.move_clock(step)
+            await run.server.restart(empty=empty)
+            await asyncio.sleep(1)
+            victim = nodes.pop()
+            spots, at = run.owned(victim), steady()
+            victim.kill()
+            wrong += await takeover(run, spots, at)
+        rest, figures = await finish(run)
+        return wrong + rest, figures
 
 
 @row

