@@ -562,7 +562,7 @@ async def simulator(seed: int, rate: float = 2000.0) -> Result:
             run.start(name, base=sim.api_base)
         await sim.ready(20)
         await run.owners([6, 7, 7])
-        first, pushed = len(sim.identifies), set[str]()
+        first, pushed, begun = len(sim.identifies), set[str](), steady()
         pushing = asyncio.create_task(push(sim, rate, pushed))
         await asyncio.sleep(2)
         spots, at = run.owned(run.nodes[-1]), steady()
@@ -577,11 +577,12 @@ async def simulator(seed: int, rate: float = 2000.0) -> Result:
             await run.owners([6, 7, 7])
         pushing.cancel()
         await asyncio.wait([pushing])
+        seconds = steady() - begun
         await run.until(lambda: pushed <= run.logs().ended.keys(), 20)
         logs = run.logs()
         run.figures |= {
             "events": len(pushed),
-            "events/s": len(pushed) / (steady() - at + 2),
+            "events/s": len(pushed) / seconds,
             "lost": len(pushed - logs.ended.keys()),
             "handled twice": checker.replayed(logs),
             "identifies after the start": len(sim.identifies) - first,
