@@ -23,6 +23,9 @@ def bot() -> Bot:
 
     @bot.on
     async def answer(ctx: Context[GroupAtMessageCreate | C2CMessageCreate]) -> None:
+        if (card := ctx.event.ark_data) is not None:
+            await ctx.reply(f"{card.ark_type} {card.ark_name} {card.prompt} {card.fields['title']}")
+            return
         match ctx.text:
             case "hush":
                 pass
@@ -102,6 +105,15 @@ async def test_upload_from_a_path(qq: Simulator, bot: Bot, tmp_path: Path) -> No
         reply = await qq.group("test").member("Alice").upload(tmp_path / "notes.txt")
         assert reply.text is not None and reply.text.startswith("file notes.txt http://127.0.0.1")
         assert [message.text for message in qq.group("test").messages] == [reply.text]
+
+
+async def test_share(qq: Simulator, bot: Bot) -> None:
+    async with qq.run(bot):
+        for person in (qq.user("Alice"), qq.group("test").member("Alice")):
+            reply = await person.share({"ark_type": "tuwen", "fields": {"title": "Tea"}})
+            assert (reply.text, reply.outcome) == ("tuwen 图文H5 [分享]Tea Tea", "handled")
+        with pytest.raises(ValueError, match="ark_type of a card"):
+            await qq.user("Alice").share({"ark_type": "link", "fields": {"title": "Tea"}})
 
 
 async def test_who_joins_and_leaves_a_guild(qq: Simulator) -> None:

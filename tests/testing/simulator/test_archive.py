@@ -11,6 +11,7 @@ from qqbot.testing import Simulator
 from tests.testing.simulator.bare import BareBot
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
+MESSAGE = '{"line": "message", "conversation": "G", "from": "user", "id": "1", "time": "2026-01-01T00:00:00+08:00"'
 
 
 class Chat:
@@ -51,13 +52,16 @@ async def test_a_chat_comes_back_in_another_run(sim: Simulator, bot: BareBot, ch
     sim.push_message("channel", user="Zoe", text="look", conversation=channel.id, attachments=[picture])
     await bot.send_to_group(sim.group("test").id, msg_type=2, markdown={"content": "# plan"})
     sim.dms("Bob", guild="club")
+    await sim.user("Alice").share({"ark_type": "map", "fields": {"title": "Museum", "address": "1 Main St"}}, timeout=0)
     saved = await chat.save()
-    assert [line["line"] for line in saved].count("message") == 2
+    assert [line["line"] for line in saved].count("message") == 3
     async with Simulator() as other, BareBot(other) as watcher:
         text = "\n".join(json.dumps(line) for line in saved)
-        assert await Chat(other, watcher.http).open(text) == (200, {"messages": 2})
+        assert await Chat(other, watcher.http).open(text) == (200, {"messages": 3})
         state = other.state()
-        assert [message["text"] or message["markdown"] for message in state["messages"]] == ["look", "# plan"]
+        assert [message["markdown"] for message in state["messages"]] == [None, "# plan", None]
+        card = {"prompt": "[分享]Museum", "ark_type": "map", "ark_name": "位置卡片"}
+        assert state["messages"][2]["card"] == {**card, "fields": {"title": "Museum", "address": "1 Main St"}}
         [opened] = [each for each in state["conversations"] if each["scene"] == "channel"]
         assert (opened["name"], opened["guild"], opened["members"][0]["role"]) == ("general", "club", "admin")
         key = url.split("/")[-2]
@@ -82,6 +86,9 @@ async def test_a_chat_comes_back_in_another_run(sim: Simulator, bot: BareBot, ch
         ('{"line": "file", "key": "k", "data": "%"}', "no base64"),
         ('{"line": "message", "scene": "group", "conversation": "G", "from": "user"}', "needs an id"),
         ('{"line": "message", "scene": "group", "conversation": "G", "from": "bot", "id": "1"}', "time has to be"),
+        (f'{MESSAGE}, "scene": "group", "card": 1}}', "a card is an object"),
+        (f'{MESSAGE}, "scene": "group", "card": {{"ark_type": "song"}}}}', "ark_type of a card"),
+        (f'{MESSAGE}, "scene": "dms", "card": {{"ark_type": "map", "fields": {{"title": "x"}}}}}}', "no cards in dms"),
         (
             '{"line": "message", "scene": "dms", "conversation": "G", "from": "bot", "id": "1", "time": "2026-01-01"}',
             "time has to be",

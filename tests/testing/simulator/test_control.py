@@ -9,6 +9,9 @@ from qqbot.testing import Simulator
 from tests.testing.simulator.bare import ALL, BareBot, Echo
 from tests.testing.simulator.test_messages import button
 
+CARD = {"ark_type": "tuwen", "fields": {"title": "Tea", "jump_url": "https://example.com/tea"}}
+SHARE = {"scene": "group", "conversation": "new", "user": "new"}
+
 
 class Control:
     def __init__(self, sim: Simulator, bot: BareBot) -> None:
@@ -49,6 +52,14 @@ async def test_say_and_click(bot: BareBot, control: Control) -> None:
             assert (reply["markdown"], reply["keyboard"]) == ("hello", keyboard)
             pressed = await control.post("click", message=reply["id"], button="label 1", user="Alice", quiet=0.05)
             assert (pressed["ack"], pressed["replies"][0]["text"]) == (0, "pressed data 1")
+
+
+async def test_say_a_card(sim: Simulator, bot: BareBot, control: Control) -> None:
+    async with Echo(bot, await bot.connect_ready()):
+        said = await control.post("say", scene="c2c", user="Alice", card=CARD, text="", quiet=0.05)
+        assert said["replies"][0]["text"] == "[卡片消息] 图文H5\n摘要: [分享]Tea"
+    shown = sim.state()["messages"][0]
+    assert shown["card"] == {"prompt": "[分享]Tea", "ark_name": "图文H5", **CARD}
 
 
 async def test_say_by_id(sim: Simulator, bot: BareBot, control: Control) -> None:
@@ -124,6 +135,22 @@ async def test_faults(sim: Simulator, bot: BareBot, control: Control) -> None:
         ("event", {"type": "GROUP_AT_MESAGE_CREATE"}, "did you mean GROUP_AT_MESSAGE_CREATE?"),
         ("event", {"type": "X", "new": 1}, "new must be"),
         ("say", {"scene": "group", "text": "x", "conversation": "new", "user": 1}, "user must be a string"),
+        ("say", {**SHARE, "card": "https://example.com"}, "a card is an object"),
+        ("say", {**SHARE, "card": []}, "a card is an object"),
+        ("say", {**SHARE, "card": {**CARD, "title": "x"}}, "a card has no title"),
+        ("say", {**SHARE, "card": {**CARD, "ark_type": "song"}}, "ark_type of a card must be one of tuwen, feed"),
+        ("say", {**SHARE, "card": {"fields": {"title": "x"}}}, "ark_type of a card must be"),
+        ("say", {**SHARE, "card": {**CARD, "fields": {}}}, "fields of a card must be an object"),
+        ("say", {**SHARE, "card": {**CARD, "fields": ["x"]}}, "fields of a card must be an object"),
+        ("say", {**SHARE, "card": {"ark_type": "map"}}, "fields of a card must be an object"),
+        ("say", {**SHARE, "card": {**CARD, "prompt": 1}}, "prompt must be a string"),
+        ("say", {**SHARE, "card": {**CARD, "ark_name": []}}, "ark_name must be a string"),
+        ("say", {**SHARE, "card": CARD, "text": "x"}, "a card goes alone: send text"),
+        ("say", {**SHARE, "card": CARD, "attachments": [{"url": "x"}]}, "a card goes alone: send attachments"),
+        ("say", {**SHARE, "card": CARD, "quote": "x"}, "a card goes alone: send quote"),
+        ("say", {**SHARE, "card": CARD, "scene": "channel"}, "there are no cards in channel"),
+        ("say", {**SHARE, "card": CARD, "scene": "dms"}, "there are no cards in dms"),
+        ("say", {**SHARE, "card": CARD, "scene": "nowhere"}, "scene must be one of"),
         ("say", {"scene": "group", "text": 1, "conversation": "new", "user": "new"}, "text must be a string"),
         ("click", {"message": "unknown", "button": "x", "user": "new"}, "there is no message"),
         ("clock", {"advance": "1"}, "advance must be"),

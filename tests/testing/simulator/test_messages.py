@@ -1,8 +1,12 @@
+import json
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
-from qqbot.testing import Simulator
+from qqbot.testing import Simulator, simulator
+from qqbot.testing.simulator.cards import NAMES
+from qqbot.testing.simulator.tables import tables
 from tests.testing.simulator.bare import ALL, BareBot, Frame, Socket
 
 LINK = "https://example.com/picture.png"
@@ -65,6 +69,75 @@ async def test_other_events(sim: Simulator, socket: Socket) -> None:
     assert channel["d"]["guild_id"] == sim.channel("general").guild_id
     assert (dms["t"], dms["d"]["direct_message"]) == ("DIRECT_MESSAGE_CREATE", True)
     assert dms["d"]["src_guild_id"] == channel["d"]["guild_id"]
+
+
+async def test_a_card_is_what_the_tables_say(sim: Simulator, socket: Socket) -> None:
+    """The words are those of the sample on the platform's page."""
+    card = {
+        "prompt": "[每日打卡]快来完成今日学习打卡",
+        "ark_type": "miniapp",
+        "ark_name": "小程序",
+        "fields": {"title": "快来完成今日学习打卡", "source": "学习助手", "tags": ["a", "b"], "preview": LINK},
+    }
+    content = "[卡片消息] 小程序\n摘要: [每日打卡]快来完成今日学习打卡"
+    user, member = sim.user("Alice"), sim.group("test").member("Alice")
+    for person, kind, mention, words in (
+        (user, "C2C_MESSAGE_CREATE", True, content),
+        (member, "GROUP_MESSAGE_CREATE", False, content),
+        (member, "GROUP_AT_MESSAGE_CREATE", True, f" {content}"),
+    ):
+        await person.share(card, mention=mention, timeout=0)
+        event = await socket.next()
+        body = event["d"]
+        assert (event["t"], body["ark_data"], body["message_type"], body["content"]) == (kind, card, 3, words)
+        assert set(body) <= {field.name for field in tables().models[tables().events[kind].data]}
+    assert set(card) == {field.name for field in tables().models["ARKData"]}
+
+
+def test_the_types_of_cards_are_those_of_the_tables() -> None:
+    document = json.loads(files(simulator).joinpath("tables", "models.json").read_text("utf-8"))
+    [types] = [field["notes"] for field in document["ARKData"]["fields"] if field["name"] == "ark_type"]
+    assert list(NAMES) == types.partition(" (")[0].split(", ")
+
+
+async def test_qq_names_a_card(sim: Simulator, socket: Socket) -> None:
+    for name, prompt in (("title", "[分享]Tea"), ("nickname", "[分享]Tea"), ("desc", "[分享]")):
+        fields: dict[str, object] = {name: "Tea"}
+        await sim.user("Alice").share({"ark_type": "tuwen", "prompt": None, "fields": fields}, timeout=0)
+        assert (await socket.next())["d"]["ark_data"] == {
+            "prompt": prompt,
+            "ark_type": "tuwen",
+            "ark_name": "图文H5",
+            "fields": fields,
+        }
+
+
+async def test_a_card_that_changes_later_has_been_sent_as_it_was(sim: Simulator) -> None:
+    card: dict[str, Any] = {"ark_type": "feed", "fields": {"title": "Tea"}}
+    await sim.user("Alice").share(card, timeout=0)
+    card["fields"]["title"] = "Coffee"
+    assert sim.state()["messages"][-1]["card"]["fields"] == {"title": "Tea"}
+
+
+async def test_a_quoted_card(sim: Simulator, socket: Socket) -> None:
+    alice = sim.group("test").member("Alice")
+    await alice.share({"ark_type": "tuwen", "fields": {"title": "Tea for @Alice"}}, mention=False, timeout=0)
+    shared = (await socket.next())["d"]
+    assert (shared["content"].rpartition("]")[2], "mentions" in shared) == ("Tea for @Alice", False), "it names nobody"
+    await alice.say("@bot what is it?", quote=shared["id"], timeout=0)
+    event = (await socket.next())["d"]
+    assert (event["message_type"], "ark_data" in event) == (103, False)
+    [element] = event["msg_elements"]
+    assert (element["message_type"], element["ark_data"]) == (3, shared["ark_data"])
+    assert element["content"] == shared["content"]
+
+
+@pytest.mark.parametrize("scene", ["channel", "dms"])
+async def test_guilds_have_no_cards(sim: Simulator, scene: str) -> None:
+    person = sim.channel("general").member("Alice") if scene == "channel" else sim.dms("Alice")
+    with pytest.raises(ValueError, match=f"no cards in {scene}"):
+        await person.share({"ark_type": "tuwen", "fields": {"title": "Tea"}}, timeout=0)
+    assert sim.state()["messages"] == []
 
 
 async def test_send_answers(sim: Simulator, bot: BareBot, asked: Frame) -> None:

@@ -76,7 +76,7 @@ async def test_nothing_else_is_served(sim: Simulator, bot: BareBot, name: str) -
 async def test_snapshot_and_patches(sim: Simulator, bot: BareBot, page: Page) -> None:
     snapshot = (await page.next("snapshot"))["state"]
     shown = {"bot", "conversations", "messages", "frames", "calls", "clock", "limits", "events"}
-    shown |= {"quotas", "webhook", "faults", "fault_kinds"}
+    shown |= {"quotas", "webhook", "faults", "fault_kinds", "card_types"}
     assert set(snapshot) == shown
     assert snapshot["bot"]["online"] is False
     await bot.connect_ready()

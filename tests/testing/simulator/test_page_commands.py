@@ -76,6 +76,20 @@ async def test_a_recalled_message_is_gone_and_the_bot_hears_of_it(sim: Simulator
     assert shown["kind"] == "notice"
 
 
+async def test_a_card_is_shown_until_it_is_recalled(sim: Simulator, bot: BareBot, page: Page) -> None:
+    socket = await bot.connect_ready()
+    assert (await page.do(do="say", **GROUP, user="Bob", text="", mention=True, card=CARD))["ok"]
+    said = (await socket.next())["d"]
+    assert said["ark_data"]["fields"] == CARD["fields"]
+    assert (last(sim)["id"], last(sim)["card"]) == (said["id"], said["ark_data"])
+    assert not (await page.do(do="say", **CHANNEL, user="Bob", text="", card=CARD))["ok"]
+    assert (await page.do(do="recall", message=said["id"], user="Bob"))["ok"]
+    shown = (await page.next("patch", "messages"))["value"]
+    while shown["notice"] != "recalled":
+        shown = (await page.next("patch", "messages"))["value"]
+    assert shown["card"] is None
+
+
 async def test_a_reaction_is_put_on_and_taken_off(sim: Simulator, bot: BareBot, page: Page) -> None:
     socket = await bot.connect_ready(1 << 10 | 1 << 30)
     await page.do(do="say", **CHANNEL, user="Bob", text="good news")
@@ -177,6 +191,14 @@ def voting_bot() -> Bot:
     return bot
 
 
+CARD = {"ark_type": "tuwen", "fields": {"title": 'Say "hi"', "tags": ["茶", True, None, 1.5], "jump_url": "https://a"}}
+SHARED = (
+    '{"prompt": "[分享]Say \\"hi\\"", "ark_type": "tuwen", "ark_name": "图文H5", '
+    '"fields": {"title": "Say \\"hi\\"", "tags": ["茶", True, None, 1.5], "jump_url": "https://a"}}'
+)
+"""The card as a test says it: Python, in double quotes."""
+
+
 async def chatted() -> str:
     """Have a chat with all that a test can say, and return the test of it."""
     async with Simulator() as sim, sim.run(voting_bot()), BareBot(sim) as http, Page(sim, http.http) as page:
@@ -189,6 +211,8 @@ async def chatted() -> str:
         await alice.say("small talk", mention=False)
         await sim.clock.advance(minutes=6)
         await ming.say("twice", quote=asked.id)
+        await alice.share(CARD, mention=False)
+        await ming.share(CARD)
         return str((await page.do(do="test", scene="group", conversation="lunch 午餐"))["value"]["text"])
 
 
@@ -209,6 +233,8 @@ async def test_the_chat_as_a_test_has_the_same_chat(monkeypatch: pytest.MonkeyPa
     assert "mention=False" in source
     assert 'member("小明", role="admin")' in source
     assert 'say("twice", quote=reply1.id)' in source
+    assert f"await alice.share({SHARED}, mention=False)" in source
+    assert f"await 小明.share({SHARED})" in source
     await play(source, voting_bot(), monkeypatch)
 
 

@@ -3,7 +3,7 @@
 import mimetypes
 from dataclasses import dataclass, field
 
-from . import identity, payloads
+from . import cards, identity, payloads
 from .exchanges import Exchange
 from .guild_book import people_of
 from .platform import Click, Platform
@@ -49,14 +49,26 @@ class Actions:
         quote: str | None = None,
     ) -> Deed:
         """Return the event of a message; `quote` is the id of the one that it quotes."""
-        world = self._platform.world
-        is_v2 = where.scene in ("group", "c2c")
-        message_id = identity.message_id() if is_v2 else identity.guild_message_id()
-        message = self._shown(message_id, where, person, text)
+        message = self._written(person, where, text)
         message.attachments, message.quote, message.mention = attachments, quote, mention
-        kind = payloads.message_kind(where, mention)
-        body = payloads.message_body(world, message, person, mention=mention, attachments=attachments)
-        if not is_v2:
+        return self._sending(person, message)
+
+    def card(self, person: Person, where: Conversation, card: object, *, mention: bool) -> Deed:
+        """Return the event of a card.  Raises: ValueError for what is none, and where there are none."""
+        card = cards.checked(card, where.scene)
+        message = self._written(person, where, cards.summary(card))
+        message.card, message.mention = card, mention
+        return self._sending(person, message)
+
+    def _written(self, person: Person, where: Conversation, text: str) -> Message:
+        is_v2 = where.scene in ("group", "c2c")
+        return self._shown(identity.message_id() if is_v2 else identity.guild_message_id(), where, person, text)
+
+    def _sending(self, person: Person, message: Message) -> Deed:
+        where = message.conversation
+        kind = payloads.message_kind(where, message.mention)
+        body = payloads.message_body(self._platform.world, message, person)
+        if where.scene in ("channel", "dms"):
             message.guild = body
         return Deed(identity.event_id(kind), kind, body, message)
 

@@ -8,7 +8,7 @@ import binascii
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from . import wire
+from . import cards, wire
 from .platform import Platform
 from .wire import JsonObject, is_array, is_integer, object_of, objects_of, text_of
 from .world import Conversation, Message, Scene, scene_of
@@ -19,7 +19,7 @@ ARCHIVE_LIMIT = 64 << 20
 """Bytes of a saved chat."""
 
 _TEXTS = ("text", "markdown", "reply_to", "quote", "button", "notice")
-_OBJECTS = ("keyboard", "media", "ark", "embed")
+_OBJECTS = ("keyboard", "media", "ark", "embed", "card")
 
 
 def save(platform: Platform) -> str:
@@ -130,6 +130,8 @@ def _message(platform: Platform, document: JsonObject) -> Callable[[], None]:
         age = (platform.clock.date() - datetime.fromisoformat(text_of(document, "time"))).total_seconds()
     except (ValueError, TypeError):
         raise ValueError("time has to be a date with its time zone") from None
+    if document.get("card") is not None:
+        document = {**document, "card": cards.checked(document["card"], place[0])}
 
     def restore() -> None:
         if platform.world.message(message_id) is None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from . import cards
 from .actions import QUIET, TIMEOUT, Actions, Deed
 from .arguments import BadCommand, flag, optional_integer, optional_text, seconds, text
 from .clock import LONGEST_STEP
@@ -15,7 +16,7 @@ from .exchanges import Exchange
 from .fault_documents import inject
 from .platform import Platform
 from .wire import JsonObject, objects_of
-from .world import SCENES, Conversation, scene_of
+from .world import SCENES, Conversation, Person, Scene, scene_of
 
 
 class Commands:
@@ -66,17 +67,23 @@ class Commands:
     def message(self, document: JsonObject) -> Deed:
         """Return what writing a message does."""
         # All that may be wrong is read before a conversation or a person comes into being.
-        words, user, quote = text(document, "text"), optional_text(document, "user"), optional_text(document, "quote")
-        mention, attachments = flag(document, "mention", default=True), objects_of(document, "attachments")
-        where = self.conversation(document)
-        person = self._platform.world.person(where, user or somebody(where))
+        user, mention = optional_text(document, "user"), flag(document, "mention", default=True)
+        if document.get("card") is not None:
+            card = _card(document)
+            where, person = self._speaker(document, user)
+            return self._actions.card(person, where, card, mention=mention)
+        words, quote = text(document, "text"), optional_text(document, "quote")
+        attachments = objects_of(document, "attachments")
+        where, person = self._speaker(document, user)
         return self._actions.message(person, where, words, mention=mention, attachments=attachments, quote=quote)
+
+    def _speaker(self, document: JsonObject, user: str | None) -> tuple[Conversation, Person]:
+        where = self.conversation(document)
+        return where, self._platform.world.person(where, user or somebody(where))
 
     def conversation(self, document: JsonObject) -> Conversation:
         """Return the conversation that a document names; a new name creates it."""
-        scene = scene_of(document.get("scene"))
-        if scene is None:
-            raise BadCommand(f"scene must be one of {', '.join(SCENES)}")
+        scene = _scene(document)
         name = optional_text(document, "conversation")
         if scene in ("c2c", "dms") and not (name and self._platform.world.knows(scene, name)):
             name = optional_text(document, "user") or name
@@ -140,6 +147,20 @@ class _Times:
     @classmethod
     def of(cls, document: JsonObject) -> "_Times":
         return cls(seconds(document, "timeout", TIMEOUT), seconds(document, "quiet", QUIET))
+
+
+def _scene(document: JsonObject) -> Scene:
+    scene = scene_of(document.get("scene"))
+    if scene is None:
+        raise BadCommand(f"scene must be one of {', '.join(SCENES)}")
+    return scene
+
+
+def _card(document: JsonObject) -> JsonObject:
+    for name in ("text", "attachments", "quote"):
+        if document.get(name):
+            raise BadCommand(f"a card goes alone: send {name} in a message of its own")
+    return cards.checked(document["card"], _scene(document))
 
 
 def _told(exchange: Exchange) -> JsonObject:

@@ -5,6 +5,7 @@ Owns these commands; those that programs ask too are in `commands`.
 
 from collections.abc import Awaitable, Callable
 
+from . import cards
 from .actions import Actions
 from .arguments import BadCommand, flag, optional_text, seconds, text
 from .commands import Commands, somebody
@@ -65,6 +66,7 @@ class PageCommands:
             "webhook": {"url": platform.webhook.url, "flaws": list(FLAWS)},
             "faults": platform.fault_rules(),
             "fault_kinds": catalogue(),
+            "card_types": list(cards.NAMES),
             "events": [kind for kind in platform.tables.events if kind not in ("READY", "RESUMED")],
         }
 

@@ -14,28 +14,34 @@ _MESSAGE_KINDS = {
     "dms": ("DIRECT_MESSAGE_CREATE", "DIRECT_MESSAGE_CREATE"),
 }
 
+_CARD, _QUOTE = 3, 103  # message_type
+
 
 def message_kind(conversation: Conversation, mention: bool) -> str:
     """Return the event type of a message."""
     return _MESSAGE_KINDS[conversation.scene][0 if mention else 1]
 
 
-def message_body(
-    world: World, message: Message, person: Person, *, mention: bool, attachments: list[JsonObject]
-) -> JsonObject:
+def message_body(world: World, message: Message, person: Person) -> JsonObject:
     """Return `d` of a message event."""
     scene = message.conversation.scene
     if scene == "group":
-        body = _group_message(world, message, person, mention=mention)
+        body = _group_message(world, message, person)
     elif scene == "c2c":
         body = _v2_message(message, {"user_openid": person.id})
     else:
-        body = _guild_message(world, message, person, mention=mention)
-    if attachments:
-        body["attachments"] = attachments
+        body = _guild_message(world, message, person)
+    if message.attachments:
+        body["attachments"] = message.attachments
+    body |= _card(message)
     if (quoted := world.message(message.quote or "")) is not None:
         _add_quote(body, quoted)
     return body
+
+
+def _card(message: Message) -> JsonObject:
+    """Source: autogen/event/c2c_message_create."""
+    return {} if message.card is None else {"message_type": _CARD, "ark_data": message.card}
 
 
 def _add_quote(body: JsonObject, quoted: Message) -> None:
@@ -45,16 +51,15 @@ def _add_quote(body: JsonObject, quoted: Message) -> None:
         return
     ext = object_of(body, "message_scene").get("ext")
     body["message_scene"] = {"source": "default", "ext": [*(ext if is_array(ext) else []), f"ref_msg_idx={quoted.ref}"]}
-    body["message_type"] = 103
-    body["msg_elements"] = [
-        {
-            "msg_idx": quoted.ref,
-            "author": {"username": quoted.author, "bot": quoted.sender == "bot"},
-            "message_type": 0,
-            "content": quoted.markdown or quoted.text or "",
-            "attachments": quoted.attachments,
-        }
-    ]
+    body["message_type"] = _QUOTE
+    element: JsonObject = {
+        "msg_idx": quoted.ref,
+        "author": {"username": quoted.author, "bot": quoted.sender == "bot"},
+        "message_type": 0,
+        "content": quoted.markdown or quoted.text or "",
+        "attachments": quoted.attachments,
+    }
+    body["msg_elements"] = [element | _card(quoted)]
 
 
 def recall_body(message: Message, person: Person) -> tuple[str, JsonObject] | None:
@@ -88,23 +93,24 @@ def _v2_message(message: Message, author: JsonObject) -> JsonObject:
     }
 
 
-def _group_message(world: World, message: Message, person: Person, *, mention: bool) -> JsonObject:
+def _group_message(world: World, message: Message, person: Person) -> JsonObject:
     """Source: autogen/event/group_at_message_create; the leading mention is cut and a space stays."""
     author: JsonObject = {"member_openid": person.id, "member_role": person.role, "bot": False}
     group = message.conversation.id
     body = _v2_message(message, author) | {"group_id": group, "group_openid": group}
     text, named = _mentioned(message, "<@{}>")
-    body["content"] = f" {without_mention(text)}" if mention else text
-    mentions: list[JsonObject] = [_mention_of_bot(world, message.conversation)] if mention else []
+    body["content"] = f" {without_mention(text)}" if message.mention else text
+    mentions: list[JsonObject] = [_mention_of_bot(world, message.conversation)] if message.mention else []
     mentions += [_mention_of_member(each) for each in named]
     return body | ({"mentions": mentions} if mentions else {})
 
 
 def _mentioned(message: Message, tag: str) -> tuple[str, list[Person]]:
-    """Return the text with a tag for each `@name` of somebody who is there, and who these are."""
+    """Return the text with a tag for each `@name` of somebody who is there, and who these are. A card names nobody."""
     text = message.text or ""
     named: list[Person] = []
-    for person in sorted(message.conversation.people.values(), key=lambda each: -len(each.name)):
+    people = message.conversation.people.values() if message.card is None else ()
+    for person in sorted(people, key=lambda each: -len(each.name)):
         if f"@{person.name}" in text:
             text = text.replace(f"@{person.name}", tag.format(person.id))
             named.append(person)
@@ -122,7 +128,7 @@ def _mention_of_bot(world: World, conversation: Conversation) -> JsonObject:
     return {"scope": "single", **who, "bot": True, "is_you": True}
 
 
-def _guild_message(world: World, message: Message, person: Person, *, mention: bool) -> JsonObject:
+def _guild_message(world: World, message: Message, person: Person) -> JsonObject:
     """Source: server-inter/channel/message/event."""
     where = message.conversation
     body: JsonObject = {
@@ -139,9 +145,9 @@ def _guild_message(world: World, message: Message, person: Person, *, mention: b
     if where.scene == "dms":
         return body | {"direct_message": True, "src_guild_id": where.source_guild_id}
     text, named = _mentioned(message, "<@!{}>")
-    body["content"] = f"<@!{world.bot_id}> {without_mention(text)}" if mention else text
+    body["content"] = f"<@!{world.bot_id}> {without_mention(text)}" if message.mention else text
     mentions: list[JsonObject] = []
-    if mention:
+    if message.mention:
         mentions.append({"id": world.bot_id, "username": BOT_NAME, "avatar": "", "bot": True})
     mentions.extend({"id": each.id, "username": each.name, "avatar": "", "bot": False} for each in named)
     return body | ({"mentions": mentions} if mentions else {})

@@ -171,6 +171,19 @@ class Member:
         attachment = self._actions.file(file, name or "file")
         return await self.say(text, mention=mention, attachments=[attachment], timeout=timeout, quiet=quiet)
 
+    async def share(
+        self, card: JsonObject, *, mention: bool = True, timeout: float = TIMEOUT, quiet: float = QUIET
+    ) -> "Reply":
+        """Send a card, such as a shared web page, and return when the bot is done with it.
+
+        `card` in wire form: `{"ark_type": "tuwen", "fields": {"title": ..., "desc": ..., "jump_url": ...}}`; QQ adds
+        `prompt` and `ark_name` where it has none. A card goes alone, in place of a text.
+
+        Raises: ValueError for what is no card, and in guilds, where there are none.
+        """
+        deed = self._actions.card(self._person, self._conversation, card, mention=mention)
+        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+
     async def click(self, message_id: str, button: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "Reply":
         """Press a button of a message, by its id or label, and return when the bot is done with it.
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .wire import text_of
+from .wire import is_array, is_object, text_of
 from .world import Conversation, Message, Person, World
 
 _MINUTE = 60.0
@@ -102,6 +102,8 @@ def _saying(deed: Message, steps: list[_Step], people: dict[str, str]) -> str:
     mention = deed.mention or deed.conversation.scene in ("c2c", "dms")
     options = "" if mention else ", mention=False"
     who = people[deed.author]
+    if deed.card is not None:
+        return f"{who}.share({_literal(deed.card)}{options})"
     if deed.attachments:
         text = f", text={_text(deed.text)}" if deed.text else ""
         return f"{who}.upload({_text(text_of(deed.attachments[0], 'filename'))}{text}{options})"
@@ -154,6 +156,15 @@ def _expected(name: str, reply: Message) -> str:
     if reply.media is not None and reply.text is None:
         return f'{name}.media["kind"] == {_text(text_of(reply.media, "kind"))}'
     return f"{name}.text == {_text(reply.text)}"
+
+
+def _literal(value: object) -> str:
+    """Return a JSON document as Python source."""
+    if is_object(value):
+        return f"{{{', '.join(f'{_text(name)}: {_literal(item)}' for name, item in value.items())}}}"
+    if is_array(value):
+        return f"[{', '.join(map(_literal, value))}]"
+    return _text(value) if isinstance(value, str) else repr(value)
 
 
 def _text(value: str | None) -> str:

@@ -92,7 +92,8 @@ class Message:
     `ref` is what groups and C2C quote it by; `quote` the id of the message that it quotes;
     `mention` whether it mentions the bot. `streaming` while the bot
     still writes it; `replies` how often the bot answered it; `button` the label that a click pressed, on the message
-    `reply_to`; `notice` what a message of the system tells. `reactions`: names by "type:id" of an emoji.
+    `reply_to`; `notice` what a message of the system tells. `reactions`: names by "type:id" of an emoji. `card`: what a
+    user sent in place of words, in wire form; `text` is then the platform's words for it.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Message:
     mention: bool = False
     ark: JsonObject | None = None
     embed: JsonObject | None = None
+    card: JsonObject | None = None
     attachments: list[JsonObject] = field(default_factory=list[JsonObject])
     streaming: bool = False
     replies: int = 0
@@ -142,6 +144,7 @@ class Message:
             "mention": self.mention,
             "ark": self.ark,
             "embed": self.embed,
+            "card": self.card,
             "attachments": self.attachments,
             "streaming": self.streaming,
             "replies": self.replies,
@@ -347,7 +350,8 @@ class World:
         self._messages.pop(message.id, None)
         message.kind, message.sender, message.text = "notice", "system", f"{message.author} recalled a message"
         message.notice, message.attachments, message.reactions = "recalled", [], {}
-        message.markdown = message.keyboard = message.media = message.guild = message.ark = message.embed = None
+        message.markdown = message.keyboard = message.media = message.guild = None
+        message.ark = message.embed = message.card = None
         self._journal.publish("messages", message.document)
 
     def notice(self, conversation: Conversation, name: str, *, author: str = "", text: str | None = None) -> Message:
