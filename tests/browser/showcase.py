@@ -160,6 +160,9 @@ class Showcase:
             data = await ctx.download(attachment)
             await ctx.reply(f"Got {attachment.filename}: {attachment.content_type}, {len(data)} bytes")
             return
+        if (card := getattr(ctx.event, "ark_data", None)) is not None:
+            await ctx.reply(f"Got a card: {card.ark_type}, {card.fields}")
+            return
         elements = getattr(ctx.event, "msg_elements", ())
         about = f" (about: {elements[0].content})" if elements else ""
         await ctx.reply(f"You said: {ctx.text}{about}")

@@ -28,6 +28,13 @@ async def have_a_chat(sim: Simulator) -> None:
     alice = sim.group(GROUP).member("Alice")
     for text in SAYINGS:
         await alice.say(text)
+    fields = {
+        "title": "Tea",
+        "desc": "Where",
+        "jump_url": "https://example.com/tea",
+        "preview": "https://example.com/p",
+    }
+    await alice.share({"ark_type": "tuwen", "fields": {**fields, "tag": "News"}})
     reply = await alice.say("vote")
     await reply.click("茶 Tea")
     await sim.clock.advance(minutes=6)
@@ -56,6 +63,12 @@ async def test_axe_finds_nothing(browser: Any, sim: Simulator, showcase: Showcas
             await closed.click()
             break
         await check(page, f"the tab {tab}", ".inspector")
+    await page.get_by_role("button", name=GROUP).click()
+    await page.locator("#share").click()
+    await page.locator("#card [type=submit]").click()
+    await expect(page.locator("#card-unsent")).to_be_visible()
+    await check(page, "the card to be sent", "#card")
+    await page.keyboard.press("Escape")
     await page.locator("#as-test").click()
     await expect(page.get_by_role("dialog")).to_be_visible()
     await check(page, "the chat as a test", "dialog")

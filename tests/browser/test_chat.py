@@ -198,6 +198,84 @@ async def test_cards(page: Page, sim: Simulator) -> None:
     await expect(bubble(page, "Trip 出行")).to_contain_text("小明 1")
 
 
+async def test_share_a_page_with_the_keyboard_alone(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await page.get_by_label("Write as Alice").fill("a draft")
+    await walk_to(page, page.get_by_role("button", name="Card"), backwards=True)
+    await page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Send a card")
+    await expect(dialog.get_by_label("Kind")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(page.get_by_role("button", name="Card")).to_be_focused()
+    await page.keyboard.press("Enter")
+    for label, value in (("Title", "Tea 茶"), ("Description", MARKUP), ("Link", "https://example.com/tea")):
+        await walk_to(page, dialog.get_by_label(label))
+        await page.keyboard.type(value)
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_be_hidden()
+    await expect(page.get_by_label("Write as Alice")).to_be_focused()
+    await expect(page.get_by_label("Write as Alice")).to_have_value("a draft")
+    await expect(bubble(page, "Got a card: tuwen, {'title': 'Tea 茶'")).to_contain_text("example.com/tea")
+    await page.reload()
+    card = page.locator("li.mine .card")
+    await expect(card.locator(".kind")).to_have_text("Web page")
+    await expect(card.get_by_role("link", name="Tea 茶")).to_have_attribute("href", "https://example.com/tea")
+    await expect(card).to_contain_text(MARKUP)
+    await expect(card.locator("img")).to_have_count(0)
+    await expect(page.locator("li.mine .bubble")).not_to_contain_text("卡片消息")
+    await page.get_by_role("button", name="Copy as test").click()
+    source = page.get_by_role("dialog", name="This chat as a test").locator("pre")
+    await expect(source).to_contain_text('reply1 = await alice.share({"prompt": "[分享]Tea 茶", "ark_type": "tuwen"')
+
+
+async def test_each_kind_of_card_has_its_fields(page: Page, sim: Simulator) -> None:
+    """What is not shown is not sent; what was written stays when the kind changes."""
+    await open_conversation(page, sim, "Alice")
+    await page.get_by_role("button", name="Card").click()
+    dialog = page.get_by_role("dialog", name="Send a card")
+    await dialog.get_by_role("button", name="Send").click()
+    await expect(dialog.get_by_role("alert")).to_have_text("Not sent: fill in at least one field")
+    await dialog.get_by_label("Title").fill("Museum")
+    await dialog.get_by_label("Description").fill("not for a place")
+    kinds = await dialog.get_by_label("Kind").locator("option").all_inner_texts()
+    assert kinds[:4] == ["Web page", "Post", "Mini program", "Place"]
+    assert not any("card." in kind for kind in kinds)
+    await dialog.get_by_label("Kind").select_option(label="Place")
+    await expect(dialog.get_by_label("Title")).to_have_value("Museum")
+    await dialog.get_by_label("Street address").fill("1 Main St")
+    await dialog.get_by_role("button", name="Send").click()
+    await expect(bubble(page, "Got a card: map, {'title': 'Museum', 'address': '1 Main St'}")).to_be_visible()
+    await expect(page.locator("li.mine .card")).to_contain_text("1 Main St")
+
+
+async def test_a_card_shows_a_picture_that_the_simulator_keeps(page: Page, sim: Simulator) -> None:
+    await sim.user("Alice").upload(picture(), name="chart.png")
+    attachment: Any = sim.state()["messages"][0]["attachments"][0]  # type: ignore[index]
+    fields: dict[str, object] = {"title": "Week", "preview": attachment["url"], "tags": ["a", "b"], "source": "News"}
+    await sim.user("Alice").share({"ark_type": "feed", "fields": fields})
+    await sim.user("Alice").share({"ark_type": "contact_card", "fields": {"nickname": "Bob", "avatar": "javascript:x"}})
+    await sim.user("Alice").share({"ark_type": "picture", "fields": {"title": 1, "desc": {"x": []}, "preview": None}})
+    await open_conversation(page, sim, "Alice")
+    first, second, third = [page.locator("li.mine .card").nth(index) for index in range(3)]
+    await expect(first.locator(".kind")).to_have_text("Post · News · a · b")
+    image = first.get_by_role("img", name="Image: Week")
+    await expect(image).to_be_visible()
+    assert await image.evaluate("image => image.complete && image.naturalWidth") == 320
+    await expect(second.locator(".heading")).to_have_text("Bob")
+    await expect(second.locator("a, img")).to_have_count(0)
+    await expect(third).to_have_text("Picture")
+
+
+async def test_guilds_have_no_cards(page: Page, sim: Simulator) -> None:
+    sim.channel("general").member("Alice")
+    await open_conversation(page, sim, "general")
+    await expect(page.get_by_role("button", name="Attach")).to_be_visible()
+    await expect(page.get_by_role("button", name="Card")).to_be_hidden()
+    await page.get_by_role("button", name=GROUP).click()
+    await expect(page.get_by_role("button", name="Card")).to_be_visible()
+
+
 async def test_quote_both_ways(page: Page, sim: Simulator) -> None:
     await open_conversation(page, sim)
     await say(page, "first")

@@ -78,11 +78,13 @@ async def test_a_narrow_screen_shows_one_column_and_does_not_overflow(page: Page
     await page.set_viewport_size({"width": 390, "height": 844})
     for text in ("markdown", "vote", "picture", "voice", "ark"):
         await sim.group(GROUP).member("Alice").say(text)
+    long = f"https://example.com/{'long' * 50}"
+    await sim.group(GROUP).member("Alice").share({"ark_type": "tuwen", "fields": {"desc": long, "jump_url": long}})
     await page.goto(sim.url)
     panes = page.get_by_role("navigation", name="Parts of the page")
     await panes.get_by_role("button", name="Conversations").click()
     await page.get_by_role("button", name=GROUP).click()
-    await expect(bubble(page, "Ark 23")).to_be_in_viewport()
+    await expect(bubble(page, "Got a card")).to_be_in_viewport()
     for name, column in (("Inspector", ".inspector"), ("Conversations", ".worlds"), ("Chat", ".chat")):
         await panes.get_by_role("button", name=name, exact=True).click()
         await expect(page.locator(column)).to_be_visible()

@@ -14,6 +14,7 @@ import { Log } from "./log.js";
 import { mountPanes } from "./panes.js";
 import { mountQuotas } from "./quotas.js";
 import { mountSessions } from "./sessions.js";
+import { mountSharing } from "./sharing.js";
 import { State } from "./state.js";
 import { mountTabs } from "./tabs.js";
 import { mountTheme } from "./theme.js";
@@ -64,6 +65,7 @@ function mountChat() {
     recall: (message) => attempt("recall", message),
     react: (message, emoji) => attempt("react", message, { emoji }),
   };
+  mountSharing(state, composer);
   const windows = new Windows(state);
   new Log({ state, viewpoint, keyboards: new Keyboards({ press, fill }), windows, does });
 }

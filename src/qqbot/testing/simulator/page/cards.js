@@ -1,11 +1,29 @@
-/** Owns how cards look: arks, made from templates, and embeds, which have lines. */
+/** Owns how cards look: what users share, and of the bot arks, made from templates, and embeds, which have lines. */
 
 import { element, link } from "./dom.js";
-import { words } from "./i18n.js";
+import { hasWords, words } from "./i18n.js";
+import { drawMedia } from "./media.js";
 
 const TITLES = ["#METATITLE#", "#TITLE#", "#DESC#"];
 const LINES = ["#SUBTITLE#", "#METASUBTITLE#", "#METADESC#"];
 const ADDRESSES = ["#LINK#", "#METAURL#", "#URL#", "#IMG#", "#METACOVER#"];
+
+/** A card that a user sent: what it is and from where, its title with its address, its lines, its picture. */
+export function drawShared({ ark_type: type, ark_name: name, fields }) {
+  const given = (...keys) => keys.flatMap((key) => fields[key] ?? []).filter((value) => value && typeof value === "string");
+  const [title] = given("title", "nickname", "jump_url");
+  const [address] = given("jump_url");
+  const kind = hasWords(`card.${type}`) ? words(`card.${type}`) : name;
+  const pictures = given("preview", "avatar").map((url) => drawMedia({ kind: "image", url, name: title }));
+  return element(
+    "div",
+    { class: "card" },
+    element("p", { class: "kind" }, [kind, ...given("source", "tag", "tags")].join(" · ")),
+    title ? element("p", { class: "heading" }, address ? link(address, title) : title) : null,
+    ...given("desc", "address").map((line) => element("p", {}, line)),
+    ...pictures,
+  );
+}
 
 /** An ark: its title, lines, list and addresses, by the keys that the platform's templates share. */
 export function drawArk({ template_id: id, kv = [] }) {

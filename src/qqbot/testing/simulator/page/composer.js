@@ -6,6 +6,7 @@ import { kindOf } from "./media.js";
 import { summary } from "./message.js";
 
 const MENTIONS = ["group", "channel"]; // scenes in which a message mentions the bot or does not
+const CARDS = ["group", "c2c"]; // scenes in which people send cards
 
 export class Composer {
   #state;
@@ -45,6 +46,11 @@ export class Composer {
     this.#quoted = message;
     this.#drawQuoted();
     this.#text.focus();
+  }
+
+  /** Sends a card, which goes alone: what is written or attached stays.  Throws the simulator's error. */
+  async share(card) {
+    await this.#connection.command({ ...this.#say({ text: "", quoted: null }), card });
   }
 
   #listen() {
@@ -103,6 +109,7 @@ export class Composer {
 
   #draw() {
     this.#mention.hidden = !MENTIONS.includes(this.#viewpoint.conversation?.scene);
+    byId("share").hidden = !CARDS.includes(this.#viewpoint.conversation?.scene);
     this.#mention.textContent = words("mention", { name: this.#state.bot.name });
     this.#text.placeholder = words("write", { user: this.#viewpoint.user });
     this.#text.setAttribute("aria-label", this.#text.placeholder);

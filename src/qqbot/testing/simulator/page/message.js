@@ -1,6 +1,6 @@
 /** Owns the look of one message. Texts enter as text nodes; Markdown, files and cards have modules of their own. */
 
-import { drawArk, drawEmbed } from "./cards.js";
+import { drawArk, drawEmbed, drawShared } from "./cards.js";
 import { element } from "./dom.js";
 import { hasWords, timeOfDay, words } from "./i18n.js";
 import { markdown } from "./markdown.js";
@@ -88,16 +88,16 @@ function quote(message, quoted) {
 }
 
 /** The beginning of what a message says. */
-export function summary({ text, markdown: source, media, attachments = [] }) {
-  const said = source || text || "";
+export function summary({ text, markdown: source, media, card, attachments = [] }) {
+  const said = card?.prompt || source || text || "";
   const files = [media?.kind, ...attachments.map(({ filename }) => filename)].filter(Boolean).join(", ");
   const whole = said || (files && `[${files}]`);
   return whole.length > QUOTE ? `${whole.slice(0, QUOTE)}…` : whole;
 }
 
 function body(message, context) {
-  const { text, markdown: source, media, attachments = [], ark, embed, streaming } = message;
-  const said = ark || embed ? null : text;
+  const { text, markdown: source, media, attachments = [], ark, embed, card, streaming } = message;
+  const said = ark || embed || card ? null : text;
   return [
     source ? element("div", { class: "markdown" }, ...markdown(source, context)) : null,
     !source && said ? element("p", { class: "text" }, ...withTags(said, context)) : null,
@@ -106,6 +106,7 @@ function body(message, context) {
     ...attachments.map(drawAttachment),
     ark ? drawArk(ark) : null,
     embed ? drawEmbed(embed) : null,
+    card ? drawShared(card) : null,
   ];
 }
 

@@ -23,6 +23,7 @@ export class State extends EventTarget {
   quotas = [];
   webhook = { url: null, flaws: [] };
   fault_kinds = [];
+  card_types = [];
   /** Whether no snapshot has arrived yet. */
   isEmpty = true;
   #clockRead = 0;
