@@ -107,6 +107,7 @@ def tone() -> bytes:
 MESSAGES: dict[str, Callable[[], Outgoing]] = {
     "markdown": lambda: Markdown(STYLED),
     "picture": lambda: Media.image(picture(), "The week 本周"),
+    "poster": lambda: Media.image(picture() + bytes(6 << 20), "Too large for one body 分片上传"),
     "voice": lambda: Media.voice(tone(), name="tone.wav"),
     "file": lambda: Media.file(b"seats,2\n", name="seats.csv"),
     "video": lambda: Media.video("https://example.com/trip.mp4"),

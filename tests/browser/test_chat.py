@@ -188,6 +188,15 @@ async def test_the_bot_sends_media(page: Page, sim: Simulator) -> None:
     await expect(address).to_have_attribute("href", "https://example.com/trip.mp4")
 
 
+async def test_a_file_that_came_in_parts_is_shown(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await say(page, "poster")
+    image = bubble(page, "Too large for one body").get_by_role("img")
+    await expect(image).to_be_visible()
+    assert await image.evaluate("image => image.complete && image.naturalWidth") == 320
+    assert any(call["path"].endswith("/upload_part_finish") for call in sim.calls)
+
+
 async def test_cards(page: Page, sim: Simulator) -> None:
     sim.channel("general").member("Alice")
     await open_conversation(page, sim, "general")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from qqbot.testing import Simulator
+from qqbot.testing.simulator import uploads
 from tests.testing.simulator.bare import BareBot, Socket
 
 DATA = b"x" * 100
@@ -59,7 +60,44 @@ async def test_an_upload_in_parts(sim: Simulator, bot: BareBot) -> None:
     status, uploaded = await bot.call("POST", f"{base}/files", end)
     assert status == 200
     assert (await bot.call("POST", f"{base}/messages", {"msg_type": 7, "media": uploaded}))[0] == 200
-    assert sim.state()["messages"][-1]["media"]["name"] == "a.txt"
+    media = sim.state()["messages"][-1]["media"]
+    assert media["name"] == "a.txt"
+    async with bot.http.get(media["url"]) as kept:
+        assert await kept.read() == DATA
+
+
+async def uploaded(bot: BareBot, base: str, plan: dict[str, Any], data: bytes = DATA) -> Any:
+    """Put the one part of an upload, end it, send it; return the media that the chat shows."""
+    [part] = plan["parts"]
+    assert await put(bot, part["presigned_url"], data) == 200
+    return await ended(bot, base, plan, data)
+
+
+async def ended(bot: BareBot, base: str, plan: dict[str, Any], data: bytes = DATA) -> Any:
+    upload = {"upload_id": plan["upload_id"]}
+    part = {"part_index": 1, "block_size": len(data), "md5": hashlib.md5(data).hexdigest()}
+    assert (await bot.call("POST", f"{base}/upload_part_finish", {**upload, **part}))[0] == 200
+    _, media = await bot.call("POST", f"{base}/files", {"file_type": 4, "srv_send_msg": False, **upload})
+    assert (await bot.call("POST", f"{base}/messages", {"msg_type": 7, "media": media}))[0] == 200
+    return bot.sim.state()["messages"][-1]["media"]
+
+
+async def test_what_is_too_large_to_show_is_not_kept(bot: BareBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "FILE_LIMIT", len(DATA))
+    assert (await uploaded(bot, *await prepared(bot)))["url"]
+    data = DATA + b"x"
+    media = await uploaded(bot, *await prepared(bot, file_size=str(len(data))), data)
+    assert (media["name"], media["url"]) == ("a.txt", None)
+
+
+async def test_the_oldest_unfinished_uploads_are_forgotten(bot: BareBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They can still be finished and sent; only the page has nothing to show."""
+    monkeypatch.setattr(uploads, "UNFINISHED", 2 * len(DATA))
+    plans = [await prepared(bot) for _ in range(3)]
+    for _, plan in plans:
+        assert await put(bot, plan["parts"][0]["presigned_url"]) == 200
+    urls = [(await ended(bot, *plan))["url"] for plan in plans]
+    assert [url is not None for url in urls] == [False, True, True]
 
 
 async def test_a_signed_address_takes_no_token_and_wants_a_length(bot: BareBot) -> None:

@@ -51,8 +51,7 @@ class MediaDesk:
             raise Refusal(850026, "there is neither a url nor file_data nor an upload_id")
         if url and not _downloadable(url):
             raise Refusal(850026, "the source URL could not be downloaded")
-        data = _decode(text_of(body, "file_data"))
-        stored = self.uploads.close(scene, upload_id) if upload_id else ""
+        stored, data = self.uploads.close(scene, upload_id) if upload_id else ("", _decode(text_of(body, "file_data")))
         name = text_of(body, "file_name") or stored or unquote(urlsplit(url).path.rpartition("/")[2])
         if data and not url:
             url = self._files.keep(data, name=name, kind=kind)

@@ -1,6 +1,7 @@
 """Uploads in parts: what was announced, which parts came, and whether they are what was announced.
 
-Keeps hashes, not bytes. Source: server-inter/message/rich-media.
+Keeps the bytes of files that the page can show, until their upload ends; of all else hashes.
+Source: server-inter/message/rich-media.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 
 from .budget import DayLimit
 from .clock import Clock
+from .files import FILE_LIMIT
 from .refusal import Refusal
 from .wire import JsonObject, is_integer, text_of
 from .world import Scene
@@ -19,6 +21,9 @@ STORE_PATH = "/_store/"
 BLOCK_SIZE = 5 * 1024 * 1024
 HARD_LIMIT = 200 * 1024 * 1024
 DAILY_VOLUME = 2 * 1024 * 1024 * 1024
+
+UNFINISHED = 64 << 20
+"""Bytes that are kept of uploads that have not ended; those of the oldest go first."""
 
 _WRONG = 850026
 _NOT_READY = 40093001
@@ -31,13 +36,27 @@ class _Part:
     key: str
     md5: str = ""
     finished: bool = False
+    data: bytes = b""
 
 
 @dataclass(slots=True)
 class _Upload:
+    """`keeps`: whether the bytes are kept."""
+
     scene: Scene
     name: str
     parts: dict[int, _Part] = field(default_factory=dict[int, _Part])
+    keeps: bool = False
+
+    def data(self) -> bytes:
+        """Return the bytes, b"" where they are not kept."""
+        return b"".join(part.data for part in self.parts.values())
+
+    def forget(self) -> None:
+        """Keep the bytes no longer: half a file is of no use."""
+        self.keeps = False
+        for part in self.parts.values():
+            part.data = b""
 
 
 class UploadBook:
@@ -65,7 +84,7 @@ class UploadBook:
         if not self.volume.take(size):
             raise Refusal(_VOLUME_USED, "the volume of the day is used up")
         upload_id = secrets.token_hex(12)
-        upload = self._uploads[upload_id] = _Upload(scene, text_of(body, "file_name"))
+        upload = self._uploads[upload_id] = _Upload(scene, text_of(body, "file_name"), keeps=size <= FILE_LIMIT)
         for index, offset in enumerate(range(0, size, self.block_size), 1):
             upload.parts[index] = _Part(min(self.block_size, size - offset), secrets.token_hex(8))
         addresses = [
@@ -97,7 +116,7 @@ class UploadBook:
         upload_id, _, index = path.removeprefix(STORE_PATH).partition("/")
         upload = self._uploads.get(upload_id)
         part = upload.parts.get(int(index)) if upload and index.isdigit() else None
-        if part is None or sign != part.key:
+        if upload is None or part is None or sign != part.key:
             return 403, "SignatureDoesNotMatch"
         if authorized:
             return 403, "the address is signed: Authorization does not go with it"
@@ -106,7 +125,17 @@ class UploadBook:
         if len(data) != part.size:
             return 400, "IncompleteBody"
         part.md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        if upload.keeps:
+            part.data = data
+            self._make_room()
         return 200, ""
+
+    def _make_room(self) -> None:
+        kept = 0
+        for upload in reversed(self._uploads.values()):
+            kept += sum(len(part.data) for part in upload.parts.values())
+            if kept > UNFINISHED:
+                upload.forget()
 
     def finish_part(self, scene: Scene, body: JsonObject) -> JsonObject:
         """Check a part that was put.  Raises: Refusal 40093001 where it was not, 850026 where it differs."""
@@ -122,13 +151,16 @@ class UploadBook:
         part.finished = True
         return {}
 
-    def close(self, scene: Scene, upload_id: str) -> str:
-        """End an upload; return the file's name.  Raises: Refusal 850026 where a part is missing."""
+    def close(self, scene: Scene, upload_id: str) -> tuple[str, bytes]:
+        """End an upload; return the file's name and bytes, b"" where they were not kept.
+
+        Raises: Refusal 850026 where a part is missing.
+        """
         upload = self._find(scene, upload_id)
         if not all(part.finished for part in upload.parts.values()):
             raise Refusal(_WRONG, "parts of the upload are missing")
         del self._uploads[upload_id]
-        return upload.name
+        return upload.name, upload.data()
 
     def _find(self, scene: Scene, upload_id: str) -> _Upload:
         upload = self._uploads.get(upload_id)
