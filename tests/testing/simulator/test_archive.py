@@ -73,6 +73,18 @@ async def test_a_chat_comes_back_in_another_run(sim: Simulator, bot: BareBot, ch
         assert other.channel("general", guild="club").id == opened["id"]
 
 
+async def test_a_chat_that_is_opened_again_takes_no_more_room(
+    bot: BareBot, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qqbot.testing.simulator.files._KEPT", 3 * len(PNG))
+    url = await chat.upload(PNG, "cat.png", "image/png")
+    line = json.dumps({"line": "file", "key": "again", "name": "dog.png", "type": "image/png", "data": "AAAA" * 5})
+    for _ in range(10):
+        assert (await chat.open(line))[0] == 200
+    async with bot.http.get(url) as answer:
+        assert await answer.read() == PNG
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

@@ -49,6 +49,8 @@ class FileStore:
         """
         content_type = content_type or _type_of(name, kind, data)
         file = File(key or secrets.token_urlsafe(18), name or kind or "file", content_type, data)
+        if (former := self._files.pop(file.key, None)) is not None:
+            self._size -= len(former.data)
         self._files[file.key] = file
         self._size += len(data)
         while self._size > _KEPT and len(self._files) > 1:
