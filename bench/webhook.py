@@ -75,8 +75,8 @@ async def measure(rate: float, seconds: float) -> Figures:
         times = await _send(url, rate, seconds)
         sender_cpu = time.process_time() - began
         process.send_signal(signal.SIGTERM)
-        out, _ = await process.communicate()
-        told = json.loads(out)
+        assert process.stdout is not None
+        told = json.loads(await process.stdout.read())  # `communicate` may close the lifeline first
     answered = sorted(times)
     sent = int(rate * seconds)
     return Figures(
