@@ -28,7 +28,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 PATIENCE = 20.0
-PORTS = range(20_000, 30_000)
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+FIRST_PORT = 20_000 + 1_000 * (WORKER % 10)
+PORTS = range(FIRST_PORT, FIRST_PORT + 1_000)  # of this worker alone: the port of a dead server stays nobody else's
 BUS = 10_000  # a Cluster node talks to the others on its port and this
 SLOTS = 16_384
 
