@@ -12,6 +12,11 @@ from qqbot.looplag import LoopLag
 from qqbot.testing import Simulator
 
 
+@pytest.fixture(autouse=True)
+def no_patience(patience_with_the_machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looplag, "WARN_SECONDS", 0.5)
+
+
 @pytest.fixture
 async def lag() -> AsyncIterator[LoopLag]:
     lag = LoopLag()

@@ -116,7 +116,7 @@ async def test_the_store_freezes_and_nothing_is_said_twice(store: Server) -> Non
     async with joined(store.url, Platform()) as a:
         await until(lambda: a.indices == ALL)
         store.freeze()
-        await asyncio.sleep(FAST.own / 2)
+        await asyncio.sleep(FAST.call + 0.1)
         store.thaw()
         await asyncio.sleep(FAST.own)
         assert a.indices == ALL and len(a.shards.began_with) == 6
@@ -368,8 +368,9 @@ class TestContract(SessionManagerContract):
 
     @pytest.fixture(autouse=True)
     def its_shards_are_never_ready(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """They identify and save nothing: do not wait long for that."""
+        """They identify and save nothing: do not wait long for that, nor for the platform."""
         monkeypatch.setattr("qqbot.sessions.allowance.READY_SECONDS", 0.5)
+        monkeypatch.setattr("qqbot.sessions.allowance.ASK_LIFE", 1.0)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[Callable[[], SessionManager]]:
