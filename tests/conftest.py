@@ -6,10 +6,15 @@ import math
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from qqbot.testing.pytest_plugin import qq
 
 __all__ = ["qq"]
+
+# How long an example takes, or the making of one, is the machine's affair.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

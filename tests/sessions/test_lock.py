@@ -210,7 +210,7 @@ async def test_a_client_that_breaks_loses_it_at_the_deadline(store: Server, capl
             return await super().evalsha(*arguments, **options)
 
     async with Broken(host="127.0.0.1", port=store.port) as client:
-        lock = RedisLock(client, NAME, ttl=TTL)
+        lock = RedisLock(client, NAME, ttl=2 * TTL)
         with pytest.raises(LockLost):
             async with lock:
                 await asyncio.sleep(PATIENCE)

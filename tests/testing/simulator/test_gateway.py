@@ -90,7 +90,7 @@ async def test_what_a_bot_must_not_send(bot: BareBot, text: str, code: int) -> N
     assert await socket.close_code() == code
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(op=st.sampled_from([1, 2, 6]) | JSON_VALUES, body=JSON_VALUES | st.dictionaries(FIELDS, JSON_VALUES))
 async def test_no_payload_breaks_the_gateway(op: object, body: object) -> None:
     async with Simulator() as sim, BareBot(sim) as bot:
