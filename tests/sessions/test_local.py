@@ -17,7 +17,7 @@ from qqbot.ports import Lease
 from qqbot.sessions import LocalSessionManager, ManagerEvent, SessionManager
 from qqbot.sessions.permits import PERMIT_SECONDS
 
-PATIENCE = 5.0
+PATIENCE = 15.0
 WINDOW = 0.2
 
 
