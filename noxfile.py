@@ -27,8 +27,11 @@ def group(name: str) -> list[str]:
 
 
 def pytest(session: nox.Session, *arguments: str) -> None:
-    """Run pytest with four workers: most tests wait for sockets and timers, so two cores carry four."""
-    session.run("pytest", "-n", "4", *arguments, *session.posargs)
+    """Run pytest with four workers: most tests wait for sockets and timers, so two cores carry four.
+
+    Some take half a minute, and stand together: who is done takes over what others have not begun.
+    """
+    session.run("pytest", "-n", "4", "--dist", "worksteal", *arguments, *session.posargs)
 
 
 @nox.session

@@ -5,12 +5,14 @@ import contextlib
 from types import TracebackType
 from typing import Self
 
+from tests.ports import free_port
+
 
 class Relay:
     """Passes bytes on to a port of this machine, both ways, while it is up."""
 
     def __init__(self, port: int) -> None:
-        self.port = 0
+        self.port = free_port()
         self._target = port
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -28,7 +30,6 @@ class Relay:
     async def up(self) -> None:
         """Listen, on the same port as before."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
         """Refuse connections from now on, and end those that there are."""

@@ -90,3 +90,14 @@ async def test_the_last_verdicts_are_kept() -> None:
     assert (await audits.result(pending("1"), 0)).audit_id == "1"
     with pytest.raises(Timeout):
         await audits.result(pending("0"), 0)
+
+
+async def test_a_cancellation_is_not_lost_where_the_verdict_comes_in_that_moment() -> None:
+    audits = Audits()
+    waiting = asyncio.create_task(audits.result(pending("a"), 60))
+    await asyncio.sleep(0)
+    audits.take(MessageAuditPass(audit_id="a"))
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert (await audits.result(pending("a"), 0)).audit_id == "a"

@@ -1,6 +1,7 @@
 """The facade: the ways to run a bot, what lives as long as it, and what it says when it cannot be run."""
 
 import asyncio
+import itertools
 import logging
 import threading
 from collections.abc import AsyncIterator
@@ -327,6 +328,22 @@ async def test_cancelling_drains_and_leaves_no_task() -> None:
             while any(connection.open for connection in sim.connections):
                 await asyncio.sleep(0.01)
         assert {one for one in asyncio.all_tasks() - before if "qqbot" in one.get_name()} == set()
+
+
+async def test_a_start_that_is_given_up_leaves_nothing_behind() -> None:
+    async with Simulator() as sim:
+        for steps in itertools.count():
+            bot = echo_bot(sim)
+            starting = asyncio.create_task(bot.start())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            if starting.done():
+                break
+            starting.cancel()
+            await asyncio.wait([starting])
+            assert starting.cancelled() and not bot.serving
+            assert not [task for task in asyncio.all_tasks() if task.get_name() == "qqbot"]
+        await bot.stop()
 
 
 async def test_a_spawned_task_may_stop_the_bot() -> None:

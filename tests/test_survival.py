@@ -27,6 +27,7 @@ from qqbot import (
 )
 from qqbot.config import GatewayConfig
 from qqbot.testing import Simulator
+from tests.stopwatch import stopwatch
 
 FAST = GatewayConfig(
     pace=0.02,
@@ -134,10 +135,10 @@ async def test_4009_is_no_warning(trial: Trial, caplog: pytest.LogCaptureFixture
 async def test_4009_resumes_within_a_second() -> None:
     async with Simulator() as sim:
         trial = make_trial(sim, gateway=GatewayConfig())
-        async with sim.run(trial.bot):
-            closed = time.monotonic()
-            await resumes(trial, lambda: sim.faults.close(4009))
-            assert sim.resumes[0]["time"] - closed < 1.0 + 0.5, "a second, and half of one for a busy machine"
+        async with sim.run(trial.bot), stopwatch() as watch:
+            sim.faults.close(4009)
+            await trial.until(lambda: bool(sim.resumes))
+            assert watch.seconds < 1.0 + 0.5, "a second, and half of one for a busy machine"
 
 
 async def test_4008_waits_a_minute(trial: Trial) -> None:
@@ -230,11 +231,10 @@ async def test_heartbeats_never_acknowledged() -> None:
 async def test_half_open_is_cut_and_resumed_within_two_beats() -> None:
     async with Simulator(heartbeat_interval=1.0) as sim:
         trial = make_trial(sim)
-        async with sim.run(trial.bot):
-            silent = time.monotonic()
+        async with sim.run(trial.bot), stopwatch() as watch:
             sim.faults.half_open()
             await trial.until(lambda: bool(sim.resumes))
-            assert sim.resumes[0]["time"] - silent < 2 * 1.0 + 0.5, "two beats, and a while for a busy machine"
+            assert watch.seconds < 2 * 1.0 + 0.5, "two beats, and a while for a busy machine"
             assert await trial.echo("after") == "after"
             assert len(sim.identifies) == 1
 
@@ -433,7 +433,7 @@ async def test_the_platform_says_stop(code: int) -> None:
                 sim.faults.close(code)
                 with pytest.raises(GatewayHalted):
                     await trial.bot.wait()
-                await asyncio.sleep(2)  # a hundred times as long as any pause before a new attempt
+                await asyncio.sleep(0.5)  # many times as long as any pause before a new attempt
         assert caught.value.code == code
         assert str(code) in str(caught.value) and caught.value.hint is not None
         assert (len(sim.identifies), len(sim.connections)) == (1, 1), "the platform is hammered"
@@ -474,12 +474,12 @@ async def test_4011_with_a_fixed_count_names_the_count_to_set() -> None:
                 await asyncio.wait_for(trial.bot.wait(), 20)
 
 
-async def test_four_shards_identify_5_s_apart() -> None:
+async def test_shards_identify_5_s_apart() -> None:
     async with Simulator(max_concurrency=1) as sim:
-        trial = make_trial(sim, shards=4, gateway=GatewayConfig())
+        trial = make_trial(sim, shards=3, gateway=GatewayConfig())
         async with sim.run(trial.bot):
             times = sorted(entry["time"] for entry in sim.identifies)
-        assert len(times) == 4
+        assert len(times) == 3
         assert all(after - before >= 5.0 for before, after in itertools.pairwise(times))
         assert sim.violations == []
 

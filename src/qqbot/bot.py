@@ -500,25 +500,22 @@ class Bot(Router):
         """
         entered = asyncio.Event()
         owner = asyncio.create_task(self._hold(entered, connect), name="qqbot")
-        entering = asyncio.create_task(entered.wait())
+        owner.add_done_callback(lambda _: entered.set())
         try:
-            await asyncio.wait([owner, entering], return_when=asyncio.FIRST_COMPLETED)
+            await entered.wait()
         except asyncio.CancelledError:
             owner.cancel()
             await asyncio.gather(owner, return_exceptions=True)
             raise
-        finally:
-            entering.cancel()
-            await asyncio.gather(entering, return_exceptions=True)
         if owner.done():
             owner.result()
-        self._owner = owner
 
     async def _hold(self, entered: asyncio.Event, connect: bool) -> None:
         """Own what `start` began: one task enters it and leaves it."""
         try:
             async with self.serve(connect=connect):
                 stopping = self._stopping = asyncio.Event()
+                self._owner = asyncio.current_task()
                 entered.set()
                 await stopping.wait()
         finally:

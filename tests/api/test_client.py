@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import socket
 
 import aiohttp
 import pytest
@@ -12,6 +11,7 @@ from qqbot import Api, Credentials, Endpoints, Markdown, Media, ReplyTo, Scene, 
 from qqbot.api.exchange import Request, Response
 from qqbot.errors import ConfigError, ConnectionFailed
 from tests.api.scripted import APP_ID, SECRET, ManualClock, Scripted, reply
+from tests.ports import free_port
 
 SENT = {"id": "S1", "timestamp": "2026-11-23T10:00:00+08:00"}
 
@@ -32,8 +32,8 @@ async def test_outside_async_with_the_error_says_how() -> None:
         _ = api.session
 
 
-def test_it_is_made_without_a_loop_and_opened_in_several(platform_free_port: int) -> None:
-    api = Api(Credentials(APP_ID, SECRET), endpoints=Endpoints(f"http://127.0.0.1:{platform_free_port}"), timeout=0.2)
+def test_it_is_made_without_a_loop_and_opened_in_several() -> None:
+    api = Api(Credentials(APP_ID, SECRET), endpoints=Endpoints(f"http://127.0.0.1:{free_port()}"), timeout=0.2)
 
     async def attempt() -> None:
         async with api:
@@ -44,17 +44,9 @@ def test_it_is_made_without_a_loop_and_opened_in_several(platform_free_port: int
     asyncio.run(attempt())
 
 
-@pytest.fixture
-def platform_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-async def test_an_unreachable_platform_is_an_error_after_a_few_tries(platform_free_port: int) -> None:
+async def test_an_unreachable_platform_is_an_error_after_a_few_tries() -> None:
     async with Api(
-        Credentials(APP_ID, SECRET), endpoints=Endpoints(f"http://127.0.0.1:{platform_free_port}"), timeout=1.0
+        Credentials(APP_ID, SECRET), endpoints=Endpoints(f"http://127.0.0.1:{free_port()}"), timeout=1.0
     ) as api:
         with pytest.raises(ConnectionFailed, match=r"nothing was sent") as caught:
             await api.users.me()
@@ -163,10 +155,8 @@ async def test_the_environments_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked[0].startswith(b"CONNECT platform.invalid:443")
 
 
-async def test_the_environments_proxy_is_not_for_loopback(
-    platform: Scripted, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
-) -> None:
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{unused_tcp_port}")
+async def test_the_environments_proxy_is_not_for_loopback(platform: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
     platform.answers.append(reply({"id": "1"}))
     async with platform.api() as api:
         await api.users.me(timeout=2)

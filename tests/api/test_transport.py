@@ -1,7 +1,6 @@
 """The aiohttp adapter: what goes wrong becomes our errors, and says what to check."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncGenerator
 
@@ -13,6 +12,7 @@ from qqbot.api.exchange import Request
 from qqbot.api.transport import AiohttpTransport
 from qqbot.errors import ConnectionFailed, Timeout, TransportError
 from tests.api.scripted import Scripted, cut, hang
+from tests.ports import free_port
 
 TOKEN = "QQBot very-secret-token"
 
@@ -30,13 +30,6 @@ async def session() -> AsyncGenerator[aiohttp.ClientSession]:
 @pytest.fixture
 def transport(session: aiohttp.ClientSession) -> AiohttpTransport:
     return AiohttpTransport(session)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def assert_clean(error: TransportError) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from qqbot.testing import Duplicate
+from tests.chaos import killed
 from tests.chaos import trial as trials
 from tests.chaos.killed import KilledTrial
 from tests.chaos.mutations import mutated
@@ -51,7 +52,7 @@ async def test_it_notices_what_is_handled_twice(mutation: str) -> None:
 async def test_it_notices_a_connection_that_is_left_for_no_reason(mutation: str | None) -> None:
     with mutated(mutation):
         async with Trial(Kind("crowded", max_inflight=2, storms=(), hold=3), seed=SEED, rate=40) as trial:
-            for _ in range(3 if mutation else 1):  # not looked for where the loop stood still for half a beat
+            for _ in range(6 if mutation else 1):  # not looked for where the loop stood still for half a beat
                 await trial.round(2, messages=80)
                 left = [violation for violation in trial.report.violations if "left connection" in violation]
                 if left:
@@ -61,7 +62,8 @@ async def test_it_notices_a_connection_that_is_left_for_no_reason(mutation: str 
 
 @needs_proc
 async def test_it_notices_what_is_saved_before_it_is_handled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trials, "STILL_SECONDS", 4.0)  # what is lost is not waited for
+    monkeypatch.setattr(trials, "STILL_SECONDS", 4.0)  # what is lost is not waited for,
+    monkeypatch.setattr(killed, "PATIENCE", 4.0)  # nor are the answers in its dialogs
     async with KilledTrial(seed=SEED, rate=30, hold=8, life=(2.0, 2.5), mutation="early-watermark") as trial:
         await trial.round(2, strikes=1)
     assert any("never handled" in violation for violation in trial.report.violations)

@@ -1,5 +1,6 @@
 """Stand-ins at the dispatcher's seams: a lease that is held, a table of handlers, frames."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -117,3 +118,9 @@ def click(seq: int, user: str = "A") -> Frame:
 def publish(feed: Feed, *frames: Frame) -> None:
     for frame in frames:
         feed.publish(frame, b"")
+
+
+async def settle() -> None:
+    """Let everything happen that waits for nothing: counted in steps and not in seconds, whatever the machine does."""
+    for _ in range(100):
+        await asyncio.sleep(0)

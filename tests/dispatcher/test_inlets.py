@@ -7,7 +7,7 @@ import pytest
 from qqbot.dispatcher import Door, Feed
 from qqbot.models.events import C2CMessageCreate
 from qqbot.ports import Delivered, Outcome, Wanted
-from tests.dispatcher.standins import Held, One, Table, message, publish, running
+from tests.dispatcher.standins import Held, One, Table, message, publish, running, settle
 
 
 class Ids:
@@ -64,12 +64,12 @@ async def test_a_repeat_waits_for_the_first_ones_end_and_ends_like_it() -> None:
     async with running(Table([counting(seen, gate)], bare=True)) as dispatcher:
         door = Door(dispatcher)
         both = [asyncio.create_task(door.deliver(message(1), b"")) for _ in range(2)]
-        await asyncio.sleep(0.01)
+        await settle()
         assert not any(task.done() for task in both)
         gate.set()
         assert await asyncio.gather(*both) == ["handled", "handled"]
         assert await door.deliver(message(1), b"") == "handled"
-        assert await door.drain(1) == 0
+        assert await door.drain(5) == 0
     assert len(seen) == 1
 
 
@@ -90,7 +90,7 @@ async def test_a_repeat_waits_for_the_first_ones_end_however_many_came_since(mon
         for seq in range(2, 30):
             assert await door.deliver(message(seq, "B"), b"") == "handled"
         again = asyncio.create_task(door.deliver(message(1), b""))
-        await asyncio.sleep(0.01)
+        await settle()
         assert not again.done()
         gate.set()
         assert await asyncio.gather(first, again) == ["handled", "handled"]
@@ -143,7 +143,7 @@ async def test_a_repeat_whose_sender_delivers_it_again_speaks_for_the_first() ->
         door, feed = Door(dispatcher), Feed(dispatcher, Held())
         publish(feed, message(1))
         second = asyncio.create_task(door.deliver(message(1), b"", retry=True))
-        await asyncio.sleep(0.01)
+        await settle()
         gate.set()
         assert await second == "failed"
         assert await door.deliver(message(1), b"", retry=True) == "handled"
@@ -157,13 +157,13 @@ async def test_an_event_that_comes_both_ways_is_handled_once_and_its_seq_finishe
         door, feed = Door(dispatcher), Feed(dispatcher, Held())
         await door.take(message(1), b"")
         publish(feed, message(1))
-        await asyncio.sleep(0.01)
+        await settle()
         assert feed.watermark.low == 0  # a crash now must bring it again
         gate.set()
-        assert await feed.drain(1) == 0
+        assert await feed.drain(5) == 0
         assert feed.watermark.low == 1
         publish(feed, message(2))
-        assert await feed.drain(1) == 0
+        assert await feed.drain(5) == 0
         assert await door.deliver(message(2), b"") == "handled"
     assert len(seen) == 2
 
@@ -174,7 +174,7 @@ async def test_what_is_cut_short_by_the_end_is_told_to_come_again() -> None:
         door = Door(dispatcher)
         begun = asyncio.create_task(door.deliver(message(1), b""))
         queued = asyncio.create_task(door.deliver(message(2), b""))
-        await asyncio.sleep(0.01)
+        await settle()
     assert await asyncio.gather(begun, queued) == [None, None]
     assert await door.deliver(message(3), b"") is None
     assert len(seen) == 1
@@ -218,7 +218,7 @@ async def test_the_end_is_told_to_who_waits_also_where_it_is_cut_short_itself() 
 
     serving = asyncio.create_task(serve())
     for _ in range(2):
-        await asyncio.sleep(0.01)
+        await settle()
         serving.cancel()
     await asyncio.wait([serving])
     async with asyncio.timeout(5):
@@ -231,7 +231,7 @@ async def test_deliver_waits_for_room() -> None:
         door = Door(dispatcher)
         await door.take(message(1), b"")
         second = asyncio.create_task(door.deliver(message(2, "B"), b""))
-        await asyncio.sleep(0.01)
+        await settle()
         assert dispatcher.inflight == 1
         gate.set()
         assert await second == "handled"
@@ -243,7 +243,7 @@ async def test_what_another_process_finished_is_not_handled_and_what_is_finished
     async with running(Table([counting(seen)], bare=True), seen=ids) as dispatcher:
         feed = Feed(dispatcher, Held())
         publish(feed, message(1), message(2))
-        assert await feed.drain(1) == 0
+        assert await feed.drain(5) == 0
         assert feed.watermark.low == 2, "what is finished elsewhere is finished here"
         assert await Door(dispatcher).deliver(message(1), b"") is not None
     assert seen == ["C2C_MESSAGE_CREATE:2"]
@@ -260,9 +260,9 @@ async def test_what_a_handler_took_is_shared_when_the_handler_ends() -> None:
     async with running(Table([One(handler)], bare=True), seen=ids) as dispatcher:
         feed = Feed(dispatcher, Held())
         publish(feed, message(1))
-        await asyncio.sleep(0.01)
+        await settle()
         publish(feed, message(2))
-        await asyncio.sleep(0.01)
+        await settle()
         assert ids.known == set()  # a process that dies now repeats the dialog, and another one must not skip it
         gate.set()
         assert await feed.drain(5) == 0
@@ -276,7 +276,7 @@ async def test_an_event_whose_answer_goes_first_is_claimed_and_given_back_when_t
         door = Door(dispatcher)
         await door.take(message(1), b"")
         await door.take(message(2), b"")
-        await asyncio.sleep(0.01)
+        await settle()
         assert "C2C_MESSAGE_CREATE:2" in ids.known  # accepted ones, since the sender will not repeat them
     assert seen == ["C2C_MESSAGE_CREATE:2"]
     assert ids.known == {"C2C_MESSAGE_CREATE:1"}
@@ -293,7 +293,7 @@ async def test_a_lease_that_ends_while_the_shared_ids_are_asked_leaves_the_event
     async with running(Table([counting(seen)], bare=True), seen=Slow()) as dispatcher:
         feed = Feed(dispatcher, lease)
         publish(feed, message(1))
-        await feed.drain(1)
+        await feed.drain(5)
         assert seen == [] and feed.watermark.low == 0
 
 
@@ -324,7 +324,7 @@ async def test_many_that_are_taken_at_once_are_no_more_than_there_is_room_for() 
     async with running(Table([counting([], gate)], bare=True), max_inflight=4, seen=Ids()) as dispatcher:
         door = Door(dispatcher)
         taking = [asyncio.create_task(door.take(message(seq, f"U{seq}"), b"")) for seq in range(50)]
-        await asyncio.sleep(0.01)
+        await settle()
         assert dispatcher.inflight == 4
         gate.set()
         assert all(await asyncio.gather(*taking))
@@ -337,7 +337,7 @@ async def test_what_waits_for_room_until_the_end_is_told_to_come_again() -> None
         door = Door(dispatcher)
         assert await door.take(message(1), b"")
         waiting = asyncio.create_task(door.take(message(2), b""))
-        await asyncio.sleep(0.01)
+        await settle()
     assert not await waiting
     assert ids.known == set()
 
@@ -350,7 +350,7 @@ async def test_a_lease_that_is_lost_leaves_the_event_to_the_next_owner(outcome: 
         feed = Feed(dispatcher, lease)
         lease.held = False
         publish(feed, message(1))
-        assert await feed.drain(1) == 0
+        assert await feed.drain(5) == 0
         assert feed.watermark.low == 0
         again = Feed(dispatcher, Held())  # and where this process owns it again, the same message runs
         publish(again, message(1))

@@ -13,7 +13,7 @@ from qqbot.errors import ConfigError
 from qqbot.gateway.frames import Frame
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, MessageAuditPass
 from qqbot.ports import Delivered, Outcome, Wanted
-from tests.dispatcher.standins import Held, One, Table, click, message, publish, running
+from tests.dispatcher.standins import Held, One, Table, click, message, publish, running, settle
 
 MESSAGE = Wanted((C2CMessageCreate,))
 
@@ -27,11 +27,6 @@ def content(delivered: Delivered) -> str:
     event = delivered.event
     assert isinstance(event, C2CMessageCreate)
     return event.content
-
-
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 async def test_a_three_step_dialog_beside_other_conversations() -> None:
@@ -174,9 +169,7 @@ async def test_a_timeout_waits_for_its_turn_like_an_event() -> None:
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
         feed = Feed(dispatcher, Held())
-        publish(feed, message(1))
-        await settle()
-        publish(feed, message(2))
+        publish(feed, message(1), message(2))
         await asyncio.sleep(0.05)
         assert order == []
         gate.set()
@@ -195,11 +188,14 @@ async def test_a_wait_that_is_cancelled_gives_the_event_back() -> None:
                 async with asyncio.timeout(0.01):
                     await first.wait_for(MESSAGE, None)
             seen.append("gave up")
+            gave_up.set()
 
+    gave_up = asyncio.Event()
     async with running(Table([One(handler)], bare=True)) as dispatcher:
         feed = Feed(dispatcher, Held())
         publish(feed, message(1))
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(gave_up.wait(), 5)
+        await settle()
         assert (dispatcher.waiting, dispatcher.inflight) == (0, 0)
         publish(feed, message(2))
         assert await feed.drain(5) == 0
@@ -215,13 +211,15 @@ async def test_a_handler_that_gave_up_is_in_flight_again_and_holds_its_lane() ->
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.01):
                     await first.wait_for(MESSAGE, None)
+            gave_up.set()
             await gate.wait()
         order.append(content(first))
 
+    gave_up = asyncio.Event()
     async with running(Table([One(handler)], bare=True)) as dispatcher:
         feed = Feed(dispatcher, Held())
         publish(feed, message(1))
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(gave_up.wait(), 5)
         assert dispatcher.inflight == 1
         publish(feed, message(2))
         await settle()
@@ -287,17 +285,15 @@ async def test_only_what_happens_in_the_conversation_is_taken_unless_anywhere(an
     async def handler(first: Delivered) -> None:
         seen.append(content(first))
         if content(first) == "1":
-            with contextlib.suppress(TimeoutError):
-                taken = await first.wait_for(Wanted((C2CMessageCreate,), anywhere=anywhere), 0.05)
-                seen.append(f"took {content(taken)}")
+            taken = await first.wait_for(Wanted((C2CMessageCreate,), anywhere=anywhere), None)
+            seen.append(f"took {content(taken)}")
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
         feed = Feed(dispatcher, Held())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2, "B"))
-        assert await feed.drain(5) in (0, 1)
-        await asyncio.sleep(0.1)
+        assert await feed.drain(5) == (0 if anywhere else 1)
     assert seen == (["1", "took 2"] if anywhere else ["1", "2"])
 
 
@@ -424,7 +420,7 @@ async def test_draining_does_not_wait_for_a_dialog_and_its_first_event_comes_aga
         loop = asyncio.get_running_loop()
         began = loop.time()
         assert await feed.drain(10) == 1
-        assert loop.time() - began < 1
+        assert loop.time() - began < 5
     assert ended == ["cancelled"]
     assert feed.watermark.low == 0
 
@@ -462,7 +458,7 @@ async def test_a_handler_whose_time_is_up_may_wait_while_it_ends(answered: bool)
             await asyncio.sleep(60)
         finally:
             with contextlib.suppress(TimeoutError):
-                ended.append(content(await first.wait_for(MESSAGE, 0.1)))
+                ended.append(content(await first.wait_for(MESSAGE, 5 if answered else 0.1)))
 
     table.handlers = [One(handler)]
     async with running(table, handler_timeout=0.05) as dispatcher:

@@ -20,10 +20,10 @@ from qqbot.models.gateway import GatewayBot, ResumeState, ShardKey
 from qqbot.ports import ConnectOptions, LostReason, ShardEvent
 from tests.gateway import wire
 
-PATIENCE = 5.0  # seconds that a test waits for what must happen
+PATIENCE = 20.0  # seconds that a test waits for what must happen
 CONFIG = GatewayConfig(pace=0.01)
 IMPATIENT = GatewayConfig(
-    connect_timeout=0.3, hello_timeout=0.3, ready_timeout=0.3, resumed_timeout=0.3, close_code_timeout=0.1, pace=0.01
+    connect_timeout=0.5, hello_timeout=0.5, ready_timeout=0.5, resumed_timeout=0.5, close_code_timeout=0.1, pace=0.01
 )  # for what never comes
 
 

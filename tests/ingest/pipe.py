@@ -1,5 +1,6 @@
 """Two programs over a Unix socket: `intake SOCKET STATE` receives events and passes them on, and
-`worker SOCKET LOG` handles them and writes what it handled into LOG, a line each.
+`worker SOCKET LOG` handles them and writes what it handled into LOG, a line each. It is not done with "wait" before
+there is a file LOG.go.
 """
 
 import asyncio
@@ -47,6 +48,8 @@ async def worker(path: str, log: Path) -> None:
     @bot.on
     async def note(ctx: Context[C2CMessageCreate]) -> None:
         await asyncio.sleep(0.001)
+        while ctx.text == "wait" and not log.with_suffix(".go").exists():
+            await asyncio.sleep(0.01)
         with log.open("a") as file:
             file.write(f"{ctx.event_id} {ctx.text}\n")
 

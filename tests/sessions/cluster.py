@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from qqbot.config import ShardPlan
+from qqbot.errors import LeaseLost
 from qqbot.models.gateway import GatewayBot, ResumeState, SessionStartLimit, ShardExit, ShardKey
 from qqbot.ports import Lease
 from qqbot.sessions import RedisSessionManager, Timings
@@ -69,6 +70,8 @@ class Shards:
                 return exit_
             self.live.add(key)
             return await self._count(lease, state)
+        except LeaseLost:
+            return ShardExit("lost")
         finally:
             self.live.discard(key)
             del self.running[key]

@@ -1,17 +1,14 @@
 """Real Redis and Valkey servers, started by the tests: alone, with Sentinels, as a Cluster.
 
-Owns the processes: each is killed by its own pid when its context ends. Ports lie below 30 000, so that neither
-connections of the machine nor a Cluster's bus (10 000 higher) meet them.
+Owns the processes: each is killed by its own pid when its context ends.
 """
 
 import asyncio
 import importlib.util
 import os
 import platform
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,11 +24,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from tests.ports import free_port
+
 PATIENCE = 20.0
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-FIRST_PORT = 20_000 + 1_000 * (WORKER % 10)
-PORTS = range(FIRST_PORT, FIRST_PORT + 1_000)  # of this worker alone: the port of a dead server stays nobody else's
-BUS = 10_000  # a Cluster node talks to the others on its port and this
 SLOTS = 16_384
 
 
@@ -222,24 +217,6 @@ class Server:
     def close(self) -> None:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    """A port that nobody listens on, and nobody on its bus."""
-    while True:
-        port = random.choice(PORTS)
-        if _bindable(port) and _bindable(port + BUS):
-            return port
-
-
-def _bindable(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 @asynccontextmanager

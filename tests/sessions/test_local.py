@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from qqbot.ports import Lease
 from qqbot.sessions import LocalSessionManager, ManagerEvent, SessionManager
 from qqbot.sessions.permits import PERMIT_SECONDS
 
-PATIENCE = 5.0
+PATIENCE = 15.0
 WINDOW = 0.2
 
 
@@ -202,6 +203,43 @@ async def test_stop_ends_a_platform_that_is_just_giving_up_a_try() -> None:
     async with asyncio.timeout(PATIENCE):
         await manager.stop()
         await asyncio.wait([run])
+
+
+async def test_stop_ends_a_run_whose_state_file_is_still_being_opened(tmp_path: Path) -> None:
+    manager = LocalSessionManager(window=WINDOW, state=tmp_path / "state.json")
+    shards = Shards()
+    run = asyncio.create_task(manager.run(Platform(says()), shards))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE):
+        await manager.stop()
+        await run
+    assert not shards.leases
+
+
+@pytest.mark.parametrize("error", [None, ValueError("a bug")])
+async def test_stop_leaves_shards_that_end_already_their_time(error: Exception | None) -> None:
+    ending, unhurried = asyncio.Event(), asyncio.Event()
+
+    async def takes_its_time(lease: Lease) -> ShardExit:
+        if lease.shard.index:
+            if error is not None:
+                raise error
+            return ShardExit("reshard")
+        try:
+            return await forever(lease)
+        finally:
+            ending.set()
+            await asyncio.sleep(0.05)
+            unhurried.set()
+
+    manager, platform = LocalSessionManager(window=WINDOW), Platform(says(2, max_concurrency=2), says(4))
+    run = asyncio.create_task(manager.run(platform, Shards(takes_its_time)))
+    async with asyncio.timeout(PATIENCE):
+        await ending.wait()
+        await manager.stop()
+        await asyncio.wait([run])
+    assert unhurried.is_set() and run.exception() is error
+    assert platform.calls == 1, "it went on to the next round"
 
 
 async def test_4011_starts_over_with_more_shards() -> None:

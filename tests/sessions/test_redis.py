@@ -118,7 +118,7 @@ async def test_the_store_freezes_and_nothing_is_said_twice(store: Server) -> Non
     async with joined(store.url, Platform()) as a:
         await until(lambda: a.indices == ALL)
         store.freeze()
-        await asyncio.sleep(FAST.own / 2)
+        await asyncio.sleep(FAST.call + 0.1)
         store.thaw()
         await asyncio.sleep(FAST.own)
         assert a.indices == ALL and len(a.shards.began_with) == 6
@@ -242,7 +242,7 @@ async def test_an_empty_budget_is_waited_out(
         await until(lambda: "no more sessions" in caplog.text)
         platform.answer = Platform(2).answer
         await until(lambda: len(a.indices) == 2)
-        assert platform.calls == 2
+        assert 2 <= platform.calls <= 4
 
 
 async def test_a_count_that_changed_while_nobody_ran(store: Server, caplog: pytest.LogCaptureFixture) -> None:
@@ -437,8 +437,9 @@ class TestContract(SessionManagerContract):
 
     @pytest.fixture(autouse=True)
     def its_shards_are_never_ready(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """They identify and save nothing: do not wait long for that."""
+        """They identify and save nothing: do not wait long for that, nor for the platform."""
         monkeypatch.setattr("qqbot.sessions.allowance.READY_SECONDS", 0.5)
+        monkeypatch.setattr("qqbot.sessions.allowance.ASK_LIFE", 1.0)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[Callable[[], SessionManager]]:

@@ -111,7 +111,7 @@ async def test_a_frozen_store_delays_one_event_at_a_time(store: Server, client: 
     began = time.monotonic()
     assert not any(await asyncio.gather(*(seen.contains(EVENT) for _ in range(100))))
     assert all(await asyncio.gather(*(seen.add(f"{EVENT}{number}") for number in range(100))))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10, "each of them waited by itself"
     store.thaw()
     await until(lambda: seen.contains(EVENT))
     await until(lambda: back(seen))

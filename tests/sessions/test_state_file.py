@@ -215,6 +215,52 @@ async def test_a_slow_disk_holds_nothing_up(path: Path) -> None:
         assert file.writes == [{0: FIRST}, {0: FIRST, 1: SECOND}], "what was noted together is written together"
 
 
+class SlowToOpen(SlowFile):
+    """A disk on which the file is locked at once, and looked at as slowly as the test says."""
+
+    def open(self) -> None:
+        super().open()
+        self.begun.set()
+        assert self.go_on.wait(PATIENCE)
+
+
+async def test_the_lock_is_free_when_opening_was_given_up(path: Path) -> None:
+    file = SlowToOpen(path)
+    opening = asyncio.create_task(States(file).__aenter__())
+    while not file.begun.is_set():
+        await asyncio.sleep(0.001)
+    opening.cancel()
+    asyncio.get_running_loop().call_later(0.05, file.go_on.set)
+    await asyncio.wait([opening])
+    assert opening.cancelled() and not is_locked(path)
+
+
+async def test_the_lock_is_given_back_also_where_nobody_waits_for_that(path: Path) -> None:
+    file = SlowToOpen(path)
+    opening = asyncio.create_task(States(file).__aenter__())
+    while not file.begun.is_set():
+        await asyncio.sleep(0.001)
+    for _ in range(2):
+        opening.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait([opening])
+    assert opening.cancelled() and is_locked(path)
+    file.go_on.set()
+    async with asyncio.timeout(PATIENCE):
+        while is_locked(path):
+            await asyncio.sleep(0.01)
+
+
+def is_locked(path: Path) -> bool:
+    other = StateFile(path, "1")
+    try:
+        other.open()
+    except ConfigError:
+        return True
+    other.close()
+    return False
+
+
 async def test_nobody_waits_for_a_write_that_was_given_up(path: Path) -> None:
     file = SlowFile(path)
     async with States(file) as states:

@@ -169,7 +169,7 @@ async def test_a_frozen_store_costs_a_second(platform: Scripted, store: Server) 
         store.freeze()
         began = time.monotonic()
         await tokens(apis)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 8
         store.thaw()
 
 

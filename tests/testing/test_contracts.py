@@ -13,6 +13,7 @@ import pytest
 from qqbot.errors import GatewayHalted
 from qqbot.ports import GatewaySource, ShardFactory
 from qqbot.sessions import ClusterView, LocalSessionManager, ManagerEvent, SessionManager, local
+from qqbot.sessions.permits import PERMIT_SECONDS
 from qqbot.testing import SessionManagerContract
 from qqbot.testing.contracts import MakeManager
 
@@ -65,7 +66,7 @@ class Faulty:
 
 class HasNoPace(Faulty):
     def __init__(self) -> None:
-        super().__init__(window=0.001)
+        super().__init__(window=0.001 - PERMIT_SECONDS)  # by which permits lie further apart than that
 
 
 class ShowsNothing(Faulty):
@@ -128,35 +129,35 @@ class RunsTwice(Faulty):
 
 
 @pytest.mark.parametrize(
-    ("fault", "test"),
+    ("fault", "test", "words"),
     [
-        (HasNoPace, "identifies_keep_the_window"),
-        (ShowsNothing, "it_runs_its_shards_and_shows_them"),
-        (SwallowsErrors, "an_error_of_a_shard_ends_the_run"),
-        (SwallowsErrors, "what_the_platform_raises_ends_the_run"),
-        (SwallowsErrors, "a_second_run_is_refused"),
-        (SwallowsCancellation, "cancelling_the_run_ends_the_shards"),
-        (HidesHalts, "a_halt_ends_the_run_and_is_told"),
-        (HidesHalts, "too_few_shards_halt"),
-        (StopsTooLate, "stop_returns_in_time_although_a_shard_does_not_end"),
-        (RunsWithoutEnd, "stop_ends_the_shards_and_their_leases"),
-        (LeavesATaskBehind, "cancelling_the_run_ends_the_shards"),
-        (TellsNothing, "watch_tells_what_is_claimed_and_released"),
-        (RunsTwice, "it_runs_its_shards_and_shows_them"),
+        (HasNoPace, "identifies_keep_the_window", "2 IDENTIFYs within"),
+        (ShowsNothing, "it_runs_its_shards_and_shows_them", "snapshot shows others"),
+        (SwallowsErrors, "an_error_of_a_shard_ends_the_run", "what its shard raised"),
+        (SwallowsErrors, "what_the_platform_raises_ends_the_run", "what the platform said"),
+        (SwallowsErrors, "a_second_run_is_refused", "not refused"),
+        (SwallowsCancellation, "cancelling_the_run_ends_the_shards", "swallowed its cancellation"),
+        (HidesHalts, "a_halt_ends_the_run_and_is_told", "not with GatewayHalted"),
+        (HidesHalts, "too_few_shards_halt", "not with GatewayHalted"),
+        (StopsTooLate, "stop_returns_in_time_although_a_shard_does_not_end", "^$"),
+        (RunsWithoutEnd, "stop_ends_the_shards_and_their_leases", "run did not return after stop"),
+        (LeavesATaskBehind, "cancelling_the_run_ends_the_shards", "a task was left behind"),
+        (TellsNothing, "watch_tells_what_is_claimed_and_released", r"claimed: \[\]"),
+        (RunsTwice, "it_runs_its_shards_and_shows_them", "started more than once"),
     ],
 )
-async def test_a_fault_is_found(fault: type[Faulty], test: str) -> None:
+async def test_a_fault_is_found(fault: type[Faulty], test: str, words: str) -> None:
     class Broken(SessionManagerContract):
         window = WINDOW
         stop_within = SOON
-        patience = 1.5
+        patience = 3.0
 
         @asynccontextmanager
         async def place(self) -> AsyncGenerator[MakeManager]:
             yield fault
 
     before = asyncio.all_tasks()
-    with pytest.raises((AssertionError, TimeoutError)):
+    with pytest.raises((AssertionError, TimeoutError), match=words):
         await getattr(Broken(), f"test_{test}")()
     for task in asyncio.all_tasks() - before:
         task.cancel()

@@ -21,15 +21,10 @@ from starlette.routing import Mount
 
 from qqbot import Bot
 from qqbot.webhook.asgi import AsgiApplication
+from tests.ports import free_port
 
 Serving = Callable[[Any], AbstractAsyncContextManager[str]]
 """Serves an application and gives the URL of its root."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def reachable(port: int) -> None:
@@ -90,7 +85,7 @@ async def by_granian(app: Any) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def by_aiohttp(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, lingering_time=0.5)  # seconds that are spent on a body nobody reads
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

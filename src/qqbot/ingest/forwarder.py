@@ -172,7 +172,7 @@ class ForwardingFeed:
     async def send(self) -> None:
         """Hand over all that waits, in order, batch by batch."""
         try:
-            while self._waiting and not self._fenced:
+            while self._waiting and not (self._fenced or _is_cancelled()):
                 batch = [self._waiting[place] for place in range(min(len(self._waiting), LARGEST_BATCH))]
                 await self._store([envelope for envelope, _ in batch])
                 if self._fenced:
@@ -196,8 +196,9 @@ class ForwardingFeed:
                 self._give_up()
                 self.lease.fenced(error.token)
                 return
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its events must not be lost
-                _raise_if_ours(error)
+            except (Exception, asyncio.CancelledError) as error:
+                if _is_cancelled():
+                    raise asyncio.CancelledError from error
                 self._warn(error)
             else:
                 return
@@ -220,8 +221,10 @@ class ForwardingFeed:
             log.warning("shard %s: the sink takes no events, trying again until it does: %s", self.lease.shard, words)
 
 
-def _raise_if_ours(error: BaseException) -> None:
-    """Raise a cancellation that was asked for; another one comes out of something that the sink awaited."""
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled the current task, be it that the sink has lost the error for that.
+
+    Otherwise a CancelledError is that of something that the sink awaited.
+    """
     task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-        raise error
+    return task is not None and task.cancelling() > 0

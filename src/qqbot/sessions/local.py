@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 from ..config import ShardPlan
@@ -60,12 +60,10 @@ class LocalSessionManager:
         if self._run is not None:
             raise ConfigError("this session manager is running already: give each bot its own")
         gate = _IdentifyGate(gateway, self._pacer, self._clock)
-        run = self._run = _Run(gateway.plan, gate, start, self._watchers.tell)
+        states = None if self._path is None else States(StateFile(self._path, gateway.app_id))
+        self._run = _Run(gateway.plan, gate, start, self._watchers.tell, states)
         try:
-            async with AsyncExitStack() as stack:
-                if self._path is not None:
-                    run.states = await stack.enter_async_context(States(StateFile(self._path, gateway.app_id)))
-                await run.serve()
+            await self._run.serve()
         finally:
             self._run = None
             self._watchers.tell(None)
@@ -206,13 +204,18 @@ class _Run:
     """One run of the manager, in one event loop."""
 
     def __init__(
-        self, plan: ShardPlan, gate: _IdentifyGate, start: ShardFactory, tell: Callable[[ManagerEvent], None]
+        self,
+        plan: ShardPlan,
+        gate: _IdentifyGate,
+        start: ShardFactory,
+        tell: Callable[[ManagerEvent], None],
+        states: States | None,
     ) -> None:
         self._plan = plan
         self._gate = gate
         self._start = start
         self._tell = tell
-        self.states: States | None = None
+        self._states = states
         self._leases: list[_Lease] = []
         self._shards: list[asyncio.Task[None]] = []
         self._rounds: asyncio.Task[None] | None = None
@@ -225,8 +228,9 @@ class _Run:
     async def serve(self) -> None:
         """Run until `stop`, or until something is wrong."""
         try:
-            async with asyncio.TaskGroup() as group:
-                self._rounds = group.create_task(self._run_rounds(), name="qqbot sessions")
+            async with self._states or nullcontext(), asyncio.TaskGroup() as group:
+                if not self._stopped:
+                    self._rounds = group.create_task(self._run_rounds(), name="qqbot sessions")
         finally:
             self._ended.set()
         if self._error is not None:
@@ -234,8 +238,9 @@ class _Run:
 
     async def stop(self, seconds: float) -> None:
         """Cancel the shards, and once more those that have not ended after `seconds`."""
-        if self._rounds is not None and not self._stopped:  # a second time would tear the shards out of their ends
-            self._stopped = True
+        self._stopped = True
+        self._round_over.set()  # where shards run, that ends them: cancelled twice, they were torn out of their ends
+        if self._rounds is not None and all(shard.done() for shard in self._shards):
             self._rounds.cancel()
         try:
             async with asyncio.timeout(seconds):
@@ -255,11 +260,11 @@ class _Run:
             info = await self._gate.ask()
             for generation in itertools.count():
                 count, indices = self._plan.resolve(info.shards)
-                known = await self.states.begin(count) if self.states is not None else {}
+                known = await self._states.begin(count) if self._states is not None else {}
                 new = sum(index not in known for index in indices)
                 await self._gate.open(len(indices), new, info.session_start_limit.max_concurrency)
                 await self._run_shards(info, [ShardKey(generation, index, count) for index in indices], known)
-                if self._error is not None:
+                if self._stopped or self._error is not None:
                     return
                 info = await self._ask_for_more(count)
         except asyncio.CancelledError as error:
@@ -276,7 +281,7 @@ class _Run:
         """
         self._round_over.clear()
         self._too_few = False
-        self._leases = [_Lease(key, self._gate, self.states) for key in keys]
+        self._leases = [_Lease(key, self._gate, self._states) for key in keys]
         async with asyncio.TaskGroup() as group:
             self._shards = [
                 group.create_task(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from ..config import ShardPlan
+from ..errors import LeaseLost
 from ..models.gateway import GatewayBot, ResumeState, ShardExit, ShardKey
 from ..ports import Lease
 
@@ -103,6 +104,8 @@ class ScriptedShards:
             self.running[index] = lease
             self._changed.set()
             return await self._then(lease)
+        except LeaseLost:
+            return ShardExit("lost")
         finally:
             if self.running.get(index) is lease:
                 del self.running[index]

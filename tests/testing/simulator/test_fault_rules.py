@@ -519,7 +519,7 @@ async def test_documents_that_are_wrong(sim: Simulator, bot: BareBot, document: 
     assert sim.faults.rules == ()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.fixed_dictionaries(
         {"kind": st.sampled_from(sorted(KINDS)) | JSON_VALUES},

@@ -90,7 +90,7 @@ async def test_what_a_bot_must_not_send(bot: BareBot, text: str, code: int) -> N
     assert await socket.close_code() == code
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(op=st.sampled_from([1, 2, 6]) | JSON_VALUES, body=JSON_VALUES | st.dictionaries(FIELDS, JSON_VALUES))
 async def test_no_payload_breaks_the_gateway(op: object, body: object) -> None:
     async with Simulator() as sim, BareBot(sim) as bot:
@@ -161,19 +161,19 @@ async def test_intents_filter(sim: Simulator, bot: BareBot) -> None:
 
 
 async def test_pacing_is_enforced() -> None:
-    async with Simulator(max_concurrency=1, identify_window=0.5) as sim, BareBot(sim) as bot:
+    async with Simulator(max_concurrency=1, identify_window=1.5) as sim, BareBot(sim) as bot:
         await bot.connect_ready()
         hasty = await bot.connect()
         await hasty.identify(shard=[1, 2])
         assert await hasty.next() == {"op": 9, "d": False}
         assert await hasty.close_code() == 4903
         assert len(sim.violations) == 1
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
         await bot.connect_ready()
         assert len(sim.violations) == 1
         times = [each["time"] for each in sim.identifies]
         assert times == sorted(times)
-        assert times[1] - times[0] < 0.5
+        assert times[1] - times[0] < 1.5
 
 
 async def test_budget_is_enforced(sim: Simulator, bot: BareBot) -> None:
@@ -300,7 +300,7 @@ async def test_flood_against_a_bot_that_does_not_read(sim: Simulator, bot: BareB
     start = time.monotonic()
     for number in range(20_000):
         sim.push("FLOOD", {"number": number, "text": "x" * 300})
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
     await asyncio.sleep(0.1)
     await socket.heartbeat()
     numbers = []

@@ -181,7 +181,7 @@ async def test_run(sim: Simulator, bot: BareBot) -> None:
         reply = await sim.user("Alice").say("hello", quiet=60)
         assert (reply.text, reply.outcome) == ("hello", "handled")
         assert not await sim.user("Alice").say("hush", timeout=60)
-        assert time.monotonic() - start < 5, "the bot's own word was not used"
+        assert time.monotonic() - start < 30, "the bot's own word was not used"
     assert reporting._callbacks == []
 
 
@@ -189,7 +189,7 @@ async def test_an_event_that_nobody_asked_for_is_not_waited_for(sim: Simulator, 
     socket = await bot.connect_ready(1)
     start = time.monotonic()
     assert not await sim.user("Alice").say("hello")
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 4
     await socket.ws.close()
 
 

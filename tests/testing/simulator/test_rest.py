@@ -140,7 +140,7 @@ FIELDS = dict.fromkeys(
 bodies = st.fixed_dictionaries({}, optional={"msg_type": st.sampled_from([0, 2, 3, 6, 7, 2.0, True]), **FIELDS})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=bodies | JSON_VALUES)
 async def test_no_body_gives_a_500(body: Any) -> None:
     async with Simulator() as sim, BareBot(sim) as bot:

@@ -137,7 +137,7 @@ CAUGHT = {
 
 @pytest.mark.parametrize("name", CAUGHT)
 async def test_a_naive_bot_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.testing.simulator.scenarios.PATIENCE", 3.0)
+    monkeypatch.setattr("qqbot.testing.simulator.scenarios.PATIENCE", 1.0)
     findings = await perform(SCENARIOS[name], NaiveBot)
     assert CAUGHT[name] in [finding.what for finding in findings if not finding.right], told(findings)
 

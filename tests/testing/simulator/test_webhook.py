@@ -96,7 +96,7 @@ async def test_what_is_not_acknowledged_is_delivered_again(answers: list[tuple[i
 
 async def test_an_answer_that_takes_too_long_is_none() -> None:
     async with pushed(ACK) as (sim, endpoint):
-        endpoint.slow, sim.webhook.ack_limit, sim.webhook.attempts = 5.0, 0.1, 2
+        endpoint.slow, sim.webhook.ack_limit, sim.webhook.attempts = 1.0, 0.1, 2
         sim.push_message("c2c", user="Alice", text="hello")
         await sim.webhook.delivered()
         assert [each.status for each in sim.webhook.deliveries] == [None, None]
