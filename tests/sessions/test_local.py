@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from qqbot.models.gateway import GatewayBot, ResumeState, SessionStartLimit, Sha
 from qqbot.ports import Lease
 from qqbot.sessions import LocalSessionManager, ManagerEvent, SessionManager
 from qqbot.sessions.permits import PERMIT_SECONDS
+from qqbot.sessions.state_file import StateFile
 
 PATIENCE = 5.0
 WINDOW = 0.2
@@ -202,6 +204,64 @@ async def test_stop_ends_a_platform_that_is_just_giving_up_a_try() -> None:
     async with asyncio.timeout(PATIENCE):
         await manager.stop()
         await asyncio.wait([run])
+
+
+async def test_stop_ends_a_run_that_is_just_opening_its_file(tmp_path: Path) -> None:
+    manager, shards = LocalSessionManager(state=tmp_path / "state.json"), Shards()
+    run = asyncio.create_task(manager.run(Platform(says()), shards))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE):
+        await manager.stop()
+    assert run.done() and run.exception() is None and shards.leases == []
+
+
+async def test_after_stop_the_file_is_written_and_free(tmp_path: Path) -> None:
+    async def leaves_a_state(lease: Lease) -> ShardExit:
+        try:
+            return await forever(lease)
+        finally:
+            lease.checkpoint(ResumeState(session_id="s", seq=lease.shard.index))
+
+    path, shards = tmp_path / "state.json", Shards(leaves_a_state)
+    manager = LocalSessionManager(state=path)
+    run = asyncio.create_task(manager.run(Platform(says()), shards))
+    await shards.up(1)
+    await manager.stop()
+    assert run.done()
+    assert StateFile(path, Platform.app_id).read(1) == {0: ResumeState(session_id="s", seq=0)}
+
+
+async def test_a_run_that_was_cancelled_while_it_opened_its_file_leaves_it_to_the_next_one(tmp_path: Path) -> None:
+    manager, shards = LocalSessionManager(state=tmp_path / "state.json", window=WINDOW), Shards()
+    run = asyncio.create_task(manager.run(Platform(says()), shards))
+    await asyncio.sleep(0)
+    run.cancel()
+    await asyncio.wait([run])
+    run = asyncio.create_task(manager.run(Platform(says()), shards))
+    await shards.up(1)
+    await manager.stop()
+    assert run.exception() is None
+
+
+async def test_stop_does_not_cut_short_the_shards_that_are_at_their_ends_already() -> None:
+    ending, ended = asyncio.Event(), list[int]()
+
+    async def fails_or_takes_its_time(lease: Lease) -> ShardExit:
+        if lease.shard.index == 0:
+            raise ValueError("a bug")
+        try:
+            return await forever(lease)
+        finally:
+            ending.set()
+            await asyncio.sleep(0.1)
+            ended.append(lease.shard.index)
+
+    manager = LocalSessionManager(window=WINDOW)
+    run = asyncio.create_task(manager.run(Platform(says(2, max_concurrency=2)), Shards(fails_or_takes_its_time)))
+    async with asyncio.timeout(PATIENCE):
+        await ending.wait()
+        await manager.stop()
+    assert ended == [1] and isinstance(run.exception(), ValueError)
 
 
 async def test_4011_starts_over_with_more_shards() -> None:

@@ -68,6 +68,7 @@ class LocalSessionManager:
                 await run.serve()
         finally:
             self._run = None
+            run.ended.set()
             self._watchers.tell(None)
 
     async def stop(self, *, drain: float = 10.0) -> None:
@@ -208,33 +209,35 @@ class _Run:
         self._start = start
         self._tell = tell
         self.states: States | None = None
+        self.ended = asyncio.Event()
         self._leases: list[_Lease] = []
         self._shards: list[asyncio.Task[None]] = []
         self._rounds: asyncio.Task[None] | None = None
         self._stopped = False
         self._round_over = asyncio.Event()
         self._too_few = False
-        self._ended = asyncio.Event()
         self._error: Exception | None = None
 
     async def serve(self) -> None:
         """Run until `stop`, or until something is wrong."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._rounds = group.create_task(self._run_rounds(), name="qqbot sessions")
-        finally:
-            self._ended.set()
+        if self._stopped:  # while the state file was being opened
+            return
+        async with asyncio.TaskGroup() as group:
+            self._rounds = group.create_task(self._run_rounds(), name="qqbot sessions")
         if self._error is not None:
             raise self._error
 
     async def stop(self, seconds: float) -> None:
-        """Cancel the shards, and once more those that have not ended after `seconds`."""
-        if self._rounds is not None and not self._stopped:  # a second time would tear the shards out of their ends
+        """End the shards, and once more those that have not ended after `seconds`."""
+        if not self._stopped:
             self._stopped = True
-            self._rounds.cancel()
+            if self._shards:
+                self._round_over.set()  # a cancellation would tear out of their ends those that are there already
+            elif self._rounds is not None:
+                self._rounds.cancel()
         try:
             async with asyncio.timeout(seconds):
-                await self._ended.wait()
+                await self.ended.wait()
         except TimeoutError:
             for shard in self._shards:
                 shard.cancel()
@@ -254,7 +257,7 @@ class _Run:
                 new = sum(index not in known for index in indices)
                 await self._gate.open(len(indices), new, info.session_start_limit.max_concurrency)
                 await self._run_shards(info, [ShardKey(generation, index, count) for index in indices], known)
-                if self._error is not None:
+                if self._error is not None or self._stopped:
                     return
                 info = await self._ask_for_more(count)
         except asyncio.CancelledError as error:
@@ -282,6 +285,7 @@ class _Run:
             await self._round_over.wait()
             for shard in self._shards:
                 shard.cancel()
+        self._shards = []
 
     async def _run_shard(self, lease: _Lease, info: GatewayBot, state: ResumeState | None) -> None:
         self._tell(ManagerEvent("claimed", lease.shard))

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -152,7 +152,7 @@ class States:
         try:
             await self._do(self._file.open)
         except BaseException:
-            self._leave()
+            await self._leave()
             raise
         self._writer = asyncio.create_task(self._write_on(), name="qqbot state file")
         return self
@@ -165,14 +165,15 @@ class States:
             await asyncio.wait([self._writer])
             await self.flush()
         finally:
-            await asyncio.wrap_future(self._leave())
+            await self._leave()
         if not self._writer.cancelled():
             self._writer.result()
 
-    def _leave(self) -> Future[None]:
-        closing = self._thread.submit(self._file.close)
+    async def _leave(self) -> None:
+        """Return when the file is closed; it is closed also where nobody waits for that any more."""
+        closing = asyncio.wrap_future(self._thread.submit(self._file.close))
         self._thread.shutdown(wait=False)
-        return closing
+        await asyncio.shield(closing)
 
     async def _do(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
