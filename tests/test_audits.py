@@ -90,3 +90,13 @@ async def test_the_last_verdicts_are_kept() -> None:
     assert (await audits.result(pending("1"), 0)).audit_id == "1"
     with pytest.raises(Timeout):
         await audits.result(pending("0"), 0)
+
+
+async def test_who_is_cancelled_as_the_verdict_comes_is_cancelled() -> None:
+    audits = Audits()
+    waiting = asyncio.create_task(audits.result(pending("a"), 5))
+    await asyncio.sleep(0)
+    audits.take(MessageAuditPass(audit_id="a"))
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
