@@ -13,11 +13,15 @@ from aiohttp.test_utils import TestServer
 
 from qqbot import Api, Bot, C2CMessageCreate, Context, Credentials, Media
 from qqbot.api.downloads import Downloads, is_public_or_loopback
+from qqbot.fleet import _Tenure
+from qqbot.ingest import Forwarder, QueueSink
+from qqbot.models.gateway import ResumeState
 from qqbot.sessions import LocalSessionManager
 from qqbot.testing import Simulator
 from qqbot.webhook import Application
 from qqbot.webhook.server import listening
 from tests.cancelling import Attempt, cancel_at_each_turn, cancel_everywhere
+from tests.dispatcher.standins import Held
 from tests.webhook.signed import CREDENTIALS, event, signed
 
 SHORT = 0.001
@@ -53,6 +57,39 @@ def test_a_bot_in_each_turn_of_its_loop(tmp_path: Path) -> None:
             yield attempt
 
     assert cancel_at_each_turn(setting) > 40
+
+
+class Saving(Held):
+    """A lease that notes what is saved."""
+
+    saves = 0
+
+    async def save(self, state: ResumeState | None) -> None:
+        self.saves += 1
+
+
+class Silent:
+    """A shard in whose session nothing happens."""
+
+    session_id = "s"
+
+    def state(self) -> ResumeState:
+        return ResumeState(session_id=self.session_id, seq=0)
+
+
+@TWICE
+async def test_the_end_of_a_shard_saves_its_state(twice: bool) -> None:
+    async def attempt() -> None:
+        async with _Tenure(lease, Silent(), feed, None).saving():
+            await asyncio.sleep(0)
+
+    async def is_saved() -> None:
+        assert lease.saves == 1
+        lease.saves = 0
+
+    lease = Saving()
+    feed = Forwarder(QueueSink()).feed(lease)
+    await cancel_everywhere(attempt, is_saved, twice=twice)
 
 
 @TWICE

@@ -323,8 +323,10 @@ class _Tenure:
             yield
         finally:
             saver.cancel()
-            await asyncio.wait([saver])
-            await self._save()
+            try:
+                await asyncio.wait([saver])
+            finally:
+                await self._save()
 
     async def _save_on(self) -> None:
         while True:

@@ -244,7 +244,7 @@ class _Held:
     async def end_keeper(self) -> None:
         if self.keeper is not None:
             self.keeper.cancel()
-            await asyncio.gather(self.keeper, return_exceptions=True)
+            await asyncio.wait([self.keeper])
 
 
 class _Body:
