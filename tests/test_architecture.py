@@ -27,7 +27,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "webhook.protocol",
         "ports",
     ),
-    ("network", "clock"),
+    ("network", "clock", "stay"),
     (
         *("gateway.shard", "gateway.link"),
         "sessions.*",

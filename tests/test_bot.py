@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,6 +20,7 @@ from qqbot import (
     Endpoints,
     Envelope,
     Event,
+    GatewayError,
     GatewayHalted,
     GroupAtMessageCreate,
     Interrupted,
@@ -377,6 +379,60 @@ async def test_a_handler_that_waits_for_stop_with_a_timeout_does_not_hang() -> N
         await asyncio.wait_for(bot.stop(), 5)
 
 
+async def test_stop_ends_a_bot_that_is_just_being_started() -> None:
+    entering, left = asyncio.Event(), list[str]()
+
+    @asynccontextmanager
+    async def lifespan(bot: Bot) -> AsyncIterator[None]:
+        try:
+            entering.set()
+            await asyncio.Event().wait()
+            yield
+        finally:
+            left.append("lifespan")
+
+    bot = Bot(Credentials("1", "s" * 32), lifespan=lifespan)
+    for moments in range(4):
+        starting = asyncio.create_task(bot.start(connect=False))
+        await (asyncio.sleep(0) if moments == 0 else entering.wait())
+        async with asyncio.timeout(5):
+            await bot.stop()
+            with pytest.raises(ConfigError, match="stopped before it had started"):
+                await starting
+        assert not bot.serving and len(left) == moments
+        entering.clear()
+
+
+async def test_a_bot_is_started_once_at_a_time() -> None:
+    bot = Bot(Credentials("1", "s" * 32))
+    first, second = await asyncio.gather(bot.start(connect=False), bot.start(connect=False), return_exceptions=True)
+    assert first is None and isinstance(second, ConfigError)
+    await bot.stop()
+    assert not bot.serving
+
+
+async def test_the_lifespan_and_its_tasks_may_call_stop() -> None:
+    @asynccontextmanager
+    async def lifespan(bot: Bot) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(stop_when_told(bot))
+            yield
+            await bot.stop()
+
+    async def stop_when_told(bot: Bot) -> None:
+        await told.wait()
+        await bot.stop()
+
+    told = asyncio.Event()
+    bot = Bot(Credentials("1", "s" * 32), lifespan=lifespan)
+    await bot.start(connect=False)
+    told.set()
+    async with asyncio.timeout(5):
+        await bot.wait()
+        await bot.stop()
+    assert not bot.serving
+
+
 async def test_two_callers_of_stop_both_wait_for_the_end() -> None:
     async with Simulator() as sim:
         bot = echo_bot(sim)
@@ -522,6 +578,89 @@ async def test_a_lifespan_that_fails_leaves_nothing_behind() -> None:
             await bot.start()
         assert spawned[0].cancelled()
         assert sim.connections == []
+
+
+async def test_nobody_waits_for_a_bot_whose_lifespan_failed() -> None:
+    @asynccontextmanager
+    async def lifespan(bot: Bot) -> AsyncIterator[None]:
+        await asyncio.sleep(0.01)
+        raise ZeroDivisionError
+        yield
+
+    async def serve() -> None:
+        async with bot.serve(connect=False):
+            pass
+
+    bot = Bot(Credentials("1", "s" * 32), lifespan=lifespan)
+    serving = asyncio.create_task(serve())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        ends = await asyncio.gather(bot.wait(), bot.ready(), bot.handle(_envelope(1)), serving, return_exceptions=True)
+    assert [type(end) for end in ends] == [type(None), ConfigError, Interrupted, ZeroDivisionError]
+
+
+async def test_a_bot_that_was_cancelled_at_its_very_end_can_be_served_again() -> None:
+    ending = asyncio.Event()
+
+    async def job() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await asyncio.sleep(0.01)
+
+    @asynccontextmanager
+    async def lifespan(bot: Bot) -> AsyncIterator[None]:
+        bot.spawn(job())
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+        yield
+
+    async def serve() -> None:
+        async with bot.serve(connect=False):
+            pass
+
+    bot = Bot(Credentials("1", "s" * 32), lifespan=lifespan)
+    serving = asyncio.create_task(serve())
+    await ending.wait()
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert not bot.serving
+
+
+async def test_whoever_waits_for_ready_is_not_cancelled_with_the_bot() -> None:
+    async with Simulator() as sim:
+        sim.faults.no_hello(times=0)
+        bot = echo_bot(sim)
+
+        async def serve() -> None:
+            async with bot:
+                await asyncio.Event().wait()
+
+        serving = asyncio.create_task(serve())
+        async with asyncio.timeout(5):
+            while not sim.connections:
+                await asyncio.sleep(0.01)
+            waiting = asyncio.create_task(bot.ready())
+            for _ in range(2):
+                await asyncio.sleep(0)
+                serving.cancel()
+            await asyncio.wait([serving, waiting])
+        assert isinstance(waiting.exception(), ConfigError)
+
+
+async def test_a_cancellation_that_comes_out_of_the_session_manager_is_an_error() -> None:
+    class Broken(LocalSessionManager):
+        async def run(self, gateway: Any, start: Any) -> None:
+            gone = asyncio.create_task(asyncio.sleep(3600))
+            asyncio.get_running_loop().call_soon(gone.cancel)
+            await gone
+
+    bot = Bot(Credentials("1", "s" * 32), sessions=Broken())
+    with pytest.raises(GatewayError, match="was cancelled"):
+        async with bot:
+            await asyncio.wait_for(bot.wait(), 5)
 
 
 async def test_nothing_is_spawned_after_the_drain() -> None:

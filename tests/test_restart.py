@@ -92,6 +92,25 @@ async def test_the_next_process_resumes_and_skips_what_was_finished(sim: Simulat
     assert (len(sim.identifies), len(sim.resumes)) == (1, 1)
 
 
+def test_an_interrupt_of_asyncio_run_finishes_nothing_that_a_handler_did_not(path: Path) -> None:
+    async def main() -> None:
+        trial = Trial(path, drain=30)
+        async with Simulator() as sim, sim.run(trial.bot):
+            sim.push_message("c2c", user="Alice", text="one")
+            sim.push_message("c2c", user="Bob", text="hang")
+            await trial.has("one")
+            asyncio.get_running_loop().call_later(0.05, interrupt)
+            await asyncio.Event().wait()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+    state = saved(path)["0"]
+    assert (state["seq"], state["received"]) == (2, 3)
+
+
 async def test_a_bot_that_is_started_again_in_one_process_resumes_too(sim: Simulator, path: Path) -> None:
     trial = Trial(path)
     for text in ("one", "two"):

@@ -45,7 +45,7 @@ class Audits:
         waiters = self._waiting[error.audit_id]
         waiters.append(waiter)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout):  # not wait_for: before Python 3.12 it can lose a cancellation
                 return await waiter
         except TimeoutError:
             raise Timeout(f"no verdict on the message within {timeout:g} s; it may still be shown") from None

@@ -42,6 +42,7 @@ from .service import STANDSTILL_SECONDS, Service
 from .sessions.base import SessionManager
 from .sessions.local import LocalSessionManager
 from .sessions.redis import RedisSessionManager
+from .stay import Stay
 
 if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web
@@ -125,7 +126,7 @@ class Bot(Router):
         self._service: Service | None = None
         self._failure: BaseException | None = None  # what ended it when it was served last
         self._entered: AsyncExitStack | None = None
-        self._owner: asyncio.Task[None] | None = None  # of what `start` began
+        self._stay: Stay | None = None  # what `start` began
 
     # What a served bot offers
 
@@ -384,6 +385,8 @@ class Bot(Router):
                 gateway=gateway or self._gateway,
             )
             self._served_with = credentials
+            if self._owned:
+                service.enter()  # what the lifespan begins cannot wait for the end of `stop` either
             try:
                 if self._events is not None:
                     self._webhook_desk().prepare()
@@ -394,13 +397,21 @@ class Bot(Router):
                     finally:
                         await service.end_background()
             finally:
-                await service.end_background()  # what a lifespan that failed had spawned
-                self._failure = service.failure
-                self._service = self._served_with = None
+                try:
+                    await service.end_background()  # what a lifespan that failed had spawned
+                finally:
+                    self._failure = service.failure
+                    self._service = self._served_with = None
 
     def _check_free(self) -> None:
-        if self._service is not None:
+        started = self._stay is not None and not self._stay.over
+        if self._service is not None or (started and not self._owned):
             raise ConfigError("this bot is being served already: make a second Bot to serve it twice")
+
+    @property
+    def _owned(self) -> bool:
+        """Whether the current task is that of what `start` began."""
+        return self._stay is not None and self._stay.owner is asyncio.current_task()
 
     def _local_sessions(self, app_id: str, endpoints: Endpoints) -> LocalSessionManager:
         """Return the manager for one platform: it remembers, from run to run, when sessions were created there."""
@@ -496,48 +507,31 @@ class Bot(Router):
     async def start(self, *, connect: bool = True) -> None:
         """Start serving in the running loop, in a task of its own; `stop` ends it. `connect` as in `serve`.
 
-        Raises: ConfigError for a wrong configuration.
+        Raises: ConfigError for a wrong configuration, or when `stop` comes before it has started.
         """
-        entered = asyncio.Event()
-        owner = asyncio.create_task(self._hold(entered, connect), name="qqbot")
-        owner.add_done_callback(lambda _: entered.set())
+        self._check_free()
+        stay = self._stay = Stay(self, connect=connect)
         try:
-            await entered.wait()
+            await stay.entered()
         except asyncio.CancelledError:
-            owner.cancel()
-            await asyncio.gather(owner, return_exceptions=True)
+            await stay.end()
             raise
-        if owner.done():
-            owner.result()
-
-    async def _hold(self, entered: asyncio.Event, connect: bool) -> None:
-        """Own what `start` began: one task enters it and leaves it."""
-        try:
-            async with self.serve(connect=connect):
-                stopping = self._stopping = asyncio.Event()
-                self._owner = asyncio.current_task()
-                entered.set()
-                await stopping.wait()
-        finally:
-            if self._owner is asyncio.current_task():
-                self._owner = None
 
     async def stop(self) -> None:
-        """Drain and stop what `start` began; does nothing when the bot is not running.
+        """Drain and stop what `start` began, or is beginning; does nothing when the bot is not running.
 
-        Called by a handler or a spawned task, or where `async with` or `run` owns the bot, it only asks: `wait`
-        returns, and the owner stops it.
+        Called by a handler, a spawned task or the lifespan and what it began, or where `async with` or `run` owns the
+        bot, it only asks: `wait` returns, and the owner stops it.
 
         Raises: what `wait` raises.
         """
-        service, owner = self._service, self._owner
-        if service is None:
+        service, stay = self._service, self._stay
+        if service is not None:
+            service.ask_to_stop()
+        if stay is None or stay.over or (service is not None and service.inside):
             return
-        service.ask_to_stop()
-        if owner is None or service.inside:
-            return
-        self._stopping.set()
-        await asyncio.shield(owner)
+        stay.leave()
+        await stay.left()
 
     async def __aenter__(self) -> Self:
         stack = AsyncExitStack()

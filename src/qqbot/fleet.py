@@ -36,6 +36,7 @@ from .models.stats import ShardStats
 from .muting import muted
 from .ports import Lease, MutedLease, ShardEvent, ShardFeed, ShardListener
 from .sessions.base import SessionManager
+from .sessions.endings import is_cancelled, stray
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,10 @@ class Fleet:
             await self._manager.run(self, self._run_shard)
         except GatewayHalted as halted:
             raise self._explain(halted) from None
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            raise stray("the session manager", error) from error
         finally:
             self._over = True
             self._changed.set()
@@ -336,8 +341,10 @@ class _Tenure:
             yield
         finally:
             saver.cancel()
-            await asyncio.wait([saver])
-            await self._save()
+            try:
+                await asyncio.wait([saver])
+            finally:
+                await self._save()
 
     async def _save_on(self) -> None:
         while True:

@@ -75,7 +75,7 @@ class Service:
                     for watcher in watchers:
                         watcher.cancel()
                     await asyncio.gather(*watchers, return_exceptions=True)
-        main.result()
+        self._raise_failure()
 
     def _forwarding(self) -> AbstractAsyncContextManager[object]:
         return nullcontext() if self.forwarder is None else self.forwarder.within()
@@ -96,6 +96,7 @@ class Service:
         self._check_open(frame)
         async with asyncio.timeout(ROOM_SECONDS):
             await self._begun.wait()  # the lifespan comes first
+            self._check_open(frame)
             await self.dispatcher.room()
         if awaited:
             outcome = await self.door.deliver(frame, raw, retry=True)
@@ -114,6 +115,7 @@ class Service:
             raise ConfigError("the lifespan is entered before the bot handles events: bot.spawn() what calls handle()")
         self._check_open(frame)
         await self._begun.wait()
+        self._check_open(frame)
         outcome = await self.door.deliver(frame, raw, age=age)
         if outcome is None:
             raise Interrupted(f"the bot stopped before it was done with {frame.id}: deliver it again")
@@ -210,6 +212,10 @@ class Service:
         main = self._main
         return main.exception() if main is not None and main.done() and not main.cancelled() else None
 
+    def _raise_failure(self) -> None:
+        if (failure := self.failure) is not None:
+            raise failure
+
     def ask_to_stop(self) -> None:
         """Let `wait` return."""
         self._over.set()
@@ -217,8 +223,7 @@ class Service:
     async def wait(self) -> None:
         """Return when the bot was asked to stop.  Raises: what ended the fleet."""
         await self._over.wait()
-        if self._main is not None and self._main.done():
-            self._main.result()
+        self._raise_failure()
 
     async def ready(self) -> None:
         """Return when every shard of this process is READY.
@@ -229,7 +234,8 @@ class Service:
             raise ConfigError("the lifespan is entered before the bot connects: bot.spawn() what waits for ready()")
         await self._begun.wait()
         main = self._main
-        assert main is not None
+        if main is None:  # the lifespan failed
+            raise ConfigError("the bot was stopped before it was ready")
         if self.fleet is None:
             return
         ready = asyncio.create_task(self.fleet.ready())
@@ -239,13 +245,17 @@ class Service:
             ready.cancel()
             await asyncio.gather(ready, return_exceptions=True)
         if main.done():
-            main.result()
+            self._raise_failure()
             raise ConfigError("the bot was stopped before it was ready")
 
     @property
     def inside(self) -> bool:
         """Whether the caller is one of this service's handlers or background tasks, or a task of theirs."""
         return _inside.get() is self
+
+    def enter(self) -> None:
+        """Let the current task, and the tasks that it creates from now on, be inside."""
+        _inside.set(self)
 
     def _own_context(self) -> Context:
         context = copy_context()
@@ -270,6 +280,8 @@ class Service:
     async def end_background(self) -> None:
         """Cancel the background tasks and wait for their end; none can be spawned from here on."""
         self._closed = True
+        self._over.set()  # where the lifespan failed, nothing else lets those go on who wait
+        self._begun.set()
         while tasks := self._background - {asyncio.current_task()}:
             for task in tasks:
                 task.cancel()

@@ -346,6 +346,25 @@ async def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_end
     assert loop.time() - start < 5
 
 
+async def test_what_the_end_of_the_loop_cuts_off_comes_again() -> None:
+    async def handler(event: Event) -> None:
+        await asyncio.Event().wait()
+
+    async def serve() -> None:
+        async with running(table) as dispatcher:
+            feeds.append(Feed(dispatcher, Held()))
+            publish(feeds[0], message(1))
+            await asyncio.Event().wait()
+
+    table, feeds = Table([One(handler)]), list[Feed]()
+    serving = asyncio.create_task(serve())
+    await asyncio.sleep(0.01)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.wait([serving])
+    assert (feeds[0].watermark.low, feeds[0].given_up, table.errors) == (0, 1, [])
+
+
 async def test_a_flood_of_unknown_names_is_not_remembered_without_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     names = [f"NAME_{number}" for number in range(3000)]

@@ -16,6 +16,7 @@ from qqbot.models.gateway import GatewayBot, ResumeState, SessionStartLimit, Sha
 from qqbot.ports import Lease
 from qqbot.sessions import LocalSessionManager, ManagerEvent, SessionManager
 from qqbot.sessions.permits import PERMIT_SECONDS
+from qqbot.sessions.state_file import StateFile
 
 PATIENCE = 15.0
 WINDOW = 0.2
@@ -205,15 +206,41 @@ async def test_stop_ends_a_platform_that_is_just_giving_up_a_try() -> None:
         await asyncio.wait([run])
 
 
-async def test_stop_ends_a_run_whose_state_file_is_still_being_opened(tmp_path: Path) -> None:
-    manager = LocalSessionManager(window=WINDOW, state=tmp_path / "state.json")
-    shards = Shards()
+async def test_stop_ends_a_run_that_is_just_opening_its_file(tmp_path: Path) -> None:
+    manager, shards = LocalSessionManager(state=tmp_path / "state.json"), Shards()
     run = asyncio.create_task(manager.run(Platform(says()), shards))
     await asyncio.sleep(0)
     async with asyncio.timeout(PATIENCE):
         await manager.stop()
-        await run
-    assert not shards.leases
+    assert run.done() and run.exception() is None and shards.leases == []
+
+
+async def test_after_stop_the_file_is_written_and_free(tmp_path: Path) -> None:
+    async def leaves_a_state(lease: Lease) -> ShardExit:
+        try:
+            return await forever(lease)
+        finally:
+            lease.checkpoint(ResumeState(session_id="s", seq=lease.shard.index))
+
+    path, shards = tmp_path / "state.json", Shards(leaves_a_state)
+    manager = LocalSessionManager(state=path)
+    run = asyncio.create_task(manager.run(Platform(says()), shards))
+    await shards.up(1)
+    await manager.stop()
+    assert run.done()
+    assert StateFile(path, Platform.app_id).read(1) == {0: ResumeState(session_id="s", seq=0)}
+
+
+async def test_a_run_that_was_cancelled_while_it_opened_its_file_leaves_it_to_the_next_one(tmp_path: Path) -> None:
+    manager, shards = LocalSessionManager(state=tmp_path / "state.json", window=WINDOW), Shards()
+    run = asyncio.create_task(manager.run(Platform(says()), shards))
+    await asyncio.sleep(0)
+    run.cancel()
+    await asyncio.wait([run])
+    run = asyncio.create_task(manager.run(Platform(says()), shards))
+    await shards.up(1)
+    await manager.stop()
+    assert run.exception() is None
 
 
 @pytest.mark.parametrize("error", [None, ValueError("a bug")])
@@ -237,7 +264,6 @@ async def test_stop_leaves_shards_that_end_already_their_time(error: Exception |
     async with asyncio.timeout(PATIENCE):
         await ending.wait()
         await manager.stop()
-        await asyncio.wait([run])
     assert unhurried.is_set() and run.exception() is error
     assert platform.calls == 1, "it went on to the next round"
 

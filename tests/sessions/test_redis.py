@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from qqbot import AuthError, Bot, ConfigError, Credentials, Endpoints, GatewayHalted
+from qqbot import AuthError, Bot, ConfigError, Credentials, Endpoints, GatewayError, GatewayHalted
 from qqbot.clock import steady
-from qqbot.models.gateway import ShardExit
+from qqbot.models.gateway import GatewayBot, ShardExit
 from qqbot.sessions import RedisSessionManager, SessionManager, Timings
 from qqbot.sessions.holdings import Holding
 from qqbot.sessions.node import Node
@@ -445,3 +445,26 @@ class TestContract(SessionManagerContract):
     async def place(self) -> AsyncIterator[Callable[[], SessionManager]]:
         async with started(default_engine()) as server:
             yield lambda: RedisSessionManager(server.url, cluster="contract", timings=FAST)
+
+
+async def test_a_cancellation_that_comes_out_of_the_platform_is_an_error(store: Server) -> None:
+    class Broken(Platform):
+        async def fetch(self) -> GatewayBot:
+            gone = asyncio.create_task(asyncio.sleep(3600))
+            asyncio.get_running_loop().call_soon(gone.cancel)
+            await gone
+            raise AssertionError
+
+    async with joined(store.url, Broken()) as a:
+        await until(a.task.done)
+        with pytest.raises(GatewayError, match="was cancelled"):
+            a.task.result()
+
+
+async def test_a_node_that_may_not_listen_any_more_goes_on(store: Server) -> None:
+    async with joined(store.url, Platform()) as a, store.client() as client:
+        await until(lambda: a.indices == ALL)
+        await client.execute_command("ACL", "SETUSER", "default", "-xread")
+        await client.xadd("qqbot:{1:default}:log", {"kind": "test"})  # it listens again after this
+        await asyncio.sleep(FAST.own + FAST.renew)
+        assert a.indices == ALL

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from ssl import SSLContext
+from typing import BinaryIO
 from urllib.parse import urljoin
 
 import aiohttp
@@ -19,6 +20,7 @@ from yarl import URL
 
 from ..errors import ConfigError, ConnectionFailed, MediaError, Timeout
 from ..network import cause_of
+from .files import in_thread
 
 MAX_BYTES = 64 * 1024 * 1024
 TIMEOUT = 120.0  # seconds
@@ -149,8 +151,13 @@ class Downloads:
         """
         size = 0
         part = path.with_name(f"{path.name}.part")
+
+        def drop(file: BinaryIO) -> None:
+            file.close()
+            part.unlink(missing_ok=True)
+
         try:
-            with await asyncio.to_thread(part.open, "wb") as file:
+            with await in_thread(lambda: part.open("wb"), drop) as file:
                 async with self._opened(url, max_bytes, timeout) as chunks:
                     async for chunk in chunks:
                         await asyncio.to_thread(file.write, chunk)

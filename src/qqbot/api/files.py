@@ -11,7 +11,7 @@ import io
 import os
 import tempfile
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -91,7 +91,7 @@ async def opened(media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFil
             name = None
         case os.PathLike():
             path = Path(media.source)
-            file, name = await asyncio.to_thread(_open, path), path.name
+            file, name = await in_thread(lambda: _open(path), _close), path.name
         case str():
             raise ConfigError("media that the platform fetches has no bytes here")
         case _:
@@ -105,6 +105,25 @@ async def opened(media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFil
         file.close()
 
 
+async def in_thread(open_: Callable[[], BinaryIO], drop: Callable[[BinaryIO], object]) -> BinaryIO:
+    """Return what `open_` opens, in a thread; `drop` gets it where nobody waits for it any more."""
+
+    def drop_later(opening: "asyncio.Future[BinaryIO]") -> None:
+        if opening.exception() is None:
+            drop(opening.result())
+
+    opening = asyncio.get_running_loop().run_in_executor(None, open_)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(drop_later)
+        raise
+
+
+def _close(file: BinaryIO) -> None:
+    file.close()
+
+
 def _open(path: Path) -> BinaryIO:
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise ConfigError(f"{path} is no regular file: pass an async iterable of bytes instead")
@@ -116,7 +135,7 @@ def _open(path: Path) -> BinaryIO:
 
 async def _spooled(chunks: AsyncIterable[bytes], limit: int) -> BinaryIO:
     with contextlib.ExitStack() as stack:
-        file: BinaryIO = stack.enter_context(await asyncio.to_thread(tempfile.TemporaryFile))
+        file: BinaryIO = stack.enter_context(await in_thread(tempfile.TemporaryFile, _close))
         try:
             async with asyncio.timeout(SILENCE) as silence:
                 size = 0

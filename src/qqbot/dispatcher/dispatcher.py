@@ -76,6 +76,7 @@ class Dispatcher:
         "_loop",
         "_messages",
         "_notices",
+        "_owner",
         "_plain",
         "_plans",
         "_received",
@@ -135,6 +136,7 @@ class Dispatcher:
     async def within(self, context: Context) -> AsyncGenerator[Self]:
         """Run handlers while the body runs, each event's in a context like `context`; leaving cancels them."""
         self._loop = asyncio.get_running_loop()
+        self._owner = _current_task()
         self._crew.open(context)
         self._closing = self._waking = False
         try:
@@ -466,11 +468,14 @@ class Dispatcher:
                     log.exception("an on_handled callback failed")
 
     def _assert_stray(self) -> None:
-        """Go on after a cancellation that did not come from here: only leaving `within` cancels workers."""
-        if self._closing:
+        """Go on after a cancellation that did not come from here: leaving `within` cancels workers.
+
+        So does the end of a loop, as `asyncio.run` brings it about: it cancels all tasks at once.
+        """
+        task = _current_task()
+        if self._closing or (task.cancelling() and self._owner.cancelling()):
             raise asyncio.CancelledError
-        task = asyncio.current_task()
-        while task is not None and task.cancelling():
+        while task.cancelling():
             task.uncancel()
 
     def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:

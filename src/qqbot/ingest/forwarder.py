@@ -33,6 +33,7 @@ class Forwarder:
     def __init__(self, sink: EventSink, *, max_inflight: int = 256) -> None:
         self.sink = sink
         self.inflight = 0
+        self.closed = False
         self._max_inflight = max_inflight
         self._senders: set[asyncio.Task[None]] = set()
         self._changed: asyncio.Future[None] | None = None
@@ -42,9 +43,11 @@ class Forwarder:
     async def within(self) -> AsyncGenerator[Self]:
         """Send while the body runs; leaving gives up what the sink has not taken."""
         self._loop = asyncio.get_running_loop()
+        self.closed = False
         try:
             yield self
         finally:
+            self.closed = True
             senders = list(self._senders)
             for sender in senders:
                 sender.cancel()
@@ -172,10 +175,9 @@ class ForwardingFeed:
     async def send(self) -> None:
         """Hand over all that waits, in order, batch by batch."""
         try:
-            while self._waiting and not (self._fenced or _is_cancelled()):
+            while self._waiting and not self._forwarder.closed:
                 batch = [self._waiting[place] for place in range(min(len(self._waiting), LARGEST_BATCH))]
-                await self._store([envelope for envelope, _ in batch])
-                if self._fenced:
+                if not await self._store([envelope for envelope, _ in batch]):
                     return
                 for envelope, watermark in batch:
                     self._waiting.popleft()
@@ -184,8 +186,8 @@ class ForwardingFeed:
         finally:
             self._sending = False
 
-    async def _store(self, batch: Sequence[Envelope]) -> None:
-        """Publish `batch` as often as it takes, unless a later owner of the shard has done so."""
+    async def _store(self, batch: Sequence[Envelope]) -> bool:
+        """Publish `batch` as often as it takes; False when that is left to a later owner of the shard."""
         failures = 0
         fence = Fence(self.lease.shard, self.lease.token)
         while True:
@@ -195,13 +197,14 @@ class ForwardingFeed:
                 log.warning("shard %s: %s; it is given up here", self.lease.shard, error)
                 self._give_up()
                 self.lease.fenced(error.token)
-                return
-            except (Exception, asyncio.CancelledError) as error:
-                if _is_cancelled():
-                    raise asyncio.CancelledError from error
+                return False
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its events must not be lost
+                _raise_if_ours(error)
                 self._warn(error)
             else:
-                return
+                return True
+            if self._forwarder.closed:  # the sink has lost our cancellation, or made another error of it
+                return False
             delay = min(RETRY_SECONDS * 2.0 ** min(failures, 10), LONGEST_RETRY_SECONDS)
             failures += 1
             await asyncio.sleep(delay * (0.5 + random.random() / 2))
@@ -221,10 +224,8 @@ class ForwardingFeed:
             log.warning("shard %s: the sink takes no events, trying again until it does: %s", self.lease.shard, words)
 
 
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled the current task, be it that the sink has lost the error for that.
-
-    Otherwise a CancelledError is that of something that the sink awaited.
-    """
+def _raise_if_ours(error: BaseException) -> None:
+    """Raise a cancellation that was asked for; another one comes out of something that the sink awaited."""
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error

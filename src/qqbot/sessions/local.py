@@ -216,13 +216,13 @@ class _Run:
         self._start = start
         self._tell = tell
         self._states = states
+        self._ended = asyncio.Event()
         self._leases: list[_Lease] = []
         self._shards: list[asyncio.Task[None]] = []
         self._rounds: asyncio.Task[None] | None = None
         self._stopped = False
         self._round_over = asyncio.Event()
         self._too_few = False
-        self._ended = asyncio.Event()
         self._error: Exception | None = None
 
     async def serve(self) -> None:
@@ -292,6 +292,7 @@ class _Run:
             await self._round_over.wait()
             for shard in self._shards:
                 shard.cancel()
+        self._shards = []
 
     async def _run_shard(self, lease: _Lease, info: GatewayBot, state: ResumeState | None) -> None:
         self._tell(ManagerEvent("claimed", lease.shard))

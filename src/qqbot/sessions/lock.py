@@ -146,8 +146,12 @@ class RedisLock:
         ours = held.gate.valid()
         held.gate.shut()
         async with held.stack:
-            await held.end_keeper()
-            ours = await self._give_back(held.lock) and ours
+            try:
+                await held.end_keeper()
+                ours = await self._give_back(held.lock) and ours
+            except BaseException:
+                await held.lock.withdraw()  # else nobody gets it before its ttl has passed
+                raise
         if not ours:
             raise self._loss()
 
@@ -298,11 +302,11 @@ class _FencedLock(Lock):
                         log.warning("lock %r: the store does not answer, waiting until it does: %r", self.name, error)
                 await asyncio.sleep(self.sleep)
         except BaseException:
-            await self._withdraw()
+            await self.withdraw()
             raise
 
-    async def _withdraw(self) -> None:
-        """Delete what a request whose answer we did not wait for may have set."""
+    async def withdraw(self) -> None:
+        """Delete our entry, if there is one: what a request whose answer we did not wait for may have set."""
         with suppress(*FAILURES):
             await within(OPERATION_SECONDS, self.do_release(self.owner))
 

@@ -23,6 +23,7 @@ from ..models.gateway import GatewayBot, ResumeState, ShardKey
 from ..ports import GatewaySource, LostReason, ShardFactory
 from .allowance import Allowance
 from .base import ManagerEvent
+from .connection import FAILURES
 from .endings import is_cancelled, stray
 from .gate import LeaseGate
 from .holdings import Holding, MutedNodeLease, NodeLease
@@ -632,6 +633,10 @@ class Node:
     async def _keep_allowance(self) -> None:
         try:
             await self._allowance.keep()
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            self._fail(stray("the session manager", error))
         except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
             self._fail(error)
 
@@ -643,7 +648,7 @@ class Node:
         while True:
             try:
                 entries = await self._store.entries(after)
-            except StoreAway:
+            except (StoreAway, *FAILURES):  # one that refuses this is asked again, too: it only makes us faster
                 after = "$"
                 await asyncio.sleep(self._timings.retry)
                 continue

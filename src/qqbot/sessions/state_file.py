@@ -170,10 +170,10 @@ class States:
             self._writer.result()
 
     async def _leave(self) -> None:
-        """Return when the lock is given back; what the thread was told before comes first."""
-        closing = self._thread.submit(self._file.close)
+        """Return when the file is closed; it is closed also where nobody waits for that any more."""
+        closing = asyncio.wrap_future(self._thread.submit(self._file.close))
         self._thread.shutdown(wait=False)
-        await asyncio.shield(asyncio.wrap_future(closing))  # who gives up waiting does not keep the lock
+        await asyncio.shield(closing)
 
     async def _do(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)

@@ -113,8 +113,9 @@ class RedisTokenStore:
         """Hold the right to fetch a token; False: another process has it, and saves what it gets."""
         lock = Lock(self._client, f"{self._key}:lock", timeout=LOCK_SECONDS, thread_local=False)
         owner = uuid.uuid4().hex.encode()
-        ours = await self._breaker.ask(lambda: lock.acquire(blocking=False, token=owner), True)
+        ours = True  # also where we are cut short: the answer may be on its way
         try:
+            ours = await self._breaker.ask(lambda: lock.acquire(blocking=False, token=owner), True)
             yield ours
         finally:
             if ours:

@@ -8,13 +8,14 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Protocol, TypedDict
 
 from ..config import Credentials
 from ..errors import ConfigError, Interrupted
 from ..gateway.frames import Frame
 from ..ports import Outcome
+from ..stay import Served, Stay
 from .protocol import AGAIN, DONE, WINDOW, Reply, WebhookProtocol, too_large
 
 log = logging.getLogger(__name__)
@@ -32,19 +33,6 @@ class WebhookOptions(TypedDict, total=False):
     awaited: bool
     window: float
     max_bytes: int
-
-
-class Served(Protocol):
-    """A bot that can be served."""
-
-    @property
-    def serving(self) -> bool:
-        """Whether somebody serves it."""
-        ...
-
-    def serve(self, *, connect: bool = True) -> AbstractAsyncContextManager[object]:
-        """Run handlers while the body runs, and connect to the gateway unless told not to."""
-        ...
 
 
 class Receiver(Served, Protocol):
@@ -65,50 +53,10 @@ class Receiver(Served, Protocol):
         ...
 
 
-class Stay:
-    """A bot that is served, without a gateway connection, by a task of its own until `end`.
+class _Visits(Stay):
+    """A stay for the calls to a bot that nobody serves."""
 
-    `after`: an earlier stay of the same bot, which has to be over first.
-    """
-
-    def __init__(self, bot: Served, after: "Stay | None" = None) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.calls = 0
-        self._entered: asyncio.Future[None] = self.loop.create_future()
-        self._leaving = asyncio.Event()
-        self._owner = self.loop.create_task(self._own(bot, after), name="qqbot webhook")
-
-    async def _own(self, bot: Served, after: "Stay | None") -> None:
-        if after is not None:
-            await asyncio.wait([after._owner])
-        async with bot.serve(connect=False):
-            self._entered.set_result(None)
-            await self._leaving.wait()
-
-    @property
-    def ending(self) -> bool:
-        """Whether nobody can join it any more."""
-        return self._leaving.is_set() or self._owner.done()
-
-    @property
-    def over(self) -> bool:
-        """Whether the bot has stopped."""
-        return self._owner.done()
-
-    async def entered(self) -> None:
-        """Return when the bot is served.  Raises: what entering raised."""
-        await asyncio.wait([self._owner, self._entered], return_when=asyncio.FIRST_COMPLETED)
-        if self._owner.done():
-            self._owner.result()
-
-    async def end(self) -> None:
-        """Let the bot drain and stop, or come no further if it was on its way.  Raises: what leaving raised."""
-        self._leaving.set()
-        if not self._entered.done():
-            self._owner.cancel()
-        await asyncio.wait([self._owner])
-        if not self._owner.cancelled():
-            self._owner.result()
+    calls = 0
 
 
 class Desk:
@@ -117,7 +65,7 @@ class Desk:
     def __init__(self, bot: Receiver) -> None:
         self._bot = bot
         self._protocols: dict[float, tuple[Credentials, WebhookProtocol]] = {}
-        self._stay: Stay | None = None
+        self._stay: _Visits | None = None
 
     def prepare(self) -> None:
         """Make the keys now, so that no call has to wait for that.  Raises: ConfigError where the extra is missing."""
@@ -164,8 +112,8 @@ class Desk:
         stay = self._stay
         if stay is not None and not stay.over and stay.loop is not asyncio.get_running_loop():
             raise ConfigError("a bot answers the webhook calls of one event loop at a time: make a Bot for each thread")
-        if stay is None or stay.ending:
-            stay = self._stay = Stay(self._bot, None if stay is None or stay.over else stay)
+        if stay is None or stay.leaving:
+            stay = self._stay = _Visits(self._bot, connect=False, after=None if stay is None or stay.over else stay)
         stay.calls += 1
         try:
             await stay.entered()

@@ -3,9 +3,11 @@
 Owns reading the request and writing the answer; what the call is worth is the site's.
 """
 
+import asyncio
 import logging
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import ClientPayloadError, web
 
@@ -62,13 +64,23 @@ async def listening(app: web.Application, address: str, drain: float) -> AsyncGe
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise ConfigError(f"webhook={address!r} is no address: write host:port, such as 0.0.0.0:8080")
     runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=drain)
-    await runner.setup()
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        assert runner.server is not None
         try:
-            await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+            # No web.TCPSite: one that is cancelled while it starts leaves a socket that listens for good.
+            listener = await asyncio.get_running_loop().create_server(
+                runner.server, host.strip("[]") or None, int(port), start_serving=False
+            )
+            stack.callback(listener.close)
+            await listener.start_serving()
         except OSError as error:
             raise ConfigError(f"webhook={address!r}: cannot listen there ({error.strerror or error})") from None
-        log.info("listening for webhook calls on %s", ", ".join(f"{where[0]}:{where[1]}" for where in runner.addresses))
+        log.info("listening for webhook calls on %s", ", ".join(_shown(each) for each in listener.sockets))
         yield
-    finally:
-        await runner.cleanup()
+
+
+def _shown(listening: socket.socket) -> str:
+    host, port, *_ = listening.getsockname()
+    return f"{host}:{port}"

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Protocol, Unpack
 
 from ..errors import ConfigError
-from .desk import MAX_BYTES, Served, Stay, WebhookOptions
+from ..stay import Served, Stay
+from .desk import MAX_BYTES, WebhookOptions
 from .protocol import APP_ID, WINDOW, Answer, check_window, misaddressed, normalized
 
 log = logging.getLogger(__name__)
@@ -73,9 +74,11 @@ class Site:
             yield
         finally:
             stays, self._stays = self._stays, None
-            ends = await asyncio.gather(*(stay.end() for stay in stays.values()), return_exceptions=True)
-            for error in filter(None, ends):
-                raise error
+            for stay in stays.values():
+                stay.leave()
+            await asyncio.gather(*(stay.owner for stay in stays.values()), return_exceptions=True)
+            for stay in stays.values():
+                await stay.left()
 
     async def add(self, app_id: str, bot: WebhookBot) -> None:
         """Take calls for one more bot, and serve it if the address is served.
@@ -101,7 +104,7 @@ class Site:
         stays = self._stays
         if stays is None or bot.serving:
             return
-        stay = stays[app_id] = Stay(bot)
+        stay = stays[app_id] = Stay(bot, connect=False)
         try:
             await stay.entered()
         except BaseException:

@@ -3,6 +3,7 @@ import io
 import time
 from typing import Any
 
+import aiohttp
 import pytest
 
 from qqbot.testing import Simulator
@@ -333,3 +334,18 @@ async def test_leaving_does_not_wait_for_bots() -> None:
         await asyncio.sleep(0)
         await sim.__aexit__(None, None, None)
         assert await reading == 1001
+
+
+async def test_a_simulator_that_is_entered_while_it_is_left_is_there_and_ends() -> None:
+    sim = Simulator()
+    await sim.__aenter__()
+    async with BareBot(sim) as bot:
+        await bot.connect_ready()  # it does not read, so that leaving takes a while
+        leaving = asyncio.create_task(sim.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        async with sim:
+            await leaving
+            async with bot.http.get(sim.url) as response:
+                assert response.status == 200
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await bot.http.get(sim.url)

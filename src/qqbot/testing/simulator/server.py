@@ -1,5 +1,8 @@
 """One aiohttp application on loopback that serves platform, gateway, control API and page."""
 
+import asyncio
+from contextlib import AsyncExitStack
+
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -26,7 +29,7 @@ class Server:
         self._live = Live(page_commands, platform.journal, self._guard)
         self._control = Control(commands, self._guard)
         self._transfers = Transfers(platform, self._guard)
-        self._runner: web.AppRunner | None = None
+        self._open: AsyncExitStack | None = None
 
     def _application(self) -> web.Application:
         @web.middleware
@@ -54,24 +57,32 @@ class Server:
         self._platform.gateway.close_all()
         await self._live.close()
 
+    @property
+    def listening(self) -> bool:
+        """Whether it has been started and not stopped."""
+        return self._open is not None
+
     async def start(self, port: int) -> int:
         """Listen on `port`, 0 for any free one; return the port.  Raises: OSError where it is taken."""
         runner = web.AppRunner(self._application(), handle_signals=False, access_log=None, shutdown_timeout=0.5)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, HOST, port).start()
-        except OSError:
-            await runner.cleanup()
-            raise
-        self._runner = runner
-        bound: int = runner.addresses[0][1]
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(runner.cleanup)
+            await runner.setup()
+            assert runner.server is not None
+            # No web.TCPSite: one that is cancelled while it starts leaves a socket that listens for good.
+            loop = asyncio.get_running_loop()
+            listener = await loop.create_server(runner.server, HOST, port, start_serving=False)
+            stack.callback(listener.close)
+            await listener.start_serving()
+            stack.push_async_callback(self._platform.webhook.stop)
+            self._open = stack.pop_all()
+        bound: int = listener.sockets[0].getsockname()[1]
         self._guard.listen(bound)
         self._platform.gateway_url = f"ws://{HOST}:{bound}{GATEWAY_PATH}"
         return bound
 
     async def stop(self) -> None:
         """Close all connections and stop listening."""
-        await self._platform.webhook.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        stack, self._open = self._open, None
+        if stack is not None:
+            await stack.aclose()

@@ -108,7 +108,7 @@ class Simulator:
         self._asked_port = port
         self._port = 0
         self._entered = 0
-        self._starting = asyncio.Lock()
+        self._turn = asyncio.Lock()  # to start or to stop
         self._platform = Platform(settings)
         self._actions = Actions(self._platform)
         self._commands = Commands(self._platform, self._actions)
@@ -120,8 +120,8 @@ class Simulator:
             self.user(name)
 
     async def __aenter__(self) -> Self:
-        async with self._starting:
-            if not self._entered:
+        async with self._turn:
+            if not self._server.listening:
                 self._port = await self._server.start(self._asked_port)
             self._entered += 1
         return self
@@ -130,8 +130,9 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._entered = max(self._entered - 1, 0)
-        if not self._entered:
-            await self._server.stop()
+        async with self._turn:
+            if not self._entered:  # somebody else may have entered meanwhile
+                await self._server.stop()
 
     # Where it is
 

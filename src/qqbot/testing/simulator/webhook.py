@@ -125,10 +125,12 @@ class Webhook:
         """Give up what is on its way."""
         for task in tuple(self._running):
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        try:
+            await asyncio.gather(*self._running, return_exceptions=True)
+        finally:
+            session, self._session = self._session, None
+            if session is not None:
+                await session.close()
 
     def _spawn(self, delivery: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(delivery)
