@@ -586,7 +586,7 @@ class Bot(Router):
                 if not signals:  # one may have come before there was anything to stop
                     await self.wait()
 
-    def _listening(self, address: str | None, options: "WebhookOptions") -> AbstractAsyncContextManager[None]:
+    def _listening(self, address: str | None, options: "WebhookOptions") -> AbstractAsyncContextManager[object]:
         if address is None:
             return nullcontext()
         from .webhook.server import listening  # noqa: PLC0415 - most bots serve no HTTP
