@@ -9,12 +9,15 @@ import selectors
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 PATIENCE = 10.0
 LINGERING = 2.0  # seconds in which the other side of a socket has to close it, or a thread a file
 FILES = Path("/proc/self/fd")  # only Linux has it: elsewhere what is open is not looked at
 SERVERS = ("aiohttp/web", "testing/simulator", "asyncio/selector_events")  # what a simulator beside the attempt runs
+
+Moment = Literal["at once", "soon", "late"]
+"""Before what is waited for begins, if that is a task; when it has begun; when it is over."""
 
 Attempt = Callable[[], Coroutine[Any, Any, object]]
 Check = Callable[[], Awaitable[object]]
@@ -23,16 +26,16 @@ Check = Callable[[], Awaitable[object]]
 async def cancel_everywhere(attempt: Attempt, then: Check | None = None, *, twice: bool = False) -> int:
     """Make `attempt` again and again, cancelled at its first wait, its second, and so on; return how many there were.
 
-    Each is cancelled while it lasts, and in another round when what is waited for has just come. `twice`: the next wait
-    is cancelled as well. `then` has to succeed after each attempt.
+    Each is cancelled at each `Moment`. `twice`: the next wait is cancelled as well. `then` has to succeed after each
+    attempt.
 
     Raises: AssertionError with the place where `attempt` was cancelled, when it does not end, or goes on, or leaves a
     task, a file or a socket behind.
     """
     number = 0
-    for late in (False, True):
+    for moment in get_args(Moment):
         number = 1
-        while await _is_cancelled(_Interrupted(attempt, {number, number + twice}, late), then):
+        while await _is_cancelled(_Interrupted(attempt, {number, number + twice}, moment), then):
             number += 1
     assert number > 1, "it never waits"
     return number - 1
@@ -94,11 +97,11 @@ async def _are_closed(before: set[str]) -> bool:
 class _Interrupted:
     """A coroutine that cancels its task at some of its waits."""
 
-    def __init__(self, attempt: Attempt, waits: set[int], late: bool) -> None:
+    def __init__(self, attempt: Attempt, waits: set[int], moment: Moment) -> None:
         self.places: list[str] = []
         self._coroutine = attempt()
         self._waits = waits
-        self._late = late
+        self._moment = moment
 
     async def run(self) -> object:
         return await self
@@ -123,10 +126,13 @@ class _Interrupted:
         task = asyncio.current_task()
         assert task is not None
         self.places.append(_place(self._coroutine))
-        if self._late and future is not None:
-            future.add_done_callback(lambda _: task.cancel())  # before the task hears of it
-        else:
-            asyncio.get_running_loop().call_soon(task.cancel)
+        match self._moment:
+            case "at once":
+                task.cancel()
+            case "late" if future is not None:
+                future.add_done_callback(lambda _: task.cancel())  # before the task hears of it
+            case _:
+                asyncio.get_running_loop().call_soon(task.cancel)
 
 
 class _Overtaken:

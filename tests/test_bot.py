@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import logging
+import os
+import signal
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -735,6 +737,19 @@ def test_run_outside_of_the_main_thread_and_inside_a_loop() -> None:
             Bot().run()
 
     asyncio.run(main())
+
+
+def test_a_signal_that_comes_before_there_is_anything_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(LocalSessionManager):
+        @asynccontextmanager
+        async def sharing(self, credentials: Credentials) -> AsyncIterator[Shared]:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.01)
+            yield Shared()
+
+    with pytest.raises(SystemExit) as ended:
+        Bot(Credentials("1", "s" * 32), endpoints=Endpoints("http://127.0.0.1:9"), sessions=Slow()).run()
+    assert ended.value.code == 0
 
 
 async def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

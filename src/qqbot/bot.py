@@ -583,9 +583,10 @@ class Bot(Router):
 
         with on_signal(stop):  # around it all: a second signal counts while the handlers finish
             async with self.serve(connect=webhook is None), self._listening(webhook, options):
-                await self.wait()
+                if not signals:  # one may have come before there was anything to stop
+                    await self.wait()
 
-    def _listening(self, address: str | None, options: "WebhookOptions") -> AbstractAsyncContextManager[None]:
+    def _listening(self, address: str | None, options: "WebhookOptions") -> AbstractAsyncContextManager[object]:
         if address is None:
             return nullcontext()
         from .webhook.server import listening  # noqa: PLC0415 - most bots serve no HTTP

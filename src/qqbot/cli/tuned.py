@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..webhook.desk import WebhookOptions
 
 HOST = "127.0.0.1"
+DRAIN_SECONDS = 10.0  # for calls that are being answered at the end
 
 
 class Tuned:
@@ -67,19 +68,17 @@ class Hooked:
         clock: Clock | None = None,
     ) -> AsyncGenerator[Bot]:
         """Serve the bot while the body runs, on a free port."""
-        from aiohttp import web
+        from ..webhook.server import listening
 
-        async with self.bot.serve(credentials=credentials, endpoints=endpoints, clock=clock, connect=False) as bot:
-            runner = web.AppRunner(bot.webhook(**self._options), access_log=None)
-            await runner.setup()
+        async with (
+            self.bot.serve(credentials=credentials, endpoints=endpoints, clock=clock, connect=False) as bot,
+            listening(bot.webhook(**self._options), f"{HOST}:0", DRAIN_SECONDS) as port,
+        ):
+            self.webhook_url = f"http://{HOST}:{port}/"
             try:
-                await web.TCPSite(runner, HOST, 0).start()
-                port: int = runner.addresses[0][1]
-                self.webhook_url = f"http://{HOST}:{port}/"
                 yield bot
             finally:
                 self.webhook_url = None
-                await runner.cleanup()
 
     async def ready(self) -> None:
         """It is, as soon as it is served."""

@@ -98,8 +98,18 @@ async def connected(url: str) -> AsyncGenerator[Client]:
             client = _client(address, stack)
         except (TypeError, ValueError, *FAILURES):
             raise _refused(url, "an option after the '?' is not known to the redis library") from None
-        stack.push_async_callback(client.aclose)
+        stack.push_async_callback(_close, client)
         yield client
+
+
+async def _close(client: Client) -> None:
+    """Close `client`, all of it: cancelled as it begins with that, the library forgets connections."""
+    closing = asyncio.create_task(client.aclose())
+    try:
+        await asyncio.shield(closing)
+    except asyncio.CancelledError:
+        await asyncio.wait([closing])
+        raise
 
 
 async def within(seconds: float, command: Awaitable[T]) -> T:
@@ -205,7 +215,7 @@ def _watched(address: _Address, stack: AsyncExitStack) -> Redis:
         address.hosts, sentinel_kwargs={**for_sentinels, "retry": _never()}, **address.settings
     )
     for watcher in sentinel.sentinels:
-        stack.push_async_callback(watcher.aclose)
+        stack.push_async_callback(_close, watcher)
     options: dict[str, Any] = {"db": int(number or 0), "retry": _never()}
     return _tried(sentinel.master_for(unquote(name), **options))  # pyright: ignore[reportUnknownMemberType]
 

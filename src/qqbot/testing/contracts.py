@@ -189,6 +189,20 @@ class SessionManagerContract:
             async with asyncio.timeout(self.patience):
                 await manager.stop()
 
+    async def test_stop_ends_a_run_that_has_hardly_begun(self) -> None:
+        """`stop` is heeded from the first moment of a run on."""
+        shards = ScriptedShards()
+        async with self.place() as make:
+            manager = make()
+            for moments in range(1, 4):
+                run = asyncio.create_task(manager.run(self._platform(), shards))
+                for _ in range(moments):
+                    await asyncio.sleep(0)
+                async with asyncio.timeout(self.stop_within):
+                    await manager.stop(drain=1.0)
+                assert await self._end_of(run) is None, "a run that was stopped failed"
+                assert not shards.running, "a shard outlived the stop"
+
     async def test_stop_returns_in_time_although_a_shard_does_not_end(self) -> None:
         """A shard that takes no notice holds nobody up for ever."""
         entered = asyncio.Event()

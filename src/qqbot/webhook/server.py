@@ -5,7 +5,6 @@ Owns reading the request and writing the answer; what the call is worth is the s
 
 import asyncio
 import logging
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -55,8 +54,10 @@ async def _read(request: web.Request, limit: int) -> bytes | Reply:
 
 
 @asynccontextmanager
-async def listening(app: web.Application, address: str, drain: float) -> AsyncGenerator[None]:
+async def listening(app: web.Application, address: str, drain: float) -> AsyncGenerator[int]:
     """Serve `app` at `address`, "HOST:PORT", while the body runs; calls that are being answered have `drain` seconds.
+
+    The port is what `async with` gives: for 0 any free one.
 
     Raises: ConfigError when nothing can listen there.
     """
@@ -77,10 +78,7 @@ async def listening(app: web.Application, address: str, drain: float) -> AsyncGe
             await listener.start_serving()
         except OSError as error:
             raise ConfigError(f"webhook={address!r}: cannot listen there ({error.strerror or error})") from None
-        log.info("listening for webhook calls on %s", ", ".join(_shown(each) for each in listener.sockets))
-        yield
-
-
-def _shown(listening: socket.socket) -> str:
-    host, port, *_ = listening.getsockname()
-    return f"{host}:{port}"
+        addresses = [each.getsockname() for each in listener.sockets]
+        log.info("listening for webhook calls on %s", ", ".join(f"{where[0]}:{where[1]}" for where in addresses))
+        bound: int = addresses[0][1]
+        yield bound
