@@ -1,6 +1,7 @@
 """Answers written bit by bit, and the typing notice."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -84,6 +85,25 @@ async def test_what_an_exception_leaves(scene: str) -> None:
         shown = [m for m in sim.state()["messages"] if m["from"] == "bot"]
     assert states == ([1, 10] if scene == "c2c" else [])
     assert len(shown) == (1 if scene == "c2c" else 0)
+
+
+async def test_a_cancellation_that_was_caught_before_does_not_break_an_answer_off() -> None:
+    bot = Bot()
+
+    @bot.on(C2CMessageCreate)
+    async def fail(ctx: Context[C2CMessageCreate]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        async with ctx.stream() as answer:
+            await answer.write("half")
+            raise RuntimeError("the model broke")
+
+    async with Simulator() as sim, sim.run(bot):
+        await sim.user("Alice").say("hi")
+        assert [fragment["input_state"] for fragment in fragments(sim)] == [1, 10]
 
 
 STREAM = "POST */stream_messages"

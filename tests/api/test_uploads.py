@@ -128,6 +128,8 @@ async def test_a_part_that_is_refused(sim: Simulator, api: Api) -> None:
     sim.faults.http("PUT /_store/*", 403, body="<Error/>", times=0)
     with pytest.raises(MediaError, match="refused part"):
         await api.groups.upload_media(sim.group("test").id, Media.file(bytes(BIG)))
+    task = asyncio.current_task()
+    assert task is not None and not task.cancelling()
 
 
 async def test_one_timeout_covers_all_parts(sim: Simulator, api: Api) -> None:

@@ -365,6 +365,29 @@ async def test_what_the_end_of_the_loop_cuts_off_comes_again() -> None:
     assert (feeds[0].watermark.low, feeds[0].given_up, table.errors) == (0, 1, [])
 
 
+async def test_a_cancellation_that_the_owner_caught_before_is_no_end_of_the_loop() -> None:
+    async def handler(event: Event) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    async def serve() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        async with running(table) as dispatcher:
+            feed = Feed(dispatcher, Held())
+            publish(feed, message(1))
+            assert await feed.drain(5) == 0
+
+    table = Table([One(handler)])
+    await asyncio.create_task(serve())
+    assert len(table.errors) == 1
+
+
 async def test_a_flood_of_unknown_names_is_not_remembered_without_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     names = [f"NAME_{number}" for number in range(3000)]

@@ -77,6 +77,7 @@ class C2CStream:
         self._turn = asyncio.Lock()
         self._orphaned = False
         self._ended = False
+        self._cancelling = 0
         self.result: MessageSendResult | None = None
 
     async def write(self, text: str) -> None:
@@ -106,13 +107,14 @@ class C2CStream:
             log.info("a fragment of a stream failed, the next one makes up for it: %s", failure)
 
     async def __aenter__(self) -> Self:
+        self._cancelling = _cancelling()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended = True
-        if _is_cancelled(error) or not self._text.strip():
+        if self._is_cancelled(error) or not self._text.strip():
             return
         try:
             async with self._turn:
@@ -122,6 +124,10 @@ class C2CStream:
             if error is None:
                 raise
             log.warning("the stream was left unfinished: %s", failure)
+
+    def _is_cancelled(self, error: BaseException | None) -> bool:
+        """Whether the body was broken off; a task group may raise something else than CancelledError then."""
+        return error is not None and (not isinstance(error, Exception) or _cancelling() > self._cancelling)
 
     async def _finish(self) -> None:
         if not self._orphaned:
@@ -184,10 +190,10 @@ def _is_lost(failure: QQBotError) -> bool:
     return isinstance(failure, TransportError) and failure.maybe_sent
 
 
-def _is_cancelled(error: BaseException | None) -> bool:
-    """Whether the body was broken off; a task group may raise something else than CancelledError then."""
+def _cancelling() -> int:
+    """Return how often the current task was cancelled; what it has caught before may still count."""
     task = asyncio.current_task()
-    return error is not None and (not isinstance(error, Exception) or (task is not None and task.cancelling() > 0))
+    return 0 if task is None else task.cancelling()
 
 
 class GatheredAnswer:

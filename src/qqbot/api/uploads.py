@@ -168,12 +168,16 @@ class _Parts:
             async with turns:
                 await self._finish(part, size, await self._put_part(part, offset, size))
 
+        # No TaskGroup: before Python 3.13 one that fails leaves the task marked as being cancelled.
+        tasks = [asyncio.create_task(one(*placed), name="qqbot upload") for placed in self._placed()]
         try:
-            async with asyncio.TaskGroup() as group:
-                for placed in self._placed():
-                    group.create_task(one(*placed), name="qqbot upload")
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
 
     def _placed(self) -> list[tuple[UploadPart, int, int]]:
         """Return the parts with offset and size: by their order, since indices begin at 0 or at 1."""

@@ -60,6 +60,7 @@ class Dispatcher:
     # Slots: with more than 30 attributes in a dict, CPython gives up its fast look-up.
     __slots__ = (
         "_arrivals",
+        "_cancelling",
         "_claims",
         "_clock",
         "_closing",
@@ -137,6 +138,7 @@ class Dispatcher:
         """Run handlers while the body runs, each event's in a context like `context`; leaving cancels them."""
         self._loop = asyncio.get_running_loop()
         self._owner = _current_task()
+        self._cancelling = self._owner.cancelling()
         self._crew.open(context)
         self._closing = self._waking = False
         try:
@@ -473,7 +475,7 @@ class Dispatcher:
         So does the end of a loop, as `asyncio.run` brings it about: it cancels all tasks at once.
         """
         task = _current_task()
-        if self._closing or (task.cancelling() and self._owner.cancelling()):
+        if self._closing or (task.cancelling() and self._owner.cancelling() > self._cancelling):
             raise asyncio.CancelledError
         while task.cancelling():
             task.uncancel()
