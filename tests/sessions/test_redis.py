@@ -170,7 +170,9 @@ async def test_fifty_nodes_that_start_together_ask_the_platform_once(store: Serv
 
 
 async def test_one_round_trip_a_renewal_whatever_the_number_of_shards(store: Server) -> None:
-    async with joined(store.url, Platform(100)) as a, store.client() as client:
+    shards = Shards()
+    shards.pace = FAST.renew
+    async with joined(store.url, Platform(100), shards) as a, store.client() as client:
         await until(lambda: len(a.indices) == 100)
         await asyncio.sleep(FAST.renew)
         before = (await client.info("commandstats"))["cmdstat_evalsha"]["calls"]
