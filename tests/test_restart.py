@@ -355,7 +355,8 @@ class Worker:
         self._out = out
 
     def handled(self) -> list[Handled]:
-        lines = self._out.read_text().splitlines() if self._out.exists() else []
+        text = self._out.read_text() if self._out.exists() else ""
+        lines = text[: text.rfind("\n") + 1].splitlines()  # one may be there in part
         return [Handled(int(seq), text, float(moment)) for seq, text, moment in (line.split() for line in lines)]
 
 

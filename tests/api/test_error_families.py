@@ -108,7 +108,7 @@ async def test_a_status_without_a_code_is_an_error_too(platform: Scripted, statu
 
 async def test_how_long_to_wait_is_said(platform: Scripted) -> None:
     platform.answers += [reply({"code": 1100308, "message": "slow"}, 429, {"Retry-After": "7"})] * 4
-    async with platform.api(timeout=0.3) as api:
+    async with platform.api(timeout=5.0) as api:
         with pytest.raises(RateLimited) as caught:
             await api.call(CALL)
     assert caught.value.retry_after == 7

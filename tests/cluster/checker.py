@@ -35,7 +35,8 @@ class Logs:
     dispatches: dict[Spot, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def read(self, name: str, path: Path) -> None:
-        for line in path.read_text().splitlines():
+        text = path.read_text()
+        for line in text[: text.rfind("\n") + 1].splitlines():  # one may be there in part
             kind, at, *words = line.split()
             if kind == "begin":
                 self._begin(name, float(at), (int(words[0]), int(words[1])), int(words[2]), words[3])

@@ -45,6 +45,7 @@ class Shards:
         self.identified: list[float] = []
         self.exits: dict[int, ShardExit] = {}
         self.errors: dict[int, Exception] = {}
+        self.pace = 0.02
         self.pause_at_end = 0.0
         self.idle = False
         """Nothing happens to the sessions, so that their states stay as they are."""
@@ -84,7 +85,7 @@ class Shards:
                     await asyncio.Event().wait()
                 seq += 1
                 lease.checkpoint(ResumeState(session_id=state.session_id, seq=seq))
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(self.pace)
         finally:
             await asyncio.sleep(self.pause_at_end)
             if lease.valid():

@@ -106,8 +106,8 @@ async def test_the_store_is_away_for_longer_than_a_lease(store: Server) -> None:
         store.kill()
         await until(lambda: not a.indices and not a.shards.running)
         assert (await a.manager.snapshot()).lost_leases == {"expired": 6}
-        await store.start()
         back = steady()
+        await store.start()
         await until(lambda: a.indices == ALL)
         assert steady() - back > FAST.own, "an owner that this store never knew could still have been at work"
         assert len(a.shards.identified) == 6
@@ -128,7 +128,9 @@ async def test_an_owner_dies_together_with_the_data(store: Server) -> None:
     platform = Platform()
     async with joined(store.url, platform) as a, joined(store.url, platform) as b:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
-        await asyncio.sleep(2 * FAST.renew)
+        node = a.manager._node
+        assert node is not None
+        await until(lambda: all(node._copies.get((1, index), (0, ""))[1] for index in ALL))
         begun = len(a.shards.began_with)
         await b.vanish()
         await store.restart(empty=True)
@@ -170,7 +172,9 @@ async def test_fifty_nodes_that_start_together_ask_the_platform_once(store: Serv
 
 
 async def test_one_round_trip_a_renewal_whatever_the_number_of_shards(store: Server) -> None:
-    async with joined(store.url, Platform(100)) as a, store.client() as client:
+    shards = Shards()
+    shards.pace = FAST.renew
+    async with joined(store.url, Platform(100), shards) as a, store.client() as client:
         await until(lambda: len(a.indices) == 100)
         await asyncio.sleep(FAST.renew)
         before = (await client.info("commandstats"))["cmdstat_evalsha"]["calls"]

@@ -33,7 +33,6 @@ async def client(store: Server) -> AsyncGenerator[Redis]:
 @pytest.fixture
 def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breaker, "PAUSE_SECONDS", 0.2)
-    monkeypatch.setattr(breaker, "ANSWER_SECONDS", 0.3)
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
@@ -104,7 +103,10 @@ async def back(seen: RedisSeenIds) -> bool:
 
 
 @pytest.mark.usefixtures("short_pause")
-async def test_a_frozen_store_delays_one_event_at_a_time(store: Server, client: Redis) -> None:
+async def test_a_frozen_store_delays_one_event_at_a_time(
+    store: Server, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "ANSWER_SECONDS", 0.3)
     seen = seen_by(client)
     await seen.add(EVENT)
     store.freeze()

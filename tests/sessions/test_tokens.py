@@ -164,7 +164,10 @@ async def test_an_outage_lets_each_fetch_its_own(
         assert "fetches its own access token" in caplog.text
 
 
-async def test_a_frozen_store_costs_a_second(platform: Scripted, store: Server) -> None:
+async def test_a_frozen_store_costs_a_second(
+    platform: Scripted, store: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "ANSWER_SECONDS", 1.0)
     async with processes(platform, store.url, 1) as apis:
         store.freeze()
         began = time.monotonic()
