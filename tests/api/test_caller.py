@@ -140,7 +140,7 @@ async def test_a_timed_out_message_may_have_been_sent(platform: Scripted) -> Non
     platform.answers.append(hang)
     async with platform.api() as api:
         with pytest.raises(Timeout, match=r"POST /v2/users/U1/messages.*may have been sent"):
-            await api.c2c.send_message("U1", "hello", timeout=0.2)
+            await api.c2c.send_message("U1", "hello", timeout=0.6)
 
 
 async def test_reading_is_repeated_after_a_failure(platform: Scripted) -> None:
@@ -394,7 +394,7 @@ async def test_a_response_hook_has_the_calls_time(platform: Scripted, caplog: py
 
     platform.answers.append(reply(SENT))
     async with platform.api(on_response=[hang_up]) as api, asyncio.timeout(5):
-        assert (await api.groups.send_message("G1", "hello", timeout=0.2)).id == "S1"
+        assert (await api.groups.send_message("G1", "hello", timeout=1.0)).id == "S1"
     assert "outlasted the call's timeout" in caplog.text
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from qqbot import Api, Credentials, Endpoints, Markdown, Media, ReplyTo, Scene, Target
 from qqbot.api.exchange import Request, Response
-from qqbot.errors import ConfigError, ConnectionFailed
+from qqbot.errors import ConfigError, ConnectionFailed, TransportError
 from tests.api.scripted import APP_ID, SECRET, ManualClock, Scripted, reply
 from tests.ports import free_port
 
@@ -37,7 +37,7 @@ def test_it_is_made_without_a_loop_and_opened_in_several() -> None:
 
     async def attempt() -> None:
         async with api:
-            with pytest.raises(ConnectionFailed):
+            with pytest.raises(TransportError):
                 await api.users.me()
 
     asyncio.run(attempt())

@@ -84,7 +84,7 @@ async def test_a_code_becomes_its_exception_with_hint_and_trace_id(
 ) -> None:
     body = {"code": code, "message": "the platform's words", "data": {"message_audit": {"audit_id": "a"}}}
     platform.answers += [reply(body, 400)] * 8
-    async with platform.api(timeout=0.5) as api:
+    async with platform.api(timeout=2.0) as api:
         with pytest.raises(ApiError) as caught:
             await api.call(CALL)
     assert type(caught.value) is expected

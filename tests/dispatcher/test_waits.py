@@ -736,7 +736,7 @@ async def test_a_task_that_outlives_its_handler_does_not_wait_beyond_the_end() -
 
     async def handler(first: Delivered) -> None:
         wanted = Wanted((InteractionCreate,))
-        tasks.extend(asyncio.create_task(first.wait_for(wanted, timeout)) for timeout in (None, 0.1, None))
+        tasks.extend(asyncio.create_task(first.wait_for(wanted, timeout)) for timeout in (None, 1.0, None))
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
         feed = Feed(dispatcher, Held())

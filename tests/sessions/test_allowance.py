@@ -7,7 +7,7 @@ import pytest
 from qqbot.clock import steady
 from qqbot.errors import LeaseLost
 from qqbot.models.gateway import ShardKey
-from qqbot.sessions import LeaseGate
+from qqbot.sessions import LeaseGate, Timings
 from qqbot.sessions.allowance import Allowance
 from qqbot.sessions.holdings import Holding, NodeLease
 from qqbot.sessions.store import MOST_PERMIT_CALLS, Store
@@ -41,7 +41,7 @@ async def test_a_shard_that_is_not_ours_gets_no_permit(store: Server) -> None:
 
 async def test_many_that_wait_for_a_permit_leave_connections_for_the_renewals(store: Server) -> None:
     async with (
-        Store(store.url, app_id="1", cluster="c", node="a", timings=FAST) as records,
+        Store(store.url, app_id="1", cluster="c", node="a", timings=Timings()) as records,
         store.client() as client,
     ):
         before = (await client.info("clients"))["connected_clients"]

@@ -132,7 +132,7 @@ async def test_calls_a_minute(sim: Simulator, bot: BareBot) -> None:
         assert (await bot.call("GET", path))[0] == 200
     headers = {"Authorization": f"QQBot {bot.token}"}
     async with bot.http.get(sim.api_base + path, headers=headers) as response:
-        assert (response.status, response.headers["Retry-After"]) == (429, "2")
+        assert response.status == 429 and int(response.headers["Retry-After"]) in (1, 2)
     await sim.clock.advance(seconds=2)
     assert (await bot.call("GET", path))[0] == 200
 
