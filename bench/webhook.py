@@ -77,6 +77,7 @@ async def measure(rate: float, seconds: float) -> Figures:
         process.send_signal(signal.SIGTERM)
         assert process.stdout is not None
         told = json.loads(await process.stdout.read())  # `communicate` may close the lifeline first
+        await process.wait()  # not killed while it ends: asyncio would look for it in vain
     answered = sorted(times)
     sent = int(rate * seconds)
     return Figures(
