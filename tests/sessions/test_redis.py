@@ -139,6 +139,23 @@ async def test_an_owner_dies_together_with_the_data(store: Server) -> None:
         assert len(taken_over) == 3 and all(state is not None for _, state in taken_over)
 
 
+async def test_an_owner_dies_with_the_data_and_those_who_knew_of_it_a_little_later(store: Server) -> None:
+    platform = Platform()
+    async with joined(store.url, platform) as a, joined(store.url, platform) as b:
+        await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
+        await asyncio.sleep(2 * FAST.renew)
+        await b.vanish()
+        await store.restart(empty=True)
+        async with joined(store.url, platform) as c:
+            async with asyncio.timeout(PATIENCE):
+                while [shard.state is None for shard in (await a.manager.snapshot()).shards] != [False] * 3:
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(2 * FAST.renew)
+            await a.vanish()
+            await until(lambda: c.indices == ALL)
+            assert not c.shards.identified
+
+
 async def test_stopping_while_the_store_is_away(store: Server) -> None:
     async with AsyncExitStack() as stack:
         a = await stack.enter_async_context(joined(store.url, Platform()))

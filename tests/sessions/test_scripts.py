@@ -452,6 +452,21 @@ async def test_a_store_without_its_data_is_told_of_the_restart(cluster: Cluster)
     assert (after.gen, after.shards, after.next_shards, after.restarts) == (1, 2, 4, True)
 
 
+async def test_states_that_were_lost_are_put_back_where_nobody_has_any(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    store = await cluster.store("b")
+    picture = (await cluster.sync("b")).picture
+    lost = {A: '{"x":1}', B: '{"x":2}', (7, 0): '{"x":3}'}
+    assert await store.restore(picture, lost) == 1
+    assert await store.states() == {B: '{"x":2}'}, "one that is owned, or of no generation, was put back"
+    assert await store.restore(picture, {B: '{"x":4}'}) == 0
+    assert (await store.states())[B] == '{"x":2}'
+    await store.evict(picture, "a", picture.nodes["a"].stamp)
+    assert await store.restore(Picture(incarnation=1), lost) == 0
+    assert await store.restore(picture, lost) == 1 and (await store.states())[A] == '{"x":1}'
+    assert a.token
+
+
 # The log
 
 

@@ -302,12 +302,22 @@ class Node:
                 await self._read_states()
 
     async def _read_states(self) -> None:
-        """Keep what every shard would be resumed from, should the store lose its data together with an owner."""
-        incarnation = self.picture.incarnation
+        """Keep what every shard would be resumed from, should the store lose its data together with an owner.
+
+        Where it has, our copies are put back: whoever claims the shard may have joined only now, and has none.
+        """
+        picture = self.picture
         states = await self._store.states()
         self._states_read = steady()
-        self._copies |= {place: (incarnation, state) for place, state in states.items()}
-        self._copies = {place: copy for place, copy in self._copies.items() if place[0] >= self.picture.gen}
+        older = {
+            place: copy
+            for place, copy in self._copies.items()
+            if place not in states and place[0] >= picture.gen and copy[0] != picture.incarnation
+        }
+        self._copies = older | {place: (picture.incarnation, state) for place, state in states.items()}
+        owned = {place for place, owner in picture.owners.items() if owner.node}
+        if lost := {place: state for place, (_, state) in older.items() if place not in owned}:
+            await self._store.restore(picture, lost)
 
     def _state_of(self, place: Place, stored: str) -> ResumeState | None:
         """Return the state to begin with: the stored one, or our copy where the store lost its own."""
@@ -331,6 +341,8 @@ class Node:
             self._note_switch()
         self._seen_at = sent_at
         incarnation = self.picture.incarnation
+        if before.incarnation not in (0, incarnation):
+            self._news.set()  # what the store lost is told again at once
         self._observer.note(incarnation, {name: node.stamp for name, node in self.picture.nodes.items()}, steady())
         for place, state in told.items():
             holding = self._holdings[place]

@@ -217,6 +217,21 @@ note('kind', target == ARGV[2] and 'leave' or 'evict', 'node', ARGV[2], 'target'
 return finish(1)
 """
 
+# restore: put back the states that the store lost, as another node had read them before.
+#
+# ARGV: 2 node, 3 inc, then for each: field, state.
+# Returns: how many were put back; 0 where the incarnation is another one. Where somebody owns the shard, or has written
+#       a state since, theirs holds.
+RESTORE = """
+local restored = 0
+for i = 4, tonumber(ARGV[3]) == inc and #ARGV or 0, 2 do
+  local _, owner = owner_of(ARGV[i])
+  if owner == '' and current(ARGV[i]) then restored = restored + call('HSETNX', sess, ARGV[i], ARGV[i + 1]) end
+end
+if restored > 0 then note('kind', 'restore', 'node', ARGV[2], 'states', text(restored)) end
+return finish(restored)
+"""
+
 # permit: reserve the next moment at which a session may be created.
 #
 # ARGV: 2 node, 3 field, 4 token, 5 max_concurrency.
@@ -360,6 +375,7 @@ SCRIPTS = {
     "claim": PREAMBLE + CLAIM,
     "release": PREAMBLE + RELEASE,
     "evict": PREAMBLE + EVICT,
+    "restore": PREAMBLE + RESTORE,
     "permit": PREAMBLE + PERMIT,
     "admin": PREAMBLE + ADMIN,
     "rights": RIGHTS,

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self, cast
 
@@ -208,6 +208,11 @@ class Store:
     async def evict(self, picture: Picture, node: str, stamp: str) -> bool:
         """Remove a node whose beat is still `stamp`; False where it is another.  Raises: StoreAway."""
         return bool(await self._run("evict", picture.incarnation, node, stamp))
+
+    async def restore(self, picture: Picture, states: Mapping[Place, str]) -> int:
+        """Put states back that the store has lost; return how many it had lost.  Raises: StoreAway."""
+        flat = [part for place, state in states.items() for part in (field_of(place), state)]
+        return int(await self._run("restore", picture.incarnation, *flat))
 
     async def permit(self, place: Place, token: int, concurrency: int) -> tuple[int, float]:
         """Ask for a moment to identify: the verdict as `scripts` has it, and seconds.  Raises: StoreAway."""
