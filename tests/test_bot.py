@@ -582,6 +582,11 @@ async def test_a_lifespan_that_fails_leaves_nothing_behind() -> None:
         assert sim.connections == []
 
 
+async def served_shortly(bot: Bot) -> None:
+    async with bot.serve(connect=False):
+        pass
+
+
 async def test_nobody_waits_for_a_bot_whose_lifespan_failed() -> None:
     @asynccontextmanager
     async def lifespan(bot: Bot) -> AsyncIterator[None]:
@@ -589,12 +594,8 @@ async def test_nobody_waits_for_a_bot_whose_lifespan_failed() -> None:
         raise ZeroDivisionError
         yield
 
-    async def serve() -> None:
-        async with bot.serve(connect=False):
-            pass
-
     bot = Bot(Credentials("1", "s" * 32), lifespan=lifespan)
-    serving = asyncio.create_task(serve())
+    serving = asyncio.create_task(served_shortly(bot))
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
         ends = await asyncio.gather(bot.wait(), bot.ready(), bot.handle(_envelope(1)), serving, return_exceptions=True)
@@ -618,12 +619,8 @@ async def test_a_bot_that_was_cancelled_at_its_very_end_can_be_served_again() ->
         raise ZeroDivisionError
         yield
 
-    async def serve() -> None:
-        async with bot.serve(connect=False):
-            pass
-
     bot = Bot(Credentials("1", "s" * 32), lifespan=lifespan)
-    serving = asyncio.create_task(serve())
+    serving = asyncio.create_task(served_shortly(bot))
     await ending.wait()
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):

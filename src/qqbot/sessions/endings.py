@@ -1,9 +1,11 @@
 """How a run of shards ends that no shard and no user ended: the errors for it.
 
-Owns their words; who raises them is the managers'.
+Owns their words, and how they reach the manager; when they are raised is the managers'.
 """
 
 import asyncio
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from ..errors import GatewayError, GatewayHalted, Hint
 
@@ -22,6 +24,19 @@ def stray(who: str, error: asyncio.CancelledError) -> GatewayError:
     )
     failure.__cause__ = error
     return failure
+
+
+@contextmanager
+def told_to(fail: Callable[[Exception], None], who: str) -> Generator[None]:
+    """Hand `fail` what the body raises, for whoever raises it outside of the task group; also a stray cancellation."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            raise
+        fail(stray(who, error))
+    except Exception as error:  # noqa: BLE001 - it is not lost
+        fail(error)
 
 
 def too_few(count: int, recommended: int) -> GatewayHalted:

@@ -18,7 +18,7 @@ from ..errors import ConfigError, GatewayError, GatewayHalted
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
 from ..ports import Clock, GatewaySource, LostReason, ShardFactory
 from .base import ClusterView, ManagerEvent, ShardView
-from .endings import is_cancelled, stray, too_few
+from .endings import told_to, too_few
 from .permits import WINDOW_SECONDS, Budget, IdentifyPacer
 from .state_file import StateFile, States
 from .watchers import Watchers
@@ -256,7 +256,7 @@ class _Run:
 
     async def _run_rounds(self) -> None:
         """Run all shards, again with a larger number of them when the platform asks for it."""
-        try:
+        with told_to(self._fail, "the session manager"):
             info = await self._gate.ask()
             for generation in itertools.count():
                 count, indices = self._plan.resolve(info.shards)
@@ -267,12 +267,6 @@ class _Run:
                 if self._stopped or self._error is not None:
                     return
                 info = await self._ask_for_more(count)
-        except asyncio.CancelledError as error:
-            if is_cancelled():
-                raise
-            self._fail(stray("the session manager", error))
-        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
-            self._fail(error)
 
     async def _run_shards(self, info: GatewayBot, keys: list[ShardKey], known: Mapping[int, ResumeState]) -> None:
         """Run one task a shard until one fails or asks for more shards, or none is left; then end the others.
@@ -297,14 +291,9 @@ class _Run:
     async def _run_shard(self, lease: _Lease, info: GatewayBot, state: ResumeState | None) -> None:
         self._tell(ManagerEvent("claimed", lease.shard))
         try:
-            shard_exit = await self._start(lease, info, state)
-            self._too_few |= shard_exit.cause == "reshard"
-        except asyncio.CancelledError as error:
-            if is_cancelled():
-                raise
-            self._fail(stray(f"shard {lease.shard}", error))
-        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
-            self._fail(error)
+            with told_to(self._fail, f"shard {lease.shard}"):
+                shard_exit = await self._start(lease, info, state)
+                self._too_few |= shard_exit.cause == "reshard"
         finally:
             lease.end()
             cause = lease.cause

@@ -24,7 +24,7 @@ from ..ports import GatewaySource, LostReason, ShardFactory
 from .allowance import Allowance
 from .base import ManagerEvent
 from .connection import FAILURES
-from .endings import is_cancelled, stray
+from .endings import told_to
 from .gate import LeaseGate
 from .holdings import Holding, MutedNodeLease, NodeLease
 from .observer import Observer
@@ -591,17 +591,11 @@ class Node:
         self._leases_moved.set()
 
     async def _run_shard(self, holding: Holding, lease: NodeLease, info: GatewayBot) -> None:
-        try:
+        with told_to(self._fail, f"shard {lease.shard}"):
             ended = await self._start(lease, info, holding.state)
             if ended.cause == "reshard":
                 holding.parked = True
                 await self._sizing.enlarge(self._hurry, self._timings.retry)
-        except asyncio.CancelledError as error:
-            if is_cancelled():
-                raise
-            self._fail(stray(f"shard {lease.shard}", error))
-        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
-            self._fail(error)
 
     def _note_end(self, holding: Holding, lease: NodeLease) -> None:
         lease.end("stopped")
@@ -643,14 +637,8 @@ class Node:
         return lease.gate.left() or self._timings.own
 
     async def _keep_allowance(self) -> None:
-        try:
+        with told_to(self._fail, "the session manager"):
             await self._allowance.keep()
-        except asyncio.CancelledError as error:
-            if is_cancelled():
-                raise
-            self._fail(stray("the session manager", error))
-        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
-            self._fail(error)
 
     # What wakes this node, and what ends it
 
