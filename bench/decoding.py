@@ -14,8 +14,8 @@ from bench.payloads import HANDLED, frame
 from bench.report import Row, Target
 from bench.rounds import Effort
 from bench.timing import compare
-from qqbot.gateway.frames import decode_frame
 from qqbot.models.events import GroupAtMessageCreate, decoder_of
+from qqbot.models.frames import decode_frame
 
 FRAME = frame(42, 0)
 """About 0.7 kB, as the platform sends it."""

@@ -27,4 +27,4 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def patience_with_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine holds the loop up, too: only the tests of `looplag` are to hear of it."""
-    monkeypatch.setattr("qqbot.looplag.WARN_SECONDS", math.inf)
+    monkeypatch.setattr("qqbot.aio.loop_lag.WARN_SECONDS", math.inf)

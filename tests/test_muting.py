@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from qqbot.gateway.frames import Frame
+from qqbot.models.frames import Frame
 from qqbot.models.gateway import ShardKey
+from qqbot.models.watermark import Watermark
 from qqbot.muting import MutedFeed, muted
-from qqbot.watermark import Watermark
 
 
 class Feed:

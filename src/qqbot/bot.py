@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack, cast
 
 from msgspec import MsgspecError
 
+from .aio.serving_task import Stay
 from .api.client import Api, ApiOptions
 from .audits import Audits, Verdict
 from .config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardPlan, unknown_variables
@@ -25,9 +26,9 @@ from .context import Context
 from .dispatcher import Dispatcher, Feed, KnownEvents
 from .errors import ConfigError, DecodeError, GatewayHalted, MessagePendingAudit
 from .fleet import Fleet
-from .gateway.frames import Frame, decode_frame
 from .ingest import Forwarder
 from .models.events import Event, MessageAuditPass, MessageAuditReject
+from .models.frames import Frame, decode_frame
 from .models.gateway import ReadyUser
 from .models.ingest import Envelope
 from .models.intents import PRIVATE_ONLY, Intents
@@ -42,7 +43,6 @@ from .service import STANDSTILL_SECONDS, Service
 from .sessions.base import SessionManager
 from .sessions.local import LocalSessionManager
 from .sessions.redis import RedisSessionManager
-from .stay import Stay
 
 if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from .aio.clock import steady
 from .api.client import Api
-from .clock import steady
 from .config import GatewayConfig, ShardPlan
 from .errors import (
     ApiError,

@@ -13,11 +13,11 @@ from typing import Any, Literal, NamedTuple, Protocol, TypedDict, runtime_checka
 from msgspec import Raw, Struct
 
 from .config import Credentials, ShardPlan
-from .gateway.frames import Frame
 from .models.events import Event
+from .models.frames import Frame
 from .models.gateway import GatewayBot, ResumeState, ShardExit, ShardKey
 from .models.ingest import Envelope, Fence
-from .watermark import Watermark
+from .models.watermark import Watermark
 
 Clock = Callable[[], float]
 """Seconds that only go forward."""

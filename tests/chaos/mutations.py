@@ -6,7 +6,7 @@ from typing import Any
 
 from qqbot.dispatcher.repeats import Messages
 from qqbot.gateway.protocol import GatewayProtocol
-from qqbot.watermark import Watermark
+from qqbot.models.watermark import Watermark
 
 _accept = Watermark.accept
 

@@ -1,7 +1,7 @@
 """A small gateway that records every arrival: what the checker judges nodes by.
 
 It keeps sessions as the platform does (replay after RESUME, the older connection of a session is reset) and sends
-events all the time. Times are of `qqbot.clock.steady`, which all processes of one machine share.
+events all the time. Times are of `qqbot.aio.clock.steady`, which all processes of one machine share.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from qqbot.clock import steady
+from qqbot.aio.clock import steady
 
 Shard = tuple[int, int]
 EVENT = "CLUSTER_TEST"

@@ -10,7 +10,7 @@ import random
 import sys
 
 from qqbot import Bot, Context, Credentials, Endpoints, UnknownEvent
-from qqbot.clock import steady
+from qqbot.aio.clock import steady
 from qqbot.config import GatewayConfig
 from qqbot.ports import current_lease
 from qqbot.sessions import RedisSessionManager, Timings

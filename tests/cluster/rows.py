@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from qqbot.clock import steady
+from qqbot.aio.clock import steady
 from qqbot.sessions import Timings
 from qqbot.sessions.records import next_field
 from qqbot.sessions.store import StoreAway

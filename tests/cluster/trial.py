@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qqbot.clock import steady
+from qqbot.aio.clock import steady
 from qqbot.sessions import Timings
 from qqbot.sessions.records import Picture
 from qqbot.sessions.store import Store, StoreAway

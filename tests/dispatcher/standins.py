@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from qqbot.dispatcher import Dispatcher, Feed
-from qqbot.gateway.frames import Frame
 from qqbot.models.events import EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
+from qqbot.models.frames import Frame
 from qqbot.models.gateway import ResumeState, ShardKey
 from qqbot.ports import Delivered, Handler, LostReason, Permit, Plan
 

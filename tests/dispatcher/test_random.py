@@ -10,8 +10,8 @@ from functools import partial
 import pytest
 
 from qqbot.dispatcher import Dispatcher, Door, Feed
-from qqbot.gateway.frames import Frame
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate
+from qqbot.models.frames import Frame
 from qqbot.ports import Delivered, Outcome, Wanted
 from tests.dispatcher.standins import Held, One, Table, click, message, running
 from tests.dispatcher.test_inlets import Ids

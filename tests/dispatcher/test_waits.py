@@ -10,8 +10,8 @@ import pytest
 
 from qqbot.dispatcher import Feed, waits
 from qqbot.errors import ConfigError
-from qqbot.gateway.frames import Frame
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, MessageAuditPass
+from qqbot.models.frames import Frame
 from qqbot.ports import Delivered, Outcome, Wanted
 from tests.dispatcher.standins import Held, One, Table, click, message, publish, running, settle
 

@@ -14,8 +14,8 @@ import aiohttp
 from aiohttp import web
 
 from qqbot.config import GatewayConfig
-from qqbot.gateway.frames import Frame
 from qqbot.gateway.shard import Shard
+from qqbot.models.frames import Frame
 from qqbot.models.gateway import GatewayBot, ResumeState, ShardKey
 from qqbot.ports import ConnectOptions, LostReason, ShardEvent
 from tests.gateway import wire

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from qqbot.config import GatewayConfig
-from qqbot.gateway.frames import Frame
 from qqbot.gateway.protocol import (
     DELAY_CAP,
     DELAY_CAP_LATE,
@@ -28,6 +27,7 @@ from qqbot.gateway.protocol import (
     Send,
     Skipped,
 )
+from qqbot.models.frames import Frame
 from qqbot.models.gateway import ResumeState
 from tests.gateway import wire
 

@@ -21,7 +21,7 @@ from qqbot import (
     StoryStep,
     interaction,
 )
-from qqbot.codec import encode
+from qqbot.models.codec import encode
 from qqbot.models.events import decode_event
 from qqbot.models.interactions import InteractionDetail, InteractionType
 

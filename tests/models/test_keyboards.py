@@ -3,8 +3,8 @@ from collections.abc import Callable
 
 import pytest
 
-from qqbot.codec import encode
 from qqbot.errors import ConfigError
+from qqbot.models.codec import encode
 from qqbot.models.keyboards import Button, ButtonModal, ButtonPermission, ButtonStyle, Keyboard, SubscribeTemplate
 
 

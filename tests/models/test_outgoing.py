@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from qqbot.codec import encode
 from qqbot.errors import ConfigError
 from qqbot.models.base import UNSET, Body, UnsetType
+from qqbot.models.codec import encode
 from qqbot.models.keyboards import Button, Keyboard
 from qqbot.models.media import FileType, MediaInfo, MediaUploadBody, MediaUploadResult
 from qqbot.models.messages import MessageSendResult

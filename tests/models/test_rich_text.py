@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from qqbot import codec
+from qqbot.models import codec
 from qqbot.models.rich_text import Elem, ElemType, Paragraph, RichObject, RichText, read_rich_text
 
 OBJECTS: list[dict[str, object]] = [

@@ -14,9 +14,9 @@ from msgspec import UNSET, inspect
 
 import qqbot
 from qqbot import models
-from qqbot.codec import encode
 from qqbot.errors import ConfigError
 from qqbot.models.base import Body
+from qqbot.models.codec import encode
 from qqbot.models.events import ALIASES, EVENTS
 
 TABLES = Path(qqbot.__file__).parent / "testing" / "simulator" / "tables"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from qqbot.clock import steady
+from qqbot.aio.clock import steady
 from qqbot.errors import LeaseLost
 from qqbot.models.gateway import ShardKey
 from qqbot.sessions import LeaseGate, Timings

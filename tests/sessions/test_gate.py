@@ -5,7 +5,7 @@ import timeit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqbot.clock import steady
+from qqbot.aio.clock import steady
 from qqbot.sessions import LeaseGate
 
 LIFE = 12.0

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from qqbot import AuthError, Bot, ConfigError, Credentials, Endpoints, GatewayError, GatewayHalted
-from qqbot.clock import steady
+from qqbot.aio.clock import steady
 from qqbot.models.gateway import GatewayBot, ShardExit
 from qqbot.sessions import RedisSessionManager, SessionManager, Timings
 from qqbot.sessions.holdings import Holding

@@ -14,7 +14,6 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from ..codec import encode
 from ..config import Secret
 from ..errors import (
     ApiError,
@@ -26,6 +25,7 @@ from ..errors import (
     Timeout,
     TransportError,
 )
+from ..models.codec import encode
 from ..ports import TokenSource, current_lease
 from .codes import Retry, verdict
 from .exchange import Failure, Request, Response, failure_of, is_success, unreadable, words_if_no_json

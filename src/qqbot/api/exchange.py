@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from ..codec import decoder, parse
 from ..errors import (
     ApiError,
     DecodeError,
@@ -20,6 +19,7 @@ from ..errors import (
     ServerError,
     TransportError,
 )
+from ..models.codec import decoder, parse
 from .codes import Family, Retry, Verdict, is_known, verdict
 
 TRACE_HEADER = "x-tps-trace-id"

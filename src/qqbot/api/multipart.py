@@ -8,8 +8,8 @@ import secrets
 from collections.abc import Mapping
 from typing import cast
 
-from ..codec import encode, parse
 from ..models.base import Body
+from ..models.codec import encode, parse
 
 
 class Form:

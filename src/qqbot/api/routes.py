@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import Generic, Literal, TypeVar, cast, get_origin
 from urllib.parse import quote, urlencode
 
-from ..codec import decoder
 from ..errors import ConfigError, DecodeError
 from ..models.announces import Announces
 from ..models.api_permissions import APIPermission, APIPermissionDemand
 from ..models.base import Id, Model
 from ..models.channels import Channel
+from ..models.codec import decoder
 from ..models.forums import ForumTask, Thread, ThreadsPage
 from ..models.gateway import GatewayBot, GatewayUrl
 from ..models.group_members import BatchRemoveResult, GroupBlacklistPage, GroupMembersLegacyPage

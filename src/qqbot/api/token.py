@@ -11,10 +11,10 @@ import random
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ..codec import decoder, encode
 from ..config import Credentials
 from ..errors import ConnectionFailed, DecodeError
 from ..models.base import Id, Model
+from ..models.codec import decoder, encode
 from ..ports import Clock, SharedToken, TokenStore
 from .exchange import Request, failure_of, unreadable
 from .transport import Transport

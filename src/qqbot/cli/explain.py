@@ -96,7 +96,7 @@ def _explain(arguments: argparse.Namespace) -> None:
 
 
 def _read_tables() -> _Tables:
-    from ..codec import decoder
+    from ..models.codec import decoder
 
     return decoder(_Tables)(files("qqbot").joinpath("testing", "simulator", "tables", "codes.json").read_bytes())
 

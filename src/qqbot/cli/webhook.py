@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from ..codec import decoder
 from ..config import Credentials
 from ..errors import DecodeError, TransportError
+from ..models.codec import decoder
 
 if TYPE_CHECKING:
     from ..webhook.trial import Trial, TrialAnswer

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from ..gateway.frames import Frame
 from ..models.events import Event
+from ..models.frames import Frame
+from ..models.watermark import Watermark
 from ..ports import Handler, Lease, Outcome, Wanted
-from ..watermark import Watermark
 from .waits import Wait
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from ..errors import ConfigError
+from ..models.watermark import MAX_RANGES
 from ..ports import Outcome, Wanted
-from ..watermark import MAX_RANGES
 from .delivery import Delivery, Dialog, Inlet
 from .lanes import Lanes
 from .repeats import Messages

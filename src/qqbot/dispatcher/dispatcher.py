@@ -17,8 +17,9 @@ from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
 from typing import Self
 
-from ..gateway.frames import Frame
 from ..models.events import Event, MessageEvent, UnknownEvent, decode_odd
+from ..models.frames import Frame
+from ..models.watermark import Watermark
 from ..ports import (
     Clock,
     Handler,
@@ -31,7 +32,6 @@ from ..ports import (
     Settled,
     current_lease,
 )
-from ..watermark import Watermark
 from .claims import Claims
 from .crew import Crew
 from .delivery import Delivery, Inlet

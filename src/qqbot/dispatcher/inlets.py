@@ -7,10 +7,10 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from ..gateway.frames import Frame
+from ..models.frames import Frame
 from ..models.gateway import MAX_SEQ
+from ..models.watermark import Watermark
 from ..ports import Lease, Outcome, Wanted
-from ..watermark import Watermark
 from .delivery import Delivery, Inlet
 from .dispatcher import Dispatcher
 

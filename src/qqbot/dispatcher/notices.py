@@ -6,8 +6,8 @@ Owns the words and what was said already.
 import logging
 from collections import Counter
 
-from ..gateway.frames import SYSTEM_EVENTS
 from ..models.events import UnknownEvent
+from ..models.frames import SYSTEM_EVENTS
 
 log = logging.getLogger(__name__)
 

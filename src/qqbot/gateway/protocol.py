@@ -19,8 +19,9 @@ from msgspec import Struct
 
 from ..config import GatewayConfig
 from ..errors import DecodeError, Hint
+from ..models import frames
+from ..models.frames import Frame, Op, decode_frame
 from ..models.gateway import MAX_SEQ, ReadyUser, ResumeState
-from . import frames
 from .close_codes import (
     INVALID_RESUMABLE,
     INVALID_SESSION,
@@ -31,7 +32,6 @@ from .close_codes import (
     Verdict,
     verdict,
 )
-from .frames import Frame, Op, decode_frame
 
 DELAY_CAP = 60.0
 DELAY_CAP_LATE = 300.0  # from the third IDENTIFY in ten minutes

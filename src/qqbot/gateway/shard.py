@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp import WebSocketError, WSMsgType
 from aiohttp.http import WSMessageNoDecodeText
 
-from ..clock import steady
+from ..aio.clock import steady
 from ..config import GatewayConfig, check_url
 from ..errors import (
     ApiError,
@@ -31,13 +31,13 @@ from ..errors import (
     ServerError,
     TransportError,
 )
+from ..models.frames import Frame
 from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit
 from ..models.stats import ShardState, ShardStats
+from ..models.watermark import Watermark
 from ..network import cause_of
 from ..ports import ConnectOptions, Intake, Lease, ShardEvent, ShardListener, TokenSource
-from ..watermark import Watermark
 from .close_codes import ASKED, RENEWAL, Verdict
-from .frames import Frame
 from .link import Link
 from .protocol import (
     GatewayProtocol,

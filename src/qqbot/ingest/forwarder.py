@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from ..errors import FencedOut
-from ..gateway.frames import SYSTEM_EVENTS, Frame
+from ..models.frames import SYSTEM_EVENTS, Frame
 from ..models.ingest import Envelope, Fence, key_of
+from ..models.watermark import Watermark
 from ..ports import EventSink, Lease
-from ..watermark import Watermark
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from typing import ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from ..codec import Decode, fast, lenient
 from ..errors import ConfigError, DecodeError
 from .audio import AudioAction, AudioLiveMember
 from .audits import MessageAudited
 from .base import Model
 from .channels import Channel
+from .codec import Decode, fast, lenient
 from .forums import ForumAuditResult, ForumItem, OpenForumEvent, Post, Reply, Thread
 from .friends import FriendEvent
 from .gateway import ReadyData

@@ -5,7 +5,7 @@ Owns the values; moving them is a sink's and a source's.
 
 from msgspec import MsgspecError, Raw, Struct
 
-from ..codec import strict
+from .codec import strict
 from .gateway import ShardKey
 
 __all__ = ["Envelope", "Fence", "key_of"]

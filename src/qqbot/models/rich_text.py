@@ -5,9 +5,9 @@ Owns its forms on the wire and the one form that they become; threads and posts 
 
 from typing import Self
 
-from ..codec import decoder
 from ..errors import DecodeError
 from .base import Model, OpenIntEnum
+from .codec import decoder
 
 
 class ElemType(OpenIntEnum):

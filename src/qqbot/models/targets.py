@@ -9,8 +9,8 @@ from typing import Self
 
 from msgspec import Struct
 
-from ..codec import decoder, encode
 from ..errors import ConfigError, DecodeError
+from .codec import decoder, encode
 
 
 class Scene(StrEnum):

@@ -11,8 +11,8 @@ from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
-from ..codec import encode, parse
 from ..errors import ConfigError, DecodeError
+from .codec import encode, parse
 
 LONGEST_ATTRIBUTE = 100  # characters, before they are percent-encoded
 

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ..watermark import Watermark
+from ..models.watermark import Watermark
 from .base import ClusterView, ManagerEvent, NodeView, SessionManager, ShardView
 from .gate import LeaseGate
 from .local import LocalSessionManager

@@ -9,7 +9,7 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
-from ..clock import steady
+from ..aio.clock import steady
 from ..errors import LeaseLost
 from ..models.gateway import GatewayBot
 from ..ports import GatewaySource

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from ..clock import steady
+from ..aio.clock import steady
 from ..ports import Clock
 from .connection import FAILURES, within
 

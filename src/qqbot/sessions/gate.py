@@ -3,7 +3,7 @@
 Owns the deadline. Renewing the grant, and ending what runs under it, is its user's.
 """
 
-from ..clock import steady
+from ..aio.clock import steady
 from ..ports import Clock
 
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockNotOwnedError
 
-from ..clock import steady
+from ..aio.clock import steady
 from ..errors import ConfigError, LockLost
 from .connection import FAILURES, OPERATION_SECONDS, Client, is_away, opened, within
 from .gate import LeaseGate

@@ -17,7 +17,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..clock import steady
+from ..aio.clock import steady
 from ..errors import ConfigError, GatewayHalted
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
 from ..ports import GatewaySource, LostReason, ShardFactory

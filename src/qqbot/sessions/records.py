@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
-from ..codec import decoder, encode
 from ..errors import DecodeError, GatewayHalted, Hint
+from ..models.codec import decoder, encode
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
 from .base import ClusterView, NodeView, ShardView
 from .planner import Member, Role

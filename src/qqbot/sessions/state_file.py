@@ -19,8 +19,8 @@ from typing import BinaryIO, Self, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from ..codec import encode, strict
 from ..errors import ConfigError
+from ..models.codec import encode, strict
 from ..models.gateway import ResumeState
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol, TypedDict
 
+from ..aio.serving_task import Served, Stay
 from ..config import Credentials
 from ..errors import ConfigError, Interrupted
-from ..gateway.frames import Frame
+from ..models.frames import Frame
 from ..ports import Outcome
-from ..stay import Served, Stay
 from .protocol import AGAIN, DONE, WINDOW, Reply, WebhookProtocol, too_large
 
 log = logging.getLogger(__name__)

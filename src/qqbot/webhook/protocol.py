@@ -13,11 +13,11 @@ from hashlib import sha256
 import msgspec
 from msgspec import Raw, Struct
 
-from ..codec import encode, strict
 from ..config import Secret
 from ..errors import ConfigError
-from ..gateway.frames import Frame, Op, decode_frame
 from ..models.base import Id
+from ..models.codec import encode, strict
+from ..models.frames import Frame, Op, decode_frame
 from .signature import Key
 
 APP_ID = "x-bot-appid"

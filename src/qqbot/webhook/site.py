@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol, Unpack
 
+from ..aio.serving_task import Served, Stay
 from ..errors import ConfigError
-from ..stay import Served, Stay
 from .desk import MAX_BYTES, WebhookOptions
 from .protocol import APP_ID, WINDOW, Answer, check_window, misaddressed, normalized
 

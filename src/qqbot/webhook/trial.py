@@ -11,10 +11,10 @@ from typing import Self
 import aiohttp
 from msgspec import Struct
 
-from ..codec import encode
 from ..config import Credentials
 from ..errors import ConfigError, ConnectionFailed, Timeout
-from ..gateway.frames import Op
+from ..models.codec import encode
+from ..models.frames import Op
 from ..models.interactions import CHAT_SEARCH, InteractionType
 from ..network import environment_proxy
 from .signature import Key

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from msgspec import UNSET, UnsetType
 
-from ...codec import encode
+from ...models.codec import encode
 from ...models.forums import CreateCommentBody, CreateThreadBody, ForumTask, Thread, ThreadFormat, ThreadsPage
 from ...models.rich_text import RichText
 from .. import routes

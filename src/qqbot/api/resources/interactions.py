@@ -1,6 +1,6 @@
 """Clicks on buttons and menu entries."""
 
-from ...codec import encode
+from ...models.codec import encode
 from ...models.interactions import AckBody
 from .. import routes
 from .base import Call, Resource

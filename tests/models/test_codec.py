@@ -5,9 +5,9 @@ import msgspec
 import pytest
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from qqbot.codec import decoder, encode, fast, lenient, parse, strict, to_json
 from qqbot.errors import DecodeError
 from qqbot.models.base import OpenIntEnum
+from qqbot.models.codec import decoder, encode, fast, lenient, parse, strict, to_json
 
 
 class Colour(OpenIntEnum):

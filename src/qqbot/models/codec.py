@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar, cast
 import msgspec
 from msgspec import inspect
 
-from .errors import DecodeError
+from ..errors import DecodeError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

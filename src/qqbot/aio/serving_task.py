@@ -7,7 +7,7 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 
 class Served(Protocol):

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from qqbot import Bot, C2CMessageCreate, Context, looplag
-from qqbot.looplag import LoopLag
+from qqbot import Bot, C2CMessageCreate, Context
+from qqbot.aio import loop_lag as looplag
+from qqbot.aio.loop_lag import LoopLag
 from qqbot.testing import Simulator
 
 
@@ -32,7 +33,7 @@ def hold_up(seconds: float) -> None:
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "qqbot.looplag"]
+    return [record.getMessage() for record in caplog.records if record.name == "qqbot.aio.loop_lag"]
 
 
 async def test_a_loop_that_is_held_up_is_said_once_a_minute(lag: LoopLag, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqbot.watermark import MAX_RANGES, Watermark
+from qqbot.models.watermark import MAX_RANGES, Watermark
 
 
 def test_starts_where_the_session_was_left() -> None:

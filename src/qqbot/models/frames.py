@@ -7,10 +7,10 @@ from enum import IntEnum
 
 from msgspec import Raw, Struct
 
-from ..codec import decoder, encode, strict
 from ..errors import DecodeError
-from ..models.base import Model
-from ..models.gateway import ReadyUser
+from .base import Model
+from .codec import decoder, encode, strict
+from .gateway import ReadyUser
 
 
 class Op(IntEnum):

@@ -7,7 +7,7 @@ young because this machine was suspended meanwhile, which `time.monotonic` does 
 import time
 from functools import partial
 
-from .ports import Clock
+from ..ports import Clock
 
 
 def _choose() -> Clock:
