@@ -19,11 +19,11 @@ from ..errors import ConfigError
 from ..models.messages import MessageSendResult
 from ..models.outgoing import Message
 from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
-from ..network import environment_proxy
 from ..ports import Clock, ConnectOptions, TokenSource, TokenStore
 from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads, is_public, is_public_or_loopback
 from .exchange import Request, Response
+from .network import environment_proxy
 from .resources.announces import Announcements
 from .resources.api_permissions import ApiPermissions
 from .resources.audio import Audio

@@ -19,8 +19,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from ..errors import ConfigError, ConnectionFailed, MediaError, Timeout
-from ..network import cause_of
 from .files import in_thread
+from .network import cause_of
 
 MAX_BYTES = 64 * 1024 * 1024
 TIMEOUT = 120.0  # seconds

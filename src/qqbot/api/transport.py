@@ -10,8 +10,8 @@ import aiohttp
 from yarl import URL
 
 from ..errors import ConnectionFailed, Timeout, TransportError
-from ..network import cause_of
 from .exchange import Request, Response
+from .network import cause_of
 
 CONNECT_TIMEOUT = 8.0  # seconds, for TCP and TLS; less than an attempt has, so that it is told apart
 

@@ -12,9 +12,9 @@ from typing import Literal, Self
 import aiohttp
 from aiohttp import WSMsgType
 
+from ..api.network import cause_of
 from ..config import GatewayConfig
 from ..errors import ConnectionFailed
-from ..network import cause_of
 from ..ports import ConnectOptions
 
 CLOSE_SECONDS = 1.0

@@ -19,6 +19,7 @@ from aiohttp import WebSocketError, WSMsgType
 from aiohttp.http import WSMessageNoDecodeText
 
 from ..aio.clock import steady
+from ..api.network import cause_of
 from ..config import GatewayConfig, check_url
 from ..errors import (
     ApiError,
@@ -35,7 +36,6 @@ from ..models.frames import Frame
 from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit
 from ..models.stats import ShardState, ShardStats
 from ..models.watermark import Watermark
-from ..network import cause_of
 from ..ports import ConnectOptions, Intake, Lease, ShardEvent, ShardListener, TokenSource
 from .close_codes import ASKED, RENEWAL, Verdict
 from .link import Link

@@ -11,12 +11,12 @@ from typing import Self
 import aiohttp
 from msgspec import Struct
 
+from ..api.network import environment_proxy
 from ..config import Credentials
 from ..errors import ConfigError, ConnectionFailed, Timeout
 from ..models.codec import encode
 from ..models.frames import Op
 from ..models.interactions import CHAT_SEARCH, InteractionType
-from ..network import environment_proxy
 from .signature import Key
 
 TIMEOUT = 10.0

@@ -5,7 +5,7 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from qqbot.network import cause_of, environment_proxy
+from qqbot.api.network import cause_of, environment_proxy
 
 PROXY = "http://proxy.example:8080"
 

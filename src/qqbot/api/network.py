@@ -8,7 +8,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
-from .config import is_loopback
+from ..config import is_loopback
 
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
