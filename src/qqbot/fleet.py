@@ -29,11 +29,11 @@ from .errors import (
     QQBotError,
     TransportError,
 )
+from .gateway.handover import muted
 from .gateway.shard import Shard
 from .models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from .models.intents import Intents
 from .models.stats import ShardStats
-from .muting import muted
 from .ports import Lease, MutedLease, ShardEvent, ShardFeed, ShardListener
 from .sessions.base import SessionManager
 from .sessions.endings import is_cancelled, stray

@@ -38,7 +38,7 @@ from ..models.stats import ShardState, ShardStats
 from ..models.watermark import Watermark
 from ..ports import ConnectOptions, Intake, Lease, ShardEvent, ShardListener, TokenSource
 from .close_codes import ASKED, RENEWAL, Verdict
-from .link import Link
+from .connection import Link
 from .protocol import (
     GatewayProtocol,
     Greeted,

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
+from qqbot.gateway.handover import MutedFeed, muted
 from qqbot.models.frames import Frame
 from qqbot.models.gateway import ShardKey
 from qqbot.models.watermark import Watermark
-from qqbot.muting import MutedFeed, muted
 
 
 class Feed:

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
-from .aio.clock import steady
-from .models.frames import Frame
-from .models.watermark import Watermark
-from .ports import Clock, MutedLease, ShardFeed
+from ..aio.clock import steady
+from ..models.frames import Frame
+from ..models.watermark import Watermark
+from ..ports import Clock, MutedLease, ShardFeed
 
 MOST_KEPT = 65_536
 
