@@ -87,7 +87,7 @@ from .predicates import button, command, interaction
 from .router import Router
 
 if TYPE_CHECKING:
-    from .sessions.lock import RedisLock
+    from .redis.lock import RedisLock
 
 __all__ = [
     "ActionButton",
@@ -188,7 +188,7 @@ __all__ = [
 ]
 __all__ += _events.__all__
 
-_ON_DEMAND = {"RedisLock": ".sessions.lock"}
+_ON_DEMAND = {"RedisLock": ".redis.lock"}
 """Names whose modules import redis, which a bot without it does not load."""
 
 

@@ -41,8 +41,8 @@ from .process import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on
 from .router import Router
 from .service import STANDSTILL_SECONDS, Service
 from .sessions.base import SessionManager
+from .sessions.cluster.manager import RedisSessionManager
 from .sessions.local import LocalSessionManager
-from .sessions.redis import RedisSessionManager
 
 if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web

@@ -7,8 +7,8 @@ import pytest
 
 from qqbot.errors import GatewayHalted
 from tests.cli.program import run
-from tests.sessions.cluster import FAST, Platform, joined, until
-from tests.sessions.servers import Server, engine, store
+from tests.redis.servers import Server, engine, store
+from tests.sessions.cluster.members import FAST, Platform, joined, until
 
 __all__ = ["engine", "store"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from qqbot.models.gateway import ResumeState
 from qqbot.sessions import Timings
-from qqbot.sessions.records import NodeInfo, Picture, write
-from qqbot.sessions.store import Grant, Held, Store
-from tests.sessions.servers import Engine, started
+from qqbot.sessions.cluster.state import NodeInfo, Picture, write
+from qqbot.sessions.cluster.store import Grant, Held, Store
+from tests.redis.servers import Engine, started
 
 SHARDS, NODES, ROUNDS = 1000, 50, 51
 STATE = ResumeState(

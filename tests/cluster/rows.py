@@ -11,14 +11,14 @@ from typing import Any
 
 from qqbot.aio.clock import steady
 from qqbot.sessions import Timings
-from qqbot.sessions.records import next_field
-from qqbot.sessions.store import StoreAway
+from qqbot.sessions.cluster.state import next_field
+from qqbot.sessions.cluster.store import StoreAway
 from qqbot.testing import Simulator
 from tests.cluster import checker
 from tests.cluster.cost import measure
 from tests.cluster.gateway import EVENT
 from tests.cluster.trial import SCALE, Options, Process, Trial, trial
-from tests.sessions.servers import ENGINES, Engine, Relay, as_cluster, default_engine, with_sentinels
+from tests.redis.servers import ENGINES, Engine, Relay, as_cluster, default_engine, with_sentinels
 
 Result = tuple[list[str], dict[str, Any]]
 Row = Callable[[int], Awaitable[Result]]

@@ -18,12 +18,12 @@ from typing import Any
 
 from qqbot.aio.clock import steady
 from qqbot.sessions import Timings
-from qqbot.sessions.records import Picture
-from qqbot.sessions.store import Store, StoreAway
+from qqbot.sessions.cluster.state import Picture
+from qqbot.sessions.cluster.store import Store, StoreAway
 from tests.cluster import checker
 from tests.cluster.checker import Logs, Spot
 from tests.cluster.gateway import Gateway
-from tests.sessions.servers import Engine, Server, default_engine, engine_with_a_clock, started
+from tests.redis.servers import Engine, Server, default_engine, engine_with_a_clock, started
 
 ROOT = Path(__file__).parents[2]
 SCALE = float(os.environ.get("CLUSTER_TEST_SCALE", "0.2"))

@@ -20,7 +20,7 @@ from qqbot.testing import Simulator
 from tests.cli.control import Control
 from tests.cli.program import Program, environment, python
 from tests.ports import free_port
-from tests.sessions.servers import default_engine, started
+from tests.redis.servers import default_engine, started
 from tests.webhook.hosts import by_aiohttp, by_uvicorn, reachable
 from tests.webhook.signed import Caller
 

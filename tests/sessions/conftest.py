@@ -1,11 +1,3 @@
-import pytest
+from tests.redis.conftest import engine, patience_with_the_store, store
 
-from tests.sessions.servers import engine, store
-
-__all__ = ["engine", "store"]
-
-
-@pytest.fixture(autouse=True)
-def patience_with_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that answers late on a busy machine is no store that is away; where one is, the tests say how long."""
-    monkeypatch.setattr("qqbot.sessions.breaker.ANSWER_SECONDS", 5.0)
+__all__ = ["engine", "patience_with_the_store", "store"]

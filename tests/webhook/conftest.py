@@ -1,3 +1,3 @@
-from tests.sessions.servers import engine, store
+from tests.redis.servers import engine, store
 
 __all__ = ["engine", "store"]

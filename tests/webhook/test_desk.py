@@ -15,7 +15,7 @@ from qqbot.ingest import QueueSink
 from qqbot.sessions import RedisSessionManager
 from qqbot.testing import Simulator
 from tests.cli.program import python
-from tests.sessions.servers import Server
+from tests.redis.servers import Server
 from tests.webhook.signed import ACK, AGAIN, CREDENTIALS, SECRET, click, event, signed
 
 PATIENCE = 10

@@ -16,7 +16,7 @@ from ..process import configure_logging
 
 if TYPE_CHECKING:
     from ..sessions.base import ClusterView, ShardView
-    from ..sessions.store import Store
+    from ..sessions.cluster.store import Store
 
 HELP = "show and steer the shards that processes share through Redis"
 WATCH_SECONDS = 2.0
@@ -69,8 +69,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 async def _connected(arguments: argparse.Namespace) -> None:
-    from ..sessions.store import Store, StoreAway
-    from ..sessions.timings import Timings
+    from ..sessions.cluster.store import Store, StoreAway
+    from ..sessions.cluster.timings import Timings
 
     redis, app_id = RedisConfig.from_env(), os.environ.get("QQBOT_APP_ID", "")
     if redis is None or not app_id:
@@ -117,7 +117,7 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 async def _view(store: "Store") -> "ClusterView":
-    from ..sessions.records import view
+    from ..sessions.cluster.state import view
 
     return view(await store.look())
 
@@ -219,7 +219,7 @@ async def _drain(store: "Store", arguments: argparse.Namespace) -> str:
 
 
 async def _halt(store: "Store", arguments: argparse.Namespace) -> str:
-    from ..sessions.records import Halt
+    from ..sessions.cluster.state import Halt
 
     await store.halt(Halt(None, arguments.reason))
     return "halted: every node ends, and none connects until `qqbot shards unhalt`"
@@ -230,8 +230,8 @@ async def _unhalt(store: "Store", _arguments: argparse.Namespace) -> str:
 
 
 async def _roll(store: "Store", arguments: argparse.Namespace) -> str:
-    from ..sessions.records import next_field
-    from ..sessions.sizing import missing_sessions
+    from ..sessions.cluster.resharding import missing_sessions
+    from ..sessions.cluster.state import next_field
 
     picture = await store.look()
     if arguments.shards == "abort":

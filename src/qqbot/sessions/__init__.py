@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING
 
 from ..models.watermark import Watermark
 from .base import ClusterView, ManagerEvent, NodeView, SessionManager, ShardView
+from .cluster.assignor import Member, plan
+from .cluster.failure_detector import Observer
+from .cluster.manager import RedisSessionManager
+from .cluster.timings import Timings
 from .gate import LeaseGate
 from .local import LocalSessionManager
-from .observer import Observer
 from .permits import Budget, IdentifyPacer
-from .planner import Member, plan
-from .redis import RedisSessionManager
-from .timings import Timings
 
 if TYPE_CHECKING:
-    from .lock import RedisLock
-    from .seen import RedisSeenIds
-    from .shared import sharing
-    from .tokens import RedisTokenStore
+    from ..redis.lock import RedisLock
+    from ..redis.seen_ids import RedisSeenIds
+    from ..redis.sharing import sharing
+    from ..redis.token_store import RedisTokenStore
 
 __all__ = [
     "Budget",
@@ -42,10 +42,10 @@ __all__ = [
 ]
 
 _ON_DEMAND = {
-    "RedisLock": ".lock",
-    "RedisSeenIds": ".seen",
-    "RedisTokenStore": ".tokens",
-    "sharing": ".shared",
+    "RedisLock": "..redis.lock",
+    "RedisSeenIds": "..redis.seen_ids",
+    "RedisTokenStore": "..redis.token_store",
+    "sharing": "..redis.sharing",
 }
 """Names whose modules import redis, which a bot without it does not load."""
 

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import structs
 
-from ..config import Credentials
-from ..errors import ConfigError
-from ..ports import GatewaySource, ShardFactory, Shared
-from .base import ClusterView, ManagerEvent
-from .records import view
+from ...config import Credentials
+from ...errors import ConfigError
+from ...ports import GatewaySource, ShardFactory, Shared
+from ..base import ClusterView, ManagerEvent
+from ..watchers import Watchers
+from .state import view
 from .timings import Timings
-from .watchers import Watchers
 
 if TYPE_CHECKING:
-    from .connection import Client
+    from ...redis.connection import Client
     from .node import Node
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -55,7 +55,7 @@ class RedisSessionManager:
         timings: Timings | None = None,
     ) -> None:
         if isinstance(url, str):
-            from .connection import check_url  # noqa: PLC0415 - it imports redis
+            from ...redis.connection import check_url  # noqa: PLC0415 - it imports redis
 
             check_url(url)
         self._where: str | Client = url
@@ -122,7 +122,7 @@ class RedisSessionManager:
 
     def sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
         """Share access token and ids of finished events with the same processes, for as long as that is open."""
-        from .shared import sharing  # noqa: PLC0415 - it imports redis
+        from ...redis.sharing import sharing  # noqa: PLC0415 - it imports redis
 
         return sharing(self._where, credentials, cluster=self._cluster)
 

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from qqbot.sessions import breaker
-from qqbot.sessions.breaker import ANSWER_SECONDS, MOST_CALLS, PAUSE_SECONDS, WARN_EVERY_SECONDS, Breaker
+from qqbot.redis import circuit_breaker as breaker
+from qqbot.redis.circuit_breaker import ANSWER_SECONDS, MOST_CALLS, PAUSE_SECONDS, WARN_EVERY_SECONDS, Breaker
 from tests.api.scripted import ManualClock
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqbot.sessions.planner import Member, Role, plan, takers
+from qqbot.sessions.cluster.assignor import Member, Role, plan, takers
 
 NODES = st.integers(0, 7).map(lambda number: f"n{number}")
 SHARDS = st.integers(1, 40)

@@ -12,11 +12,11 @@ import pytest
 from redis.asyncio import Redis
 
 from qqbot.models.gateway import GatewayBot, SessionStartLimit
-from qqbot.sessions.planner import Role
-from qqbot.sessions.records import Halt, NodeInfo, Picture, Place
-from qqbot.sessions.store import Grant, Held, OtherTimings, Store, StoreAway, Synced
-from qqbot.sessions.timings import Timings
-from tests.sessions.servers import ENGINES, Server
+from qqbot.sessions.cluster.assignor import Role
+from qqbot.sessions.cluster.state import Halt, NodeInfo, Picture, Place
+from qqbot.sessions.cluster.store import Grant, Held, OtherTimings, Store, StoreAway, Synced
+from qqbot.sessions.cluster.timings import Timings
+from tests.redis.servers import ENGINES, Server
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 

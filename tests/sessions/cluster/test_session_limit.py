@@ -8,11 +8,11 @@ from qqbot.aio.clock import steady
 from qqbot.errors import LeaseLost
 from qqbot.models.gateway import ShardKey
 from qqbot.sessions import LeaseGate, Timings
-from qqbot.sessions.allowance import Allowance
-from qqbot.sessions.holdings import Holding, NodeLease
-from qqbot.sessions.store import MOST_PERMIT_CALLS, Store
-from tests.sessions.cluster import FAST, Platform
-from tests.sessions.servers import Server
+from qqbot.sessions.cluster.owned_shard import Holding, NodeLease
+from qqbot.sessions.cluster.session_limit import Allowance
+from qqbot.sessions.cluster.store import MOST_PERMIT_CALLS, Store
+from tests.redis.servers import Server
+from tests.sessions.cluster.members import FAST, Platform
 
 
 def nothing(*_: str) -> None:

@@ -11,8 +11,8 @@ from ..config import Credentials
 from ..errors import ConfigError
 from ..ports import Shared
 from .connection import Client, opened
-from .seen import RedisSeenIds
-from .tokens import RedisTokenStore
+from .seen_ids import RedisSeenIds
+from .token_store import RedisTokenStore
 
 log = logging.getLogger(__name__)
 

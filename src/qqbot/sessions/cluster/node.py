@@ -17,20 +17,20 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..aio.clock import steady
-from ..errors import ConfigError, GatewayHalted
-from ..models.gateway import GatewayBot, ResumeState, ShardKey
-from ..ports import GatewaySource, LostReason, ShardFactory
-from .allowance import Allowance
-from .base import ManagerEvent
-from .connection import FAILURES
-from .endings import told_to
-from .gate import LeaseGate
-from .holdings import Holding, MutedNodeLease, NodeLease
-from .observer import Observer
-from .planner import Role, plan, takers
-from .records import Halt, NodeInfo, Picture, Place, read_state
-from .sizing import Sizing
+from ...aio.clock import steady
+from ...errors import ConfigError, GatewayHalted
+from ...models.gateway import GatewayBot, ResumeState, ShardKey
+from ...ports import GatewaySource, LostReason, ShardFactory
+from ...redis.connection import FAILURES
+from ..base import ManagerEvent
+from ..endings import told_to
+from ..gate import LeaseGate
+from .assignor import Role, plan, takers
+from .failure_detector import Observer
+from .owned_shard import Holding, MutedNodeLease, NodeLease
+from .resharding import Sizing
+from .session_limit import Allowance
+from .state import Halt, NodeInfo, Picture, Place, read_state
 from .store import Grant, OtherTimings, Store, StoreAway, Synced
 from .timings import DRIFT, Timings
 

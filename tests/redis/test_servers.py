@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.asyncio.cluster import RedisCluster
 
-from tests.sessions.servers import ENGINES, Engine, Server, as_cluster, started, until, with_sentinels
+from tests.redis.servers import ENGINES, Engine, Server, as_cluster, started, until, with_sentinels
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)

@@ -10,11 +10,12 @@ from redis.asyncio import Redis, RedisCluster
 
 from qqbot.errors import ConfigError
 from qqbot.ports import SeenIds
-from qqbot.sessions import RedisSeenIds, breaker
-from qqbot.sessions.breaker import MOST_CALLS
-from qqbot.sessions.connection import connected
-from qqbot.sessions.seen import ADD
-from tests.sessions.servers import ENGINES, Engine, Relay, Server, as_cluster, started, until
+from qqbot.redis import circuit_breaker as breaker
+from qqbot.redis.circuit_breaker import MOST_CALLS
+from qqbot.redis.connection import connected
+from qqbot.redis.seen_ids import ADD
+from qqbot.sessions import RedisSeenIds
+from tests.redis.servers import ENGINES, Engine, Relay, Server, as_cluster, started, until
 
 APP_ID, CLUSTER = "102000001", "main"
 EVENT = "GROUP_AT_MESSAGE_CREATE:abc{def}"

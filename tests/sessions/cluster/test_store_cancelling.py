@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from qqbot import Credentials, RedisLock
+from qqbot.redis.sharing import sharing
 from qqbot.sessions import RedisSessionManager
-from qqbot.sessions.shared import sharing
 from tests.cancelling import Attempt, cancel_at_each_turn, cancel_everywhere
-from tests.sessions.cluster import FAST, Platform, Shards
-from tests.sessions.servers import Engine, Server, started
+from tests.redis.servers import Engine, Server, started
+from tests.sessions.cluster.members import FAST, Platform, Shards
 
 
 async def test_a_lock_is_free_at_once(store: Server) -> None:

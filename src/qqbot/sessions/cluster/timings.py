@@ -5,7 +5,7 @@ Owns the figures and their check; pure. All times are seconds.
 
 from dataclasses import dataclass
 
-from ..errors import ConfigError
+from ...errors import ConfigError
 
 DRIFT = 0.01
 """How much faster or slower than true time a clock may run."""

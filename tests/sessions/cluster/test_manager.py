@@ -13,13 +13,13 @@ from qqbot import AuthError, Bot, ConfigError, Credentials, Endpoints, GatewayEr
 from qqbot.aio.clock import steady
 from qqbot.models.gateway import GatewayBot, ShardExit
 from qqbot.sessions import RedisSessionManager, SessionManager, Timings
-from qqbot.sessions.holdings import Holding
-from qqbot.sessions.node import Node
-from qqbot.sessions.records import Place
-from qqbot.sessions.store import Store
+from qqbot.sessions.cluster.node import Node
+from qqbot.sessions.cluster.owned_shard import Holding
+from qqbot.sessions.cluster.state import Place
+from qqbot.sessions.cluster.store import Store
 from qqbot.testing import SessionManagerContract, Simulator
-from tests.sessions.cluster import FAST, PATIENCE, Member, Platform, Shards, joined, until
-from tests.sessions.servers import Engine, Server, as_cluster, default_engine, started, with_sentinels
+from tests.redis.servers import Engine, Server, as_cluster, default_engine, started, with_sentinels
+from tests.sessions.cluster.members import FAST, PATIENCE, Member, Platform, Shards, joined, until
 
 ALL = [0, 1, 2, 3, 4, 5]
 EIGHT = [f"{index}/8" for index in range(8)]
@@ -256,7 +256,7 @@ async def test_too_few_shards_is_said_where_the_number_is_fixed(store: Server) -
 async def test_an_empty_budget_is_waited_out(
     store: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qqbot.sessions.allowance.ASK_LIFE", 1.0)
+    monkeypatch.setattr("qqbot.sessions.cluster.session_limit.ASK_LIFE", 1.0)
     platform = Platform(2, remaining=1, reset_after=4_500)
     async with joined(store.url, platform) as a:
         await until(lambda: len(a.indices) == 1)
@@ -278,8 +278,8 @@ async def test_a_count_that_changed_while_nobody_ran(store: Server, caplog: pyte
 
 @pytest.fixture
 def _short_lived_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.sessions.allowance.ANSWER_LIFE", 0.3)
-    monkeypatch.setattr("qqbot.sessions.allowance.ASK_LIFE", 0.3)
+    monkeypatch.setattr("qqbot.sessions.cluster.session_limit.ANSWER_LIFE", 0.3)
+    monkeypatch.setattr("qqbot.sessions.cluster.session_limit.ASK_LIFE", 0.3)
 
 
 @pytest.mark.usefixtures("_short_lived_answers")
@@ -459,8 +459,8 @@ class TestContract(SessionManagerContract):
     @pytest.fixture(autouse=True)
     def its_shards_are_never_ready(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """They identify and save nothing: do not wait long for that, nor for the platform."""
-        monkeypatch.setattr("qqbot.sessions.allowance.READY_SECONDS", 0.5)
-        monkeypatch.setattr("qqbot.sessions.allowance.ASK_LIFE", 1.0)
+        monkeypatch.setattr("qqbot.sessions.cluster.session_limit.READY_SECONDS", 0.5)
+        monkeypatch.setattr("qqbot.sessions.cluster.session_limit.ASK_LIFE", 1.0)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[Callable[[], SessionManager]]:

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from .breaker import Breaker
+from .circuit_breaker import Breaker
 from .connection import Client, hash_tag
 
 KEPT_SECONDS = 600

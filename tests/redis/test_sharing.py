@@ -10,9 +10,10 @@ import pytest
 from qqbot import Bot, Context, Credentials, GroupAtMessageCreate, RedisLock
 from qqbot.models.ingest import Envelope
 from qqbot.ports import Shared, Sharing
-from qqbot.sessions import LocalSessionManager, breaker, sharing
+from qqbot.redis import circuit_breaker as breaker
+from qqbot.sessions import LocalSessionManager, sharing
 from tests.api.scripted import APP_ID, SECRET, Scripted
-from tests.sessions.servers import ENGINES, Engine, Server, started
+from tests.redis.servers import ENGINES, Engine, Server, started
 
 CREDENTIALS = Credentials(APP_ID, SECRET)
 

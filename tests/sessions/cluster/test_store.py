@@ -10,9 +10,9 @@ import pytest
 from qqbot.config import Credentials
 from qqbot.errors import ConfigError
 from qqbot.sessions import RedisSessionManager, Timings
-from qqbot.sessions.store import RIGHTS
-from tests.sessions.cluster import FAST, Platform, Shards, joined, until
-from tests.sessions.servers import ENGINES, Engine, Server, started
+from qqbot.sessions.cluster.store import RIGHTS
+from tests.redis.servers import ENGINES, Engine, Server, started
+from tests.sessions.cluster.members import FAST, Platform, Shards, joined, until
 
 USER = ("ACL", "SETUSER", "bot", "on", ">pw", "~qqbot:*")
 

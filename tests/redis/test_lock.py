@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as Unreachable
 
 import qqbot
 from qqbot import ConfigError, LockLost, RedisLock
-from tests.sessions.servers import ENGINES, Engine, Relay, Server, as_cluster, started, until, with_sentinels
+from tests.redis.servers import ENGINES, Engine, Relay, Server, as_cluster, started, until, with_sentinels
 
 PATIENCE = 15.0
 TTL = 1.0
@@ -72,7 +72,7 @@ async def test_waiting_ends_at_the_timeout(client: Redis) -> None:
 
 
 async def test_a_request_that_came_twice_gets_the_same_token(client: Redis) -> None:
-    from qqbot.sessions.lock import _FencedLock
+    from qqbot.redis.lock import _FencedLock
 
     lock = _FencedLock(client, NAME, "f", KEPT)
     assert await lock.do_acquire(lock.owner)
@@ -92,7 +92,7 @@ async def test_it_is_renewed_for_as_long_as_it_is_held(client: Redis) -> None:
 async def test_without_renewal_it_is_lost_before_the_store_gives_it_away(
     client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qqbot.sessions.lock.MARGIN", 0.5)  # enough to look at the store meanwhile
+    monkeypatch.setattr("qqbot.redis.lock.MARGIN", 0.5)  # enough to look at the store meanwhile
     lock = RedisLock(client, NAME, ttl=2 * TTL, auto_renew=False)
     await lock.acquire()
     await asyncio.sleep(TTL / 2)

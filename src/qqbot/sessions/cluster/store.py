@@ -17,12 +17,12 @@ from typing import Any, Self, cast
 from msgspec import Struct
 from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ResponseError
 
-from ..errors import ConfigError
-from ..models.gateway import GatewayBot
-from .connection import FAILURES, Client, connected, hash_tag, shown, within
-from .planner import Role
-from .records import LETTERS, Halt, NodeInfo, Picture, Place, field_of, next_field, pairs, place_at, read_picture, write
+from ...errors import ConfigError
+from ...models.gateway import GatewayBot
+from ...redis.connection import FAILURES, Client, connected, hash_tag, shown, within
+from .assignor import Role
 from .scripts import SCRIPTS
+from .state import LETTERS, Halt, NodeInfo, Picture, Place, field_of, next_field, pairs, place_at, read_picture, write
 from .timings import Timings
 
 log = logging.getLogger(__name__)

@@ -15,11 +15,12 @@ from qqbot import Api, Credentials
 from qqbot.api import token as token_module
 from qqbot.errors import ConfigError, ConnectionFailed, ServerError
 from qqbot.ports import SharedToken, TokenStore
-from qqbot.sessions import RedisTokenStore, breaker, sharing
-from qqbot.sessions.connection import connected
-from qqbot.sessions.tokens import Seal
+from qqbot.redis import circuit_breaker as breaker
+from qqbot.redis.connection import connected
+from qqbot.redis.token_store import Seal
+from qqbot.sessions import RedisTokenStore, sharing
 from tests.api.scripted import APP_ID, SECRET, ManualClock, Scripted, cut, reply
-from tests.sessions.servers import ENGINES, Engine, Relay, Server, as_cluster, started, until
+from tests.redis.servers import ENGINES, Engine, Relay, Server, as_cluster, started, until
 
 CREDENTIALS = Credentials(APP_ID, SECRET)
 CLUSTER = "main"

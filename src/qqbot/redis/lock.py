@@ -19,8 +19,8 @@ from redis.exceptions import LockNotOwnedError
 
 from ..aio.clock import steady
 from ..errors import ConfigError, LockLost
+from ..sessions.gate import LeaseGate
 from .connection import FAILURES, OPERATION_SECONDS, Client, is_away, opened, within
-from .gate import LeaseGate
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from qqbot.errors import ConfigError
-from qqbot.sessions.timings import Timings
+from qqbot.sessions.cluster.timings import Timings
 
 
 def test_the_defaults_hold_and_scale() -> None:

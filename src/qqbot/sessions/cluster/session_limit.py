@@ -9,12 +9,12 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
-from ..aio.clock import steady
-from ..errors import LeaseLost
-from ..models.gateway import GatewayBot
-from ..ports import GatewaySource
-from .holdings import NodeLease
-from .records import Picture
+from ...aio.clock import steady
+from ...errors import LeaseLost
+from ...models.gateway import GatewayBot
+from ...ports import GatewaySource
+from .owned_shard import NodeLease
+from .state import Picture
 from .store import Store, StoreAway
 from .timings import Timings
 

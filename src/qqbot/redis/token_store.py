@@ -19,7 +19,7 @@ from redis.exceptions import LockNotOwnedError
 from ..config import Credentials
 from ..errors import ConfigError
 from ..ports import SharedToken
-from .breaker import Breaker
+from .circuit_breaker import Breaker
 from .connection import Client, hash_tag
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """`Observer`: nobody is taken for dead who could not have been seen."""
 
-from qqbot.sessions.observer import Observer
+from qqbot.sessions.cluster.failure_detector import Observer
 
 PATIENCE = 15.0
 

@@ -9,10 +9,10 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from ..models.gateway import GatewayBot
-from ..ports import GatewaySource
-from .endings import too_few
-from .records import Picture
+from ...models.gateway import GatewayBot
+from ...ports import GatewaySource
+from ..endings import too_few
+from .state import Picture
 from .store import Store, StoreAway
 
 log = logging.getLogger(__name__)

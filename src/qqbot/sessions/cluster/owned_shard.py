@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from ..errors import LeaseLost
-from ..models.gateway import ResumeState, ShardKey
-from ..ports import LostReason, Permit
-from .gate import LeaseGate
-from .records import Place, place_of, write
+from ...errors import LeaseLost
+from ...models.gateway import ResumeState, ShardKey
+from ...ports import LostReason, Permit
+from ..gate import LeaseGate
+from .state import Place, place_of, write
 from .store import Held
 
 

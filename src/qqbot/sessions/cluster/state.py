@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
-from ..errors import DecodeError, GatewayHalted, Hint
-from ..models.codec import decoder, encode
-from ..models.gateway import GatewayBot, ResumeState, ShardKey
-from .base import ClusterView, NodeView, ShardView
-from .planner import Member, Role
+from ...errors import DecodeError, GatewayHalted, Hint
+from ...models.codec import decoder, encode
+from ...models.gateway import GatewayBot, ResumeState, ShardKey
+from ..base import ClusterView, NodeView, ShardView
+from .assignor import Member, Role
 
 LETTERS: dict[Role, str] = {"joining": "J", "active": "A", "standby": "S", "draining": "D"}
 ROLES: dict[str, Role] = {letter: role for role, letter in LETTERS.items()}

@@ -8,8 +8,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from qqbot.errors import ConfigError
-from qqbot.sessions.connection import connected, hash_tag, shown, within
-from tests.sessions.servers import ENGINES, PATIENCE, Engine, Server, as_cluster, started, until, with_sentinels
+from qqbot.redis.connection import connected, hash_tag, shown, within
+from tests.redis.servers import ENGINES, PATIENCE, Engine, Server, as_cluster, started, until, with_sentinels
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
