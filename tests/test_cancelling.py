@@ -19,7 +19,7 @@ from qqbot.models.gateway import ResumeState
 from qqbot.sessions import LocalSessionManager
 from qqbot.testing import Simulator
 from qqbot.webhook import Application
-from qqbot.webhook.server import listening
+from qqbot.webhook.aiohttp import listening
 from tests.cancelling import Attempt, cancel_at_each_turn, cancel_everywhere
 from tests.dispatcher.standins import Held
 from tests.webhook.signed import CREDENTIALS, event, signed

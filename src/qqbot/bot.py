@@ -49,7 +49,7 @@ if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the me
 
     from .webhook.application import Application
     from .webhook.asgi import AsgiApplication
-    from .webhook.desk import Desk, WebhookOptions
+    from .webhook.handler import Desk, WebhookOptions
     from .webhook.protocol import Answer
 
 log = logging.getLogger(__name__)
@@ -273,7 +273,7 @@ class Bot(Router):
         return (await self._webhook_desk().answer(headers, body, **options)).parts
 
     def _webhook_desk(self) -> "Desk":
-        from .webhook.desk import Desk  # noqa: PLC0415 - most bots serve no HTTP
+        from .webhook.handler import Desk  # noqa: PLC0415 - most bots serve no HTTP
 
         if self._desk is None:
             self._desk = Desk(self)
@@ -589,7 +589,7 @@ class Bot(Router):
     def _listening(self, address: str | None, options: "WebhookOptions") -> AbstractAsyncContextManager[object]:
         if address is None:
             return nullcontext()
-        from .webhook.server import listening  # noqa: PLC0415 - most bots serve no HTTP
+        from .webhook.aiohttp import listening  # noqa: PLC0415 - most bots serve no HTTP
 
         return listening(self.webhook(**options), address, self._drain)
 

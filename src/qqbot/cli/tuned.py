@@ -10,7 +10,7 @@ from ..ports import Clock, Settled
 from ..sessions.base import SessionManager
 
 if TYPE_CHECKING:
-    from ..webhook.desk import WebhookOptions
+    from ..webhook.handler import WebhookOptions
 
 HOST = "127.0.0.1"
 DRAIN_SECONDS = 10.0  # for calls that are being answered at the end
@@ -68,7 +68,7 @@ class Hooked:
         clock: Clock | None = None,
     ) -> AsyncGenerator[Bot]:
         """Serve the bot while the body runs, on a free port."""
-        from ..webhook.server import listening
+        from ..webhook.aiohttp import listening
 
         async with (
             self.bot.serve(credentials=credentials, endpoints=endpoints, clock=clock, connect=False) as bot,

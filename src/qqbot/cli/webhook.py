@@ -1,6 +1,6 @@
 """`qqbot webhook`: sign and send webhook calls, show the public key, and check an address as the platform sees it.
 
-Owns the steps of the check and their words; making calls is `qqbot.webhook.trial`.
+Owns the steps of the check and their words; making calls is `qqbot.webhook.client`.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from ..errors import DecodeError, TransportError
 from ..models.codec import decoder
 
 if TYPE_CHECKING:
-    from ..webhook.trial import Trial, TrialAnswer
+    from ..webhook.client import Trial, TrialAnswer
 
 HELP = "check a webhook address, sign and send calls to it"
 SLOW_SECONDS = 3.0
@@ -88,7 +88,7 @@ def _sign(arguments: argparse.Namespace) -> None:
 
 
 def _send(arguments: argparse.Namespace) -> None:
-    from ..webhook.trial import Trial, envelope
+    from ..webhook.client import Trial, envelope
 
     async def send() -> "TrialAnswer":
         async with Trial(arguments.url, Credentials.from_env()) as trial:
@@ -130,7 +130,7 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 async def _check(url: str, credentials: Credentials) -> bool:
     """Take the steps in order; after one that fails the rest would only fail as well."""
-    from ..webhook.trial import Trial
+    from ..webhook.client import Trial
 
     async with Trial(url, credentials) as trial:
         for name, step in STEPS.items():
@@ -226,7 +226,7 @@ def _acknowledgement(answer: "TrialAnswer") -> str:
 
 
 def _sample_event() -> bytes:
-    from ..webhook.trial import envelope
+    from ..webhook.client import envelope
 
     return envelope(HARMLESS, {})
 

@@ -6,12 +6,12 @@ Owns the public names; a bot's own methods (`webhook`, `asgi`, `handle_webhook`)
 from collections.abc import Mapping
 from typing import Unpack
 
+from .app import WebhookBot
 from .application import Application
-from .desk import WebhookOptions
+from .client import Trial, TrialAnswer, simulate_search
+from .handler import WebhookOptions
 from .protocol import Receipt, Reply, WebhookProtocol
 from .signature import Key, public_key, sign, verify
-from .site import WebhookBot
-from .trial import Trial, TrialAnswer, simulate_search
 
 __all__ = [
     "Application",

@@ -5,9 +5,9 @@ Owns no rule: it joins the site to aiohttp and to ASGI.
 
 from aiohttp import web
 
+from .aiohttp import web_application
+from .app import SOLE, Site
 from .asgi import AsgiApplication
-from .server import web_application
-from .site import SOLE, Site
 
 __all__ = ["SOLE", "Application"]
 

@@ -8,8 +8,8 @@ Source: asgi.readthedocs.io/en/latest/specs
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from .app import Site
 from .protocol import Reply, misdirected, normalized, too_large
-from .site import Site
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

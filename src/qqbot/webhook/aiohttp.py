@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiohttp import ClientPayloadError, web
 
 from ..errors import ConfigError
+from .app import Site
 from .protocol import Reply, misdirected, too_large
-from .site import Site
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Protocol, Unpack
 
 from ..aio.serving_task import Served, Stay
 from ..errors import ConfigError
-from .desk import MAX_BYTES, WebhookOptions
+from .handler import MAX_BYTES, WebhookOptions
 from .protocol import APP_ID, WINDOW, Answer, check_window, misaddressed, normalized
 
 log = logging.getLogger(__name__)
