@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from qqbot import Api, Bot, C2CMessageCreate, Context, Credentials, Media
 from qqbot.api.downloads import Downloads, is_public_or_loopback
-from qqbot.fleet import _Tenure
+from qqbot.bot.shards import _Tenure
 from qqbot.ingest import Forwarder, QueueSink
 from qqbot.models.gateway import ResumeState
 from qqbot.sessions import LocalSessionManager

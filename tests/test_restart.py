@@ -72,7 +72,7 @@ def rewrite(path: Path, state: dict[str, object] | None = None, **fields: object
 @pytest.fixture
 def no_clockwork(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is written because time passed."""
-    monkeypatch.setattr("qqbot.fleet.CHECKPOINT_SECONDS", 3600.0)
+    monkeypatch.setattr("qqbot.bot.shards.CHECKPOINT_SECONDS", 3600.0)
     monkeypatch.setattr("qqbot.sessions.state_file.SAVE_SECONDS", 3600.0)
 
 
@@ -309,7 +309,7 @@ class _BrokenLease:
 async def test_a_save_that_fails_is_logged_and_the_shard_lives(
     sim: Simulator, path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qqbot.fleet.CHECKPOINT_SECONDS", 0.01)
+    monkeypatch.setattr("qqbot.bot.shards.CHECKPOINT_SECONDS", 0.01)
     trial = Trial(path, sessions=Broken())
     async with sim.run(trial.bot):
         sim.push_message("c2c", text="one")

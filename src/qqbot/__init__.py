@@ -10,9 +10,11 @@ from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
 from .api.routes import Route
-from .bot import Bot
+from .bot.bot import Bot
+from .bot.context import Context
+from .bot.filters import button, command, interaction
+from .bot.router import Router
 from .config import Credentials, Endpoints, GatewayConfig
-from .context import Context
 from .errors import (
     ApiError,
     AuthError,
@@ -83,8 +85,6 @@ from .models.text import (
     unescape,
 )
 from .ports import EventSink, HandlerRun, ShardEvent, TokenSource
-from .predicates import button, command, interaction
-from .router import Router
 
 if TYPE_CHECKING:
     from .redis.lock import RedisLock

@@ -180,7 +180,7 @@ async def test_a_caller_that_goes_away_does_not_end_the_handler(served: tuple[Bo
 async def test_a_full_bot_asks_for_another_delivery(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("qqbot.service.ROOM_SECONDS", 0.05)
+    monkeypatch.setattr("qqbot.bot.runtime.ROOM_SECONDS", 0.05)
     bot = Bot(CREDENTIALS, max_inflight=2, drain=PATIENCE)
     gate = Gate(bot)
     async with bot.serve(connect=False):

@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ..process import exit_code
+from ..bot.program import exit_code
 from . import call, explain, run, shards, simulate, version, webhook
 
 

@@ -8,9 +8,9 @@ import sys
 from ..api.caller import ResponseInfo
 from ..api.client import Api
 from ..api.routes import Route
+from ..bot.program import configure_logging
 from ..config import Credentials, Endpoints
 from ..errors import ApiError, AuthError, IPNotAllowed, TransportError
-from ..process import configure_logging
 
 HELP = "make one API call and print its answer"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

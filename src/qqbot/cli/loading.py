@@ -8,9 +8,9 @@ import traceback
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from ..bot import Bot
+from ..bot.bot import Bot
+from ..bot.program import loading
 from ..errors import ConfigError
-from ..process import loading
 
 MODULE_NAME = "__qqbot_file__"
 """Neither `__main__`, whose block must not run, nor the file's own name, which a real module may have."""

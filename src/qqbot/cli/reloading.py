@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..context import Context
+from ..bot.context import Context
 from ..errors import QQBotError
 from ..models.events import Event
 from ..sessions.local import LocalSessionManager

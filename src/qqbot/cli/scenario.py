@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..bot import Bot
+from ..bot.bot import Bot
+from ..bot.program import configure_logging
 from ..config import GatewayConfig
 from ..errors import ConfigError
-from ..process import configure_logging
 from .loading import bot_path, load_bot
 from .reloading import Sources
 from .tuned import Hooked, Tuned

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ..bot.program import configure_logging
 from ..config import RedisConfig
 from ..errors import ConfigError
-from ..process import configure_logging
 
 if TYPE_CHECKING:
     from ..sessions.base import ClusterView, ShardView

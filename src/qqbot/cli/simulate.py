@@ -15,9 +15,9 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from ..bot import Bot
+from ..bot.bot import Bot
+from ..bot.program import configure_logging, on_signal
 from ..errors import ConfigError
-from ..process import configure_logging, on_signal
 from .loading import bot_path, load_bot
 from .pushing import pushing
 from .run import FILE_HELP

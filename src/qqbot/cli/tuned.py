@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Unpack
 
-from ..bot import Bot
+from ..bot.bot import Bot
 from ..config import Credentials, Endpoints, GatewayConfig
 from ..ports import Clock, Settled
 from ..sessions.base import SessionManager

@@ -5,10 +5,10 @@ Owns the questions asked of one event; asking them is the dispatcher's.
 
 from collections.abc import Callable
 
-from .errors import ConfigError
-from .models.events import InteractionCreate, MessageEvent
-from .models.interactions import InteractionDetail
-from .models.text import parse_command
+from ..errors import ConfigError
+from ..models.events import InteractionCreate, MessageEvent
+from ..models.interactions import InteractionDetail
+from ..models.text import parse_command
 
 
 def command(name: str) -> Callable[[MessageEvent], bool]:

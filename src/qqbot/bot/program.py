@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 
-from .errors import AuthError, ConfigError, IPNotAllowed, QQBotError
+from ..errors import AuthError, ConfigError, IPNotAllowed, QQBotError
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from typing import Any, TypeVar, cast, overload
 
 from msgspec import Struct
 
+from ..errors import ConfigError
+from ..models.events import ALIASES, EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
+from ..models.intents import Intents
+from ..ports import Plan
 from .context import Context
-from .errors import ConfigError
-from .models.events import ALIASES, EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
-from .models.intents import Intents
-from .ports import Plan
 
 E = TypeVar("E", bound=Event)
 E2 = TypeVar("E2", bound=Event)

@@ -10,15 +10,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from contextvars import Context, ContextVar, copy_context
 from typing import TypeVar
 
-from .aio.loop_lag import LoopLag
-from .api.client import Api
-from .dispatcher import Dispatcher, Door
-from .errors import ConfigError, Interrupted, QQBotError
-from .fleet import Fleet
-from .ingest import Forwarder
-from .models.frames import Frame
-from .models.stats import BotStats
-from .ports import Outcome
+from ..aio.loop_lag import LoopLag
+from ..api.client import Api
+from ..dispatcher import Dispatcher, Door
+from ..errors import ConfigError, Interrupted, QQBotError
+from ..ingest import Forwarder
+from ..models.frames import Frame
+from ..models.stats import BotStats
+from ..ports import Outcome
+from .shards import Fleet
 
 log = logging.getLogger(__name__)
 

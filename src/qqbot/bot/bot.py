@@ -18,39 +18,39 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack, cast
 
 from msgspec import MsgspecError
 
-from .aio.serving_task import Stay
-from .api.client import Api, ApiOptions
+from ..aio.serving_task import Stay
+from ..api.client import Api, ApiOptions
+from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardPlan, unknown_variables
+from ..dispatcher import Dispatcher, Feed, KnownEvents
+from ..errors import ConfigError, DecodeError, GatewayHalted, MessagePendingAudit
+from ..ingest import Forwarder
+from ..models.events import Event, MessageAuditPass, MessageAuditReject
+from ..models.frames import Frame, decode_frame
+from ..models.gateway import ReadyUser
+from ..models.ingest import Envelope
+from ..models.intents import PRIVATE_ONLY, Intents
+from ..models.messages import MessageSendResult
+from ..models.outgoing import Message
+from ..models.stats import BotStats
+from ..models.targets import Target
+from ..ports import Clock, Delivered, EventSink, HandlerListener, Outcome, Settled, ShardEvent, Shared, Sharing
+from ..sessions.base import SessionManager
+from ..sessions.cluster.manager import RedisSessionManager
+from ..sessions.local import LocalSessionManager
 from .audits import Audits, Verdict
-from .config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardPlan, unknown_variables
 from .context import Context
-from .dispatcher import Dispatcher, Feed, KnownEvents
-from .errors import ConfigError, DecodeError, GatewayHalted, MessagePendingAudit
-from .fleet import Fleet
-from .ingest import Forwarder
-from .models.events import Event, MessageAuditPass, MessageAuditReject
-from .models.frames import Frame, decode_frame
-from .models.gateway import ReadyUser
-from .models.ingest import Envelope
-from .models.intents import PRIVATE_ONLY, Intents
-from .models.messages import MessageSendResult
-from .models.outgoing import Message
-from .models.stats import BotStats
-from .models.targets import Target
-from .ports import Clock, Delivered, EventSink, HandlerListener, Outcome, Settled, ShardEvent, Shared, Sharing
-from .process import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
+from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
 from .router import Router
-from .service import STANDSTILL_SECONDS, Service
-from .sessions.base import SessionManager
-from .sessions.cluster.manager import RedisSessionManager
-from .sessions.local import LocalSessionManager
+from .runtime import STANDSTILL_SECONDS, Service
+from .shards import Fleet
 
 if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web
 
-    from .webhook.application import Application
-    from .webhook.asgi import AsgiApplication
-    from .webhook.handler import Desk, WebhookOptions
-    from .webhook.protocol import Answer
+    from ..webhook.application import Application
+    from ..webhook.asgi import AsgiApplication
+    from ..webhook.handler import Desk, WebhookOptions
+    from ..webhook.protocol import Answer
 
 log = logging.getLogger(__name__)
 
@@ -255,7 +255,7 @@ class Bot(Router):
         return self._application(options).asgi()
 
     def _application(self, options: "WebhookOptions") -> "Application":
-        from .webhook.application import SOLE, Application  # noqa: PLC0415 - most bots serve no HTTP
+        from ..webhook.application import SOLE, Application  # noqa: PLC0415 - most bots serve no HTTP
 
         return Application({SOLE: self}, **options)
 
@@ -273,7 +273,7 @@ class Bot(Router):
         return (await self._webhook_desk().answer(headers, body, **options)).parts
 
     def _webhook_desk(self) -> "Desk":
-        from .webhook.handler import Desk  # noqa: PLC0415 - most bots serve no HTTP
+        from ..webhook.handler import Desk  # noqa: PLC0415 - most bots serve no HTTP
 
         if self._desk is None:
             self._desk = Desk(self)
@@ -589,7 +589,7 @@ class Bot(Router):
     def _listening(self, address: str | None, options: "WebhookOptions") -> AbstractAsyncContextManager[object]:
         if address is None:
             return nullcontext()
-        from .webhook.aiohttp import listening  # noqa: PLC0415 - most bots serve no HTTP
+        from ..webhook.aiohttp import listening  # noqa: PLC0415 - most bots serve no HTTP
 
         return listening(self.webhook(**options), address, self._drain)
 

@@ -14,10 +14,10 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from .aio.clock import steady
-from .api.client import Api
-from .config import GatewayConfig, ShardPlan
-from .errors import (
+from ..aio.clock import steady
+from ..api.client import Api
+from ..config import GatewayConfig, ShardPlan
+from ..errors import (
     ApiError,
     AuthError,
     ConfigError,
@@ -29,14 +29,14 @@ from .errors import (
     QQBotError,
     TransportError,
 )
-from .gateway.handover import muted
-from .gateway.shard import Shard
-from .models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
-from .models.intents import Intents
-from .models.stats import ShardStats
-from .ports import Lease, MutedLease, ShardEvent, ShardFeed, ShardListener
-from .sessions.base import SessionManager
-from .sessions.endings import is_cancelled, stray
+from ..gateway.handover import muted
+from ..gateway.shard import Shard
+from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
+from ..models.intents import Intents
+from ..models.stats import ShardStats
+from ..ports import Lease, MutedLease, ShardEvent, ShardFeed, ShardListener
+from ..sessions.base import SessionManager
+from ..sessions.endings import is_cancelled, stray
 
 log = logging.getLogger(__name__)
 

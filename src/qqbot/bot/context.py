@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from msgspec import Struct
 
-from .api.client import Api
-from .api.downloads import MAX_BYTES
-from .api.streams import AnswerStream, GatheredAnswer
-from .api.windows import closed, seconds_left
-from .errors import DuplicateMessage, LeaseLost
-from .models.events import Event, InteractionCreate, MessageEvent, Replyable
-from .models.gateway import ReadyUser, ShardKey
-from .models.messages import MessageAttachment, MessageSendResult
-from .models.outgoing import Markdown, Message, Text
-from .models.targets import REPLY_LIMITS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
-from .ports import Delivered, Wanted
+from ..api.client import Api
+from ..api.downloads import MAX_BYTES
+from ..api.streams import AnswerStream, GatheredAnswer
+from ..api.windows import closed, seconds_left
+from ..errors import DuplicateMessage, LeaseLost
+from ..models.events import Event, InteractionCreate, MessageEvent, Replyable
+from ..models.gateway import ReadyUser, ShardKey
+from ..models.messages import MessageAttachment, MessageSendResult
+from ..models.outgoing import Markdown, Message, Text
+from ..models.targets import REPLY_LIMITS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
+from ..ports import Delivered, Wanted
 
 if TYPE_CHECKING:
     from asyncio import Task

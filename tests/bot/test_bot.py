@@ -31,9 +31,9 @@ from qqbot import (
     ShardEvent,
     Target,
 )
+from qqbot.bot.program import loading
 from qqbot.config import GatewayConfig
 from qqbot.ports import Shared
-from qqbot.process import loading
 from qqbot.sessions import LocalSessionManager
 from qqbot.testing import Simulator
 from tests.dispatcher.standins import message

@@ -17,7 +17,7 @@ from qqbot import (
     Target,
     Timeout,
 )
-from qqbot.audits import KEPT, Audits
+from qqbot.bot.audits import KEPT, Audits
 from qqbot.testing import Simulator
 
 

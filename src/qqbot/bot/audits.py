@@ -7,8 +7,8 @@ Source: server-inter/channel/message/event
 import asyncio
 from collections import OrderedDict, defaultdict
 
-from .errors import ConfigError, MessagePendingAudit, Timeout
-from .models.events import MessageAuditPass, MessageAuditReject
+from ..errors import ConfigError, MessagePendingAudit, Timeout
+from ..models.events import MessageAuditPass, MessageAuditReject
 
 KEPT = 256
 

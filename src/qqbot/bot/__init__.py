@@ -1,0 +1,1 @@
+"""The bot: its handlers, their context, and what runs while it is served."""
