@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from qqbot.dispatcher.repeats import Messages
+from qqbot.dispatcher.dedupe import Messages
 from qqbot.gateway.protocol import GatewayProtocol
 from qqbot.models.watermark import Watermark
 

@@ -110,7 +110,7 @@ async def test_handlers_that_do_not_suspend_need_two_workers_at_most() -> None:
 
 
 async def test_idle_workers_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.dispatcher.crew.IDLE_SECONDS", 0.02)
+    monkeypatch.setattr("qqbot.dispatcher.workers.IDLE_SECONDS", 0.02)
     gate = asyncio.Event()
 
     async def handler(event: Event) -> None:
@@ -417,7 +417,7 @@ async def test_drain_tells_what_is_left_and_leaving_cancels_it() -> None:
 
 
 async def test_a_message_is_remembered_beyond_the_next_few_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.dispatcher.repeats.REMEMBERED_MESSAGES", 2)
+    monkeypatch.setattr("qqbot.dispatcher.dedupe.REMEMBERED_MESSAGES", 2)
     seen: list[str] = []
 
     async def handler(event: C2CMessageCreate) -> None:
@@ -431,7 +431,7 @@ async def test_a_message_is_remembered_beyond_the_next_few_thousand(monkeypatch:
 
 
 async def test_only_so_many_messages_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.dispatcher.repeats.REMEMBERED_MESSAGES", 2)
+    monkeypatch.setattr("qqbot.dispatcher.dedupe.REMEMBERED_MESSAGES", 2)
     seen: list[str] = []
 
     async def handler(event: C2CMessageCreate) -> None:

@@ -14,7 +14,7 @@ from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate
 from qqbot.models.frames import Frame
 from qqbot.ports import Delivered, Outcome, Wanted
 from tests.dispatcher.standins import Held, One, Table, click, message, running
-from tests.dispatcher.test_inlets import Ids
+from tests.dispatcher.test_sources import Ids
 
 EVENTS = 150
 TALKERS = ("A", "B", "C")  # whose handlers wait for further events

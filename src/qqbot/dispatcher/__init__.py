@@ -1,6 +1,6 @@
 """From a frame to the handlers: repeats are dropped, lanes kept in order, and what is in flight bounded."""
 
 from .dispatcher import Dispatcher, KnownEvents
-from .inlets import Door, Feed
+from .sources import Door, Feed
 
 __all__ = ["Dispatcher", "Door", "Feed", "KnownEvents"]

@@ -33,12 +33,12 @@ from ..ports import (
     current_lease,
 )
 from .claims import Claims
-from .crew import Crew
+from .dedupe import Events, Messages
 from .delivery import Delivery, Inlet
 from .dialogs import Dialogs
-from .lanes import Lanes
-from .notices import Notices
-from .repeats import Events, Messages
+from .log_once import Notices
+from .ordering import Lanes
+from .workers import Crew
 
 log = logging.getLogger(__name__)
 

@@ -74,8 +74,8 @@ async def test_a_repeat_waits_for_the_first_ones_end_and_ends_like_it() -> None:
 
 
 async def test_a_repeat_waits_for_the_first_ones_end_however_many_came_since(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.dispatcher.repeats.REMEMBERED_EVENTS", 4)
-    monkeypatch.setattr("qqbot.dispatcher.repeats.REMEMBERED_MESSAGES", 4)
+    monkeypatch.setattr("qqbot.dispatcher.dedupe.REMEMBERED_EVENTS", 4)
+    monkeypatch.setattr("qqbot.dispatcher.dedupe.REMEMBERED_MESSAGES", 4)
     seen: list[str] = []
     gate = asyncio.Event()
 
