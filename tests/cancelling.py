@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 PATIENCE = 10.0
 LINGERING = 2.0  # seconds in which the other side of a socket has to close it, or a thread a file
 FILES = Path("/proc/self/fd")  # only Linux has it: elsewhere what is open is not looked at
-SERVERS = ("aiohttp/web", "testing/simulator", "asyncio/selector_events")  # what a simulator beside the attempt runs
+SERVERS = ("aiohttp/web", "qqbot/simulator", "asyncio/selector_events")  # what a simulator beside the attempt runs
 
 Moment = Literal["at once", "soon", "late"]
 """Before what is waited for begins, if that is a task; when it has begun; when it is over."""

@@ -24,7 +24,7 @@ from qqbot.errors import (
     ServerError,
 )
 
-TABLES = Path(qqbot.__file__).parent / "testing" / "simulator" / "tables"
+TABLES = Path(qqbot.__file__).parent / "simulator" / "wire" / "data"
 DOCUMENTED = json.loads((TABLES / "codes.json").read_text(encoding="utf-8"))
 
 

@@ -24,7 +24,7 @@ from qqbot import (
 )
 from tests.api.scripted import TRACE, Scripted, reply
 
-CODES = json.loads(files("qqbot.testing.simulator").joinpath("tables/codes.json").read_text("utf-8"))
+CODES = json.loads(files("qqbot.simulator").joinpath("wire/data/codes.json").read_text("utf-8"))
 CALL = Route("probe", "POST", "/v2/probe", bytes)
 
 

@@ -12,14 +12,12 @@ import qqbot
 from qqbot.api import routes
 from qqbot.api.routes import ROUTES, Route
 from qqbot.errors import ConfigError, DecodeError
-from qqbot.testing.simulator import rest
+from qqbot.simulator.endpoints import rest
 
 PACKAGE = Path(qqbot.__file__).parent
 ENDPOINTS = {
     entry["name"]: entry
-    for entry in json.loads(
-        (PACKAGE / "testing" / "simulator" / "tables" / "endpoints.json").read_text(encoding="utf-8")
-    )
+    for entry in json.loads((PACKAGE / "simulator" / "wire" / "data" / "endpoints.json").read_text(encoding="utf-8"))
 }
 
 

@@ -9,7 +9,7 @@ import qqbot
 from qqbot.cli import main
 from tests.cli.program import run
 
-TABLES = Path(qqbot.__file__).parent / "testing" / "simulator" / "tables"
+TABLES = Path(qqbot.__file__).parent / "simulator" / "wire" / "data"
 DOCUMENTED = json.loads((TABLES / "codes.json").read_text(encoding="utf-8"))
 API_CODES = [row["code"] for row in DOCUMENTED["api_errors"]]
 TOKEN_CODES = [row["code"] for row in DOCUMENTED["token"]["errors"]]

@@ -53,7 +53,7 @@ def test_only_what_is_counted_in_a_row_has_a_family() -> None:
 
 
 def test_the_platforms_table_agrees() -> None:
-    tables = Path(close_codes.__file__).parents[1] / "testing" / "simulator" / "tables" / "codes.json"
+    tables = Path(close_codes.__file__).parents[1] / "simulator" / "wire" / "data" / "codes.json"
     rows = {row["code"]: row for row in json.loads(tables.read_text(encoding="utf-8"))["close_codes"]}
     for code, row in rows.items():
         if row["status"] == "sdk-internal":

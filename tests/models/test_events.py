@@ -48,7 +48,7 @@ from tests.models.samples import (
     wire,
 )
 
-TABLES = Path(events.__file__).parents[1] / "testing" / "simulator" / "tables"
+TABLES = Path(events.__file__).parents[1] / "simulator" / "wire" / "data"
 BEIJING = timezone(timedelta(hours=8))
 
 

@@ -262,7 +262,7 @@ def test_every_field_of_a_send_can_be_given(message: Message) -> None:
 
 # `timestamp` is marked for removal; `embed` is refused by groups and C2C; `file_image` makes the body a form.
 NOT_BUILT = {"timestamp", "embed", "file_image", "msg_seq"}
-TABLE = Path(__file__).parents[2] / "src/qqbot/testing/simulator/tables/endpoints.json"
+TABLE = Path(__file__).parents[2] / "src/qqbot/simulator/wire/data/endpoints.json"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from qqbot.models.base import Body
 from qqbot.models.codec import encode
 from qqbot.models.events import ALIASES, EVENTS
 
-TABLES = Path(qqbot.__file__).parent / "testing" / "simulator" / "tables"
+TABLES = Path(qqbot.__file__).parent / "simulator" / "wire" / "data"
 MODULES = [importlib.import_module(f"qqbot.models.{module.name}") for module in pkgutil.iter_modules(models.__path__)]
 
 REFUSED = {

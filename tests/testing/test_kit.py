@@ -12,7 +12,7 @@ import pytest
 
 from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate, GuildMemberAdd, Text
 from qqbot.testing import Simulator
-from tests.testing.simulator.bare import BareBot, Echo
+from tests.simulator.bare import BareBot, Echo
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -141,7 +141,7 @@ import sys
 
 def test_others():
     assert "qqbot.testing.pytest_plugin" in sys.modules
-    assert "qqbot.testing.simulator" not in sys.modules
+    assert "qqbot.simulator" not in sys.modules
 """
     assert "1 passed" in project.run(test, plugins="").stdout
 

@@ -98,7 +98,7 @@ def _explain(arguments: argparse.Namespace) -> None:
 def _read_tables() -> _Tables:
     from ..models.codec import decoder
 
-    return decoder(_Tables)(files("qqbot").joinpath("testing", "simulator", "tables", "codes.json").read_bytes())
+    return decoder(_Tables)(files("qqbot").joinpath("simulator", "wire", "data", "codes.json").read_bytes())
 
 
 def _api_meanings(code: int, tables: _Tables) -> list[Explanation]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..testing.simulator import Simulator
+    from ..simulator import Simulator
 
 SECONDS_BETWEEN_TRIES = 1.0
 

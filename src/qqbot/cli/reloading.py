@@ -21,7 +21,7 @@ from .loading import bot_path, load_bot
 from .tuned import Tuned
 
 if TYPE_CHECKING:
-    from ..testing.simulator import Simulator
+    from ..simulator import Simulator
 
 _POLL_SECONDS = 0.2
 _FOREIGN = [*(Path(path) for path in set(sysconfig.get_paths().values())), Path(__file__).parent.parent]

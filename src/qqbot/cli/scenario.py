@@ -1,6 +1,6 @@
 """`qqbot simulate --scenario`: plays scenarios with a bot, and prints what was right and what was not.
 
-Owns the form of the report; the scenarios themselves are `qqbot.testing.simulator.scenarios`.
+Owns the form of the report; the scenarios themselves are `qqbot.simulator.scenarios`.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from .reloading import Sources
 from .tuned import Hooked, Tuned
 
 if TYPE_CHECKING:
-    from ..testing.simulator.scenarios import Finding, Scenario
+    from ..simulator.scenarios import Finding, Scenario
 
 Maker = Callable[[], Bot]
 
 
 def play(arguments: argparse.Namespace) -> None:
     """Play the scenarios that were asked for.  Raises: SystemExit (1) where something was not right; ConfigError."""
-    from ..testing.simulator.scenarios import SCENARIOS
+    from ..simulator.scenarios import SCENARIOS
 
     if arguments.scenario == "list":
         print("\n".join(f"{each.name}: {each.story}" for each in SCENARIOS.values()))
@@ -73,7 +73,7 @@ def _served(bot: Bot, scenario: "Scenario") -> Tuned | Hooked:
 
 
 def _play_one(scenario: "Scenario", make: Maker, *, as_json: bool) -> bool:
-    from ..testing.simulator.scenarios import perform
+    from ..simulator.scenarios import perform
 
     start = time.monotonic()
     findings = asyncio.run(perform(scenario, lambda: _served(make(), scenario)))

@@ -1,6 +1,6 @@
 """`qqbot simulate`: the platform on this machine, and a bot on it to chat with.
 
-Owns what is printed and how the two start and stop; the platform itself is `qqbot.testing.simulator`, playing
+Owns what is printed and how the two start and stop; the platform itself is `qqbot.simulator`, playing
 scenarios is `scenario`, starting a changed bot again `reloading`.
 """
 
@@ -23,7 +23,7 @@ from .pushing import pushing
 from .run import FILE_HELP
 
 if TYPE_CHECKING:
-    from ..testing.simulator import Simulator
+    from ..simulator import Simulator
 
 HELP = "try a bot on this machine, without an account"
 DEFAULT_PORT = 8765
@@ -165,7 +165,7 @@ async def _session(arguments: argparse.Namespace, bot: Bot | None) -> None:
 
 async def _listen(stack: AsyncExitStack, arguments: argparse.Namespace) -> "Simulator":
     """Start the simulator. The default port gives way where it is taken, a port that was asked for does not."""
-    from ..testing.simulator import Simulator
+    from ..simulator import Simulator
 
     def make(port: int) -> Simulator:
         return Simulator(port=port, profile=arguments.profile, shards=arguments.shards, seed=arguments.seed)
@@ -189,7 +189,7 @@ def _prepare(stack: AsyncExitStack, simulator: "Simulator", arguments: argparse.
     if arguments.open is not None:
         _open_chat(simulator, Path(arguments.open))
     if arguments.chaos is not None:
-        from ..testing.simulator.chaos import unleash
+        from ..simulator.faults.chaos import unleash
 
         print(f"chaos: seed {simulator.seed}", file=sys.stderr, flush=True)
         unleash(simulator.faults, arguments.chaos)

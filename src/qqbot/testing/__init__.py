@@ -7,8 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .contracts import SessionManagerContract
-    from .simulator import (
+    from ..simulator import (
         Close,
         Drop,
         Duplicate,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
         Transcript,
         TruncateBody,
     )
+    from .contracts import SessionManagerContract
 
 __all__ = [
     "Close",
@@ -70,5 +70,5 @@ def __getattr__(name: str) -> object:
     """Load what is asked for."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = ".contracts" if name == "SessionManagerContract" else ".simulator"
+    module = ".contracts" if name == "SessionManagerContract" else "..simulator"
     return getattr(import_module(module, __name__), name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from .simulator import Simulator
+    from ..simulator import Simulator
 
 MARKER = "qq(**options): what Simulator takes for the fixture qq of this test, for example profile='private'"
 
@@ -35,7 +35,7 @@ def qq(request: pytest.FixtureRequest) -> "Simulator":
     It starts with the first bot, in the test's own event loop, on a free port; so it works with any plugin that
     runs async tests, and side by side in many processes.
     """
-    from .simulator import Simulator  # noqa: PLC0415 - only a test that asks for it pays for it
+    from ..simulator import Simulator  # noqa: PLC0415 - only a test that asks for it pays for it
 
     node: pytest.Item = request.node
     marker = node.get_closest_marker("qq")
@@ -56,6 +56,6 @@ def _simulators(item: pytest.Item) -> "Iterator[Simulator]":
     arguments = getattr(item, "funcargs", None)
     if not arguments:
         return
-    from .simulator import Simulator  # noqa: PLC0415 - as above
+    from ..simulator import Simulator  # noqa: PLC0415 - as above
 
     yield from (value for value in arguments.values() if isinstance(value, Simulator))

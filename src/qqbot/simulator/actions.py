@@ -1,0 +1,233 @@
+"""What people do: write a message, press a button. Each becomes an event, and may wait for the bot's answer."""
+
+import mimetypes
+from dataclasses import dataclass, field
+
+from . import payloads
+from .endpoints.guild.reactions import set_reaction, unset_reaction
+from .exchanges import Exchange
+from .platform import Click, Platform
+from .state import cards
+from .state.guild import people_of
+from .state.world import Conversation, Guild, Message, Person
+from .wire import JsonObject, identity, is_array, object_of, objects_of, text_of
+
+TIMEOUT = 5.0
+"""Seconds to wait for the bot."""
+
+QUIET = 0.3
+"""Seconds of silence after which a bot in another process counts as done."""
+
+_ATTACHED = {"audio": "voice"}
+"""What the platform calls a file that is neither an image nor a video, by the first half of its content type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """An event about to be pushed, and the message that shows it in the chat."""
+
+    event_id: str
+    kind: str
+    body: JsonObject
+    shown: Message
+    click: Click | None = field(default=None)
+
+
+class Actions:
+    """The people of one platform, acting."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def message(
+        self,
+        person: Person,
+        where: Conversation,
+        text: str,
+        *,
+        mention: bool,
+        attachments: list[JsonObject],
+        quote: str | None = None,
+    ) -> Deed:
+        """Return the event of a message; `quote` is the id of the one that it quotes."""
+        message = self._written(person, where, text)
+        message.attachments, message.quote, message.mention = attachments, quote, mention
+        return self._sending(person, message)
+
+    def card(self, person: Person, where: Conversation, card: object, *, mention: bool) -> Deed:
+        """Return the event of a card.  Raises: ValueError for what is none, and where there are none."""
+        card = cards.checked(card, where.scene)
+        message = self._written(person, where, cards.summary(card))
+        message.card, message.mention = card, mention
+        return self._sending(person, message)
+
+    def _written(self, person: Person, where: Conversation, text: str) -> Message:
+        is_v2 = where.scene in ("group", "c2c")
+        return self._shown(identity.message_id() if is_v2 else identity.guild_message_id(), where, person, text)
+
+    def _sending(self, person: Person, message: Message) -> Deed:
+        where = message.conversation
+        kind = payloads.message_kind(where, message.mention)
+        body = payloads.message_body(self._platform.world, message, person)
+        if where.scene in ("channel", "dms"):
+            message.guild = body
+        return Deed(identity.event_id(kind), kind, body, message)
+
+    def click(self, person: Person, message_id: str, button: str) -> Deed:
+        """Return the event of a button press; `button` is an id or a label.
+
+        Raises: ValueError where there is no such button, or the person may not press it.
+        """
+        message, found = self.find_button(message_id, button)
+        action = object_of(found, "action")
+        roles = self._platform.roles_of(message.conversation, person)
+        _check_permission(object_of(action, "permission"), person, roles)
+        match action.get("type"):
+            case 1:  # callback
+                return self._press(person, message, found)
+            case 2:  # command: the client writes it into the input box
+                text = text_of(action, "data")
+                return self.message(person, message.conversation, text, mention=True, attachments=[])
+            case kind:
+                raise ValueError(f"the button {button!r} (action type {kind}) sends no event")
+
+    def find_button(self, message_id: str, button: str) -> tuple[Message, JsonObject]:
+        """Return a message and its button of this id or label.  Raises: ValueError where there is none."""
+        message = self._platform.world.message(message_id)
+        if message is None:
+            raise ValueError(f"there is no message {message_id}")
+        return message, _find_button(message, button)
+
+    def _press(self, person: Person, message: Message, button: JsonObject) -> Deed:
+        label = text_of(object_of(button, "render_data"), "label")
+        shown = self._shown(identity.trace_id(), message.conversation, person, f"{person.name} pressed “{label}”")
+        shown.kind, shown.reply_to, shown.button = "click", message.id, label
+        body = payloads.click_body(
+            self._platform.settings.app_id,
+            message,
+            person,
+            button_id=text_of(button, "id"),
+            data=text_of(object_of(button, "action"), "data"),
+            timestamp=shown.time,
+        )
+        event_id = identity.event_id("INTERACTION_CREATE")
+        return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
+
+    def search(self, person: Person, where: Conversation, keyword: str) -> Deed:
+        """Return the event of a search by the bot."""
+        shown = self._shown(identity.trace_id(), where, person, f"{person.name} searched for “{keyword}”")
+        shown.kind = "click"
+        body = payloads.search_body(self._platform.settings.app_id, person, keyword, shown.time)
+        event_id = identity.event_id("INTERACTION_CREATE")
+        return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
+
+    def recall(self, person: Person, message_id: str) -> None:
+        """Take a message of one's own back.  Raises: ValueError where it is somebody else's."""
+        message = self._platform.world.message(message_id)
+        if message is None or message.sender != "user" or message.author != person.name or message.kind == "click":
+            raise ValueError(f"{person.name} has written no message {message_id}")
+        event = payloads.recall_body(message, person)
+        self._platform.world.remove(message)
+        if event is not None:
+            self._platform.push(*event)
+
+    def react(self, person: Person, message_id: str, emoji: str) -> None:
+        """Put an emoji ("type:id") on a message of a channel, or take one's own off.  Raises: ValueError."""
+        message = self._platform.world.message(message_id)
+        kind, _, emoji_id = emoji.partition(":")
+        if message is None or message.conversation.scene != "channel" or kind not in ("1", "2") or not emoji_id:
+            raise ValueError(f"{emoji!r} cannot be put on {message_id}: only on messages of channels, as type:id")
+        key = message_id, kind, emoji_id
+        users = self._platform.guild_book.channel(message.conversation).reactions.get(key, [])
+        change = unset_reaction if person.id in users else set_reaction
+        change(self._platform, message.conversation, key, person.id)
+
+    def _shown(self, message_id: str, where: Conversation, person: Person, text: str) -> Message:
+        clock = self._platform.clock
+        return Message(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
+
+    def do(self, deed: Deed) -> int:
+        """Push its event and show it in the chat; return how many sessions got it."""
+        if deed.click is not None:
+            self._platform.clicks[text_of(deed.body, "id")] = deed.click
+        pushed = self._platform.push(deed.kind, deed.body, event_id=deed.event_id)
+        self._platform.world.add(deed.shown)
+        return pushed.receivers
+
+    async def do_and_wait(self, deed: Deed, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
+        """Do it once the bot is there, and return when the bot is done with it; times in seconds."""
+        await self._platform.wait_receiver(deed.body, timeout)
+        exchanges = self._platform.exchanges
+        with exchanges.opened(deed.event_id, deed.shown) as exchange:
+            if self.do(deed):
+                await exchanges.finish(exchange, timeout=timeout, quiet=quiet)
+        return exchange
+
+    async def push_and_wait(
+        self, kind: str, body: object, *, timeout: float = TIMEOUT, quiet: float = QUIET
+    ) -> Exchange:
+        """Push an event that no chat shows, and return when the bot is done with it; times in seconds."""
+        await self._platform.gateway.wait_session(body, timeout)
+        event_id, exchanges = identity.event_id(kind), self._platform.exchanges
+        with exchanges.opened(event_id, None) as exchange:
+            if self._platform.push(kind, body, event_id=event_id).receivers:
+                await exchanges.finish(exchange, timeout=timeout, quiet=quiet)
+        return exchange
+
+    async def join_guild(self, guild: Guild, name: str) -> Exchange:
+        """Let somebody into a guild, where its first channel shows them."""
+        channel = next(iter(guild.channels.values()), None) or self._platform.world.channel("general", guild.name)
+        person = self._platform.world.person(channel, name)
+        return await self.push_and_wait("GUILD_MEMBER_ADD", self._member(guild, person))
+
+    async def leave_guild(self, guild: Guild, name: str) -> Exchange:
+        """Let somebody leave a guild.  Raises: ValueError where they are no member."""
+        person = next((each for each in people_of(guild).values() if each.name == name), None)
+        if person is None:
+            raise ValueError(f"{name} is no member of the guild {guild.name}")
+        body = self._member(guild, person)
+        for channel in guild.channels.values():
+            channel.people.pop(name, None)
+        self._platform.world.publish_conversations()
+        return await self.push_and_wait("GUILD_MEMBER_REMOVE", body)
+
+    def _member(self, guild: Guild, person: Person) -> JsonObject:
+        member = self._platform.guild_book.member_document(guild, person)
+        return {**member, "guild_id": guild.id, "op_user_id": person.id}
+
+    def file(self, data: bytes, name: str) -> JsonObject:
+        """Keep a file; return the attachment that it becomes."""
+        guessed = mimetypes.guess_type(name)[0] or ""
+        kind = guessed if guessed.startswith(("image/", "video/")) else _ATTACHED.get(guessed.partition("/")[0], "file")
+        url = self._platform.files.keep(data, name=name)
+        return {"content_type": kind, "filename": name, "size": len(data), "url": url}
+
+    def sent(self, where: Conversation) -> list[Message]:
+        """Return what the bot has sent to a conversation, oldest first."""
+        return [message for message in self._platform.world.messages(where) if message.sender == "bot"]
+
+
+def _find_button(message: Message, button: str) -> JsonObject:
+    rows = objects_of(object_of(message.keyboard or {}, "content"), "rows")
+    buttons = [each for row in rows for each in objects_of(row, "buttons")]
+    for each in buttons:
+        if text_of(each, "id") == button:
+            return each
+    for each in buttons:
+        if text_of(object_of(each, "render_data"), "label") == button:
+            return each
+    labels = [text_of(object_of(each, "render_data"), "label") for each in buttons]
+    raise ValueError(f"there is no button {button!r}; the message has {labels}")
+
+
+def _check_permission(permission: JsonObject, person: Person, roles: list[str]) -> None:
+    named, wanted = permission.get("specify_user_ids"), permission.get("specify_role_ids")
+    match permission.get("type"):
+        case 0 if not (is_array(named) and person.id in named):
+            raise ValueError(f"{person.name} is not among those who may press this button")
+        case 1 if person.role not in ("admin", "owner"):
+            raise ValueError(f"only admins may press this button; {person.name} is a {person.role}")
+        case 3 if not (is_array(wanted) and any(role in wanted for role in roles)):
+            raise ValueError(f"{person.name} has none of the roles that may press this button")
+        case _:
+            pass

@@ -1,0 +1,181 @@
+"""What programs and the page ask of the simulator, as JSON: say, click, event, fault, clock, state.
+
+Owns the reading of these documents; who may ask is decided in `guard`.
+"""
+
+import difflib
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ..actions import QUIET, TIMEOUT, Actions, Deed
+from ..exchanges import Exchange
+from ..faults.documents import inject
+from ..platform import Platform
+from ..state import cards
+from ..state.clock import LONGEST_STEP
+from ..state.world import SCENES, Conversation, Person, Scene, scene_of
+from ..wire import JsonObject, objects_of
+from .arguments import BadCommand, flag, optional_integer, optional_text, seconds, text
+
+
+class Commands:
+    """The commands of one simulator. Each raises ValueError for a document that is wrong."""
+
+    def __init__(self, platform: Platform, actions: Actions) -> None:
+        self._platform = platform
+        self._actions = actions
+
+    # Asked by programs
+
+    async def say(self, document: JsonObject) -> JsonObject:
+        """Write a message, and return the replies."""
+        times = _Times.of(document)
+        deed = self.message(document)
+        return _told(await self._actions.do_and_wait(deed, timeout=times.timeout, quiet=times.quiet))
+
+    async def click(self, document: JsonObject) -> JsonObject:
+        """Press a button, and return the replies and the acknowledgement."""
+        times = _Times.of(document)
+        deed = self.press(document)
+        exchange = await self._actions.do_and_wait(deed, timeout=times.timeout, quiet=times.quiet)
+        return {**_told(exchange), "ack": exchange.ack}
+
+    async def event(self, document: JsonObject) -> JsonObject:
+        """Push any event; one that the tables do not know has to be called `new`."""
+        shard, event_id = optional_integer(document, "shard"), optional_text(document, "id")
+        kind, new = text(document, "type"), flag(document, "new", default=False)
+        if not new and kind not in self._platform.tables.events:
+            raise BadCommand(_unknown_event(kind, self._platform.tables.events))
+        return {"event_id": self._platform.push(kind, document.get("d"), event_id=event_id, shard=shard).event_id}
+
+    async def clock(self, document: JsonObject) -> JsonObject:
+        """Move business time forward, and say how late it is."""
+        await self._platform.clock.advance(seconds=seconds(document, "advance", 0.0, LONGEST_STEP))
+        return self._platform.clock.document()
+
+    async def fault(self, document: JsonObject) -> JsonObject:
+        """Break something: by a rule, or `{"webhook": FLAW, "times": N}` the next pushes."""
+        if "webhook" in document:
+            self._platform.webhook.flaw(text(document, "webhook"), optional_integer(document, "times") or 1)
+        else:
+            inject(self._platform.gateway.faults, document)
+        return {}
+
+    # What they name
+
+    def message(self, document: JsonObject) -> Deed:
+        """Return what writing a message does."""
+        # All that may be wrong is read before a conversation or a person comes into being.
+        user, mention = optional_text(document, "user"), flag(document, "mention", default=True)
+        if document.get("card") is not None:
+            card = _card(document)
+            where, person = self._speaker(document, user)
+            return self._actions.card(person, where, card, mention=mention)
+        words, quote = text(document, "text"), optional_text(document, "quote")
+        attachments = objects_of(document, "attachments")
+        where, person = self._speaker(document, user)
+        return self._actions.message(person, where, words, mention=mention, attachments=attachments, quote=quote)
+
+    def _speaker(self, document: JsonObject, user: str | None) -> tuple[Conversation, Person]:
+        where = self.conversation(document)
+        return where, self._platform.world.person(where, user or somebody(where))
+
+    def conversation(self, document: JsonObject) -> Conversation:
+        """Return the conversation that a document names; a new name creates it."""
+        scene = _scene(document)
+        name = optional_text(document, "conversation")
+        if scene in ("c2c", "dms") and not (name and self._platform.world.knows(scene, name)):
+            name = optional_text(document, "user") or name
+        if not name:
+            raise BadCommand("conversation must be a name or an id")
+        return self._platform.world.open(scene, name)
+
+    def press(self, document: JsonObject) -> Deed:
+        """Return what pressing a button does."""
+        message_id = text(document, "message")
+        message = self._platform.world.message(message_id)
+        if message is None:
+            raise BadCommand(f"there is no message {message_id}")
+        user, button = optional_text(document, "user"), text(document, "button")
+        self._actions.find_button(message_id, button)
+        person = self._platform.world.person(message.conversation, user or somebody(message.conversation))
+        return self._actions.click(person, message_id, button)
+
+    # What there is
+
+    def snapshot(self, kept: int = 500) -> JsonObject:
+        """Return all that the page shows; of frames and calls the last `kept`."""
+        platform = self._platform
+        return {
+            "bot": platform.gateway.document(),
+            "conversations": platform.world.conversations_document(),
+            "messages": [message.document() for message in platform.world.messages()[-kept:]],
+            "frames": list(platform.journal.frames)[-kept:],
+            "calls": list(platform.journal.calls)[-kept:],
+        }
+
+    def state(self) -> JsonObject:
+        """Return the snapshot, and what the page does not show: sessions, budget, faults, violations."""
+        gateway = self._platform.gateway
+        return {
+            **self.snapshot(),
+            "sessions": gateway.shards(),
+            "budget": self._platform.budget.document(),
+            "identifies": gateway.identifies,
+            "resumes": gateway.resumes,
+            "faults": self._platform.fault_rules(),
+            "fault_counts": dict(gateway.faults.counts),
+            "quotas": self._platform.quotas_document(),
+            "violations": self._platform.journal.violations,
+            "lost_events": gateway.sessions.never_sent(),
+            "now": time.monotonic(),
+        }
+
+    def frames(self, since: int) -> JsonObject:
+        """Return the frames after number `since`."""
+        return {"frames": [frame for frame in self._platform.journal.frames if frame["n"] > since]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """How long a program waits, in seconds."""
+
+    timeout: float
+    quiet: float
+
+    @classmethod
+    def of(cls, document: JsonObject) -> "_Times":
+        return cls(seconds(document, "timeout", TIMEOUT), seconds(document, "quiet", QUIET))
+
+
+def _scene(document: JsonObject) -> Scene:
+    scene = scene_of(document.get("scene"))
+    if scene is None:
+        raise BadCommand(f"scene must be one of {', '.join(SCENES)}")
+    return scene
+
+
+def _card(document: JsonObject) -> JsonObject:
+    for name in ("text", "attachments", "quote"):
+        if document.get(name):
+            raise BadCommand(f"a card goes alone: send {name} in a message of its own")
+    return cards.checked(document["card"], _scene(document))
+
+
+def _told(exchange: Exchange) -> JsonObject:
+    return {
+        "event_id": exchange.event_id,
+        "replies": [message.document() for message in exchange.replies],
+    }
+
+
+def somebody(where: Conversation) -> str:
+    """Return the name of whoever speaks where nobody is named."""
+    return next(iter(where.people), "Alice")
+
+
+def _unknown_event(kind: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(kind, known, 1)
+    words = f"did you mean {close[0]}? " if close else ""
+    return f'there is no event type {kind}; {words}Add "new": true to push one that the documentation does not have'

@@ -1,0 +1,18 @@
+"""Endpoints that one source alone knows, where a documented one does the same."""
+
+from ..platform import Platform
+from ..wire import text_of
+from .call import Call
+from .sending import find_user
+
+
+def send_c2c_input_notify_alt(platform: Platform, call: Call) -> object:
+    """Source: @alemonjs/qq-bot."""
+    find_user(platform, call)
+    return None
+
+
+def complete_c2c_upload_alt(platform: Platform, call: Call) -> object:
+    """Source: @alemonjs/qq-bot."""
+    chat = find_user(platform, call)
+    return platform.media.upload(chat.scene, {"file_type": 4, "upload_id": text_of(call.body, "upload_id")})

@@ -1,0 +1,117 @@
+"""Endpoints about strategies that let people into groups without asking."""
+
+import secrets
+from datetime import timedelta
+
+from ...platform import Platform
+from ...state.group import Strategy
+from ...wire import JsonObject, is_array, object_of, text_of
+from ...wire.refusal import Refusal
+from ..call import Call
+from ..schema import BAD_BODY
+from .access import adds, ids_of, page_of
+
+_MOST = 20
+_MOST_GROUPS = 100
+_MOST_USERS = 10_000
+_MOST_USERS_IN_ALL = 100_000
+
+
+def list_join_approval_strategies(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_groups_join_approval_strategy.get."""
+    kept = [strategy.document for strategy in platform.group_book.strategies.values()]
+    page, cursor = page_of(call, kept, 20, 50)
+    return {"strategies": page, "next_cursor": cursor}
+
+
+def create_join_approval_strategy(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_groups_join_approval_strategy.post."""
+    strategies = platform.group_book.strategies
+    if len(strategies) >= _MOST:
+        raise Refusal(BAD_BODY, f"a bot has {_MOST} strategies at most")
+    kind, groups = _groups(call.body)
+    now = platform.clock.date()
+    document: JsonObject = {
+        "strategy_id": f"st_{secrets.token_hex(8)}",
+        kind: groups,
+        "whitelist_user_count": 0,
+        "is_enable": "on",
+        "expire_at": (now + timedelta(days=365)).isoformat(timespec="seconds"),
+        "created_at": now.isoformat(timespec="seconds"),
+        "updated_at": now.isoformat(timespec="seconds"),
+        "remark": "",
+    }
+    _change(document, call.body)
+    strategies[text_of(document, "strategy_id")] = Strategy(document)
+    return {name: document[name] for name in ("strategy_id", "is_enable", "expire_at")}
+
+
+def modify_join_approval_strategy(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_groups_join_approval_strategy_strategy_id.patch."""
+    document = _find(platform, call).document
+    if action := object_of(call.body, "group_action"):
+        _change_groups(document, action)
+    _change(document, call.body)
+    document["updated_at"] = platform.clock.timestamp()
+    return {name: document[name] for name in ("is_enable", "expire_at")}
+
+
+def delete_join_approval_strategy(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_groups_join_approval_strategy_strategy_id.delete."""
+    _find(platform, call)
+    del platform.group_book.strategies[call.params["strategy_id"]]
+    return None
+
+
+def execute_join_approval_strategy(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_execute.post.
+
+    Lets nobody in: the simulator knows people by openid, whitelists by number.
+    """
+    _find(platform, call)
+    return {}
+
+
+def modify_join_approval_whitelist(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_whitelist_users.post."""
+    strategy = _find(platform, call)
+    users = set(ids_of(call, "whitelist_users", _MOST_USERS))
+    kept = strategy.whitelist | users if adds(call) else strategy.whitelist - users
+    if len(kept) > _MOST_USERS_IN_ALL:
+        raise Refusal(BAD_BODY, f"a whitelist holds {_MOST_USERS_IN_ALL} at most")
+    strategy.whitelist = kept
+    strategy.document |= {"whitelist_user_count": len(kept), "updated_at": platform.clock.timestamp()}
+    return {name: strategy.document[name] for name in ("strategy_id", "whitelist_user_count", "updated_at")}
+
+
+def _find(platform: Platform, call: Call) -> Strategy:
+    strategy = platform.group_book.strategies.get(call.params["strategy_id"])
+    if strategy is None:
+        raise Refusal(404, "there is no such strategy", status=404)
+    return strategy
+
+
+def _groups(body: JsonObject) -> tuple[str, list[str]]:
+    """Return the kind of group ids in a body, and the ids as answers write them.  Raises: Refusal 12002."""
+    given = [(kind, ids) for kind in ("group_openids", "group_ids") if is_array(ids := body.get(kind))]
+    if len(given) != 1:
+        raise Refusal(BAD_BODY, "request body wrong: exactly one of group_openids and group_ids")
+    kind, ids = given[0]
+    if not 1 <= len(ids) <= _MOST_GROUPS:
+        raise Refusal(BAD_BODY, f"request body wrong: {kind} takes 1 to {_MOST_GROUPS}")
+    return kind, [str(each) for each in ids]
+
+
+def _change_groups(document: JsonObject, action: JsonObject) -> None:
+    kind, groups = _groups(action)
+    kept = document.get(kind)
+    if not is_array(kept):
+        raise Refusal(BAD_BODY, "request body wrong: groups are named as when the strategy was made")
+    rest = [each for each in kept if each not in groups]
+    document[kind] = [*rest, *groups] if action.get("op") == "add" else rest
+
+
+def _change(document: JsonObject, body: JsonObject) -> None:
+    if body.get("is_enable", "on") not in ("on", "off"):
+        raise Refusal(BAD_BODY, "request body wrong: is_enable is on or off")
+    document |= {name: body[name] for name in ("is_enable", "expire_at", "remark") if name in body}

@@ -1,0 +1,50 @@
+"""Which guild, channel or member a call is about, and whether the bot may change it."""
+
+from ...platform import Platform
+from ...state.guild import people_of
+from ...state.world import Conversation, Guild, Person
+from ...wire.refusal import Refusal
+from ..call import Call
+from ..sending import find_channel
+
+
+def find_guild(platform: Platform, call: Call) -> Guild:
+    """Return the guild of a call.  Raises: Refusal 10004."""
+    found = platform.world.find_guild(call.params["guild_id"])
+    if found is None:
+        raise Refusal(10004, "guild unknown")
+    return found
+
+
+def guild_of(platform: Platform, channel: Conversation) -> Guild:
+    """Return the guild of a channel.  Raises: Refusal 10004."""
+    found = platform.world.find_guild(channel.guild_id)
+    if found is None:
+        raise Refusal(10004, "guild unknown")
+    return found
+
+
+def administered_guild(platform: Platform, call: Call) -> Guild:
+    """Return the guild of a call that changes it.  Raises: Refusal 10004, 11282 where the bot is no administrator."""
+    guild = find_guild(platform, call)
+    _check_admin(guild)
+    return guild
+
+
+def administered_channel(platform: Platform, call: Call) -> Conversation:
+    """Return the channel of a call that changes it.  Raises: Refusal 10003, 11282 where the bot is no administrator."""
+    channel = find_channel(platform, call)
+    _check_admin(guild_of(platform, channel))
+    return channel
+
+
+def _check_admin(guild: Guild) -> None:
+    if not guild.bot_is_admin:
+        raise Refusal(11282, "the bot is not an administrator of the guild")
+
+
+def find_member(guild: Guild, user_id: str) -> Person:
+    """Return a member.  Raises: Refusal 10001."""
+    if (person := people_of(guild).get(user_id)) is None:
+        raise Refusal(10001, "account unknown: not a member of the guild")
+    return person

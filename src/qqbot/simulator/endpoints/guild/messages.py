@@ -1,0 +1,59 @@
+"""Endpoints that read and change the messages of a channel."""
+
+from ...platform import Platform
+from ...state.world import Message
+from ...wire import JsonObject, object_of, text_of
+from ...wire.refusal import Refusal
+from .. import content
+from ..call import Call, limit_of
+from ..sending import find_channel
+
+
+def get_channel_message(platform: Platform, call: Call) -> object:
+    """Source: the answer of botgo and botpy, wrapped."""
+    return {"message": _find(platform, call).guild}
+
+
+def list_channel_messages(platform: Platform, call: Call) -> object:
+    """Return messages oldest first; one of around, before and after places the page."""
+    messages = [each for each in platform.world.messages(find_channel(platform, call)) if each.guild]
+    limit = limit_of(call, 20, 20)
+    ids = [each.id for each in messages]
+    if (before := call.query.get("before")) in ids:
+        page = messages[: ids.index(before)][-limit:]
+    elif (after := call.query.get("after")) in ids:
+        page = messages[ids.index(after) + 1 :][:limit]
+    elif (around := call.query.get("around")) in ids:
+        first = max(0, ids.index(around) - limit // 2)
+        page = messages[first : first + limit]
+    else:
+        page = messages[-limit:]
+    return [each.guild for each in page]
+
+
+def modify_channel_message(platform: Platform, call: Call) -> object:
+    """Source: botgo PatchMessage; only the bot's own messages with a keyboard."""
+    message = _find(platform, call)
+    if message.sender != "bot":
+        raise Refusal(50051, "only own messages can be changed")
+    if message.keyboard is None:
+        raise Refusal(50049, "only messages with a keyboard can be changed")
+    content.check_edit(call.body, platform.registered_domains)
+    _change(message, call.body, platform.clock.timestamp())
+    platform.world.changed(message)
+    return message.guild
+
+
+def _change(message: Message, body: JsonObject, edited: str) -> None:
+    message.keyboard = object_of(body, "keyboard")
+    if "markdown" in body:
+        message.markdown = text_of(object_of(body, "markdown"), "content")
+    message.guild = {**(message.guild or {}), "edited_timestamp": edited}
+
+
+def _find(platform: Platform, call: Call) -> Message:
+    where = find_channel(platform, call)
+    message = platform.world.message(call.params["message_id"])
+    if message is None or message.conversation is not where or message.guild is None:
+        raise Refusal(50039, "message look-up failed")
+    return message

@@ -1,0 +1,105 @@
+"""Endpoints about emoji on messages of channels."""
+
+from ...platform import Platform
+from ...state.guild import ChannelState
+from ...state.world import BOT_NAME, Conversation
+from ...wire import JsonObject
+from ...wire.refusal import Refusal
+from ..call import Call, limit_of, number_of
+from ..sending import find_channel
+
+_TYPES = ("1", "2")
+_MOST_KINDS = 20
+_PAGE = 20
+_MOST = 50
+
+ReactionKey = tuple[str, str, str]
+
+
+def _find(platform: Platform, call: Call) -> tuple[ChannelState, ReactionKey]:
+    """Return the channel's state and message id, emoji type and emoji id.  Raises: Refusal 10003, 620001."""
+    channel = find_channel(platform, call)
+    message_id, kind, emoji = (call.params[name] for name in ("message_id", "type", "id"))
+    message = platform.world.message(message_id)
+    if message is None or message.conversation is not channel or kind not in _TYPES:
+        raise Refusal(620001, "no such message in this channel, or no such type of emoji")
+    return platform.guild_book.channel(channel), (message_id, kind, emoji)
+
+
+def add_reaction(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/trans/emoji; fires MESSAGE_REACTION_ADD."""
+    state, key = _find(platform, call)
+    if key not in state.reactions and sum(each[0] == key[0] for each in state.reactions) >= _MOST_KINDS:
+        raise Refusal(620002, "too many kinds of emoji on the message")
+    if platform.world.bot_id in state.reactions.get(key, []):
+        raise Refusal(620003, "set already")
+    set_reaction(platform, find_channel(platform, call), key, platform.world.bot_id)
+    return None
+
+
+def delete_reaction(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/trans/emoji; fires MESSAGE_REACTION_REMOVE."""
+    state, key = _find(platform, call)
+    if platform.world.bot_id not in state.reactions.get(key, []):
+        raise Refusal(620004, "not set by the bot")
+    unset_reaction(platform, find_channel(platform, call), key, platform.world.bot_id)
+    return None
+
+
+def set_reaction(platform: Platform, channel: Conversation, key: ReactionKey, user_id: str) -> None:
+    """Put an emoji of a user on a message, and tell the bot; `key`: message id, emoji type, emoji id."""
+    reactions = platform.guild_book.channel(channel).reactions
+    reactions.setdefault(key, []).append(user_id)
+    _tell(platform, "MESSAGE_REACTION_ADD", channel, key, user_id)
+
+
+def unset_reaction(platform: Platform, channel: Conversation, key: ReactionKey, user_id: str) -> None:
+    """Take an emoji of a user off a message, and tell the bot."""
+    reactions = platform.guild_book.channel(channel).reactions
+    reactions[key].remove(user_id)
+    if not reactions[key]:
+        del reactions[key]
+    _tell(platform, "MESSAGE_REACTION_REMOVE", channel, key, user_id)
+
+
+def _tell(platform: Platform, kind: str, channel: Conversation, key: ReactionKey, user_id: str) -> None:
+    message_id, emoji_type, emoji_id = key
+    _show(platform, channel, message_id)
+    body: JsonObject = {
+        "user_id": user_id,
+        "guild_id": channel.guild_id,
+        "channel_id": channel.id,
+        "target": {"id": message_id, "type": "ReactionTargetType_MSG"},
+        "emoji": {"id": emoji_id, "type": int(emoji_type)},
+    }
+    platform.push(kind, body)
+
+
+def _show(platform: Platform, channel: Conversation, message_id: str) -> None:
+    if (message := platform.world.message(message_id)) is None:
+        return
+    message.reactions = {
+        f"{kind}:{emoji}": [_name(platform, user_id) for user_id in users]
+        for (about, kind, emoji), users in platform.guild_book.channel(channel).reactions.items()
+        if about == message_id
+    }
+    platform.world.changed(message)
+
+
+def list_reaction_users(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/trans/emoji; a cookie holds the place and the size of the first page."""
+    state, key = _find(platform, call)
+    users = state.reactions.get(key, [])
+    place, _, size = call.query.get("cookie", "").partition("-")
+    start, limit = number_of(place), number_of(size) or limit_of(call, _PAGE, _MOST)
+    end = start + limit
+    page = [_user(platform, user_id) for user_id in users[start:end]]
+    return {"users": page, "cookie": f"{end}-{limit}" if end < len(users) else "", "is_end": end >= len(users)}
+
+
+def _user(platform: Platform, user_id: str) -> JsonObject:
+    return {"id": user_id, "username": _name(platform, user_id), "avatar": ""}
+
+
+def _name(platform: Platform, user_id: str) -> str:
+    return BOT_NAME if user_id == platform.world.bot_id else platform.world.find_recipient(user_id) or ""

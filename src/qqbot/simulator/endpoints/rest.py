@@ -1,0 +1,321 @@
+"""The OpenAPI in front of the endpoints: token, route, body, answer, and the faults in between.
+
+Whatever a bot sends, the answer is one of the platform's; the endpoints themselves stand in the modules that
+`_ENDPOINTS` names.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import responses
+
+from aiohttp import web
+
+from .. import wire
+from ..faults.kinds import CALL, Drop, Fault, Hang, HtmlBody, Http, SentButNoResponse, TokenExpired, TruncateBody
+from ..platform import Platform
+from ..state.uploads import STORE_PATH
+from ..wire import JsonObject, identity
+from ..wire.refusal import Refusal
+from ..wire.tables import Endpoint as Row
+from . import schema, sending
+from .bot import accounts, interactions
+from .c2c import streams
+from .call import Call, Endpoint
+from .group import groups
+from .group.routes import BOT_ENDPOINTS, GROUP_ENDPOINTS
+from .guild import messages as channel_messages
+from .guild.routes import GUILD_ENDPOINTS
+
+TRACE_HEADER = "X-Tps-trace-ID"
+TOKEN_PATH = "/app/getAppAccessToken"
+BODY_LIMIT = 32 << 20
+"""Bytes of a call's body; the control API takes less."""
+
+_SHOWN = 16384  # characters of a request or an answer that the journal keeps
+
+_ENDPOINTS: Mapping[str, Endpoint] = {
+    function.__name__: function
+    for function in (
+        accounts.get_gateway,
+        accounts.get_gateway_bot,
+        accounts.get_me,
+        accounts.list_my_guilds,
+        accounts.create_dms,
+        accounts.generate_url_link,
+        groups.get_group_info,
+        groups.get_group_bot_state,
+        groups.list_group_members,
+        groups.list_group_members_legacy,
+        groups.get_group_member,
+        sending.send_group_message,
+        sending.send_c2c_message,
+        sending.upload_group_media,
+        sending.upload_c2c_media,
+        sending.prepare_group_upload,
+        sending.prepare_c2c_upload,
+        sending.finish_group_upload_part,
+        sending.finish_c2c_upload_part,
+        streams.send_c2c_stream_message,
+        sending.delete_group_message,
+        sending.delete_c2c_message,
+        sending.send_channel_message,
+        sending.send_dms,
+        sending.delete_channel_message,
+        sending.delete_dms,
+        channel_messages.get_channel_message,
+        channel_messages.list_channel_messages,
+        channel_messages.modify_channel_message,
+        interactions.ack_interaction,
+        *GUILD_ENDPOINTS,
+        *GROUP_ENDPOINTS,
+        *BOT_ENDPOINTS,
+    )
+}
+
+
+_LOOK_SECONDS = 0.05
+
+_UNANSWERED = (Drop, Hang, SentButNoResponse, TruncateBody)
+
+
+@dataclass(slots=True)
+class Answer:
+    """An HTTP answer before it is sent; `status` 0: none is. `code` is the platform's number, 0 for success."""
+
+    status: int
+    text: str
+    code: int = 0
+    content_type: str = "application/json"
+    headers: Mapping[str, str] | None = None
+
+
+_NO_ANSWER = Answer(0, "")
+
+
+class RestFront:
+    """Serves every path that is neither the gateway's nor the simulator's own."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Serve one call."""
+        request = request.clone(client_max_size=BODY_LIMIT)
+        trace_id = identity.trace_id()
+        raw = await _body(request)
+        fault = await self._platform.gateway.faults.at(CALL, f"{request.method} {request.path}")
+        answer = await self._faulty(request, fault, trace_id) or await self._answer(request, raw, trace_id)
+        self._record(request, raw or b"", answer, trace_id)
+        headers = {TRACE_HEADER: trace_id, **(answer.headers or {})}
+        if isinstance(fault, TruncateBody):
+            await _send_half(request, answer, headers)
+        if isinstance(fault, _UNANSWERED) and request.transport is not None:
+            request.transport.abort()
+        status = answer.status or 500
+        return web.Response(status=status, text=answer.text, content_type=answer.content_type, headers=headers)
+
+    async def _faulty(self, request: web.Request, fault: Fault | None, trace_id: str) -> Answer | None:
+        """Return the answer that a fault gives; None where the call is served."""
+        match fault:
+            case Http():
+                return _refused(fault, trace_id)
+            case HtmlBody(status):
+                return Answer(status, _page(status), status, "text/html")
+            case Drop():
+                return _NO_ANSWER
+            case Hang():
+                await _end_of(request)
+                return _NO_ANSWER
+            case TokenExpired():
+                self._platform.tokens.revoke()
+            case _:
+                pass
+        return None
+
+    async def _answer(self, request: web.Request, raw: bytes | None, trace_id: str) -> Answer:
+        if raw is None:
+            return Answer(413, _page(413), 413, "text/html")
+        if request.path.startswith(STORE_PATH):
+            return self._store(request, raw)
+        if request.path == TOKEN_PATH:
+            return self._token(request, raw)
+        return await self._serve(request, raw, trace_id)
+
+    def _token(self, request: web.Request, raw: bytes) -> Answer:
+        try:
+            body = wire.parse(raw) if request.method == "POST" else None
+        except ValueError:
+            body = None
+        if "json" not in request.content_type:
+            document: JsonObject = {"code": 100007, "message": "appid invalid"}
+        else:
+            document = self._platform.tokens.answer(body)
+        code = document.get("code")
+        return Answer(200, wire.dump(document), code if wire.is_integer(code) else 0)
+
+    def _store(self, request: web.Request, raw: bytes) -> Answer:
+        status, word = self._platform.media.uploads.put(
+            request.path,
+            request.query.get("sign", ""),
+            raw,
+            length="Content-Length" in request.headers,
+            authorized="Authorization" in request.headers,
+        )
+        return Answer(status, word, status if status >= 400 else 0, "application/xml")
+
+    async def _serve(self, request: web.Request, raw: bytes, trace_id: str) -> Answer:
+        try:
+            row, params = self._route(request)
+            self._authorize(request, row)
+            self._platform.rates.take(row)
+            if (document := self._respond(request, raw, row, params)) is not None:
+                return Answer(200, wire.dump(document))
+            body = await _known_body(request, raw, row)
+            row = self._platform.tables.variant(row, body)
+            call = Call(params, dict(request.query), schema.check(body, row.body, self._platform.tables))
+            document = _ENDPOINTS[row.name](self._platform, call)
+        except Refusal as refusal:
+            words = wire.dump(refusal.document(trace_id))
+            return Answer(refusal.status, words, refusal.code, headers=refusal.headers)
+        return Answer(204, "") if document is None else Answer(200, wire.dump(document))
+
+    def _route(self, request: web.Request) -> tuple[Row, dict[str, str]]:
+        tables, raw_path = self._platform.tables, request.rel_url.raw_path
+        if (found := tables.find(request.method, raw_path)) is not None:
+            return found
+        if tables.knows_path(raw_path):
+            raise Refusal(405, "method not allowed", status=405)
+        self._platform.journal.violation(f"no such API: {request.method} {request.path}")
+        raise Refusal(404, "no such API", status=404)
+
+    def _authorize(self, request: web.Request, row: Row) -> None:
+        header = request.headers.get("Authorization", "")
+        if not header:
+            raise Refusal(11241, "the token is missing", status=401)
+        scheme, _, token = header.partition(" ")
+        if scheme != "QQBot" or not token:
+            raise Refusal(11243, "the token is wrong", status=401)
+        if not self._platform.tokens.accepts(token):
+            raise Refusal(11244, "the token has expired or does not exist", status=401)
+        if not self._platform.may_call(row):
+            raise Refusal(11253, "the bot has no right to this interface")
+
+    def _respond(self, request: web.Request, raw: bytes, row: Row, params: dict[str, str]) -> object:
+        """Serve an answer to an interaction; None for every other call. Its body has no table: it is shown as it is."""
+        app_id = request.headers.get(interactions.CALLBACK_HEADER)
+        if row.name != "ack_interaction" or app_id is None:
+            return None
+        return interactions.respond(self._platform, params["interaction_id"], app_id, _json_body(raw))
+
+    def _record(self, request: web.Request, raw: bytes, answer: Answer, trace_id: str) -> None:
+        shown = raw.decode(errors="replace")
+        if request.path == TOKEN_PATH:
+            shown, told = _masked(raw, "clientSecret"), _masked(answer.text.encode(), "access_token")
+        else:
+            told = answer.text
+        self._platform.journal.call(
+            request.method,
+            request.path,
+            request.query_string,
+            status=answer.status,
+            code=answer.code,
+            request=shown[:_SHOWN],
+            answer=told[:_SHOWN],
+            trace_id=trace_id,
+        )
+
+
+async def _body(request: web.Request) -> bytes | None:
+    """Return the body, or None where it is too large; a form is read later, part by part."""
+    if request.content_type == "multipart/form-data":
+        return b""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return None
+    except web.RequestPayloadError:
+        return b"(cannot be decoded)"
+
+
+async def _known_body(request: web.Request, raw: bytes, row: Row) -> JsonObject:
+    """Return the body without nulls.  Raises: Refusal where it cannot be read."""
+    if not row.body:
+        return {}
+    body = await _form(request, row) if request.content_type == "multipart/form-data" else _json_body(raw)
+    known = wire.without_nulls(body)
+    return known if wire.is_object(known) else {}
+
+
+def _json_body(raw: bytes) -> JsonObject:
+    try:
+        return wire.parse_object(raw) if raw.strip() else {}
+    except ValueError:
+        raise Refusal(schema.BAD_BODY, "request body wrong: not a JSON object") from None
+
+
+async def _form(request: web.Request, row: Row) -> JsonObject:
+    """Return the fields of a form; what is no text or file in the table is JSON text."""
+    types = {field.name: field.type for field in row.body}
+    try:
+        form = await request.post()
+    except ValueError:
+        raise Refusal(50035, "the form-data is invalid") from None
+    try:
+        return {name: _form_value(value, types.get(name, "string")) for name, value in form.items()}
+    except ValueError:
+        raise Refusal(50035, "the form-data is invalid") from None
+    finally:
+        for value in form.values():
+            if isinstance(value, web.FileField):
+                value.file.close()
+
+
+def _form_value(value: object, kind: str) -> object:
+    if isinstance(value, web.FileField):
+        return value.file.read()
+    if not isinstance(value, str):
+        return value
+    return value if kind == "string" else wire.parse(value)
+
+
+def _masked(text: bytes, name: str) -> str:
+    try:
+        document = wire.parse_object(text)
+    except ValueError:
+        return "(not a JSON object)"
+    return wire.dump({**document, name: "***"} if name in document else document)
+
+
+def _refused(fault: Http, trace_id: str) -> Answer:
+    headers = dict(fault.headers)
+    if fault.retry_after is not None:
+        headers["Retry-After"] = f"{fault.retry_after:g}"
+    if isinstance(fault.body, str):
+        return Answer(fault.status, fault.body, content_type="text/html", headers=headers)
+    document = fault.body
+    if document is None:
+        document = Refusal(fault.status, "fault", fault.status).document(trace_id)
+    code = document.get("code") if wire.is_object(document) else None
+    return Answer(fault.status, wire.dump(document), code if wire.is_integer(code) else 0, headers=headers)
+
+
+def _page(status: int) -> str:
+    """Return what a proxy shows."""
+    words = f"{status} {responses.get(status, '')}".strip()
+    return f"<html><head><title>{words}</title></head></html>"
+
+
+async def _end_of(request: web.Request) -> None:
+    """Return when the bot has given up a call."""
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _send_half(request: web.Request, answer: Answer, headers: Mapping[str, str]) -> None:
+    """Send an answer up to the middle of its body."""
+    body = answer.text.encode()
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    response.content_type, response.content_length = answer.content_type, max(len(body), 2)
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])

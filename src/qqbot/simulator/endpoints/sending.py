@@ -1,0 +1,249 @@
+"""Endpoints that send into a group, a C2C chat, a channel or a guild private chat, and that recall."""
+
+import asyncio
+
+from .. import payloads
+from ..platform import Platform
+from ..state.audits import PendingAudit, Review, new_audit_id
+from ..state.world import Conversation, Message
+from ..wire import JsonObject, identity, object_of, text_of
+from ..wire.refusal import Refusal
+from . import content
+from .call import Call
+from .group.groups import find_group
+
+RECALL_WINDOW = 120.0
+"""Seconds in which the bot may recall its own group or C2C message."""
+
+
+def send_group_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/send."""
+    return _send_v2(platform, find_group(platform, call), call.body)
+
+
+def send_c2c_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/send."""
+    return _send_v2(platform, find_user(platform, call), call.body)
+
+
+def find_user(platform: Platform, call: Call) -> Conversation:
+    """Return the C2C chat of a call.  Raises: Refusal 40054004."""
+    chat = platform.world.find("c2c", call.params["user_openid"])
+    if chat is None or chat.left:
+        raise Refusal(40054004, "the user is not a friend")
+    return chat
+
+
+def _send_v2(platform: Platform, where: Conversation, body: JsonObject) -> object:
+    content.check_v2(where.scene, body, platform.registered_domains)
+    media = platform.media.use(where.scene, object_of(body, "media")) if "media" in body else None
+    admit(platform, where, body)
+    message = platform.bot_message(where, identity.message_id())
+    _fill(platform, message, body)
+    if media is not None:
+        message.kind, message.media = "media", media
+        message.text = (message.text or "").strip() or None  # clients send one space along
+    if body.get("msg_type") == content.INPUT_NOTIFY:
+        platform.typing(where, object_of(body, "input_notify").get("input_second"))
+        return {"id": message.id, "timestamp": message.time}  # seen as typing, no message
+    platform.take(message, _reference(body))
+    return {"id": message.id, "timestamp": message.time, "ext_info": {"ref_idx": message.ref}}
+
+
+def admit(platform: Platform, where: Conversation, body: JsonObject) -> None:
+    """Count a reply, a wake-up or an active message.  Raises: Refusal where it may not be sent."""
+    if body.get("is_wakeup") is True:
+        if _reference(body):
+            raise Refusal(40034123, "is_wakeup goes with neither msg_id nor event_id")
+        platform.quotas.wake(where)
+    elif _reference(body):
+        platform.passive.use(where, body)
+    elif body.get("msg_type") != content.INPUT_NOTIFY:
+        platform.quotas.take(where)
+
+
+def _fill(platform: Platform, message: Message, body: JsonObject) -> None:
+    quoted = platform.world.find_quoted(
+        message.conversation, text_of(object_of(body, "message_reference"), "message_id")
+    )
+    message.quote = quoted.id if quoted else None
+    message.text = text_of(body, "content") or None
+    message.reply_to = text_of(body, "msg_id") or None
+    message.keyboard = object_of(body, "keyboard") or None
+    message.ark = object_of(body, "ark") or None
+    message.embed = object_of(body, "embed") or None
+    if "markdown" in body:
+        markdown = object_of(body, "markdown")
+        message.kind = "markdown"
+        message.markdown = text_of(markdown, "content") or f"[template {markdown.get('custom_template_id')}]"
+    elif "ark" in body:
+        message.text = f"[ark {object_of(body, 'ark').get('template_id')}]"
+    elif "embed" in body:
+        message.text = text_of(object_of(body, "embed"), "title")
+
+
+def _reference(body: JsonObject) -> str:
+    return text_of(body, "msg_id") or text_of(body, "event_id")
+
+
+def upload_group_media(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/rich-media."""
+    return _upload(platform, find_group(platform, call), call.body)
+
+
+def upload_c2c_media(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/rich-media."""
+    return _upload(platform, find_user(platform, call), call.body)
+
+
+def _upload(platform: Platform, where: Conversation, body: JsonObject) -> object:
+    sends = body.get("srv_send_msg") is True
+    if sends:
+        platform.quotas.take(where)
+    result = platform.media.upload(where.scene, body)
+    if sends:
+        message = platform.bot_message(where, identity.message_id())
+        message.kind, message.media = "media", platform.media.use(where.scene, result)
+        platform.take(message, "")
+        result["id"] = message.id
+    return result
+
+
+def prepare_group_upload(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_groups_group_id_upload_prepare.post."""
+    return _prepare(platform, find_group(platform, call), call.body)
+
+
+def prepare_c2c_upload(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_users_user_id_upload_prepare.post."""
+    return _prepare(platform, find_user(platform, call), call.body)
+
+
+def _prepare(platform: Platform, where: Conversation, body: JsonObject) -> object:
+    return platform.media.uploads.prepare(where.scene, body, platform.http_base)
+
+
+def finish_group_upload_part(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_groups_group_id_upload_part_finish.post."""
+    return platform.media.uploads.finish_part(find_group(platform, call).scene, call.body)
+
+
+def finish_c2c_upload_part(platform: Platform, call: Call) -> object:
+    """Source: autogen/api/v2_users_user_id_upload_part_finish.post."""
+    return platform.media.uploads.finish_part(find_user(platform, call).scene, call.body)
+
+
+def delete_group_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/reset."""
+    return _recall_v2(platform, find_group(platform, call), call)
+
+
+def delete_c2c_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/reset."""
+    return _recall_v2(platform, find_user(platform, call), call)
+
+
+def _recall_v2(platform: Platform, where: Conversation, call: Call) -> object:
+    message = platform.world.message(call.params["message_id"])
+    if message is None or message.conversation is not where:
+        raise Refusal(40061002, "recall: the message id is invalid")
+    if message.sender != "bot":
+        raise Refusal(40062003, "recall: no right")
+    if platform.clock.now() - message.at > RECALL_WINDOW:
+        raise Refusal(40064004, "recall: later than 2 minutes")
+    platform.world.remove(message)
+    return None
+
+
+# Guild
+
+
+def find_channel(platform: Platform, call: Call) -> Conversation:
+    """Return the channel of a call.  Raises: Refusal 10003."""
+    channel = platform.world.find("channel", call.params["channel_id"])
+    if channel is None:
+        raise Refusal(10003, "channel unknown")
+    return channel
+
+
+def find_dms(platform: Platform, call: Call) -> Conversation:
+    """Return the private chat of a call.  Raises: Refusal 304032."""
+    chat = platform.world.find("dms", call.params["guild_id"])
+    if chat is None:
+        raise Refusal(304032, "the private chat does not exist")
+    return chat
+
+
+def send_channel_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/channel/message/send."""
+    return _send_guild(platform, find_channel(platform, call), call.body)
+
+
+def send_dms(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/dms/post_dms_messages."""
+    return _send_guild(platform, find_dms(platform, call), call.body)
+
+
+def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> object:
+    content.check_guild(body, platform.registered_domains, styled=platform.rights.invited)
+    admit(platform, where, body)
+    message = platform.bot_message(where, identity.guild_message_id())
+    _fill(platform, message, body)
+    if "image" in body or "file_image" in body:
+        message.kind = "media"
+        image = body.get("file_image")
+        url = platform.files.keep(image, name="", kind="image") if isinstance(image, bytes) else text_of(body, "image")
+        message.media = {"kind": "image", "url": url or None, "name": None}
+    message.guild = payloads.bot_message(platform.world, message, body)
+    if (review := platform.audits.next()) is not None:
+        raise _reviewed(platform, message, review, _reference(body))
+    platform.take(message, _reference(body))
+    return message.guild
+
+
+def _reviewed(platform: Platform, message: Message, review: Review, reference: str) -> PendingAudit:
+    """Tell the verdict in its time; return what the send is answered with."""
+    audit_id, where = new_audit_id(), message.conversation
+    notice = platform.world.notice(where, "audit_pending", text=message.markdown or message.text)
+
+    def tell() -> None:
+        verdict: JsonObject = {
+            "audit_id": audit_id,
+            "guild_id": where.guild_id,
+            "channel_id": where.channel_id,
+            "audit_time": platform.clock.timestamp(),
+            "create_time": message.time,
+        }
+        if review.passes:
+            platform.take(message, reference)
+            verdict["message_id"] = message.id
+        platform.world.tell(notice, "audit_passed" if review.passes else "audit_rejected")
+        platform.push(review.event, verdict)
+
+    if review.overtakes:
+        tell()
+    else:
+        asyncio.get_running_loop().call_later(review.delay, tell)
+    return PendingAudit(audit_id, is_reply=bool(reference))
+
+
+def delete_channel_message(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/reset."""
+    return _recall_guild(platform, find_channel(platform, call), call)
+
+
+def delete_dms(platform: Platform, call: Call) -> object:
+    """Source: server-inter/message/send-receive/reset."""
+    where = find_dms(platform, call)
+    message = platform.world.message(call.params["message_id"])
+    if message is not None and message.sender != "bot":
+        raise Refusal(306004, "recall: no right")
+    return _recall_guild(platform, where, call)
+
+
+def _recall_guild(platform: Platform, where: Conversation, call: Call) -> object:
+    message = platform.world.message(call.params["message_id"])
+    if message is None or message.conversation is not where:
+        raise Refusal(306002, "recall: the message id is wrong")
+    platform.world.remove(message)
+    return None

@@ -1,0 +1,138 @@
+"""Who waits for the bot's answer, and when the bot is done.
+
+An exchange lasts from an event to the moment the bot is done with it: told by the bot itself where it runs in
+this process, else after a quiet period.
+"""
+
+import asyncio
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from .state.world import Conversation, Message
+from .wire import JsonObject
+
+
+class Exchange:
+    """One event and what the bot sent in answer. `outcome` is the bot's own word, None where it gave none.
+
+    `message_id` and `conversation`: the message that shows the event, None where nothing in a chat does.
+    """
+
+    def __init__(self, event_id: str, message_id: str | None, conversation: Conversation | None) -> None:
+        self.event_id = event_id
+        self.message_id = message_id
+        self.conversation = conversation
+        self.replies: list[Message] = []
+        self.ack: int | None = None
+        self.answer: JsonObject | None = None
+        self.outcome: str | None = None
+        self._changed = asyncio.Event()
+
+    def add(self, message: Message) -> None:
+        """The bot sent a message."""
+        self.replies.append(message)
+        self._changed.set()
+
+    def acknowledge(self, code: int) -> None:
+        """The bot acknowledged the interaction."""
+        self.ack = code
+        self._changed.set()
+
+    def respond(self, answer: JsonObject) -> None:
+        """The bot answered the interaction with a body."""
+        self.answer = answer
+        self._changed.set()
+
+    def settle(self, outcome: str) -> None:
+        """The bot is done."""
+        self.outcome = outcome
+        self._changed.set()
+
+    async def settled(self, timeout: float) -> None:
+        """Return when the bot is done, or after `timeout` seconds."""
+        end = time.monotonic() + timeout
+        while self.outcome is None and await self._next(end - time.monotonic()):
+            pass
+
+    async def quiet(self, timeout: float, quiet: float) -> None:
+        """Return when nothing has come for `quiet` seconds after a first answer, or after `timeout` seconds."""
+        end = time.monotonic() + timeout
+        answered = await self._next(timeout)
+        while answered and (left := end - time.monotonic()) > 0:
+            answered = await self._next(min(quiet, left))
+
+    async def _next(self, timeout: float) -> bool:
+        """Wait for a change; return whether there was one within `timeout` seconds."""
+        try:
+            async with asyncio.timeout(max(timeout, 0)):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        self._changed.clear()
+        return True
+
+
+class Exchanges:
+    """The exchanges that are open. `self_reporting` counts the bots that tell when they are done."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Exchange] = {}
+        self._listeners: list[list[Message]] = []
+        self.self_reporting = 0
+
+    @contextmanager
+    def opened(self, event_id: str, shown: Message | None) -> Generator[Exchange, None, None]:
+        """Open an exchange before its event is pushed; `shown` is what the chat shows of the event."""
+        exchange = Exchange(event_id, shown.id if shown else None, shown.conversation if shown else None)
+        self._open[event_id] = exchange
+        try:
+            yield exchange
+        finally:
+            del self._open[event_id]
+
+    @contextmanager
+    def overheard(self) -> Generator[list[Message], None, None]:
+        """Collect all that the bot sends, to anybody."""
+        messages: list[Message] = []
+        self._listeners.append(messages)
+        try:
+            yield messages
+        finally:
+            self._listeners.remove(messages)
+
+    async def finish(self, exchange: Exchange, *, timeout: float, quiet: float) -> None:
+        """Wait until the bot is done."""
+        if self.self_reporting:
+            await exchange.settled(timeout)
+        else:
+            await exchange.quiet(timeout, quiet)
+
+    def settle(self, event_id: str, outcome: str) -> None:
+        """A bot is done with an event."""
+        if (exchange := self._open.get(event_id)) is not None:
+            exchange.settle(outcome)
+
+    def acknowledge(self, event_id: str, code: int) -> None:
+        """The bot acknowledged an interaction."""
+        if (exchange := self._open.get(event_id)) is not None:
+            exchange.acknowledge(code)
+
+    def respond(self, event_id: str, answer: JsonObject) -> None:
+        """The bot answered an interaction with a body."""
+        if (exchange := self._open.get(event_id)) is not None:
+            exchange.respond(answer)
+
+    def sent(self, message: Message, reference: str) -> None:
+        """Give a message of the bot to who waits for it.
+
+        `reference` is its msg_id or event_id. It belongs to the exchange that it names; one that names none
+        that is open (an active message, a dialog begun earlier) belongs to all of its conversation, and to the
+        events that have none.
+        """
+        for messages in self._listeners:
+            messages.append(message)
+        here = [each for each in self._open.values() if each.conversation in (None, message.conversation)]
+        named = [each for each in here if reference and reference in (each.event_id, each.message_id)]
+        for exchange in named or here:
+            exchange.add(message)

@@ -1,0 +1,1 @@
+"""The websocket gateway of the simulated platform."""

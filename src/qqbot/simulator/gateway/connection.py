@@ -1,0 +1,225 @@
+"""One websocket of the gateway: an outbox with one writer, one reader, one watch over the heartbeats.
+
+Knows frames, not their meaning: what arrives goes to a `Receiver`. The writer alone sends, so that a bot that
+does not read never keeps the reader from its heartbeats.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from aiohttp import WSMsgType, web
+
+from .. import wire
+from ..state.journal import Journal
+from ..wire import JsonObject
+from .sessions import Dispatch, Session, Shard
+
+CLOSE_TIMEOUT = 2.0
+"""Seconds that a bot has to answer a close frame."""
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
+
+
+class Receiver(Protocol):
+    """Decides what to do with payloads."""
+
+    async def opened(self, connection: "Connection") -> None:
+        """A connection is there."""
+        ...
+
+    async def received(self, connection: "Connection", data: str | bytes) -> None:
+        """A payload has come."""
+        ...
+
+    async def sending(self, connection: "Connection", dispatch: Dispatch) -> Sequence[Dispatch]:
+        """A dispatch is due: return what is sent."""
+        ...
+
+    async def announced(self, connection: "Connection", kind: str) -> None:
+        """READY or RESUMED has been sent."""
+        ...
+
+    def ended(self, connection: "Connection") -> None:
+        """The connection is gone."""
+        ...
+
+
+class Connection:
+    """One connection of a bot.
+
+    `closed_by` is "platform", "bot" or "" while it is open; `code` the close code, 1006 where there was none.
+    `opened_at` is monotonic, in seconds.
+    """
+
+    def __init__(self, number: int, journal: Journal, heartbeat_interval: float) -> None:
+        self.number = number
+        self.opened_at = time.monotonic()
+        self.shard: Shard | None = None
+        self.session: Session | None = None
+        self.ready = False
+        self.acks = True
+        self.silent = False
+        self.closed_by = ""
+        self.code: int | None = None
+        self._journal = journal
+        self._allowed_silence = 2 * heartbeat_interval
+        self._last_beat = self.opened_at
+        self._outbox: deque[str | tuple[int, str]] = deque()
+        self._goodbye: tuple[int, str] | None = None
+        self._wake = asyncio.Event()
+        self._transport: asyncio.Transport | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether neither side has ended it."""
+        return not self.closed_by
+
+    def document(self) -> JsonObject:
+        """Return the connection as the page takes it."""
+        return {
+            "number": self.number,
+            "shard": self.shard,
+            "ready": self.ready and self.open,
+            "closed_by": self.closed_by,
+            "code": self.code,
+        }
+
+    async def run(self, request: web.Request, receiver: Receiver) -> web.StreamResponse:
+        """Serve the connection until it ends."""
+        ws = web.WebSocketResponse(compress=False, timeout=CLOSE_TIMEOUT, max_msg_size=1 << 20)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:  # the bot was gone before it was answered
+            self._note_end("bot", None)
+            return web.Response(status=499)
+        transport = request.transport
+        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+        try:
+            await self._serve(ws, receiver)
+        finally:
+            self._note_end("bot", ws.close_code)
+            receiver.ended(self)
+        return ws
+
+    async def _serve(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(self._read(ws, receiver))
+            writing = tasks.create_task(self._write(ws, receiver))
+            watching = tasks.create_task(self._watch())
+            await asyncio.wait((reading, writing, watching), return_when=asyncio.FIRST_COMPLETED)
+            for task in (reading, writing, watching):
+                task.cancel()
+        if self._goodbye is not None:
+            await self._say_goodbye(ws, *self._goodbye)
+
+    async def _say_goodbye(self, ws: web.WebSocketResponse, code: int, reason: str) -> None:
+        """Close while nobody else reads: only then aiohttp waits for the bot's close frame, and ours arrives."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await ws.close(code=code, message=reason.encode())
+
+    async def _read(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
+        await receiver.opened(self)
+        while (message := await ws.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            data: str | bytes = message.data
+            if not self.silent:
+                await receiver.received(self, data)
+
+    async def _write(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
+        with contextlib.suppress(ConnectionError):
+            while self._goodbye is None:
+                if not await self._send_next(ws, receiver):
+                    self._wake.clear()
+                    await self._wake.wait()
+
+    async def _send_next(self, ws: web.WebSocketResponse, receiver: Receiver) -> bool:
+        """Send what is due, or note that a close is; return whether there was anything."""
+        if self.silent:
+            return False
+        if self._outbox:
+            item = self._outbox.popleft()
+            if isinstance(item, str):
+                await ws.send_str(item)
+            else:
+                self._goodbye = item
+            return True
+        if self.session is None or (dispatch := self.session.take()) is None:
+            return False
+        for each in await receiver.sending(self, dispatch):
+            await self._send_dispatch(ws, each, receiver)
+        return True
+
+    async def _send_dispatch(self, ws: web.WebSocketResponse, dispatch: Dispatch, receiver: Receiver) -> None:
+        if self.session is not None:
+            self.session.mark_sent(dispatch)
+        self._journal.frame("to_bot", self.number, self.shard, 0, dispatch.text, t=dispatch.type)
+        await ws.send_str(dispatch.text)
+        if not dispatch.event_id:
+            await receiver.announced(self, dispatch.type)
+
+    async def _watch(self) -> None:
+        while (left := self._last_beat + self._allowed_silence - time.monotonic()) > 0:  # noqa: ASYNC110 -- the deadline moves
+            await asyncio.sleep(left)
+        if self.silent:
+            await asyncio.Event().wait()  # nobody is there who could watch
+        # Not queued: the writer may wait for a bot that is gone.
+        self._note_end("platform", 4009)
+        self._goodbye = (4009, "heartbeat timeout")
+
+    # What the receiver asks for
+
+    def beat(self) -> None:
+        """Note a heartbeat."""
+        self._last_beat = time.monotonic()
+
+    def wake(self) -> None:
+        """Something is to be sent."""
+        self._wake.set()
+
+    def send(self, op: int, body: object = None) -> None:
+        """Queue a payload that is no dispatch."""
+        text = wire.dump({"op": op} if body is None else {"op": op, "d": body})
+        self._journal.frame("to_bot", self.number, self.shard, op, text)
+        self._queue(text)
+
+    def send_raw(self, text: str) -> None:
+        """Queue any text as a frame."""
+        self._journal.frame("to_bot", self.number, self.shard, None, text)
+        self._queue(text)
+
+    def close(self, code: int, reason: str) -> None:
+        """Queue a close frame; nothing more is sent or taken after it."""
+        if self.silent:
+            self.drop()
+        elif self.open:
+            self._note_end("platform", code)
+            self._queue((code, reason))
+
+    def drop(self) -> None:
+        """End the TCP connection with a reset."""
+        if self._transport is None or not self.open:
+            return
+        self._note_end("platform", 1006)
+        raw = self._transport.get_extra_info("socket")
+        if raw is not None:
+            with contextlib.suppress(OSError):  # the bot may have ended it in this very moment
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
+
+    def fall_silent(self) -> None:
+        """Send and read nothing more, and say nothing of it; only the bot can end it now."""
+        self.silent, self.ready = True, False
+
+    def _note_end(self, by: str, code: int | None) -> None:
+        if self.open:
+            self.closed_by, self.code = by, code or 1006
+
+    def _queue(self, item: str | tuple[int, str]) -> None:
+        self._outbox.append(item)
+        self._wake.set()

@@ -1,0 +1,214 @@
+"""Gateway sessions: numbering, replay buffers, and which session gets which event.
+
+A session outlives its connection. Knows nothing of sockets: it wakes whoever is attached.
+"""
+
+import zlib
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..wire import JsonObject, identity, is_object, text_of
+
+REPLAY_KEPT = 65536
+"""Dispatches that a session keeps for a RESUME."""
+
+Shard = tuple[int, int]
+
+
+class Listener(Protocol):
+    """A connection that a session is attached to."""
+
+    @property
+    def open(self) -> bool:
+        """Whether neither side has ended it."""
+        ...
+
+    def wake(self) -> None:
+        """Something is to be sent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """One numbered payload. `text` is the whole frame; `shared`: whether other sessions were given the event, too."""
+
+    seq: int
+    type: str
+    event_id: str
+    text: str
+    shared: bool = False
+
+
+class Session:
+    """One shard's sequence of events."""
+
+    def __init__(self, shard: Shard, intents: int, taken: set[str]) -> None:
+        self._taken = taken
+        self.id = identity.trace_id()
+        self.shard = shard
+        self.intents = intents
+        self.silent = False
+        self.seq = 0
+        self.sent = 0
+        self.listener: Listener | None = None
+        self._kept: deque[Dispatch] = deque()
+        self._pending: deque[Dispatch] = deque()
+        self._overwritten: list[str] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection that is open takes the events."""
+        return self.listener is not None and self.listener.open
+
+    def wants(self, intent: int) -> bool:
+        """Whether the intents ask for events of these bits."""
+        return not self.silent and (not intent or bool(self.intents & intent))
+
+    def append(self, kind: str, event_id: str, body: str, *, shared: bool = False) -> None:
+        """Number an event and keep it for replay."""
+        dispatch = self._next(kind, event_id, body, shared=shared)
+        if len(self._kept) >= REPLAY_KEPT:
+            self._forget(self._kept.popleft())
+        self._kept.append(dispatch)
+        self._pending.append(dispatch)
+        if self.listener is not None:
+            self.listener.wake()
+
+    def announce(self, kind: str, body: str) -> None:
+        """Queue READY or RESUMED: numbered, but never replayed."""
+        self._pending.append(self._next(kind, "", body))
+        if self.listener is not None:
+            self.listener.wake()
+
+    def _next(self, kind: str, event_id: str, body: str, *, shared: bool = False) -> Dispatch:
+        self.seq += 1
+        envelope = f'"id":"{event_id}",' if event_id else ""
+        text = f'{{{envelope}"op":0,"s":{self.seq},"t":"{kind}","d":{body}}}'
+        return Dispatch(self.seq, kind, event_id, text, shared)
+
+    def _forget(self, dispatch: Dispatch) -> None:
+        if dispatch.seq > self.sent:
+            self._overwritten.append(dispatch.event_id)
+
+    def take(self) -> Dispatch | None:
+        """Return what the attached connection sends next."""
+        return self._pending.popleft() if self._pending else None
+
+    def take_events(self, most: int) -> list[Dispatch]:
+        """Return the events that are sent next, `most` of them, up to a READY or RESUMED."""
+        taken: list[Dispatch] = []
+        while len(taken) < most and self._pending and self._pending[0].event_id:
+            taken.append(self._pending.popleft())
+        return taken
+
+    def mark_sent(self, dispatch: Dispatch) -> None:
+        """Remember that a connection took this dispatch."""
+        self.sent = max(self.sent, dispatch.seq)
+        if dispatch.shared:
+            self._taken.add(dispatch.event_id)
+
+    def can_replay_after(self, seq: object) -> bool:
+        """Whether a RESUME with this seq can be served."""
+        if not isinstance(seq, int) or not 0 <= seq <= self.seq:
+            return False
+        return not self._overwritten or seq >= self._kept[0].seq - 1
+
+    def replay_after(self, seq: int) -> None:
+        """Queue what came after `seq` again."""
+        self.sent = seq
+        self._pending = deque(dispatch for dispatch in self._kept if dispatch.seq > seq)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self._pending.clear()
+
+    def never_sent(self) -> list[str]:
+        """Return the ids of the events that no connection took."""
+        return self._overwritten + [dispatch.event_id for dispatch in self._kept if dispatch.seq > self.sent]
+
+
+class SessionTable:
+    """All sessions of one bot."""
+
+    def __init__(self) -> None:
+        self._live: dict[str, Session] = {}
+        self._lost: list[str] = []
+        self._taken: set[str] = set()  # of the events that several sessions were given
+
+    def all(self) -> tuple[Session, ...]:
+        """Return the sessions that can be resumed or are connected."""
+        return tuple(self._live.values())
+
+    def create(self, shard: Shard, intents: int) -> Session:
+        """Start a session. One of the same shard that nobody is connected to ends."""
+        for session in self.all():
+            if session.shard == shard and not session.connected:
+                self.end(session)
+        session = Session(shard, intents, self._taken)
+        self._live[session.id] = session
+        return session
+
+    def find(self, session_id: object) -> Session | None:
+        """Return the session that can be resumed under this id."""
+        return self._live.get(session_id) if isinstance(session_id, str) else None
+
+    def end(self, session: Session) -> None:
+        """Forget a session: it can no longer be resumed."""
+        if self._live.pop(session.id, None) is not None:
+            self._lost += session.never_sent()
+            session.stop()
+
+    def silence(self) -> None:
+        """Give no events to the sessions that exist any more."""
+        for session in self.all():
+            session.silent = True
+
+    def deliver(self, kind: str, event_id: str, body: str, *, intent: int, route: "Route") -> int:
+        """Append an event to every session that it belongs to; return how many these are."""
+        receivers = [session for session in self._on(route) if session.wants(intent)]
+        for session in receivers:
+            session.append(kind, event_id, body, shared=len(receivers) > 1)
+        return len(receivers)
+
+    def covers(self, route: "Route") -> bool:
+        """Whether there is a session of the shard, whatever its intents."""
+        return bool(self._on(route))
+
+    def _on(self, route: "Route") -> list[Session]:
+        return [session for session in self._live.values() if route.index(session.shard[1]) == session.shard[0]]
+
+    def never_sent(self) -> list[str]:
+        """Return the ids of the events that no connection took, of ended sessions too."""
+        left = self._lost + [event_id for session in self._live.values() for event_id in session.never_sent()]
+        return [event_id for event_id in left if event_id not in self._taken]
+
+
+class Route:
+    """Where an event goes: the shard that was asked for, or the one that its conversation belongs to."""
+
+    def __init__(self, body: object, shard: int | None = None) -> None:
+        self._shard = shard
+        self._number = 0 if shard is not None else _routing_number(body)
+
+    def index(self, count: int) -> int:
+        """Return the shard's index where there are `count` shards."""
+        return self._number % count if self._shard is None else self._shard
+
+
+def _routing_number(body: object) -> int:
+    if not is_object(body):
+        return 0
+    guild = text_of(body, "guild_id")
+    if guild.isascii() and guild.isdigit():
+        return int(guild[:20]) >> 22
+    return zlib.crc32(_conversation(body).encode())
+
+
+def _conversation(body: JsonObject) -> str:
+    author = body.get("author")
+    for document in (body, author if is_object(author) else {}):
+        for name in ("group_openid", "user_openid", "openid"):
+            if value := text_of(document, name):
+                return value
+    return ""

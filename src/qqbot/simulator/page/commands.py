@@ -1,0 +1,128 @@
+"""What the page asks: all that a person does there. The answer shows in the chat, not in the result.
+
+Owns these commands; those that programs ask too are in `commands`.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from ..actions import Actions
+from ..control.arguments import BadCommand, flag, optional_text, seconds, text
+from ..control.commands import Commands, somebody
+from ..faults.documents import catalogue
+from ..platform import Platform
+from ..state import cards
+from ..state.replies import REPLIES, WINDOWS
+from ..state.world import SCENES, Conversation, Message, Person
+from ..webhook import FLAWS
+from ..wire import JsonObject
+from .templates import event_template, known_fields
+from .testcase import as_test
+
+_ROLES = ("member", "admin", "owner")
+
+_ENVELOPE = ("do", "id")
+"""What a page wraps a command in: its name, and the number that the result comes back under."""
+
+_Command = Callable[[JsonObject], Awaitable[JsonObject]]
+
+
+class PageCommands:
+    """The commands of all pages. Each raises ValueError for a document that is wrong."""
+
+    def __init__(self, platform: Platform, actions: Actions, commands: Commands) -> None:
+        self._platform = platform
+        self._actions = actions
+        self._shared = commands
+        self._commands: dict[str, _Command] = {
+            "say": self._say,
+            "click": self._click,
+            "recall": self._recall,
+            "react": self._react,
+            "open": self._open,
+            "audit": self._audit,
+            "template": self._template,
+            "test": self._test,
+            "clock": commands.clock,
+            "event": commands.event,
+            "fault": commands.fault,
+        }
+
+    async def do(self, document: JsonObject) -> JsonObject:
+        """Do what a document says; return what the page does not see otherwise."""
+        command = self._commands.get(text(document, "do"))
+        if command is None:
+            raise BadCommand(f"there is no command {document['do']!r}; known are {', '.join(self._commands)}")
+        return await command({name: value for name, value in document.items() if name not in _ENVELOPE})
+
+    def snapshot(self) -> JsonObject:
+        """Return all that the page shows."""
+        platform = self._platform
+        limits = {scene: {"window": WINDOWS[scene], "replies": REPLIES[scene]} for scene in SCENES}
+        return {
+            **self._shared.snapshot(),
+            "clock": platform.clock.document(),
+            "limits": limits,
+            "quotas": platform.quotas_document(),
+            "webhook": {"url": platform.webhook.url, "flaws": list(FLAWS)},
+            "faults": platform.fault_rules(),
+            "fault_kinds": catalogue(),
+            "card_types": list(cards.NAMES),
+            "events": [kind for kind in platform.tables.events if kind not in ("READY", "RESUMED")],
+        }
+
+    # In the chat
+
+    async def _say(self, document: JsonObject) -> JsonObject:
+        self._actions.do(self._shared.message(document))
+        return {}
+
+    async def _click(self, document: JsonObject) -> JsonObject:
+        self._actions.do(self._shared.press(document))
+        return {}
+
+    async def _recall(self, document: JsonObject) -> JsonObject:
+        message, person = self._about(document)
+        self._actions.recall(person, message.id)
+        return {}
+
+    async def _react(self, document: JsonObject) -> JsonObject:
+        message, person = self._about(document)
+        self._actions.react(person, message.id, text(document, "emoji"))
+        return {}
+
+    def _about(self, document: JsonObject) -> tuple[Message, Person]:
+        message = self._platform.world.message(text(document, "message"))
+        if message is None:
+            raise BadCommand(f"there is no message {document['message']}")
+        return message, self._platform.world.person(message.conversation, text(document, "user"))
+
+    # Around it
+
+    async def _open(self, document: JsonObject) -> JsonObject:
+        """Let a conversation or somebody in it come into being, or change what they are there."""
+        where = self._shared.conversation(document)
+        name, role = optional_text(document, "user"), optional_text(document, "role")
+        if role not in (None, *_ROLES):
+            raise BadCommand(f"role must be one of {', '.join(_ROLES)}")
+        if name:
+            person = self._platform.world.person(where, name)
+            person.role = role or person.role
+            self._platform.world.publish_conversations()
+        return {"scene": where.scene, "id": where.id}
+
+    async def _audit(self, document: JsonObject) -> JsonObject:
+        """Let the next guild message be reviewed."""
+        self._platform.audits.expect(
+            passes=flag(document, "passes", default=True), delay=seconds(document, "delay", 3.0)
+        )
+        return {}
+
+    async def _template(self, document: JsonObject) -> JsonObject:
+        where = self._shared.conversation(document)
+        person = self._platform.world.person(where, optional_text(document, "user") or somebody(where))
+        known = known_fields(self._platform.world, self._platform.clock, where, person)
+        return {"d": event_template(self._platform.tables, text(document, "type"), known)}
+
+    async def _test(self, document: JsonObject) -> JsonObject:
+        where: Conversation = self._shared.conversation(document)
+        return {"text": as_test(self._platform.world, where)}

@@ -1,0 +1,172 @@
+"""A chat as a test: what people did in one conversation, and what the bot answered, as a pytest file.
+
+Owns the writing of that file; what its names do is in `people` and in the pytest plugin.
+"""
+
+import json
+import keyword
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..state.world import Conversation, Message, Person, World
+from ..wire import is_array, is_object, text_of
+
+_MINUTE = 60.0
+
+_HEAD = '''\
+"""A chat on the simulator's page, as a test."""
+
+from bot import bot  # the module of your bot
+
+
+async def test_chat(qq):
+    async with qq.run(bot):
+'''
+
+
+@dataclass(slots=True)
+class _Step:
+    """Something that somebody did, and the messages of the bot that followed. `pause`: minutes before it."""
+
+    deed: Message
+    name: str
+    pause: int
+    replies: list[Message] = field(default_factory=list[Message])
+
+
+def as_test(world: World, where: Conversation) -> str:
+    """Return the test that has the same chat.  Raises: ValueError where nobody has said anything."""
+    steps = _steps(world.messages(where))
+    if not steps:
+        raise ValueError("nobody has said anything here: there is nothing to test")
+    people = _variables([step.deed.author for step in steps])
+    lines = [f"{variable} = {_handle(world, where, world.person(where, name))}" for name, variable in people.items()]
+    for step in steps:
+        lines += ["", *_lines(step, steps, people)]
+    return _HEAD + "".join(f"        {line}\n" if line else "\n" for line in lines)
+
+
+def _steps(messages: list[Message]) -> list[_Step]:
+    steps: list[_Step] = []
+    before: float | None = None
+    for message in messages:
+        if message.sender == "user" and message.kind != "notice":
+            pause = 0 if before is None else int((message.at - before) // _MINUTE)
+            steps.append(_Step(message, f"reply{len(steps) + 1}", pause))
+        elif message.sender == "bot" and steps:
+            asked = (step for step in steps if step.deed.id == message.reply_to)
+            next(asked, steps[-1]).replies.append(message)
+        before = message.at
+    return steps
+
+
+def _variables(names: list[str]) -> dict[str, str]:
+    """Return a Python name for everybody."""
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        variable = re.sub(r"\W", "_", name).lower()
+        usable = variable.isidentifier() and not keyword.iskeyword(variable) and variable not in ("qq", "bot")
+        if not usable or variable.startswith("reply") or variable in found.values():
+            variable = f"user{len(found) + 1}"
+        found[name] = variable
+    return found
+
+
+def _handle(world: World, where: Conversation, person: Person) -> str:
+    name, guild = _text(person.name), world.find_guild(where.source_guild_id or where.guild_id)
+    place = f"{_text(where.name)}, guild={_text(guild.name)}" if guild else _text(where.name)
+    role = "" if person.role == "member" else f", role={_text(person.role)}"
+    match where.scene:
+        case "group" | "channel":
+            return f"qq.{where.scene}({place}).member({name}{role})"
+        case "c2c":
+            return f"qq.user({name})"
+        case "dms":
+            return f"qq.dms({place})"
+
+
+def _lines(step: _Step, steps: list[_Step], people: dict[str, str]) -> Iterator[str]:
+    if step.pause:
+        yield f"await qq.clock.advance(minutes={step.pause})"
+    call = _click(step.deed, steps, people) if step.deed.kind == "click" else _saying(step.deed, steps, people)
+    if call is None:
+        yield f"# {step.deed.author} pressed {_text(step.deed.button)} on a message that the bot sent unasked"
+        return
+    yield f"{step.name} = await {call}"
+    yield from _assertions(step)
+
+
+def _saying(deed: Message, steps: list[_Step], people: dict[str, str]) -> str:
+    """Return the call that says the same; a file has to be beside the test under its name."""
+    mention = deed.mention or deed.conversation.scene in ("c2c", "dms")
+    options = "" if mention else ", mention=False"
+    who = people[deed.author]
+    if deed.card is not None:
+        return f"{who}.share({_literal(deed.card)}{options})"
+    if deed.attachments:
+        text = f", text={_text(deed.text)}" if deed.text else ""
+        return f"{who}.upload({_text(text_of(deed.attachments[0], 'filename'))}{text}{options})"
+    quoted = _reply(deed.quote, steps)
+    if quoted is not None:
+        options += f", quote={_place(*quoted)}.id"
+    return f"{who}.say({_text(deed.text or '')}{options})"
+
+
+def _reply(message_id: str | None, steps: list[_Step]) -> tuple[_Step, int] | None:
+    """Return which reply a message of the bot is."""
+    for step in steps:
+        for index, reply in enumerate(step.replies):
+            if reply.id == message_id:
+                return step, index
+    return None
+
+
+def _place(step: _Step, index: int) -> str:
+    return f"{step.name}.messages[{index}]" if index else step.name
+
+
+def _click(deed: Message, steps: list[_Step], people: dict[str, str]) -> str | None:
+    """Return the call that presses the same button, None where no reply has it."""
+    found = _reply(deed.reply_to, steps)
+    if found is None:
+        return None
+    step, index = found
+    button, who = _text(deed.button), people[deed.author]
+    if any(reply.keyboard for reply in step.replies[:index]):  # `click` takes the first keyboard
+        return f"{who}.click({_place(step, index)}.id, {button})"
+    by = "" if step.deed.author == deed.author else f", by={who}"
+    return f"{step.name}.click({button}{by})"
+
+
+def _assertions(step: _Step) -> Iterator[str]:
+    match step.replies:
+        case []:
+            yield f"assert not {step.name}"
+        case [reply]:
+            yield f"assert {_expected(step.name, reply)}"
+        case replies:
+            said = ", ".join(_text(reply.markdown or reply.text) for reply in replies)
+            yield f"assert [each.markdown or each.text for each in {step.name}.messages] == [{said}]"
+
+
+def _expected(name: str, reply: Message) -> str:
+    if reply.markdown is not None:
+        return f"{name}.markdown == {_text(reply.markdown)}"
+    if reply.media is not None and reply.text is None:
+        return f'{name}.media["kind"] == {_text(text_of(reply.media, "kind"))}'
+    return f"{name}.text == {_text(reply.text)}"
+
+
+def _literal(value: object) -> str:
+    """Return a JSON document as Python source."""
+    if is_object(value):
+        return f"{{{', '.join(f'{_text(name)}: {_literal(item)}' for name, item in value.items())}}}"
+    if is_array(value):
+        return f"[{', '.join(map(_literal, value))}]"
+    return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _text(value: str | None) -> str:
+    """Return a text as Python source: JSON's strings are Python's, in double quotes."""
+    return "None" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,265 @@
+"""The handles that tests hold: places with people in them, and what the bot answered.
+
+Thin over `actions`; nothing here knows the wire.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from .actions import QUIET, TIMEOUT, Actions
+from .exchanges import Exchange
+from .state.world import Conversation, Guild, Message, Person, World
+from .wire import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One message of the bot as the chat shows it. `keyboard` and `media` are in wire form."""
+
+    id: str
+    text: str | None
+    markdown: str | None
+    keyboard: JsonObject | None
+    media: JsonObject | None
+    reply_to: str | None
+
+    @classmethod
+    def of(cls, message: Message) -> "Transcript":
+        """Return what is shown of a message now."""
+        return cls(message.id, message.text, message.markdown, message.keyboard, message.media, message.reply_to)
+
+
+class Place:
+    """A group or a channel."""
+
+    def __init__(self, conversation: Conversation, world: World, actions: Actions) -> None:
+        self._conversation = conversation
+        self._world = world
+        self._actions = actions
+
+    @property
+    def id(self) -> str:
+        """group_openid or channel id."""
+        return self._conversation.id
+
+    @property
+    def guild_id(self) -> str:
+        """The guild of a channel; '' for a group."""
+        return self._conversation.guild_id
+
+    @property
+    def bot_is_admin(self) -> bool:
+        """Whether the bot is an administrator of a group, which it is not at first."""
+        return self._conversation.bot_role != "member"
+
+    @bot_is_admin.setter
+    def bot_is_admin(self, value: bool) -> None:
+        self._conversation.bot_role = "admin" if value else "member"
+
+    @property
+    def messages(self) -> list[Transcript]:
+        """What the bot has sent here, oldest first."""
+        return [Transcript.of(message) for message in self._actions.sent(self._conversation)]
+
+    def member(self, name: str, *, role: str | None = None) -> "Member":
+        """Return the member of this name, who joins if need be; `role`: member, admin or owner."""
+        person = self._world.person(self._conversation, name)
+        person.role = role or person.role
+        return Member(person, self._conversation, self._actions)
+
+
+class GuildPlace:
+    """A guild: who comes and goes, and what the bot may do there."""
+
+    def __init__(self, guild: Guild, actions: Actions) -> None:
+        self._guild = guild
+        self._actions = actions
+
+    @property
+    def id(self) -> str:
+        """The guild id."""
+        return self._guild.id
+
+    @property
+    def bot_is_admin(self) -> bool:
+        """Whether the bot is an administrator, as it is at first."""
+        return self._guild.bot_is_admin
+
+    @bot_is_admin.setter
+    def bot_is_admin(self, value: bool) -> None:
+        self._guild.bot_is_admin = value
+
+    async def join(self, name: str) -> "Reply":
+        """Let somebody join, and return when the bot is done with it."""
+        return Reply(await self._actions.join_guild(self._guild, name))
+
+    async def leave(self, name: str) -> "Reply":
+        """Let somebody leave, and return when the bot is done with it.  Raises: ValueError for no member."""
+        return Reply(await self._actions.leave_guild(self._guild, name))
+
+
+class Member:
+    """Somebody who talks to the bot, in one place."""
+
+    def __init__(self, person: Person, conversation: Conversation, actions: Actions) -> None:
+        self._person = person
+        self._conversation = conversation
+        self._actions = actions
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return self._person.name
+
+    @property
+    def openid(self) -> str:
+        """member_openid, user_openid or guild user id, by the place."""
+        return self._person.id
+
+    @property
+    def conversation_id(self) -> str:
+        """What the bot addresses here: group_openid, user_openid, channel id or the private chat's guild id."""
+        return self._conversation.id
+
+    @property
+    def messages(self) -> list[Transcript]:
+        """What the bot has sent to where this person is, oldest first."""
+        return [Transcript.of(message) for message in self._actions.sent(self._conversation)]
+
+    async def say(
+        self,
+        text: str,
+        *,
+        mention: bool = True,
+        attachments: Sequence[JsonObject] = (),
+        quote: str | None = None,
+        timeout: float = TIMEOUT,
+        quiet: float = QUIET,
+    ) -> "Reply":
+        """Write a message and return when the bot is done with it, or its handler waits for what comes next.
+
+        `mention`: whether it mentions the bot (groups and channels). `attachments` in wire form. `quote`: the id
+        of the message that it quotes. `timeout`: seconds to wait for the bot; `quiet`: seconds of silence after
+        which a bot of another process is done.
+        """
+        deed = self._actions.message(
+            self._person, self._conversation, text, mention=mention, attachments=list(attachments), quote=quote
+        )
+        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+
+    async def upload(
+        self,
+        file: bytes | str | PathLike[str],
+        *,
+        name: str = "",
+        text: str = "",
+        mention: bool = True,
+        timeout: float = TIMEOUT,
+        quiet: float = QUIET,
+    ) -> "Reply":
+        """Send a file, with a text if there is one, and return when the bot is done with it.
+
+        `file`: bytes or a path. `name` tells what it is: "cat.png" is an image, "hello.mp3" a voice message; by
+        default the path's, or "file". The bot can download it from the address in the attachment.
+        """
+        if not isinstance(file, bytes):
+            name = name or Path(file).name
+            file = await asyncio.to_thread(Path(file).read_bytes)
+        attachment = self._actions.file(file, name or "file")
+        return await self.say(text, mention=mention, attachments=[attachment], timeout=timeout, quiet=quiet)
+
+    async def share(
+        self, card: JsonObject, *, mention: bool = True, timeout: float = TIMEOUT, quiet: float = QUIET
+    ) -> "Reply":
+        """Send a card, such as a shared web page, and return when the bot is done with it.
+
+        `card` in wire form: `{"ark_type": "tuwen", "fields": {"title": ..., "desc": ..., "jump_url": ...}}`; QQ adds
+        `prompt` and `ark_name` where it has none. A card goes alone, in place of a text.
+
+        Raises: ValueError for what is no card, and in guilds, where there are none.
+        """
+        deed = self._actions.card(self._person, self._conversation, card, mention=mention)
+        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+
+    async def click(self, message_id: str, button: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "Reply":
+        """Press a button of a message, by its id or label, and return when the bot is done with it.
+
+        Raises: ValueError where there is no such button, or this person may not press it.
+        """
+        deed = self._actions.click(self._person, message_id, button)
+        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+
+    async def search(self, keyword: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "Reply":
+        """Search by the bot, and return when the bot is done with it; its `answer` is what was found."""
+        deed = self._actions.search(self._person, self._conversation, keyword)
+        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+
+
+class Reply:
+    """What the bot sent in answer; false where it sent nothing.
+
+    `text`, `markdown`, `keyboard`, `media` and `id` are of the first message, None where there is none.
+    `messages` has all. `outcome` is the bot's own word: `handled`, `failed`, `unwanted`, `waiting` (the handler is
+    suspended in `ctx.wait_for`) or `consumed` (a waiting handler took it); None where it gave none. `ack`: the code
+    that acknowledged a click; `answer`: the body that answered an interaction.
+    """
+
+    def __init__(self, exchange: Exchange, asker: Member | None = None) -> None:
+        self._asker = asker
+        self.event_id = exchange.event_id
+        self.messages = tuple(Transcript.of(message) for message in exchange.replies)
+        self.outcome = exchange.outcome
+        self.ack = exchange.ack
+        self.answer = exchange.answer
+
+    def __bool__(self) -> bool:
+        return bool(self.messages)
+
+    def __repr__(self) -> str:
+        said = [message.markdown or message.text for message in self.messages]
+        return f"Reply({said!r}, outcome={self.outcome!r})"
+
+    @property
+    def _first(self) -> Transcript | None:
+        return self.messages[0] if self.messages else None
+
+    @property
+    def id(self) -> str | None:
+        """The message's id."""
+        return self._first.id if self._first else None
+
+    @property
+    def text(self) -> str | None:
+        """The text."""
+        return self._first.text if self._first else None
+
+    @property
+    def markdown(self) -> str | None:
+        """The markdown source."""
+        return self._first.markdown if self._first else None
+
+    @property
+    def keyboard(self) -> JsonObject | None:
+        """The keyboard in wire form."""
+        return self._first.keyboard if self._first else None
+
+    @property
+    def media(self) -> JsonObject | None:
+        """The file: kind, url, name."""
+        return self._first.media if self._first else None
+
+    async def click(self, button: str, *, by: Member | None = None, timeout: float = TIMEOUT) -> "Reply":
+        """Press a button of the first message that has a keyboard; `by` somebody else than who asked.
+
+        Raises: ValueError where there is no such button, or this person may not press it.
+        """
+        person = by or self._asker
+        if person is None:
+            raise ValueError("nobody asked for this message: say who clicks, `by=`")
+        message = next((message for message in self.messages if message.keyboard), None)
+        if message is None:
+            raise ValueError(f"there is no button {button!r}: the bot sent no keyboard ({self!r})")
+        return await person.click(message.id, button, timeout=timeout)

@@ -1,0 +1,199 @@
+"""The platform's parts, joined: pushing events to the bot, taking messages from it.
+
+Owns no protocol of its own; sockets and HTTP are in front of it.
+"""
+
+import json
+from dataclasses import dataclass
+from random import Random
+
+from . import wire
+from .exchanges import Exchanges
+from .faults.documents import rule_document
+from .gateway.service import Gateway
+from .state.audits import AuditDesk
+from .state.bot import BotBook
+from .state.budget import CallLimit, IdentifyBudget
+from .state.clock import Clock
+from .state.files import FileStore
+from .state.group import GroupBook
+from .state.guild import GuildBook
+from .state.journal import Journal
+from .state.media import MediaDesk
+from .state.profiles import RIGHTS, Limits, Profile
+from .state.quotas import QuotaBook
+from .state.rates import RateBook
+from .state.replies import PassiveBook
+from .state.streaming import StreamBook
+from .state.tokens import TokenDesk
+from .state.world import BOT_NAME, Conversation, Message, Person, World
+from .webhook import Webhook
+from .wire import JsonObject, identity, is_number
+from .wire.tables import Endpoint, tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a simulator is like. Times in seconds.
+
+    `gateway_per_minute` and `gateway_burst` limit the calls for the gateway's address. `limits`: those on
+    other calls and on active messages that hold. `numeric_expiry`: whether a token's life is a number, not text.
+    """
+
+    app_id: str
+    secret: str
+    profile: Profile = "public"
+    shards: int = 1
+    total: int = 1000
+    max_concurrency: int = 16
+    identify_window: float = 5.0
+    heartbeat_interval: float = 45.0
+    gateway_per_minute: float = 2.0
+    gateway_burst: int = 10
+    seed: int = 0
+    webhook: str | None = None
+    limits: Limits = "slow"
+    numeric_expiry: bool = False
+
+
+@dataclass(slots=True)
+class Click:
+    """A button press that the bot may acknowledge."""
+
+    event_id: str
+    shown: Message
+
+
+class Platform:
+    """The QQ Bot platform for one bot."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.shards = settings.shards
+        self.gateway_url = ""
+        self.registered_domains: set[str] = set()
+        self.clock = Clock()
+        self.tables = tables()
+        self.journal = Journal(self.clock)
+        self.tokens = TokenDesk(self.clock, settings.app_id, settings.secret, numeric_expiry=settings.numeric_expiry)
+        self.world = World(settings.app_id, self.clock, self.journal)
+        self.passive = PassiveBook(self.clock, self._replied)
+        self.rights = RIGHTS[settings.profile]
+        self.quotas = QuotaBook(self.clock, self.rights, settings.limits)
+        self.rates = RateBook(self.clock, settings.limits)
+        self.files = FileStore(lambda: self.http_base)
+        self.media = MediaDesk(self.clock, self.files)
+        self.streams = StreamBook()
+        self.audits = AuditDesk()
+        self.exchanges = Exchanges()
+        self.guild_book = GuildBook(self.clock)
+        self.group_book = GroupBook()
+        self.bot_book = BotBook()
+        self.world.roles_of = self.roles_of
+        self.clock.on_advance(self._publish_time)
+        self.clicks: dict[str, Click] = {}
+        self.webhook = Webhook(settings.app_id, settings.secret, self.journal, settings.webhook)
+        self.gateway_calls = CallLimit(self.clock, per_minute=settings.gateway_per_minute, burst=settings.gateway_burst)
+        self.budget = IdentifyBudget(
+            self.clock,
+            total=settings.total,
+            max_concurrency=settings.max_concurrency,
+            window=settings.identify_window,
+        )
+        self.gateway = Gateway(
+            self.tables,
+            self.tokens,
+            self.budget,
+            self.journal,
+            user=self.bot_user,
+            may_use_private=self.rights.private,
+            heartbeat_interval=settings.heartbeat_interval,
+            limit_shards=self._recommend,
+            random=Random(settings.seed),
+        )
+        self.gateway.faults.on_change(lambda: self.journal.publish("faults", self.fault_rules))
+
+    def may_call(self, endpoint: Endpoint) -> bool:
+        """Whether a bot of this profile may make a call."""
+        return (self.rights.private or not endpoint.private) and (self.rights.invited or not endpoint.invited)
+
+    @property
+    def http_base(self) -> str:
+        """The address of the platform's HTTP side, without a path."""
+        return self.gateway_url.replace("ws://", "http://").rpartition("/")[0]
+
+    def bot_user(self) -> JsonObject:
+        """Return the bot as READY shows it."""
+        return {"id": self.world.bot_id, "username": BOT_NAME, "bot": True, "status": 1}
+
+    def fault_rules(self) -> list[JsonObject]:
+        """Return the rules of what still goes wrong."""
+        return [rule_document(rule) for rule in self.gateway.faults.rules]
+
+    def roles_of(self, where: Conversation, person: Person) -> list[str]:
+        """Return the ids of somebody's roles in the guild of a conversation."""
+        guild = self.world.find_guild(where.source_guild_id or where.guild_id)
+        return list(self.guild_book.roles_of(guild, person)) if guild else []
+
+    def _replied(self, message_id: str, replies: int) -> None:
+        if (message := self.world.message(message_id)) is not None:
+            message.replies = replies
+            self.world.changed(message)
+
+    def typing(self, where: Conversation, seconds: object) -> None:
+        """Show on the page that the bot writes, for so many seconds."""
+        value = {"scene": where.scene, "conversation": where.id, "seconds": seconds if is_number(seconds) else 5}
+        self.journal.publish("typing", lambda: value)
+
+    def _recommend(self, shards: int) -> None:
+        self.shards = shards
+
+    def push(self, kind: str, body: object, *, event_id: str | None = None, shard: int | None = None) -> "Push":
+        """Push an event to the sessions that it belongs to, and to the webhook.
+
+        Raises: ValueError for a body that is no JSON.
+        """
+        event_id = event_id or identity.event_id(kind)
+        text = wire.check(body)
+        self.group_book.note(kind, body)
+        self.quotas.note(kind, body)
+        place = self.passive.note(kind, event_id, body)
+        if place is not None:
+            self.world.adopt(*place)
+        self.world.note(kind, body)
+        receivers = self.gateway.deliver(json.dumps(kind)[1:-1], json.dumps(event_id)[1:-1], body, text, shard)
+        return Push(event_id, receivers + self.webhook.push(kind, event_id, text))
+
+    async def wait_receiver(self, body: object, timeout: float) -> None:
+        """Return when somebody takes events like this one, or after `timeout` seconds."""
+        if self.webhook.url is None:
+            await self.gateway.wait_session(body, timeout)
+
+    def quotas_document(self) -> list[JsonObject]:
+        """Return what is left of the active messages to each conversation."""
+        return [
+            {"scene": each.scene, "conversation": each.id, **self.quotas.document(each)} for each in self.world.all()
+        ]
+
+    def _publish_time(self) -> None:
+        self.journal.publish("clock", self.clock.document)
+        self.journal.publish("quotas", self.quotas_document)
+
+    def take(self, message: Message, reference: str) -> None:
+        """Put a message of the bot into the chat, and give it to who waits for it."""
+        self.world.add(message)
+        if not reference:
+            self.journal.publish("quotas", self.quotas_document)
+        self.exchanges.sent(message, reference)
+
+    def bot_message(self, conversation: Conversation, message_id: str) -> Message:
+        """Return a new, empty message of the bot."""
+        return Message(message_id, conversation, "bot", BOT_NAME, self.clock.now(), self.clock.timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """An event that was pushed, and to how many sessions and addresses."""
+
+    event_id: str
+    receivers: int

@@ -1,0 +1,378 @@
+"""`Simulator`: the platform in a test or a command, and the handles on it.
+
+Owns start and stop and the names that users see; what the platform does stands in the other modules.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+from ..config import Credentials, Endpoints
+from .actions import Actions
+from .control import archive
+from .control.commands import Commands
+from .faults.rules import Faults
+from .gateway.connection import Connection
+from .gateway.service import Identify, Resume
+from .page.commands import PageCommands
+from .people import GuildPlace, Member, Place, Reply, Transcript
+from .platform import Platform, Settings
+from .report import report
+from .server import HOST, Server
+from .state.audits import AuditDesk
+from .state.clock import Clock
+from .state.journal import CallRecord, FrameRecord
+from .state.profiles import Limits, Profile
+from .state.uploads import UploadBook
+from .state.world import Conversation, Scene
+from .webhook import Webhook
+from .wire import JsonObject
+
+
+class Servable(Protocol):
+    """What `Simulator.run` needs of a bot."""
+
+    def serve(
+        self,
+        *,
+        credentials: Credentials | None = None,
+        endpoints: Endpoints | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> AbstractAsyncContextManager[object]:
+        """Serve events while the body runs."""
+        ...
+
+    async def ready(self) -> None:
+        """Return when every shard is ready."""
+        ...
+
+    def on_settled(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
+        """Call back with event id and outcome; returns what ends that."""
+        ...
+
+
+B = TypeVar("B", bound=Servable)
+
+
+class Simulator:
+    """The QQ Bot platform on 127.0.0.1, for one bot, while it is entered or runs a bot.
+
+    `port`: 0 for any free one. `profile`: `private` bots may ask for GUILD_MESSAGES and FORUMS_EVENT, recall in
+    channels, list members, change channels and use forums; `uncertified` ones have smaller active quotas, and
+    neither Markdown in guilds nor the interfaces that are granted on request. `shards`, `total` and
+    `max_concurrency` are what /gateway/bot says; budget and pacing are enforced, `identify_window` seconds wide.
+    `heartbeat_interval` in seconds. `gateway_burst`: calls for the gateway's address before two a minute are the
+    limit. `limits` on other calls and on active messages: `slow` those of a minute and a day, `all` those of a
+    second too, which a test at full speed meets at once, or `none`.
+    `numeric_expiry`: `expires_in` of a token is a number, where the platform mostly sends text. `seed`: what faults
+    with a chance draw from; one of its own where None is given. `webhook`: the address of a bot that
+    events are pushed to as well.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        app_id: str = "102000001",
+        secret: str | None = None,
+        profile: Profile = "public",
+        shards: int = 1,
+        total: int = 1000,
+        max_concurrency: int = 16,
+        identify_window: float = 5.0,
+        heartbeat_interval: float = 45.0,
+        gateway_burst: int = 10,
+        seed: int | None = None,
+        webhook: str | None = None,
+        limits: Limits = "slow",
+        numeric_expiry: bool = False,
+    ) -> None:
+        settings = Settings(
+            app_id=app_id,
+            secret=secret or secrets.token_urlsafe(24),
+            profile=profile,
+            shards=shards,
+            total=total,
+            max_concurrency=max_concurrency,
+            identify_window=identify_window,
+            heartbeat_interval=heartbeat_interval,
+            gateway_burst=gateway_burst,
+            seed=secrets.randbelow(1 << 32) if seed is None else seed,
+            webhook=webhook,
+            limits=limits,
+            numeric_expiry=numeric_expiry,
+        )
+        self._asked_port = port
+        self._port = 0
+        self._entered = 0
+        self._turn = asyncio.Lock()  # to start or to stop
+        self._platform = Platform(settings)
+        self._actions = Actions(self._platform)
+        self._commands = Commands(self._platform, self._actions)
+        self.control_token = secrets.token_urlsafe(24)
+        page = PageCommands(self._platform, self._actions, self._commands)
+        self._server = Server(self._platform, self._commands, page, self.control_token)
+        for name in ("Alice", "Bob"):
+            self.group("test").member(name)
+            self.user(name)
+
+    async def __aenter__(self) -> Self:
+        async with self._turn:
+            if not self._server.listening:
+                self._port = await self._server.start(self._asked_port)
+            self._entered += 1
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered = max(self._entered - 1, 0)
+        async with self._turn:
+            if not self._entered:  # somebody else may have entered meanwhile
+                await self._server.stop()
+
+    # Where it is
+
+    @property
+    def api_base(self) -> str:
+        """The base of all API calls."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def token_url(self) -> str:
+        """The address that hands out tokens."""
+        return f"{self.api_base}/app/getAppAccessToken"
+
+    @property
+    def url(self) -> str:
+        """The page, with the run's token."""
+        return f"{self.api_base}/#{self.control_token}"
+
+    @property
+    def app_id(self) -> str:
+        """The bot's AppID."""
+        return self._platform.settings.app_id
+
+    @property
+    def secret(self) -> str:
+        """The bot's AppSecret."""
+        return self._platform.settings.secret
+
+    @property
+    def seed(self) -> int:
+        """What faults with a chance draw from; given to another simulator they draw the same."""
+        return self._platform.settings.seed
+
+    @property
+    def credentials(self) -> Credentials:
+        """AppID and AppSecret."""
+        return Credentials(self.app_id, self.secret)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Base and token address."""
+        return Endpoints(self.api_base, self.token_url)
+
+    @asynccontextmanager
+    async def run(self, bot: B) -> AsyncGenerator[B, None]:
+        """Serve a bot here; the body starts when all its shards are ready. Enters the simulator, too.
+
+        While it runs, `say` and `click` return as soon as the bot is done with the event.
+        """
+        exchanges = self._platform.exchanges
+        async with (
+            self,
+            bot.serve(credentials=self.credentials, endpoints=self.endpoints, clock=self.clock.now),
+        ):
+            forget = bot.on_settled(exchanges.settle)
+            exchanges.self_reporting += 1
+            try:
+                await bot.ready()
+                yield bot
+            finally:
+                exchanges.self_reporting -= 1
+                forget()
+
+    # Who is there
+
+    def group(self, name: str) -> Place:
+        """Return the group of this name; a new name creates it."""
+        return self._place(self._platform.world.group(name))
+
+    def guild(self, name: str = "guild") -> GuildPlace:
+        """Return the guild of this name; a new name creates it."""
+        return GuildPlace(self._platform.world.guild(name), self._actions)
+
+    def channel(self, name: str, *, guild: str = "guild") -> Place:
+        """Return the channel of this name in a guild; a new name creates it."""
+        return self._place(self._platform.world.channel(name, guild))
+
+    def user(self, name: str) -> Member:
+        """Return the friend of this name, in the C2C chat; a new name makes friends."""
+        return self._talker(self._platform.world.user(name), name)
+
+    def dms(self, name: str, *, guild: str = "guild") -> Member:
+        """Return the guild member of this name, in the private chat with the bot."""
+        return self._talker(self._platform.world.dms(name, guild), name)
+
+    def _place(self, conversation: Conversation) -> Place:
+        return Place(conversation, self._platform.world, self._actions)
+
+    def _talker(self, conversation: Conversation, name: str) -> Member:
+        return Member(self._platform.world.person(conversation, name), conversation, self._actions)
+
+    # What happens
+
+    def push(self, kind: str, body: object, *, event_id: str | None = None, shard: int | None = None) -> str:
+        """Push any event to the sessions that it belongs to, or to one shard; return its event id."""
+        return self._platform.push(kind, body, event_id=event_id, shard=shard).event_id
+
+    async def event(self, kind: str, body: object) -> Reply:
+        """Push any event to the sessions that it belongs to, and return when the bot is done with it.
+
+        The replies are those to the event, and what the bot sends unasked meanwhile.
+        """
+        return Reply(await self._actions.push_and_wait(kind, body))
+
+    def push_message(
+        self,
+        scene: Scene,
+        *,
+        user: str = "Alice",
+        text: str = "",
+        conversation: str | None = None,
+        mention: bool = True,
+        attachments: Sequence[JsonObject] = (),
+    ) -> str:
+        """Write a message without waiting for the bot; return its event id.
+
+        `conversation` is a name or id; by default the group "test", the channel "general", or the user's chat.
+        """
+        default = {"group": "test", "channel": "general"}.get(scene, user)
+        where = self._platform.world.open(scene, conversation or default)
+        person = self._platform.world.person(where, user)
+        deed = self._actions.message(person, where, text, mention=mention, attachments=list(attachments))
+        self._actions.do(deed)
+        return deed.event_id
+
+    @asynccontextmanager
+    async def expect_silence(self) -> AsyncGenerator[None, None]:
+        """Fail where the bot sends anything, to anybody, while the body runs.
+
+        Raises: AssertionError with what it sent.
+        """
+        with self._platform.exchanges.overheard() as messages:
+            yield
+        if messages:
+            raise AssertionError(f"the bot was to be silent, and sent {[Transcript.of(each) for each in messages]}")
+
+    def tell(self, text: str) -> None:
+        """Show something about the bot in the chat where somebody spoke last: that it crashed, for example."""
+        world = self._platform.world
+        last = next((message.conversation for message in reversed(world.messages())), None)
+        world.notice(last or world.group("test"), "bot", text=text)
+
+    def open_chat(self, saved: str) -> int:
+        """Show a chat that was saved from the page, as JSON lines; return how many messages it has.
+
+        The bot hears nothing of it.  Raises: ValueError with the number of a line that is wrong.
+        """
+        return archive.load(self._platform, saved)
+
+    async def ready(self, count: int = 1) -> None:
+        """Return when this many shards are READY or RESUMED."""
+        await self._platform.gateway.wait_ready(count)
+
+    async def identified(self) -> None:
+        """Return when a shard has become READY since the last fault on connections, or the last call of this."""
+        await self._platform.gateway.identified.next()
+
+    async def resumed(self) -> None:
+        """Return when a shard has RESUMED since the last fault on connections, or the last call of this."""
+        await self._platform.gateway.resumed.next()
+
+    @property
+    def clock(self) -> Clock:
+        """Business time."""
+        return self._platform.clock
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong."""
+        return self._platform.gateway.faults
+
+    @property
+    def webhook(self) -> Webhook:
+        """The way to the bot over HTTP: its address, its flaws, its deliveries."""
+        return self._platform.webhook
+
+    @property
+    def audits(self) -> AuditDesk:
+        """Which of the next guild messages are reviewed."""
+        return self._platform.audits
+
+    @property
+    def uploads(self) -> UploadBook:
+        """How files go up in parts: block size, concurrency, volume."""
+        return self._platform.media.uploads
+
+    @property
+    def registered_domains(self) -> set[str]:
+        """Domains that messages may link to, with their subdomains; empty at first."""
+        return self._platform.registered_domains
+
+    def silence_sessions(self) -> None:
+        """Let the sessions that exist get no events any more, though they live and can be resumed."""
+        self._platform.gateway.sessions.silence()
+
+    def revoke_tokens(self) -> None:
+        """End all access tokens at once."""
+        self._platform.tokens.revoke()
+
+    # What was seen
+
+    @property
+    def connections(self) -> list[Connection]:
+        """All gateway connections, oldest first."""
+        return list(self._platform.gateway.connections)
+
+    @property
+    def identifies(self) -> list[Identify]:
+        """All IDENTIFYs, oldest first."""
+        return list(self._platform.gateway.identifies)
+
+    @property
+    def resumes(self) -> list[Resume]:
+        """All RESUMEs, oldest first."""
+        return list(self._platform.gateway.resumes)
+
+    @property
+    def calls(self) -> list[CallRecord]:
+        """The last calls, oldest first."""
+        return list(self._platform.journal.calls)
+
+    @property
+    def frames(self) -> list[FrameRecord]:
+        """The last gateway payloads, oldest first."""
+        return list(self._platform.journal.frames)
+
+    @property
+    def violations(self) -> list[str]:
+        """What the bot did against the rules: identified too fast or too often, called what does not exist."""
+        return list(self._platform.journal.violations)
+
+    @property
+    def lost_events(self) -> list[str]:
+        """Ids of the events that a session was given and no connection ever took."""
+        return self._platform.gateway.sessions.never_sent()
+
+    def report(self) -> dict[str, str]:
+        """Return what happened as text: the chat, the frames and the calls, and what the bot must not do."""
+        return report(self._platform)
+
+    def state(self) -> JsonObject:
+        """Return what GET /_sim/state answers."""
+        return self._commands.state()

@@ -1,0 +1,58 @@
+"""What administrators set in groups: who is mute, who is kept out, who asks to join, and the bot's strategies.
+
+Owns the state alone; groups and people are in `world`.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..wire import JsonObject, is_object, text_of
+
+JOIN_REQUEST = "GROUP_JOIN_REQUEST"
+_REQUEST_FIELDS = (
+    "join_request_id",
+    "risk_tips",
+    "union_openid",
+    "member_openid",
+    "username",
+    "apply_at",
+    "apply_source",
+    "invited_by",
+    "bot",
+    "verify_info",
+)
+
+
+@dataclass(slots=True)
+class GroupState:
+    """One group, everything by member_openid: ends of mutes, people kept out, and requests to join."""
+
+    muted: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    banned: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    requests: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+
+
+@dataclass(slots=True)
+class Strategy:
+    """A strategy as lists show it, and the QQ numbers on its whitelist."""
+
+    document: JsonObject
+    whitelist: set[str] = field(default_factory=set[str])
+
+
+class GroupBook:
+    """The groups of one bot by group_openid, and its strategies by id."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, GroupState] = {}
+        self.strategies: dict[str, Strategy] = {}
+
+    def group(self, group_openid: str) -> GroupState:
+        """Return the state of a group."""
+        return self._groups.setdefault(group_openid, GroupState())
+
+    def note(self, kind: str, body: object) -> None:
+        """Keep the request that an event tells of."""
+        if kind == JOIN_REQUEST and is_object(body):
+            request: JsonObject = {name: body[name] for name in _REQUEST_FIELDS if name in body}
+            self.group(text_of(body, "group_openid")).requests[text_of(body, "member_openid")] = request

@@ -1,0 +1,101 @@
+"""What guilds and channels are beyond the talk in them: roles, rights, mutes, pins, schedules, threads, reactions.
+
+Owns the state alone; conversations and people are in `world`, who may change what in `guild_access`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..wire import JsonObject
+from .budget import DayLimit
+from .clock import Clock
+from .world import Conversation, Guild, Person
+
+EVERYBODY = ""
+"""In the place of a user id: all members but administrators."""
+
+EVERYONE, ADMIN, OWNER, CHANNEL_ADMIN = "1", "2", "4", "5"
+DEMANDS = 3
+"""Links to grant an interface, of a guild in a day."""
+
+SCHEDULES = 10
+"""Schedules that can be made in a guild in a day."""
+
+_ROLE_OF = {"admin": ADMIN, "owner": OWNER}
+
+
+def people_of(guild: Guild) -> dict[str, Person]:
+    """Return the members of a guild by user id, in the order of the ids."""
+    people = {person.id: person for channel in guild.channels.values() for person in channel.people.values()}
+    return dict(sorted(people.items(), key=lambda item: int(item[0])))
+
+
+@dataclass(slots=True)
+class GuildState:
+    """One guild. `roles` are those that were made, `members` the ids of their members.
+
+    `demands`: links to grant an interface, `schedules_made`: schedules, both of a day. `muted`: until when, in
+    seconds of the Unix clock, by user id.
+    """
+
+    demands: DayLimit
+    schedules_made: DayLimit
+    roles: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    members: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    muted: dict[str, float] = field(default_factory=dict[str, float])
+    announces: JsonObject | None = None
+
+
+@dataclass(slots=True)
+class ChannelState:
+    """One channel. `fields` as the platform shows them; `changes` to permissions by ("members" or "roles", id)."""
+
+    fields: JsonObject = field(default_factory=dict[str, object])
+    changes: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    announces: JsonObject | None = None
+    pins: list[str] = field(default_factory=list[str])
+    schedules: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    threads: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    reactions: dict[tuple[str, str, str], list[str]] = field(default_factory=dict[tuple[str, str, str], list[str]])
+    audio: JsonObject = field(default_factory=dict[str, object])
+
+
+class GuildBook:
+    """The state of all guilds and channels. Asking for one that is not there opens it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._guilds: dict[str, GuildState] = {}
+        self._channels: dict[str, ChannelState] = {}
+
+    def guild(self, guild: Guild) -> GuildState:
+        """Return the state of a guild."""
+        if guild.id not in self._guilds:
+            limits = DayLimit(self._clock, DEMANDS), DayLimit(self._clock, SCHEDULES)
+            self._guilds[guild.id] = GuildState(*limits)
+        return self._guilds[guild.id]
+
+    def channel(self, channel: Conversation) -> ChannelState:
+        """Return the state of a channel."""
+        return self._channels.setdefault(channel.id, ChannelState())
+
+    def roles_of(self, guild: Guild, person: Person) -> Iterator[str]:
+        """Yield the ids of a member's roles."""
+        if (built_in := _ROLE_OF.get(person.role)) is not None:
+            yield built_in
+        yield from (role for role, members in self.guild(guild).members.items() if person.id in members)
+
+    def member_document(self, guild: Guild, person: Person) -> JsonObject:
+        """Return a member as the platform shows one."""
+        return {
+            "user": {"id": person.id, "username": person.name, "avatar": "", "bot": False},
+            "nick": person.name,
+            "roles": list(self.roles_of(guild, person)) or [EVERYONE],
+            "joined_at": person.joined_at,
+            "mute": self._is_muted(guild, person),
+        }
+
+    def _is_muted(self, guild: Guild, person: Person) -> bool:
+        muted = self.guild(guild).muted
+        with_all = muted.get(EVERYBODY, 0.0) if person.role == "member" else 0.0
+        return max(muted.get(person.id, 0.0), with_all) > self._clock.date().timestamp()

@@ -1,0 +1,89 @@
+"""The media desk: what was uploaded, for which scene, and until when it can be sent.
+
+Fetches nothing: a URL is taken as it is. Source: server-inter/message/rich-media.
+"""
+
+import base64
+import binascii
+import secrets
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from ..wire import JsonObject, text_of
+from ..wire.refusal import Refusal
+from .clock import Clock
+from .files import FileStore
+from .uploads import UploadBook
+from .world import Scene
+
+TTL = 3600
+"""Seconds for which an upload can be sent."""
+
+KINDS = {1: "image", 2: "video", 3: "voice", 4: "file"}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file at the platform."""
+
+    scene: Scene
+    ends: float
+    document: JsonObject
+
+
+class MediaDesk:
+    """The uploads of one bot."""
+
+    def __init__(self, clock: Clock, files: FileStore) -> None:
+        self._clock = clock
+        self._files = files
+        self.uploads = UploadBook(clock)
+        self._uploads: dict[str, Upload] = {}
+
+    def upload(self, scene: Scene, body: JsonObject) -> JsonObject:
+        """Take a file; return the MediaUploadResult.  Raises: Refusal."""
+        kind = KINDS.get(_integer(body.get("file_type")))
+        url = text_of(body, "url")
+        if kind is None:
+            raise Refusal(850019, "file_type is none of 1, 2, 3 and 4")
+        upload_id = text_of(body, "upload_id")
+        if not url and not upload_id and not body.get("file_data"):
+            raise Refusal(850026, "there is neither a url nor file_data nor an upload_id")
+        if url and not _downloadable(url):
+            raise Refusal(850026, "the source URL could not be downloaded")
+        stored, data = self.uploads.close(scene, upload_id) if upload_id else ("", _decode(text_of(body, "file_data")))
+        name = text_of(body, "file_name") or stored or unquote(urlsplit(url).path.rpartition("/")[2])
+        if data and not url:
+            url = self._files.keep(data, name=name, kind=kind)
+        file_info = secrets.token_urlsafe(48)
+        media: JsonObject = {"kind": kind, "url": url or None, "name": name or None}
+        self._uploads[file_info] = Upload(scene, self._clock.now() + TTL, media)
+        return {"file_uuid": secrets.token_urlsafe(24), "file_info": file_info, "ttl": TTL}
+
+    def use(self, scene: Scene, media: JsonObject) -> JsonObject:
+        """Return what to show of a file that is sent.  Raises: Refusal 304080."""
+        upload = self._uploads.get(text_of(media, "file_info"))
+        if upload is None or upload.scene != scene:
+            raise Refusal(304080, "file_info is invalid, or was uploaded for another scene")
+        if upload.ends < self._clock.now():
+            raise Refusal(304080, "file_info is invalid: its ttl is over")
+        return upload.document
+
+
+def _decode(data: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except binascii.Error:
+        raise Refusal(850026, "file_data is no base64") from None
+
+
+def _integer(value: object) -> int:
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def _downloadable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

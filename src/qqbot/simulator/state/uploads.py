@@ -1,0 +1,169 @@
+"""Uploads in parts: what was announced, which parts came, and whether they are what was announced.
+
+Keeps the bytes of files that the page can show, until their upload ends; of all else hashes.
+Source: server-inter/message/rich-media.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+
+from ..wire import JsonObject, is_integer, text_of
+from ..wire.refusal import Refusal
+from .budget import DayLimit
+from .clock import Clock
+from .files import FILE_LIMIT
+from .world import Scene
+
+STORE_PATH = "/_store/"
+"""Where parts are put: beside the API, as a pre-signed address is."""
+
+BLOCK_SIZE = 5 * 1024 * 1024
+HARD_LIMIT = 200 * 1024 * 1024
+DAILY_VOLUME = 2 * 1024 * 1024 * 1024
+
+UNFINISHED = 64 << 20
+"""Bytes that are kept of uploads that have not ended; those of the oldest go first."""
+
+_WRONG = 850026
+_NOT_READY = 40093001
+_VOLUME_USED = 40093002
+
+
+@dataclass(slots=True)
+class _Part:
+    size: int
+    key: str
+    md5: str = ""
+    finished: bool = False
+    data: bytes = b""
+
+
+@dataclass(slots=True)
+class _Upload:
+    """`keeps`: whether the bytes are kept."""
+
+    scene: Scene
+    name: str
+    parts: dict[int, _Part] = field(default_factory=dict[int, _Part])
+    keeps: bool = False
+
+    def data(self) -> bytes:
+        """Return the bytes, b"" where they are not kept."""
+        return b"".join(part.data for part in self.parts.values())
+
+    def forget(self) -> None:
+        """Keep the bytes no longer: half a file is of no use."""
+        self.keeps = False
+        for part in self.parts.values():
+            part.data = b""
+
+
+class UploadBook:
+    """The uploads in parts of one bot. `concurrency` and `retry_delay` are what the bot is told.
+
+    `volume`: how many bytes there may be in a day.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.block_size = BLOCK_SIZE
+        self.concurrency = 3
+        self.retry_delay = 1
+        self.volume = DayLimit(clock, DAILY_VOLUME)
+        self._uploads: dict[str, _Upload] = {}
+
+    def prepare(self, scene: Scene, body: JsonObject, base: str) -> JsonObject:
+        """Take the announcement of a file; return the plan.  Raises: Refusal."""
+        text = text_of(body, "file_size")
+        size = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+        if not 0 < size <= HARD_LIMIT:
+            raise Refusal(_WRONG, "file_size is none, or more than 200 MB")
+        for name, length in (("md5", 32), ("sha1", 40), ("md5_10m", 32)):
+            if len(text_of(body, name)) != length:
+                raise Refusal(_WRONG, f"{name} is no hash")
+        if not self.volume.take(size):
+            raise Refusal(_VOLUME_USED, "the volume of the day is used up")
+        upload_id = secrets.token_hex(12)
+        upload = self._uploads[upload_id] = _Upload(scene, text_of(body, "file_name"), keeps=size <= FILE_LIMIT)
+        for index, offset in enumerate(range(0, size, self.block_size), 1):
+            upload.parts[index] = _Part(min(self.block_size, size - offset), secrets.token_hex(8))
+        addresses = [
+            {"index": index, "presigned_url": f"{base}{STORE_PATH}{upload_id}/{index}?sign={part.key}"}
+            for index, part in upload.parts.items()
+        ]
+        config = {"concurrency": self.concurrency, "retry_timeout": 300, "retry_delay": self.retry_delay}
+        return {
+            "upload_id": upload_id,
+            "block_size": str(self.block_size),
+            "parts": addresses[::-1],
+            "upload_config": config,
+        }
+
+    def reserve(self, size: int, base: str) -> tuple[str, str]:
+        """Take the announcement of one piece of `size` bytes; return its id and the address for its bytes."""
+        upload_id = secrets.token_hex(12)
+        part = _Part(size, secrets.token_hex(8))
+        self._uploads[upload_id] = _Upload("c2c", "", {1: part})
+        return upload_id, f"{base}{STORE_PATH}{upload_id}/1?sign={part.key}"
+
+    def stored(self, upload_id: str) -> str:
+        """Return the md5 of a piece that was reserved, '' while its bytes are not there."""
+        upload = self._uploads.get(upload_id)
+        return upload.parts[1].md5 if upload else ""
+
+    def put(self, path: str, sign: str, data: bytes, *, length: bool, authorized: bool) -> tuple[int, str]:
+        """Take the bytes of a part; return the HTTP status and a word."""
+        upload_id, _, index = path.removeprefix(STORE_PATH).partition("/")
+        upload = self._uploads.get(upload_id)
+        part = upload.parts.get(int(index)) if upload and index.isdigit() else None
+        if upload is None or part is None or sign != part.key:
+            return 403, "SignatureDoesNotMatch"
+        if authorized:
+            return 403, "the address is signed: Authorization does not go with it"
+        if not length:
+            return 411, "MissingContentLength"
+        if len(data) != part.size:
+            return 400, "IncompleteBody"
+        part.md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        if upload.keeps:
+            part.data = data
+            self._make_room()
+        return 200, ""
+
+    def _make_room(self) -> None:
+        kept = 0
+        for upload in reversed(self._uploads.values()):
+            kept += sum(len(part.data) for part in upload.parts.values())
+            if kept > UNFINISHED:
+                upload.forget()
+
+    def finish_part(self, scene: Scene, body: JsonObject) -> JsonObject:
+        """Check a part that was put.  Raises: Refusal 40093001 where it was not, 850026 where it differs."""
+        upload = self._find(scene, text_of(body, "upload_id"))
+        index = body.get("part_index")
+        part = upload.parts.get(index) if is_integer(index) else None
+        if part is None:
+            raise Refusal(_WRONG, "part_index is of no part")
+        if not part.md5:
+            raise Refusal(_NOT_READY, "the part is not there yet")
+        if (body.get("block_size"), text_of(body, "md5")) != (part.size, part.md5):
+            raise Refusal(_WRONG, "block_size or md5 of the part is wrong")
+        part.finished = True
+        return {}
+
+    def close(self, scene: Scene, upload_id: str) -> tuple[str, bytes]:
+        """End an upload; return the file's name and bytes, b"" where they were not kept.
+
+        Raises: Refusal 850026 where a part is missing.
+        """
+        upload = self._find(scene, upload_id)
+        if not all(part.finished for part in upload.parts.values()):
+            raise Refusal(_WRONG, "parts of the upload are missing")
+        del self._uploads[upload_id]
+        return upload.name, upload.data()
+
+    def _find(self, scene: Scene, upload_id: str) -> _Upload:
+        upload = self._uploads.get(upload_id)
+        if upload is None or upload.scene != scene:
+            raise Refusal(_WRONG, "upload_id is unknown, or of another scene")
+        return upload

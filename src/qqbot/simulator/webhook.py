@@ -1,0 +1,206 @@
+"""Events pushed to a bot's webhook address, as the platform does it, and what goes wrong on the way.
+
+Owns signing, the challenge, the limit for acknowledgements and redelivery. What is pushed is the platform's.
+Source: dev-prepare/event-emit/webhook.
+"""
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+import aiohttp
+
+from ..webhook.signature import Key
+from . import wire
+from .state.journal import Journal
+
+Flaw = Literal["bad_signature", "old_timestamp", "redeliver", "replay"]
+"""What can be wrong with a push: not signed by the platform's key, signed an hour ago, delivered twice at the same
+time, and sent again byte by byte after its acknowledgement.
+"""
+
+FLAWS: dict[str, Flaw] = {each: each for each in get_args(Flaw)}
+STALE_SECONDS = 3600
+KEPT = 2000
+CONNECTION = 0
+"""Stands in the log for the way by webhook; the gateway's connections count from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One request and how it was answered. `status` None: no answer within the limit, or no connection.
+
+    `acknowledged`: the answer was what the platform takes for "handled". `seconds`: until the answer.
+    """
+
+    event_id: str
+    attempt: int
+    flaw: Flaw | None
+    status: int | None
+    answer: str
+    acknowledged: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    id: str
+    kind: str
+    body: bytes
+
+
+class Webhook:
+    """The platform's way to one bot over HTTP. Nothing is pushed while `url` is None.
+
+    `ack_limit`: seconds that an acknowledgement may take. An event that was not acknowledged is delivered again,
+    `attempts` times in all, `pause` seconds apart.
+    """
+
+    def __init__(self, app_id: str, secret: str, journal: Journal, url: str | None = None) -> None:
+        self.url = url
+        self.ack_limit = 5.0
+        self.attempts = 3
+        self.pause = 1.0
+        self._app_id = app_id
+        self._secret = secret
+        self._journal = journal
+        self._seq = 0
+        self._flaws: deque[Flaw] = deque()
+        self._deliveries: deque[Delivery] = deque(maxlen=KEPT)
+        self._running: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """The last requests, in the order of their answers."""
+        return list(self._deliveries)
+
+    def flaw(self, kind: Flaw | str, times: int = 1) -> None:
+        """Let something be wrong with the next pushes. A flawed push is not delivered again by itself.
+
+        Raises: ValueError for what is no flaw, or no number of times.
+        """
+        known = FLAWS.get(kind)
+        if known is None or times < 1:
+            raise ValueError(f"a push has one of the flaws {', '.join(FLAWS)}, once or more")
+        flaws: list[Flaw] = [known for _ in range(times)]
+        self._flaws.extend(flaws)
+
+    def prepare(self) -> None:
+        """Make the key that signs.  Raises: ConfigError where the extra `webhook` is missing."""
+        _ = self._key
+
+    async def challenge(self) -> bool:
+        """Send the challenge of the console; return whether the answer was right."""
+        token, moment = secrets.token_urlsafe(16), str(int(time.time()))
+        body = wire.dump({"op": 13, "d": {"plain_token": token, "event_ts": moment}}).encode()
+        status, answer = await self._post(body, {})
+        expected = {"plain_token": token, "signature": self._key.sign(moment, token.encode())}
+        try:
+            return status == 200 and wire.parse_object(answer) == expected
+        except ValueError:
+            return False
+
+    def push(self, kind: str, event_id: str, body: str) -> int:
+        """Begin to deliver an event; return to how many addresses."""
+        if self.url is None:
+            return 0
+        self._seq += 1
+        text = f'{{"id":{wire.dump(event_id)},"op":0,"s":{self._seq},"t":{wire.dump(kind)},"d":{body}}}'
+        flaw = self._flaws.popleft() if self._flaws else None
+        self._spawn(self._deliver(_Event(event_id, kind, text.encode()), flaw))
+        return 1
+
+    async def delivered(self) -> None:
+        """Return when nothing is on its way."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def stop(self) -> None:
+        """Give up what is on its way."""
+        for task in tuple(self._running):
+            task.cancel()
+        try:
+            await asyncio.gather(*self._running, return_exceptions=True)
+        finally:
+            session, self._session = self._session, None
+            if session is not None:
+                await session.close()
+
+    def _spawn(self, delivery: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(delivery)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    @cached_property
+    def _key(self) -> Key:
+        return Key.of(self._secret)
+
+    async def _deliver(self, event: _Event, flaw: Flaw | None) -> None:
+        headers = self._signed(event.body, flaw)
+        match flaw:
+            case "bad_signature" | "old_timestamp":
+                await self._attempt(event, headers, 1, flaw)
+            case "redeliver":
+                await asyncio.gather(*(self._attempt(event, headers, number, flaw) for number in (1, 2)))
+            case "replay":
+                for number in (1, 2):
+                    await self._attempt(event, headers, number, flaw)
+            case None:
+                await self._deliver_until_acknowledged(event)
+
+    async def _deliver_until_acknowledged(self, event: _Event) -> None:
+        for number in range(1, self.attempts + 1):
+            if await self._attempt(event, self._signed(event.body, None), number, None):
+                return
+            await asyncio.sleep(self.pause)
+
+    def _signed(self, body: bytes, flaw: Flaw | None) -> dict[str, str]:
+        moment = str(int(time.time()) - (STALE_SECONDS if flaw == "old_timestamp" else 0))
+        key = Key.of("somebody else's secret") if flaw == "bad_signature" else self._key
+        return {"X-Signature-Timestamp": moment, "X-Signature-Ed25519": key.sign(moment, body)}
+
+    async def _attempt(self, event: _Event, headers: dict[str, str], number: int, flaw: Flaw | None) -> bool:
+        self._journal.frame("to_bot", CONNECTION, None, 0, event.body.decode(), t=event.kind)
+        started = time.monotonic()
+        status, answer = await self._post(event.body, headers)
+        self._journal.frame("from_bot", CONNECTION, None, 12, answer)
+        acknowledged = status == 200 and _is_acknowledgement(answer)
+        seconds = time.monotonic() - started
+        self._deliveries.append(Delivery(event.id, number, flaw, status, answer, acknowledged, seconds))
+        return acknowledged
+
+    async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int | None, str]:
+        """Send one request; return the status, None without an answer in time, and the text of the answer."""
+        if self.url is None:
+            raise ValueError("there is no webhook address: Simulator(webhook=URL), or set sim.webhook.url")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64))
+        fields = {
+            "User-Agent": "QQBot-Callback",
+            "Content-Type": "application/json",
+            "X-Bot-Appid": self._app_id,
+            **headers,
+        }
+        limit = aiohttp.ClientTimeout(total=self.ack_limit)
+        try:
+            async with self._session.post(self.url, data=body, headers=fields, timeout=limit) as response:
+                return response.status, await response.text(errors="replace")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return None, f"{type(error).__name__}: {error}"
+
+
+def _is_acknowledgement(answer: str) -> bool:
+    """Whether an answer with status 200 means "handled": an empty one does, `d: 1` asks for another delivery."""
+    if not answer.strip():
+        return True
+    try:
+        document = wire.parse_object(answer)
+    except ValueError:
+        return False
+    return document.get("op") == 12 and document.get("d") == 0

@@ -1,0 +1,158 @@
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qqbot.simulator.endpoints.rest import _ENDPOINTS
+from qqbot.simulator.wire.tables import Tables
+from qqbot.testing import Simulator
+from tests.simulator.bare import JSON_VALUES, BareBot
+
+
+def test_every_endpoint_of_the_tables_is_served() -> None:
+    assert set(_ENDPOINTS) == {endpoint.name for endpoint in Tables().endpoints}
+
+
+async def test_unknown_route(sim: Simulator, bot: BareBot) -> None:
+    assert (await bot.refused("GET", "/v2/nothing"))[0] == 404
+    assert sim.violations == ["no such API: GET /v2/nothing"]
+    assert (await bot.refused("DELETE", "/users/@me"))[0] == 405
+
+
+async def test_me(sim: Simulator, bot: BareBot) -> None:
+    status, me = await bot.call("GET", "/users/@me")
+    assert (status, me["bot"]) == (200, True)
+    assert me["id"].isdigit()
+    assert (await bot.call("GET", "/users/%40me"))[0] == 200
+
+
+async def test_guilds(sim: Simulator, bot: BareBot) -> None:
+    for name in ("one", "two", "three"):
+        sim.channel("general", guild=name).member("Alice")
+    status, guilds = await bot.call("GET", "/users/@me/guilds")
+    assert status == 200
+    ids = [guild["id"] for guild in guilds]
+    assert ids == sorted(ids, key=int)
+    assert len(ids) == 3
+    assert [each["id"] for each in (await bot.call("GET", f"/users/@me/guilds?after={ids[0]}&limit=1"))[1]] == [ids[1]]
+    assert [each["id"] for each in (await bot.call("GET", f"/users/@me/guilds?before={ids[2]}"))[1]] == [ids[1], ids[0]]
+
+
+async def test_private_chat_is_opened(sim: Simulator, bot: BareBot) -> None:
+    channel = sim.channel("general")
+    alice = channel.member("Alice")
+    body = {"recipient_id": alice.openid, "source_guild_id": channel.guild_id}
+    status, dms = await bot.call("POST", "/users/@me/dms", body)
+    assert status == 200
+    assert dms["guild_id"] == sim.dms("Alice").conversation_id
+    assert dms["create_time"].isdigit()
+    assert (await bot.refused("POST", "/users/@me/dms", body | {"source_guild_id": "1"}))[1] == 10004
+    assert (await bot.refused("POST", "/users/@me/dms", body | {"recipient_id": "1"}))[1] == 304034
+    assert (await bot.call("POST", f"/dms/{dms['guild_id']}/messages", {"content": "hi"}))[0] == 200
+
+
+async def test_share_link(bot: BareBot) -> None:
+    status, answer = await bot.call("POST", "/v2/generate_url_link", {"callback_data": "a b"})
+    assert status == 200
+    assert answer["data"]["url"].endswith("a%20b")
+    assert (await bot.refused("POST", "/v2/generate_url_link", {"callback_data": "x" * 33}))[1] == 10001
+
+
+async def test_group(sim: Simulator, bot: BareBot) -> None:
+    group = sim.group("many")
+    for number in range(40):
+        group.member(f"member {number}", role="admin" if number == 0 else None)
+    path = f"/v2/groups/{group.id}"
+    assert (await bot.call("GET", f"{path}/info"))[1]["group_member_num"] == 41
+    assert (await bot.call("GET", f"{path}/bot_state"))[1]["member_role"] == "member"
+    page = (await bot.call("GET", f"{path}/members"))[1]
+    assert len(page["members"]) == 30
+    rest = (await bot.call("GET", f"{path}/members?cursor={page['next_cursor']}"))[1]
+    assert (len(rest["members"]), rest["next_cursor"]) == (10, "")
+    legacy = (await bot.call("POST", f"{path}/members", {"limit": 30, "start_index": 20}))[1]
+    assert len(legacy["members"]) == 20
+    assert "next_index" not in legacy
+    first = page["members"][0]
+    assert first["member_role"] == "admin"
+    assert (await bot.call("GET", f"{path}/members/{first['member_openid']}"))[1] == first
+    assert (await bot.refused("GET", f"{path}/members/nobody"))[1] == 10001
+    assert (await bot.refused("GET", "/v2/groups/nowhere/info"))[1] == 40034101
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"file_type": "1", "srv_send_msg": False, "url": "https://x/y.png"},
+        {"file_type": True, "srv_send_msg": False},
+        {"srv_send_msg": False},
+        {"file_type": 1, "srv_send_msg": 0},
+        {"file_type": None, "srv_send_msg": False},
+    ],
+)
+async def test_body_against_the_table(sim: Simulator, bot: BareBot, body: object) -> None:
+    assert await bot.refused("POST", f"/v2/groups/{sim.group('test').id}/files", body) == (400, 12002)
+
+
+DEEP = b'{"msg_type":0,"content":"x","markdown":' + b'{"a":' * 600 + b"1" + b"}" * 601
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b"\xff", b'"x"', b"1", b'{"content": NaN}', b"[" * 100_000, DEEP])
+async def test_body_that_is_no_object(sim: Simulator, bot: BareBot, data: bytes) -> None:
+    assert await bot.refused("POST", f"/v2/groups/{sim.group('test').id}/messages", data=data) == (400, 12002)
+
+
+async def test_null_is_absent_and_unknown_fields_are_ignored(sim: Simulator, bot: BareBot) -> None:
+    body = {"msg_type": None, "content": "x", "markdown": None, "msg_id": None, "nonsense": {"a": [None]}}
+    assert (await bot.call("POST", f"/v2/groups/{sim.group('test').id}/messages", body))[0] == 200
+
+
+async def test_body_too_large(sim: Simulator, bot: BareBot) -> None:
+    headers = {"Authorization": f"QQBot {bot.token}"}
+    url = f"{sim.api_base}/v2/groups/{sim.group('test').id}/messages"
+    async with bot.http.post(url, data=io.BytesIO(b" " * (32 << 20) + b"  "), headers=headers) as response:
+        assert (response.status, response.content_type) == (413, "text/html")
+
+
+async def test_bad_content_encoding_is_no_500(sim: Simulator, bot: BareBot) -> None:
+    url = f"{sim.api_base}/v2/groups/{sim.group('test').id}/messages"
+    headers = {"Authorization": f"QQBot {bot.token}", "Content-Encoding": "gzip"}
+    async with bot.http.post(url, data=b"nonsense", headers=headers) as response:
+        assert response.status == 400
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"--x\r\n\r\n", b"--x--\r\n"])
+async def test_bad_form_is_no_500(sim: Simulator, bot: BareBot, content_type: str, data: bytes) -> None:
+    channel = sim.channel("general").id
+    status, _ = await bot.refused(
+        "POST", f"/channels/{channel}/messages", data=data, headers={"Content-Type": content_type}
+    )
+    assert status == 400
+
+
+FIELDS = dict.fromkeys(
+    ("content", "markdown", "keyboard", "media", "msg_id", "event_id", "msg_seq", "ark", "message_reference"),
+    JSON_VALUES,
+)
+bodies = st.fixed_dictionaries({}, optional={"msg_type": st.sampled_from([0, 2, 3, 6, 7, 2.0, True]), **FIELDS})
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=bodies | JSON_VALUES)
+async def test_no_body_gives_a_500(body: Any) -> None:
+    async with Simulator() as sim, BareBot(sim) as bot:
+        group, user = sim.group("test").id, sim.user("Alice").openid
+        paths = (
+            f"/v2/groups/{group}/messages",
+            f"/v2/users/{user}/messages",
+            f"/v2/users/{user}/files",
+            f"/channels/{sim.channel('general').id}/messages",
+            "/users/@me/dms",
+        )
+        for path in paths:
+            text = json.dumps(body)
+            status, _ = await bot.call("POST", path, data=text, headers={"Content-Type": "application/json"})
+            assert status < 500

@@ -1,0 +1,163 @@
+"""Uploads in parts, streams and reviews, as a bot without this SDK meets them."""
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from qqbot.simulator.state import uploads
+from qqbot.testing import Simulator
+from tests.simulator.bare import BareBot, Socket
+
+DATA = b"x" * 100
+
+
+@pytest.fixture
+async def socket(bot: BareBot) -> Socket:
+    return await bot.connect_ready()
+
+
+def announced(**changes: object) -> dict[str, object]:
+    hashes = {
+        "md5": hashlib.md5(DATA).hexdigest(),
+        "sha1": hashlib.sha1(DATA).hexdigest(),
+        "md5_10m": hashlib.md5(DATA).hexdigest(),
+    }
+    return {"file_type": 4, "file_size": str(len(DATA)), "file_name": "a.txt", **hashes, **changes}
+
+
+async def prepared(bot: BareBot, **changes: object) -> tuple[str, dict[str, Any]]:
+    base = f"/v2/groups/{bot.sim.group('test').id}"
+    status, plan = await bot.call("POST", f"{base}/upload_prepare", announced(**changes))
+    assert status == 200
+    return base, plan
+
+
+async def put(bot: BareBot, url: str, data: object = DATA, **headers: str) -> int:
+    async with bot.http.put(url, data=data, headers=headers) as response:
+        return response.status
+
+
+async def test_an_upload_in_parts(sim: Simulator, bot: BareBot) -> None:
+    sim.uploads.block_size = 60
+    base, plan = await prepared(bot)
+    assert [part["index"] for part in plan["parts"]] == [2, 1]
+    assert (plan["block_size"], plan["upload_config"]["concurrency"]) == ("60", 3)
+    for part, data in zip(reversed(plan["parts"]), (DATA[:60], DATA[60:]), strict=True):
+        finish = {
+            "upload_id": plan["upload_id"],
+            "part_index": part["index"],
+            "block_size": len(data),
+            "md5": hashlib.md5(data).hexdigest(),
+        }
+        path = f"{base}/upload_part_finish"
+        assert (await bot.refused("POST", path, finish))[1] == 40093001
+        end = {"file_type": 4, "srv_send_msg": False, "upload_id": plan["upload_id"]}
+        assert (await bot.refused("POST", f"{base}/files", end))[1] == 850026
+        assert await put(bot, part["presigned_url"], data) == 200
+        assert (await bot.refused("POST", path, {**finish, "md5": "0"}))[1] == 850026
+        assert await bot.call("POST", path, finish) == (200, {})
+    status, uploaded = await bot.call("POST", f"{base}/files", end)
+    assert status == 200
+    assert (await bot.call("POST", f"{base}/messages", {"msg_type": 7, "media": uploaded}))[0] == 200
+    media = sim.state()["messages"][-1]["media"]
+    assert media["name"] == "a.txt"
+    async with bot.http.get(media["url"]) as kept:
+        assert await kept.read() == DATA
+
+
+async def uploaded(bot: BareBot, base: str, plan: dict[str, Any], data: bytes = DATA) -> Any:
+    """Put the one part of an upload, end it, send it; return the media that the chat shows."""
+    [part] = plan["parts"]
+    assert await put(bot, part["presigned_url"], data) == 200
+    return await ended(bot, base, plan, data)
+
+
+async def ended(bot: BareBot, base: str, plan: dict[str, Any], data: bytes = DATA) -> Any:
+    upload = {"upload_id": plan["upload_id"]}
+    part = {"part_index": 1, "block_size": len(data), "md5": hashlib.md5(data).hexdigest()}
+    assert (await bot.call("POST", f"{base}/upload_part_finish", {**upload, **part}))[0] == 200
+    _, media = await bot.call("POST", f"{base}/files", {"file_type": 4, "srv_send_msg": False, **upload})
+    assert (await bot.call("POST", f"{base}/messages", {"msg_type": 7, "media": media}))[0] == 200
+    return bot.sim.state()["messages"][-1]["media"]
+
+
+async def test_what_is_too_large_to_show_is_not_kept(bot: BareBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "FILE_LIMIT", len(DATA))
+    assert (await uploaded(bot, *await prepared(bot)))["url"]
+    data = DATA + b"x"
+    media = await uploaded(bot, *await prepared(bot, file_size=str(len(data))), data)
+    assert (media["name"], media["url"]) == ("a.txt", None)
+
+
+async def test_the_oldest_unfinished_uploads_are_forgotten(bot: BareBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They can still be finished and sent; only the page has nothing to show."""
+    monkeypatch.setattr(uploads, "UNFINISHED", 2 * len(DATA))
+    plans = [await prepared(bot) for _ in range(3)]
+    for _, plan in plans:
+        assert await put(bot, plan["parts"][0]["presigned_url"]) == 200
+    urls = [(await ended(bot, *plan))["url"] for plan in plans]
+    assert [url is not None for url in urls] == [False, True, True]
+
+
+async def test_a_signed_address_takes_no_token_and_wants_a_length(bot: BareBot) -> None:
+    _, plan = await prepared(bot)
+    url = plan["parts"][0]["presigned_url"]
+
+    async def unannounced() -> Any:
+        yield DATA
+
+    assert await put(bot, url, Authorization=f"QQBot {bot.token}") == 403
+    assert await put(bot, url, unannounced()) == 411
+    assert await put(bot, url, DATA + b"x") == 400
+    assert await put(bot, url.partition("?")[0]) == 403
+    assert await put(bot, url) == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"file_size": "0"}, 850026), ({"file_size": str(1 << 31)}, 850026), ({"md5_10m": "x"}, 850026)],
+)
+async def test_what_cannot_be_announced(bot: BareBot, changes: dict[str, object], code: int) -> None:
+    path = f"/v2/groups/{bot.sim.group('test').id}/upload_prepare"
+    assert (await bot.refused("POST", path, announced(**changes)))[1] == code
+
+
+async def test_the_volume_of_a_day(sim: Simulator, bot: BareBot) -> None:
+    sim.uploads.volume.most = 150
+    await prepared(bot)
+    path = f"/v2/groups/{sim.group('test').id}/upload_prepare"
+    assert (await bot.refused("POST", path, announced()))[1] == 40093002
+    await sim.clock.advance(days=1)
+    bot.token = (await bot.fetch_token())["access_token"]
+    await prepared(bot)
+
+
+async def test_streams(sim: Simulator, bot: BareBot, socket: Socket) -> None:
+    sim.push_message("c2c", text="hi")
+    message_id = (await socket.next())["d"]["id"]
+    path = f"/v2/users/{sim.user('Alice').openid}/stream_messages"
+    first = {"index": 0, "content_raw": "one", "msg_id": message_id, "msg_seq": 1, "input_state": 1}
+    assert (await bot.refused("POST", path, {**first, "msg_id": "unknown"}))[1] == 40034024
+    status, answer = await bot.call("POST", path, first)
+    assert (status, answer["remain_msg_len"]) == (200, 4997)
+    more = {**first, "index": 1, "stream_msg_id": answer["id"]}
+    assert (await bot.refused("POST", path, {**more, "input_mode": "replace", "content_raw": "two"}))[1] == 40007
+    assert (await bot.refused("POST", path, {**more, "index": 0}))[1] == 12002
+    assert (await bot.refused("POST", path, {**more, "msg_seq": 2}))[1] == 12002
+    assert (await bot.refused("POST", path, {**more, "content_raw": "x" * 5000}))[1] == 40054007
+    assert (await bot.call("POST", path, {**more, "content_raw": " two", "input_state": 10}))[0] == 200
+    assert sim.state()["messages"][-1]["text"] == "one two"
+    assert (await bot.refused("POST", path, {**more, "index": 2}))[1] == 12002
+    assert (await bot.refused("POST", path, first))[1] == 40054005
+
+
+async def test_a_review(sim: Simulator, bot: BareBot) -> None:
+    socket = await bot.connect_ready(1 << 27)
+    sim.audits.expect(passes=False, overtakes=True)
+    path = f"/channels/{sim.channel('general').id}/messages"
+    status, answer = await bot.call("POST", path, {"content": "x"})
+    assert (status, answer["code"]) == (202, 304023)
+    verdict = await socket.next_of("MESSAGE_AUDIT_REJECT")
+    assert verdict["d"]["audit_id"] == answer["data"]["message_audit"]["audit_id"]
+    assert [message["notice"] for message in sim.state()["messages"]] == ["audit_rejected"]
