@@ -1,28 +1,28 @@
 /** Owns the start of the page: reads the token, joins the parts, and shows which of them can be used now. */
 
-import { mountBot } from "./bot.js";
-import { mountClock } from "./clock.js";
-import { Composer } from "./composer.js";
+import { mountBot } from "./inspector/bot.js";
+import { mountClock } from "./inspector/clock.js";
+import { Composer } from "./chat/composer.js";
 import { Connection } from "./connection.js";
 import { byId, element, report } from "./dom.js";
-import { mountEvents } from "./events.js";
-import { mountFaults } from "./faults.js";
+import { mountEvents } from "./inspector/events.js";
+import { mountFaults } from "./inspector/faults.js";
 import { mountLanguage, onLanguage, words } from "./i18n.js";
-import { mountInspector } from "./inspector.js";
-import { Keyboards } from "./keyboard.js";
-import { Log } from "./log.js";
+import { mountInspector } from "./inspector/inspector.js";
+import { Keyboards } from "./chat/keyboard.js";
+import { Log } from "./inspector/log.js";
 import { mountPanes } from "./panes.js";
-import { mountQuotas } from "./quotas.js";
-import { mountSessions } from "./sessions.js";
-import { mountSharing } from "./sharing.js";
+import { mountQuotas } from "./inspector/quotas.js";
+import { mountSessions } from "./inspector/sessions.js";
+import { mountSharing } from "./chat/sharing.js";
 import { State } from "./state.js";
 import { mountTabs } from "./tabs.js";
 import { mountTheme } from "./theme.js";
-import { mountTranscript } from "./transcript.js";
-import { mountTyping } from "./typing.js";
-import { Viewpoint } from "./viewpoint.js";
-import { Windows } from "./windows.js";
-import { mountWorlds } from "./worlds.js";
+import { mountTranscript } from "./chat/transcript.js";
+import { mountTyping } from "./chat/typing.js";
+import { Viewpoint } from "./chat/viewpoint.js";
+import { Windows } from "./chat/windows.js";
+import { mountWorlds } from "./chat/worlds.js";
 
 const token = location.hash.slice(1);
 const state = new State();

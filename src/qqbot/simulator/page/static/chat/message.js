@@ -1,8 +1,8 @@
 /** Owns the look of one message. Texts enter as text nodes; Markdown, files and cards have modules of their own. */
 
 import { drawArk, drawEmbed, drawShared } from "./cards.js";
-import { element } from "./dom.js";
-import { hasWords, timeOfDay, words } from "./i18n.js";
+import { element } from "../dom.js";
+import { hasWords, timeOfDay, words } from "../i18n.js";
 import { markdown } from "./markdown.js";
 import { drawAttachment, drawMedia } from "./media.js";
 import { faceName, withTags } from "./tags.js";

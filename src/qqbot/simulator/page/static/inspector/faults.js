@@ -1,7 +1,7 @@
 /** Owns the tab Faults: a button for each common way to break the connection, the review of messages, and the rules. */
 
-import { byId, element, report } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
+import { byId, element, report } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
 import { drawRuleForm, drawRules } from "./rules.js";
 
 /** What the buttons do, by the name of their sentence, as the simulator takes it from pages. */

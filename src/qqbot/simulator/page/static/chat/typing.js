@@ -1,7 +1,7 @@
 /** Owns the line that says that the bot is typing. */
 
-import { byId } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
+import { byId } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
 import { keyOf } from "./viewpoint.js";
 
 export function mountTyping(state, viewpoint) {

@@ -3,8 +3,8 @@
  * the user can follow.
  */
 
-import { element, link } from "./dom.js";
-import { words } from "./i18n.js";
+import { element, link } from "../dom.js";
+import { words } from "../i18n.js";
 
 const FILES = "/_sim/files/";
 const UNPLAYABLE = /\.(silk|slk|amr)$/i;

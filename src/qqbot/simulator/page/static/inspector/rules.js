@@ -1,7 +1,7 @@
 /** Owns the form that makes a rule of any fault, and the list of rules that can still strike. */
 
-import { element } from "./dom.js";
-import { words } from "./i18n.js";
+import { element } from "../dom.js";
+import { words } from "../i18n.js";
 
 const NOW = ""; // no moment: it strikes the connections that are live
 const CALL = "call";

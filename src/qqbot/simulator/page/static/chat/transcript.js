@@ -1,7 +1,7 @@
 /** Owns what becomes of a chat: a test of it, a file of it, and a chat out of such a file. */
 
-import { byId, report } from "./dom.js";
-import { words } from "./i18n.js";
+import { byId, report } from "../dom.js";
+import { words } from "../i18n.js";
 
 export function mountTranscript(viewpoint, connection) {
   const attempt = async (act) => {

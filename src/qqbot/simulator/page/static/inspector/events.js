@@ -1,7 +1,7 @@
 /** Owns the tab Events: any event that the platform knows, made up in a form and pushed to the bot. */
 
-import { byId, element, report } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
+import { byId, element, report } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
 
 export function mountEvents(state, viewpoint, connection) {
   const type = element("select", { id: "event-type" });

@@ -1,10 +1,10 @@
 /** Owns the list of messages of the open conversation, where it is scrolled to, and what an empty one says. */
 
 import { drawControls } from "./controls.js";
-import { beforePaint, byId, element, keepingFocus } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
-import { drawMessage } from "./message.js";
-import { keyOf } from "./viewpoint.js";
+import { beforePaint, byId, element, keepingFocus } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
+import { drawMessage } from "../chat/message.js";
+import { keyOf } from "../chat/viewpoint.js";
 
 const NEAR_END = 80; // pixels: whoever has scrolled up further is reading, and is left there
 

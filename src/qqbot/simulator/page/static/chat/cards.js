@@ -1,7 +1,7 @@
 /** Owns how cards look: what users share, and of the bot arks, made from templates, and embeds, which have lines. */
 
-import { element, link } from "./dom.js";
-import { hasWords, words } from "./i18n.js";
+import { element, link } from "../dom.js";
+import { hasWords, words } from "../i18n.js";
 import { drawMedia } from "./media.js";
 
 const TITLES = ["#METATITLE#", "#TITLE#", "#DESC#"];

@@ -1,6 +1,6 @@
 /** Owns where the user of this tab stands: the conversation that is open, and who they are in it. */
 
-import { recallHere, rememberHere } from "./settings.js";
+import { recallHere, rememberHere } from "../settings.js";
 
 const NEWCOMER = "Alice"; // a name that is new to a conversation joins it by speaking
 

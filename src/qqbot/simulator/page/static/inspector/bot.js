@@ -1,7 +1,7 @@
 /** Owns the bot's state in the header: online, shards, intents. */
 
-import { byId, element } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
+import { byId, element } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
 
 /** The names of the intent bits, from the platform's list. */
 const INTENTS = {

@@ -3,11 +3,11 @@
  * HTML, and a picture from elsewhere becomes a link, so the page sends no request anywhere.
  */
 
-import { element, link } from "./dom.js";
-import { words } from "./i18n.js";
+import { element, link } from "../dom.js";
+import { words } from "../i18n.js";
 import { localPath } from "./media.js";
 import { withTags } from "./tags.js";
-import markdownit from "./vendor/markdown-it.mjs";
+import markdownit from "../vendor/markdown-it.mjs";
 
 // `<emoji:4>` is a face of QQ and no address in angle brackets.
 const parser = markdownit({ html: false, linkify: false, breaks: true }).disable("autolink");

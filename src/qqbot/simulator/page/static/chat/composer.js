@@ -1,7 +1,7 @@
 /** Owns the input below the chat: writing, the @ switch, files, the quoted message, sending, and what failed. */
 
-import { byId, element } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
+import { byId, element } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
 import { kindOf } from "./media.js";
 import { summary } from "./message.js";
 

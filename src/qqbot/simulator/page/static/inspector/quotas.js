@@ -1,7 +1,7 @@
 /** Owns the chips that say how many messages the bot may still send unasked to the open conversation. */
 
-import { byId, element } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
+import { byId, element } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
 
 export function mountQuotas(state, viewpoint) {
   const draw = () => {

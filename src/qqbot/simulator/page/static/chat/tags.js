@@ -1,7 +1,7 @@
 /** Owns the tags that QQ knows in texts: mentions, faces, and commands that fill the input. */
 
-import { element } from "./dom.js";
-import { words } from "./i18n.js";
+import { element } from "../dom.js";
+import { words } from "../i18n.js";
 
 const TAG =
   /<@!?(?<id>[\w-]+)>|<qqbot-at-user id="(?<user>[^"]*)"\s*\/>|(?<all>@everyone|<qqbot-at-everyone\s*\/>)|<emoji:(?<face>\d+)>|<qqbot-cmd-(?<does>enter|input) text="(?<text>[^"]*)"(?: show="(?<show>[^"]*)")?[^>]*\/>/g;

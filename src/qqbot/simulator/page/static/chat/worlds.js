@@ -1,7 +1,7 @@
 /** Owns the left column: the conversations of the simulator, the choice of who I am in the open one, and new ones of both. */
 
-import { byId, element, keepingFocus } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
+import { byId, element, keepingFocus } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
 import { keyOf } from "./viewpoint.js";
 
 const SCENES = ["group", "c2c", "channel", "dms"];

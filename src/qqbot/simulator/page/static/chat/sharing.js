@@ -1,7 +1,7 @@
 /** Owns the dialog in which a user makes a card: its type, the fields that go with it, and its sending. */
 
-import { byId, element } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
+import { byId, element } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
 
 const FIELDS = ["title", "desc", "jump_url", "preview", "source", "tag"];
 const FIELDS_OF = {

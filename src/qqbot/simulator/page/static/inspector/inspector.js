@@ -1,7 +1,7 @@
 /** Owns what the tabs Frames and Calls say of each gateway frame and each HTTP call. */
 
-import { byId, element } from "./dom.js";
-import { timeOfDay, words } from "./i18n.js";
+import { byId, element } from "../dom.js";
+import { timeOfDay, words } from "../i18n.js";
 import { indent } from "./json.js";
 import { RecordList } from "./records.js";
 

@@ -1,8 +1,8 @@
 /** Owns the tab Clock: the business time of the simulator, and buttons that let some of it pass at once. */
 
-import { byId, element, report } from "./dom.js";
-import { onLanguage, timeOfDay, words } from "./i18n.js";
-import { duration } from "./windows.js";
+import { byId, element, report } from "../dom.js";
+import { onLanguage, timeOfDay, words } from "../i18n.js";
+import { duration } from "../chat/windows.js";
 
 const SKIPS = [60, 360, 3600, 7200, 86400]; // seconds
 

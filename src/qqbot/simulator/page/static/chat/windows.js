@@ -1,7 +1,7 @@
 /** Owns the chip on each message of a user: how long the bot may still reply, and how often it has. */
 
-import { element } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
+import { element } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
 
 const SHORT = 60; // seconds: from here on each of them is counted
 

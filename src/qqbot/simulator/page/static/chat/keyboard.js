@@ -1,7 +1,7 @@
 /** Owns a message's keyboard: its buttons by rows, who may press them, and what came of the last press. */
 
-import { element, link, report } from "./dom.js";
-import { words } from "./i18n.js";
+import { element, link, report } from "../dom.js";
+import { words } from "../i18n.js";
 
 /** What a button does, as the wire names it in `action.type`; any other type needs the QQ client. */
 const LINK = 0;

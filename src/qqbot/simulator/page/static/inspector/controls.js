@@ -1,7 +1,7 @@
 /** Owns what a user can do with a message: quote it, take one's own back, put an emoji on it. */
 
-import { element } from "./dom.js";
-import { words } from "./i18n.js";
+import { element } from "../dom.js";
+import { words } from "../i18n.js";
 
 const EMOJI = ["2:128077", "2:10084", "2:127881"];
 

@@ -1,7 +1,7 @@
 /** Owns the tab Shards: the sessions of the bot, a button that kills the connection of each, and the connections before. */
 
-import { beforePaint, byId, element, keepingFocus, report } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
+import { beforePaint, byId, element, keepingFocus, report } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
 
 export function mountSessions(state, connection) {
   const line = element("p", { class: "outcome", role: "status" });

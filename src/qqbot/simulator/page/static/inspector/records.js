@@ -1,7 +1,7 @@
 /** Owns a list of records, newest first, each of which opens to its whole text. What a record says is its drawer's. */
 
-import { beforePaint, element } from "./dom.js";
-import { onLanguage, words } from "./i18n.js";
+import { beforePaint, element } from "../dom.js";
+import { onLanguage, words } from "../i18n.js";
 
 /**
  * Keeps `panel` the list of `read()`, whose records are numbered by `n`. `draw(record)` gives the parts
