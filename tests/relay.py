@@ -5,7 +5,7 @@ import contextlib
 from types import TracebackType
 from typing import Self
 
-from tests.ports import free_port
+from tests.sockets import free_port
 
 
 class Relay:

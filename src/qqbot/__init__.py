@@ -10,11 +10,13 @@ from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
 from .api.routes import Route
+from .api.token import TokenSource
 from .bot.bot import Bot
 from .bot.context import Context
 from .bot.filters import button, command, interaction
 from .bot.router import Router
 from .config import Credentials, Endpoints, GatewayConfig
+from .dispatcher.dispatcher import HandlerRun
 from .errors import (
     ApiError,
     AuthError,
@@ -44,6 +46,8 @@ from .errors import (
     Timeout,
     TransportError,
 )
+from .gateway.shard import ShardEvent
+from .ingest.forwarder import EventSink
 from .models import events as _events
 from .models.events import *  # noqa: F403 - the list of events has one home, its __all__
 from .models.gateway import shard_of
@@ -84,7 +88,6 @@ from .models.text import (
     strip_mentions,
     unescape,
 )
-from .ports import EventSink, HandlerRun, ShardEvent, TokenSource
 
 if TYPE_CHECKING:
     from .redis.lock import RedisLock

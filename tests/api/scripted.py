@@ -11,8 +11,8 @@ from typing import Self, Unpack
 from aiohttp import web
 
 from qqbot import Api, Credentials, Endpoints
+from qqbot.aio.clock import Clock
 from qqbot.api.client import ApiOptions
-from qqbot.ports import Clock
 
 APP_ID = "102000001"
 SECRET = "never-shown-app-secret"

@@ -27,7 +27,7 @@ from qqbot.errors import (
     Timeout,
     TransportError,
 )
-from qqbot.ports import current_lease
+from qqbot.lease import current_lease
 from tests.api.scripted import APP_ID, SECRET, TRACE, Scripted, cut, hang, raw, reply
 from tests.stopwatch import stopwatch
 

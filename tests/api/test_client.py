@@ -11,7 +11,7 @@ from qqbot import Api, Credentials, Endpoints, Markdown, Media, ReplyTo, Scene, 
 from qqbot.api.exchange import Request, Response
 from qqbot.errors import ConfigError, ConnectionFailed, TransportError
 from tests.api.scripted import APP_ID, SECRET, ManualClock, Scripted, reply
-from tests.ports import free_port
+from tests.sockets import free_port
 
 SENT = {"id": "S1", "timestamp": "2026-11-23T10:00:00+08:00"}
 

@@ -9,10 +9,9 @@ import pytest
 from aiohttp import web
 
 from qqbot import Credentials
-from qqbot.api.token import AccessTokens
+from qqbot.api.token import AccessTokens, SharedToken
 from qqbot.api.transport import AiohttpTransport
 from qqbot.errors import ApiError, AuthError, ConnectionFailed, IPNotAllowed, RateLimited, ServerError
-from qqbot.ports import SharedToken
 from tests.api.scripted import APP_ID, SECRET, ManualClock, Scripted, cut, hang, raw, reply
 
 

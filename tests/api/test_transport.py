@@ -12,7 +12,7 @@ from qqbot.api.exchange import Request
 from qqbot.api.transport import AiohttpTransport
 from qqbot.errors import ConnectionFailed, Timeout, TransportError
 from tests.api.scripted import Scripted, cut, hang
-from tests.ports import free_port
+from tests.sockets import free_port
 
 TOKEN = "QQBot very-secret-token"
 

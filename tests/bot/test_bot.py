@@ -33,7 +33,7 @@ from qqbot import (
 )
 from qqbot.bot.program import loading
 from qqbot.config import GatewayConfig
-from qqbot.ports import Shared
+from qqbot.redis.sharing import Shared
 from qqbot.sessions import LocalSessionManager
 from qqbot.testing import Simulator
 from tests.dispatcher.standins import message

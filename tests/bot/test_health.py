@@ -88,7 +88,7 @@ async def test_reading_that_stands_still_is_said_once_with_handler_and_conversat
     sim: Simulator, bot: Bot, probe: Probe, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("qqbot.bot.runtime.STANDSTILL_SECONDS", 0.5)
-    monkeypatch.setattr("qqbot.bot.STANDSTILL_SECONDS", 0.5)
+    monkeypatch.setattr("qqbot.bot.bot.STANDSTILL_SECONDS", 0.5)
     gate = asyncio.Event()
 
     @bot.on

@@ -14,7 +14,7 @@ from qqbot import Bot, ConfigError, ConnectionFailed, Context, Event, Interactio
 from qqbot.webhook import Trial, public_key, sign, simulate_search, verify
 from tests.cli.control import Control
 from tests.cli.program import python, qqbot, run
-from tests.ports import free_port
+from tests.sockets import free_port
 from tests.webhook.hosts import by_aiohttp
 from tests.webhook.signed import APP_ID, CREDENTIALS, SECRET
 

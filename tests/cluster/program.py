@@ -12,7 +12,7 @@ import sys
 from qqbot import Bot, Context, Credentials, Endpoints, UnknownEvent
 from qqbot.aio.clock import steady
 from qqbot.config import GatewayConfig
-from qqbot.ports import current_lease
+from qqbot.lease import current_lease
 from qqbot.sessions import RedisSessionManager, Timings
 from tests.cluster.gateway import EVENT, INTENT
 

@@ -10,11 +10,14 @@ from typing import Any
 
 import msgspec
 
+from qqbot.bot.context import Delivered
 from qqbot.dispatcher import Dispatcher, Feed
+from qqbot.dispatcher.delivery import Handler
+from qqbot.dispatcher.dispatcher import Plan
+from qqbot.lease import LostReason, Permit
 from qqbot.models.events import EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
 from qqbot.models.frames import Frame
 from qqbot.models.gateway import ResumeState, ShardKey
-from qqbot.ports import Delivered, Handler, LostReason, Permit, Plan
 
 
 @dataclass

@@ -8,14 +8,15 @@ from contextvars import ContextVar
 import msgspec
 import pytest
 
+from qqbot.bot.context import Delivered
 from qqbot.dispatcher import Feed
+from qqbot.lease import current_lease
 from qqbot.models.events import (
     C2CMessageCreate,
     Event,
     InteractionCreate,
     UnknownEvent,
 )
-from qqbot.ports import Delivered, current_lease
 from tests.dispatcher.standins import Held, One, Table, click, message, publish, running, settle
 
 

@@ -9,10 +9,12 @@ from functools import partial
 
 import pytest
 
+from qqbot.bot.context import Delivered
 from qqbot.dispatcher import Dispatcher, Door, Feed
+from qqbot.dispatcher.waits import Wanted
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate
 from qqbot.models.frames import Frame
-from qqbot.ports import Delivered, Outcome, Wanted
+from qqbot.models.outcome import Outcome
 from tests.dispatcher.standins import Held, One, Table, click, message, running
 from tests.dispatcher.test_sources import Ids
 

@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from qqbot.bot.context import Delivered
 from qqbot.dispatcher import Door, Feed
+from qqbot.dispatcher.waits import Wanted
 from qqbot.models.events import C2CMessageCreate
-from qqbot.ports import Delivered, Outcome, Wanted
+from qqbot.models.outcome import Outcome
 from tests.dispatcher.standins import Held, One, Table, message, publish, running, settle
 
 

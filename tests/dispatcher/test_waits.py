@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from qqbot.bot.context import Delivered
 from qqbot.dispatcher import Feed, waits
+from qqbot.dispatcher.waits import Wanted
 from qqbot.errors import ConfigError
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, MessageAuditPass
 from qqbot.models.frames import Frame
-from qqbot.ports import Delivered, Outcome, Wanted
+from qqbot.models.outcome import Outcome
 from tests.dispatcher.standins import Held, One, Table, click, message, publish, running, settle
 
 MESSAGE = Wanted((C2CMessageCreate,))

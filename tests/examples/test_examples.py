@@ -19,8 +19,8 @@ from qqbot.cli.loading import MODULE_NAME, load_bot
 from qqbot.testing import Simulator
 from tests.cli.control import Control
 from tests.cli.program import Program, environment, python
-from tests.ports import free_port
 from tests.redis.servers import default_engine, started
+from tests.sockets import free_port
 from tests.webhook.hosts import by_aiohttp, by_uvicorn, reachable
 from tests.webhook.signed import Caller
 

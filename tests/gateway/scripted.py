@@ -13,11 +13,12 @@ from typing import Self
 import aiohttp
 from aiohttp import web
 
+from qqbot.api.network import ConnectOptions
 from qqbot.config import GatewayConfig
-from qqbot.gateway.shard import Shard
+from qqbot.gateway.shard import Shard, ShardEvent
+from qqbot.lease import LostReason
 from qqbot.models.frames import Frame
 from qqbot.models.gateway import GatewayBot, ResumeState, ShardKey
-from qqbot.ports import ConnectOptions, LostReason, ShardEvent
 from tests.gateway import wire
 
 PATIENCE = 20.0  # seconds that a test waits for what must happen

@@ -22,7 +22,7 @@ from qqbot.errors import (
 from qqbot.models.gateway import ResumeState, ShardExit
 from tests.gateway import wire
 from tests.gateway.scripted import IMPATIENT, PATIENCE, Connection, Stage, stage
-from tests.ports import free_port
+from tests.sockets import free_port
 from tests.stopwatch import stopwatch
 
 STATE = ResumeState(session_id="session", seq=7, done=((9, 9),), me="42", name="robot")

@@ -24,7 +24,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tests.ports import free_port
+from tests.sockets import free_port
 
 PATIENCE = 20.0
 SLOTS = 16_384

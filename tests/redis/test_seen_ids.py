@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
+from qqbot.dispatcher.claims import SeenIds
 from qqbot.errors import ConfigError
-from qqbot.ports import SeenIds
 from qqbot.redis import circuit_breaker as breaker
 from qqbot.redis.circuit_breaker import MOST_CALLS
 from qqbot.redis.connection import connected

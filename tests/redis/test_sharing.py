@@ -8,9 +8,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 import pytest
 
 from qqbot import Bot, Context, Credentials, GroupAtMessageCreate, RedisLock
+from qqbot.bot.bot import Sharing
 from qqbot.models.ingest import Envelope
-from qqbot.ports import Shared, Sharing
 from qqbot.redis import circuit_breaker as breaker
+from qqbot.redis.sharing import Shared
 from qqbot.sessions import LocalSessionManager, sharing
 from tests.api.scripted import APP_ID, SECRET, Scripted
 from tests.redis.servers import ENGINES, Engine, Server, started

@@ -13,8 +13,8 @@ from redis.asyncio import Redis, RedisCluster
 
 from qqbot import Api, Credentials
 from qqbot.api import token as token_module
+from qqbot.api.token import SharedToken, TokenStore
 from qqbot.errors import ConfigError, ConnectionFailed, ServerError
-from qqbot.ports import SharedToken, TokenStore
 from qqbot.redis import circuit_breaker as breaker
 from qqbot.redis.connection import connected
 from qqbot.redis.token_store import Seal

@@ -12,8 +12,8 @@ import pytest
 
 from qqbot.config import ShardPlan
 from qqbot.errors import ConfigError, GatewayError, GatewayHalted
+from qqbot.lease import Lease
 from qqbot.models.gateway import GatewayBot, ResumeState, SessionStartLimit, ShardExit, ShardKey
-from qqbot.ports import Lease
 from qqbot.sessions import LocalSessionManager, ManagerEvent, SessionManager
 from qqbot.sessions.permits import PERMIT_SECONDS
 from qqbot.sessions.state_file import StateFile

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from qqbot.errors import GatewayHalted
-from qqbot.ports import GatewaySource, ShardFactory
 from qqbot.sessions import ClusterView, LocalSessionManager, ManagerEvent, SessionManager, local
+from qqbot.sessions.base import GatewaySource, ShardFactory
 from qqbot.sessions.permits import PERMIT_SECONDS
 from qqbot.testing import SessionManagerContract
 from qqbot.testing.contracts import MakeManager

@@ -21,7 +21,7 @@ from starlette.routing import Mount
 
 from qqbot import Bot
 from qqbot.webhook.asgi import AsgiApplication
-from tests.ports import free_port
+from tests.sockets import free_port
 
 Serving = Callable[[Any], AbstractAsyncContextManager[str]]
 """Serves an application and gives the URL of its root."""

@@ -13,7 +13,7 @@ from aiohttp import web
 from qqbot import Bot, C2CMessageCreate, ConfigError, Context, Credentials
 from qqbot.webhook import Application, application
 from tests.cli.program import python
-from tests.ports import free_port
+from tests.sockets import free_port
 from tests.webhook.hosts import by_aiohttp, by_uvicorn, reachable
 from tests.webhook.signed import ACK, APP_ID, SECRET, Caller, event, signed
 

@@ -5,9 +5,11 @@ young because this machine was suspended meanwhile, which `time.monotonic` does 
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 
-from ..ports import Clock
+Clock = Callable[[], float]
+"""Seconds that only go forward."""
 
 
 def _choose() -> Clock:

@@ -25,15 +25,15 @@ from ..errors import (
     Timeout,
     TransportError,
 )
+from ..lease import current_lease
 from ..models.codec import encode
-from ..ports import TokenSource, current_lease
 from .codes import Retry, verdict
 from .exchange import Failure, Request, Response, failure_of, is_success, unreadable, words_if_no_json
 from .limits import Limits
 from .multipart import Form
 from .retry import Attempts, is_numbered
 from .routes import Query, Route
-from .token import AccessTokens
+from .token import AccessTokens, TokenSource
 from .transport import Transport
 
 log = logging.getLogger(__name__)

@@ -14,16 +14,16 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from ..aio.clock import Clock
 from ..config import Credentials, Endpoints, is_loopback
 from ..errors import ConfigError
 from ..models.messages import MessageSendResult
 from ..models.outgoing import Message
 from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
-from ..ports import Clock, ConnectOptions, TokenSource, TokenStore
 from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads, is_public, is_public_or_loopback
 from .exchange import Request, Response
-from .network import environment_proxy
+from .network import ConnectOptions, environment_proxy
 from .resources.announces import Announcements
 from .resources.api_permissions import ApiPermissions
 from .resources.audio import Audio
@@ -54,7 +54,7 @@ from .resources.users import Users
 from .resources.webhook_sessions import WebhookSessions
 from .routes import Query, Route
 from .sequence import Sequences
-from .token import AccessTokens
+from .token import AccessTokens, TokenSource, TokenStore
 from .transport import AiohttpTransport, Transport
 from .uploads import Uploads
 from .windows import closed

@@ -3,12 +3,23 @@
 Owns neither sessions nor sockets: `api.transport` and `gateway.link` open them.
 """
 
+from collections.abc import Callable
+from ssl import SSLContext
+from typing import TypedDict
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
 from ..config import is_loopback
+
+
+class ConnectOptions(TypedDict, total=False):
+    """How sockets reach the platform. `proxy_for` names the HTTP proxy for a URL; None leaves it to the session."""
+
+    proxy_for: Callable[[str], str | None]
+    ssl_context: SSLContext | None
+
 
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 

@@ -8,16 +8,55 @@ Source: dev-prepare/access-token
 import asyncio
 import logging
 import random
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import urlsplit
 
+from ..aio.clock import Clock
 from ..config import Credentials
 from ..errors import ConnectionFailed, DecodeError
 from ..models.base import Id, Model
 from ..models.codec import decoder, encode
-from ..ports import Clock, SharedToken, TokenStore
 from .exchange import Request, failure_of, unreadable
 from .transport import Transport
+
+
+class TokenSource(Protocol):
+    """Hands out access tokens."""
+
+    async def get(self) -> str:
+        """Return a token that is good for the next call."""
+        ...
+
+    def invalidate(self, token: str) -> None:
+        """Forget `token` if it is still the current one: the platform refused it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SharedToken:
+    """An access token that another process fetched, and for how many `seconds` it is still good."""
+
+    value: str = field(repr=False)
+    seconds: float
+
+
+class TokenStore(Protocol):
+    """Where processes share one access token. A store that fails has none and lets everybody fetch: it never raises."""
+
+    async def load(self) -> SharedToken | None:
+        """Return what is there now."""
+        ...
+
+    async def save(self, token: SharedToken) -> None:
+        """Put a token there for the others."""
+        ...
+
+    def refreshing(self) -> AbstractAsyncContextManager[bool]:
+        """Hold the right to fetch a token; False: another process has it, and saves what it gets."""
+        ...
+
 
 log = logging.getLogger(__name__)
 

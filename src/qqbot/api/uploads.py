@@ -14,6 +14,7 @@ from typing import Protocol
 
 from msgspec import UNSET, Struct
 
+from ..aio.clock import Clock
 from ..errors import ApiError, DecodeError, MediaError, Timeout, TransportError
 from ..models.media import (
     FileType,
@@ -27,7 +28,6 @@ from ..models.media import (
 )
 from ..models.outgoing import Media, Progress
 from ..models.targets import Scene
-from ..ports import Clock
 from .exchange import Response
 from .files import OpenFile, opened
 

@@ -14,31 +14,38 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, NoReturn, Protocol, Self, TypeVar, Unpack, cast, runtime_checkable
 
 from msgspec import MsgspecError
 
+from ..aio.clock import Clock
 from ..aio.serving_task import Stay
 from ..api.client import Api, ApiOptions
+from ..api.token import TokenStore
 from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardPlan, unknown_variables
 from ..dispatcher import Dispatcher, Feed, KnownEvents
+from ..dispatcher.claims import SeenIds
+from ..dispatcher.delivery import Settled
+from ..dispatcher.dispatcher import HandlerListener
 from ..errors import ConfigError, DecodeError, GatewayHalted, MessagePendingAudit
+from ..gateway.shard import ShardEvent
 from ..ingest import Forwarder
+from ..ingest.forwarder import EventSink
 from ..models.events import Event, MessageAuditPass, MessageAuditReject
 from ..models.frames import Frame, decode_frame
 from ..models.gateway import ReadyUser
 from ..models.ingest import Envelope
 from ..models.intents import PRIVATE_ONLY, Intents
 from ..models.messages import MessageSendResult
+from ..models.outcome import Outcome
 from ..models.outgoing import Message
 from ..models.stats import BotStats
 from ..models.targets import Target
-from ..ports import Clock, Delivered, EventSink, HandlerListener, Outcome, Settled, ShardEvent, Shared, Sharing
 from ..sessions.base import SessionManager
 from ..sessions.cluster.manager import RedisSessionManager
 from ..sessions.local import LocalSessionManager
 from .audits import Audits, Verdict
-from .context import Context
+from .context import Context, Delivered
 from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
 from .router import Router
 from .runtime import STANDSTILL_SECONDS, Service
@@ -51,6 +58,30 @@ if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the me
     from ..webhook.asgi import AsgiApplication
     from ..webhook.handler import Desk, WebhookOptions
     from ..webhook.protocol import Answer
+
+
+class SharedStores(Protocol):
+    """What the processes of one bot share besides its shards; None where they do not."""
+
+    @property
+    def tokens(self) -> TokenStore | None:
+        """Where they share the access token."""
+        ...
+
+    @property
+    def seen(self) -> SeenIds | None:
+        """Where they share the ids of finished events."""
+        ...
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """A session manager that knows where the processes of a bot meet."""
+
+    def sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[SharedStores]:
+        """Open what is shared, for as long as the bot is served."""
+        ...
+
 
 log = logging.getLogger(__name__)
 
@@ -420,9 +451,9 @@ class Bot(Router):
             self._local = platform, LocalSessionManager(window=self._gateway.identify_window)
         return self._local[1]
 
-    def _api_options(self, shared: Shared) -> ApiOptions:
+    def _api_options(self, shared: SharedStores | None) -> ApiOptions:
         options = self._options.copy()
-        if shared.tokens is not None and options.get("token") is None:
+        if shared is not None and shared.tokens is not None and options.get("token") is None:
             options.setdefault("token_store", shared.tokens)
         return options
 
@@ -431,7 +462,7 @@ class Bot(Router):
         api: Api,
         credentials: Credentials,
         plan: ShardPlan,
-        shared: Shared,
+        shared: SharedStores | None,
         *,
         sessions: SessionManager | None,
         gateway: GatewayConfig,
@@ -442,7 +473,7 @@ class Bot(Router):
             max_inflight=self._max_inflight,
             handler_timeout=self._handler_timeout,
             listeners=self._listeners,
-            seen=shared.seen,
+            seen=None if shared is None else shared.seen,
         )
         dispatcher.settled = self._settled
         if self._events is not None:
@@ -627,6 +658,6 @@ def _sessions_from_env() -> SessionManager | None:
     return None if redis is None else RedisSessionManager(redis.url.reveal(), cluster=redis.cluster)
 
 
-def _sharing(sessions: SessionManager, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
+def _sharing(sessions: SessionManager, credentials: Credentials) -> AbstractAsyncContextManager[SharedStores | None]:
     """What this process shares with others, where its session manager knows of any."""
-    return sessions.sharing(credentials) if isinstance(sessions, Sharing) else nullcontext(Shared())
+    return sessions.sharing(credentials) if isinstance(sessions, Sharing) else nullcontext()

@@ -15,16 +15,60 @@ from ..api.client import Api
 from ..api.downloads import MAX_BYTES
 from ..api.streams import AnswerStream, GatheredAnswer
 from ..api.windows import closed, seconds_left
+from ..dispatcher.waits import Wanted
 from ..errors import DuplicateMessage, LeaseLost
+from ..lease import Lease
 from ..models.events import Event, InteractionCreate, MessageEvent, Replyable
+from ..models.frames import Frame
 from ..models.gateway import ReadyUser, ShardKey
 from ..models.messages import MessageAttachment, MessageSendResult
 from ..models.outgoing import Markdown, Message, Text
 from ..models.targets import REPLY_LIMITS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
-from ..ports import Delivered, Wanted
 
 if TYPE_CHECKING:
     from asyncio import Task
+
+
+class Delivered(Protocol):
+    """An event on its way through the handlers, as their context sees it.
+
+    `received` is a moment of the API's clock; `lease` None: no shard of this process received it.
+    """
+
+    @property
+    def event(self) -> Event:
+        """The event itself."""
+        ...
+
+    @property
+    def frame(self) -> Frame:
+        """The envelope."""
+        ...
+
+    @property
+    def raw(self) -> bytes:
+        """The frame as it arrived."""
+        ...
+
+    @property
+    def received(self) -> float:
+        """When it was accepted."""
+        ...
+
+    @property
+    def lease(self) -> Lease | None:
+        """Under which it is handled."""
+        ...
+
+    @property
+    def again(self) -> bool:
+        """Whether an earlier process may have begun to handle it."""
+        ...
+
+    async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivered":
+        """Suspend the handler until what is wanted comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""
+        ...
+
 
 log = logging.getLogger(__name__)
 

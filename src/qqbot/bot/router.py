@@ -11,10 +11,10 @@ from typing import Any, TypeVar, cast, overload
 
 from msgspec import Struct
 
+from ..dispatcher.dispatcher import Plan
 from ..errors import ConfigError
 from ..models.events import ALIASES, EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
 from ..models.intents import Intents
-from ..ports import Plan
 from .context import Context
 
 E = TypeVar("E", bound=Event)

@@ -16,8 +16,8 @@ from ..dispatcher import Dispatcher, Door
 from ..errors import ConfigError, Interrupted, QQBotError
 from ..ingest import Forwarder
 from ..models.frames import Frame
+from ..models.outcome import Outcome
 from ..models.stats import BotStats
-from ..ports import Outcome
 from .shards import Fleet
 
 log = logging.getLogger(__name__)

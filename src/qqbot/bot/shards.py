@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from ..aio.cancellation import is_cancelled, stray
 from ..aio.clock import steady
 from ..api.client import Api
 from ..config import GatewayConfig, ShardPlan
@@ -29,14 +30,13 @@ from ..errors import (
     QQBotError,
     TransportError,
 )
-from ..gateway.handover import muted
-from ..gateway.shard import Shard
+from ..gateway.handover import ShardFeed, muted
+from ..gateway.shard import Shard, ShardEvent, ShardListener
+from ..lease import Lease, MutedLease
 from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from ..models.intents import Intents
 from ..models.stats import ShardStats
-from ..ports import Lease, MutedLease, ShardEvent, ShardFeed, ShardListener
 from ..sessions.base import SessionManager
-from ..sessions.endings import is_cancelled, stray
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Unpack
 
+from ..aio.clock import Clock
 from ..bot.bot import Bot
 from ..config import Credentials, Endpoints, GatewayConfig
-from ..ports import Clock, Settled
+from ..dispatcher.delivery import Settled
 from ..sessions.base import SessionManager
 
 if TYPE_CHECKING:

@@ -4,8 +4,25 @@ Owns when an id is looked up, noted and withdrawn. Where the ids are kept is the
 process itself knows of its events is the dispatcher's.
 """
 
-from ..ports import SeenIds
+from typing import Protocol
+
 from .delivery import Delivery
+
+
+class SeenIds(Protocol):
+    """Ids of events that are finished, shared by processes. A store that fails makes them unknown, never raises."""
+
+    async def add(self, event_id: str) -> bool:
+        """Note it; False when it was there already."""
+        ...
+
+    async def contains(self, event_id: str) -> bool:
+        """Whether it is there."""
+        ...
+
+    async def discard(self, event_id: str) -> None:
+        """Forget it."""
+        ...
 
 
 class Claims:

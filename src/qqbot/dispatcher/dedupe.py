@@ -6,7 +6,7 @@ Owns the memory and its bounds; `now` is seconds of a clock that only goes forwa
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from ..ports import Handler
+from .delivery import Handler
 
 T = TypeVar("T")
 

@@ -5,15 +5,39 @@ Owns the values; who changes them is `dispatcher`.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
 
 from msgspec import Struct
 
+from ..lease import Lease
 from ..models.events import Event
 from ..models.frames import Frame
+from ..models.outcome import Outcome
 from ..models.watermark import Watermark
-from ..ports import Handler, Lease, Outcome, Wanted
-from .waits import Wait
+from .waits import Wait, Wanted
+
+Settled = Callable[[str, Outcome], None]
+"""Called with the event id and the outcome when the bot is done with an event."""
+
+
+class Handler(Protocol):
+    """One registered handler; hashable by identity."""
+
+    @property
+    def name(self) -> str:
+        """How logs call it."""
+        ...
+
+    @property
+    def when(self) -> Callable[[Any], bool] | None:
+        """Whether the handler takes an event of its kind; None: every one."""
+        ...
+
+    @property
+    def function(self) -> Callable[[Any], Awaitable[object]]:
+        """What is awaited with the context."""
+        ...
 
 
 class Inlet:

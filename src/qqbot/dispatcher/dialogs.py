@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from ..errors import ConfigError
+from ..models.outcome import Outcome
 from ..models.watermark import MAX_RANGES
-from ..ports import Outcome, Wanted
 from .dedupe import Messages
 from .delivery import Delivery, Dialog, Inlet
 from .ordering import Lanes
-from .waits import ANYWHERE, Wait, Waits, place_of
+from .waits import ANYWHERE, Wait, Waits, Wanted, place_of
 
 MAX_HELD = MAX_RANGES * 3 // 4  # more, and reading might stop with nobody left to end a dialog
 

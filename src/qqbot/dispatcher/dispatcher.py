@@ -12,33 +12,80 @@ next worker note which lane that one holds. From then on events of that lane que
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
-from typing import Self
+from typing import Any, Protocol, Self
 
+from msgspec import Raw, Struct
+
+from ..aio.clock import Clock
+from ..lease import Lease, current_lease
 from ..models.events import Event, MessageEvent, UnknownEvent, decode_odd
 from ..models.frames import Frame
+from ..models.outcome import Outcome
 from ..models.watermark import Watermark
-from ..ports import (
-    Clock,
-    Handler,
-    HandlerListener,
-    HandlerRun,
-    Handlers,
-    Lease,
-    Outcome,
-    SeenIds,
-    Settled,
-    current_lease,
-)
-from .claims import Claims
+from .claims import Claims, SeenIds
 from .dedupe import Events, Messages
-from .delivery import Delivery, Inlet
+from .delivery import Delivery, Handler, Inlet, Settled
 from .dialogs import Dialogs
 from .log_once import Notices
 from .ordering import Lanes
 from .workers import Crew
+
+
+class Plan(Struct, frozen=True, eq=False):
+    """What is done with events of one wire name: how they are decoded, and by whom they are handled.
+
+    `decode` returns an `Event`, and a `MessageEvent` where `is_message`.
+    """
+
+    decode: Callable[[Raw], Any]
+    handlers: tuple[Handler, ...]
+    is_message: bool
+
+
+class HandlerRun(Struct, frozen=True):
+    """One run of a handler, for metrics: `event` by its wire name, `seconds` that it took, what it raised."""
+
+    event: str
+    handler: str
+    seconds: float
+    error: Exception | None = None
+
+
+HandlerListener = Callable[[HandlerRun], None]
+
+
+class Handlers(Protocol):
+    """What the dispatcher asks of the router."""
+
+    @property
+    def plans(self) -> Mapping[str, Plan]:
+        """The plans that were asked for, by wire name; emptied when handlers come or go."""
+        ...
+
+    def plan(self, name: str) -> Plan:
+        """Return what is done with events of this wire name."""
+        ...
+
+    def expected(self, name: str) -> bool:
+        """Whether handlers may wait for an event of this wire name, so that it is no surprise."""
+        ...
+
+    def match(self, event: Event) -> Sequence[Handler]:
+        """Return the handlers for events of this kind, in order of registration."""
+        ...
+
+    @property
+    def context(self) -> Callable[[Delivery], object]:
+        """Makes what the handlers are called with."""
+        ...
+
+    async def report(self, context: object, error: Exception, handler: str) -> None:
+        """Tell the user that a handler failed. Must not raise."""
+        ...
+
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,14 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from ..lease import Lease
 from ..models.frames import Frame
 from ..models.gateway import MAX_SEQ
+from ..models.outcome import Outcome
 from ..models.watermark import Watermark
-from ..ports import Lease, Outcome, Wanted
 from .delivery import Delivery, Inlet
 from .dispatcher import Dispatcher
+from .waits import Wanted
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,15 @@ from msgspec import Struct
 
 from ..errors import ConfigError
 from ..models.events import ALIASES, EVENTS, Event, UnknownEvent
-from ..ports import Wanted
+
+
+class Wanted(Struct, frozen=True):
+    """What a handler waits for: an event of `kinds` for which `when` holds, in its conversation or `anywhere`."""
+
+    kinds: tuple[type[Event], ...]
+    when: Callable[[Any], bool] | None = None
+    anywhere: bool = False
+
 
 MAX_WAITS = 2048
 ANYWHERE = ""

@@ -12,10 +12,9 @@ from typing import Literal, Self
 import aiohttp
 from aiohttp import WSMsgType
 
-from ..api.network import cause_of
+from ..api.network import ConnectOptions, cause_of
 from ..config import GatewayConfig
 from ..errors import ConnectionFailed
-from ..ports import ConnectOptions
 
 CLOSE_SECONDS = 1.0
 RESUMABLE_CLOSE = 4000  # 1000 and 1001 would end the session

@@ -8,11 +8,32 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
-from ..aio.clock import steady
+from ..aio.clock import Clock, steady
+from ..lease import MutedLease
 from ..models.frames import Frame
 from ..models.watermark import Watermark
-from ..ports import Clock, MutedLease, ShardFeed
+from .shard import Intake
+
+
+class ShardFeed(Intake, Protocol):
+    """An intake for one shard, as the fleet sees it."""
+
+    @property
+    def watermark(self) -> Watermark:
+        """What of the current session is finished."""
+        ...
+
+    @property
+    def repeats(self) -> int:
+        """How many events were dropped because the session had delivered them before."""
+        ...
+
+    async def drain(self, seconds: float) -> int:
+        """Wait until every event is finished, at most `seconds`; return how many are not."""
+        ...
+
 
 MOST_KEPT = 65_536
 

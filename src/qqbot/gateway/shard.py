@@ -9,17 +9,19 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import aiohttp
 from aiohttp import WebSocketError, WSMsgType
 from aiohttp.http import WSMessageNoDecodeText
+from msgspec import Struct
 
 from ..aio.clock import steady
-from ..api.network import cause_of
+from ..api.network import ConnectOptions, cause_of
+from ..api.token import TokenSource
 from ..config import GatewayConfig, check_url
 from ..errors import (
     ApiError,
@@ -32,11 +34,11 @@ from ..errors import (
     ServerError,
     TransportError,
 )
+from ..lease import Lease
 from ..models.frames import Frame
-from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit
+from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from ..models.stats import ShardState, ShardStats
 from ..models.watermark import Watermark
-from ..ports import ConnectOptions, Intake, Lease, ShardEvent, ShardListener, TokenSource
 from .close_codes import ASKED, RENEWAL, Verdict
 from .connection import Link
 from .protocol import (
@@ -55,6 +57,52 @@ from .protocol import (
     Send,
     Skipped,
 )
+
+
+class Intake(Protocol):
+    """Where a shard leaves its events."""
+
+    @property
+    def full(self) -> bool:
+        """Whether reading has to wait."""
+        ...
+
+    async def room(self) -> None:
+        """Return when there is room again."""
+        ...
+
+    def begin(
+        self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = (), *, taken_over: bool = False
+    ) -> None:
+        """Start counting a session: everything up to `seq`, and the ranges `done`, is finished.
+
+        `taken_over`: from an earlier process, which may have begun to handle what is repeated until `caught_up`.
+        """
+        ...
+
+    def caught_up(self, seq: int) -> None:
+        """Note that all is repeated up to `seq`; what follows is new."""
+        ...
+
+    def publish(self, frame: Frame, raw: bytes) -> bool:
+        """Take one dispatch frame; `raw` is what arrived. False: let handlers run before another one."""
+        ...
+
+
+class ShardEvent(Struct, frozen=True):
+    """Something that happened to a shard, for logs and metrics.
+
+    `code` is the close code of `closed` and `halted`, `cause` says why in words.
+    """
+
+    kind: Literal["connected", "identified", "resumed", "closed", "halted", "lease_lost"]
+    shard: ShardKey
+    code: int | None = None
+    cause: str = ""
+
+
+ShardListener = Callable[[ShardEvent], None]
+
 
 log = logging.getLogger(__name__)
 

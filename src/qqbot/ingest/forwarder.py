@@ -12,13 +12,25 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Protocol, Self
 
 from ..errors import FencedOut
+from ..lease import Lease
 from ..models.frames import SYSTEM_EVENTS, Frame
 from ..models.ingest import Envelope, Fence, key_of
 from ..models.watermark import Watermark
-from ..ports import EventSink, Lease
+
+
+class EventSink(Protocol):
+    """Where events go that are handled in another process."""
+
+    async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
+        """Store the events, in order; returning means that they are safe.
+
+        Raises: FencedOut, with the later owner's token, when one has published; anything else means "try again".
+        """
+        ...
+
 
 log = logging.getLogger(__name__)
 

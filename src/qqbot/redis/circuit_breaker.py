@@ -8,8 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from ..aio.clock import steady
-from ..ports import Clock
+from ..aio.clock import Clock, steady
 from .connection import FAILURES, within
 
 log = logging.getLogger(__name__)

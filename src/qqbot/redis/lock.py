@@ -19,7 +19,7 @@ from redis.exceptions import LockNotOwnedError
 
 from ..aio.clock import steady
 from ..errors import ConfigError, LockLost
-from ..sessions.gate import LeaseGate
+from ..lease import LeaseGate
 from .connection import FAILURES, OPERATION_SECONDS, Client, is_away, opened, within
 
 log = logging.getLogger(__name__)

@@ -6,15 +6,22 @@ Owns how long that is open. It is there without any shard, too, for processes th
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from ..config import Credentials
 from ..errors import ConfigError
-from ..ports import Shared
 from .connection import Client, opened
 from .seen_ids import RedisSeenIds
 from .token_store import RedisTokenStore
 
 log = logging.getLogger(__name__)
+
+
+class Shared(NamedTuple):
+    """What the processes of one bot share besides its shards; None where they do not."""
+
+    tokens: RedisTokenStore | None = None
+    seen: RedisSeenIds | None = None
 
 
 @asynccontextmanager

@@ -16,9 +16,9 @@ from typing import Any
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockNotOwnedError
 
+from ..api.token import SharedToken
 from ..config import Credentials
 from ..errors import ConfigError
-from ..ports import SharedToken
 from .circuit_breaker import Breaker
 from .connection import Client, hash_tag
 

@@ -3,13 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..lease import LeaseGate
 from ..models.watermark import Watermark
 from .base import ClusterView, ManagerEvent, NodeView, SessionManager, ShardView
 from .cluster.assignor import Member, plan
 from .cluster.failure_detector import Observer
 from .cluster.manager import RedisSessionManager
 from .cluster.timings import Timings
-from .gate import LeaseGate
 from .local import LocalSessionManager
 from .permits import Budget, IdentifyPacer
 

@@ -3,13 +3,37 @@
 Owns the contract and the values it shows; `local` is the manager for one process.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from ..models.gateway import ResumeState, ShardKey
-from ..ports import GatewaySource, LostReason, ShardFactory
+from ..config import ShardPlan
+from ..errors import GatewayHalted, Hint
+from ..lease import Lease, LostReason
+from ..models.gateway import GatewayBot, ResumeState, ShardExit, ShardKey
+
+
+class GatewaySource(Protocol):
+    """What a session manager asks of the platform, and how many shards the user wants."""
+
+    @property
+    def app_id(self) -> str:
+        """The bot's AppID."""
+        ...
+
+    @property
+    def plan(self) -> ShardPlan:
+        """Which shards the user wants."""
+        ...
+
+    async def fetch(self) -> GatewayBot:
+        """Ask /gateway/bot; waits out an unreachable platform."""
+        ...
+
+
+ShardFactory = Callable[[Lease, GatewayBot, ResumeState | None], Awaitable[ShardExit]]
+"""Runs one shard until it ends by itself; cancelling it drains, saves the state and closes."""
 
 
 class ShardView(Struct, frozen=True):
@@ -88,3 +112,16 @@ class SessionManager(Protocol):
     def watch(self) -> AsyncIterator[ManagerEvent]:
         """Iterate over what happens from now on, until `run` ends."""
         ...
+
+
+def too_few(count: int, recommended: int) -> GatewayHalted:
+    """Return the error that says which number of shards to set, where `count` are too few."""
+    enough = recommended if recommended > count else 2 * count
+    return GatewayHalted(
+        4011,
+        f"too many guilds for {count} shards",
+        Hint(
+            f"请把分片数设为 {enough}：Bot(shards={enough}) 或 QQBOT_SHARDS={enough}",
+            f"set the number of shards to {enough}: Bot(shards={enough}) or QQBOT_SHARDS={enough}",
+        ),
+    )

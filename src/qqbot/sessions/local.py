@@ -13,12 +13,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
+from ..aio.cancellation import told_to
+from ..aio.clock import Clock
 from ..config import ShardPlan
 from ..errors import ConfigError, GatewayError, GatewayHalted
+from ..lease import LostReason
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
-from ..ports import Clock, GatewaySource, LostReason, ShardFactory
-from .base import ClusterView, ManagerEvent, ShardView
-from .endings import told_to, too_few
+from .base import ClusterView, GatewaySource, ManagerEvent, ShardFactory, ShardView, too_few
 from .permits import WINDOW_SECONDS, Budget, IdentifyPacer
 from .state_file import StateFile, States
 from .watchers import Watchers

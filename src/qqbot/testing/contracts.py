@@ -14,8 +14,8 @@ import msgspec
 
 from ..config import ShardPlan
 from ..errors import AuthError, ConfigError, GatewayHalted
+from ..lease import Lease
 from ..models.gateway import GatewayBot, ResumeState, SessionStartLimit, ShardExit
-from ..ports import Lease
 from ..sessions.base import ManagerEvent, SessionManager
 from ..sessions.permits import PERMIT_SECONDS
 from .scripted import ScriptedPlatform, ScriptedShards, forever, raises_in

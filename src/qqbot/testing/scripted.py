@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 
 from ..config import ShardPlan
 from ..errors import LeaseLost
+from ..lease import Lease
 from ..models.gateway import GatewayBot, ResumeState, ShardExit, ShardKey
-from ..ports import Lease
 
 Then = Callable[[Lease], Awaitable[ShardExit]]
 

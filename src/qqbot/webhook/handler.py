@@ -15,7 +15,7 @@ from ..aio.serving_task import Served, Stay
 from ..config import Credentials
 from ..errors import ConfigError, Interrupted
 from ..models.frames import Frame
-from ..ports import Outcome
+from ..models.outcome import Outcome
 from .protocol import AGAIN, DONE, WINDOW, Reply, WebhookProtocol, too_large
 
 log = logging.getLogger(__name__)

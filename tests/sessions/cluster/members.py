@@ -8,8 +8,8 @@ from typing import Any
 
 from qqbot.config import ShardPlan
 from qqbot.errors import LeaseLost
+from qqbot.lease import Lease
 from qqbot.models.gateway import GatewayBot, ResumeState, SessionStartLimit, ShardExit, ShardKey
-from qqbot.ports import Lease
 from qqbot.sessions import RedisSessionManager, Timings
 
 PATIENCE = 15.0

@@ -18,14 +18,14 @@ from msgspec import structs
 
 from ...config import Credentials
 from ...errors import ConfigError
-from ...ports import GatewaySource, ShardFactory, Shared
-from ..base import ClusterView, ManagerEvent
+from ..base import ClusterView, GatewaySource, ManagerEvent, ShardFactory
 from ..watchers import Watchers
 from .state import view
 from .timings import Timings
 
 if TYPE_CHECKING:
     from ...redis.connection import Client
+    from ...redis.sharing import Shared
     from .node import Node
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -120,7 +120,7 @@ class RedisSessionManager:
                 async with asyncio.timeout(self._timings.call):  # the connections are closed, too
                     await self._over.wait()
 
-    def sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[Shared]:
+    def sharing(self, credentials: Credentials) -> "AbstractAsyncContextManager[Shared]":
         """Share access token and ids of finished events with the same processes, for as long as that is open."""
         from ...redis.sharing import sharing  # noqa: PLC0415 - it imports redis
 

@@ -17,14 +17,13 @@ from typing import Literal
 
 from msgspec import Struct
 
+from ...aio.cancellation import told_to
 from ...aio.clock import steady
 from ...errors import ConfigError, GatewayHalted
+from ...lease import LeaseGate, LostReason
 from ...models.gateway import GatewayBot, ResumeState, ShardKey
-from ...ports import GatewaySource, LostReason, ShardFactory
 from ...redis.connection import FAILURES
-from ..base import ManagerEvent
-from ..endings import told_to
-from ..gate import LeaseGate
+from ..base import GatewaySource, ManagerEvent, ShardFactory
 from .assignor import Role, plan, takers
 from .failure_detector import Observer
 from .owned_shard import Holding, MutedNodeLease, NodeLease

@@ -9,9 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ...errors import LeaseLost
+from ...lease import LeaseGate, LostReason, Permit
 from ...models.gateway import ResumeState, ShardKey
-from ...ports import LostReason, Permit
-from ..gate import LeaseGate
 from .state import Place, place_of, write
 from .store import Held
 

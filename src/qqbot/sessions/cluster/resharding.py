@@ -10,8 +10,7 @@ import logging
 from collections.abc import Callable
 
 from ...models.gateway import GatewayBot
-from ...ports import GatewaySource
-from ..endings import too_few
+from ..base import GatewaySource, too_few
 from .state import Picture
 from .store import Store, StoreAway
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from ...aio.clock import steady
 from ...errors import LeaseLost
 from ...models.gateway import GatewayBot
-from ...ports import GatewaySource
+from ..base import GatewaySource
 from .owned_shard import NodeLease
 from .state import Picture
 from .store import Store, StoreAway

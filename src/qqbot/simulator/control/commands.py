@@ -16,7 +16,7 @@ from ..state import cards
 from ..state.clock import LONGEST_STEP
 from ..state.world import SCENES, Conversation, Person, Scene, scene_of
 from ..wire import JsonObject, objects_of
-from .arguments import BadCommand, flag, optional_integer, optional_text, seconds, text
+from ..wire.arguments import BadCommand, flag, optional_integer, optional_text, seconds, text
 
 
 class Commands:

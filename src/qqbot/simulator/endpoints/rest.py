@@ -20,10 +20,11 @@ from ..wire.refusal import Refusal
 from ..wire.tables import Endpoint as Row
 from . import schema, sending
 from .bot import accounts, interactions
+from .bot.routes import BOT_ENDPOINTS
 from .c2c import streams
 from .call import Call, Endpoint
 from .group import groups
-from .group.routes import BOT_ENDPOINTS, GROUP_ENDPOINTS
+from .group.routes import GROUP_ENDPOINTS
 from .guild import messages as channel_messages
 from .guild.routes import GUILD_ENDPOINTS
 

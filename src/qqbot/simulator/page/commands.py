@@ -6,7 +6,6 @@ Owns these commands; those that programs ask too are in `commands`.
 from collections.abc import Awaitable, Callable
 
 from ..actions import Actions
-from ..control.arguments import BadCommand, flag, optional_text, seconds, text
 from ..control.commands import Commands, somebody
 from ..faults.documents import catalogue
 from ..platform import Platform
@@ -15,6 +14,7 @@ from ..state.replies import REPLIES, WINDOWS
 from ..state.world import SCENES, Conversation, Message, Person
 from ..webhook import FLAWS
 from ..wire import JsonObject
+from ..wire.arguments import BadCommand, flag, optional_text, seconds, text
 from .templates import event_template, known_fields
 from .testcase import as_test
 

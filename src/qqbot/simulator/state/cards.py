@@ -4,8 +4,8 @@ Source: autogen/event/c2c_message_create.
 """
 
 from .. import wire
-from ..control.arguments import optional_text
 from ..wire import JsonObject, is_object, text_of
+from ..wire.arguments import optional_text
 from .world import Scene
 
 NAMES = {

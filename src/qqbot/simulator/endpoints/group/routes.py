@@ -1,7 +1,5 @@
-"""The endpoints of group administration and of what the bot keeps for itself, gathered for `rest`."""
+"""The endpoints of group administration, gathered for `rest`."""
 
-from .. import alternatives
-from ..bot import media_images, menus, panels, webhook_sessions
 from ..call import Endpoint
 from . import blacklists, join_requests, strategies
 from . import mutes as group_mutes
@@ -20,25 +18,4 @@ GROUP_ENDPOINTS: tuple[Endpoint, ...] = (
     strategies.delete_join_approval_strategy,
     strategies.execute_join_approval_strategy,
     strategies.modify_join_approval_whitelist,
-)
-
-BOT_ENDPOINTS: tuple[Endpoint, ...] = (
-    menus.get_menu,
-    menus.update_menu,
-    panels.list_panels,
-    panels.create_panel,
-    panels.get_panel,
-    panels.update_panel,
-    panels.delete_panel,
-    panels.update_panel_target,
-    media_images.prepare_media_image,
-    media_images.complete_media_image,
-    media_images.list_media_images,
-    media_images.delete_media_image,
-    webhook_sessions.create_webhook_session,
-    webhook_sessions.check_webhook_sessions,
-    webhook_sessions.list_webhook_sessions,
-    webhook_sessions.delete_webhook_session,
-    alternatives.send_c2c_input_notify_alt,
-    alternatives.complete_c2c_upload_alt,
 )

@@ -1,6 +1,6 @@
 """The members of a command: JSON as programs and the page send it, checked one by one."""
 
-from ..wire import JsonObject, is_integer, is_number, text_of
+from . import JsonObject, is_integer, is_number, text_of
 
 _LONGEST = 600.0  # seconds
 

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from ..errors import GatewayError, GatewayHalted, Hint
+from ..errors import GatewayError
 
 
 def is_cancelled() -> bool:
@@ -37,16 +37,3 @@ def told_to(fail: Callable[[Exception], None], who: str) -> Generator[None]:
         fail(stray(who, error))
     except Exception as error:  # noqa: BLE001 - it is not lost
         fail(error)
-
-
-def too_few(count: int, recommended: int) -> GatewayHalted:
-    """Return the error that says which number of shards to set, where `count` are too few."""
-    enough = recommended if recommended > count else 2 * count
-    return GatewayHalted(
-        4011,
-        f"too many guilds for {count} shards",
-        Hint(
-            f"请把分片数设为 {enough}：Bot(shards={enough}) 或 QQBOT_SHARDS={enough}",
-            f"set the number of shards to {enough}: Bot(shards={enough}) or QQBOT_SHARDS={enough}",
-        ),
-    )
