@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
-from .api.routes import Route
+from .api.route import Route
 from .api.token import TokenSource
 from .bot.bot import Bot
 from .bot.context import Context

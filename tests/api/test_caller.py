@@ -10,7 +10,8 @@ from aiohttp import web
 from qqbot import Api, Credentials, Media, ReplyTo
 from qqbot.api.caller import ResponseInfo
 from qqbot.api.exchange import Request, Response
-from qqbot.api.routes import SEND_GROUP_MESSAGE, Route
+from qqbot.api.resources.groups import SEND_GROUP_MESSAGE
+from qqbot.api.route import Route
 from qqbot.errors import (
     ApiError,
     AuthError,

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from qqbot import Api, ReplyTo
-from qqbot.api.routes import Route
+from qqbot.api.route import Route
 from qqbot.errors import QQBotError
 from tests.api.scripted import SECRET, Answer, Scripted, cut, hang, raw, reply
 

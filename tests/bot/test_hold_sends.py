@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qqbot import Api, Bot, C2CMessageCreate, Context, GatewayHalted, Scene, Target, Timeout
-from qqbot.api import routes
+from qqbot.api.resources import ROUTES
 from qqbot.config import GatewayConfig
 from qqbot.testing import Simulator
 
@@ -177,7 +177,7 @@ async def test_handlers_that_wait_do_not_keep_the_shard_from_resuming(sim: Simul
 
 
 def test_which_calls_send() -> None:
-    assert {route.name for route in routes.ROUTES.values() if route.sends} == {
+    assert {route.name for route in ROUTES.values() if route.sends} == {
         "send_group_message",
         "send_c2c_message",
         "send_c2c_stream_message",

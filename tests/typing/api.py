@@ -8,7 +8,8 @@ import aiohttp
 from qqbot import Api, Credentials, Markdown, Media, ReplyTo, Route, Scene, Target, Text, TokenSource
 from qqbot.api.caller import ResponseInfo
 from qqbot.api.exchange import Request, Response
-from qqbot.api.routes import GET_ME, LIST_MY_GUILDS, SEND_GROUP_MESSAGE
+from qqbot.api.resources.groups import SEND_GROUP_MESSAGE
+from qqbot.api.resources.users import GET_ME, LIST_MY_GUILDS
 from qqbot.models.gateway import GatewayBot
 from qqbot.models.guilds import DMS, Guild
 from qqbot.models.members import GroupMembersPage

@@ -32,7 +32,7 @@ from .exchange import Failure, Request, Response, failure_of, is_success, unread
 from .limits import Limits
 from .multipart import Form
 from .retry import Attempts, is_numbered
-from .routes import Query, Route
+from .route import Query, Route
 from .token import AccessTokens, TokenSource
 from .transport import Transport
 

@@ -52,7 +52,7 @@ from .resources.schedules import Schedules
 from .resources.strategies import JoinStrategies
 from .resources.users import Users
 from .resources.webhook_sessions import WebhookSessions
-from .routes import Query, Route
+from .route import Query, Route
 from .sequence import Sequences
 from .token import AccessTokens, TokenSource, TokenStore
 from .transport import AiohttpTransport, Transport

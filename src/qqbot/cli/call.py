@@ -7,7 +7,7 @@ import sys
 
 from ..api.caller import ResponseInfo
 from ..api.client import Api
-from ..api.routes import Route
+from ..api.route import Route
 from ..bot.program import configure_logging
 from ..config import Credentials, Endpoints
 from ..errors import ApiError, AuthError, IPNotAllowed, TransportError

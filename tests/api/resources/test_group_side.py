@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from qqbot import Api, Credentials, Endpoints
 from qqbot.api.exchange import Request, Response
-from qqbot.api.routes import UPDATE_MENU
+from qqbot.api.resources.menus import UPDATE_MENU
 from qqbot.errors import ApiError, ConfigError, ContentRejected, MediaError, NotFound, PermissionMissing, QuotaExceeded
 from qqbot.models.group_mutes import SetMemberMuteState
 from qqbot.models.media import FileType, UploadPartBody, UploadPrepareBody

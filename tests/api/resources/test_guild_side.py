@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from qqbot import Api
-from qqbot.api import routes
+from qqbot.api.resources import ROUTES
 from qqbot.errors import ApiError, ConfigError, NotFound, PermissionMissing, QuotaExceeded
 from qqbot.models.announces import RecommendChannel
 from qqbot.models.api_permissions import APIPermissionDemandIdentify
@@ -636,41 +636,41 @@ def test_only_a_start_has_a_text() -> None:
 
 
 def test_there_are_no_schedules() -> None:
-    assert routes.LIST_SCHEDULES.decode(b"null") == routes.LIST_SCHEDULES.decode(b"[]") == []
+    assert ROUTES["list_schedules"].decode(b"null") == ROUTES["list_schedules"].decode(b"[]") == []
 
 
 @pytest.mark.parametrize("moment", ['"1642076453000"', "1642076453000", "1642076453", '"2022-01-13T20:20:53+08:00"'])
 def test_schedules_start_at_a_moment(moment: str) -> None:
-    schedule = routes.GET_SCHEDULE.decode(f'{{"id": "1", "start_timestamp": {moment}, "creator": null}}'.encode())
+    schedule = ROUTES["get_schedule"].decode(f'{{"id": "1", "start_timestamp": {moment}, "creator": null}}'.encode())
     assert schedule.start_timestamp == datetime(2022, 1, 13, 12, 20, 53, tzinfo=UTC)
     assert schedule.creator is None
 
 
 @pytest.mark.parametrize("flag", [b'"true"', b"true", b'"1"', b"1"])
 def test_flags_of_the_message_setting(flag: bytes) -> None:
-    assert routes.GET_MESSAGE_SETTING.decode(b'{"disable_push_msg": %s}' % flag).disable_push_msg is True
+    assert ROUTES["get_message_setting"].decode(b'{"disable_push_msg": %s}' % flag).disable_push_msg is True
 
 
 def test_an_empty_object_is_nobody_online() -> None:
-    assert routes.GET_CHANNEL_ONLINE_NUMS.decode(b"{}") == 0
+    assert ROUTES["get_channel_online_nums"].decode(b"{}") == 0
 
 
 def test_numbers_as_text_and_text_as_numbers() -> None:
-    roles = routes.LIST_GUILD_ROLES.decode(
+    roles = ROUTES["list_guild_roles"].decode(
         b'{"roles": [{"id": 2, "hoist": "1", "color": "7"}], "role_num_limit": "30"}'
     )
     assert (roles.roles[0].id, roles.roles[0].hoist, roles.roles[0].color, roles.role_num_limit) == ("2", True, 7, 30)
     thread = {"guild_id": 1, "channel_id": 2, "author_id": 3, "thread_info": {"thread_id": "t"}}
-    assert routes.GET_THREAD.decode(json.dumps({"thread": thread}).encode()).author_id == "3"
-    assert routes.GET_CHANNEL.decode(b'{"id": "1", "permissions": "13"}').permissions == Permissions(13)
+    assert ROUTES["get_thread"].decode(json.dumps({"thread": thread}).encode()).author_id == "3"
+    assert ROUTES["get_channel"].decode(b'{"id": "1", "permissions": "13"}').permissions == Permissions(13)
 
 
 def test_an_unknown_kind_of_channel_survives() -> None:
-    assert routes.GET_CHANNEL.decode(b'{"id": "1", "type": 10099}').type == 10099
+    assert ROUTES["get_channel"].decode(b'{"id": "1", "type": 10099}').type == 10099
 
 
 def test_what_would_be_published_twice_is_not_repeated() -> None:
-    assert routes.CREATE_THREAD.repeatable is False
+    assert ROUTES["create_thread"].repeatable is False
 
 
 @pytest.mark.parametrize(("emoji", "number"), [("🎉", "127881"), ("❤️", "10084"), ("👨‍👩‍👧", "👨‍👩‍👧")])

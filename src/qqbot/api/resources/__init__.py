@@ -1,1 +1,78 @@
-"""The endpoints as methods, one class a resource."""
+"""The endpoints of the platform, a module for each group of them: their routes, and the methods that call them.
+
+`ROUTES` has every route by name; a new endpoint is a `Route` constant and a method in the module of its group.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+
+from ..route import Route
+from . import (
+    announces,
+    api_permissions,
+    audio,
+    c2c,
+    channels,
+    direct_messages,
+    forums,
+    gateway,
+    group_blacklist,
+    group_mutes,
+    groups,
+    guilds,
+    interactions,
+    join_requests,
+    media_images,
+    members,
+    menus,
+    mute,
+    onboarding,
+    panels,
+    permissions,
+    pins,
+    reactions,
+    roles,
+    schedules,
+    strategies,
+    users,
+    webhook_sessions,
+)
+
+_MODULES = (
+    announces,
+    api_permissions,
+    audio,
+    c2c,
+    channels,
+    direct_messages,
+    forums,
+    gateway,
+    group_blacklist,
+    group_mutes,
+    groups,
+    guilds,
+    interactions,
+    join_requests,
+    media_images,
+    members,
+    menus,
+    mute,
+    onboarding,
+    panels,
+    permissions,
+    pins,
+    reactions,
+    roles,
+    schedules,
+    strategies,
+    users,
+    webhook_sessions,
+)
+
+ROUTES: Mapping[str, Route[object]] = {
+    route.name: cast("Route[object]", route)
+    for module in _MODULES
+    for route in vars(module).values()
+    if isinstance(route, Route)
+}
+"""Every route by its name."""

@@ -5,8 +5,20 @@ from collections.abc import Iterable
 from msgspec import UNSET, UnsetType
 
 from ...models.announces import Announces, AnnouncesType, ChannelAnnouncesBody, GuildAnnouncesBody, RecommendChannel
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource
+
+CREATE_GUILD_ANNOUNCES = Route(
+    "create_guild_announces", "POST", "/guilds/{guild_id}/announces", Announces, repeat="always"
+)
+DELETE_GUILD_ANNOUNCES = Route("delete_guild_announces", "DELETE", "/guilds/{guild_id}/announces/{message_id}", nothing)
+CREATE_CHANNEL_ANNOUNCES = Route(
+    "create_channel_announces", "POST", "/channels/{channel_id}/announces", Announces, repeat="always"
+)
+DELETE_CHANNEL_ANNOUNCES = Route(
+    "delete_channel_announces", "DELETE", "/channels/{channel_id}/announces/{message_id}", nothing
+)
+
 
 ALL = "all"
 """In the place of a message id: whatever is announced."""
@@ -49,7 +61,7 @@ class Announcements(Resource):
         return await self._create(guild_id, body, timeout)
 
     async def _create(self, guild_id: str, body: GuildAnnouncesBody, timeout: float | None) -> Announces:
-        return await self._call(routes.CREATE_GUILD_ANNOUNCES, guild_id, body=body, timeout=timeout)
+        return await self._call(CREATE_GUILD_ANNOUNCES, guild_id, body=body, timeout=timeout)
 
     async def delete(self, guild_id: str, message_id: str = ALL, *, timeout: float | None = None) -> None:
         """End an announcement; without `message_id` whatever is announced, recommended channels too.
@@ -57,7 +69,7 @@ class Announcements(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/announces/delete_guild_announces
         """
-        await self._call(routes.DELETE_GUILD_ANNOUNCES, guild_id, message_id, timeout=timeout)
+        await self._call(DELETE_GUILD_ANNOUNCES, guild_id, message_id, timeout=timeout)
 
     async def create_in_channel(self, channel_id: str, message_id: str, *, timeout: float | None = None) -> Announces:
         """Announce a message in its channel. Deprecated: the platform gave it up, `pins.add` replaces it.
@@ -66,7 +78,7 @@ class Announcements(Resource):
         Source: server-inter/channel/content/announces/post_channel_announces
         """
         body = ChannelAnnouncesBody(message_id=message_id)
-        return await self._call(routes.CREATE_CHANNEL_ANNOUNCES, channel_id, body=body, timeout=timeout)
+        return await self._call(CREATE_CHANNEL_ANNOUNCES, channel_id, body=body, timeout=timeout)
 
     async def delete_in_channel(self, channel_id: str, message_id: str = ALL, *, timeout: float | None = None) -> None:
         """End a channel's announcement. Deprecated: the platform gave it up, `pins.delete` replaces it.
@@ -74,4 +86,4 @@ class Announcements(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/announces/delete_channel_announces
         """
-        await self._call(routes.DELETE_CHANNEL_ANNOUNCES, channel_id, message_id, timeout=timeout)
+        await self._call(DELETE_CHANNEL_ANNOUNCES, channel_id, message_id, timeout=timeout)

@@ -1,8 +1,27 @@
 """Which interfaces guilds let the bot use."""
 
 from ...models.api_permissions import APIPermission, APIPermissionDemand, APIPermissionDemandIdentify, DemandBody
-from .. import routes
+from ...models.base import Model
+from ...models.codec import decoder
+from ..route import Route
 from .base import Resource
+
+
+class _ApiPermissions(Model, frozen=True, kw_only=True):
+    apis: tuple[APIPermission, ...] = ()
+
+
+_api_permissions = decoder(_ApiPermissions)
+
+
+def _granted(data: bytes) -> list[APIPermission]:
+    return list(_api_permissions(data).apis)
+
+
+LIST_API_PERMISSIONS = Route("list_api_permissions", "GET", "/guilds/{guild_id}/api_permission", _granted)
+DEMAND_API_PERMISSION = Route(
+    "demand_api_permission", "POST", "/guilds/{guild_id}/api_permission/demand", APIPermissionDemand
+)
 
 
 class ApiPermissions(Resource):
@@ -14,7 +33,7 @@ class ApiPermissions(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/api_permissions/get_guild_api_permission
         """
-        return await self._call(routes.LIST_API_PERMISSIONS, guild_id, timeout=timeout)
+        return await self._call(LIST_API_PERMISSIONS, guild_id, timeout=timeout)
 
     async def demand(
         self,
@@ -32,4 +51,4 @@ class ApiPermissions(Resource):
         Source: server-inter/channel/api_permissions/post_api_permission_demand
         """
         body = DemandBody(channel_id=channel_id, api_identify=api, desc=desc)
-        return await self._call(routes.DEMAND_API_PERMISSION, guild_id, body=body, timeout=timeout)
+        return await self._call(DEMAND_API_PERMISSION, guild_id, body=body, timeout=timeout)

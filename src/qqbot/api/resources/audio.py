@@ -3,8 +3,12 @@
 from msgspec import UNSET, UnsetType
 
 from ...models.audio import AudioControl, AudioStatus
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource
+
+CONTROL_AUDIO = Route("control_audio", "POST", "/channels/{channel_id}/audio", nothing)
+MIC_ON = Route("mic_on", "PUT", "/channels/{channel_id}/mic", nothing)
+MIC_OFF = Route("mic_off", "DELETE", "/channels/{channel_id}/mic", nothing)
 
 
 class Audio(Resource):
@@ -27,7 +31,7 @@ class Audio(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/audio/audio_control
         """
-        await self._call(routes.CONTROL_AUDIO, channel_id, body=control, timeout=timeout)
+        await self._call(CONTROL_AUDIO, channel_id, body=control, timeout=timeout)
 
     async def mic_on(self, channel_id: str, *, timeout: float | None = None) -> None:
         """Take the microphone.
@@ -35,7 +39,7 @@ class Audio(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/audio/put_mic
         """
-        await self._call(routes.MIC_ON, channel_id, timeout=timeout)
+        await self._call(MIC_ON, channel_id, timeout=timeout)
 
     async def mic_off(self, channel_id: str, *, timeout: float | None = None) -> None:
         """Give the microphone back.
@@ -43,4 +47,4 @@ class Audio(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/audio/delete_mic
         """
-        await self._call(routes.MIC_OFF, channel_id, timeout=timeout)
+        await self._call(MIC_OFF, channel_id, timeout=timeout)

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from ...errors import ConfigError
-from ..routes import Query, Route
+from ...models.base import Model
+from ...models.codec import decoder
+from ..route import Query, Route
 
 T = TypeVar("T")
 
@@ -39,3 +41,15 @@ def check_range(name: str, value: int, least: int, most: int) -> None:
     """Raises: ConfigError when `value` is out of range."""
     if not least <= value <= most:
         raise ConfigError(f"{name} is {least} to {most}, not {value}")
+
+
+class _Version(Model, frozen=True, kw_only=True):
+    version: int
+
+
+_version = decoder(_Version)
+
+
+def new_version(data: bytes) -> int:
+    """Decode the answer of a change: the new version."""
+    return _version(data).version

@@ -11,10 +11,38 @@ from ...models.messages import MessageSendResult
 from ...models.outgoing import Markdown, Media, Message, Text, V2MessageBody, typing_body
 from ...models.streams import StreamMessageBody, StreamMessageResult
 from ...models.targets import ReplyTo, Scene
-from .. import routes
+from ..route import UPLOAD_TIMEOUT, Route, nothing
 from ..streams import C2CStream
 from ..uploads import Steps
 from .conversations import Conversations
+
+SEND_C2C_MESSAGE = Route(
+    "send_c2c_message", "POST", "/v2/users/{user_openid}/messages", MessageSendResult, repeat="numbered", sends=True
+)
+DELETE_C2C_MESSAGE = Route("delete_c2c_message", "DELETE", "/v2/users/{user_openid}/messages/{message_id}", nothing)
+UPLOAD_C2C_MEDIA = Route(
+    "upload_c2c_media",
+    "POST",
+    "/v2/users/{user_openid}/files",
+    MediaUploadResult,
+    repeat="always",
+    timeout=UPLOAD_TIMEOUT,
+)
+PREPARE_C2C_UPLOAD = Route(
+    "prepare_c2c_upload", "POST", "/v2/users/{user_openid}/upload_prepare", UploadPrepareResult, repeat="always"
+)
+FINISH_C2C_UPLOAD_PART = Route(
+    "finish_c2c_upload_part", "POST", "/v2/users/{user_openid}/upload_part_finish", nothing, repeat="always"
+)
+SEND_C2C_STREAM_MESSAGE = Route(
+    "send_c2c_stream_message", "POST", "/v2/users/{user_openid}/stream_messages", StreamMessageResult, sends=True
+)
+SEND_C2C_INPUT_NOTIFY_ALT = Route(
+    "send_c2c_input_notify_alt", "POST", "/v2/users/{user_openid}/input_notify", nothing, repeat="always"
+)
+COMPLETE_C2C_UPLOAD_ALT = Route(
+    "complete_c2c_upload_alt", "POST", "/v2/users/{user_openid}/complete_upload", MediaUploadResult
+)
 
 
 class C2C(Conversations):
@@ -44,7 +72,7 @@ class C2C(Conversations):
         return await self._send(user_openid, message, reply_to, timeout, check=check)
 
     async def _post(self, openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
-        return await self._call(routes.SEND_C2C_MESSAGE, openid, body=body, timeout=timeout)
+        return await self._call(SEND_C2C_MESSAGE, openid, body=body, timeout=timeout)
 
     async def typing(
         self, user_openid: str, reply_to: ReplyTo, *, seconds: int = 10, timeout: float | None = None
@@ -67,7 +95,7 @@ class C2C(Conversations):
         shown, ReplyWindowExpired, Timeout.
         Source: autogen/api/v2_users_user_openid_stream_messages.post
         """
-        return await self._call(routes.SEND_C2C_STREAM_MESSAGE, user_openid, body=fragment, timeout=timeout)
+        return await self._call(SEND_C2C_STREAM_MESSAGE, user_openid, body=fragment, timeout=timeout)
 
     def stream(self, user_openid: str, reply_to: ReplyTo, *, markdown: bool = True) -> C2CStream:
         """Return an answer to be written bit by bit: `async with api.c2c.stream(...) as s: await s.write("...")`."""
@@ -89,7 +117,7 @@ class C2C(Conversations):
         Raises: PermissionMissing when it is too late or somebody else's, NotFound.
         Source: autogen/api/v2_users_user_openid_messages_message_id.delete
         """
-        await self._call(routes.DELETE_C2C_MESSAGE, user_openid, message_id, timeout=timeout)
+        await self._call(DELETE_C2C_MESSAGE, user_openid, message_id, timeout=timeout)
 
     async def upload_media(self, user_openid: str, media: Media, *, timeout: float | None = None) -> MediaUploadResult:
         """Upload a file for this user, to be sent later; the same bytes are not uploaded again within their ttl.
@@ -102,7 +130,7 @@ class C2C(Conversations):
         Source: autogen/api/v2_users_user_openid_files.post
         """
         steps = Steps(
-            store=partial(self._call, routes.UPLOAD_C2C_MEDIA, user_openid),
+            store=partial(self._call, UPLOAD_C2C_MEDIA, user_openid),
             prepare=partial(self.prepare_upload, user_openid),
             finish_part=partial(self.finish_upload_part, user_openid),
         )
@@ -116,7 +144,7 @@ class C2C(Conversations):
         Raises: QuotaExceeded when the day's volume is used up (40093002), MediaError.
         Source: autogen/api/v2_users_user_id_upload_prepare.post
         """
-        return await self._call(routes.PREPARE_C2C_UPLOAD, user_openid, body=body, timeout=timeout)
+        return await self._call(PREPARE_C2C_UPLOAD, user_openid, body=body, timeout=timeout)
 
     async def finish_upload_part(self, user_openid: str, body: UploadPartBody, *, timeout: float | None = None) -> None:
         """Say that the bytes of a part were put; `upload_media` does all of it.
@@ -124,7 +152,7 @@ class C2C(Conversations):
         Raises: MediaError (40093001) while the part is not there yet: say it again; QuotaExceeded (40093002).
         Source: autogen/api/v2_users_user_id_upload_part_finish.post
         """
-        await self._call(routes.FINISH_C2C_UPLOAD_PART, user_openid, body=body, timeout=timeout)
+        await self._call(FINISH_C2C_UPLOAD_PART, user_openid, body=body, timeout=timeout)
 
     async def input_notify_alt(
         self,
@@ -142,7 +170,7 @@ class C2C(Conversations):
         Source: @alemonjs/qq-bot
         """
         body = InputNotifyBody(msg_id=msg_id, input_second=input_second)
-        await self._call(routes.SEND_C2C_INPUT_NOTIFY_ALT, user_openid, body=body, timeout=timeout)
+        await self._call(SEND_C2C_INPUT_NOTIFY_ALT, user_openid, body=body, timeout=timeout)
 
     async def complete_upload_alt(
         self, user_openid: str, upload_id: str, *, timeout: float | None = None
@@ -155,4 +183,4 @@ class C2C(Conversations):
         Source: @alemonjs/qq-bot
         """
         body = CompleteUploadBody(upload_id=upload_id)
-        return await self._call(routes.COMPLETE_C2C_UPLOAD_ALT, user_openid, body=body, timeout=timeout)
+        return await self._call(COMPLETE_C2C_UPLOAD_ALT, user_openid, body=body, timeout=timeout)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from msgspec import UNSET, UnsetType
 
-from ...errors import ConfigError
+from ...errors import ConfigError, DecodeError
+from ...models.base import Model
 from ...models.channels import (
     Channel,
     ChannelSubType,
@@ -15,15 +16,67 @@ from ...models.channels import (
     PrivateType,
     SpeakPermission,
 )
+from ...models.codec import decoder
 from ...models.messages import Message
 from ...models.outgoing import Markdown, guild_body
 from ...models.outgoing import Message as Sent
 from ...models.setting_guides import ChannelSettingGuideBody
 from ...models.targets import ReplyTo
 from ...models.users import Member
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource, check_range
 from .conversations import guild_message
+
+
+class _WrappedMessage(Model, frozen=True, kw_only=True):
+    message: Message
+
+
+class _OnlineNums(Model, frozen=True, kw_only=True):
+    online_nums: int = 0
+
+
+_message = decoder(Message)
+
+
+_wrapped_message = decoder(_WrappedMessage)
+
+
+_online_nums = decoder(_OnlineNums)
+
+
+def _one_message(data: bytes) -> Message:
+    """Some answers wrap the message in an object."""
+    try:
+        return _wrapped_message(data).message
+    except DecodeError:
+        return _message(data)
+
+
+def _online(data: bytes) -> int:
+    return _online_nums(data).online_nums
+
+
+SEND_CHANNEL_MESSAGE = Route("send_channel_message", "POST", "/channels/{channel_id}/messages", Message, sends=True)
+GET_CHANNEL_MESSAGE = Route("get_channel_message", "GET", "/channels/{channel_id}/messages/{message_id}", _one_message)
+LIST_CHANNEL_MESSAGES = Route("list_channel_messages", "GET", "/channels/{channel_id}/messages", decoder(list[Message]))
+MODIFY_CHANNEL_MESSAGE = Route(
+    "modify_channel_message", "PATCH", "/channels/{channel_id}/messages/{message_id}", Message
+)
+DELETE_CHANNEL_MESSAGE = Route(
+    "delete_channel_message", "DELETE", "/channels/{channel_id}/messages/{message_id}", nothing
+)
+SEND_CHANNEL_SETTING_GUIDE = Route(
+    "send_channel_setting_guide", "POST", "/channels/{channel_id}/settingguide", Message, sends=True
+)
+LIST_CHANNELS = Route("list_channels", "GET", "/guilds/{guild_id}/channels", decoder(list[Channel]))
+GET_CHANNEL = Route("get_channel", "GET", "/channels/{channel_id}", Channel)
+CREATE_CHANNEL = Route("create_channel", "POST", "/guilds/{guild_id}/channels", Channel)
+MODIFY_CHANNEL = Route("modify_channel", "PATCH", "/channels/{channel_id}", Channel)
+DELETE_CHANNEL = Route("delete_channel", "DELETE", "/channels/{channel_id}", nothing)
+LIST_VOICE_MEMBERS = Route("list_voice_members", "GET", "/channels/{channel_id}/voice/members", decoder(list[Member]))
+GET_CHANNEL_ONLINE_NUMS = Route("get_channel_online_nums", "GET", "/channels/{channel_id}/online_nums", _online)
+
 
 MOST_MESSAGES = 20
 """Messages of one page."""
@@ -38,7 +91,7 @@ class Channels(Resource):
         Raises: PermissionMissing, NotFound.
         Source: autogen/api/guilds_guild_id_channels.get
         """
-        return await self._call(routes.LIST_CHANNELS, guild_id, timeout=timeout)
+        return await self._call(LIST_CHANNELS, guild_id, timeout=timeout)
 
     async def get(self, channel_id: str, *, timeout: float | None = None) -> Channel:
         """Return one channel.
@@ -46,7 +99,7 @@ class Channels(Resource):
         Raises: PermissionMissing, NotFound.
         Source: autogen/api/channels_channel_id.get
         """
-        return await self._call(routes.GET_CHANNEL, channel_id, timeout=timeout)
+        return await self._call(GET_CHANNEL, channel_id, timeout=timeout)
 
     async def create(
         self,
@@ -81,7 +134,7 @@ class Channels(Resource):
             speak_permission=speak_permission,
             application_id=application_id,
         )
-        return await self._call(routes.CREATE_CHANNEL, guild_id, body=body, timeout=timeout)
+        return await self._call(CREATE_CHANNEL, guild_id, body=body, timeout=timeout)
 
     async def modify(
         self,
@@ -106,7 +159,7 @@ class Channels(Resource):
             private_type=private_type,
             speak_permission=speak_permission,
         )
-        return await self._call(routes.MODIFY_CHANNEL, channel_id, body=body, timeout=timeout)
+        return await self._call(MODIFY_CHANNEL, channel_id, body=body, timeout=timeout)
 
     async def delete(self, channel_id: str, *, timeout: float | None = None) -> None:
         """Delete a channel, for good. Private bots only.
@@ -114,7 +167,7 @@ class Channels(Resource):
         Raises: PermissionMissing, NotFound.
         Source: autogen/api/channels_channel_id.delete
         """
-        await self._call(routes.DELETE_CHANNEL, channel_id, timeout=timeout)
+        await self._call(DELETE_CHANNEL, channel_id, timeout=timeout)
 
     async def voice_members(self, channel_id: str, *, timeout: float | None = None) -> list[Member]:
         """Return who is in a voice channel. Private bots only.
@@ -122,7 +175,7 @@ class Channels(Resource):
         Raises: PermissionMissing, NotFound, ApiError when it is no voice channel.
         Source: botgo openapi/v1/channel.go, no page
         """
-        return await self._call(routes.LIST_VOICE_MEMBERS, channel_id, timeout=timeout)
+        return await self._call(LIST_VOICE_MEMBERS, channel_id, timeout=timeout)
 
     async def online_nums(self, channel_id: str, *, timeout: float | None = None) -> int:
         """Return how many are in an audio, video or live channel.
@@ -130,7 +183,7 @@ class Channels(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/role/get_online_nums
         """
-        return await self._call(routes.GET_CHANNEL_ONLINE_NUMS, channel_id, timeout=timeout)
+        return await self._call(GET_CHANNEL_ONLINE_NUMS, channel_id, timeout=timeout)
 
     async def setting_guide(self, channel_id: str, user_ids: Iterable[str], *, timeout: float | None = None) -> Message:
         """Ask these administrators to switch active messages on. Experimental: seen in one source only.
@@ -139,7 +192,7 @@ class Channels(Resource):
         Source: botgo openapi/v1/setting_guide.go, no page
         """
         body = ChannelSettingGuideBody(content="".join(f"<@{user_id}>" for user_id in user_ids))
-        return await self._call(routes.SEND_CHANNEL_SETTING_GUIDE, channel_id, body=body, timeout=timeout)
+        return await self._call(SEND_CHANNEL_SETTING_GUIDE, channel_id, body=body, timeout=timeout)
 
     async def send_message(
         self, channel_id: str, message: Sent, *, reply_to: ReplyTo | None = None, timeout: float | None = None
@@ -151,7 +204,7 @@ class Channels(Resource):
         Source: server-inter/channel/message/send
         """
         body = await guild_message(message, reply_to, timeout)
-        return await self._call(routes.SEND_CHANNEL_MESSAGE, channel_id, body=body, timeout=timeout)
+        return await self._call(SEND_CHANNEL_MESSAGE, channel_id, body=body, timeout=timeout)
 
     async def message(self, channel_id: str, message_id: str, *, timeout: float | None = None) -> Message:
         """Return one message.
@@ -159,7 +212,7 @@ class Channels(Resource):
         Raises: PermissionMissing, NotFound.
         Source: botgo openapi/v1/message.go, no page
         """
-        return await self._call(routes.GET_CHANNEL_MESSAGE, channel_id, message_id, timeout=timeout)
+        return await self._call(GET_CHANNEL_MESSAGE, channel_id, message_id, timeout=timeout)
 
     async def messages(
         self,
@@ -182,7 +235,7 @@ class Channels(Resource):
         if limit is not None:
             check_range("limit", limit, 1, MOST_MESSAGES)
         query = {"around": around, "before": before, "after": after, "limit": limit}
-        return await self._call(routes.LIST_CHANNEL_MESSAGES, channel_id, query=query, timeout=timeout)
+        return await self._call(LIST_CHANNEL_MESSAGES, channel_id, query=query, timeout=timeout)
 
     async def iter_messages(
         self,
@@ -218,7 +271,7 @@ class Channels(Resource):
         Source: botgo openapi/v1/message.go, no page
         """
         body = guild_body(message)
-        return await self._call(routes.MODIFY_CHANNEL_MESSAGE, channel_id, message_id, body=body, timeout=timeout)
+        return await self._call(MODIFY_CHANNEL_MESSAGE, channel_id, message_id, body=body, timeout=timeout)
 
     async def recall(
         self, channel_id: str, message_id: str, *, hide_tip: bool | None = None, timeout: float | None = None
@@ -229,7 +282,7 @@ class Channels(Resource):
         Source: server-inter/message/send-receive/reset
         """
         query = {"hidetip": hide_tip}
-        await self._call(routes.DELETE_CHANNEL_MESSAGE, channel_id, message_id, query=query, timeout=timeout)
+        await self._call(DELETE_CHANNEL_MESSAGE, channel_id, message_id, query=query, timeout=timeout)
 
 
 def _written(message: Message) -> tuple[datetime, int]:

@@ -5,9 +5,14 @@ from ...models.messages import Message
 from ...models.outgoing import Message as Sent
 from ...models.setting_guides import DMSSettingGuideBody, GuildToSet
 from ...models.targets import ReplyTo
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource
 from .conversations import guild_message
+
+CREATE_DMS = Route("create_dms", "POST", "/users/@me/dms", DMS, repeat="always")
+SEND_DMS = Route("send_dms", "POST", "/dms/{guild_id}/messages", Message, sends=True)
+DELETE_DMS = Route("delete_dms", "DELETE", "/dms/{guild_id}/messages/{message_id}", nothing)
+SEND_DMS_SETTING_GUIDE = Route("send_dms_setting_guide", "POST", "/dms/{guild_id}/settingguide", Message, sends=True)
 
 
 class DirectMessages(Resource):
@@ -20,7 +25,7 @@ class DirectMessages(Resource):
         Source: server-inter/message/dms/post_dms
         """
         body = CreateDMSBody(recipient_id=recipient_id, source_guild_id=source_guild_id)
-        return await self._call(routes.CREATE_DMS, body=body, timeout=timeout)
+        return await self._call(CREATE_DMS, body=body, timeout=timeout)
 
     async def send_message(
         self, guild_id: str, message: Sent, *, reply_to: ReplyTo | None = None, timeout: float | None = None
@@ -32,7 +37,7 @@ class DirectMessages(Resource):
         Source: server-inter/message/dms/post_dms_messages
         """
         body = await guild_message(message, reply_to, timeout)
-        return await self._call(routes.SEND_DMS, guild_id, body=body, timeout=timeout)
+        return await self._call(SEND_DMS, guild_id, body=body, timeout=timeout)
 
     async def recall(
         self, guild_id: str, message_id: str, *, hide_tip: bool | None = None, timeout: float | None = None
@@ -43,7 +48,7 @@ class DirectMessages(Resource):
         Source: server-inter/message/dms/delete_dms
         """
         query = {"hidetip": hide_tip}
-        await self._call(routes.DELETE_DMS, guild_id, message_id, query=query, timeout=timeout)
+        await self._call(DELETE_DMS, guild_id, message_id, query=query, timeout=timeout)
 
     async def setting_guide(self, guild_id: str, settings_of: str, *, timeout: float | None = None) -> Message:
         """Send a way to the bot's settings in the guild `settings_of`. Experimental: seen in one source only.
@@ -52,4 +57,4 @@ class DirectMessages(Resource):
         Source: botgo openapi/v1/setting_guide.go, no page
         """
         body = DMSSettingGuideBody(setting_guide=GuildToSet(guild_id=settings_of))
-        return await self._call(routes.SEND_DMS_SETTING_GUIDE, guild_id, body=body, timeout=timeout)
+        return await self._call(SEND_DMS_SETTING_GUIDE, guild_id, body=body, timeout=timeout)

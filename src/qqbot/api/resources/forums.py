@@ -4,11 +4,32 @@ from collections.abc import AsyncIterator
 
 from msgspec import UNSET, UnsetType
 
-from ...models.codec import encode
+from ...models.base import Model
+from ...models.codec import decoder, encode
 from ...models.forums import CreateCommentBody, CreateThreadBody, ForumTask, Thread, ThreadFormat, ThreadsPage
 from ...models.rich_text import RichText
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource
+
+
+class _WrappedThread(Model, frozen=True, kw_only=True):
+    thread: Thread
+
+
+_wrapped_thread = decoder(_WrappedThread)
+
+
+def _thread(data: bytes) -> Thread:
+    return _wrapped_thread(data).thread
+
+
+LIST_THREADS = Route("list_threads", "GET", "/channels/{channel_id}/threads", ThreadsPage)
+GET_THREAD = Route("get_thread", "GET", "/channels/{channel_id}/threads/{thread_id}", _thread)
+CREATE_THREAD = Route("create_thread", "PUT", "/channels/{channel_id}/threads", ForumTask, repeat="never")
+DELETE_THREAD = Route("delete_thread", "DELETE", "/channels/{channel_id}/threads/{thread_id}", nothing)
+CREATE_THREAD_COMMENT = Route(
+    "create_thread_comment", "POST", "/channels/{channel_id}/threads/{thread_id}/comment", ForumTask
+)
 
 
 class Forums(Resource):
@@ -20,7 +41,7 @@ class Forums(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/forum/get_threads_list
         """
-        return await self._call(routes.LIST_THREADS, channel_id, timeout=timeout)
+        return await self._call(LIST_THREADS, channel_id, timeout=timeout)
 
     async def iter_threads(self, channel_id: str, *, timeout: float | None = None) -> AsyncIterator[Thread]:
         """Yield the threads that the platform gives; it documents no way to ask for more.
@@ -36,7 +57,7 @@ class Forums(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/forum/get_thread
         """
-        return await self._call(routes.GET_THREAD, channel_id, thread_id, timeout=timeout)
+        return await self._call(GET_THREAD, channel_id, thread_id, timeout=timeout)
 
     async def create_thread(
         self,
@@ -56,7 +77,7 @@ class Forums(Resource):
         if isinstance(content, RichText):
             content, form = encode(content).decode(), ThreadFormat.JSON
         body = CreateThreadBody(title=title, content=content, format=form)
-        return await self._call(routes.CREATE_THREAD, channel_id, body=body, timeout=timeout)
+        return await self._call(CREATE_THREAD, channel_id, body=body, timeout=timeout)
 
     async def delete_thread(self, channel_id: str, thread_id: str, *, timeout: float | None = None) -> None:
         """Delete a thread.
@@ -64,7 +85,7 @@ class Forums(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/forum/delete_thread
         """
-        await self._call(routes.DELETE_THREAD, channel_id, thread_id, timeout=timeout)
+        await self._call(DELETE_THREAD, channel_id, thread_id, timeout=timeout)
 
     async def comment(
         self,
@@ -85,4 +106,4 @@ class Forums(Resource):
         body = CreateCommentBody(
             thread_author=thread_author, content=content, thread_create_time=thread_create_time, image=image
         )
-        return await self._call(routes.CREATE_THREAD_COMMENT, channel_id, thread_id, body=body, timeout=timeout)
+        return await self._call(CREATE_THREAD_COMMENT, channel_id, thread_id, body=body, timeout=timeout)

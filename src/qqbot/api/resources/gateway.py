@@ -1,8 +1,11 @@
 """Where the gateway is and how many sessions it allows."""
 
 from ...models.gateway import GatewayBot, GatewayUrl
-from .. import routes
+from ..route import Route
 from .base import Resource
+
+GET_GATEWAY = Route("get_gateway", "GET", "/gateway", GatewayUrl)
+GET_GATEWAY_BOT = Route("get_gateway_bot", "GET", "/gateway/bot", GatewayBot)
 
 
 class Gateway(Resource):
@@ -14,7 +17,7 @@ class Gateway(Resource):
         Raises: AuthError, IPNotAllowed, RateLimited (`retry_after`, seconds).
         Source: openapi/wss/url_get
         """
-        return await self._call(routes.GET_GATEWAY, timeout=timeout)
+        return await self._call(GET_GATEWAY, timeout=timeout)
 
     async def bot(self, *, timeout: float | None = None) -> GatewayBot:
         """Return the address, the recommended number of shards, and how many sessions may still be created.
@@ -22,4 +25,4 @@ class Gateway(Resource):
         Raises: AuthError, IPNotAllowed, RateLimited (`retry_after`, seconds).
         Source: openapi/wss/shard_url_get
         """
-        return await self._call(routes.GET_GATEWAY_BOT, timeout=timeout)
+        return await self._call(GET_GATEWAY_BOT, timeout=timeout)

@@ -3,10 +3,32 @@
 from collections.abc import AsyncIterator, Iterable
 from typing import Literal
 
+from ...models.base import Model
+from ...models.codec import decoder
 from ...models.group_members import BlacklistBody, BlacklistUser, GroupBlacklistPage
-from .. import routes
+from ..route import Route
 from .base import Resource, check_range
 from .cursors import pages
+
+
+class _FailedOpenids(Model, frozen=True, kw_only=True):
+    fail_openids: tuple[str, ...] = ()
+
+
+_failed_openids = decoder(_FailedOpenids)
+
+
+def _failures(data: bytes) -> tuple[str, ...]:
+    return _failed_openids(data).fail_openids
+
+
+LIST_GROUP_BLACKLIST = Route(
+    "list_group_blacklist", "GET", "/v2/groups/{group_openid}/member_blacklist", GroupBlacklistPage
+)
+MODIFY_GROUP_BLACKLIST = Route(
+    "modify_group_blacklist", "POST", "/v2/groups/{group_openid}/member_blacklist", _failures
+)
+
 
 MOST_USERS = 100
 """People of one page."""
@@ -26,7 +48,7 @@ class GroupBlacklist(Resource):
         if limit is not None:
             check_range("limit", limit, 1, MOST_USERS)
         query = {"cursor": cursor or None, "limit": limit}
-        return await self._call(routes.LIST_GROUP_BLACKLIST, group_openid, query=query, timeout=timeout)
+        return await self._call(LIST_GROUP_BLACKLIST, group_openid, query=query, timeout=timeout)
 
     async def iter(self, group_openid: str, *, timeout: float | None = None) -> AsyncIterator[BlacklistUser]:
         """Yield everybody whom a group keeps out; `timeout` (seconds) is for each page.
@@ -63,4 +85,4 @@ class GroupBlacklist(Resource):
         self, op: Literal["add", "del"], group_openid: str, member_openids: Iterable[str], timeout: float | None
     ) -> tuple[str, ...]:
         body = BlacklistBody(op=op, member_openids=tuple(member_openids))
-        return await self._call(routes.MODIFY_GROUP_BLACKLIST, group_openid, body=body, timeout=timeout)
+        return await self._call(MODIFY_GROUP_BLACKLIST, group_openid, body=body, timeout=timeout)

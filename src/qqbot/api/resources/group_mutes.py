@@ -4,8 +4,15 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ...models.group_mutes import GroupMuteBody, GroupMuteSetting, SetMemberMuteState, mute_states
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource
+
+GET_GROUP_MUTE_SETTING = Route(
+    "get_group_mute_setting", "GET", "/v2/groups/{group_openid}/restrict_chat_setting", GroupMuteSetting
+)
+SET_GROUP_MEMBER_MUTE = Route(
+    "set_group_member_mute", "POST", "/v2/groups/{group_openid}/restrict_chat_setting", nothing
+)
 
 
 class GroupMutes(Resource):
@@ -17,7 +24,7 @@ class GroupMutes(Resource):
         Raises: PermissionMissing when the bot is no administrator, NotFound.
         Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.get
         """
-        return await self._call(routes.GET_GROUP_MUTE_SETTING, group_openid, timeout=timeout)
+        return await self._call(GET_GROUP_MUTE_SETTING, group_openid, timeout=timeout)
 
     async def set(
         self, group_openid: str, states: Iterable[SetMemberMuteState], *, timeout: float | None = None
@@ -28,7 +35,7 @@ class GroupMutes(Resource):
         Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.post
         """
         body = GroupMuteBody(members=tuple(states))
-        await self._call(routes.SET_GROUP_MEMBER_MUTE, group_openid, body=body, timeout=timeout)
+        await self._call(SET_GROUP_MEMBER_MUTE, group_openid, body=body, timeout=timeout)
 
     async def mute(
         self, group_openid: str, member_openids: Iterable[str], *, until: datetime, timeout: float | None = None

@@ -11,11 +11,47 @@ from ...models.members import GroupBotState, GroupInfo, GroupMember, GroupMember
 from ...models.messages import MessageSendResult
 from ...models.outgoing import Media, Message, V2MessageBody
 from ...models.targets import ReplyTo, Scene
-from .. import routes
+from ..route import UPLOAD_TIMEOUT, Route, nothing
 from ..uploads import Steps
 from .base import check_range
 from .conversations import Conversations
 from .cursors import pages
+
+SEND_GROUP_MESSAGE = Route(
+    "send_group_message", "POST", "/v2/groups/{group_openid}/messages", MessageSendResult, repeat="numbered", sends=True
+)
+DELETE_GROUP_MESSAGE = Route(
+    "delete_group_message", "DELETE", "/v2/groups/{group_openid}/messages/{message_id}", nothing
+)
+UPLOAD_GROUP_MEDIA = Route(
+    "upload_group_media",
+    "POST",
+    "/v2/groups/{group_openid}/files",
+    MediaUploadResult,
+    repeat="always",
+    timeout=UPLOAD_TIMEOUT,
+)
+PREPARE_GROUP_UPLOAD = Route(
+    "prepare_group_upload", "POST", "/v2/groups/{group_openid}/upload_prepare", UploadPrepareResult, repeat="always"
+)
+FINISH_GROUP_UPLOAD_PART = Route(
+    "finish_group_upload_part", "POST", "/v2/groups/{group_openid}/upload_part_finish", nothing, repeat="always"
+)
+GET_GROUP_INFO = Route("get_group_info", "GET", "/v2/groups/{group_openid}/info", GroupInfo)
+GET_GROUP_BOT_STATE = Route("get_group_bot_state", "GET", "/v2/groups/{group_openid}/bot_state", GroupBotState)
+LIST_GROUP_MEMBERS = Route("list_group_members", "GET", "/v2/groups/{group_openid}/members", GroupMembersPage)
+GET_GROUP_MEMBER = Route("get_group_member", "GET", "/v2/groups/{group_openid}/members/{member_openid}", GroupMember)
+LIST_GROUP_MEMBERS_LEGACY = Route(
+    "list_group_members_legacy",
+    "POST",
+    "/v2/groups/{group_openid}/members",
+    GroupMembersLegacyPage,
+    repeat="always",
+)
+BATCH_REMOVE_GROUP_MEMBERS = Route(
+    "batch_remove_group_members", "POST", "/v2/groups/{group_openid}/batch_remove_members", BatchRemoveResult
+)
+
 
 MOST_LEGACY_MEMBERS = 500
 """Members of one page of the older list."""
@@ -48,7 +84,7 @@ class Groups(Conversations):
         return await self._send(group_openid, message, reply_to, timeout, check=check)
 
     async def _post(self, openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
-        return await self._call(routes.SEND_GROUP_MESSAGE, openid, body=body, timeout=timeout)
+        return await self._call(SEND_GROUP_MESSAGE, openid, body=body, timeout=timeout)
 
     async def recall(self, group_openid: str, message_id: str, *, timeout: float | None = None) -> None:
         """Recall a message: the bot's own for 2 minutes; as an administrator also those of members.
@@ -56,7 +92,7 @@ class Groups(Conversations):
         Raises: PermissionMissing when it is too late or somebody else's, NotFound.
         Source: autogen/api/v2_groups_group_openid_messages_message_id.delete
         """
-        await self._call(routes.DELETE_GROUP_MESSAGE, group_openid, message_id, timeout=timeout)
+        await self._call(DELETE_GROUP_MESSAGE, group_openid, message_id, timeout=timeout)
 
     async def upload_media(self, group_openid: str, media: Media, *, timeout: float | None = None) -> MediaUploadResult:
         """Upload a file for this group, to be sent later; the same bytes are not uploaded again within their ttl.
@@ -69,7 +105,7 @@ class Groups(Conversations):
         Source: autogen/api/v2_groups_group_openid_files.post
         """
         steps = Steps(
-            store=partial(self._call, routes.UPLOAD_GROUP_MEDIA, group_openid),
+            store=partial(self._call, UPLOAD_GROUP_MEDIA, group_openid),
             prepare=partial(self.prepare_upload, group_openid),
             finish_part=partial(self.finish_upload_part, group_openid),
         )
@@ -83,7 +119,7 @@ class Groups(Conversations):
         Raises: QuotaExceeded when the day's volume is used up (40093002), MediaError.
         Source: autogen/api/v2_groups_group_id_upload_prepare.post
         """
-        return await self._call(routes.PREPARE_GROUP_UPLOAD, group_openid, body=body, timeout=timeout)
+        return await self._call(PREPARE_GROUP_UPLOAD, group_openid, body=body, timeout=timeout)
 
     async def finish_upload_part(
         self, group_openid: str, body: UploadPartBody, *, timeout: float | None = None
@@ -93,7 +129,7 @@ class Groups(Conversations):
         Raises: MediaError (40093001) while the part is not there yet: say it again; QuotaExceeded (40093002).
         Source: autogen/api/v2_groups_group_id_upload_part_finish.post
         """
-        await self._call(routes.FINISH_GROUP_UPLOAD_PART, group_openid, body=body, timeout=timeout)
+        await self._call(FINISH_GROUP_UPLOAD_PART, group_openid, body=body, timeout=timeout)
 
     async def info(self, group_openid: str, *, timeout: float | None = None) -> GroupInfo:
         """Return a group's name, introduction and size.
@@ -101,7 +137,7 @@ class Groups(Conversations):
         Raises: PermissionMissing without the right to ask, NotFound.
         Source: autogen/api/v2_groups_group_openid_info.get
         """
-        return await self._call(routes.GET_GROUP_INFO, group_openid, timeout=timeout)
+        return await self._call(GET_GROUP_INFO, group_openid, timeout=timeout)
 
     async def bot_state(self, group_openid: str, *, timeout: float | None = None) -> GroupBotState:
         """Return the bot's role in a group, and which messages it gets and may send there.
@@ -109,7 +145,7 @@ class Groups(Conversations):
         Raises: PermissionMissing without the right to ask, NotFound.
         Source: autogen/api/v2_groups_group_openid_bot_state.get
         """
-        return await self._call(routes.GET_GROUP_BOT_STATE, group_openid, timeout=timeout)
+        return await self._call(GET_GROUP_BOT_STATE, group_openid, timeout=timeout)
 
     async def members(self, group_openid: str, *, cursor: str = "", timeout: float | None = None) -> GroupMembersPage:
         """Return one page of members, the first or the one that `cursor` (`next_cursor` of the last) names.
@@ -118,7 +154,7 @@ class Groups(Conversations):
         Source: autogen/api/v2_groups_group_openid_members.get
         """
         query = {"cursor": cursor or None}
-        return await self._call(routes.LIST_GROUP_MEMBERS, group_openid, query=query, timeout=timeout)
+        return await self._call(LIST_GROUP_MEMBERS, group_openid, query=query, timeout=timeout)
 
     async def member(self, group_openid: str, member_openid: str, *, timeout: float | None = None) -> GroupMember:
         """Return one member of a group.
@@ -126,7 +162,7 @@ class Groups(Conversations):
         Raises: PermissionMissing without the right to ask, NotFound.
         Source: autogen/api/v2_groups_group_openid_members_member_openid.get
         """
-        return await self._call(routes.GET_GROUP_MEMBER, group_openid, member_openid, timeout=timeout)
+        return await self._call(GET_GROUP_MEMBER, group_openid, member_openid, timeout=timeout)
 
     async def iter_members(self, group_openid: str, *, timeout: float | None = None) -> AsyncIterator[GroupMember]:
         """Yield all members of a group; `timeout` (seconds) is for each page.
@@ -153,7 +189,7 @@ class Groups(Conversations):
         check_range("limit", limit, 1, MOST_LEGACY_MEMBERS)
         check_range("start_index", start_index, 0, 2**32 - 1)
         body = GroupMembersLegacyBody(limit=limit, start_index=start_index)
-        return await self._call(routes.LIST_GROUP_MEMBERS_LEGACY, group_openid, body=body, timeout=timeout)
+        return await self._call(LIST_GROUP_MEMBERS_LEGACY, group_openid, body=body, timeout=timeout)
 
     async def remove_members(
         self,
@@ -169,4 +205,4 @@ class Groups(Conversations):
         Source: autogen/api/v2_groups_group_openid_batch_remove_members.post
         """
         body = BatchRemoveBody(member_openids=tuple(member_openids), add_to_member_blacklist=add_to_blacklist)
-        return await self._call(routes.BATCH_REMOVE_GROUP_MEMBERS, group_openid, body=body, timeout=timeout)
+        return await self._call(BATCH_REMOVE_GROUP_MEMBERS, group_openid, body=body, timeout=timeout)

@@ -1,8 +1,11 @@
 """Guilds: what they are, and what they let the bot send."""
 
 from ...models.guilds import Guild, MessageSetting
-from .. import routes
+from ..route import Route
 from .base import Resource
+
+GET_GUILD = Route("get_guild", "GET", "/guilds/{guild_id}", Guild)
+GET_MESSAGE_SETTING = Route("get_message_setting", "GET", "/guilds/{guild_id}/message/setting", MessageSetting)
 
 
 class Guilds(Resource):
@@ -14,7 +17,7 @@ class Guilds(Resource):
         Raises: PermissionMissing, NotFound.
         Source: autogen/api/guilds_guild_id.get
         """
-        return await self._call(routes.GET_GUILD, guild_id, timeout=timeout)
+        return await self._call(GET_GUILD, guild_id, timeout=timeout)
 
     async def message_setting(self, guild_id: str, *, timeout: float | None = None) -> MessageSetting:
         """Return whether and where the bot may send active messages, and open private chats.
@@ -22,4 +25,4 @@ class Guilds(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/speak/setting/message_setting
         """
-        return await self._call(routes.GET_MESSAGE_SETTING, guild_id, timeout=timeout)
+        return await self._call(GET_MESSAGE_SETTING, guild_id, timeout=timeout)

@@ -2,8 +2,11 @@
 
 from ...models.codec import encode
 from ...models.interactions import AckBody
-from .. import routes
+from ..route import Route, nothing
 from .base import Call, Resource
+
+ACK_INTERACTION = Route("ack_interaction", "PUT", "/interactions/{interaction_id}", nothing)
+
 
 CALLBACK_HEADER = "X-Callback-AppID"
 
@@ -44,4 +47,4 @@ class Interactions(Resource):
         headers: dict[str, str] | None = None,
         timeout: float | None,
     ) -> None:
-        await self._call(routes.ACK_INTERACTION, interaction_id, body=content, headers=headers, timeout=timeout)
+        await self._call(ACK_INTERACTION, interaction_id, body=content, headers=headers, timeout=timeout)

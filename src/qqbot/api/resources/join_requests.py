@@ -5,9 +5,17 @@ from collections.abc import AsyncIterator
 from msgspec import UNSET, UnsetType
 
 from ...models.join_requests import JoinDecisionBody, JoinRequest, JoinRequestPage
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource, check_range
 from .cursors import pages
+
+LIST_GROUP_JOIN_REQUESTS = Route(
+    "list_group_join_requests", "GET", "/v2/groups/{group_openid}/join_request_list", JoinRequestPage
+)
+HANDLE_GROUP_JOIN_REQUEST = Route(
+    "handle_group_join_request", "POST", "/v2/groups/{group_openid}/approval_join_request/{member_openid}", nothing
+)
+
 
 MOST_REQUESTS = 50
 """Requests of one page."""
@@ -27,7 +35,7 @@ class JoinRequests(Resource):
         if limit is not None:
             check_range("limit", limit, 1, MOST_REQUESTS)
         query = {"cursor": cursor or None, "limit": limit}
-        return await self._call(routes.LIST_GROUP_JOIN_REQUESTS, group_openid, query=query, timeout=timeout)
+        return await self._call(LIST_GROUP_JOIN_REQUESTS, group_openid, query=query, timeout=timeout)
 
     async def iter(self, group_openid: str, *, timeout: float | None = None) -> AsyncIterator[JoinRequest]:
         """Yield every open request; `timeout` (seconds) is for each page.
@@ -77,4 +85,4 @@ class JoinRequests(Resource):
     async def _handle(
         self, group_openid: str, member_openid: str, body: JoinDecisionBody, timeout: float | None
     ) -> None:
-        await self._call(routes.HANDLE_GROUP_JOIN_REQUEST, group_openid, member_openid, body=body, timeout=timeout)
+        await self._call(HANDLE_GROUP_JOIN_REQUEST, group_openid, member_openid, body=body, timeout=timeout)

@@ -10,9 +10,14 @@ from ...models.media_images import (
     MediaImagePrepareResult,
     MediaImageRecord,
 )
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource
 from .cursors import pages
+
+PREPARE_MEDIA_IMAGE = Route("prepare_media_image", "POST", "/v2/media-images/prepare", MediaImagePrepareResult)
+COMPLETE_MEDIA_IMAGE = Route("complete_media_image", "POST", "/v2/media-images/complete", MediaImageCompleteResult)
+LIST_MEDIA_IMAGES = Route("list_media_images", "GET", "/v2/media-images", MediaImageList)
+DELETE_MEDIA_IMAGE = Route("delete_media_image", "DELETE", "/v2/media-images/{image_id}/delete", nothing)
 
 
 class MediaImages(Resource):
@@ -26,7 +31,7 @@ class MediaImages(Resource):
         Raises: QuotaExceeded when the library is full, MediaError.
         Source: qq-botpy-sdk 2.2.1 botpy/api.py
         """
-        return await self._call(routes.PREPARE_MEDIA_IMAGE, body=image, timeout=timeout)
+        return await self._call(PREPARE_MEDIA_IMAGE, body=image, timeout=timeout)
 
     async def complete(self, upload_id: str, md5: str, *, timeout: float | None = None) -> MediaImageCompleteResult:
         """Take an image whose bytes arrived into the library; its `url` is what Markdown names.
@@ -37,7 +42,7 @@ class MediaImages(Resource):
         Source: qq-botpy-sdk 2.2.1
         """
         body = MediaImageCompleteBody(upload_id=upload_id, md5=md5)
-        return await self._call(routes.COMPLETE_MEDIA_IMAGE, body=body, timeout=timeout)
+        return await self._call(COMPLETE_MEDIA_IMAGE, body=body, timeout=timeout)
 
     async def list(self, *, cursor: str = "", timeout: float | None = None) -> MediaImageList:
         """Return one page of images, newest first, the first or the one at `cursor`.
@@ -47,7 +52,7 @@ class MediaImages(Resource):
         Raises: PermissionMissing.
         Source: qq-botpy-sdk 2.2.1
         """
-        return await self._call(routes.LIST_MEDIA_IMAGES, query={"cursor": cursor or None}, timeout=timeout)
+        return await self._call(LIST_MEDIA_IMAGES, query={"cursor": cursor or None}, timeout=timeout)
 
     async def iter(self, *, timeout: float | None = None) -> AsyncIterator[MediaImageRecord]:
         """Yield every image, newest first; `timeout` (seconds) is for each page.
@@ -66,4 +71,4 @@ class MediaImages(Resource):
         Raises: NotFound.
         Source: qq-botpy-sdk 2.2.1
         """
-        await self._call(routes.DELETE_MEDIA_IMAGE, image_id, timeout=timeout)
+        await self._call(DELETE_MEDIA_IMAGE, image_id, timeout=timeout)

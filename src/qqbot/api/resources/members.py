@@ -4,12 +4,20 @@ from collections.abc import AsyncIterator, Iterable
 
 from msgspec import UNSET, UnsetType
 
+from ...models.codec import decoder
 from ...models.guild_members import DeleteMemberBody
 from ...models.roles import RoleMembersPage
 from ...models.users import Member
-from .. import routes
-from ..routes import Query
+from ..route import Query, Route, nothing
 from .base import Resource, check_range
+
+LIST_GUILD_MEMBERS = Route("list_guild_members", "GET", "/guilds/{guild_id}/members", decoder(list[Member]))
+LIST_GUILD_ROLE_MEMBERS = Route(
+    "list_guild_role_members", "GET", "/guilds/{guild_id}/roles/{role_id}/members", RoleMembersPage
+)
+GET_GUILD_MEMBER = Route("get_guild_member", "GET", "/guilds/{guild_id}/members/{user_id}", Member)
+DELETE_GUILD_MEMBER = Route("delete_guild_member", "DELETE", "/guilds/{guild_id}/members/{user_id}", nothing)
+
 
 MOST_MEMBERS = 400
 """Members of one page."""
@@ -24,7 +32,7 @@ class Members(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/role/member/get_member
         """
-        return await self._call(routes.GET_GUILD_MEMBER, guild_id, user_id, timeout=timeout)
+        return await self._call(GET_GUILD_MEMBER, guild_id, user_id, timeout=timeout)
 
     async def of_guild(
         self, guild_id: str, *, after: str = "0", limit: int = MOST_MEMBERS, timeout: float | None = None
@@ -38,7 +46,7 @@ class Members(Resource):
         """
         check_range("limit", limit, 1, MOST_MEMBERS)
         query: Query = {"after": after, "limit": limit}
-        return await self._call(routes.LIST_GUILD_MEMBERS, guild_id, query=query, timeout=timeout)
+        return await self._call(LIST_GUILD_MEMBERS, guild_id, query=query, timeout=timeout)
 
     async def iter_of_guild(self, guild_id: str, *, timeout: float | None = None) -> AsyncIterator[Member]:
         """Yield all members, each once; `timeout` (seconds) is for each page.
@@ -74,7 +82,7 @@ class Members(Resource):
         """
         check_range("limit", limit, 1, MOST_MEMBERS)
         query: Query = {"start_index": start_index, "limit": limit}
-        return await self._call(routes.LIST_GUILD_ROLE_MEMBERS, guild_id, role_id, query=query, timeout=timeout)
+        return await self._call(LIST_GUILD_ROLE_MEMBERS, guild_id, role_id, query=query, timeout=timeout)
 
     async def iter_of_role(self, guild_id: str, role_id: str, *, timeout: float | None = None) -> AsyncIterator[Member]:
         """Yield all members with a role, each once; `timeout` (seconds) is for each page.
@@ -109,7 +117,7 @@ class Members(Resource):
         Source: server-inter/channel/role/member/delete_member
         """
         body = DeleteMemberBody(add_blacklist=add_blacklist, delete_history_msg_days=delete_history_msg_days)
-        await self._call(routes.DELETE_GUILD_MEMBER, guild_id, user_id, body=body, timeout=timeout)
+        await self._call(DELETE_GUILD_MEMBER, guild_id, user_id, body=body, timeout=timeout)
 
 
 def _named(members: Iterable[Member]) -> list[tuple[str, Member]]:

@@ -1,8 +1,11 @@
 """The bot's menu in C2C."""
 
 from ...models.menus import Menu, MenuBody, MenuResult
-from .. import routes
-from .base import Resource
+from ..route import Route
+from .base import Resource, new_version
+
+GET_MENU = Route("get_menu", "GET", "/v2/menu", MenuResult)
+UPDATE_MENU = Route("update_menu", "PUT", "/v2/menu", new_version)
 
 
 class Menus(Resource):
@@ -14,7 +17,7 @@ class Menus(Resource):
         Raises: PermissionMissing.
         Source: autogen/api/v2_menu.get
         """
-        return await self._call(routes.GET_MENU, timeout=timeout)
+        return await self._call(GET_MENU, timeout=timeout)
 
     async def update(self, menu: Menu, *, timeout: float | None = None) -> int:
         """Replace the whole menu; return its new version.
@@ -23,4 +26,4 @@ class Menus(Resource):
         Chinese character counts 2), a link that is not https, or an item without what its type needs.
         Source: autogen/api/v2_menu.put
         """
-        return await self._call(routes.UPDATE_MENU, body=MenuBody(menu=menu), timeout=timeout)
+        return await self._call(UPDATE_MENU, body=MenuBody(menu=menu), timeout=timeout)

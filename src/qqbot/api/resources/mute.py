@@ -3,9 +3,27 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from ...models.base import Model
+from ...models.codec import decoder
 from ...models.mute import mute_body
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource
+
+
+class _UserIds(Model, frozen=True, kw_only=True):
+    user_ids: tuple[str, ...] = ()
+
+
+_user_ids = decoder(_UserIds)
+
+
+def _muted(data: bytes) -> list[str]:
+    return list(_user_ids(data).user_ids)
+
+
+MUTE_GUILD = Route("mute_guild", "PATCH", "/guilds/{guild_id}/mute", nothing)
+MUTE_GUILD_MEMBERS = Route("mute_guild_members", "PATCH", "/guilds/{guild_id}/mute", _muted)
+MUTE_GUILD_MEMBER = Route("mute_guild_member", "PATCH", "/guilds/{guild_id}/members/{user_id}/mute", nothing)
 
 
 class Mute(Resource):
@@ -24,7 +42,7 @@ class Mute(Resource):
         Raises: PermissionMissing, NotFound; ConfigError unless exactly one of `seconds` and `until` is given.
         Source: server-inter/channel/speak/patch_guild_mute
         """
-        await self._call(routes.MUTE_GUILD, guild_id, body=mute_body(seconds, until), timeout=timeout)
+        await self._call(MUTE_GUILD, guild_id, body=mute_body(seconds, until), timeout=timeout)
 
     async def members(
         self,
@@ -42,7 +60,7 @@ class Mute(Resource):
         Source: server-inter/channel/speak/patch_guild_mute_multi_member
         """
         body = mute_body(seconds, until, user_ids=tuple(user_ids))
-        return await self._call(routes.MUTE_GUILD_MEMBERS, guild_id, body=body, timeout=timeout)
+        return await self._call(MUTE_GUILD_MEMBERS, guild_id, body=body, timeout=timeout)
 
     async def member(
         self,
@@ -58,4 +76,4 @@ class Mute(Resource):
         Raises: PermissionMissing, NotFound; ConfigError unless exactly one of `seconds` and `until` is given.
         Source: server-inter/channel/speak/patch_guild_member_mute
         """
-        await self._call(routes.MUTE_GUILD_MEMBER, guild_id, user_id, body=mute_body(seconds, until), timeout=timeout)
+        await self._call(MUTE_GUILD_MEMBER, guild_id, user_id, body=mute_body(seconds, until), timeout=timeout)

@@ -1,10 +1,14 @@
 """The portal's handing over of a bot's credentials by QR code; not the OpenAPI, so never with a token."""
 
 from ...errors import ApiError
-from ...models.onboarding import BindPollBody, BindResult, BindTask, BindTaskBody
-from .. import routes
-from ..routes import Route
+from ...models.onboarding import BindPollBody, BindResult, BindResultAnswer, BindTask, BindTaskAnswer, BindTaskBody
+from ..route import Route
 from .base import Resource
+
+CREATE_BIND_TASK = Route("create_bind_task", "POST", "https://q.qq.com/lite/create_bind_task", BindTaskAnswer)
+POLL_BIND_RESULT = Route(
+    "poll_bind_result", "POST", "https://q.qq.com/lite/poll_bind_result", BindResultAnswer, repeat="always"
+)
 
 
 class Onboarding(Resource):
@@ -16,7 +20,7 @@ class Onboarding(Resource):
         Raises: ApiError when the portal refuses; ConfigError when `key` is none.
         Source: qqbot-agent-sdk onboard.py
         """
-        route = routes.CREATE_BIND_TASK
+        route = CREATE_BIND_TASK
         answer = await self._call(route, body=BindTaskBody(key=key), timeout=timeout)
         _check(route, answer.retcode, answer.msg)
         return answer.data
@@ -27,7 +31,7 @@ class Onboarding(Resource):
         Raises: ApiError when the portal refuses; ConfigError for an empty id.
         Source: qqbot-agent-sdk onboard.py
         """
-        route = routes.POLL_BIND_RESULT
+        route = POLL_BIND_RESULT
         answer = await self._call(route, body=BindPollBody(task_id=task_id), timeout=timeout)
         _check(route, answer.retcode, answer.msg)
         return answer.data

@@ -5,10 +5,32 @@ from typing import Literal
 
 from msgspec import UNSET
 
+from ...models.base import Id, Model
+from ...models.codec import decoder
 from ...models.panels import Panel, PanelBody, PanelPage, PanelRecord, PanelScope, PanelTargetBody, new_panel_body
-from .. import routes
-from .base import Resource, check_range
+from ..route import Route, nothing
+from .base import Resource, check_range, new_version
 from .cursors import pages
+
+
+class _PanelId(Model, frozen=True, kw_only=True):
+    panel_id: Id
+
+
+_panel_id = decoder(_PanelId)
+
+
+def _new_panel(data: bytes) -> str:
+    return _panel_id(data).panel_id
+
+
+LIST_PANELS = Route("list_panels", "GET", "/v2/panels", PanelPage)
+CREATE_PANEL = Route("create_panel", "POST", "/v2/panels", _new_panel)
+GET_PANEL = Route("get_panel", "GET", "/v2/panels/{panel_id}", PanelRecord)
+UPDATE_PANEL = Route("update_panel", "PUT", "/v2/panels/{panel_id}", new_version)
+DELETE_PANEL = Route("delete_panel", "DELETE", "/v2/panels/{panel_id}", nothing)
+UPDATE_PANEL_TARGET = Route("update_panel_target", "PUT", "/v2/panels/{panel_id}/target", nothing)
+
 
 MOST_PANELS = 50
 """Panels of one page."""
@@ -28,7 +50,7 @@ class Panels(Resource):
         if limit is not None:
             check_range("limit", limit, 1, MOST_PANELS)
         query = {"scope": PanelScope(scope).value, "cursor": cursor or None, "limit": limit}
-        return await self._call(routes.LIST_PANELS, query=query, timeout=timeout)
+        return await self._call(LIST_PANELS, query=query, timeout=timeout)
 
     async def iter(self, scope: PanelScope, *, timeout: float | None = None) -> AsyncIterator[PanelRecord]:
         """Yield every panel of a scope; `timeout` (seconds) is for each page.
@@ -56,7 +78,7 @@ class Panels(Resource):
         Source: autogen/api/v2_panels.post
         """
         body = new_panel_body(scope, panel, None if targets is None else tuple(targets))
-        return await self._call(routes.CREATE_PANEL, body=body, timeout=timeout)
+        return await self._call(CREATE_PANEL, body=body, timeout=timeout)
 
     async def get(self, panel_id: str, *, timeout: float | None = None) -> PanelRecord:
         """Return one panel with its targets.
@@ -64,7 +86,7 @@ class Panels(Resource):
         Raises: NotFound, PermissionMissing.
         Source: autogen/api/v2_panels_panel_id.get
         """
-        return await self._call(routes.GET_PANEL, panel_id, timeout=timeout)
+        return await self._call(GET_PANEL, panel_id, timeout=timeout)
 
     async def update(self, panel_id: str, panel: Panel, *, timeout: float | None = None) -> int:
         """Replace the items and the remark of a panel, its targets stay; return its new version.
@@ -72,7 +94,7 @@ class Panels(Resource):
         Raises: ContentRejected, NotFound, ServerError while another change runs; ConfigError as `create`.
         Source: autogen/api/v2_panels_panel_id.put
         """
-        return await self._call(routes.UPDATE_PANEL, panel_id, body=PanelBody(panel=panel), timeout=timeout)
+        return await self._call(UPDATE_PANEL, panel_id, body=PanelBody(panel=panel), timeout=timeout)
 
     async def delete(self, panel_id: str, *, timeout: float | None = None) -> None:
         """Delete a panel.
@@ -80,7 +102,7 @@ class Panels(Resource):
         Raises: NotFound, PermissionMissing.
         Source: autogen/api/v2_panels_panel_id.delete
         """
-        await self._call(routes.DELETE_PANEL, panel_id, timeout=timeout)
+        await self._call(DELETE_PANEL, panel_id, timeout=timeout)
 
     async def add_targets(
         self,
@@ -127,4 +149,4 @@ class Panels(Resource):
             user_openids=UNSET if users is None else tuple(users),
             group_openids=UNSET if groups is None else tuple(groups),
         )
-        await self._call(routes.UPDATE_PANEL_TARGET, panel_id, body=body, timeout=timeout)
+        await self._call(UPDATE_PANEL_TARGET, panel_id, body=body, timeout=timeout)

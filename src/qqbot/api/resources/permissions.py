@@ -1,8 +1,21 @@
 """What members and roles may do in a channel."""
 
 from ...models.permissions import ChannelPermissions, Permissions, permissions_body
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource
+
+GET_CHANNEL_PERMISSIONS = Route(
+    "get_channel_permissions", "GET", "/channels/{channel_id}/members/{user_id}/permissions", ChannelPermissions
+)
+MODIFY_CHANNEL_PERMISSIONS = Route(
+    "modify_channel_permissions", "PUT", "/channels/{channel_id}/members/{user_id}/permissions", nothing
+)
+GET_CHANNEL_ROLE_PERMISSIONS = Route(
+    "get_channel_role_permissions", "GET", "/channels/{channel_id}/roles/{role_id}/permissions", ChannelPermissions
+)
+MODIFY_CHANNEL_ROLE_PERMISSIONS = Route(
+    "modify_channel_role_permissions", "PUT", "/channels/{channel_id}/roles/{role_id}/permissions", nothing
+)
 
 
 class ChannelRights(Resource):
@@ -14,7 +27,7 @@ class ChannelRights(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/role-group/channel_permissions/get_channel_permissions
         """
-        return await self._call(routes.GET_CHANNEL_PERMISSIONS, channel_id, user_id, timeout=timeout)
+        return await self._call(GET_CHANNEL_PERMISSIONS, channel_id, user_id, timeout=timeout)
 
     async def modify_member(
         self,
@@ -31,7 +44,7 @@ class ChannelRights(Resource):
         Source: server-inter/channel/role-group/channel_permissions/put_channel_permissions
         """
         body = permissions_body(add, remove)
-        await self._call(routes.MODIFY_CHANNEL_PERMISSIONS, channel_id, user_id, body=body, timeout=timeout)
+        await self._call(MODIFY_CHANNEL_PERMISSIONS, channel_id, user_id, body=body, timeout=timeout)
 
     async def of_role(self, channel_id: str, role_id: str, *, timeout: float | None = None) -> ChannelPermissions:
         """Return what a role may do in a channel.
@@ -39,7 +52,7 @@ class ChannelRights(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/role-group/channel_permissions/get_channel_roles_permissions
         """
-        return await self._call(routes.GET_CHANNEL_ROLE_PERMISSIONS, channel_id, role_id, timeout=timeout)
+        return await self._call(GET_CHANNEL_ROLE_PERMISSIONS, channel_id, role_id, timeout=timeout)
 
     async def modify_role(
         self,
@@ -56,4 +69,4 @@ class ChannelRights(Resource):
         Source: server-inter/channel/role-group/channel_permissions/put_channel_roles_permissions
         """
         body = permissions_body(add, remove)
-        await self._call(routes.MODIFY_CHANNEL_ROLE_PERMISSIONS, channel_id, role_id, body=body, timeout=timeout)
+        await self._call(MODIFY_CHANNEL_ROLE_PERMISSIONS, channel_id, role_id, body=body, timeout=timeout)

@@ -1,8 +1,13 @@
 """Messages that are pinned in channels."""
 
 from ...models.pins import PinsMessage
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource
+
+LIST_PINS = Route("list_pins", "GET", "/channels/{channel_id}/pins", PinsMessage)
+ADD_PIN = Route("add_pin", "PUT", "/channels/{channel_id}/pins/{message_id}", PinsMessage)
+DELETE_PIN = Route("delete_pin", "DELETE", "/channels/{channel_id}/pins/{message_id}", nothing)
+
 
 ALL = "all"
 """In the place of a message id: all that are pinned."""
@@ -17,7 +22,7 @@ class Pins(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/pins/get_pins_message
         """
-        return await self._call(routes.LIST_PINS, channel_id, timeout=timeout)
+        return await self._call(LIST_PINS, channel_id, timeout=timeout)
 
     async def add(self, channel_id: str, message_id: str, *, timeout: float | None = None) -> PinsMessage:
         """Pin a text message and return all that are pinned; a channel has 20 at most.
@@ -25,7 +30,7 @@ class Pins(Resource):
         Raises: PermissionMissing, NotFound, QuotaExceeded, ContentRejected when it is no text.
         Source: server-inter/channel/content/pins/put_pins_message
         """
-        return await self._call(routes.ADD_PIN, channel_id, message_id, timeout=timeout)
+        return await self._call(ADD_PIN, channel_id, message_id, timeout=timeout)
 
     async def delete(self, channel_id: str, message_id: str = ALL, *, timeout: float | None = None) -> None:
         """Take a pin away; without `message_id` all of the channel.
@@ -33,4 +38,4 @@ class Pins(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/pins/delete_pins_message
         """
-        await self._call(routes.DELETE_PIN, channel_id, message_id, timeout=timeout)
+        await self._call(DELETE_PIN, channel_id, message_id, timeout=timeout)

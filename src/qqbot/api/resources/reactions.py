@@ -4,8 +4,22 @@ from collections.abc import AsyncIterator
 
 from ...models.reactions import Emoji, ReactionUsersPage
 from ...models.users import User
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource, check_range
+
+ADD_REACTION = Route(
+    "add_reaction", "PUT", "/channels/{channel_id}/messages/{message_id}/reactions/{type}/{id}", nothing
+)
+DELETE_REACTION = Route(
+    "delete_reaction", "DELETE", "/channels/{channel_id}/messages/{message_id}/reactions/{type}/{id}", nothing
+)
+LIST_REACTION_USERS = Route(
+    "list_reaction_users",
+    "GET",
+    "/channels/{channel_id}/messages/{message_id}/reactions/{type}/{id}",
+    ReactionUsersPage,
+)
+
 
 MOST_USERS = 50
 """Users of one page."""
@@ -20,7 +34,7 @@ class Reactions(Resource):
         Raises: PermissionMissing, NotFound, QuotaExceeded when the message has too many kinds, RateLimited.
         Source: server-inter/message/trans/emoji
         """
-        await self._call(routes.ADD_REACTION, channel_id, message_id, *_names(emoji), timeout=timeout)
+        await self._call(ADD_REACTION, channel_id, message_id, *_names(emoji), timeout=timeout)
 
     async def delete(self, channel_id: str, message_id: str, emoji: Emoji, *, timeout: float | None = None) -> None:
         """Take an emoji of the bot's own away.
@@ -28,7 +42,7 @@ class Reactions(Resource):
         Raises: PermissionMissing, NotFound when the bot did not set it.
         Source: server-inter/message/trans/emoji
         """
-        await self._call(routes.DELETE_REACTION, channel_id, message_id, *_names(emoji), timeout=timeout)
+        await self._call(DELETE_REACTION, channel_id, message_id, *_names(emoji), timeout=timeout)
 
     async def users(
         self,
@@ -49,7 +63,7 @@ class Reactions(Resource):
             check_range("limit", limit, 1, MOST_USERS)
         query = {"cookie": cookie or None, "limit": limit}
         ids = channel_id, message_id, *_names(emoji)
-        return await self._call(routes.LIST_REACTION_USERS, *ids, query=query, timeout=timeout)
+        return await self._call(LIST_REACTION_USERS, *ids, query=query, timeout=timeout)
 
     async def iter_users(
         self, channel_id: str, message_id: str, emoji: Emoji, *, timeout: float | None = None

@@ -3,8 +3,19 @@
 from msgspec import UNSET, UnsetType
 
 from ...models.roles import CreateRoleResult, GuildRoles, ModifyRoleResult, RoleBody, member_role_body
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource
+
+LIST_GUILD_ROLES = Route("list_guild_roles", "GET", "/guilds/{guild_id}/roles", GuildRoles)
+CREATE_GUILD_ROLE = Route("create_guild_role", "POST", "/guilds/{guild_id}/roles", CreateRoleResult)
+MODIFY_GUILD_ROLE = Route("modify_guild_role", "PATCH", "/guilds/{guild_id}/roles/{role_id}", ModifyRoleResult)
+DELETE_GUILD_ROLE = Route("delete_guild_role", "DELETE", "/guilds/{guild_id}/roles/{role_id}", nothing)
+ADD_GUILD_MEMBER_ROLE = Route(
+    "add_guild_member_role", "PUT", "/guilds/{guild_id}/members/{user_id}/roles/{role_id}", nothing
+)
+REMOVE_GUILD_MEMBER_ROLE = Route(
+    "remove_guild_member_role", "DELETE", "/guilds/{guild_id}/members/{user_id}/roles/{role_id}", nothing
+)
 
 
 class Roles(Resource):
@@ -16,7 +27,7 @@ class Roles(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/role-group/get_guild_roles
         """
-        return await self._call(routes.LIST_GUILD_ROLES, guild_id, timeout=timeout)
+        return await self._call(LIST_GUILD_ROLES, guild_id, timeout=timeout)
 
     async def create(
         self,
@@ -33,7 +44,7 @@ class Roles(Resource):
         Source: server-inter/channel/role-group/post_guild_role
         """
         body = _body(name, color, hoist)
-        return await self._call(routes.CREATE_GUILD_ROLE, guild_id, body=body, timeout=timeout)
+        return await self._call(CREATE_GUILD_ROLE, guild_id, body=body, timeout=timeout)
 
     async def modify(
         self,
@@ -51,7 +62,7 @@ class Roles(Resource):
         Source: server-inter/channel/role-group/patch_guild_role
         """
         body = _body(name, color, hoist)
-        return await self._call(routes.MODIFY_GUILD_ROLE, guild_id, role_id, body=body, timeout=timeout)
+        return await self._call(MODIFY_GUILD_ROLE, guild_id, role_id, body=body, timeout=timeout)
 
     async def delete(self, guild_id: str, role_id: str, *, timeout: float | None = None) -> None:
         """Delete a role.
@@ -59,7 +70,7 @@ class Roles(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/role-group/delete_guild_role
         """
-        await self._call(routes.DELETE_GUILD_ROLE, guild_id, role_id, timeout=timeout)
+        await self._call(DELETE_GUILD_ROLE, guild_id, role_id, timeout=timeout)
 
     async def add_member(
         self,
@@ -76,7 +87,7 @@ class Roles(Resource):
         Source: server-inter/channel/role-group/put_guild_member_role
         """
         body = member_role_body(role_id, channel_id)
-        await self._call(routes.ADD_GUILD_MEMBER_ROLE, guild_id, user_id, role_id, body=body, timeout=timeout)
+        await self._call(ADD_GUILD_MEMBER_ROLE, guild_id, user_id, role_id, body=body, timeout=timeout)
 
     async def remove_member(
         self,
@@ -93,7 +104,7 @@ class Roles(Resource):
         Source: server-inter/channel/role-group/delete_guild_member_role
         """
         body = member_role_body(role_id, channel_id)
-        await self._call(routes.REMOVE_GUILD_MEMBER_ROLE, guild_id, user_id, role_id, body=body, timeout=timeout)
+        await self._call(REMOVE_GUILD_MEMBER_ROLE, guild_id, user_id, role_id, body=body, timeout=timeout)
 
 
 def _body(name: str | UnsetType, color: int | UnsetType, hoist: bool | UnsetType) -> RoleBody:

@@ -4,9 +4,24 @@ from datetime import datetime
 
 from msgspec import UNSET, UnsetType
 
+from ...models.codec import decoder
 from ...models.schedules import RemindType, Schedule, milliseconds, schedule_body
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource
+
+_schedule_array = decoder(list[Schedule])
+
+
+def _schedules(data: bytes) -> list[Schedule]:
+    """Where there is none the answer may be null."""
+    return [] if data.strip() == b"null" else _schedule_array(data)
+
+
+LIST_SCHEDULES = Route("list_schedules", "GET", "/channels/{channel_id}/schedules", _schedules)
+GET_SCHEDULE = Route("get_schedule", "GET", "/channels/{channel_id}/schedules/{schedule_id}", Schedule)
+CREATE_SCHEDULE = Route("create_schedule", "POST", "/channels/{channel_id}/schedules", Schedule)
+MODIFY_SCHEDULE = Route("modify_schedule", "PATCH", "/channels/{channel_id}/schedules/{schedule_id}", Schedule)
+DELETE_SCHEDULE = Route("delete_schedule", "DELETE", "/channels/{channel_id}/schedules/{schedule_id}", nothing)
 
 
 class Schedules(Resource):
@@ -21,7 +36,7 @@ class Schedules(Resource):
         Source: server-inter/channel/content/schedule/get_schedules
         """
         query = {"since": None if since is None else milliseconds(since)}
-        return await self._call(routes.LIST_SCHEDULES, channel_id, query=query, timeout=timeout)
+        return await self._call(LIST_SCHEDULES, channel_id, query=query, timeout=timeout)
 
     async def get(self, channel_id: str, schedule_id: str, *, timeout: float | None = None) -> Schedule:
         """Return one schedule.
@@ -29,7 +44,7 @@ class Schedules(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/schedule/get_schedule
         """
-        return await self._call(routes.GET_SCHEDULE, channel_id, schedule_id, timeout=timeout)
+        return await self._call(GET_SCHEDULE, channel_id, schedule_id, timeout=timeout)
 
     async def create(
         self,
@@ -52,7 +67,7 @@ class Schedules(Resource):
         Source: server-inter/channel/content/schedule/post_schedule
         """
         body = schedule_body(name, start, end, description=description, jump_channel_id=jump_channel_id, remind=remind)
-        return await self._call(routes.CREATE_SCHEDULE, channel_id, body=body, timeout=timeout)
+        return await self._call(CREATE_SCHEDULE, channel_id, body=body, timeout=timeout)
 
     async def modify(
         self,
@@ -73,7 +88,7 @@ class Schedules(Resource):
         Source: server-inter/channel/content/schedule/patch_schedule
         """
         body = schedule_body(name, start, end, description=description, jump_channel_id=jump_channel_id, remind=remind)
-        return await self._call(routes.MODIFY_SCHEDULE, channel_id, schedule_id, body=body, timeout=timeout)
+        return await self._call(MODIFY_SCHEDULE, channel_id, schedule_id, body=body, timeout=timeout)
 
     async def delete(self, channel_id: str, schedule_id: str, *, timeout: float | None = None) -> None:
         """Delete a schedule.
@@ -81,4 +96,4 @@ class Schedules(Resource):
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/schedule/delete_schedule
         """
-        await self._call(routes.DELETE_SCHEDULE, channel_id, schedule_id, timeout=timeout)
+        await self._call(DELETE_SCHEDULE, channel_id, schedule_id, timeout=timeout)

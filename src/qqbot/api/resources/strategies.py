@@ -18,9 +18,32 @@ from ...models.strategies import (
     WhitelistState,
     switch,
 )
-from .. import routes
+from ..route import Route, nothing
 from .base import Resource, check_range
 from .cursors import pages
+
+LIST_JOIN_APPROVAL_STRATEGIES = Route(
+    "list_join_approval_strategies", "GET", "/v2/groups/join_approval_strategy", JoinApprovalStrategyPage
+)
+CREATE_JOIN_APPROVAL_STRATEGY = Route(
+    "create_join_approval_strategy", "POST", "/v2/groups/join_approval_strategy", JoinApprovalStrategy
+)
+MODIFY_JOIN_APPROVAL_STRATEGY = Route(
+    "modify_join_approval_strategy", "PATCH", "/v2/groups/join_approval_strategy/{strategy_id}", StrategyState
+)
+DELETE_JOIN_APPROVAL_STRATEGY = Route(
+    "delete_join_approval_strategy", "DELETE", "/v2/groups/join_approval_strategy/{strategy_id}", nothing
+)
+EXECUTE_JOIN_APPROVAL_STRATEGY = Route(
+    "execute_join_approval_strategy", "POST", "/v2/groups/join_approval_strategy/{strategy_id}/execute", nothing
+)
+MODIFY_JOIN_APPROVAL_WHITELIST = Route(
+    "modify_join_approval_whitelist",
+    "POST",
+    "/v2/groups/join_approval_strategy/{strategy_id}/whitelist_users",
+    WhitelistState,
+)
+
 
 MOST_STRATEGIES = 50
 """Strategies of one page."""
@@ -40,7 +63,7 @@ class JoinStrategies(Resource):
         if limit is not None:
             check_range("limit", limit, 1, MOST_STRATEGIES)
         query = {"cursor": cursor or None, "limit": limit}
-        return await self._call(routes.LIST_JOIN_APPROVAL_STRATEGIES, query=query, timeout=timeout)
+        return await self._call(LIST_JOIN_APPROVAL_STRATEGIES, query=query, timeout=timeout)
 
     async def iter(self, *, timeout: float | None = None) -> AsyncIterator[JoinApprovalStrategy]:
         """Yield every strategy of the bot; `timeout` (seconds) is for each page.
@@ -76,7 +99,7 @@ class JoinStrategies(Resource):
             expire_at=UNSET if expire_at is None else rfc3339(expire_at),
             remark=remark,
         )
-        return await self._call(routes.CREATE_JOIN_APPROVAL_STRATEGY, body=body, timeout=timeout)
+        return await self._call(CREATE_JOIN_APPROVAL_STRATEGY, body=body, timeout=timeout)
 
     async def modify(
         self,
@@ -100,7 +123,7 @@ class JoinStrategies(Resource):
             group_action=groups,
             remark=remark,
         )
-        return await self._call(routes.MODIFY_JOIN_APPROVAL_STRATEGY, strategy_id, body=body, timeout=timeout)
+        return await self._call(MODIFY_JOIN_APPROVAL_STRATEGY, strategy_id, body=body, timeout=timeout)
 
     async def delete(self, strategy_id: str, *, timeout: float | None = None) -> None:
         """Delete a strategy.
@@ -108,7 +131,7 @@ class JoinStrategies(Resource):
         Raises: PermissionMissing, NotFound.
         Source: autogen/api/v2_groups_join_approval_strategy_strategy_id.delete
         """
-        await self._call(routes.DELETE_JOIN_APPROVAL_STRATEGY, strategy_id, timeout=timeout)
+        await self._call(DELETE_JOIN_APPROVAL_STRATEGY, strategy_id, timeout=timeout)
 
     async def execute(self, strategy_id: str, *, timeout: float | None = None) -> None:
         """Have the platform go through the open requests of all its groups, which takes it about 10 minutes.
@@ -116,7 +139,7 @@ class JoinStrategies(Resource):
         Raises: PermissionMissing, NotFound.
         Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_execute.post
         """
-        await self._call(routes.EXECUTE_JOIN_APPROVAL_STRATEGY, strategy_id, timeout=timeout)
+        await self._call(EXECUTE_JOIN_APPROVAL_STRATEGY, strategy_id, timeout=timeout)
 
     async def add_users(
         self, strategy_id: str, qq_numbers: Iterable[str], *, timeout: float | None = None
@@ -142,4 +165,4 @@ class JoinStrategies(Resource):
         self, op: Literal["add", "del"], strategy_id: str, qq_numbers: Iterable[str], timeout: float | None
     ) -> WhitelistState:
         body = WhitelistBody(op=op, whitelist_users=tuple(qq_numbers))
-        return await self._call(routes.MODIFY_JOIN_APPROVAL_WHITELIST, strategy_id, body=body, timeout=timeout)
+        return await self._call(MODIFY_JOIN_APPROVAL_WHITELIST, strategy_id, body=body, timeout=timeout)

@@ -4,10 +4,50 @@ from collections.abc import AsyncIterator
 
 from msgspec import UNSET, UnsetType
 
+from ...models.base import Model
+from ...models.codec import decoder
 from ...models.guilds import Guild
 from ...models.users import ShareLinkBody, User
-from .. import routes
+from ..route import Route
 from .base import Resource, check_range
+
+
+class _GuildList(Model, frozen=True, kw_only=True):
+    guilds: tuple[Guild, ...]
+
+
+class _UrlLink(Model, frozen=True, kw_only=True):
+    url: str
+
+
+class _WrappedUrlLink(Model, frozen=True, kw_only=True):
+    data: _UrlLink
+
+
+_guild_array = decoder(list[Guild])
+
+
+_guild_list = decoder(_GuildList)
+
+
+_url_link = decoder(_WrappedUrlLink)
+
+
+def _guilds(data: bytes) -> list[Guild]:
+    """The page's table has an object, its sample and the service a bare array."""
+    return _guild_array(data) if data.lstrip().startswith(b"[") else list(_guild_list(data).guilds)
+
+
+def _share_url(data: bytes) -> str:
+    return _url_link(data).data.url
+
+
+GET_ME = Route("get_me", "GET", "/users/@me", User)
+LIST_MY_GUILDS = Route("list_my_guilds", "GET", "/users/@me/guilds", _guilds)
+GENERATE_URL_LINK = Route(
+    "generate_url_link", "POST", "/v2/generate_url_link", _share_url, repeat="always", family="share_link"
+)
+
 
 MOST_GUILDS = 100
 """Guilds of one page."""
@@ -22,7 +62,7 @@ class Users(Resource):
         Raises: AuthError, IPNotAllowed.
         Source: autogen/api/users_me.get
         """
-        return await self._call(routes.GET_ME, timeout=timeout)
+        return await self._call(GET_ME, timeout=timeout)
 
     async def guilds(
         self,
@@ -40,7 +80,7 @@ class Users(Resource):
         if limit is not None:
             check_range("limit", limit, 1, MOST_GUILDS)
         query = {"before": before, "after": after, "limit": limit}
-        return await self._call(routes.LIST_MY_GUILDS, query=query, timeout=timeout)
+        return await self._call(LIST_MY_GUILDS, query=query, timeout=timeout)
 
     async def iter_guilds(self, *, timeout: float | None = None) -> AsyncIterator[Guild]:
         """Yield all guilds that the bot is in; `timeout` (seconds) is for each page.
@@ -62,4 +102,4 @@ class Users(Resource):
         Source: autogen/api/v2_generate_url_link.post
         """
         body = ShareLinkBody(callback_data=callback_data)
-        return await self._call(routes.GENERATE_URL_LINK, body=body, timeout=timeout)
+        return await self._call(GENERATE_URL_LINK, body=body, timeout=timeout)

@@ -1,0 +1,106 @@
+"""`Route`: one endpoint of the platform as data.
+
+Responsible for its path, its answer's decoder and whether a call may be repeated. The constants stand beside the
+methods that use them, in `resources`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Generic, Literal, TypeVar, cast, get_origin
+from urllib.parse import quote, urlencode
+
+from ..errors import ConfigError
+from ..models.codec import decoder
+from .codes import Family
+
+T_co = TypeVar("T_co", covariant=True)
+
+Repeat = Literal["by_method", "always", "never", "numbered"]
+"""When a call may be sent twice: all methods but POST, always, never, or only with a msg_seq."""
+
+Query = Mapping[str, str | int | bool | None]
+"""Query parameters; None is left out, a bool is written true or false."""
+
+UPLOAD_TIMEOUT = 120.0  # seconds: the platform fetches the file before it answers
+
+_PATH = re.compile(r"(?:/|https?://[^/?#@\\]+/)[!-~]*")
+_PLACEHOLDER = re.compile(r"\{\w+\}")
+
+
+@dataclass(frozen=True)
+class Route(Generic[T_co]):
+    """One endpoint: `path` with {placeholders}, below the API's base or (for another host) a whole URL.
+
+    `answer` is the type that the body decodes into, a function of the body, or `bytes` for the body as it is.
+    `timeout` (seconds) replaces the client's where an endpoint needs longer. `sends`: people get a message by it.
+
+    Raises: ConfigError when `path` is neither absolute nor a URL, or holds blanks or control characters.
+    """
+
+    name: str
+    method: str
+    path: str
+    answer: type[T_co] | Callable[[bytes], T_co]
+    repeat: Repeat = "by_method"
+    family: Family = "general"
+    timeout: float | None = field(default=None, kw_only=True)
+    sends: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not _PATH.fullmatch(self.path):
+            raise ConfigError(f"Route {self.name!r}: the path {self.path!r} must start with / or be an http(s) URL")
+
+    @cached_property
+    def decode(self) -> Callable[[bytes], T_co]:
+        """Turns the body of an answer into `T_co`."""
+        if self.answer is bytes:
+            return cast("Callable[[bytes], T_co]", bytes)  # of bytes, bytes() is the same object
+        if isinstance(self.answer, type) or get_origin(self.answer) is not None:
+            return decoder(cast("type[T_co]", self.answer))
+        return self.answer
+
+    @cached_property
+    def repeatable(self) -> bool | None:
+        """Whether the call may be sent twice; None where its body decides."""
+        if self.repeat == "numbered":
+            return None
+        return self.repeat == "always" or (self.repeat == "by_method" and self.method != "POST")
+
+    @cached_property
+    def _template(self) -> str:
+        return _PLACEHOLDER.sub("%s", self.path.replace("%", "%%"))
+
+    @cached_property
+    def _size(self) -> int:
+        return len(_PLACEHOLDER.findall(self.path))
+
+    def build(self, ids: tuple[str, ...], query: Query | None = None) -> tuple[str, str]:
+        """Return the path with `ids` filled in, and the same with the query.
+
+        Raises: ConfigError for a missing or surplus id, and for one that is empty, '.' or '..'.
+        """
+        if len(ids) != self._size:
+            raise ConfigError(f"{self.name} takes {self._size} ids ({self.path}), not {len(ids)}")
+        path = self._template % tuple(map(self._quoted, ids))
+        given = {key: _word(value) for key, value in query.items() if value is not None} if query else None
+        if not given:
+            return path, path
+        return path, f"{path}{'&' if '?' in path else '?'}{urlencode(given)}"
+
+    def _quoted(self, value: str) -> str:
+        if value in ("", ".", ".."):
+            raise ConfigError(f"{self.name}: {value!r} is no id; take it from the event or an earlier answer")
+        try:
+            return value if value.isascii() and value.isalnum() else quote(value, safe="")
+        except (UnicodeEncodeError, TypeError, AttributeError):
+            raise ConfigError(f"{self.name}: the id {value!r} is not a str of valid Unicode") from None
+
+
+def _word(value: str | int | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def nothing(_: bytes) -> None:
+    """Take any body where the answer says nothing."""
