@@ -69,7 +69,7 @@ from .models.interactions import (
 )
 from .models.keyboards import Button, ButtonModal, ButtonPermission, ButtonStyle, Keyboard
 from .models.messages import MessageAttachment, MessageSendResult
-from .models.outgoing import ActionButton, Ark, Embed, Markdown, Media, Outgoing, Text
+from .models.outgoing.messages import ActionButton, Ark, Embed, Markdown, Media, Outgoing, Text
 from .models.permissions import Permissions
 from .models.stats import BotStats, ShardStats
 from .models.targets import ReplyTo, Scene, Target, Ticket

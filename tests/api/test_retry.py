@@ -8,7 +8,7 @@ from qqbot.api.codes import Retry, Verdict, verdict
 from qqbot.api.exchange import Failure
 from qqbot.api.retry import MAX_ATTEMPTS, Attempts, is_numbered
 from qqbot.errors import ApiError, ConnectionFailed, DuplicateMessage, RateLimited, Timeout
-from qqbot.models.outgoing import v2_body
+from qqbot.models.outgoing.wire import v2_body
 from qqbot.models.targets import ReplyTo
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from qqbot import Api, ConfigError, MediaError, QuotaExceeded, Text, Timeout
 from qqbot.api.files import FIRST_BYTES, opened
-from qqbot.models.outgoing import Media, Source
+from qqbot.models.outgoing.messages import Media, Source
 from qqbot.testing import Simulator
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100

@@ -10,24 +10,19 @@ from qqbot.models.codec import encode
 from qqbot.models.keyboards import Button, Keyboard
 from qqbot.models.media import FileType, MediaInfo, MediaUploadBody, MediaUploadResult
 from qqbot.models.messages import MessageSendResult
-from qqbot.models.outgoing import (
+from qqbot.models.outgoing.messages import (
     ActionButton,
     Ark,
     Embed,
     Extras,
-    GuildMessageBody,
     Markdown,
     MarkdownStyle,
     Media,
     Message,
     MessageStream,
     Text,
-    V2MessageBody,
-    as_outgoing,
-    guild_body,
-    typing_body,
-    v2_body,
 )
+from qqbot.models.outgoing.wire import GuildMessageBody, V2MessageBody, as_outgoing, guild_body, typing_body, v2_body
 from qqbot.models.targets import ReplyTo, Scene, Target
 
 BUTTONS = Keyboard([[Button.callback("Yes", "y")]])

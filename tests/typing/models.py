@@ -17,7 +17,7 @@ from qqbot.models.events import (
 from qqbot.models.intents import Intents
 from qqbot.models.interactions import InteractionType
 from qqbot.models.keyboards import Button, Keyboard
-from qqbot.models.outgoing import Markdown, Media, Outgoing, Text
+from qqbot.models.outgoing.messages import Markdown, Media, Outgoing, Text
 from qqbot.models.targets import ReplyTo, Target
 from qqbot.models.users import Account, User, V2User
 

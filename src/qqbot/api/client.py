@@ -18,7 +18,7 @@ from ..aio.clock import Clock
 from ..config import Credentials, Endpoints, is_loopback
 from ..errors import ConfigError
 from ..models.messages import MessageSendResult
-from ..models.outgoing import Message
+from ..models.outgoing.messages import Message
 from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads, is_public, is_public_or_loopback

@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 from ..errors import ConfigError, Timeout
 from ..models.media import FORMATS, HEAD, FileType, fits
-from ..models.outgoing import Media
+from ..models.outgoing.messages import Media
 
 MAX_BYTES = 200 * 1024 * 1024
 """The platform's hard limit.  Source: autogen/api/v2_users_user_openid_files.post"""

@@ -26,7 +26,7 @@ from ..models.media import (
     UploadPrepareBody,
     UploadPrepareResult,
 )
-from ..models.outgoing import Media, Progress
+from ..models.outgoing.messages import Media, Progress
 from ..models.targets import Scene
 from .exchange import Response
 from .files import OpenFile, opened

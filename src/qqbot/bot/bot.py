@@ -38,7 +38,7 @@ from ..models.ingest import Envelope
 from ..models.intents import PRIVATE_ONLY, Intents
 from ..models.messages import MessageSendResult
 from ..models.outcome import Outcome
-from ..models.outgoing import Message
+from ..models.outgoing.messages import Message
 from ..models.stats import BotStats
 from ..models.targets import Target
 from ..sessions.base import SessionManager
@@ -54,7 +54,7 @@ from .shards import Fleet
 if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web
 
-    from ..webhook.application import Application
+    from ..webhook.app import WebhookApp
     from ..webhook.asgi import AsgiApplication
     from ..webhook.handler import Desk, WebhookOptions
     from ..webhook.protocol import Answer
@@ -285,10 +285,10 @@ class Bot(Router):
         """
         return self._application(options).asgi()
 
-    def _application(self, options: "WebhookOptions") -> "Application":
-        from ..webhook.application import SOLE, Application  # noqa: PLC0415 - most bots serve no HTTP
+    def _application(self, options: "WebhookOptions") -> "WebhookApp":
+        from ..webhook.app import SOLE, WebhookApp  # noqa: PLC0415 - most bots serve no HTTP
 
-        return Application({SOLE: self}, **options)
+        return WebhookApp({SOLE: self}, **options)
 
     async def handle_webhook(
         self, headers: Mapping[str, str], body: bytes, **options: "Unpack[WebhookOptions]"

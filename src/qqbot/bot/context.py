@@ -22,7 +22,7 @@ from ..models.events import Event, InteractionCreate, MessageEvent, Replyable
 from ..models.frames import Frame
 from ..models.gateway import ReadyUser, ShardKey
 from ..models.messages import MessageAttachment, MessageSendResult
-from ..models.outgoing import Markdown, Message, Text
+from ..models.outgoing.messages import Markdown, Message, Text
 from ..models.targets import REPLY_LIMITS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 
 if TYPE_CHECKING:

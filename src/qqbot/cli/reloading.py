@@ -18,7 +18,7 @@ from ..errors import QQBotError
 from ..models.events import Event
 from ..sessions.local import LocalSessionManager
 from .loading import bot_path, load_bot
-from .tuned import Tuned
+from .serving import Tuned
 
 if TYPE_CHECKING:
     from ..simulator import Simulator

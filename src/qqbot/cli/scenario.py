@@ -18,7 +18,7 @@ from ..config import GatewayConfig
 from ..errors import ConfigError
 from .loading import bot_path, load_bot
 from .reloading import Sources
-from .tuned import Hooked, Tuned
+from .serving import Hooked, Tuned
 
 if TYPE_CHECKING:
     from ..simulator.scenarios import Finding, Scenario

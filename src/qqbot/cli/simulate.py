@@ -19,8 +19,8 @@ from ..bot.bot import Bot
 from ..bot.program import configure_logging, on_signal
 from ..errors import ConfigError
 from .loading import bot_path, load_bot
-from .pushing import pushing
 from .run import FILE_HELP
+from .serving import pushing
 
 if TYPE_CHECKING:
     from ..simulator import Simulator

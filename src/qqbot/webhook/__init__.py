@@ -6,15 +6,14 @@ Owns the public names; a bot's own methods (`webhook`, `asgi`, `handle_webhook`)
 from collections.abc import Mapping
 from typing import Unpack
 
-from .app import WebhookBot
-from .application import Application
+from .app import WebhookApp, WebhookBot
 from .client import Trial, TrialAnswer, simulate_search
 from .handler import WebhookOptions
 from .protocol import Receipt, Reply, WebhookProtocol
 from .signature import Key, public_key, sign, verify
 
 __all__ = [
-    "Application",
+    "WebhookApp",
     "Key",
     "Receipt",
     "Reply",
@@ -30,9 +29,9 @@ __all__ = [
 ]
 
 
-def application(bots: Mapping[str, WebhookBot], **options: Unpack[WebhookOptions]) -> Application:
+def application(bots: Mapping[str, WebhookBot], **options: Unpack[WebhookOptions]) -> WebhookApp:
     """Return one webhook address for several bots, by their AppIDs.
 
     Raises: ConfigError for options that cannot be right.
     """
-    return Application(bots, **options)
+    return WebhookApp(bots, **options)

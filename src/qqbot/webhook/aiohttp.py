@@ -11,23 +11,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiohttp import ClientPayloadError, web
 
 from ..errors import ConfigError
-from .app import Site
+from .handler import CallHandler
 from .protocol import Reply, misdirected, too_large
 
 log = logging.getLogger(__name__)
 
 
-def web_application(site: Site) -> web.Application:
+def web_application(address: CallHandler) -> web.Application:
     """Return an application that takes calls at every path, and serves the site's bots while it runs."""
 
     async def take(request: web.Request) -> web.Response:
-        body = await _read(request, site.max_bytes)
-        answered = body.parts if isinstance(body, Reply) else await site.handle_webhook(request.headers, body)
+        body = await _read(request, address.max_bytes)
+        answered = body.parts if isinstance(body, Reply) else await address.handle_webhook(request.headers, body)
         status, headers, answer = answered
         return web.Response(status=status, headers=headers, body=answer)
 
     async def serve(_: web.Application) -> AsyncIterator[None]:
-        async with site.serve():
+        async with address.serve():
             yield
 
     app = web.Application()

@@ -9,8 +9,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol, Unpack
 
+from aiohttp import web
+
 from ..aio.serving_task import Served, Stay
 from ..errors import ConfigError
+from .aiohttp import web_application
+from .asgi import AsgiApplication
 from .handler import MAX_BYTES, WebhookOptions
 from .protocol import APP_ID, WINDOW, Answer, check_window, misaddressed, normalized
 
@@ -34,8 +38,11 @@ class WebhookBot(Served, Protocol):
         ...
 
 
-class Site:
-    """One webhook address, for the bots of `bots` by their AppIDs.
+class WebhookApp:
+    """One webhook address, for the bots of `bots` by their AppIDs, told apart by the header X-Bot-Appid.
+
+    Bots come and go with `add` and `remove`, also while it runs. For functions without a server there is
+    `handle_webhook`.
 
     Raises: ConfigError for options that cannot be right.
     """
@@ -99,6 +106,14 @@ class Site:
         del self._bots[app_id]
         if self._stays is not None and (stay := self._stays.pop(app_id, None)) is not None:
             await stay.end()
+
+    def webhook(self) -> web.Application:
+        """Return it for aiohttp: `app.add_subapp("/qq", application.webhook())`, or to be run alone."""
+        return web_application(self)
+
+    def asgi(self) -> AsgiApplication:
+        """Return it for ASGI: `app.mount("/qq", application.asgi())`, or to be run alone by a server."""
+        return AsgiApplication(self)
 
     async def _begin(self, app_id: str, bot: WebhookBot) -> None:
         stays = self._stays

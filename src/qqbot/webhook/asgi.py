@@ -8,7 +8,7 @@ Source: asgi.readthedocs.io/en/latest/specs
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from .app import Site
+from .handler import CallHandler
 from .protocol import Reply, misdirected, normalized, too_large
 
 Message = MutableMapping[str, Any]
@@ -24,8 +24,8 @@ class AsgiApplication:
     in tells it nothing of that: the framework's own lifespan serves the bots, `async with bot.serve(connect=False)`.
     """
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, app: CallHandler) -> None:
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -45,7 +45,7 @@ class AsgiApplication:
         headers = normalized(pairs)
         body = misdirected(scope["method"], headers.get("content-type", "")) or await self._read(receive)
         if body is not None:
-            answered = body.parts if isinstance(body, Reply) else await self._site.handle_webhook(headers, body)
+            answered = body.parts if isinstance(body, Reply) else await self._app.handle_webhook(headers, body)
             await _send(send, *answered)
 
     async def _read(self, receive: Receive) -> bytes | Reply | None:
@@ -56,8 +56,8 @@ class AsgiApplication:
             if message["type"] != "http.request":
                 return None
             body += message.get("body", b"")
-            if len(body) > self._site.max_bytes:
-                return too_large(self._site.max_bytes)
+            if len(body) > self._app.max_bytes:
+                return too_large(self._app.max_bytes)
             more = message.get("more_body", False)
         return bytes(body)
 
@@ -66,7 +66,7 @@ class AsgiApplication:
         await receive()
         stage = "startup"
         try:
-            async with self._site.serve():
+            async with self._app.serve():
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
                 stage = "shutdown"

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol, TypedDict
 
 from ..aio.serving_task import Served, Stay
@@ -16,7 +16,7 @@ from ..config import Credentials
 from ..errors import ConfigError, Interrupted
 from ..models.frames import Frame
 from ..models.outcome import Outcome
-from .protocol import AGAIN, DONE, WINDOW, Reply, WebhookProtocol, too_large
+from .protocol import AGAIN, DONE, WINDOW, Answer, Reply, WebhookProtocol, too_large
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,23 @@ class WebhookOptions(TypedDict, total=False):
     awaited: bool
     window: float
     max_bytes: int
+
+
+class CallHandler(Protocol):
+    """What the forms of an address (aiohttp, ASGI) need of it."""
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest body."""
+        ...
+
+    async def handle_webhook(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer one call."""
+        ...
+
+    def serve(self) -> AbstractAsyncContextManager[None]:
+        """Serve the bots while the body runs."""
+        ...
 
 
 class Receiver(Served, Protocol):

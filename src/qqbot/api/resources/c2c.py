@@ -8,7 +8,8 @@ from msgspec import UNSET, UnsetType
 from ...models.alternatives import CompleteUploadBody, InputNotifyBody
 from ...models.media import MediaUploadResult, UploadPartBody, UploadPrepareBody, UploadPrepareResult
 from ...models.messages import MessageSendResult
-from ...models.outgoing import Markdown, Media, Message, Text, V2MessageBody, typing_body
+from ...models.outgoing.messages import Markdown, Media, Message, Text
+from ...models.outgoing.wire import V2MessageBody, typing_body
 from ...models.streams import StreamMessageBody, StreamMessageResult
 from ...models.targets import ReplyTo, Scene
 from ..route import UPLOAD_TIMEOUT, Route, nothing

@@ -18,8 +18,9 @@ from ...models.channels import (
 )
 from ...models.codec import decoder
 from ...models.messages import Message
-from ...models.outgoing import Markdown, guild_body
-from ...models.outgoing import Message as Sent
+from ...models.outgoing.messages import Markdown
+from ...models.outgoing.messages import Message as Sent
+from ...models.outgoing.wire import guild_body
 from ...models.setting_guides import ChannelSettingGuideBody
 from ...models.targets import ReplyTo
 from ...models.users import Member

@@ -10,16 +10,8 @@ from types import TracebackType
 from ...errors import DecodeError, MediaError, MessagePendingAudit, ServerError, Timeout, TransportError
 from ...models.media import MediaUploadResult
 from ...models.messages import MessageSendResult
-from ...models.outgoing import (
-    GuildMessageBody,
-    Media,
-    Message,
-    V2MessageBody,
-    as_outgoing,
-    check_v2,
-    guild_body,
-    wire_v2,
-)
+from ...models.outgoing.messages import Media, Message
+from ...models.outgoing.wire import GuildMessageBody, V2MessageBody, as_outgoing, check_v2, guild_body, wire_v2
 from ...models.targets import ReplyTo, Scene
 from ..files import opened
 from ..multipart import Form

@@ -2,7 +2,7 @@
 
 from ...models.guilds import DMS, CreateDMSBody
 from ...models.messages import Message
-from ...models.outgoing import Message as Sent
+from ...models.outgoing.messages import Message as Sent
 from ...models.setting_guides import DMSSettingGuideBody, GuildToSet
 from ...models.targets import ReplyTo
 from ..route import Route, nothing

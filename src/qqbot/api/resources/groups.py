@@ -9,7 +9,8 @@ from ...models.group_members import BatchRemoveBody, BatchRemoveResult, GroupMem
 from ...models.media import MediaUploadResult, UploadPartBody, UploadPrepareBody, UploadPrepareResult
 from ...models.members import GroupBotState, GroupInfo, GroupMember, GroupMembersPage
 from ...models.messages import MessageSendResult
-from ...models.outgoing import Media, Message, V2MessageBody
+from ...models.outgoing.messages import Media, Message
+from ...models.outgoing.wire import V2MessageBody
 from ...models.targets import ReplyTo, Scene
 from ..route import UPLOAD_TIMEOUT, Route, nothing
 from ..uploads import Steps

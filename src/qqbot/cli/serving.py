@@ -1,5 +1,11 @@
-"""A bot served in another way than its file says: what the simulator's commands change about it."""
+"""A bot served in another way than its file says, or in another process that gets its events by webhook.
 
+Responsible for what the simulator's commands change about a bot, and for waiting until a webhook answers the
+challenge. Collaborators: the simulator pushes the events.
+"""
+
+import asyncio
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Unpack
@@ -8,9 +14,11 @@ from ..aio.clock import Clock
 from ..bot.bot import Bot
 from ..config import Credentials, Endpoints, GatewayConfig
 from ..dispatcher.delivery import Settled
+from ..errors import ConfigError
 from ..sessions.base import SessionManager
 
 if TYPE_CHECKING:
+    from ..simulator import Simulator
     from ..webhook.handler import WebhookOptions
 
 HOST = "127.0.0.1"
@@ -87,3 +95,39 @@ class Hooked:
     def on_settled(self, callback: Settled) -> Callable[[], None]:
         """Call back with event id and outcome; returns what ends that."""
         return self.bot.on_settled(callback)
+
+
+SECONDS_BETWEEN_TRIES = 1.0
+
+
+@asynccontextmanager
+async def pushing(simulator: "Simulator", url: str) -> AsyncGenerator[None]:
+    """Push events to `url` while the body runs.
+
+    Raises: ConfigError for what is no URL, or where the extra `webhook` is missing.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"--webhook {url!r} is no http:// or https:// URL. 请给出完整的回调地址")
+    simulator.webhook.url = url
+    simulator.webhook.prepare()
+    telling = asyncio.create_task(_tell_when_it_answers(simulator, url))
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _tell_when_it_answers(simulator: "Simulator", url: str) -> None:
+    """Try the challenge until the address answers it, as the console does once."""
+    waiting = False
+    while not await simulator.webhook.challenge():
+        if not waiting:
+            waiting = True
+            print(
+                f"{url} does not answer the challenge yet: start the bot with the lines above. 请用以上变量启动机器人",
+                file=sys.stderr,
+                flush=True,
+            )
+        await asyncio.sleep(SECONDS_BETWEEN_TRIES)
+    print(f"{url} has answered the challenge: events go there. 回调地址验证通过", file=sys.stderr, flush=True)

@@ -1,0 +1,335 @@
+"""What a bot sends, as the platform takes it: the bodies of groups and C2C, and those of guild channels.
+
+Responsible for the wire form only; pure functions of the values in `messages`.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from ...errors import ConfigError
+from ..base import Body
+from ..keyboards import MessageKeyboard, PromptKeyboard
+from ..media import FileType, MediaInfo
+from ..messages import MessageReference
+from ..targets import ReplyTo, Scene
+from .messages import ActionButton, Ark, Embed, Markdown, MarkdownStyle, Media, Message, MessageStream, Outgoing, Text
+
+
+class MessageType(IntEnum):
+    """The `msg_type` of groups and C2C."""
+
+    TEXT = 0
+    MARKDOWN = 2
+    ARK = 3
+    INPUT_NOTIFY = 6
+    MEDIA = 7
+
+
+class MessageMarkdownParams(Body, frozen=True, kw_only=True):
+    """The values of one place in a template."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+class MessageMarkdown(Body, frozen=True, kw_only=True):
+    """Markdown on the wire."""
+
+    content: str | UnsetType = UNSET
+    template_id: int | UnsetType = UNSET
+    custom_template_id: str | UnsetType = UNSET
+    params: tuple[MessageMarkdownParams, ...] | UnsetType = UNSET
+    force_verify_image_resource: bool | UnsetType = UNSET
+    style: MarkdownStyle | UnsetType = UNSET
+    process_msg: str | UnsetType = UNSET
+
+
+class ArkObjKvBody(Body, frozen=True, kw_only=True):
+    """One value in a line of an ark, on the wire."""
+
+    key: str
+    value: str
+
+
+class ArkObjBody(Body, frozen=True, kw_only=True):
+    """One line of an ark on the wire."""
+
+    obj_kv: tuple[ArkObjKvBody, ...]
+
+
+class ArkKvBody(Body, frozen=True, kw_only=True):
+    """One place of an ark on the wire: a value, or lines."""
+
+    key: str
+    value: str | UnsetType = UNSET
+    obj: tuple[ArkObjBody, ...] | UnsetType = UNSET
+
+
+class ArkBody(Body, frozen=True, kw_only=True):
+    """An ark on the wire."""
+
+    template_id: int
+    kv: tuple[ArkKvBody, ...]
+
+
+class EmbedThumbnailBody(Body, frozen=True, kw_only=True):
+    """The picture of an embed on the wire."""
+
+    url: str
+
+
+class EmbedFieldBody(Body, frozen=True, kw_only=True):
+    """One line of an embed on the wire."""
+
+    name: str
+    value: str | UnsetType = UNSET
+
+
+class EmbedBody(Body, frozen=True, kw_only=True):
+    """An embed on the wire."""
+
+    title: str
+    prompt: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    thumbnail: EmbedThumbnailBody | UnsetType = UNSET
+    fields: tuple[EmbedFieldBody, ...] | UnsetType = UNSET
+
+
+class InputNotify(Body, frozen=True, kw_only=True):
+    """The typing notice on the wire. `input_type`: 1 typing, 2 hide it; `input_second`: 1 to 60."""
+
+    input_type: int
+    input_second: int
+
+
+class V2MessageBody(Body, frozen=True, kw_only=True):
+    """A message to a group or in C2C, on the wire.
+
+    Source: autogen/api/v2_groups_group_openid_messages.post
+    """
+
+    msg_type: MessageType
+    content: str | UnsetType = UNSET
+    markdown: MessageMarkdown | UnsetType = UNSET
+    keyboard: MessageKeyboard | UnsetType = UNSET
+    ark: ArkBody | UnsetType = UNSET
+    media: MediaInfo | UnsetType = UNSET
+    input_notify: InputNotify | UnsetType = UNSET
+    message_reference: MessageReference | UnsetType = UNSET
+    msg_id: str | UnsetType = UNSET
+    event_id: str | UnsetType = UNSET
+    msg_seq: int | UnsetType = UNSET
+    subscribe_id: str | UnsetType = UNSET
+    prompt_keyboard: PromptKeyboard | UnsetType = UNSET
+    action_button: ActionButton | UnsetType = UNSET
+    stream: MessageStream | UnsetType = UNSET
+    feature_id: int | UnsetType = UNSET
+    is_wakeup: bool | UnsetType = UNSET
+
+
+class GuildMessageBody(Body, frozen=True, kw_only=True):
+    """A message to a guild channel or a guild private chat, on the wire.
+
+    Source: server-inter/channel/message/send
+    """
+
+    content: str | UnsetType = UNSET
+    embed: EmbedBody | UnsetType = UNSET
+    ark: ArkBody | UnsetType = UNSET
+    image: str | UnsetType = UNSET
+    markdown: MessageMarkdown | UnsetType = UNSET
+    keyboard: MessageKeyboard | UnsetType = UNSET
+    message_reference: MessageReference | UnsetType = UNSET
+    msg_id: str | UnsetType = UNSET
+    event_id: str | UnsetType = UNSET
+
+
+def as_outgoing(message: object) -> Outgoing:
+    """Return `message` as a value, a str as `Text`.  Raises: ConfigError when it is empty or no message."""
+    if isinstance(message, str):
+        return Text(message)
+    if isinstance(message, Outgoing):
+        return message
+    raise ConfigError(f"a message is a str, Text, Markdown, Ark, Embed or Media, not {type(message).__name__}")
+
+
+_NO_EMBED = "an Embed can be sent in guild channels and guild private chats only; use Markdown here"
+
+
+def check_v2(message: Message, reply_to: ReplyTo | None, scene: Scene) -> Outgoing:
+    """Return `message` as a value that a group or C2C takes, before anything is uploaded or sent.
+
+    Raises: ConfigError when it is empty, an embed, or a wake-up message that is a reply or goes to a group.
+    """
+    message = as_outgoing(message)
+    if isinstance(message, Embed):
+        raise ConfigError(_NO_EMBED)
+    if message.wakeup and scene is not Scene.C2C:
+        raise ConfigError("wakeup=True is for C2C: there are no wake-up messages in groups")
+    if message.wakeup and reply_to is not None:
+        raise ConfigError("wakeup=True does not go with a reply: send it with bot.send(target, ...)")
+    return message
+
+
+def v2_body(
+    message: Message, reply_to: ReplyTo | None = None, media: MediaInfo | None = None, *, scene: Scene = Scene.C2C
+) -> V2MessageBody:
+    """Return the wire body for a group or C2C (`scene`); `media` is the upload of a `Media`.
+
+    Raises: ConfigError when `message` is empty, is a `Media` without its upload, or does not go there.
+    """
+    return wire_v2(check_v2(message, reply_to, scene), reply_to, media)
+
+
+def wire_v2(message: Outgoing, reply_to: ReplyTo | None, media: MediaInfo | None) -> V2MessageBody:
+    """Return the wire body for a group or C2C of what `check_v2` returned; `media` is the upload of a `Media`.
+
+    Raises: ConfigError when `message` is a `Media` without its upload.
+    """
+    fields = _v2_kind(message, media)
+    for name in _V2_PASSED_ON:
+        if (value := getattr(message, name)) is not UNSET:
+            fields[name] = value
+    if message.wakeup is not UNSET:
+        fields["is_wakeup"] = message.wakeup
+    if message.prompt_keyboard:
+        fields["prompt_keyboard"] = PromptKeyboard(keyboard=message.prompt_keyboard.wire)
+    _refer(fields, message, reply_to)
+    if reply_to is not None and reply_to.msg_seq is not None:
+        fields["msg_seq"] = reply_to.msg_seq
+    return V2MessageBody(**fields)
+
+
+_V2_PASSED_ON = ("subscribe_id", "action_button", "stream", "feature_id")
+
+
+def _v2_kind(message: Outgoing, media: MediaInfo | None) -> dict[str, Any]:
+    """Return the fields that make a message what it is."""
+    match message:
+        case Text():
+            return {"msg_type": MessageType.TEXT, "content": message.content}
+        case Markdown():
+            return {"msg_type": MessageType.MARKDOWN, **_markdown(message)}
+        case Ark():
+            return {"msg_type": MessageType.ARK, "ark": _ark(message)}
+        case Media():
+            if media is None:
+                raise ConfigError("a Media message needs the MediaInfo of its upload")
+            # Without any content the service of 2025 refused media.
+            return {"msg_type": MessageType.MEDIA, "content": message.text or " ", "media": media}
+        case Embed():
+            raise ConfigError(_NO_EMBED)
+
+
+def _refer(fields: dict[str, Any], message: Outgoing, reply_to: ReplyTo | None) -> None:
+    """Add what the message quotes and what it answers."""
+    if message.quote is not None:
+        missing = message.ignore_missing_quote
+        fields["message_reference"] = MessageReference(message_id=message.quote, ignore_get_message_error=missing)
+    if reply_to is None:
+        return
+    if reply_to.msg_id is not None:
+        fields["msg_id"] = reply_to.msg_id
+    if reply_to.event_id is not None:
+        fields["event_id"] = reply_to.event_id
+
+
+def typing_body(seconds: int, reply_to: ReplyTo) -> V2MessageBody:
+    """Return the wire body of the typing notice of C2C.  Raises: ConfigError unless `seconds` is 1 to 60."""
+    if not 1 <= seconds <= 60:
+        raise ConfigError(f"the typing notice lasts 1 to 60 seconds, not {seconds}")
+    return V2MessageBody(
+        msg_type=MessageType.INPUT_NOTIFY,
+        input_notify=InputNotify(input_type=1, input_second=seconds),
+        msg_id=reply_to.msg_id or UNSET,
+        event_id=reply_to.event_id or UNSET,
+        msg_seq=UNSET if reply_to.msg_seq is None else reply_to.msg_seq,
+    )
+
+
+def guild_body(message: Message, reply_to: ReplyTo | None = None) -> GuildMessageBody:
+    """Return the wire body for a guild channel or a guild private chat, without the bytes of an image.
+
+    Raises: ConfigError when `message` is empty, is media other than an image, or has what guilds do not know.
+    """
+    message = as_outgoing(message)
+    _check_guild(message)
+    fields = _guild_kind(message)
+    _refer(fields, message, reply_to)
+    return GuildMessageBody(**fields)
+
+
+def _guild_kind(message: Outgoing) -> dict[str, Any]:
+    """Return the fields that make a message what it is."""
+    match message:
+        case Text():
+            return {"content": message.content}
+        case Markdown():
+            return _markdown(message)
+        case Ark():
+            return {"ark": _ark(message)}
+        case Media():
+            return {"content": message.text or UNSET, "image": message.url or UNSET}
+        case Embed():
+            return {"embed": _embed(message)}
+
+
+_V2_ONLY = (*_V2_PASSED_ON, "wakeup")
+
+
+def _check_guild(message: Outgoing) -> None:
+    surplus = [name for name in _V2_ONLY if getattr(message, name) is not UNSET]
+    surplus += ["prompt_keyboard"] if message.prompt_keyboard else []
+    if surplus:
+        raise ConfigError(f"guild messages have no {', '.join(surplus)}: only groups and C2C know it")
+    if isinstance(message, Media):
+        if message.type is not FileType.IMAGE:
+            raise ConfigError(f"guild messages can carry images only, not a {message.type.name.lower()}")
+        if message.url is None and message.quote is not None:
+            raise ConfigError("in guilds an image from here cannot quote: send it by its address, or without quote=")
+
+
+def _markdown(message: Markdown) -> dict[str, Any]:
+    template = message.template_id
+    markdown = MessageMarkdown(
+        content=message.content if template is None else UNSET,
+        template_id=template if isinstance(template, int) else UNSET,
+        custom_template_id=template if isinstance(template, str) else UNSET,
+        params=_params(message.params) if message.params else UNSET,
+        force_verify_image_resource=message.force_verify_image_resource,
+        style=message.style,
+        process_msg=message.process_msg,
+    )
+    return {"markdown": markdown, "keyboard": message.keyboard.wire if message.keyboard else UNSET}
+
+
+def _params(params: Mapping[str, Sequence[str]]) -> tuple[MessageMarkdownParams, ...]:
+    return tuple(MessageMarkdownParams(key=key, values=tuple(values)) for key, values in params.items())
+
+
+def _ark(message: Ark) -> ArkBody:
+    return ArkBody(template_id=message.template_id, kv=tuple(_ark_kv(*item) for item in message.values.items()))
+
+
+def _ark_kv(key: str, value: str | Sequence[Mapping[str, str]]) -> ArkKvBody:
+    if isinstance(value, str):
+        return ArkKvBody(key=key, value=value)
+    lines = (tuple(ArkObjKvBody(key=name, value=text) for name, text in line.items()) for line in value)
+    return ArkKvBody(key=key, obj=tuple(ArkObjBody(obj_kv=line) for line in lines))
+
+
+def _embed(message: Embed) -> EmbedBody:
+    return EmbedBody(
+        title=message.title,
+        prompt=message.prompt,
+        description=message.description,
+        thumbnail=EmbedThumbnailBody(url=message.thumbnail) if isinstance(message.thumbnail, str) else UNSET,
+        fields=tuple(_embed_field(field) for field in message.fields) or UNSET,
+    )
+
+
+def _embed_field(field: str | tuple[str, str]) -> EmbedFieldBody:
+    return EmbedFieldBody(name=field) if isinstance(field, str) else EmbedFieldBody(name=field[0], value=field[1])
