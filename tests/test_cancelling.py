@@ -13,12 +13,12 @@ from aiohttp.test_utils import TestServer
 
 from qqbot import Api, Bot, C2CMessageCreate, Context, Credentials, Media
 from qqbot.api.downloads import Downloads, is_public_or_loopback
-from qqbot.bot.shards import _Tenure
+from qqbot.bot.shards import RunningShard
 from qqbot.ingest import Forwarder, QueueSink
 from qqbot.models.gateway import ResumeState
 from qqbot.sessions import LocalSessionManager
 from qqbot.testing import Simulator
-from qqbot.webhook import Application
+from qqbot.webhook import WebhookApp
 from qqbot.webhook.aiohttp import listening
 from tests.cancelling import Attempt, cancel_at_each_turn, cancel_everywhere
 from tests.dispatcher.standins import Held
@@ -80,7 +80,7 @@ class Silent:
 @TWICE
 async def test_the_end_of_a_shard_saves_its_state(twice: bool) -> None:
     async def attempt() -> None:
-        async with _Tenure(lease, Silent(), feed, None).saving():
+        async with RunningShard(lease, Silent(), feed, None).saving():
             await asyncio.sleep(0)
 
     async def is_saved() -> None:
@@ -108,7 +108,7 @@ async def test_a_webhook_for_several_bots(twice: bool) -> None:
             assert not any(bot.serving for bot in bots.values())
 
     bots = {app_id: answering(Credentials(app_id, "s" * 32)) for app_id in ("1", "2")}
-    site = Application(bots)
+    site = WebhookApp(bots)
     await cancel_everywhere(attempt, twice=twice)
 
 
@@ -123,7 +123,7 @@ async def test_a_webhook_that_gets_one_bot_more() -> None:
         with pytest.raises(KeyError):
             await site.remove("1")
 
-    bot, site = answering(Credentials("1", "s" * 32)), Application({})
+    bot, site = answering(Credentials("1", "s" * 32)), WebhookApp({})
     await cancel_everywhere(attempt, is_left_alone)
 
 

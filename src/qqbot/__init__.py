@@ -3,9 +3,9 @@
 Owns the public names; what is not listed here or in a public module's documentation may change.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ._names import on_demand
 from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
@@ -191,12 +191,5 @@ __all__ = [
 ]
 __all__ += _events.__all__
 
-_ON_DEMAND = {"RedisLock": ".redis.lock"}
-"""Names whose modules import redis, which a bot without it does not load."""
-
-
-def __getattr__(name: str) -> object:
-    """Load what stands in `_ON_DEMAND` when it is asked for."""
-    if (module := _ON_DEMAND.get(name)) is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(module, __name__), name)
+# Modules that import redis, which a bot without it does not load.
+__getattr__ = on_demand(__name__, {"RedisLock": ".redis.lock"})

@@ -240,7 +240,7 @@ class GatewayConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardPlan:
+class ShardSelection:
     """Which shards a bot runs.
 
     `count` None means what the platform recommends; `at_least` makes `count` a lower bound; `only` names the
@@ -252,12 +252,12 @@ class ShardPlan:
     only: range | None = field(default=None)
 
     @classmethod
-    def parse(cls, value: "int | str | ShardPlan | None") -> "ShardPlan":
+    def parse(cls, value: "int | str | ShardSelection | None") -> "ShardSelection":
         """Read `20` (exactly), `20+` (at least), `0-3/16` (only these), or None (as recommended).
 
         Raises: ConfigError for anything else.
         """
-        if isinstance(value, ShardPlan):
+        if isinstance(value, ShardSelection):
             return value
         text = "" if value is None else str(value).strip()
         try:
@@ -269,7 +269,7 @@ class ShardPlan:
             ) from None
 
     @classmethod
-    def _parse(cls, text: str) -> "ShardPlan":
+    def _parse(cls, text: str) -> "ShardSelection":
         if not text:
             return cls()
         if "/" in text:

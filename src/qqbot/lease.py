@@ -77,7 +77,7 @@ class Lease(Protocol):
 
 
 @runtime_checkable
-class MutedLease(Lease, Protocol):
+class StandbyLease(Lease, Protocol):
     """A lease whose shard connects but is not heard yet: another generation of shards delivers the same events."""
 
     @property
@@ -85,7 +85,7 @@ class MutedLease(Lease, Protocol):
         """For how many seconds events are kept, to be handled when the shard is heard."""
         ...
 
-    async def wait_heard(self) -> None:
+    async def wait_active(self) -> None:
         """Return when the events are to be handled."""
         ...
 
@@ -93,7 +93,7 @@ class MutedLease(Lease, Protocol):
 current_lease: ContextVar[Lease | None] = ContextVar("qqbot_current_lease", default=None)
 
 
-class LeaseGate:
+class LeaseDeadline:
     """Open from a grant until `life` seconds after the request for it was sent.
 
     The count starts before the request and not at its answer: the store counts from a moment in between. Once shut

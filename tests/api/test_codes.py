@@ -7,7 +7,7 @@ import pytest
 
 import qqbot
 from qqbot.api import codes
-from qqbot.api.codes import Retry, explain, is_known, verdict
+from qqbot.api.codes import RetryPolicy, error_rule, explain, is_known
 from qqbot.errors import (
     ApiError,
     AuthError,
@@ -31,7 +31,7 @@ DOCUMENTED = json.loads((TABLES / "codes.json").read_text(encoding="utf-8"))
 def test_every_documented_code_has_the_documented_retry() -> None:
     entries = DOCUMENTED["api_errors"]
     assert len(entries) == 327
-    found = {entry["code"]: verdict("general", entry["code"], 400).retry.value for entry in entries}
+    found = {entry["code"]: error_rule("general", entry["code"], 400).retry.value for entry in entries}
     assert found == {entry["code"]: entry["retry"] for entry in entries}
 
 
@@ -47,9 +47,9 @@ def test_no_code_stands_in_two_rows() -> None:
 
 def test_the_token_endpoint_has_its_own_meanings() -> None:
     for entry in DOCUMENTED["token"]["errors"]:
-        assert verdict("token", entry["code"], 200).retry.value == entry["retry"]
-    assert verdict("token", 10004, 200).error is AuthError
-    assert verdict("general", 10004, 404).error is NotFound
+        assert error_rule("token", entry["code"], 200).retry.value == entry["retry"]
+    assert error_rule("token", 10004, 200).error is AuthError
+    assert error_rule("general", 10004, 404).error is NotFound
 
 
 @pytest.mark.parametrize(
@@ -75,31 +75,31 @@ def test_the_token_endpoint_has_its_own_meanings() -> None:
     ],
 )
 def test_remedies(code: int, error: type[ApiError]) -> None:
-    assert verdict("general", code, 400).error is error
+    assert error_rule("general", code, 400).error is error
 
 
 @pytest.mark.parametrize(
     ("status", "error", "retry"),
     [
-        (202, MessagePendingAudit, Retry.ACCEPTED),
-        (400, ApiError, Retry.NO),
-        (401, AuthError, Retry.TOKEN),
-        (403, PermissionMissing, Retry.NO),
-        (404, NotFound, Retry.NO),
-        (405, ApiError, Retry.NO),
-        (413, MediaError, Retry.NO),
-        (429, RateLimited, Retry.BACKOFF),
-        (500, ServerError, Retry.BACKOFF),
-        (504, ServerError, Retry.BACKOFF),
+        (202, MessagePendingAudit, RetryPolicy.ACCEPTED),
+        (400, ApiError, RetryPolicy.NO),
+        (401, AuthError, RetryPolicy.TOKEN),
+        (403, PermissionMissing, RetryPolicy.NO),
+        (404, NotFound, RetryPolicy.NO),
+        (405, ApiError, RetryPolicy.NO),
+        (413, MediaError, RetryPolicy.NO),
+        (429, RateLimited, RetryPolicy.BACKOFF),
+        (500, ServerError, RetryPolicy.BACKOFF),
+        (504, ServerError, RetryPolicy.BACKOFF),
     ],
 )
-def test_an_unknown_code_is_judged_by_its_status(status: int, error: type[ApiError], retry: Retry) -> None:
-    assert verdict("general", 99999999, status)[:2] == (error, retry)
+def test_an_unknown_code_is_judged_by_its_status(status: int, error: type[ApiError], retry: RetryPolicy) -> None:
+    assert error_rule("general", 99999999, status)[:2] == (error, retry)
 
 
 def test_any_401_renews_the_token_but_a_refused_ip() -> None:
-    assert verdict("general", 11251, 401).retry is Retry.TOKEN
-    assert verdict("general", 11298, 401).retry is Retry.NO
+    assert error_rule("general", 11251, 401).retry is RetryPolicy.TOKEN
+    assert error_rule("general", 11298, 401).retry is RetryPolicy.NO
 
 
 def test_explain_names_every_family() -> None:
@@ -112,7 +112,7 @@ def test_explain_names_every_family() -> None:
 
 def test_every_hint_has_both_languages() -> None:
     for entry in DOCUMENTED["api_errors"]:
-        hint = verdict("general", entry["code"], 400).hint
+        hint = error_rule("general", entry["code"], 400).hint
         assert hint.zh
         assert hint.en
         assert any("\u4e00" <= character <= "\u9fff" for character in hint.zh)

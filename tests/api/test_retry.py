@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqbot.api.codes import Retry, Verdict, verdict
+from qqbot.api.codes import ErrorRule, RetryPolicy, error_rule
 from qqbot.api.exchange import Failure
 from qqbot.api.retry import MAX_ATTEMPTS, Attempts, is_numbered
 from qqbot.errors import ApiError, ConnectionFailed, DuplicateMessage, RateLimited, Timeout
@@ -13,7 +13,7 @@ from qqbot.models.targets import ReplyTo
 
 
 def answered(code: int, status: int = 400, *, retry_after: float | None = None) -> Failure:
-    meaning = verdict("general", code, status)
+    meaning = error_rule("general", code, status)
     error = meaning.error(status, code, "words")
     if isinstance(error, RateLimited):
         error.retry_after = retry_after
@@ -91,7 +91,7 @@ def test_a_duplicate_is_success_only_on_our_own_repeat() -> None:
 failures = st.builds(
     Failure,
     st.sampled_from([Timeout("t"), ConnectionFailed("c"), ApiError(400, 1, ""), RateLimited(429, 0, "")]),
-    st.none() | st.builds(Verdict, st.just(ApiError), st.sampled_from(Retry), st.just(("zh", "en"))),
+    st.none() | st.builds(ErrorRule, st.just(ApiError), st.sampled_from(RetryPolicy), st.just(("zh", "en"))),
     st.booleans(),
 )
 

@@ -41,8 +41,8 @@ def test_a_bare_decorator_reads_the_annotation() -> None:
     async def several(ctx: Context[GroupAtMessageCreate | C2CMessageCreate]) -> None: ...
 
     assert [name.rpartition(".")[2] for name in names(router, "GROUP_AT_MESSAGE_CREATE")] == ["one", "several"]
-    assert router.plan("C2C_MESSAGE_CREATE").handlers
-    assert not router.plan("DIRECT_MESSAGE_CREATE").handlers
+    assert router.match_for("C2C_MESSAGE_CREATE").handlers
+    assert not router.match_for("DIRECT_MESSAGE_CREATE").handlers
 
 
 def test_handlers_run_in_order_of_registration() -> None:
@@ -65,8 +65,8 @@ def test_handlers_run_in_order_of_registration() -> None:
 def test_a_wire_name_takes_events_without_a_class() -> None:
     router = Router()
     router.on("BRAND_NEW", intent=1 << 22)(handle)
-    assert router.plan("BRAND_NEW").handlers
-    assert not router.plan("OTHER").handlers
+    assert router.match_for("BRAND_NEW").handlers
+    assert not router.match_for("OTHER").handlers
     assert names(router, "BRAND_NEW", b"{}") == ["handle"]
     assert router.intents == 1 << 22
 
@@ -81,8 +81,8 @@ def test_a_wire_name_takes_events_with_a_class_too() -> None:
 def test_unknown_event_takes_what_has_no_class_and_what_does_not_fit() -> None:
     router = Router()
     router.on(UnknownEvent)(handle)
-    assert router.plan("BRAND_NEW").handlers
-    assert not router.plan("GROUP_AT_MESSAGE_CREATE").handlers
+    assert router.match_for("BRAND_NEW").handlers
+    assert not router.match_for("GROUP_AT_MESSAGE_CREATE").handlers
     router.on(GroupAtMessageCreate)(handle)
     assert names(router, "GROUP_AT_MESSAGE_CREATE", b"[]") == ["handle"]
     assert router.intents == Intents.GROUP_AND_C2C_EVENT
@@ -91,15 +91,15 @@ def test_unknown_event_takes_what_has_no_class_and_what_does_not_fit() -> None:
 def test_a_tap_wants_everything_and_asks_for_nothing() -> None:
     router = Router()
     router.on(Event)(handle)
-    assert router.plan("BRAND_NEW").handlers
-    assert router.plan("READY").handlers
+    assert router.match_for("BRAND_NEW").handlers
+    assert router.match_for("READY").handlers
     assert router.intents == 0
 
 
 def test_an_alias_reaches_the_handler_of_the_event() -> None:
     router = Router()
     router.on("GROUP_MEMBER_REMOVE")(handle)
-    assert router.plan("GROUP_MEMBER_QUIT").handlers
+    assert router.match_for("GROUP_MEMBER_QUIT").handlers
 
 
 def test_intents_are_what_the_handlers_need() -> None:
@@ -115,16 +115,16 @@ def test_intents_are_what_the_handlers_need() -> None:
 
 def test_a_handler_registered_later_is_found() -> None:
     router = Router()
-    assert not router.plan("C2C_MESSAGE_CREATE").handlers
+    assert not router.match_for("C2C_MESSAGE_CREATE").handlers
     router.on(C2CMessageCreate)(handle)
-    assert router.plan("C2C_MESSAGE_CREATE").handlers
+    assert router.match_for("C2C_MESSAGE_CREATE").handlers
 
 
 def test_outside_names_are_not_remembered_without_end() -> None:
     router = Router()
     for number in range(5000):
-        router.plan(f"NAME_{number}")
-    assert len(router.plans) <= 1024
+        router.match_for(f"NAME_{number}")
+    assert len(router.matches) <= 1024
 
 
 def test_the_same_function_twice_for_one_event() -> None:
@@ -179,7 +179,7 @@ def test_a_bare_callable_object_is_a_handler() -> None:
     router.on(C2CMessageCreate)(Greeter())
     with pytest.raises(ConfigError, match=r"which event|cannot be read"):
         router.on(functools.partial(handle))
-    assert router.plan("C2C_MESSAGE_CREATE").handlers
+    assert router.match_for("C2C_MESSAGE_CREATE").handlers
 
 
 def test_partials_and_methods_are_handlers() -> None:

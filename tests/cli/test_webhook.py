@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from qqbot import Bot, ConfigError, ConnectionFailed, Context, Event, InteractionCreate, Search, Timeout
-from qqbot.webhook import Trial, public_key, sign, simulate_search, verify
+from qqbot.webhook import WebhookClient, public_key, sign, simulate_search, verify
 from tests.cli.control import Control
 from tests.cli.program import python, qqbot, run
 from tests.sockets import free_port
@@ -240,7 +240,7 @@ async def test_a_simulated_search_reaches_the_handler(enveloped: bool) -> None:
 
 async def test_trial_calls_say_what_went_wrong() -> None:
     with pytest.raises(ConfigError, match="no http"):
-        Trial("ftp://127.0.0.1", CREDENTIALS)
+        WebhookClient("ftp://127.0.0.1", CREDENTIALS)
     with pytest.raises(ConfigError, match="not a valid URL"):
         await simulate_search("http://", CREDENTIALS, "x")
     with pytest.raises(ConnectionFailed, match="cannot be reached"):

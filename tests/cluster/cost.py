@@ -7,8 +7,8 @@ from typing import Any
 
 from qqbot.models.gateway import ResumeState
 from qqbot.sessions import Timings
-from qqbot.sessions.cluster.state import NodeInfo, Picture, write
-from qqbot.sessions.cluster.store import Grant, Held, Store
+from qqbot.sessions.cluster.state import ClusterState, NodeInfo, write
+from qqbot.sessions.cluster.store import Grant, OwnershipReport, Store
 from tests.redis.servers import Engine, started
 
 SHARDS, NODES, ROUNDS = 1000, 50, 51
@@ -32,12 +32,12 @@ async def measure(engine: Engine) -> dict[str, float]:
         server = await stack.enter_async_context(started(engine))
         client = await stack.enter_async_context(server.client())
         stores, grants = await fill(server.url, stack)
-        owned = [Held(grant.place, grant.token, write(STATE)) for grant in grants[-1]]
+        owned = [OwnershipReport(grant.shard_id, grant.token, write(STATE)) for grant in grants[-1]]
         store, held = stores[-1], owned[0]
         known = await store.look()
         info = NodeInfo("a-host-with-a-name", 12345, "0.1.0")
 
-        async def sync() -> Picture:
+        async def sync() -> ClusterState:
             found = await store.sync("active", info, owned, known=known, target_active=0)
             return found.picture
 
@@ -46,13 +46,13 @@ async def measure(engine: Engine) -> dict[str, float]:
 
         async def claim() -> None:
             nonlocal held
-            granted = await store.claim(await store.look(), [held.place])
+            granted = await store.claim(await store.look(), [held.shard_id])
             assert granted
-            held = Held(held.place, granted[0].token, write(STATE))
+            held = OwnershipReport(held.shard_id, granted[0].token, write(STATE))
             owned[0] = held
 
         async def permit() -> None:
-            await store.permit(held.place, held.token, 1)
+            await store.permit(held.shard_id, held.token, 1)
 
         async def evict() -> None:
             picture = await store.look()
@@ -88,12 +88,12 @@ async def fill(url: str, stack: AsyncExitStack) -> tuple[list[Store], list[list[
         if not number:
             await store.admin("plan", SHARDS)
         info = NodeInfo("a-host-with-a-name", 12345, "0.1.0")
-        picture = (await store.sync("active", info, [], known=Picture(), target_active=0)).picture
+        picture = (await store.sync("active", info, [], known=ClusterState(), target_active=0)).picture
         part = SHARDS // NODES
         granted = await store.claim(picture, [(1, index) for index in range(number * part, (number + 1) * part)])
         assert granted is not None and len(granted) == part
         grants.append(granted)
-        held = [Held(grant.place, grant.token, write(STATE)) for grant in granted]
+        held = [OwnershipReport(grant.shard_id, grant.token, write(STATE)) for grant in granted]
         await store.sync("active", info, held, known=picture, target_active=0)
     return stores, grants
 

@@ -154,10 +154,10 @@ class Gateway:
             await socket.close(code=4006)
         else:
             await self._kick(session)
-            place = 0
-            while place < len(session.events):  # more may come meanwhile
-                seq, text = session.events[place]
-                place += 1
+            shard_id = 0
+            while shard_id < len(session.events):  # more may come meanwhile
+                seq, text = session.events[shard_id]
+                shard_id += 1
                 if seq > body["seq"]:
                     await socket.send_str(text)
             session.socket = socket

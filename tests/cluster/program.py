@@ -29,9 +29,9 @@ def main() -> None:
     options = json.loads(os.environ["CLUSTER_NODE"])
     log = os.open(options["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     if options.get("no_grace"):
-        from qqbot.sessions.cluster.failure_detector import Observer
+        from qqbot.sessions.cluster.failure_detector import FailureDetector
 
-        Observer.settled = lambda self, now: True  # type: ignore[method-assign]
+        FailureDetector.settled = lambda self, now: True  # type: ignore[method-assign]
     sessions = RedisSessionManager(
         options["redis"],
         cluster="test",

@@ -508,7 +508,7 @@ async def roll_by_restart(seed: int) -> Result:
 @row
 async def too_few_shards(seed: int) -> Result:
     """code 4011, where the number of shards is not fixed"""
-    async with cluster(2, Options(shards=6, rate=60, plan="6+"), seed=seed) as (run, _):
+    async with cluster(2, Options(shards=6, rate=60, selection="6+"), seed=seed) as (run, _):
         run.gateway.shards = 8
         run.gateway.too_few = 6
         session = next(iter(run.gateway.sessions.values()))

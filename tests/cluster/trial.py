@@ -18,7 +18,7 @@ from typing import Any
 
 from qqbot.aio.clock import steady
 from qqbot.sessions import Timings
-from qqbot.sessions.cluster.state import Picture
+from qqbot.sessions.cluster.state import ClusterState
 from qqbot.sessions.cluster.store import Store, StoreAway
 from tests.cluster import checker
 from tests.cluster.checker import Logs, Spot
@@ -57,7 +57,7 @@ class Options:
     rate: float = 200.0
     scale: float = SCALE
     handling: float = 0.01
-    plan: str = ""
+    selection: str = ""
     budget: int = 1000
     node: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class Trial:
             "role": role,
             "target": target,
             "base": self.gateway.base,
-            "shards": self.options.plan or str(self.options.shards),
+            "shards": self.options.selection or str(self.options.shards),
             "handling": self.options.handling,
             "pace": self.options.scale,
             "timings": self.timings,
@@ -148,7 +148,7 @@ class Trial:
         async with store:
             yield store
 
-    async def picture(self) -> Picture:
+    async def picture(self) -> ClusterState:
         async with self.store() as store:
             return await store.look()
 

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from qqbot.bot.context import Delivered
-from qqbot.dispatcher import Dispatcher, Feed
+from qqbot.dispatcher import Dispatcher, ShardSource
 from qqbot.dispatcher.delivery import Handler
-from qqbot.dispatcher.dispatcher import Plan
+from qqbot.dispatcher.dispatcher import HandlerMatch
 from qqbot.lease import LostReason, Permit
 from qqbot.models.events import EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
 from qqbot.models.frames import Frame
@@ -68,13 +68,13 @@ class Table:
     bare: bool = False
 
     @property
-    def plans(self) -> dict[str, Plan]:
+    def matches(self) -> dict[str, HandlerMatch]:
         return {}
 
-    def plan(self, name: str) -> Plan:
+    def match_for(self, name: str) -> HandlerMatch:
         handlers = () if name in self.unwanted else tuple(self.handlers)
         is_message = issubclass(EVENTS.get(name, UnknownEvent), MessageEvent)
-        return Plan(decoder_of(name), handlers, is_message)
+        return HandlerMatch(decoder_of(name), handlers, is_message)
 
     def expected(self, name: str) -> bool:
         return False
@@ -118,7 +118,7 @@ def click(seq: int, user: str = "A") -> Frame:
     return Frame(op=0, d=msgspec.Raw(msgspec.json.encode(body)), s=seq, t="INTERACTION_CREATE", id=f"click:{seq}")
 
 
-def publish(feed: Feed, *frames: Frame) -> None:
+def publish(feed: ShardSource, *frames: Frame) -> None:
     for frame in frames:
         feed.publish(frame, b"")
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from qqbot.bot.context import Delivered
-from qqbot.dispatcher import Feed
+from qqbot.dispatcher import ShardSource
 from qqbot.lease import current_lease
 from qqbot.models.events import (
     C2CMessageCreate,
@@ -29,7 +29,7 @@ async def test_events_of_one_conversation_run_one_after_another_others_beside() 
         await gate.wait()
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1), message(2), message(3, "B"), message(4))
         await settle()
         assert begun == ["1", "3"]
@@ -47,7 +47,7 @@ async def test_a_click_does_not_queue_behind_a_message_of_its_conversation() -> 
             await asyncio.Event().wait()
 
     async with running(Table([One(handler)])) as dispatcher:
-        publish(Feed(dispatcher, Held()), message(1), click(2))
+        publish(ShardSource(dispatcher, Held()), message(1), click(2))
         await settle()
         assert seen == ["C2CMessageCreate", "InteractionCreate"]
 
@@ -59,7 +59,7 @@ async def test_a_repeat_within_the_session_is_dropped() -> None:
         seen.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         feed.begin("session", 1)
         publish(feed, message(1), message(2), message(2), message(3), message(2))
         await feed.drain(5)
@@ -74,7 +74,7 @@ async def test_one_message_under_two_event_names_reaches_a_handler_once() -> Non
         seen.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         again = msgspec.structs.replace(message(1), s=2)
         publish(feed, message(1), again)
         await feed.drain(5)
@@ -88,7 +88,7 @@ async def test_at_most_max_inflight_are_accepted_then_room_waits() -> None:
         await gate.wait()
 
     async with running(Table([One(handler)]), max_inflight=3) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1, "A"), message(2, "B"), message(3, "C"))
         assert feed.full
         with pytest.raises(TimeoutError):
@@ -104,7 +104,7 @@ async def test_handlers_that_do_not_suspend_need_two_workers_at_most() -> None:
     async def handler(event: Event) -> None: ...
 
     async with running(Table([One(handler)]), max_inflight=1000) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, *(message(seq, str(seq)) for seq in range(1, 501)))
         await feed.drain(5)
         assert dispatcher.workers <= 2
@@ -118,7 +118,7 @@ async def test_idle_workers_end(monkeypatch: pytest.MonkeyPatch) -> None:
         await gate.wait()
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, *(message(seq, str(seq)) for seq in range(1, 21)))
         await settle()
         assert dispatcher.workers == 20
@@ -144,7 +144,7 @@ async def test_an_exception_stays_with_its_event() -> None:
     outcomes: list[tuple[str, str]] = []
     async with running(table) as dispatcher:
         dispatcher.settled.append(lambda event_id, outcome: outcomes.append((event_id, outcome)))
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1), message(2))
         await feed.drain(5)
     assert seen == ["1", "2"]
@@ -165,7 +165,7 @@ async def test_a_predicate_chooses_and_its_exception_stays_with_its_handler() ->
     table = Table([One(handler, when=lambda event: event.content == "2"), One(handler, when=fail)])
     async with running(table) as dispatcher:
         dispatcher.settled.append(lambda _, outcome: outcomes.append(outcome))
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1), message(2))
         await feed.drain(5)
         table.handlers.pop()
@@ -184,7 +184,7 @@ async def test_a_stray_cancellation_stays_with_its_event() -> None:
 
     table = Table([One(handler)])
     async with running(table) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1))
         assert await feed.drain(5) == 0
     assert "cancelled" in str(table.errors[0])
@@ -197,7 +197,7 @@ async def test_an_unwanted_event_is_finished_and_not_decoded() -> None:
 
     async with running(Table([One(handler)], unwanted={"C2C_MESSAGE_CREATE"})) as dispatcher:
         dispatcher.settled.append(lambda _, outcome: outcomes.append(outcome))
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, msgspec.structs.replace(message(1), d=msgspec.Raw(b"{not even JSON")))
         assert outcomes == ["unwanted"]
         assert feed.watermark.low == 1
@@ -210,7 +210,7 @@ async def test_what_does_not_fit_becomes_an_unknown_event() -> None:
         seen.append(event)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, msgspec.structs.replace(message(1), d=msgspec.Raw(b"[1]")))
         await feed.drain(5)
     assert isinstance(seen[0], UnknownEvent)
@@ -225,7 +225,7 @@ async def test_nothing_is_handled_under_a_lost_lease_and_it_stays_unfinished() -
 
     async with running(Table([One(handler)])) as dispatcher:
         lease = Held()
-        feed = Feed(dispatcher, lease)
+        feed = ShardSource(dispatcher, lease)
         publish(feed, message(1))
         lease.held = False
         assert await feed.drain(5) == 0
@@ -241,8 +241,8 @@ async def test_handlers_see_the_lease_of_their_event() -> None:
 
     async with running(Table([One(handler)])) as dispatcher:
         first, second = Held(), Held(token=2)
-        publish(Feed(dispatcher, first), message(1))
-        publish(Feed(dispatcher, second), message(2))
+        publish(ShardSource(dispatcher, first), message(1))
+        publish(ShardSource(dispatcher, second), message(2))
         await settle()
         assert seen == [first, second]
 
@@ -258,7 +258,7 @@ async def test_what_a_handler_sets_in_its_context_stays_with_its_event() -> None
         seen.append(tenant.get())
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         for seq in (1, 2):
             publish(feed, message(seq))
             await feed.drain(5)
@@ -280,7 +280,7 @@ async def test_timeouts_and_tasks_work_in_a_handler() -> None:
 
     table = Table([One(handler)])
     async with running(table) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1))
         await feed.drain(5)
     assert seen == []  # the group wraps the error: pytest.raises lets it through
@@ -306,7 +306,7 @@ async def test_a_worker_that_a_handler_ends_does_not_stall_its_lane(how: str, ca
 
     table = Table([One(handler)])
     async with running(table) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1), message(2), message(3))
         assert await feed.drain(5) == 0
     assert seen == ["1", "2", "3"]
@@ -326,7 +326,7 @@ async def test_a_handler_that_cancels_itself_and_ends_leaves_the_next_event_alon
 
     table = Table([One(handler)])
     async with running(table) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1), message(2, "B"), message(3, "C"))
         assert await feed.drain(5) == 0
         publish(feed, message(4))
@@ -341,7 +341,7 @@ async def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_end
 
     loop = asyncio.get_running_loop()
     async with running(Table([One(handler)])) as dispatcher:
-        publish(Feed(dispatcher, Held()), message(1))
+        publish(ShardSource(dispatcher, Held()), message(1))
         await settle()
         start = loop.time()
     assert loop.time() - start < 5
@@ -353,11 +353,11 @@ async def test_what_the_end_of_the_loop_cuts_off_comes_again() -> None:
 
     async def serve() -> None:
         async with running(table) as dispatcher:
-            feeds.append(Feed(dispatcher, Held()))
+            feeds.append(ShardSource(dispatcher, Held()))
             publish(feeds[0], message(1))
             await asyncio.Event().wait()
 
-    table, feeds = Table([One(handler)]), list[Feed]()
+    table, feeds = Table([One(handler)]), list[ShardSource]()
     serving = asyncio.create_task(serve())
     await asyncio.sleep(0.01)
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
@@ -380,7 +380,7 @@ async def test_a_cancellation_that_the_owner_caught_before_is_no_end_of_the_loop
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0)
         async with running(table) as dispatcher:
-            feed = Feed(dispatcher, Held())
+            feed = ShardSource(dispatcher, Held())
             publish(feed, message(1))
             assert await feed.drain(5) == 0
 
@@ -393,7 +393,7 @@ async def test_a_flood_of_unknown_names_is_not_remembered_without_end(caplog: py
     caplog.set_level("INFO")
     names = [f"NAME_{number}" for number in range(3000)]
     async with running(Table([], unwanted=set(names))) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, *(message(seq, name=name) for seq, name in enumerate(names, 1)))
     assert len(caplog.records) == 1024
 
@@ -408,7 +408,7 @@ async def test_drain_tells_what_is_left_and_leaving_cancels_it() -> None:
             ended.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1), message(2, "B"))
         assert await feed.drain(0.02) == 2
         assert feed.watermark.low == 0
@@ -425,7 +425,7 @@ async def test_a_message_is_remembered_beyond_the_next_few_thousand(monkeypatch:
         seen.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1), message(2), msgspec.structs.replace(message(1), s=3))
         await feed.drain(5)
     assert seen == ["1", "2"]
@@ -439,7 +439,7 @@ async def test_only_so_many_messages_are_remembered(monkeypatch: pytest.MonkeyPa
         seen.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, *(message(seq) for seq in range(1, 6)), msgspec.structs.replace(message(1), s=6))
         await feed.drain(5)
     assert seen == ["1", "2", "3", "4", "5", "1"]
@@ -452,7 +452,7 @@ async def test_what_was_finished_before_a_restart_is_not_handled_again() -> None
         seen.append(event.content)
 
     async with running(Table([One(handler)])) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         feed.begin("session", 1, ((3, 4),))
         publish(feed, *(message(seq) for seq in range(1, 6)))
         await feed.drain(5)
@@ -470,7 +470,7 @@ async def test_a_worker_that_is_cancelled_after_it_was_woken_is_replaced() -> No
         seen.append(delivered.frame.s)
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         for seq in (1, 3, 5):
             publish(feed, message(seq))
             assert await feed.drain(5) == 0
@@ -489,7 +489,7 @@ async def test_a_handler_that_ignores_its_cancellation_at_the_end_is_the_last_on
             await asyncio.sleep(60)
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1), message(2), message(3, "B"), message(4, "B"))
         await settle()
     assert seen == [1, 3]

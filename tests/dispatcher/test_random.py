@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from qqbot.bot.context import Delivered
-from qqbot.dispatcher import Dispatcher, Door, Feed
+from qqbot.dispatcher import DirectSource, Dispatcher, ShardSource
 from qqbot.dispatcher.waits import Wanted
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate
 from qqbot.models.frames import Frame
@@ -70,17 +70,17 @@ class World:
         return True
 
     async def first(self, delivered: Delivered) -> None:
-        lane = delivered.event.lane
-        talks = lane.endswith(TALKERS)
+        ordering_key = delivered.event.ordering_key
+        talks = ordering_key.endswith(TALKERS)
         if not talks:
-            assert lane not in self.running, "one after another"
-            self.order.setdefault(lane, []).append(delivered.frame.s or 0)
-            self.running[lane] = str(delivered.frame.id)
+            assert ordering_key not in self.running, "one after another"
+            self.order.setdefault(ordering_key, []).append(delivered.frame.s or 0)
+            self.running[ordering_key] = str(delivered.frame.id)
         try:
             await self.chance.choice((*self.actions, *self.dialogs) if talks else self.actions)(delivered)
         finally:
             if not talks:
-                del self.running[lane]
+                del self.running[ordering_key]
 
     async def second(self, delivered: Delivered) -> None:
         self.begun[str(delivered.frame.id)] += 1
@@ -158,7 +158,7 @@ class World:
 
     # What comes
 
-    async def read(self, feed: Feed, door: Door | None, first: int) -> None:
+    async def read(self, feed: ShardSource, door: DirectSource | None, first: int) -> None:
         """What a shard's reader does, and beside it the webhook."""
         for seq in range(first, first + EVENTS):
             user = self.chance.choice((*TALKERS, *OTHERS))
@@ -175,7 +175,7 @@ class World:
             if self.chance.random() < 0.3:
                 await asyncio.sleep(self.chance.choice((0, 0, 0.001)))
 
-    def deliver(self, door: Door, frame: Frame) -> None:
+    def deliver(self, door: DirectSource, frame: Frame) -> None:
         if self.chance.random() < 0.3:
             task: asyncio.Task[Outcome | None] = asyncio.create_task(_take(door, frame))
         else:
@@ -184,8 +184,10 @@ class World:
         if self.chance.random() < 0.1:
             asyncio.get_running_loop().call_later(0.001, task.cancel)
 
-    def ways(self, dispatcher: Dispatcher) -> tuple[list[Feed], Door | None]:
-        return [Feed(dispatcher, lease) for lease in self.leases], Door(dispatcher) if self.two_ways else None
+    def ways(self, dispatcher: Dispatcher) -> tuple[list[ShardSource], DirectSource | None]:
+        return [ShardSource(dispatcher, lease) for lease in self.leases], DirectSource(
+            dispatcher
+        ) if self.two_ways else None
 
     # What must hold
 
@@ -205,10 +207,10 @@ class World:
 
 def of_a_talker(event: Event) -> bool:
     """What a wait gives back may come later than what followed it: so the others' events are not waited for."""
-    return event.lane.endswith(TALKERS)
+    return event.ordering_key.endswith(TALKERS)
 
 
-async def _take(door: Door, frame: Frame) -> None:
+async def _take(door: DirectSource, frame: Frame) -> None:
     await door.take(frame, b"")
 
 
@@ -224,12 +226,12 @@ async def _until(done: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-def nothing_is_left(dispatcher: Dispatcher, feeds: list[Feed], door: Door | None) -> None:
+def nothing_is_left(dispatcher: Dispatcher, feeds: list[ShardSource], door: DirectSource | None) -> None:
     inlets = (*feeds, *([] if door is None else [door]))
     assert (dispatcher.inflight, dispatcher.waiting, dispatcher.full_for) == (0, 0, 0)
-    assert [(inlet.pending, inlet.waiting) for inlet in inlets] == [(0, 0)] * len(inlets)
-    assert not dispatcher._lanes.held
-    assert not dispatcher._lanes._holders
+    assert [(source.pending, source.waiting) for source in inlets] == [(0, 0)] * len(inlets)
+    assert not dispatcher._ordering.held
+    assert not dispatcher._ordering._holders
     assert not dispatcher._unfinished
     assert not dispatcher._arrivals
 

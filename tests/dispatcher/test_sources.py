@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from qqbot.bot.context import Delivered
-from qqbot.dispatcher import Door, Feed
+from qqbot.dispatcher import DirectSource, ShardSource
 from qqbot.dispatcher.waits import Wanted
 from qqbot.models.events import C2CMessageCreate
 from qqbot.models.outcome import Outcome
@@ -44,7 +44,7 @@ def counting(seen: list[str], gate: asyncio.Event | None = None) -> One:
 async def test_deliver_returns_when_the_handlers_have_ended() -> None:
     seen: list[str] = []
     async with running(Table([counting(seen)], bare=True)) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
         assert await door.deliver(message(1), b"") == "handled"
         assert await door.deliver(message(2), b"") == "handled"
     assert seen == ["C2C_MESSAGE_CREATE:1", "C2C_MESSAGE_CREATE:2"]
@@ -55,7 +55,7 @@ async def test_deliver_tells_a_failure_and_what_nobody_wants() -> None:
         raise ValueError
 
     async with running(Table([One(handler)], unwanted={"C2C_MSG_REJECT"}, bare=True)) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
         assert await door.deliver(message(1), b"") == "failed"
         assert await door.deliver(message(2, name="C2C_MSG_REJECT"), b"") == "unwanted"
 
@@ -64,7 +64,7 @@ async def test_a_repeat_waits_for_the_first_ones_end_and_ends_like_it() -> None:
     seen: list[str] = []
     gate = asyncio.Event()
     async with running(Table([counting(seen, gate)], bare=True)) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
         both = [asyncio.create_task(door.deliver(message(1), b"")) for _ in range(2)]
         await settle()
         assert not any(task.done() for task in both)
@@ -87,7 +87,7 @@ async def test_a_repeat_waits_for_the_first_ones_end_however_many_came_since(mon
             await gate.wait()
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
         first = asyncio.create_task(door.deliver(message(1), b""))
         for seq in range(2, 30):
             assert await door.deliver(message(seq, "B"), b"") == "handled"
@@ -110,7 +110,7 @@ async def test_what_failed_runs_again_where_its_sender_delivers_it_again(shared:
             raise ValueError
 
     async with running(Table([One(fails_twice)], bare=True), seen=ids if shared else None) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
         for outcome in ("failed", "failed", "handled", "handled"):
             assert await door.deliver(message(1), b"", retry=True) == outcome
             assert ids.known == ({message(1).id} if shared and outcome == "handled" else set())
@@ -126,7 +126,7 @@ async def test_what_failed_stays_so_where_its_sender_does_not_deliver_it_again()
         raise ValueError
 
     async with running(Table([One(fails)], bare=True)) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
         assert [await door.deliver(message(1), b"") for _ in range(2)] == ["failed"] * 2
     assert runs == 1
 
@@ -142,7 +142,7 @@ async def test_a_repeat_whose_sender_delivers_it_again_speaks_for_the_first() ->
             raise ValueError
 
     async with running(Table([One(fails_once)], bare=True)) as dispatcher:
-        door, feed = Door(dispatcher), Feed(dispatcher, Held())
+        door, feed = DirectSource(dispatcher), ShardSource(dispatcher, Held())
         publish(feed, message(1))
         second = asyncio.create_task(door.deliver(message(1), b"", retry=True))
         await settle()
@@ -156,7 +156,7 @@ async def test_an_event_that_comes_both_ways_is_handled_once_and_its_seq_finishe
     seen: list[str] = []
     gate = asyncio.Event()
     async with running(Table([counting(seen, gate)], bare=True)) as dispatcher:
-        door, feed = Door(dispatcher), Feed(dispatcher, Held())
+        door, feed = DirectSource(dispatcher), ShardSource(dispatcher, Held())
         await door.take(message(1), b"")
         publish(feed, message(1))
         await settle()
@@ -173,7 +173,7 @@ async def test_an_event_that_comes_both_ways_is_handled_once_and_its_seq_finishe
 async def test_what_is_cut_short_by_the_end_is_told_to_come_again() -> None:
     seen: list[str] = []
     async with running(Table([counting(seen, asyncio.Event())], bare=True)) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
         begun = asyncio.create_task(door.deliver(message(1), b""))
         queued = asyncio.create_task(door.deliver(message(2), b""))
         await settle()
@@ -190,7 +190,7 @@ async def test_who_waits_for_room_is_not_overtaken() -> None:
         await asyncio.sleep(0)
 
     async with running(Table([One(handler)], bare=True), max_inflight=1) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
 
         async def one_after_another(*seqs: int) -> None:
             for seq in seqs:
@@ -214,7 +214,7 @@ async def test_the_end_is_told_to_who_waits_also_where_it_is_cut_short_itself() 
 
     async def serve() -> None:
         async with running(Table([One(handler)], bare=True)) as dispatcher:
-            door = Door(dispatcher)
+            door = DirectSource(dispatcher)
             delivering.extend(asyncio.create_task(door.deliver(message(seq), b"")) for seq in (1, 2))
             await asyncio.sleep(60)
 
@@ -230,7 +230,7 @@ async def test_the_end_is_told_to_who_waits_also_where_it_is_cut_short_itself() 
 async def test_deliver_waits_for_room() -> None:
     gate = asyncio.Event()
     async with running(Table([counting([], gate)], bare=True), max_inflight=1) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
         await door.take(message(1), b"")
         second = asyncio.create_task(door.deliver(message(2, "B"), b""))
         await settle()
@@ -243,11 +243,11 @@ async def test_what_another_process_finished_is_not_handled_and_what_is_finished
     seen: list[str] = []
     ids = Ids("C2C_MESSAGE_CREATE:1")
     async with running(Table([counting(seen)], bare=True), seen=ids) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1), message(2))
         assert await feed.drain(5) == 0
         assert feed.watermark.low == 2, "what is finished elsewhere is finished here"
-        assert await Door(dispatcher).deliver(message(1), b"") is not None
+        assert await DirectSource(dispatcher).deliver(message(1), b"") is not None
     assert seen == ["C2C_MESSAGE_CREATE:2"]
     assert ids.known == {"C2C_MESSAGE_CREATE:1", "C2C_MESSAGE_CREATE:2"}
 
@@ -260,7 +260,7 @@ async def test_what_a_handler_took_is_shared_when_the_handler_ends() -> None:
         await gate.wait()
 
     async with running(Table([One(handler)], bare=True), seen=ids) as dispatcher:
-        feed = Feed(dispatcher, Held())
+        feed = ShardSource(dispatcher, Held())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2))
@@ -275,7 +275,7 @@ async def test_an_event_whose_answer_goes_first_is_claimed_and_given_back_when_t
     seen: list[str] = []
     ids = Ids("C2C_MESSAGE_CREATE:1")
     async with running(Table([counting(seen, asyncio.Event())], bare=True), seen=ids) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
         await door.take(message(1), b"")
         await door.take(message(2), b"")
         await settle()
@@ -293,7 +293,7 @@ async def test_a_lease_that_ends_while_the_shared_ids_are_asked_leaves_the_event
             return await super().contains(event_id)
 
     async with running(Table([counting(seen)], bare=True), seen=Slow()) as dispatcher:
-        feed = Feed(dispatcher, lease)
+        feed = ShardSource(dispatcher, lease)
         publish(feed, message(1))
         await feed.drain(5)
         assert seen == [] and feed.watermark.low == 0
@@ -305,7 +305,7 @@ async def test_an_event_that_comes_both_ways_at_once_is_handled_where_its_id_is_
 ) -> None:
     seen: list[str] = []
     async with running(Table([counting(seen)], bare=True), seen=Ids()) as dispatcher:
-        door, feed = Door(dispatcher), Feed(dispatcher, Held())
+        door, feed = DirectSource(dispatcher), ShardSource(dispatcher, Held())
         for step in range(4):
             frame = message(step + 1)
             if first == "feed":
@@ -324,7 +324,7 @@ async def test_an_event_that_comes_both_ways_at_once_is_handled_where_its_id_is_
 async def test_many_that_are_taken_at_once_are_no_more_than_there_is_room_for() -> None:
     gate = asyncio.Event()
     async with running(Table([counting([], gate)], bare=True), max_inflight=4, seen=Ids()) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
         taking = [asyncio.create_task(door.take(message(seq, f"U{seq}"), b"")) for seq in range(50)]
         await settle()
         assert dispatcher.inflight == 4
@@ -336,7 +336,7 @@ async def test_many_that_are_taken_at_once_are_no_more_than_there_is_room_for() 
 async def test_what_waits_for_room_until_the_end_is_told_to_come_again() -> None:
     ids = Ids()
     async with running(Table([counting([], asyncio.Event())], bare=True), max_inflight=1, seen=ids) as dispatcher:
-        door = Door(dispatcher)
+        door = DirectSource(dispatcher)
         assert await door.take(message(1), b"")
         waiting = asyncio.create_task(door.take(message(2), b""))
         await settle()
@@ -349,12 +349,12 @@ async def test_a_lease_that_is_lost_leaves_the_event_to_the_next_owner(outcome: 
     lease = Held()
     seen: list[str] = []
     async with running(Table([counting(seen)], bare=True)) as dispatcher:
-        feed = Feed(dispatcher, lease)
+        feed = ShardSource(dispatcher, lease)
         lease.held = False
         publish(feed, message(1))
         assert await feed.drain(5) == 0
         assert feed.watermark.low == 0
-        again = Feed(dispatcher, Held())  # and where this process owns it again, the same message runs
+        again = ShardSource(dispatcher, Held())  # and where this process owns it again, the same message runs
         publish(again, message(1))
         assert await again.drain(1) == 0
     assert seen == ["C2C_MESSAGE_CREATE:1"]

@@ -293,7 +293,7 @@ class Stage:
             info=GatewayBot(url=url or self.gateway.url),
             state=state,
             intents=1 << 25,
-            intake=self.inbox,
+            consumer=self.inbox,
             tokens=self.tokens,
             session=self.session,
             config=config,

@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 
 from qqbot.gateway import close_codes
-from qqbot.gateway.close_codes import CLOSE_CODES, LOST, Action, Pause, Verdict, verdict
+from qqbot.gateway.close_codes import CLOSE_CODES, LOST, Action, CloseRule, ReconnectDelay, close_rule
 
 RESUME, IDENTIFY, STOP, RESHARD = Action.RESUME, Action.IDENTIFY, Action.STOP, Action.RESHARD
-FIXED, SPREAD, GROWING, FULL = Pause.FIXED, Pause.SPREAD, Pause.GROWING, Pause.FULL_JITTER
+FIXED, SPREAD, GROWING, FULL = (
+    ReconnectDelay.FIXED,
+    ReconnectDelay.SPREAD,
+    ReconnectDelay.GROWING,
+    ReconnectDelay.FULL_JITTER,
+)
 
 ROWS = [
     # codes, action, delay, pause, refresh, limit
@@ -31,17 +36,17 @@ ROWS = [
 
 @pytest.mark.parametrize(("code", "row"), [(code, row) for codes, *row in ROWS for code in codes])
 def test_each_row(code: int | None, row: list[object]) -> None:
-    found = verdict(code)
+    found = close_rule(code)
     assert [found.action, found.delay, found.pause, found.refresh, found.limit] == row
 
 
-def stops(found: Verdict) -> bool:
+def stops(found: CloseRule) -> bool:
     return found.action is STOP or bool(found.limit)
 
 
 def test_what_stops_the_bot_says_what_to_do_in_both_languages() -> None:
     for code in (*CLOSE_CODES, 4924):
-        found = verdict(code)
+        found = close_rule(code)
         assert found.words and found.source, code
         assert stops(found) == (found.hint is not None), code
         if found.hint is not None:
@@ -58,11 +63,11 @@ def test_the_platforms_table_agrees() -> None:
     for code, row in rows.items():
         if row["status"] == "sdk-internal":
             continue
-        found = verdict(code)
+        found = close_rule(code)
         assert (found.action is RESUME or found.spares_resume) == row["can_resume"], code
         assert (found.action is STOP) == (not row["can_identify"]), code
 
 
 def test_an_unknown_number_outside_the_platforms_ranges_is_a_lost_connection() -> None:
-    assert verdict(2999) is LOST
-    assert verdict(1015) is LOST
+    assert close_rule(2999) is LOST
+    assert close_rule(1015) is LOST

@@ -1,9 +1,9 @@
-"""`MutedFeed`: events of a shard that is not to be heard yet."""
+"""`BufferedSource`: events of a shard that is not to be heard yet."""
 
 import asyncio
 from collections.abc import Sequence
 
-from qqbot.gateway.handover import MutedFeed, muted
+from qqbot.gateway.handover import BufferedSource, buffered
 from qqbot.models.frames import Frame
 from qqbot.models.gateway import ShardKey
 from qqbot.models.watermark import Watermark
@@ -45,48 +45,48 @@ class Hand:
         return self.now
 
 
-def publish(feed: MutedFeed, *seqs: int) -> None:
+def publish(consumer: BufferedSource, *seqs: int) -> None:
     for seq in seqs:
-        assert feed.publish(Frame(op=0, s=seq, t="X"), b"")
+        assert consumer.publish(Frame(op=0, s=seq, t="X"), b"")
 
 
 def test_it_hands_over_the_last_seconds_and_counts_the_rest_as_finished() -> None:
-    feed, clock = Feed(), Hand()
-    quiet = MutedFeed(feed, 10.0, clock=clock)
+    consumer, clock = Feed(), Hand()
+    quiet = BufferedSource(consumer, 10.0, clock=clock)
     quiet.begin("s", 0)
     publish(quiet, 1, 2)
     clock.now += 6
     publish(quiet, 3)
     clock.now += 6
     publish(quiet, 4)
-    assert feed.taken == [] and quiet.watermark.low == 2  # a RESUME would repeat 3 and 4
+    assert consumer.taken == [] and quiet.watermark.low == 2  # a RESUME would repeat 3 and 4
     quiet.caught_up(2)
-    assert feed.again_to > 4  # each of them may have been handled by the other generation
-    quiet.unmute()
-    assert feed.taken == [3, 4] and feed.again_to == 4
+    assert consumer.again_to > 4  # each of them may have been handled by the other generation
+    quiet.activate()
+    assert consumer.taken == [3, 4] and consumer.again_to == 4
     publish(quiet, 5)
-    assert feed.taken == [3, 4, 5]
+    assert consumer.taken == [3, 4, 5]
 
 
 def test_it_never_holds_up_reading_while_it_is_muted() -> None:
-    feed = Feed()
-    feed.full = True
-    quiet = MutedFeed(feed, 10.0)
+    consumer = Feed()
+    consumer.full = True
+    quiet = BufferedSource(consumer, 10.0)
     publish(quiet, 1)
     assert not quiet.full
-    quiet.unmute()
+    quiet.activate()
     assert quiet.full and not quiet.publish(Frame(op=0, s=2, t="X"), b"")
 
 
 def test_a_new_session_starts_with_an_empty_ring() -> None:
-    feed = Feed()
-    quiet = MutedFeed(feed, 10.0)
+    consumer = Feed()
+    quiet = BufferedSource(consumer, 10.0)
     quiet.begin("one", 0)
     publish(quiet, 1, 2)
     quiet.begin("two", 0)
     publish(quiet, 1)
-    quiet.unmute()
-    assert feed.taken == [1]
+    quiet.activate()
+    assert consumer.taken == [1]
 
 
 async def test_the_lease_says_when_it_is_heard() -> None:
@@ -96,15 +96,15 @@ async def test_the_lease_says_when_it_is_heard() -> None:
         def __init__(self) -> None:
             self.heard = asyncio.Event()
 
-        async def wait_heard(self) -> None:
+        async def wait_active(self) -> None:
             await self.heard.wait()
 
-    feed, lease = Feed(), Lease()
-    async with muted(feed, lease) as quiet:  # type: ignore[arg-type]
+    consumer, lease = Feed(), Lease()
+    async with buffered(consumer, lease) as quiet:  # type: ignore[arg-type]
         publish(quiet, 1)
         await asyncio.sleep(0)
-        assert feed.taken == []
+        assert consumer.taken == []
         lease.heard.set()
         async with asyncio.timeout(5):
-            while not feed.taken:
+            while not consumer.taken:
                 await asyncio.sleep(0)

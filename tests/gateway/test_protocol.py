@@ -13,18 +13,18 @@ from qqbot.gateway.protocol import (
     DELAY_CAP,
     DELAY_CAP_LATE,
     SETTLED_SECONDS,
+    Disconnect,
     GatewayProtocol,
-    Greeted,
     Halt,
-    HangUp,
+    HelloReceived,
     Next,
     Phase,
-    Ready,
+    Reconnect,
     Refused,
     Reshard,
-    Resumed,
-    Retry,
     Send,
+    SessionReady,
+    SessionResumed,
     Skipped,
 )
 from qqbot.models.frames import Frame
@@ -45,7 +45,7 @@ class Shard:
 
     def hello(self, interval: float = 45.0) -> None:
         self.protocol.connected(self.now)
-        assert self.take(wire.hello(interval)) == Greeted()
+        assert self.take(wire.hello(interval)) == HelloReceived()
 
     def take(self, data: bytes) -> object:
         return self.protocol.receive(data, self.now)
@@ -62,16 +62,16 @@ class Shard:
 
     def live(self) -> None:
         if self.open()["op"] == 2:
-            assert isinstance(self.take(wire.ready()), Ready)
+            assert isinstance(self.take(wire.ready()), SessionReady)
         else:
-            assert isinstance(self.take(wire.resumed()), Resumed)
+            assert isinstance(self.take(wire.resumed()), SessionResumed)
 
     def lose(self, code: int | None) -> Next:
         return self.protocol.closed(code, self.now)
 
-    def retry(self, code: int | None) -> Retry:
+    def retry(self, code: int | None) -> Reconnect:
         after = self.lose(code)
-        assert isinstance(after, Retry)
+        assert isinstance(after, Reconnect)
         return after
 
     def tick_at_deadline(self) -> object:
@@ -116,7 +116,7 @@ def test_ready_begins_a_session() -> None:
     shard = Shard()
     shard.open()
     action = shard.take(wire.ready("other", s=1))
-    assert isinstance(action, Ready) and action.frame.t == "READY"
+    assert isinstance(action, SessionReady) and action.frame.t == "READY"
     assert (shard.protocol.session_id, shard.protocol.seq, shard.protocol.phase) == ("other", 1, Phase.LIVE)
     assert shard.protocol.me is not None and shard.protocol.me.username == "robot"
 
@@ -125,7 +125,7 @@ def test_ready_begins_a_session() -> None:
 def test_ready_with_an_unusable_user_still_begins_a_session(user: object) -> None:
     shard = Shard()
     shard.open()
-    assert isinstance(shard.take(wire.frame(0, {"session_id": "s", "user": user}, s=1, t="READY")), Ready)
+    assert isinstance(shard.take(wire.frame(0, {"session_id": "s", "user": user}, s=1, t="READY")), SessionReady)
     assert shard.protocol.me is None
 
 
@@ -140,14 +140,14 @@ def test_replayed_events_come_before_resumed() -> None:
     shard = Shard(STATE)
     shard.open()
     assert isinstance(shard.take(wire.dispatch(8)), Frame)
-    assert isinstance(shard.take(wire.resumed(9)), Resumed)
+    assert isinstance(shard.take(wire.resumed(9)), SessionResumed)
     assert shard.protocol.seq == 9
 
 
 def test_ready_as_the_answer_to_resume_begins_a_new_session() -> None:
     shard = Shard(STATE)
     shard.open()
-    assert isinstance(shard.take(wire.ready("new", s=1)), Ready)
+    assert isinstance(shard.take(wire.ready("new", s=1)), SessionReady)
     assert (shard.protocol.session_id, shard.protocol.seq) == ("new", 1)
 
 
@@ -210,7 +210,7 @@ def live() -> Shard:
 
 def test_op_7_hangs_up_and_the_4009_that_follows_does_not_count() -> None:
     shard = live()
-    assert isinstance(shard.take(wire.RECONNECT), HangUp)
+    assert isinstance(shard.take(wire.RECONNECT), Disconnect)
     after = shard.retry(4009)
     assert (after.delay, after.routine, shard.protocol.resumable) == (0.5, True, True)
 
@@ -223,7 +223,7 @@ def test_op_7_ignores_even_a_code_that_would_stop() -> None:
 
 def test_op_9_true_resumes_after_3_s() -> None:
     shard = live()
-    assert isinstance(shard.take(wire.frame(9, True)), HangUp)
+    assert isinstance(shard.take(wire.frame(9, True)), Disconnect)
     after = shard.retry(None)
     assert (after.delay, after.refresh, shard.protocol.resumable) == (3.0, False, True)
 
@@ -233,7 +233,7 @@ def test_op_9_with_anything_else_waits_for_the_code_then_identifies(d: object) -
     shard = live()
     assert shard.take(wire.frame(9, d)) == Refused()
     assert shard.protocol.deadline() == shard.now + CONFIG.close_code_timeout
-    assert isinstance(shard.tick_at_deadline(), HangUp)
+    assert isinstance(shard.tick_at_deadline(), Disconnect)
     after = shard.retry(1006)
     assert (after.delay, after.refresh, shard.protocol.resumable) == (pytest.approx(3.3), True, False)
 
@@ -267,7 +267,7 @@ def test_after_op_9_nothing_moves_the_deadline_or_revives_the_session() -> None:
     deadline = shard.protocol.deadline()
     shard.now += 2
     for data in (wire.frame(9, False), wire.RECONNECT, wire.frame(9, True), wire.dispatch(9), wire.ready("x")):
-        assert not isinstance(shard.take(data), Frame | HangUp | Ready)
+        assert not isinstance(shard.take(data), Frame | Disconnect | SessionReady)
     assert shard.protocol.deadline() == deadline
     assert not shard.protocol.resumable
 
@@ -296,7 +296,7 @@ def test_a_resume_that_is_swallowed_twice_counts_as_refused() -> None:
     shard = Shard(STATE)
     for _ in range(2):
         assert shard.open()["op"] == 6
-        assert isinstance(shard.tick_at_deadline(), HangUp)
+        assert isinstance(shard.tick_at_deadline(), Disconnect)
         shard.retry(None)
     assert not shard.protocol.resumable
 
@@ -313,7 +313,7 @@ def test_op_9_true_twice_as_the_answer_to_resume_counts_as_refused() -> None:
     shard = Shard(STATE)
     for _ in range(2):
         assert shard.open()["op"] == 6
-        assert isinstance(shard.take(wire.frame(9, True)), HangUp)
+        assert isinstance(shard.take(wire.frame(9, True)), Disconnect)
         shard.retry(None)
     assert shard.open()["op"] == 2
 
@@ -502,14 +502,14 @@ def test_hello_is_due_after_10_s() -> None:
     shard.protocol.connected(T)
     assert shard.protocol.deadline() == T + 10
     assert shard.protocol.tick(T + 9.9) is None
-    assert shard.protocol.tick(T + 10) == HangUp("no HELLO came")
+    assert shard.protocol.tick(T + 10) == Disconnect("no HELLO came")
 
 
 def test_ready_is_due_after_20_s() -> None:
     shard = Shard()
     shard.open()
     assert shard.protocol.deadline() == T + 20
-    assert shard.protocol.tick(T + 20) == HangUp("no answer to IDENTIFY")
+    assert shard.protocol.tick(T + 20) == Disconnect("no answer to IDENTIFY")
 
 
 def test_resumed_is_due_20_s_after_the_last_replayed_event() -> None:
@@ -519,7 +519,7 @@ def test_resumed_is_due_20_s_after_the_last_replayed_event() -> None:
     shard.take(wire.dispatch(8))
     assert shard.protocol.deadline() == min(T + 35, T + 45 * 0.75)
     shard.now += 20
-    assert shard.protocol.tick(shard.now) == HangUp("no answer to RESUME")
+    assert shard.protocol.tick(shard.now) == Disconnect("no answer to RESUME")
 
 
 def test_the_first_heartbeat_is_null_later_ones_carry_the_seq() -> None:
@@ -550,7 +550,7 @@ def test_the_servers_own_heartbeat_is_answered_at_once() -> None:
 def test_a_missing_ack_ends_the_connection_at_the_next_beat() -> None:
     shard = live()
     assert isinstance(shard.tick_at_deadline(), Send)
-    assert shard.tick_at_deadline() == HangUp("heartbeats were not acknowledged")
+    assert shard.tick_at_deadline() == Disconnect("heartbeats were not acknowledged")
     after = shard.retry(4914)
     assert shard.protocol.resumable and after.delay == 0.5
 
@@ -570,7 +570,7 @@ def test_silence_while_nobody_reads_means_nothing() -> None:
         assert isinstance(shard.tick_at_deadline(), Send)
     shard.protocol.reading(True, shard.now)
     assert isinstance(shard.tick_at_deadline(), Send)
-    assert isinstance(shard.tick_at_deadline(), HangUp)
+    assert isinstance(shard.tick_at_deadline(), Disconnect)
 
 
 @pytest.mark.parametrize("state", [None, STATE])
@@ -588,7 +588,7 @@ def test_while_nobody_reads_no_answer_is_overdue(state: ResumeState | None) -> N
 def test_a_machine_that_slept_reconnects_at_the_next_tick() -> None:
     shard = live()
     shard.now = shard.protocol.deadline() + 3600
-    assert isinstance(shard.protocol.tick(shard.now), HangUp)
+    assert isinstance(shard.protocol.tick(shard.now), Disconnect)
     shard.retry(None)
     assert shard.protocol.resumable
 
@@ -598,7 +598,7 @@ def test_a_hello_without_a_usable_interval_is_no_hello(interval: object) -> None
     shard = Shard()
     shard.protocol.connected(T)
     assert isinstance(shard.take(wire.frame(10, {"heartbeat_interval": interval})), Skipped)
-    assert isinstance(shard.tick_at_deadline(), HangUp)
+    assert isinstance(shard.tick_at_deadline(), Disconnect)
 
 
 @pytest.mark.parametrize("interval", [1, 10**9, 10**400])
@@ -744,16 +744,16 @@ class Lives(RuleBasedStateMachine):
     def receive(self, data: bytes) -> None:
         before = self.protocol.session_id
         action = self.shard.take(data)
-        if isinstance(action, Ready | Resumed | Frame):
+        if isinstance(action, SessionReady | SessionResumed | Frame):
             self.refused = 0
             self.asked = False
-        if isinstance(action, Ready):
+        if isinstance(action, SessionReady):
             assert self.protocol.session_id is not None
             self.invalid.discard(self.protocol.session_id)
             self.session = None
         elif before is not None and self.protocol.session_id is None:
             self.invalid.add(before)
-        self.hung_up = isinstance(action, HangUp)
+        self.hung_up = isinstance(action, Disconnect)
 
     @precondition(lambda self: self.protocol.phase is Phase.GREETED and not self.hung_up)
     @rule()
@@ -771,7 +771,7 @@ class Lives(RuleBasedStateMachine):
         due = self.shard.now >= self.protocol.deadline()
         action = self.protocol.tick(self.shard.now)
         assert (action is not None) == due
-        self.hung_up = isinstance(action, HangUp)
+        self.hung_up = isinstance(action, Disconnect)
         if isinstance(action, Send):
             assert self.protocol.deadline() > self.shard.now
 
@@ -789,7 +789,7 @@ class Lives(RuleBasedStateMachine):
         after = self.shard.lose(code)
         if isinstance(after, Halt):
             self.halted = True
-        elif isinstance(after, Retry):
+        elif isinstance(after, Reconnect):
             assert 0 <= after.delay <= DELAY_CAP_LATE
         if session is not None and self.protocol.session_id is None:
             self.invalid.add(session)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from qqbot.testing import Reply, Simulator
+from qqbot.testing import BotReply, Simulator
 
 BOTS = Path(__file__).parent / "bots"
 PATIENCE = 40.0
@@ -78,7 +78,7 @@ async def running(name: str, sim: Simulator) -> AsyncIterator[None]:
         print(out.decode(errors="replace"))
 
 
-def said(reply: Reply) -> str | None:
+def said(reply: BotReply) -> str | None:
     """What it answered: one of them always answers in Markdown."""
     return reply.markdown or reply.text
 

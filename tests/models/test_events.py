@@ -128,7 +128,7 @@ def test_a_base_class_of_private_events_alone_asks_for_their_intent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "lane", "target", "by_message"),
+    ("name", "ordering_key", "target", "by_message"),
     [
         ("GROUP_AT_MESSAGE_CREATE", f"group:{GROUP}", Target(Scene.GROUP, GROUP), True),
         ("GROUP_MESSAGE_CREATE", f"group:{GROUP}", Target(Scene.GROUP, GROUP), True),
@@ -151,10 +151,10 @@ def test_a_base_class_of_private_events_alone_asks_for_their_intent() -> None:
         ),
     ],
 )
-def test_lane_and_reply_address(name: str, lane: str, target: Target, by_message: bool) -> None:
+def test_lane_and_reply_address(name: str, ordering_key: str, target: Target, by_message: bool) -> None:
     found = decode_event(name, wire(SAMPLES[name]))
     assert isinstance(found, Replyable)
-    assert (found.lane, found.reply_target()) == (lane, target)
+    assert (found.ordering_key, found.reply_target()) == (ordering_key, target)
     if by_message:
         assert isinstance(found, MessageEvent)
         assert found.reply_reference("X:1") == found.reply_reference(None) == ReplyTo(msg_id=found.id)
@@ -165,7 +165,7 @@ def test_lane_and_reply_address(name: str, lane: str, target: Target, by_message
 
 
 @pytest.mark.parametrize(
-    ("name", "lane"),
+    ("name", "ordering_key"),
     [
         ("READY", ""),
         ("RESUMED", ""),
@@ -190,30 +190,30 @@ def test_lane_and_reply_address(name: str, lane: str, target: Target, by_message
         *((name, "channel:100010") for name in SAMPLES if name.startswith(("OPEN_FORUM_", "AUDIO_"))),
     ],
 )
-def test_lane_of_events_that_cannot_be_answered(name: str, lane: str) -> None:
+def test_lane_of_events_that_cannot_be_answered(name: str, ordering_key: str) -> None:
     found = decode_event(name, wire(SAMPLES.get(name, {})))
-    assert found.lane == lane
+    assert found.ordering_key == ordering_key
     assert not isinstance(found, Replyable)
 
 
 @pytest.mark.parametrize(
-    ("place", "lane", "target"),
+    ("place", "ordering_key", "target"),
     [
         ({"user_openid": "u"}, "interaction:c2c:u", Target(Scene.C2C, "u")),
         ({"group_openid": "g", "user_openid": "u"}, "interaction:group:g", Target(Scene.GROUP, "g")),
         ({"guild_id": "1", "channel_id": "2"}, "interaction:channel:2", Target(Scene.CHANNEL, "2")),
     ],
 )
-def test_a_click_has_a_lane_apart_from_the_messages(place: dict[str, str], lane: str, target: Target) -> None:
+def test_a_click_has_a_lane_apart_from_the_messages(place: dict[str, str], ordering_key: str, target: Target) -> None:
     found = decode_event("INTERACTION_CREATE", wire({"id": "1", "type": 11, **place}))
     assert isinstance(found, InteractionCreate)
-    assert (found.lane, found.reply_target()) == (lane, target)
+    assert (found.ordering_key, found.reply_target()) == (ordering_key, target)
 
 
 def test_a_click_without_a_place_is_delivered_but_cannot_be_answered() -> None:
     found = decode_event("INTERACTION_CREATE", wire({"id": "1", "type": 3000}))
     assert isinstance(found, InteractionCreate)
-    assert found.lane == found.button_id == found.button_data == ""
+    assert found.ordering_key == found.button_id == found.button_data == ""
     assert (found.type, found.type.name) == (3000, "UNKNOWN_3000")
     with pytest.raises(ConfigError, match="nowhere to answer"):
         found.reply_target()
@@ -223,14 +223,14 @@ def test_a_click_without_a_place_is_delivered_but_cannot_be_answered() -> None:
 def test_a_change_of_a_member_is_answered_in_a_channel_of_ones_choice(name: str) -> None:
     found = decode_event(name, wire(SAMPLES[name]))
     assert isinstance(found, events.GuildMemberNotice)
-    assert found.lane == "guild:18700000000001"
+    assert found.ordering_key == "guild:18700000000001"
     assert found.reply_reference("X:1") == ReplyTo(event_id="X:1")
     with pytest.raises(ConfigError, match=r"belongs to no channel.*api\.channels\.send_message"):
         found.reply_target()
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "lane"),
+    ("name", "data", "ordering_key"),
     [
         ("SUBSCRIBE_MESSAGE_STATUS", {"openid": "u", "result": []}, "c2c:u"),
         ("SUBSCRIBE_MESSAGE_STATUS", {}, ""),
@@ -239,10 +239,10 @@ def test_a_change_of_a_member_is_answered_in_a_channel_of_ones_choice(name: str)
         ("DIRECT_MESSAGE_DELETE", {"message": {"id": "1"}}, ""),
     ],
 )
-def test_lane_of_events_whose_place_is_left_out(name: str, data: object, lane: str) -> None:
+def test_lane_of_events_whose_place_is_left_out(name: str, data: object, ordering_key: str) -> None:
     found = decode_event(name, wire(data))
     assert type(found) is EVENTS[name]
-    assert found.lane == lane
+    assert found.ordering_key == ordering_key
 
 
 def test_what_a_click_carries() -> None:
@@ -491,7 +491,7 @@ def test_no_change_of_one_field_raises_or_loses_the_event(name: str) -> None:
             data = changed(name, path, odd)
             found = decode_event(name, wire(data))
             assert isinstance(found, EVENTS[name] | UnknownEvent)
-            assert isinstance(found.lane, str)
+            assert isinstance(found.ordering_key, str)
             if ".".join(map(str, path)) not in identity(name):
                 assert type(found) is EVENTS[name], (path, odd)
 
@@ -530,7 +530,7 @@ def test_no_payload_raises(name: str, data: st.DataObject) -> None:
         odd = {**SAMPLES[name], data.draw(st.sampled_from([*fields, "new_field"])): odd}  # type: ignore[dict-item]
     found = decode_event(name, wire(odd))
     assert isinstance(found, EVENTS[name] | UnknownEvent)
-    assert isinstance(found.lane, str)
+    assert isinstance(found.ordering_key, str)
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLES))

@@ -1,12 +1,12 @@
-"""`Breaker`: a store that is away costs one late answer, then next to nothing."""
+"""`CircuitBreaker`: a store that is away costs one late answer, then next to nothing."""
 
 import asyncio
 import logging
 
 import pytest
 
-from qqbot.redis import circuit_breaker as breaker
-from qqbot.redis.circuit_breaker import ANSWER_SECONDS, MOST_CALLS, PAUSE_SECONDS, WARN_EVERY_SECONDS, Breaker
+from qqbot.redis import circuit_breaker
+from qqbot.redis.circuit_breaker import ANSWER_SECONDS, MOST_CALLS, PAUSE_SECONDS, WARN_EVERY_SECONDS, CircuitBreaker
 from tests.api.scripted import ManualClock
 
 
@@ -30,7 +30,7 @@ class Store:
 async def test_after_a_failure_nobody_asks_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     clock, store = ManualClock(), Store()
-    asks = Breaker("things are missing", clock=clock)
+    asks = CircuitBreaker("things are missing", clock=clock)
     assert await asks.ask(store, "instead") == "answer"
     store.error = ConnectionRefusedError("down")
     assert [await asks.ask(store, "instead") for _ in range(10)] == ["instead"] * 10
@@ -48,7 +48,7 @@ async def test_after_a_failure_nobody_asks_for_a_while(caplog: pytest.LogCapture
 async def test_it_warns_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     clock, store = ManualClock(), Store()
     store.error = OSError()
-    asks = Breaker("things are missing", clock=clock)
+    asks = CircuitBreaker("things are missing", clock=clock)
     for _ in range(int(2.5 * WARN_EVERY_SECONDS / PAUSE_SECONDS)):
         await asks.ask(store, "instead")
         clock.now += PAUSE_SECONDS
@@ -56,9 +56,9 @@ async def test_it_warns_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_while_one_tries_again_the_others_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(breaker, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(circuit_breaker, "ANSWER_SECONDS", 0.2)
     clock, store = ManualClock(), Store()
-    asks = Breaker("things are missing", clock=clock)
+    asks = CircuitBreaker("things are missing", clock=clock)
     store.hangs = True
     async with asyncio.timeout(1.5):  # no turn of those who wait behind is spent on the store
         assert await asyncio.gather(*(asks.ask(store, "instead") for _ in range(100))) == ["instead"] * 100
@@ -74,7 +74,7 @@ async def test_while_one_tries_again_the_others_do_not_wait(monkeypatch: pytest.
 async def test_a_cancelled_caller_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
     store = Store()
     store.hangs = True
-    asks = Breaker("things are missing")
+    asks = CircuitBreaker("things are missing")
     task = asyncio.create_task(asks.ask(store, "instead"))
     await asyncio.sleep(0)
     task.cancel()
@@ -89,4 +89,4 @@ async def test_a_bug_is_no_outage() -> None:
         raise KeyError("a bug")
 
     with pytest.raises(KeyError):
-        await Breaker("things are missing").ask(bug, "instead")
+        await CircuitBreaker("things are missing").ask(bug, "instead")

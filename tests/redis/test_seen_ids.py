@@ -10,7 +10,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from qqbot.dispatcher.claims import SeenIds
 from qqbot.errors import ConfigError
-from qqbot.redis import circuit_breaker as breaker
+from qqbot.redis import circuit_breaker
 from qqbot.redis.circuit_breaker import MOST_CALLS
 from qqbot.redis.connection import connected
 from qqbot.redis.seen_ids import ADD
@@ -33,7 +33,7 @@ async def client(store: Server) -> AsyncGenerator[Redis]:
 
 @pytest.fixture
 def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(breaker, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(circuit_breaker, "PAUSE_SECONDS", 0.2)
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
@@ -107,7 +107,7 @@ async def back(seen: RedisSeenIds) -> bool:
 async def test_a_frozen_store_delays_one_event_at_a_time(
     store: Server, client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breaker, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(circuit_breaker, "ANSWER_SECONDS", 0.3)
     seen = seen_by(client)
     await seen.add(EVENT)
     store.freeze()

@@ -10,7 +10,7 @@ import pytest
 from qqbot import Bot, Context, Credentials, GroupAtMessageCreate, RedisLock
 from qqbot.bot.bot import Sharing
 from qqbot.models.ingest import Envelope
-from qqbot.redis import circuit_breaker as breaker
+from qqbot.redis import circuit_breaker
 from qqbot.redis.sharing import Shared
 from qqbot.sessions import LocalSessionManager, sharing
 from tests.api.scripted import APP_ID, SECRET, Scripted
@@ -105,7 +105,7 @@ async def test_a_source_of_ones_own_is_left_alone(platform: Scripted, store: Ser
 async def test_an_outage_costs_no_event(
     platform: Scripted, store: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breaker, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(circuit_breaker, "PAUSE_SECONDS", 0.2)
     async with processes(platform, store.url) as (one, other):
         await one.bot.handle(event(1))
         store.kill()

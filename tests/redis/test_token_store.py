@@ -15,7 +15,7 @@ from qqbot import Api, Credentials
 from qqbot.api import token as token_module
 from qqbot.api.token import SharedToken, TokenStore
 from qqbot.errors import ConfigError, ConnectionFailed, ServerError
-from qqbot.redis import circuit_breaker as breaker
+from qqbot.redis import circuit_breaker
 from qqbot.redis.connection import connected
 from qqbot.redis.token_store import Seal
 from qqbot.sessions import RedisTokenStore, sharing
@@ -168,7 +168,7 @@ async def test_an_outage_lets_each_fetch_its_own(
 async def test_a_frozen_store_costs_a_second(
     platform: Scripted, store: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breaker, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(circuit_breaker, "ANSWER_SECONDS", 1.0)
     async with processes(platform, store.url, 1) as apis:
         store.freeze()
         began = time.monotonic()
@@ -181,7 +181,7 @@ async def test_a_frozen_store_costs_a_second(
 async def test_after_a_loss_the_next_who_needs_one_fetches_it(
     platform: Scripted, store: Server, client: Redis, monkeypatch: pytest.MonkeyPatch, empties: str
 ) -> None:
-    monkeypatch.setattr(breaker, "PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(circuit_breaker, "PAUSE_SECONDS", 0.1)
     async with processes(platform, store.url, 2) as apis:
         assert await tokens(apis) == {"token-1-secret"}
         if empties == "restart":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qqbot.config import ShardPlan
+from qqbot.config import ShardSelection
 from qqbot.errors import ConfigError, GatewayError, GatewayHalted
 from qqbot.lease import Lease
 from qqbot.models.gateway import GatewayBot, ResumeState, SessionStartLimit, ShardExit, ShardKey
@@ -27,8 +27,8 @@ class Platform:
 
     app_id = "1"
 
-    def __init__(self, *answers: GatewayBot, plan: ShardPlan | None = None) -> None:
-        self.plan = plan or ShardPlan()
+    def __init__(self, *answers: GatewayBot, selection: ShardSelection | None = None) -> None:
+        self.selection = selection or ShardSelection()
         self.answers = list(answers)
         self.calls = 0
 
@@ -53,7 +53,7 @@ class Shards:
         self.most_connecting = 0
         self.drained = 0
         self._then = then or forever
-        self._news = asyncio.Event()
+        self._wake = asyncio.Event()
 
     async def __call__(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
         assert state is None and lease.valid()
@@ -68,7 +68,7 @@ class Shards:
                 self.connecting -= 1
             self.identified.append(time.monotonic())
             self.running[lease.shard] = lease
-            self._news.set()
+            self._wake.set()
             return await self._then(lease)
         finally:
             self.running.pop(lease.shard, None)
@@ -78,8 +78,8 @@ class Shards:
     async def up(self, count: int) -> list[int]:
         async with asyncio.timeout(PATIENCE):
             while len(self.running) < count:
-                self._news.clear()
-                await self._news.wait()
+                self._wake.clear()
+                await self._wake.wait()
         return sorted(key.index for key in self.running)
 
 
@@ -110,7 +110,7 @@ async def test_it_is_a_session_manager() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "recommended", "indices", "count"),
+    ("selection", "recommended", "indices", "count"),
     [
         (None, 2, [0, 1], 2),
         ("2", 1, [0, 1], 2),
@@ -120,10 +120,10 @@ async def test_it_is_a_session_manager() -> None:
     ],
 )
 async def test_the_plan_decides_which_shards_run(
-    plan: str | None, recommended: int, indices: list[int], count: int
+    selection: str | None, recommended: int, indices: list[int], count: int
 ) -> None:
     shards = Shards()
-    platform = Platform(says(recommended, max_concurrency=4), plan=ShardPlan.parse(plan))
+    platform = Platform(says(recommended, max_concurrency=4), selection=ShardSelection.parse(selection))
     async with running(platform, shards) as manager:
         assert await shards.up(len(indices)) == indices
         assert {key.count for key in shards.running} == {count}
@@ -282,14 +282,16 @@ async def test_4011_starts_over_with_more_shards() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "recommended", "named"),
+    ("selection", "recommended", "named"),
     [("1", 3, "Bot(shards=3)"), (None, 1, "Bot(shards=2)"), ("0/4", 4, "Bot(shards=8)"), ("4+", 3, "Bot(shards=8)")],
 )
-async def test_4011_without_a_larger_count_halts_and_names_one(plan: str | None, recommended: int, named: str) -> None:
+async def test_4011_without_a_larger_count_halts_and_names_one(
+    selection: str | None, recommended: int, named: str
+) -> None:
     async def reshard(lease: Lease) -> ShardExit:
         return ShardExit("reshard")
 
-    platform = Platform(says(recommended), plan=ShardPlan.parse(plan))
+    platform = Platform(says(recommended), selection=ShardSelection.parse(selection))
     with pytest.raises(GatewayHalted) as halted:
         await LocalSessionManager(window=WINDOW).run(platform, Shards(reshard))
     assert halted.value.code == 4011 and named in str(halted.value)

@@ -130,9 +130,9 @@ def a_directory(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("place", [in_no_directory, below_a_file, a_directory])
-def test_a_path_where_nothing_can_be_kept(path: Path, place: Callable[[Path], Path]) -> None:
-    named = place(path)
+@pytest.mark.parametrize("shard_id", [in_no_directory, below_a_file, a_directory])
+def test_a_path_where_nothing_can_be_kept(path: Path, shard_id: Callable[[Path], Path]) -> None:
+    named = shard_id(path)
     with pytest.raises(ConfigError, match="cannot be kept in") as raised:
         StateFile(named, "1").open()
     assert str(named) in str(raised.value)

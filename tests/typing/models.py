@@ -30,7 +30,7 @@ def fields(group: GroupAtMessageCreate, c2c: C2CMessageCreate, guild: AtMessageC
     assert_type(any_.content, str)
     assert_type(group.group_openid, str)
     assert_type(group.timestamp, datetime | None)
-    assert_type(group.lane, str)
+    assert_type(group.ordering_key, str)
     assert_type(group.reply_target(), Target)
     assert_type(any_.reply_reference(None), ReplyTo)
     group.content = "x"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

@@ -7,12 +7,12 @@ from aiohttp import web
 from qqbot import Bot, ButtonClick, Context, InteractionCreate, interaction
 from qqbot.models.interactions import InteractionDetail
 from qqbot.webhook import WebhookApp, application
-from qqbot.webhook.asgi import AsgiWebhookApp
+from qqbot.webhook.asgi import AsgiApplication
 
 bot = Bot()
 
-assert_type(bot.webhook(), web.WebhookApp)
-assert_type(bot.asgi(awaited=True, window=60, max_bytes=1000), AsgiWebhookApp)
+assert_type(bot.webhook(), web.Application)
+assert_type(bot.asgi(awaited=True, window=60, max_bytes=1000), AsgiApplication)
 assert_type(application({"1": bot}, awaited=True), WebhookApp)
 bot.webhook(verify=False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 bot.asgi(awaited="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

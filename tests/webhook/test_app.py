@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from qqbot import Bot, C2CMessageCreate, ConfigError, Context, Credentials
-from qqbot.webhook import Application, application
+from qqbot.webhook import WebhookApp, application
 from tests.cli.program import python
 from tests.sockets import free_port
 from tests.webhook.hosts import by_aiohttp, by_uvicorn, reachable
@@ -48,7 +48,7 @@ class Shop:
 
 
 @asynccontextmanager
-async def at(app: Application, kind: str) -> AsyncIterator[Caller]:
+async def at(app: WebhookApp, kind: str) -> AsyncIterator[Caller]:
     serving = by_uvicorn(app.asgi()) if kind == "asgi" else by_aiohttp(app.webhook())
     async with serving as url, Caller(url + "/") as caller:
         yield caller

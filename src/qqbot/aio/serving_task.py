@@ -1,4 +1,4 @@
-"""`Stay`: a bot that is served by a task of its own, for callers that come and go.
+"""`ServingTask`: a bot that is served by a task of its own, for callers that come and go.
 
 Owns that task. One task enters and leaves all that serving a bot opens, whoever asks for its end.
 """
@@ -23,19 +23,19 @@ class Served(Protocol):
         ...
 
 
-class Stay:
+class ServingTask:
     """`bot` is served from now on, until `leave` or `end`; `connect` as in `Bot.serve`.
 
     `after`: an earlier stay of the same bot, which has to be over first.
     """
 
-    def __init__(self, bot: Served, *, connect: bool, after: "Stay | None" = None) -> None:
+    def __init__(self, bot: Served, *, connect: bool, after: "ServingTask | None" = None) -> None:
         self.loop = asyncio.get_running_loop()
         self._entered: asyncio.Future[None] = self.loop.create_future()
         self._leaving = asyncio.Event()
         self.owner = self.loop.create_task(self._own(bot, connect, after), name="qqbot stay")
 
-    async def _own(self, bot: Served, connect: bool, after: "Stay | None") -> None:
+    async def _own(self, bot: Served, connect: bool, after: "ServingTask | None") -> None:
         if after is not None:
             await asyncio.wait([after.owner])
         async with bot.serve(connect=connect):

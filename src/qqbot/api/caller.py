@@ -27,7 +27,7 @@ from ..errors import (
 )
 from ..lease import current_lease
 from ..models.codec import encode
-from .codes import Retry, verdict
+from .codes import RetryPolicy, error_rule
 from .exchange import Failure, Request, Response, failure_of, is_success, unreadable, words_if_no_json
 from .limits import Limits
 from .multipart import Form
@@ -249,7 +249,7 @@ class Caller:
         except TransportError as error:
             return Failure(error, None, sent=False)
         except ApiError as error:
-            return Failure(error, verdict("token", error.code, error.status), sent=False)
+            return Failure(error, error_rule("token", error.code, error.status), sent=False)
 
     async def _exchange(self, call: _Call[T], request: Request) -> Response | Failure:
         debug = log.isEnabledFor(logging.DEBUG)
@@ -274,7 +274,7 @@ class Caller:
         """Return when the next attempt may start.  Raises: the failure, when there is none."""
         error, now = failure.error, self._now()
         delay = call.attempts.after(failure, left=call.ends_at - now, chance=random.random())
-        if call.token is not None and failure.verdict is not None and failure.verdict.retry is Retry.TOKEN:
+        if call.token is not None and failure.rule is not None and failure.rule.retry is RetryPolicy.TOKEN:
             self._tokens.invalidate(call.token.reveal())
         if isinstance(error, RateLimited):
             self._limits.pause(call.key, delay or error.retry_after or 0.0, now)

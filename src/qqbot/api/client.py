@@ -31,7 +31,7 @@ from .resources.c2c import C2C
 from .resources.channels import Channels
 from .resources.direct_messages import DirectMessages
 from .resources.forums import Forums
-from .resources.gateway import Gateway
+from .resources.gateway import GatewayInfo
 from .resources.group_blacklist import GroupBlacklist
 from .resources.group_mutes import GroupMutes
 from .resources.groups import Groups
@@ -120,7 +120,7 @@ class Api:
         self.sequences = sequences = Sequences()
         here = is_loopback(urlsplit(self._endpoints.api_base).hostname or "")
         self.downloads = Downloads(reachable=is_public_or_loopback if here else is_public, **self.connect_options)
-        self.gateway = Gateway(self.call)
+        self.gateway = GatewayInfo(self.call)
         self.users = Users(self.call)
         uploads = Uploads(self._put, clock)
         self.groups = Groups(self.call, sequences, uploads)

@@ -30,7 +30,7 @@ from ..errors import (
 Family = Literal["general", "token", "share_link"]
 
 
-class Retry(Enum):
+class RetryPolicy(Enum):
     """Whether the same call may be repeated, and when."""
 
     NO = "no"
@@ -43,17 +43,17 @@ class Retry(Enum):
     ACCEPTED = "accepted"
 
 
-class Verdict(NamedTuple):
+class ErrorRule(NamedTuple):
     """What an error code means for the caller."""
 
     error: type[ApiError]
-    retry: Retry
+    retry: RetryPolicy
     hint: Hint
 
 
 class _Row(NamedTuple):
     error: type[ApiError]
-    retry: Retry
+    retry: RetryPolicy
     hint: Hint
     codes: str
     """Codes and ranges of codes ("50035-50037"), parted by blanks."""
@@ -165,99 +165,99 @@ _STREAM = Hint("流式消息不能修改已显示的前缀", "a stream may not c
 
 _GENERAL = (
     # Who is calling
-    _Row(AuthError, Retry.TOKEN, _TOKEN, "11243 11244"),
-    _Row(AuthError, Retry.NO, _TOKEN, "11241 11273"),
-    _Row(AuthError, Retry.NO, _APP_ID, "11251 11261 11275"),
-    _Row(IPNotAllowed, Retry.NO, _IP, "11298 40023002"),
-    _Row(ServerError, Retry.ONCE, _SYSTEM_CHECK, "11242 11252 11263 11281"),
-    _Row(ApiError, Retry.NO, _REPORT, "10002 10044 11301-11302 12002 502010 503008 504002 610002 630002 630006"),
+    _Row(AuthError, RetryPolicy.TOKEN, _TOKEN, "11243 11244"),
+    _Row(AuthError, RetryPolicy.NO, _TOKEN, "11241 11273"),
+    _Row(AuthError, RetryPolicy.NO, _APP_ID, "11251 11261 11275"),
+    _Row(IPNotAllowed, RetryPolicy.NO, _IP, "11298 40023002"),
+    _Row(ServerError, RetryPolicy.ONCE, _SYSTEM_CHECK, "11242 11252 11263 11281"),
+    _Row(ApiError, RetryPolicy.NO, _REPORT, "10002 10044 11301-11302 12002 502010 503008 504002 610002 630002 630006"),
     # Rights
-    _Row(PermissionMissing, Retry.NO, _APPLY, "10000 11253-11254 11262 1100102 1100307 40034123"),
-    _Row(PermissionMissing, Retry.NO, _GRANT, "11264 11274 11282 304064"),
-    _Row(PermissionMissing, Retry.NO, _BANNED, "11265"),
-    _Row(PermissionMissing, Retry.NO, _OFFLINE, "40054016"),
-    _Row(PermissionMissing, Retry.NO, _ARK_RIGHT, "304004 304014"),
-    _Row(PermissionMissing, Retry.NO, _MARKDOWN_RIGHT, "50056 304036 40034090 40034127"),
-    _Row(PermissionMissing, Retry.NO, _KEYBOARD_RIGHT, "304037"),
-    _Row(PermissionMissing, Retry.NO, _ACTIVE_RIGHT, "304046 304048 40034102 40034105"),
-    _Row(PermissionMissing, Retry.NO, _NOT_THERE, "610007 850018 1100301 1100306 40034101 40054002-40054003"),
-    _Row(PermissionMissing, Retry.NO, _REFUSED, "304031 304034 40054004 40054013"),
-    _Row(PermissionMissing, Retry.NO, _NO_RIGHT, "301006 302010 501017 620005 630003 1100303"),
-    _Row(PermissionMissing, Retry.NO, _RECALL, "306004 306008 306011 40062003 40064004"),
-    _Row(ApiError, Retry.NO, _GATEWAY, "304018"),
+    _Row(PermissionMissing, RetryPolicy.NO, _APPLY, "10000 11253-11254 11262 1100102 1100307 40034123"),
+    _Row(PermissionMissing, RetryPolicy.NO, _GRANT, "11264 11274 11282 304064"),
+    _Row(PermissionMissing, RetryPolicy.NO, _BANNED, "11265"),
+    _Row(PermissionMissing, RetryPolicy.NO, _OFFLINE, "40054016"),
+    _Row(PermissionMissing, RetryPolicy.NO, _ARK_RIGHT, "304004 304014"),
+    _Row(PermissionMissing, RetryPolicy.NO, _MARKDOWN_RIGHT, "50056 304036 40034090 40034127"),
+    _Row(PermissionMissing, RetryPolicy.NO, _KEYBOARD_RIGHT, "304037"),
+    _Row(PermissionMissing, RetryPolicy.NO, _ACTIVE_RIGHT, "304046 304048 40034102 40034105"),
+    _Row(PermissionMissing, RetryPolicy.NO, _NOT_THERE, "610007 850018 1100301 1100306 40034101 40054002-40054003"),
+    _Row(PermissionMissing, RetryPolicy.NO, _REFUSED, "304031 304034 40054004 40054013"),
+    _Row(PermissionMissing, RetryPolicy.NO, _NO_RIGHT, "301006 302010 501017 620005 630003 1100303"),
+    _Row(PermissionMissing, RetryPolicy.NO, _RECALL, "306004 306008 306011 40062003 40064004"),
+    _Row(ApiError, RetryPolicy.NO, _GATEWAY, "304018"),
     # Objects
     _Row(
         NotFound,
-        Retry.NO,
+        RetryPolicy.NO,
         _MISSING,
         "10001 10003-10004 12001 50043 302011 302024 304011 304032 304038 306002 306007 306009 501005 501008 501010 "
         "501018 502001 502003 503001 503009 503012 610001 620004 1100104 40030006 40035008 40061002",
     ),
     # Pace and allowances
-    _Row(RateLimited, Retry.BACKOFF, _SLOWER, "20028 50002 620006 1100100 1100308"),
-    _Row(QuotaExceeded, Retry.QUOTA, _CHANNEL_QUOTA, "304022 304035 304045 304047 304049-304050"),
-    _Row(QuotaExceeded, Retry.QUOTA, _ACTIVE_QUOTA, "22009 40034100"),
-    _Row(QuotaExceeded, Retry.QUOTA, _QUOTA, "302012 302021 304019 304052 503004 610013 40034122 40093002"),
-    _Row(QuotaExceeded, Retry.NO, _FULL, "301004 501013 501016 620002 40030013 40035007"),
+    _Row(RateLimited, RetryPolicy.BACKOFF, _SLOWER, "20028 50002 620006 1100100 1100308"),
+    _Row(QuotaExceeded, RetryPolicy.QUOTA, _CHANNEL_QUOTA, "304022 304035 304045 304047 304049-304050"),
+    _Row(QuotaExceeded, RetryPolicy.QUOTA, _ACTIVE_QUOTA, "22009 40034100"),
+    _Row(QuotaExceeded, RetryPolicy.QUOTA, _QUOTA, "302012 302021 304019 304052 503004 610013 40034122 40093002"),
+    _Row(QuotaExceeded, RetryPolicy.NO, _FULL, "301004 501013 501016 620002 40030013 40035007"),
     # Replies
-    _Row(ReplyWindowExpired, Retry.ACTIVE, _EXPIRED, "304027 304103 40034005 40034026"),
-    _Row(ReplyWindowExpired, Retry.ACTIVE, _FOREIGN_ID, "304026 40034024-40034025"),
-    _Row(ReplyWindowExpired, Retry.ACTIVE, _REPLIES, "40034128"),
-    _Row(ReplyWindowExpired, Retry.ACTIVE, _NOT_REPLIABLE, "304028 40034027"),
-    _Row(ReplyWindowExpired, Retry.NO, _NOT_REPLIABLE, "50045-50047"),
-    _Row(DuplicateMessage, Retry.SEQ, _SEQ, "40054005"),
-    _Row(MessagePendingAudit, Retry.ACCEPTED, _AUDIT, "304023-304024"),
+    _Row(ReplyWindowExpired, RetryPolicy.ACTIVE, _EXPIRED, "304027 304103 40034005 40034026"),
+    _Row(ReplyWindowExpired, RetryPolicy.ACTIVE, _FOREIGN_ID, "304026 40034024-40034025"),
+    _Row(ReplyWindowExpired, RetryPolicy.ACTIVE, _REPLIES, "40034128"),
+    _Row(ReplyWindowExpired, RetryPolicy.ACTIVE, _NOT_REPLIABLE, "304028 40034027"),
+    _Row(ReplyWindowExpired, RetryPolicy.NO, _NOT_REPLIABLE, "50045-50047"),
+    _Row(DuplicateMessage, RetryPolicy.SEQ, _SEQ, "40054005"),
+    _Row(MessagePendingAudit, RetryPolicy.ACCEPTED, _AUDIT, "304023-304024"),
     # Content
-    _Row(ContentRejected, Retry.NO, _URL, "304003 40054010"),
+    _Row(ContentRejected, RetryPolicy.NO, _URL, "304003 40054010"),
     _Row(
         ContentRejected,
-        Retry.NO,
+        RetryPolicy.NO,
         _UNSAFE,
         "302013 302020 304025 501014 502009 1100101 1100103 3300006 40030020 40034006",
     ),
-    _Row(ContentRejected, Retry.NO, _TOO_LONG, "304005 40054007 40054018"),
+    _Row(ContentRejected, RetryPolicy.NO, _TOO_LONG, "304005 40054007 40054018"),
     _Row(
         ContentRejected,
-        Retry.NO,
+        RetryPolicy.NO,
         _MARKDOWN,
         "50037 50040-50042 50054-50055 50057 40034008-40034011 40034124",
     ),
     _Row(
         ContentRejected,
-        Retry.NO,
+        RetryPolicy.NO,
         _KEYBOARD,
         "50049-50050 304039-304040 304062 305007 40034029 40034106 40034108-40034109",
     ),
     _Row(
         ContentRejected,
-        Retry.NO,
+        RetryPolicy.NO,
         _CONTENT,
         "22006 50006 50035 50059 304030 304061 340069 501015 503005-503006 503014-503020 630007 40030008",
     ),
-    _Row(ContentRejected, Retry.NO, _STREAM, "40007"),
+    _Row(ContentRejected, RetryPolicy.NO, _STREAM, "40007"),
     # Media
     _Row(
         MediaError,
-        Retry.BACKOFF,
+        RetryPolicy.BACKOFF,
         _FETCH,
         "304010 304017 304021 304082-304083 850026-850027 40034001 40034004 40093001",
     ),
-    _Row(MediaError, Retry.NO, _FILE, "304020 850019 850031"),
-    _Row(MediaError, Retry.NO, _FILE_INFO, "304080"),
+    _Row(MediaError, RetryPolicy.NO, _FILE, "304020 850019 850031"),
+    _Row(MediaError, RetryPolicy.NO, _FILE_INFO, "304080"),
     # Arguments
     _Row(
         ApiError,
-        Retry.NO,
+        RetryPolicy.NO,
         _ARGUMENT,
         "50038 50048 50051 50053 301000 301007 302000 302008 302014-302018 302022-302023 304051 306001 501001 501009 "
         "501019 502002 502004-502007 503002 503007 503011 504001 610008 610010 620001 620003 630001 630008 "
         "40030001 40030011-40030012 40030014-40030018 40030021 40061001",
     ),
     # The platform
-    _Row(ServerError, Retry.NO, _BUSY, "302009 304006 304016 340067 1100304 1100499"),
+    _Row(ServerError, RetryPolicy.NO, _BUSY, "302009 304006 304016 340067 1100304 1100499"),
     _Row(
         ServerError,
-        Retry.BACKOFF,
+        RetryPolicy.BACKOFF,
         _BUSY,
         "11004 11303-11306 12003 50001 50039 301001-301003 301005 302001-302007 302019 304007-304009 304012 304029 "
         "304033 304044 306003 306005-306006 306010 501002-501004 501006-501007 501011-501012 501020 502008 503003 "
@@ -267,15 +267,15 @@ _GENERAL = (
 )
 
 _TOKEN_ENDPOINT = (
-    _Row(RateLimited, Retry.BACKOFF, _SLOWER, "100001"),
-    _Row(ServerError, Retry.BACKOFF, _BUSY, "100002"),
-    _Row(AuthError, Retry.NO, _APP_ID, "10004 100007"),
-    _Row(AuthError, Retry.NO, _SECRET, "100016"),
+    _Row(RateLimited, RetryPolicy.BACKOFF, _SLOWER, "100001"),
+    _Row(ServerError, RetryPolicy.BACKOFF, _BUSY, "100002"),
+    _Row(AuthError, RetryPolicy.NO, _APP_ID, "10004 100007"),
+    _Row(AuthError, RetryPolicy.NO, _SECRET, "100016"),
 )
 
 _SHARE_LINK = (
-    _Row(ApiError, Retry.NO, _ARGUMENT, "10001"),
-    _Row(ServerError, Retry.NO, _BUSY, "10003"),
+    _Row(ApiError, RetryPolicy.NO, _ARGUMENT, "10001"),
+    _Row(ServerError, RetryPolicy.NO, _BUSY, "10003"),
 )
 
 
@@ -285,47 +285,47 @@ def _codes(text: str) -> Iterator[int]:
         yield from range(int(first), int(last or first) + 1)
 
 
-def _table(rows: tuple[_Row, ...]) -> dict[int, Verdict]:
-    return {code: Verdict(row.error, row.retry, row.hint) for row in rows for code in _codes(row.codes)}
+def _table(rows: tuple[_Row, ...]) -> dict[int, ErrorRule]:
+    return {code: ErrorRule(row.error, row.retry, row.hint) for row in rows for code in _codes(row.codes)}
 
 
-_TABLES: dict[Family, dict[int, Verdict]] = {
+_TABLES: dict[Family, dict[int, ErrorRule]] = {
     "general": _table(_GENERAL),
     "token": _table(_TOKEN_ENDPOINT),
     "share_link": _table(_SHARE_LINK),
 }
 
 _BY_STATUS = {
-    201: Verdict(MessagePendingAudit, Retry.ACCEPTED, _AUDIT),
-    202: Verdict(MessagePendingAudit, Retry.ACCEPTED, _AUDIT),
-    401: Verdict(AuthError, Retry.TOKEN, _TOKEN),
-    403: Verdict(PermissionMissing, Retry.NO, _NO_RIGHT),
-    404: Verdict(NotFound, Retry.NO, _MISSING),
-    413: Verdict(
+    201: ErrorRule(MessagePendingAudit, RetryPolicy.ACCEPTED, _AUDIT),
+    202: ErrorRule(MessagePendingAudit, RetryPolicy.ACCEPTED, _AUDIT),
+    401: ErrorRule(AuthError, RetryPolicy.TOKEN, _TOKEN),
+    403: ErrorRule(PermissionMissing, RetryPolicy.NO, _NO_RIGHT),
+    404: ErrorRule(NotFound, RetryPolicy.NO, _MISSING),
+    413: ErrorRule(
         MediaError,
-        Retry.NO,
+        RetryPolicy.NO,
         Hint(
             "请求体过大，改用 URL 或分片上传",
             "the request is too large: let the platform fetch a URL, or upload in parts",
         ),
     ),
-    429: Verdict(RateLimited, Retry.BACKOFF, _SLOWER),
+    429: ErrorRule(RateLimited, RetryPolicy.BACKOFF, _SLOWER),
 }
-_FAILED = Verdict(ServerError, Retry.BACKOFF, _BUSY)
-_UNKNOWN = Verdict(
+_FAILED = ErrorRule(ServerError, RetryPolicy.BACKOFF, _BUSY)
+_UNKNOWN = ErrorRule(
     ApiError,
-    Retry.NO,
+    RetryPolicy.NO,
     Hint("未收录的错误，请带上 trace id 反馈", "this error is not in our table: report it with code and trace id"),
 )
 
 
-def verdict(family: Family, code: int, status: int) -> Verdict:
+def error_rule(family: Family, code: int, status: int) -> ErrorRule:
     """Return what `code`, answered with the HTTP `status`, means at the endpoints of `family`."""
     known = _TABLES[family].get(code) or _TABLES["general"].get(code)
     if known is None:
         return _FAILED if status >= 500 else _BY_STATUS.get(status, _UNKNOWN)
     if status == 401 and known.error is not IPNotAllowed:
-        return known._replace(retry=Retry.TOKEN)
+        return known._replace(retry=RetryPolicy.TOKEN)
     return known
 
 
@@ -334,6 +334,6 @@ def is_known(family: Family, code: int) -> bool:
     return code in _TABLES[family] or code in _TABLES["general"]
 
 
-def explain(code: int) -> dict[Family, Verdict]:
+def explain(code: int) -> dict[Family, ErrorRule]:
     """Return what `code` means, for each endpoint family that uses it; empty when it is not in the table."""
     return {family: table[code] for family, table in _TABLES.items() if code in table}

@@ -20,7 +20,7 @@ from ..errors import (
     TransportError,
 )
 from ..models.codec import decoder, parse
-from .codes import Family, Retry, Verdict, is_known, verdict
+from .codes import ErrorRule, Family, RetryPolicy, error_rule, is_known
 
 TRACE_HEADER = "x-tps-trace-id"
 SHOWN_CHARACTERS = 200  # of an answer that is no JSON
@@ -71,7 +71,7 @@ class Failure(NamedTuple):
     """
 
     error: ApiError | TransportError
-    verdict: Verdict | None
+    rule: ErrorRule | None
     sent: bool = True
 
 
@@ -148,7 +148,7 @@ def unreadable(method: str, path: str, response: Response, what: str) -> Failure
         trace_id=response.trace_id,
         hint=_UNREADABLE,
     )
-    return Failure(error, Verdict(ServerError, Retry.BACKOFF, _UNREADABLE))
+    return Failure(error, ErrorRule(ServerError, RetryPolicy.BACKOFF, _UNREADABLE))
 
 
 def words_if_no_json(data: bytes) -> str | None:
@@ -169,12 +169,12 @@ def _body(data: bytes) -> _ErrorBody:
         return _NO_ERROR
 
 
-def _judge(family: Family, body: _ErrorBody, status: int) -> tuple[int, Verdict]:
+def _judge(family: Family, body: _ErrorBody, status: int) -> tuple[int, ErrorRule]:
     """Prefer the new number, unless only the old one is known."""
     code = (
         body.code if is_known(family, body.code) and not is_known(family, body.err_code) else body.err_code or body.code
     )
-    return code, verdict(family, code, status)
+    return code, error_rule(family, code, status)
 
 
 def _masked(text: str, secrets: tuple[str, ...]) -> str:

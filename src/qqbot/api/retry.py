@@ -10,7 +10,7 @@ from typing import cast
 from msgspec import UNSET
 
 from ..errors import ApiError, DuplicateMessage, RateLimited
-from .codes import Retry
+from .codes import RetryPolicy
 from .exchange import Failure
 
 MAX_ATTEMPTS = 4
@@ -41,7 +41,7 @@ class Attempts:
         self.repeatable = repeatable
         self.count = 0
         self.maybe_done = False
-        self._used: set[Retry] = set()
+        self._used: set[RetryPolicy] = set()
 
     def after(self, failure: Failure, *, left: float, chance: float) -> float | None:
         """Note a failed attempt; return the seconds to wait before the next one, None to give up.
@@ -55,18 +55,18 @@ class Attempts:
         return None if delay is None or delay >= left else delay
 
     def _delay(self, failure: Failure, chance: float) -> float | None:
-        kind = failure.verdict.retry if failure.verdict else Retry.BACKOFF
+        kind = failure.rule.retry if failure.rule else RetryPolicy.BACKOFF
         match kind:
-            case Retry.TOKEN if self._first(kind):
+            case RetryPolicy.TOKEN if self._first(kind):
                 return 0.0
-            case Retry.ONCE if self._first(kind):
+            case RetryPolicy.ONCE if self._first(kind):
                 return self._growing(chance)
-            case Retry.BACKOFF if self.count < MAX_ATTEMPTS:
+            case RetryPolicy.BACKOFF if self.count < MAX_ATTEMPTS:
                 return self._backoff(failure, chance)
             case _:
                 return None
 
-    def _first(self, kind: Retry) -> bool:
+    def _first(self, kind: RetryPolicy) -> bool:
         first = kind not in self._used
         self._used.add(kind)
         return first

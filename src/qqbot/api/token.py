@@ -77,7 +77,7 @@ class _Answer(Model, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _CachedToken:
     """A token, and when to ask for the next one and stop using it (seconds of the clock)."""
 
     value: str = field(repr=False)
@@ -105,7 +105,7 @@ class AccessTokens:
         self._clock = clock
         self._store = store
         self._refused = ""  # by the platform, last
-        self._held: _Held | None = None
+        self._held: _CachedToken | None = None
         self._flight: asyncio.Task[None] | None = None
 
     def current(self) -> str | None:
@@ -154,7 +154,7 @@ class AccessTokens:
         if flight.cancelled() or (error := flight.exception()) is None or (held := self._held) is None:
             return
         log.warning("no new access token yet, the old one is used until it ends: %s", error)
-        self._held = _Held(held.value, min(self._clock() + PAUSE, held.ends_at), held.ends_at)
+        self._held = _CachedToken(held.value, min(self._clock() + PAUSE, held.ends_at), held.ends_at)
 
     async def _fetch(self) -> None:
         if self._store is None:
@@ -201,7 +201,7 @@ class AccessTokens:
         ends_at = now + token.seconds
         # Near its end the same token may come back: then ask again after a pause.
         ask_at = max(ends_at - RENEWAL + JITTER * random.random(), now + PAUSE)
-        self._held = _Held(token.value, ask_at, ends_at)
+        self._held = _CachedToken(token.value, ask_at, ends_at)
 
     def _request(self) -> Request:
         secret = self._credentials.secret.reveal()

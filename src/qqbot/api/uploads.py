@@ -93,7 +93,7 @@ class Uploads:
     async def _from_here(self, scene: Scene, media: Media, file: OpenFile, steps: Steps) -> MediaUploadResult:
         digests = await file.digests()
         key = _Key(scene, media.type, media.name, digests.sha1, file.size)
-        progress = _Count(media.progress, file.size)
+        progress = _ByteCount(media.progress, file.size)
         if (known := self._known(key)) is not None:
             progress.add(file.size)
             return known
@@ -132,7 +132,7 @@ class Uploads:
             self._done.popitem(last=False)
 
 
-class _Count:
+class _ByteCount:
     """Tells a callback how far an upload is."""
 
     def __init__(self, callback: Progress | None, total: int) -> None:
@@ -150,7 +150,7 @@ class _Count:
 class _Parts:
     """The parts of one upload, several at once."""
 
-    def __init__(self, put: Put, file: OpenFile, steps: Steps, plan: UploadPrepareResult, progress: _Count) -> None:
+    def __init__(self, put: Put, file: OpenFile, steps: Steps, plan: UploadPrepareResult, progress: _ByteCount) -> None:
         self._put = put
         self._file = file
         self._steps = steps

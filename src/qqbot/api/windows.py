@@ -6,7 +6,7 @@ Source: server-inter/message/overview
 
 from ..errors import ReplyWindowExpired
 from ..models.targets import REPLY_WINDOWS, Scene
-from .codes import verdict
+from .codes import error_rule
 
 EXPIRED = 40034005  # the platform's own number for it
 
@@ -23,5 +23,5 @@ def closed(scene: Scene) -> ReplyWindowExpired:
         400,
         EXPIRED,
         f"the {minutes:g} minutes in which this could be answered are over: nothing was sent",
-        hint=verdict("general", EXPIRED, 400).hint,
+        hint=error_rule("general", EXPIRED, 400).hint,
     )

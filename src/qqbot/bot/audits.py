@@ -12,7 +12,7 @@ from ..models.events import MessageAuditPass, MessageAuditReject
 
 KEPT = 256
 
-Verdict = MessageAuditPass | MessageAuditReject
+AuditOutcome = MessageAuditPass | MessageAuditReject
 """How a review ended."""
 
 
@@ -20,10 +20,10 @@ class Audits:
     """The verdicts of one bot."""
 
     def __init__(self) -> None:
-        self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
-        self._waiting: defaultdict[str, list[asyncio.Future[Verdict]]] = defaultdict(list)
+        self._verdicts: OrderedDict[str, AuditOutcome] = OrderedDict()
+        self._waiting: defaultdict[str, list[asyncio.Future[AuditOutcome]]] = defaultdict(list)
 
-    def take(self, verdict: Verdict) -> None:
+    def take(self, verdict: AuditOutcome) -> None:
         """Keep a verdict, and give it to those who wait for it."""
         self._verdicts[verdict.audit_id] = verdict
         if len(self._verdicts) > KEPT:
@@ -32,7 +32,7 @@ class Audits:
             if not waiter.done():
                 waiter.set_result(verdict)
 
-    async def result(self, error: MessagePendingAudit, timeout: float) -> Verdict:
+    async def result(self, error: MessagePendingAudit, timeout: float) -> AuditOutcome:
         """Return the verdict on the message whose send raised `error`; `timeout` in seconds.
 
         Raises: ConfigError when the platform named no audit, Timeout.
@@ -41,7 +41,7 @@ class Audits:
             raise ConfigError("the platform named no audit_id: the verdict cannot be told from others")
         if (verdict := self._verdicts.get(error.audit_id)) is not None:
             return verdict
-        waiter: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[AuditOutcome] = asyncio.get_running_loop().create_future()
         waiters = self._waiting[error.audit_id]
         waiters.append(waiter)
         try:

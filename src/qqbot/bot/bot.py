@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, Self, TypeVar, Unpack, cas
 from msgspec import MsgspecError
 
 from ..aio.clock import Clock
-from ..aio.serving_task import Stay
+from ..aio.serving_task import ServingTask
 from ..api.client import Api, ApiOptions
 from ..api.token import TokenStore
-from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardPlan, unknown_variables
-from ..dispatcher import Dispatcher, Feed, KnownEvents
+from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardSelection, unknown_variables
+from ..dispatcher import Dispatcher, KnownEvents, ShardSource
 from ..dispatcher.claims import SeenIds
 from ..dispatcher.delivery import Settled
 from ..dispatcher.dispatcher import HandlerListener
@@ -44,19 +44,19 @@ from ..models.targets import Target
 from ..sessions.base import SessionManager
 from ..sessions.cluster.manager import RedisSessionManager
 from ..sessions.local import LocalSessionManager
-from .audits import Audits, Verdict
+from .audits import AuditOutcome, Audits
 from .context import Context, Delivered
 from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
 from .router import Router
-from .runtime import STANDSTILL_SECONDS, Service
-from .shards import Fleet
+from .runtime import STANDSTILL_SECONDS, BotRuntime
+from .shards import ShardSupervisor
 
 if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web
 
     from ..webhook.app import WebhookApp
     from ..webhook.asgi import AsgiApplication
-    from ..webhook.handler import Desk, WebhookOptions
+    from ..webhook.handler import WebhookHandler, WebhookOptions
     from ..webhook.protocol import Answer
 
 
@@ -129,7 +129,7 @@ class Bot(Router):
             raise ConfigError("Bot(max_inflight=...) must be at least 1")
         self._credentials = credentials
         self._endpoints = endpoints
-        self._shards = shards if shards is None else ShardPlan.parse(shards)
+        self._shards = shards if shards is None else ShardSelection.parse(shards)
         self._intents = intents
         self._gateway = gateway or GatewayConfig()
         self._sessions = sessions
@@ -151,13 +151,13 @@ class Bot(Router):
         self._shard_functions: list[ShardFunction] = []
         self._settled: list[Settled] = []
         self._listeners: list[HandlerListener] = []
-        self._desk: Desk | None = None
+        self._webhook_handler: WebhookHandler | None = None
         self._served_with: Credentials | None = None
         self._events: KnownEvents | None = None  # set once events may come by webhook
-        self._service: Service | None = None
+        self._runtime: BotRuntime | None = None
         self._failure: BaseException | None = None  # what ended it when it was served last
         self._entered: AsyncExitStack | None = None
-        self._stay: Stay | None = None  # what `start` began
+        self._serving_task: ServingTask | None = None  # what `start` began
 
     # What a served bot offers
 
@@ -169,8 +169,8 @@ class Bot(Router):
     @property
     def me(self) -> ReadyUser:
         """Who the bot is.  Raises: ConfigError before the first shard is READY."""
-        fleet = self._running.fleet
-        me = None if fleet is None else fleet.me
+        supervisor = self._running.supervisor
+        me = None if supervisor is None else supervisor.me
         if me is None:
             raise ConfigError("bot.me is known once a shard is READY: `await bot.ready()` first")
         return me
@@ -178,14 +178,14 @@ class Bot(Router):
     @property
     def user_id(self) -> str:
         """The bot's own user id, '' as long as it is not known."""
-        fleet = None if self._service is None else self._service.fleet
-        return "" if fleet is None or fleet.me is None else fleet.me.id
+        supervisor = None if self._runtime is None else self._runtime.supervisor
+        return "" if supervisor is None or supervisor.me is None else supervisor.me.id
 
     @property
-    def _running(self) -> Service:
-        if self._service is None:
+    def _running(self) -> BotRuntime:
+        if self._runtime is None:
             raise ConfigError("the bot is not running: use `async with bot:`, `await bot.start()` or `bot.run()`")
-        return self._service
+        return self._runtime
 
     async def send(self, target: Target, message: Message, *, timeout: float | None = None) -> MessageSendResult:
         """Send an active message to a conversation.
@@ -194,7 +194,7 @@ class Bot(Router):
         """
         return await self.api.send(target, message, timeout=timeout)
 
-    async def audit_result(self, error: MessagePendingAudit, *, timeout: float = 60.0) -> Verdict:
+    async def audit_result(self, error: MessagePendingAudit, *, timeout: float = 60.0) -> AuditOutcome:
         """Return how the review of a message ended: `MessageAuditPass` or `MessageAuditReject`.
 
         `error` is what the send raised, `timeout` in seconds. The last 256 verdicts are kept, so that one which
@@ -207,7 +207,7 @@ class Bot(Router):
             raise ConfigError("verdicts come only to Bot(audits=True), which asks for their intent")
         return await self._audits.result(error, timeout)
 
-    async def _note_verdict(self, ctx: Context[Verdict]) -> None:
+    async def _note_verdict(self, ctx: Context[AuditOutcome]) -> None:
         if self._audits is not None:
             self._audits.take(ctx.event)
 
@@ -216,7 +216,7 @@ class Bot(Router):
 
         Raises: ConfigError while the bot is not served, or has drained.
         """
-        if self._service is None:
+        if self._runtime is None:
             coroutine.close()
         return self._running.spawn(coroutine, name)
 
@@ -265,7 +265,7 @@ class Bot(Router):
     @property
     def serving(self) -> bool:
         """Whether it is served."""
-        return self._service is not None
+        return self._runtime is not None
 
     def webhook(self, **options: "Unpack[WebhookOptions]") -> "web.Application":
         """Return the bot's webhook for aiohttp: `app.add_subapp("/qq", bot.webhook())`.
@@ -301,14 +301,14 @@ class Bot(Router):
         Raises: ConfigError without credentials, where the extra `webhook` is missing, or from another event loop.
         """
         self.expect_webhook()
-        return (await self._webhook_desk().answer(headers, body, **options)).parts
+        return (await self._webhook_calls().answer(headers, body, **options)).parts
 
-    def _webhook_desk(self) -> "Desk":
-        from ..webhook.handler import Desk  # noqa: PLC0415 - most bots serve no HTTP
+    def _webhook_calls(self) -> "WebhookHandler":
+        from ..webhook.handler import WebhookHandler  # noqa: PLC0415 - most bots serve no HTTP
 
-        if self._desk is None:
-            self._desk = Desk(self)
-        return self._desk
+        if self._webhook_handler is None:
+            self._webhook_handler = WebhookHandler(self)
+        return self._webhook_handler
 
     def expect_webhook(self) -> None:
         """Know events by their ids from now on: they may come by webhook too.
@@ -319,8 +319,8 @@ class Bot(Router):
             raise ConfigError("Bot(sink=...) takes the gateway's events only: give the webhook a Bot without a sink")
         if self._events is None:
             self._events = KnownEvents(time.monotonic())
-            if self._service is not None:
-                self._service.dispatcher.remember_events(self._events)
+            if self._runtime is not None:
+                self._runtime.dispatcher.remember_events(self._events)
 
     async def receive(self, frame: Frame, raw: bytes, *, awaited: bool) -> Outcome | None:
         """Take the event of a webhook call that was verified; return its outcome where it is `awaited`, else None.
@@ -341,29 +341,29 @@ class Bot(Router):
         return health.application(self._wrong_for_good, self._wrong_now)
 
     def _wrong_for_good(self) -> list[str]:
-        failure = self._failure if self._service is None else self._service.failure
+        failure = self._failure if self._runtime is None else self._runtime.failure
         return [] if failure is None else [str(failure) or type(failure).__name__]
 
     def _wrong_now(self) -> list[str]:
-        service = self._service
+        runtime = self._runtime
         reasons = self._wrong_for_good()
-        if service is None:
+        if runtime is None:
             return reasons or ["the bot is not served"]
-        if service.stopping and not reasons:
+        if runtime.stopping and not reasons:
             return ["the bot is stopping"]
-        if service.fleet is not None:
-            reasons += service.fleet.not_ready()
-        if service.standing_still >= STANDSTILL_SECONDS:
-            reasons.append(f"no event was read for {service.standing_still:.0f} s: too many are unfinished")
+        if runtime.supervisor is not None:
+            reasons += runtime.supervisor.not_ready()
+        if runtime.standing_still >= STANDSTILL_SECONDS:
+            reasons.append(f"no event was read for {runtime.standing_still:.0f} s: too many are unfinished")
         return reasons
 
     def check_expected(self, events: Sequence[type[Event]]) -> None:
         """Check that the bot can get such events.  Raises: ConfigError for one that it does not ask for."""
-        service = self._service
+        runtime = self._runtime
         if not events:
             raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupAtMessageCreate)")
         for event in events:
-            if service is None or service.fleet is None:
+            if runtime is None or runtime.supervisor is None:
                 continue
             needed = Intents.of(event)
             if needed and not needed & self._asked_intents:
@@ -396,7 +396,7 @@ class Bot(Router):
         self._check_free()
         credentials = credentials or self._credentials or Credentials.from_env()
         endpoints = endpoints or self._endpoints or Endpoints.from_env()
-        plan = self._shards or ShardPlan.parse(os.environ.get("QQBOT_SHARDS"))
+        selection = self._shards or ShardSelection.parse(os.environ.get("QQBOT_SHARDS"))
         for sentence in unknown_variables():
             log.warning("%s", sentence)
         sessions = sessions or self._sessions or _sessions_from_env()
@@ -407,42 +407,42 @@ class Bot(Router):
             api = Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **options)
             await stack.enter_async_context(api)
             self._check_free()  # somebody else may have been faster
-            service = self._service = self._make_service(
+            runtime = self._runtime = self._make_runtime(
                 api,
                 credentials,
-                plan,
+                selection,
                 shared,
                 sessions=sessions if connect else None,
                 gateway=gateway or self._gateway,
             )
             self._served_with = credentials
             if self._owned:
-                service.enter()  # what the lifespan begins cannot wait for the end of `stop` either
+                runtime.enter()  # what the lifespan begins cannot wait for the end of `stop` either
             try:
                 if self._events is not None:
-                    self._webhook_desk().prepare()
+                    self._webhook_calls().prepare()
                 async with self._lifespan(self) if self._lifespan else nullcontext():
                     try:
-                        async with service.run():
+                        async with runtime.run():
                             yield self
                     finally:
-                        await service.end_background()
+                        await runtime.end_background()
             finally:
                 try:
-                    await service.end_background()  # what a lifespan that failed had spawned
+                    await runtime.end_background()  # what a lifespan that failed had spawned
                 finally:
-                    self._failure = service.failure
-                    self._service = self._served_with = None
+                    self._failure = runtime.failure
+                    self._runtime = self._served_with = None
 
     def _check_free(self) -> None:
-        started = self._stay is not None and not self._stay.over
-        if self._service is not None or (started and not self._owned):
+        started = self._serving_task is not None and not self._serving_task.over
+        if self._runtime is not None or (started and not self._owned):
             raise ConfigError("this bot is being served already: make a second Bot to serve it twice")
 
     @property
     def _owned(self) -> bool:
         """Whether the current task is that of what `start` began."""
-        return self._stay is not None and self._stay.owner is asyncio.current_task()
+        return self._serving_task is not None and self._serving_task.owner is asyncio.current_task()
 
     def _local_sessions(self, app_id: str, endpoints: Endpoints) -> LocalSessionManager:
         """Return the manager for one platform: it remembers, from run to run, when sessions were created there."""
@@ -457,16 +457,16 @@ class Bot(Router):
             options.setdefault("token_store", shared.tokens)
         return options
 
-    def _make_service(
+    def _make_runtime(
         self,
         api: Api,
         credentials: Credentials,
-        plan: ShardPlan,
+        selection: ShardSelection,
         shared: SharedStores | None,
         *,
         sessions: SessionManager | None,
         gateway: GatewayConfig,
-    ) -> Service:
+    ) -> BotRuntime:
         dispatcher = Dispatcher(
             self,
             api.clock,
@@ -480,13 +480,13 @@ class Bot(Router):
             dispatcher.remember_events(self._events)
         forwarder = None if self._sink is None else Forwarder(self._sink, max_inflight=self._max_inflight)
         if sessions is None:
-            return Service(api, dispatcher, None, forwarder, drain=self._drain)
-        fleet = Fleet(
+            return BotRuntime(api, dispatcher, None, forwarder, drain=self._drain)
+        supervisor = ShardSupervisor(
             sessions,
             api,
-            partial(Feed, dispatcher) if forwarder is None else forwarder.feed,
+            partial(ShardSource, dispatcher) if forwarder is None else forwarder.feed,
             app_id=credentials.app_id,
-            plan=plan,
+            selection=selection,
             intents=self._asked_intents,
             config=gateway,
             drain=self._drain,
@@ -494,8 +494,8 @@ class Bot(Router):
             explain=self._explained,
         )
         if self._hold_sends:
-            api.hold_sends(fleet.connected)
-        return Service(api, dispatcher, fleet, forwarder, drain=self._drain)
+            api.hold_sends(supervisor.connected)
+        return BotRuntime(api, dispatcher, supervisor, forwarder, drain=self._drain)
 
     @property
     def _asked_intents(self) -> Intents:
@@ -522,10 +522,10 @@ class Bot(Router):
         Raises: ConfigError for a shard that does not run here, or while no gateway is served; GatewayError when the
         shard ends instead.
         """
-        fleet = self._running.fleet
-        if fleet is None:
+        supervisor = self._running.supervisor
+        if supervisor is None:
             raise ConfigError("the bot is served without a gateway connection: there is nothing to reconnect")
-        await fleet.reconnect(shard)
+        await supervisor.reconnect(shard)
 
     async def wait(self) -> None:
         """Return when the bot was asked to stop.
@@ -541,11 +541,11 @@ class Bot(Router):
         Raises: ConfigError for a wrong configuration, or when `stop` comes before it has started.
         """
         self._check_free()
-        stay = self._stay = Stay(self, connect=connect)
+        serving_task = self._serving_task = ServingTask(self, connect=connect)
         try:
-            await stay.entered()
+            await serving_task.entered()
         except asyncio.CancelledError:
-            await stay.end()
+            await serving_task.end()
             raise
 
     async def stop(self) -> None:
@@ -556,13 +556,13 @@ class Bot(Router):
 
         Raises: what `wait` raises.
         """
-        service, stay = self._service, self._stay
-        if service is not None:
-            service.ask_to_stop()
-        if stay is None or stay.over or (service is not None and service.inside):
+        runtime, serving_task = self._runtime, self._serving_task
+        if runtime is not None:
+            runtime.ask_to_stop()
+        if serving_task is None or serving_task.over or (runtime is not None and runtime.inside):
             return
-        stay.leave()
-        await stay.left()
+        serving_task.leave()
+        await serving_task.left()
 
     async def __aenter__(self) -> Self:
         stack = AsyncExitStack()
@@ -609,8 +609,8 @@ class Bot(Router):
                 log.warning("second signal: exiting at once, unfinished events will be delivered again")
                 os._exit(EXIT_INTERRUPTED)
             log.info("stopping: handlers have %g s to finish", self._drain)
-            if self._service is not None:
-                self._service.ask_to_stop()
+            if self._runtime is not None:
+                self._runtime.ask_to_stop()
 
         with on_signal(stop):  # around it all: a second signal counts while the handlers finish
             async with self.serve(connect=webhook is None), self._listening(webhook, options):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast, overload
 
 from msgspec import Struct
 
-from ..dispatcher.dispatcher import Plan
+from ..dispatcher.dispatcher import HandlerMatch
 from ..errors import ConfigError
 from ..models.events import ALIASES, EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
 from ..models.intents import Intents
@@ -60,7 +60,7 @@ class Router:
         self._registrations: list[Registration] = []
         self._error_functions: list[ErrorFunction] = []
         self._matches: dict[object, tuple[Registration, ...]] = {}
-        self.plans: dict[str, Plan] = {}
+        self.matches: dict[str, HandlerMatch] = {}
         self._expected: set[type[Event]] = set()
 
     @overload
@@ -149,14 +149,14 @@ class Router:
         """Return the names of the handlers that ask for any bit of `intent`."""
         return [found.name for found in self._registrations if found.intent & intent]
 
-    def plan(self, name: str) -> Plan:
+    def match_for(self, name: str) -> HandlerMatch:
         """Return how events of this wire name are decoded, and the handlers that could take them."""
         kind = EVENTS.get(ALIASES.get(name, name), UnknownEvent)
         handlers = tuple(found for found in self._registrations if found.could_take(name, kind))
-        plan = Plan(decoder_of(name), handlers, issubclass(kind, MessageEvent))
-        if len(self.plans) < REMEMBERED_NAMES:  # names come from outside: do not remember without end
-            self.plans[name] = plan
-        return plan
+        match = HandlerMatch(decoder_of(name), handlers, issubclass(kind, MessageEvent))
+        if len(self.matches) < REMEMBERED_NAMES:  # names come from outside: do not remember without end
+            self.matches[name] = match
+        return match
 
     def match(self, event: Event) -> Sequence[Registration]:
         """Return the handlers for events of this kind, in order of registration; their predicates are not asked."""
@@ -185,7 +185,7 @@ class Router:
                 raise ConfigError(f"{new.name} is registered twice for {label}; remove one of the two")
         self._registrations.append(new)
         self._matches.clear()
-        self.plans.clear()
+        self.matches.clear()
 
 
 def _wire_name(event: Event) -> str:

@@ -1,4 +1,4 @@
-"""`Service`: what exists while a bot is served, and the order in which it comes and goes.
+"""`BotRuntime`: what exists while a bot is served, and the order in which it comes and goes.
 
 Owns the fleet's task and the background tasks; what they serve is wired in `bot`.
 """
@@ -12,13 +12,13 @@ from typing import TypeVar
 
 from ..aio.loop_lag import LoopLag
 from ..api.client import Api
-from ..dispatcher import Dispatcher, Door
+from ..dispatcher import DirectSource, Dispatcher
 from ..errors import ConfigError, Interrupted, QQBotError
 from ..ingest import Forwarder
 from ..models.frames import Frame
 from ..models.outcome import Outcome
 from ..models.stats import BotStats
-from .shards import Fleet
+from .shards import ShardSupervisor
 
 log = logging.getLogger(__name__)
 
@@ -28,24 +28,30 @@ STANDSTILL_SECONDS = 30.0
 ROOM_SECONDS = 3.0
 """How long a webhook call waits while too many events are unfinished; then it is to come again."""
 
-_inside: ContextVar["Service | None"] = ContextVar("qqbot_inside", default=None)
+_inside: ContextVar["BotRuntime | None"] = ContextVar("qqbot_inside", default=None)
 
 
-class Service:
+class BotRuntime:
     """One bot in one event loop, from its API client to its handlers."""
 
     def __init__(
-        self, api: Api, dispatcher: Dispatcher, fleet: Fleet | None, forwarder: Forwarder | None, *, drain: float
+        self,
+        api: Api,
+        dispatcher: Dispatcher,
+        supervisor: ShardSupervisor | None,
+        forwarder: Forwarder | None,
+        *,
+        drain: float,
     ) -> None:
-        """`fleet` None: events come in by the door only. `drain`: seconds that their handlers have at the end."""
+        """`supervisor` None: events come in by the door only. `drain`: seconds that their handlers have at the end."""
         self._loop = asyncio.get_running_loop()
         self.api = api
-        self.fleet = fleet
+        self.supervisor = supervisor
         self.dispatcher = dispatcher
         self.forwarder = forwarder
         self.loop_lag = LoopLag()
         self._drain = drain
-        self._door: Door | None = None
+        self._direct_source: DirectSource | None = None
         self._over = asyncio.Event()
         self._begun = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
@@ -60,7 +66,7 @@ class Service:
         Raises: on leaving, what ended the fleet.
         """
         async with self.dispatcher.within(self._own_context()), self._forwarding():
-            main = self._main = asyncio.create_task(self._run_fleet(), name="qqbot fleet")
+            main = self._main = asyncio.create_task(self._run_shards(), name="qqbot fleet")
             watchers = [
                 asyncio.create_task(self._watch_reading(), name="qqbot reading"),
                 asyncio.create_task(self.loop_lag.watch(), name="qqbot loop lag"),
@@ -70,7 +76,7 @@ class Service:
                 yield
             finally:
                 try:
-                    await self._end_fleet(main)
+                    await self._end_shards(main)
                 finally:
                     for watcher in watchers:
                         watcher.cancel()
@@ -81,11 +87,11 @@ class Service:
         return nullcontext() if self.forwarder is None else self.forwarder.within()
 
     @property
-    def door(self) -> Door:
+    def direct_source(self) -> DirectSource:
         """Where events come in that no shard of this process received."""
-        if self._door is None:
-            self._door = Door(self.dispatcher)
-        return self._door
+        if self._direct_source is None:
+            self._direct_source = DirectSource(self.dispatcher)
+        return self._direct_source
 
     async def receive(self, frame: Frame, raw: bytes, *, awaited: bool) -> Outcome | None:
         """Take an event that came by webhook; return its outcome where it is `awaited`, None where it was queued.
@@ -99,10 +105,10 @@ class Service:
             self._check_open(frame)
             await self.dispatcher.room()
         if awaited:
-            outcome = await self.door.deliver(frame, raw, retry=True)
+            outcome = await self.direct_source.deliver(frame, raw, retry=True)
             if outcome is not None:
                 return outcome
-        elif await self.door.take(frame, raw):
+        elif await self.direct_source.take(frame, raw):
             return None
         raise Interrupted(f"the bot stopped before it was done with {frame.id}")
 
@@ -116,7 +122,7 @@ class Service:
         self._check_open(frame)
         await self._begun.wait()
         self._check_open(frame)
-        outcome = await self.door.deliver(frame, raw, age=age)
+        outcome = await self.direct_source.deliver(frame, raw, age=age)
         if outcome is None:
             raise Interrupted(f"the bot stopped before it was done with {frame.id}: deliver it again")
         return outcome
@@ -142,7 +148,7 @@ class Service:
         """Return how the bot is."""
         dispatcher, forwarder = self.dispatcher, self.forwarder
         return BotStats(
-            shards=() if self.fleet is None else tuple(self.fleet.stats()),
+            shards=() if self.supervisor is None else tuple(self.supervisor.stats()),
             inflight=dispatcher.inflight + (0 if forwarder is None else forwarder.inflight),
             max_inflight=dispatcher.max_inflight,
             waiting=dispatcher.waiting,
@@ -174,12 +180,12 @@ class Service:
         oldest = self.dispatcher.oldest()
         return f"the oldest is held by {oldest[0]} in {oldest[1]}" if oldest else "none has begun yet"
 
-    async def _run_fleet(self) -> None:
+    async def _run_shards(self) -> None:
         try:
-            if self.fleet is None:
+            if self.supervisor is None:
                 await self._over.wait()
                 return
-            await self.fleet.run()
+            await self.supervisor.run()
         except QQBotError as error:
             log.error("the bot has stopped: %s", error)  # noqa: TRY400 - the words say it; who waits gets the error
             raise
@@ -189,21 +195,21 @@ class Service:
         finally:
             self._over.set()
 
-    async def _end_fleet(self, main: "asyncio.Task[None]") -> None:
+    async def _end_shards(self, main: "asyncio.Task[None]") -> None:
         self._over.set()
         try:
             async with asyncio.TaskGroup() as group:
-                if self._door is not None:
-                    group.create_task(self._drain_door(self._door))
-                if self.fleet is not None:
-                    await self.fleet.stop()
+                if self._direct_source is not None:
+                    group.create_task(self._drain_direct_source(self._direct_source))
+                if self.supervisor is not None:
+                    await self.supervisor.stop()
                 await asyncio.wait([main])
         finally:
             main.cancel()
             await asyncio.gather(main, return_exceptions=True)
 
-    async def _drain_door(self, door: Door) -> None:
-        if unfinished := await door.drain(self._drain):
+    async def _drain_direct_source(self, direct_source: DirectSource) -> None:
+        if unfinished := await direct_source.drain(self._drain):
             log.warning("%d events that came by no shard are unfinished after %g s", unfinished, self._drain)
 
     @property
@@ -236,9 +242,9 @@ class Service:
         main = self._main
         if main is None:  # the lifespan failed
             raise ConfigError("the bot was stopped before it was ready")
-        if self.fleet is None:
+        if self.supervisor is None:
             return
-        ready = asyncio.create_task(self.fleet.ready())
+        ready = asyncio.create_task(self.supervisor.ready())
         try:
             await asyncio.wait([ready, main], return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -17,7 +17,7 @@ import msgspec
 from ..aio.cancellation import is_cancelled, stray
 from ..aio.clock import steady
 from ..api.client import Api
-from ..config import GatewayConfig, ShardPlan
+from ..config import GatewayConfig, ShardSelection
 from ..errors import (
     ApiError,
     AuthError,
@@ -30,9 +30,9 @@ from ..errors import (
     QQBotError,
     TransportError,
 )
-from ..gateway.handover import ShardFeed, muted
+from ..gateway.handover import ShardConsumer, buffered
 from ..gateway.shard import Shard, ShardEvent, ShardListener
-from ..lease import Lease, MutedLease
+from ..lease import Lease, StandbyLease
 from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from ..models.intents import Intents
 from ..models.stats import ShardStats
@@ -49,17 +49,17 @@ CHECKPOINT_SECONDS = 1.0
 LOOKS_IN_SILENCE = 10  # for sessions to renew, in the time that makes one silent
 
 
-class Fleet:
+class ShardSupervisor:
     """The shards of one bot in this process."""
 
     def __init__(
         self,
         manager: SessionManager,
         api: Api,
-        feed: Callable[[Lease], ShardFeed],
+        consumer: Callable[[Lease], ShardConsumer],
         *,
         app_id: str,
-        plan: ShardPlan,
+        selection: ShardSelection,
         intents: Intents,
         config: GatewayConfig,
         drain: float,
@@ -67,16 +67,16 @@ class Fleet:
         explain: Callable[[GatewayHalted], GatewayHalted],
     ) -> None:
         self.app_id = app_id
-        self.plan = plan
+        self.selection = selection
         self._manager = manager
         self._api = api
-        self._feed = feed
+        self._consumer = consumer
         self._intents = intents
         self._config = config
         self._drain = drain
         self._listener = listener
         self._explain = explain
-        self._tenures: dict[ShardKey, _Tenure] = {}
+        self._running: dict[ShardKey, RunningShard] = {}
         self._me: ReadyUser | None = None
         self._changed = asyncio.Event()
         self._locating = asyncio.Lock()
@@ -115,7 +115,7 @@ class Fleet:
 
     async def ready(self) -> None:
         """Return when every shard of this process is READY or RESUMED."""
-        while not (self._tenures and all(tenure.shard.ready for tenure in self._tenures.values())):
+        while not (self._running and all(running.shard.ready for running in self._running.values())):
             self._changed.clear()
             await self._changed.wait()
 
@@ -125,22 +125,22 @@ class Fleet:
         A shard that replays events to handlers that are all busy counts as connected: they may be waiting here.
         """
         while not self._over and not (
-            self._tenures and all(tenure.shard.ready or tenure.shard.held_up for tenure in self._tenures.values())
+            self._running and all(running.shard.ready or running.shard.held_up for running in self._running.values())
         ):
             self._changed.clear()
             await self._changed.wait()
 
     def not_ready(self) -> list[str]:
         """Return what is missing before every shard of this process is READY or RESUMED."""
-        if not self._tenures:
+        if not self._running:
             return ["no shard has started yet"]
-        return [f"shard {key} is not connected" for key, tenure in self._tenures.items() if not tenure.shard.ready]
+        return [f"shard {key} is not connected" for key, running in self._running.items() if not running.shard.ready]
 
     @property
     def me(self) -> ReadyUser | None:
         """Who the bot is, as soon as one shard knows."""
         if self._me is None:
-            known = (tenure.shard.me for tenure in self._tenures.values())
+            known = (running.shard.me for running in self._running.values())
             self._me = next((me for me in known if me is not None), None)
         return self._me
 
@@ -149,22 +149,22 @@ class Fleet:
 
         Raises: ConfigError when no such shard runs here, GatewayError when one ends instead.
         """
-        chosen = {key: tenure for key, tenure in self._tenures.items() if index in (None, key.index)}
+        chosen = {key: running for key, running in self._running.items() if index in (None, key.index)}
         if not chosen:
-            here = ", ".join(str(key) for key in self._tenures) or "none yet"
+            here = ", ".join(str(key) for key in self._running) or "none yet"
             raise ConfigError(f"shard {index} does not run in this process; those that do: {here}")
-        wanted = {key: tenure.times_live + 1 for key, tenure in chosen.items()}
+        wanted = {key: running.times_live + 1 for key, running in chosen.items()}
         async with asyncio.TaskGroup() as group:
-            for tenure in chosen.values():
-                group.create_task(tenure.shard.reconnect())
-        for key, tenure in chosen.items():
-            if not await self._live_again(tenure, wanted[key]):
+            for running in chosen.values():
+                group.create_task(running.shard.reconnect())
+        for key, running in chosen.items():
+            if not await self._live_again(running, wanted[key]):
                 raise GatewayError(f"shard {key} ended before it was connected again; bot.wait() says why")
 
-    async def _live_again(self, tenure: "_Tenure", times: int) -> bool:
+    async def _live_again(self, running: "RunningShard", times: int) -> bool:
         """Return when the shard has been live so many times; False when it ends before."""
-        while tenure.times_live < times:
-            if tenure not in self._tenures.values():
+        while running.times_live < times:
+            if running not in self._running.values():
                 return False
             self._changed.clear()
             await self._changed.wait()
@@ -172,7 +172,7 @@ class Fleet:
 
     def stats(self) -> list[ShardStats]:
         """Return how each shard of this process is, in order of their index."""
-        return [self._tenures[key].stats() for key in sorted(self._tenures, key=lambda key: (key.gen, key.index))]
+        return [self._running[key].stats() for key in sorted(self._running, key=lambda key: (key.gen, key.index))]
 
     async def fetch(self) -> GatewayBot:
         """Ask /gateway/bot, as often as it takes.  Raises: AuthError, IPNotAllowed."""
@@ -209,19 +209,21 @@ class Fleet:
             return self._located
 
     async def _run_shard(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
-        feed = self._feed(lease)
-        if isinstance(lease, MutedLease):
-            async with muted(feed, lease) as quiet:
+        consumer = self._consumer(lease)
+        if isinstance(lease, StandbyLease):
+            async with buffered(consumer, lease) as quiet:
                 return await self._run_with(quiet, lease, info, state)
-        return await self._run_with(feed, lease, info, state)
+        return await self._run_with(consumer, lease, info, state)
 
-    async def _run_with(self, feed: ShardFeed, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
+    async def _run_with(
+        self, consumer: ShardConsumer, lease: Lease, info: GatewayBot, state: ResumeState | None
+    ) -> ShardExit:
         shard = Shard(
             lease,
             info=info,
             state=self._still_good(state, lease.shard),
             intents=self._intents,
-            intake=feed,
+            consumer=consumer,
             tokens=self._api.tokens,
             session=self._api.session,
             config=self._config,
@@ -229,16 +231,16 @@ class Fleet:
             on_event=self._note,
             locate=self._locate,
         )
-        tenure = self._tenures[lease.shard] = _Tenure(lease, shard, feed, state)
+        running = self._running[lease.shard] = RunningShard(lease, shard, consumer, state)
         try:
-            async with shard, tenure.saving():
+            async with shard, running.saving():
                 try:
                     return await shard.run()
                 finally:
-                    await self._drain_feed(lease, feed)
+                    await self._drain_consumer(lease, consumer)
         finally:
-            if self._tenures.get(lease.shard) is tenure:  # else the shard has come back under another lease
-                del self._tenures[lease.shard]
+            if self._running.get(lease.shard) is running:  # else the shard has come back under another lease
+                del self._running[lease.shard]
             self._changed.set()
 
     def _still_good(self, state: ResumeState | None, shard: ShardKey) -> ResumeState | None:
@@ -253,47 +255,47 @@ class Fleet:
         )
         return None
 
-    async def _drain_feed(self, lease: Lease, feed: ShardFeed) -> None:
+    async def _drain_consumer(self, lease: Lease, consumer: ShardConsumer) -> None:
         """Let the handlers finish, unless another process may run the shard by now: then close without delay."""
         if not lease.valid():
             return
-        if unfinished := await feed.drain(self._drain):
+        if unfinished := await consumer.drain(self._drain):
             log.warning("shard %s: %d events are unfinished after %g s", lease.shard, unfinished, self._drain)
 
     async def _checkpoint_on(self) -> None:
         while True:
             await asyncio.sleep(CHECKPOINT_SECONDS)
-            for tenure in tuple(self._tenures.values()):
-                tenure.checkpoint()
+            for running in tuple(self._running.values()):
+                running.checkpoint()
             self._changed.set()  # nothing else tells when a shard is held up
 
     async def _renew_on(self) -> None:
         """Replace sessions that may have been forgotten by new ones, one by one."""
         while True:
             await asyncio.sleep(self._config.renew_silence / LOOKS_IN_SILENCE)
-            for tenure in tuple(self._tenures.values()):
-                times = tenure.times_live
-                if tenure.stale:
-                    if not await tenure.may_renew():
+            for running in tuple(self._running.values()):
+                times = running.times_live
+                if running.stale:
+                    if not await running.may_renew():
                         break
-                    await tenure.shard.renew()
-                    await self._live_again(tenure, times + 1)
+                    await running.shard.renew()
+                    await self._live_again(running, times + 1)
 
     def _note(self, event: ShardEvent) -> None:
-        if event.shard in self._tenures:
-            self._tenures[event.shard].note(event)
+        if event.shard in self._running:
+            self._running[event.shard].note(event)
         self._changed.set()
         self._listener(event)
 
 
-class _Tenure:
+class RunningShard:
     """One lease while its shard runs here: what of it is saved, and when."""
 
-    def __init__(self, lease: Lease, shard: Shard, feed: ShardFeed, saved: ResumeState | None) -> None:
+    def __init__(self, lease: Lease, shard: Shard, consumer: ShardConsumer, saved: ResumeState | None) -> None:
         self.shard = shard
         self.times_live = 0
         self._lease = lease
-        self._feed = feed
+        self._consumer = consumer
         self._saved = None if saved is None else saved.session_id
         self._due = asyncio.Event()
         self._kept: tuple[object, ...] | None = None
@@ -319,7 +321,7 @@ class _Tenure:
     @property
     def stale(self) -> bool:
         """Whether the session should be replaced by a new one; what is unfinished would not be delivered again."""
-        return not self._feed.watermark.unfinished and self.shard.stale
+        return not self._consumer.watermark.unfinished and self.shard.stale
 
     async def may_renew(self) -> bool:
         """Whether the session manager allows that, and it is still wanted."""
@@ -331,7 +333,7 @@ class _Tenure:
 
     def stats(self) -> ShardStats:
         """Return how the shard is."""
-        return self.shard.stats(self._feed.watermark, self._feed.repeats)
+        return self.shard.stats(self._consumer.watermark, self._consumer.repeats)
 
     @asynccontextmanager
     async def saving(self) -> AsyncGenerator[None]:
@@ -365,7 +367,7 @@ class _Tenure:
 
     def _progress(self) -> tuple[object, ...]:
         """Return what is different whenever the state is."""
-        watermark = self._feed.watermark
+        watermark = self._consumer.watermark
         return self.shard.session_id, watermark.low, watermark.high, watermark.unfinished
 
     def _state(self) -> ResumeState | None:
@@ -373,4 +375,4 @@ class _Tenure:
         state = self.shard.state()
         if state is None:
             return None
-        return msgspec.structs.replace(state, seq=self._feed.watermark.low, done=self._feed.watermark.done)
+        return msgspec.structs.replace(state, seq=self._consumer.watermark.low, done=self._consumer.watermark.done)

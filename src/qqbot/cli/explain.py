@@ -33,7 +33,7 @@ _ACTIONS = {
 }
 
 
-class _Row(Struct):
+class _CodeRow(Struct):
     """One code as the platform documents it."""
 
     code: int
@@ -49,14 +49,14 @@ class _Range(Struct, rename={"first": "from", "last": "to"}):
 
 
 class _TokenEndpoint(Struct):
-    errors: list[_Row]
+    errors: list[_CodeRow]
     sources: list[str]
 
 
 class _Tables(Struct):
-    api_errors: list[_Row]
+    api_errors: list[_CodeRow]
     api_error_ranges: list[_Range]
-    close_codes: list[_Row]
+    close_codes: list[_CodeRow]
     token: _TokenEndpoint
 
 
@@ -111,23 +111,23 @@ def _api_meanings(code: int, tables: _Tables) -> list[Explanation]:
             code=code,
             family=_FAMILIES[family],
             meaning=row.meaning if (row := rows.get(family) or general) else "",
-            remedy=verdict.error.__name__,
-            retry=_RETRIES[verdict.retry.value],
-            hint_zh=verdict.hint.zh,
-            hint_en=verdict.hint.en,
+            remedy=close_rule.error.__name__,
+            retry=_RETRIES[close_rule.retry.value],
+            hint_zh=close_rule.hint.zh,
+            hint_en=close_rule.hint.en,
             source=", ".join(tables.token.sources if family == "token" else general.sources if general else ()),
         )
-        for family, verdict in explain(code).items()
+        for family, close_rule in explain(code).items()
     ]
 
 
 def _close_meanings(code: int, tables: _Tables) -> list[Explanation]:
-    from ..gateway.close_codes import verdict
+    from ..gateway.close_codes import close_rule
 
     row = _find(tables.close_codes, code)
     if row is None or row.status == "sdk-internal":  # numbers of another SDK, which no gateway sends
         return []
-    rule = verdict(code)
+    rule = close_rule(code)
     return [
         Explanation(
             code=code,
@@ -142,7 +142,7 @@ def _close_meanings(code: int, tables: _Tables) -> list[Explanation]:
     ]
 
 
-def _find(rows: list[_Row], code: int) -> _Row | None:
+def _find(rows: list[_CodeRow], code: int) -> _CodeRow | None:
     return next((row for row in rows if row.code == code), None)
 
 

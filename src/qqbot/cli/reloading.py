@@ -18,7 +18,7 @@ from ..errors import QQBotError
 from ..models.events import Event
 from ..sessions.local import LocalSessionManager
 from .loading import bot_path, load_bot
-from .serving import Tuned
+from .serving import ConfiguredBot
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
@@ -62,7 +62,7 @@ async def _serve_until(
     async def report(_: Context[Event], error: Exception) -> None:
         simulator.tell(_traceback(error))
 
-    async with simulator.run(Tuned(bot, sessions=sessions)):
+    async with simulator.run(ConfiguredBot(bot, sessions=sessions)):
         ended = asyncio.create_task(bot.wait())
         try:
             await asyncio.wait([changed, ended], return_when=asyncio.FIRST_COMPLETED)

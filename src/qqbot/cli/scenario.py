@@ -18,7 +18,7 @@ from ..config import GatewayConfig
 from ..errors import ConfigError
 from .loading import bot_path, load_bot
 from .reloading import Sources
-from .serving import Hooked, Tuned
+from .serving import ConfiguredBot, WebhookServedBot
 
 if TYPE_CHECKING:
     from ..simulator.scenarios import Finding, Scenario
@@ -63,13 +63,13 @@ def _maker(target: str | None) -> Maker:
     return make
 
 
-def _served(bot: Bot, scenario: "Scenario") -> Tuned | Hooked:
+def _served(bot: Bot, scenario: "Scenario") -> ConfiguredBot | WebhookServedBot:
     """Return a bot to be served as a scenario wants it."""
     if scenario.by_webhook:
-        return Hooked(bot)
+        return WebhookServedBot(bot)
     if (renewal := scenario.renewal) is None:
-        return Tuned(bot)
-    return Tuned(bot, gateway=GatewayConfig(renew_after=renewal, renew_silence=renewal))
+        return ConfiguredBot(bot)
+    return ConfiguredBot(bot, gateway=GatewayConfig(renew_after=renewal, renew_silence=renewal))
 
 
 def _play_one(scenario: "Scenario", make: Maker, *, as_json: bool) -> bool:

@@ -25,7 +25,7 @@ HOST = "127.0.0.1"
 DRAIN_SECONDS = 10.0  # for calls that are being answered at the end
 
 
-class Tuned:
+class ConfiguredBot:
     """A bot, for `Simulator.run`, with a session manager or times of the gateway that are not its own."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Tuned:
         return self.bot.on_settled(callback)
 
 
-class Hooked:
+class WebhookServedBot:
     """A bot, for `Simulator.run`, that gets its events by webhook: `webhook_url` says where, while it is served."""
 
     def __init__(self, bot: Bot, **options: "Unpack[WebhookOptions]") -> None:
@@ -101,7 +101,7 @@ SECONDS_BETWEEN_TRIES = 1.0
 
 
 @asynccontextmanager
-async def pushing(simulator: "Simulator", url: str) -> AsyncGenerator[None]:
+async def serve_by_webhook(simulator: "Simulator", url: str) -> AsyncGenerator[None]:
     """Push events to `url` while the body runs.
 
     Raises: ConfigError for what is no URL, or where the extra `webhook` is missing.

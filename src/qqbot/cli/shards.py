@@ -219,9 +219,9 @@ async def _drain(store: "Store", arguments: argparse.Namespace) -> str:
 
 
 async def _halt(store: "Store", arguments: argparse.Namespace) -> str:
-    from ..sessions.cluster.state import Halt
+    from ..sessions.cluster.state import ClusterHalt
 
-    await store.halt(Halt(None, arguments.reason))
+    await store.halt(ClusterHalt(None, arguments.reason))
     return "halted: every node ends, and none connects until `qqbot shards unhalt`"
 
 

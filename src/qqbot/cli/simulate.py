@@ -20,7 +20,7 @@ from ..bot.program import configure_logging, on_signal
 from ..errors import ConfigError
 from .loading import bot_path, load_bot
 from .run import FILE_HELP
-from .serving import pushing
+from .serving import serve_by_webhook
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
@@ -151,7 +151,7 @@ async def _session(arguments: argparse.Namespace, bot: Bot | None) -> None:
         _prepare(stack, simulator, arguments)
         _announce(simulator, arguments)
         if arguments.webhook is not None:
-            await stack.enter_async_context(pushing(simulator, arguments.webhook))
+            await stack.enter_async_context(serve_by_webhook(simulator, arguments.webhook))
         if bot is not None:
             await stack.enter_async_context(simulator.run(bot))
         if not arguments.no_browser and _has_display():

@@ -20,14 +20,14 @@ from ..errors import DecodeError, TransportError
 from ..models.codec import decoder
 
 if TYPE_CHECKING:
-    from ..webhook.client import Trial, TrialAnswer
+    from ..webhook.client import WebhookAnswer, WebhookClient
 
 HELP = "check a webhook address, sign and send calls to it"
 SLOW_SECONDS = 3.0
 HARMLESS = "QQBOT_VERIFY"
 """The type of the sample event: no bot has a handler for it."""
 
-Step = Callable[["Trial"], Awaitable[str]]
+Step = Callable[["WebhookClient"], Awaitable[str]]
 """Makes one check; returns what is wrong, '' where nothing is."""
 
 
@@ -88,10 +88,10 @@ def _sign(arguments: argparse.Namespace) -> None:
 
 
 def _send(arguments: argparse.Namespace) -> None:
-    from ..webhook.client import Trial, envelope
+    from ..webhook.client import WebhookClient, envelope
 
-    async def send() -> "TrialAnswer":
-        async with Trial(arguments.url, Credentials.from_env()) as trial:
+    async def send() -> "WebhookAnswer":
+        async with WebhookClient(arguments.url, Credentials.from_env()) as trial:
             return await trial.send(body)
 
     data = _sample(arguments.event) if arguments.data is None else arguments.data
@@ -130,9 +130,9 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 async def _check(url: str, credentials: Credentials) -> bool:
     """Take the steps in order; after one that fails the rest would only fail as well."""
-    from ..webhook.client import Trial
+    from ..webhook.client import WebhookClient
 
-    async with Trial(url, credentials) as trial:
+    async with WebhookClient(url, credentials) as trial:
         for name, step in STEPS.items():
             try:
                 wrong = await step(trial)
@@ -150,7 +150,7 @@ class _ChallengeAnswer(Struct):
     signature: str
 
 
-async def _challenge(trial: "Trial") -> str:
+async def _challenge(trial: "WebhookClient") -> str:
     token, moment = secrets.token_urlsafe(15), str(int(time.time()))
     answer = await trial.post(_challenge_body(token, moment), {})
     if answer.status != 200:
@@ -170,7 +170,7 @@ def _challenge_body(token: str, moment: str) -> bytes:
     return json.dumps({"op": 13, "d": {"plain_token": token, "event_ts": moment}}).encode()
 
 
-def _who_answers(answer: "TrialAnswer") -> str:
+def _who_answers(answer: "WebhookAnswer") -> str:
     if answer.status in (301, 302, 307, 308):
         return "(the platform follows no redirect: give it the address that this one leads to, mind the last slash)"
     if answer.status in (404, 405):
@@ -180,7 +180,7 @@ def _who_answers(answer: "TrialAnswer") -> str:
     return ""
 
 
-async def _forged_challenge(trial: "Trial") -> str:
+async def _forged_challenge(trial: "WebhookClient") -> str:
     forged = json.dumps({"op": 0, "t": HARMLESS, "d": {}})
     answer = await trial.post(_challenge_body(forged, str(int(time.time()))), {})
     if "signature" in answer.text:
@@ -188,34 +188,34 @@ async def _forged_challenge(trial: "Trial") -> str:
     return ""
 
 
-async def _bad_signature(trial: "Trial") -> str:
+async def _bad_signature(trial: "WebhookClient") -> str:
     from ..webhook import Key
 
     return _refusal(await trial.send(_sample_event(), key=Key.of("not the secret of this bot")))
 
 
-async def _no_signature(trial: "Trial") -> str:
+async def _no_signature(trial: "WebhookClient") -> str:
     return _refusal(await trial.post(_sample_event(), {}))
 
 
-async def _old_signature(trial: "Trial") -> str:
+async def _old_signature(trial: "WebhookClient") -> str:
     return _refusal(await trial.send(_sample_event(), age=24 * 3600))
 
 
-def _refusal(answer: "TrialAnswer") -> str:
+def _refusal(answer: "WebhookAnswer") -> str:
     return "" if answer.status in (400, 401, 403) else f"{_told(answer)}; expected 401: such a call must run nothing"
 
 
-async def _event(trial: "Trial") -> str:
+async def _event(trial: "WebhookClient") -> str:
     return _acknowledgement(await trial.send(_sample_event()))
 
 
-async def _redelivery(trial: "Trial") -> str:
+async def _redelivery(trial: "WebhookClient") -> str:
     body = _sample_event()
     return _acknowledgement(await trial.send(body)) or _acknowledgement(await trial.send(body))
 
 
-def _acknowledgement(answer: "TrialAnswer") -> str:
+def _acknowledgement(answer: "WebhookAnswer") -> str:
     if answer.status == 401:
         return f"{_told(answer)}; the server's clock or its QQBOT_SECRET is wrong, or a proxy changes the body"
     if answer.status != 200 or answer.text.replace(" ", "") not in ('{"op":12,"d":0}', ""):
@@ -231,7 +231,7 @@ def _sample_event() -> bytes:
     return envelope(HARMLESS, {})
 
 
-def _told(answer: "TrialAnswer") -> str:
+def _told(answer: "WebhookAnswer") -> str:
     return f"HTTP {answer.status} {answer.text[:200]!r}"
 
 

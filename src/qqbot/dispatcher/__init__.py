@@ -1,6 +1,6 @@
 """From a frame to the handlers: repeats are dropped, lanes kept in order, and what is in flight bounded."""
 
 from .dispatcher import Dispatcher, KnownEvents
-from .sources import Door, Feed
+from .sources import DirectSource, ShardSource
 
-__all__ = ["Dispatcher", "Door", "Feed", "KnownEvents"]
+__all__ = ["DirectSource", "Dispatcher", "KnownEvents", "ShardSource"]

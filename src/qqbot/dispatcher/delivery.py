@@ -1,4 +1,4 @@
-"""`Delivery`: one event from its acceptance to the end of its handlers, and `Inlet`: what it came through.
+"""`Delivery`: one event from its acceptance to the end of its handlers, and `DeliverySource`: what it came through.
 
 Owns the values; who changes them is `dispatcher`.
 """
@@ -40,7 +40,7 @@ class Handler(Protocol):
         ...
 
 
-class Inlet:
+class DeliverySource:
     """One source of events; counts those that are unfinished."""
 
     def __init__(self, lease: Lease | None) -> None:
@@ -114,8 +114,8 @@ class Dialog(Struct, eq=False):
 class Delivery(Struct, eq=False):
     """One event on its way. A Struct, since one is made for every event and msgspec makes them in C.
 
-    `message` is its id where it is one. `lane` is set while it holds its lane. `wait` takes it in place of the
-    handlers. `twins` are repeats that came before its end. `limit` is the time limit of the handler that runs.
+    `message` is its id where it is one. `ordering_key` is set while it holds its lane. `wait` takes it in place of the
+    handlers. `duplicates` are repeats that came before its end. `limit` is the time limit of the handler that runs.
     `root` is the event whose handler took this one. `claimed`: whether its id was noted for all processes, where that
     is to be done before its handlers begin, else None. `retry`: where it fails its sender delivers it once more, and
     then it runs once more.
@@ -124,17 +124,17 @@ class Delivery(Struct, eq=False):
     event: Event
     frame: Frame
     raw: bytes
-    inlet: Inlet
+    source: DeliverySource
     received: float
     watermark: Watermark | None = None
     handlers: Sequence[Handler] = ()
     message: str | None = None
-    lane: str | None = None
+    ordering_key: str | None = None
     handler: Handler | None = None
     wait: Wait | None = None
     dialog: Dialog | None = None
     root: "Delivery | None" = None
-    twins: "list[Delivery] | None" = None
+    duplicates: "list[Delivery] | None" = None
     done: "asyncio.Future[Outcome | None] | None" = None
     limit: asyncio.Timeout | None = None
     error: Exception | None = None
@@ -148,13 +148,13 @@ class Delivery(Struct, eq=False):
     @property
     def again(self) -> bool:
         """Whether an earlier process may have begun to handle it."""
-        return self.inlet.is_again(self.frame.s)
+        return self.source.is_again(self.frame.s)
 
     @property
     def lease(self) -> Lease | None:
         """Under which it is handled; None for what no shard of this process received."""
-        return self.inlet.lease
+        return self.source.lease
 
     async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivery":
         """Suspend the handler until what is wanted comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""
-        return await self.inlet.wait_for(self, wanted, timeout)
+        return await self.source.wait_for(self, wanted, timeout)

@@ -13,8 +13,8 @@ from ..errors import ConfigError
 from ..models.outcome import Outcome
 from ..models.watermark import MAX_RANGES
 from .dedupe import Messages
-from .delivery import Delivery, Dialog, Inlet
-from .ordering import Lanes
+from .delivery import Delivery, DeliverySource, Dialog
+from .ordering import Ordering
 from .waits import ANYWHERE, Wait, Waits, Wanted, place_of
 
 MAX_HELD = MAX_RANGES * 3 // 4  # more, and reading might stop with nobody left to end a dialog
@@ -68,12 +68,12 @@ class Host(Protocol):
 class Dialogs:
     """The handlers of `host` that wait, or have waited, for further events."""
 
-    def __init__(self, host: Host, lanes: Lanes, messages: Messages) -> None:
+    def __init__(self, host: Host, ordering: Ordering, messages: Messages) -> None:
         self.waits = Waits()
         self._host = host
-        self._lanes = lanes
+        self._ordering = ordering
         self._messages = messages
-        self._own = Inlet(None)  # what no event stands for: a wait_for that timed out
+        self._own = DeliverySource(None)  # what no event stands for: a wait_for that timed out
 
     async def wait_for(self, waiter: Delivery, wanted: Wanted, timeout: float | None) -> Delivery:
         """Suspend the handler of `waiter` until an event comes that is wanted; it takes that event for itself.
@@ -89,7 +89,7 @@ class Dialogs:
             raise asyncio.CancelledError
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Delivery] = loop.create_future()
-        place = ANYWHERE if wanted.anywhere else place_of(waiter.event.lane)
+        place = ANYWHERE if wanted.anywhere else place_of(waiter.event.ordering_key)
         waiter = waiter.root or waiter
         _check_held(waiter)
         wait = Wait(wanted, place, waiter, future)
@@ -130,8 +130,8 @@ class Dialogs:
             dialog.left = when - asyncio.get_running_loop().time()
             limit.reschedule(None)
         for delivery in (waiter, *dialog.taken):
-            delivery.inlet.waiting += 1
-            delivery.inlet.note_change()
+            delivery.source.waiting += 1
+            delivery.source.note_change()
 
     def _put_aside(self, dialog: Dialog, delivery: Delivery) -> None:
         """Let the event that a handler took hold nothing any more; it is finished when the handler is."""
@@ -145,7 +145,7 @@ class Dialogs:
 
     def _wake_up(self, waiter: Delivery, dialog: Dialog) -> None:
         for delivery in (waiter, *dialog.taken):
-            delivery.inlet.waiting -= 1
+            delivery.source.waiting -= 1
         if waiter.limit is not None and dialog.left is not None:
             waiter.limit.reschedule(asyncio.get_running_loop().time() + dialog.left)
             dialog.left = None
@@ -157,7 +157,7 @@ class Dialogs:
             return
         self._wake_up(waiter, dialog)
         self._go_on(dialog)
-        self._lanes.hold_if_free(waiter)
+        self._ordering.hold_if_free(waiter)
 
     def _go_on(self, dialog: Dialog) -> None:
         """Let a handler be in flight on its own account again."""
@@ -174,12 +174,12 @@ class Dialogs:
             dialog.held = delivery.handler = None
             self._go_on(dialog)
             self._offer_again(delivery)
-            if self._lanes.give_back(delivery, waiter):
+            if self._ordering.give_back(delivery, waiter):
                 return
-            self._lanes.hold_if_free(waiter)
+            self._ordering.hold_if_free(waiter)
         else:  # the handler waits for more
             dialog.taken.remove(delivery)
-            delivery.inlet.waiting -= bool(dialog.open)
+            delivery.source.waiting -= bool(dialog.open)
             self._host.count_up()
             self._offer_again(delivery)
         self._host.queue_first(delivery)
@@ -234,11 +234,11 @@ class Dialogs:
             self._host.finish(delivery, "consumed")
         elif dialog.open:  # the handler waits for more
             self._put_aside(dialog, delivery)
-            delivery.inlet.waiting += delivery.error is None
+            delivery.source.waiting += delivery.error is None
         else:
             dialog.held = delivery
             delivery.handler = waiter.handler
-            self._lanes.hold(delivery)
+            self._ordering.hold(delivery)
             self._wake_up(waiter, dialog)
         if delivery.error is not None:
             future.set_exception(delivery.error)
@@ -269,8 +269,8 @@ class Dialogs:
 def _check_held(waiter: Delivery) -> None:
     """Raises: ConfigError when the handlers that wait would hold too many events: all those of a dialog, to its end."""
     dialog = waiter.dialog or Dialog()
-    inlet = waiter.inlet if dialog.held is None else dialog.held.inlet
-    if inlet.waiting + len(dialog.taken) >= MAX_HELD:
+    source = waiter.source if dialog.held is None else dialog.held.source
+    if source.waiting + len(dialog.taken) >= MAX_HELD:
         raise ConfigError(
             f"{MAX_HELD} events of open dialogs are unfinished: let handlers end, keep what has to last in a database"
         )

@@ -27,14 +27,14 @@ from ..models.outcome import Outcome
 from ..models.watermark import Watermark
 from .claims import Claims, SeenIds
 from .dedupe import Events, Messages
-from .delivery import Delivery, Handler, Inlet, Settled
+from .delivery import Delivery, DeliverySource, Handler, Settled
 from .dialogs import Dialogs
-from .log_once import Notices
-from .ordering import Lanes
-from .workers import Crew
+from .log_once import OnceLogger
+from .ordering import Ordering
+from .workers import WorkerPool
 
 
-class Plan(Struct, frozen=True, eq=False):
+class HandlerMatch(Struct, frozen=True, eq=False):
     """What is done with events of one wire name: how they are decoded, and by whom they are handled.
 
     `decode` returns an `Event`, and a `MessageEvent` where `is_message`.
@@ -61,11 +61,11 @@ class Handlers(Protocol):
     """What the dispatcher asks of the router."""
 
     @property
-    def plans(self) -> Mapping[str, Plan]:
+    def matches(self) -> Mapping[str, HandlerMatch]:
         """The plans that were asked for, by wire name; emptied when handlers come or go."""
         ...
 
-    def plan(self, name: str) -> Plan:
+    def match_for(self, name: str) -> HandlerMatch:
         """Return what is done with events of this wire name."""
         ...
 
@@ -112,28 +112,28 @@ class Dispatcher:
         "_clock",
         "_closing",
         "_context_of",
-        "_crew",
         "_done",
         "_events",
+        "_fast_path",
         "_full_since",
         "_handler_timeout",
         "_handlers",
         "_inflight",
-        "_lanes",
         "_listeners",
         "_loop",
+        "_matches",
         "_messages",
-        "_notices",
+        "_once_logger",
+        "_ordering",
         "_owner",
-        "_plain",
-        "_plans",
         "_received",
         "_roomy",
         "_running",
-        "_special",
+        "_track_event_ids",
         "_unfinished",
         "_waits",
         "_waking",
+        "_workers",
         "dialogs",
         "failed",
         "max_inflight",
@@ -157,10 +157,10 @@ class Dispatcher:
         self.max_inflight = max_inflight
         self._handler_timeout = handler_timeout
         self._listeners = listeners
-        self._plain = handler_timeout is None and not listeners and seen is None
-        self._special = seen is not None  # events are known by their ids
+        self._fast_path = handler_timeout is None and not listeners and seen is None
+        self._track_event_ids = seen is not None  # events are known by their ids
         self._claims = None if seen is None else Claims(seen)
-        self._plans = handlers.plans
+        self._matches = handlers.matches
         self._context_of = handlers.context
         self._received = 0.0
         self._inflight = 0
@@ -168,16 +168,16 @@ class Dispatcher:
         self._arrivals: deque[Delivery] = deque()
         self._done: list[Delivery] = []  # ended without suspending; noted together
         self._running: Delivery | None = None  # what the worker that took its step last has in hand
-        self._lanes = Lanes()
-        self._crew = Crew(self._work, self._replace)
+        self._ordering = Ordering()
+        self._workers = WorkerPool(self._work, self._replace)
         self._closing = False
         self._waking = False
         self._roomy: asyncio.Future[None] | None = None
-        self._notices = Notices()
+        self._once_logger = OnceLogger()
         self._messages = Messages()
         self._events: KnownEvents | None = Events(clock()) if seen is not None else None
         self._unfinished: dict[str, Delivery] = {}  # by their ids, where events are known by them
-        self.dialogs = Dialogs(self, self._lanes, self._messages)
+        self.dialogs = Dialogs(self, self._ordering, self._messages)
         self._waits = self.dialogs.waits  # at hand: each event looks whether any is open
 
     @asynccontextmanager
@@ -186,7 +186,7 @@ class Dispatcher:
         self._loop = asyncio.get_running_loop()
         self._owner = _current_task()
         self._cancelling = self._owner.cancelling()
-        self._crew.open(context)
+        self._workers.open(context)
         self._closing = self._waking = False
         try:
             yield self
@@ -195,7 +195,7 @@ class Dispatcher:
             self._give_up_queued()
             self._waits.cancel()
             try:
-                await self._crew.close()
+                await self._workers.close()
             finally:
                 self._finish_done()
                 self._give_up_queued()  # what a handler gave back
@@ -204,7 +204,7 @@ class Dispatcher:
 
     def _give_up_queued(self) -> None:
         """Let go of what was accepted and has not begun, so that it comes again."""
-        queued = [*self._arrivals, *self._lanes.empty()]
+        queued = [*self._arrivals, *self._ordering.empty()]
         self._arrivals.clear()
         for delivery in queued:
             if delivery.wait is not None:
@@ -229,12 +229,12 @@ class Dispatcher:
     @property
     def workers(self) -> int:
         """How many worker tasks exist."""
-        return len(self._crew)
+        return len(self._workers)
 
     @property
     def surprises(self) -> Mapping[tuple[str, str], int]:
         """How often which field of which event did not have its documented form."""
-        return self._notices.surprises
+        return self._once_logger.surprises
 
     @property
     def full(self) -> bool:
@@ -248,10 +248,10 @@ class Dispatcher:
 
     def oldest(self) -> tuple[str, str] | None:
         """Return the handler that has been suspended longest, and the conversation that it holds."""
-        delivery = self._lanes.oldest()
+        delivery = self._ordering.oldest()
         if delivery is None or delivery.handler is None:
             return None
-        return delivery.handler.name, delivery.event.lane or delivery.frame.t or ""
+        return delivery.handler.name, delivery.event.ordering_key or delivery.frame.t or ""
 
     async def room(self) -> None:
         """Return when fewer than `max_inflight` events are unfinished."""
@@ -267,7 +267,7 @@ class Dispatcher:
         """
         if self._events is None:
             self._events = Events(self._clock()) if events is None else events
-            self._special = True
+            self._track_event_ids = True
 
     # Taking events in
 
@@ -275,7 +275,7 @@ class Dispatcher:
         self,
         frame: Frame,
         raw: bytes,
-        inlet: Inlet,
+        source: DeliverySource,
         watermark: Watermark | None = None,
         *,
         done: "asyncio.Future[Outcome | None] | None" = None,
@@ -288,27 +288,27 @@ class Dispatcher:
         Return False where handlers should run before another one is taken in.
         """
         name = frame.t or ""
-        plan = self._plans.get(name) or self._handlers.plan(name)
-        if not plan.handlers and not (self._waits.open and self._waits.may_want(name)):
-            self._drop_unwanted(name, Delivery(_NOTHING, frame, raw, inlet, 0.0, watermark, done=done))
+        match_for = self._matches.get(name) or self._handlers.match_for(name)
+        if not match_for.handlers and not (self._waits.open and self._waits.may_want(name)):
+            self._drop_unwanted(name, Delivery(_NOTHING, frame, raw, source, 0.0, watermark, done=done))
             return True
-        handlers: Sequence[Handler] = plan.handlers
+        handlers: Sequence[Handler] = match_for.handlers
         message: str | None = None
         try:
-            event = plan.decode(frame.d)
-            if plan.is_message:
+            event = match_for.decode(frame.d)
+            if match_for.is_message:
                 message = event.id
         except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
-            event = decode_odd(name, frame.d, self._notices.surprise)
+            event = decode_odd(name, frame.d, self._once_logger.surprise)
             if isinstance(event, MessageEvent):
                 message = event.id
             elif isinstance(event, UnknownEvent):
                 handlers = self._handlers.match(event)
-                self._notices.unknown(event)
+                self._once_logger.unknown(event)
         if not self._waking:  # what comes in one go has one moment
             self._received = self._clock()
-        delivery = Delivery(event, frame, raw, inlet, self._received, watermark, handlers, message)
-        if self._special:
+        delivery = Delivery(event, frame, raw, source, self._received, watermark, handlers, message)
+        if self._track_event_ids:
             delivery.done, delivery.claimed, delivery.retry = done, claimed, retry
             delivery.received -= age
             if self._is_repeat(delivery):
@@ -333,12 +333,12 @@ class Dispatcher:
 
     def queued(self) -> Sequence[Delivery]:
         """Return what is accepted and has not begun: what waits behind others in its lane comes first."""
-        return (*self._lanes.waiting(), *self._arrivals)
+        return (*self._ordering.waiting(), *self._arrivals)
 
     def _drop_unwanted(self, name: str, delivery: Delivery) -> None:
         if not self._handlers.expected(name):
-            self._notices.unwanted(name)
-        delivery.inlet.finish(delivery, "unwanted")
+            self._once_logger.unwanted(name)
+        delivery.source.finish(delivery, "unwanted")
         if self.settled:
             self.settle(delivery, "unwanted")
 
@@ -349,7 +349,7 @@ class Dispatcher:
             return False
         first = self._unfinished.get(event_id)
         if first is not None:
-            first.twins = [*(first.twins or ()), delivery]
+            first.duplicates = [*(first.duplicates or ()), delivery]
             first.retry = first.retry or delivery.retry
             return True
         outcome = self._events.get(event_id)
@@ -359,7 +359,7 @@ class Dispatcher:
         if outcome is None:
             self._unfinished[event_id] = delivery
             return False
-        delivery.inlet.finish(delivery, outcome)
+        delivery.source.finish(delivery, outcome)
         return True
 
     # Workers
@@ -367,7 +367,7 @@ class Dispatcher:
     def _wake(self) -> None:
         """See that one more worker looks at the arrivals; nobody needs to ask again before it does."""
         self._waking = True
-        self._crew.wake()
+        self._workers.wake()
 
     def _replace(self) -> None:
         """Start another worker where one ended: it may have been woken, and cancelled before it looked."""
@@ -387,8 +387,8 @@ class Dispatcher:
         while True:
             self._waking = False
             while (delivery := self._next()) is not None:
-                if delivery.inlet.lease is not lease:
-                    lease = delivery.inlet.lease
+                if delivery.source.lease is not lease:
+                    lease = delivery.source.lease
                     current_lease.set(lease)
                     context = copy_context()
                 outcome: Outcome | None = None  # as long as it is not known, and for good where the worker is cancelled
@@ -407,7 +407,7 @@ class Dispatcher:
                                 if handler.when is not None and not handler.when(delivery.event):
                                     continue
                                 delivery.handler = handler
-                                if self._plain:
+                                if self._fast_path:
                                     await handler.function(user_context)
                                 else:
                                     await self._call(handler, user_context, delivery)
@@ -420,7 +420,12 @@ class Dispatcher:
                             await self._claims.share(delivery)
                         outcome = result
                 finally:
-                    if self._running is delivery and outcome is not None and not self._special and not self.settled:
+                    if (
+                        self._running is delivery
+                        and outcome is not None
+                        and not self._track_event_ids
+                        and not self.settled
+                    ):
                         self._running = None
                         done.append(delivery)  # noted together with others
                     else:
@@ -429,17 +434,17 @@ class Dispatcher:
                 if _differs(context) or cancelling():
                     self._finish_done()
                     return  # the crew starts a fresh worker
-            if self._closing or not await self._crew.park():
+            if self._closing or not await self._workers.park():
                 return
 
     def _next(self) -> Delivery | None:
         """Return the event that this worker runs now; None when there is none."""
         if self._running is not None:
             self.note_suspended()
-        arrivals, lanes = self._arrivals, self._lanes
+        arrivals, ordering = self._arrivals, self._ordering
         while arrivals:  # no more than `max_inflight`, so the loop is not held up for long
             delivery = arrivals.popleft()
-            if lanes.held and delivery.lane is None and lanes.wait(delivery):
+            if ordering.held and delivery.ordering_key is None and ordering.wait(delivery):
                 continue
             if delivery.wait is not None and self.dialogs.hand_over(delivery, delivery.wait):
                 continue
@@ -459,15 +464,15 @@ class Dispatcher:
         """Note that the handler that took its step last has not ended: from now on it holds its lane."""
         delivery, self._running = self._running, None
         if delivery is not None:
-            self._lanes.hold(delivery)
+            self._ordering.hold(delivery)
         if self._done:
             self._finish_done()
 
-    def _leave_lane(self, delivery: Delivery) -> None:
+    def _leave_ordering(self, delivery: Delivery) -> None:
         """Let the next event of the lane go on."""
         if self._running is delivery:
             self._running = None
-        following = self._lanes.leave(delivery)
+        following = self._ordering.leave(delivery)
         if following is not None:
             self._arrivals.appendleft(following)
             if not self._waking:
@@ -538,15 +543,15 @@ class Dispatcher:
 
     def _let_go(self, delivery: Delivery) -> None:
         """Let the event hold nothing any more."""
-        if delivery.lane is not None:
-            self._leave_lane(delivery)
+        if delivery.ordering_key is not None:
+            self._leave_ordering(delivery)
         elif self._running is delivery:
             self._running = None
         delivery.handler = None
 
     def complete(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """Count as finished an event that holds nothing any more; None: it was given up."""
-        delivery.inlet.finish(delivery, outcome)
+        delivery.source.finish(delivery, outcome)
         if outcome is None and delivery.message is not None:
             self._messages.forget(delivery.message)
         if self._events is not None and delivery.error is None:
@@ -557,15 +562,15 @@ class Dispatcher:
         done = self._done
         for delivery in done:
             delivery.handler = None
-            delivery.inlet.finish(delivery, "handled")
-            if delivery.lane is not None:
-                self._leave_lane(delivery)
+            delivery.source.finish(delivery, "handled")
+            if delivery.ordering_key is not None:
+                self._leave_ordering(delivery)
         self._count_down(len(done))
         done.clear()
 
     def release(self, delivery: Delivery) -> None:
         """Let an event hold no lane and be in flight no longer, while it is not finished."""
-        self._leave_lane(delivery)
+        self._leave_ordering(delivery)
         self._count_down()
 
     def count_up(self) -> None:
@@ -584,16 +589,16 @@ class Dispatcher:
 
     def _remember(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """Keep how the event ended, and end its repeats with it."""
-        event_id, twins = delivery.frame.id, delivery.twins
+        event_id, duplicates = delivery.frame.id, delivery.duplicates
         if self._events is not None and event_id:
             self._unfinished.pop(event_id, None)
             if delivery.comes_again(outcome):
                 self._let_come_again(delivery)
             elif outcome is not None:
                 self._events.put(event_id, outcome, self._clock())
-        delivery.twins = None
-        for twin in twins or ():
-            twin.inlet.finish(twin, outcome)
+        delivery.duplicates = None
+        for duplicate in duplicates or ():
+            duplicate.source.finish(duplicate, outcome)
 
     def _let_come_again(self, delivery: Delivery) -> None:
         """Forget an event, so that its next delivery runs like a first one."""

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 REMEMBERED_WORDS = 1024
 
 
-class Notices:
+class OnceLogger:
     """Says each thing once."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""`Lanes`: which conversations have a handler at work, and which events wait behind it.
+"""`Ordering`: which conversations have a handler at work, and which events wait behind it.
 
 Owns the order within a lane. Only handlers that suspend hold a lane, so a lane costs nothing where nothing waits.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from .delivery import Delivery
 
 
-class Lanes:
+class Ordering:
     """The lanes that are held, by name; '' is no lane: such events wait for nobody."""
 
     def __init__(self) -> None:
@@ -19,20 +19,20 @@ class Lanes:
     def hold(self, delivery: Delivery) -> None:
         """Let the event hold its lane, which nobody holds, or which was passed on to it."""
         self._holders[delivery] = None
-        if delivery.lane is None:
-            delivery.lane = delivery.event.lane
-            if delivery.lane:
-                self.held[delivery.lane] = deque()
+        if delivery.ordering_key is None:
+            delivery.ordering_key = delivery.event.ordering_key
+            if delivery.ordering_key:
+                self.held[delivery.ordering_key] = deque()
 
     def hold_if_free(self, delivery: Delivery) -> None:
         """Let the event hold its lane, or none where another one has it."""
-        if delivery.event.lane in self.held:
-            delivery.lane = ""
+        if delivery.event.ordering_key in self.held:
+            delivery.ordering_key = ""
         self.hold(delivery)
 
     def wait(self, delivery: Delivery) -> bool:
         """Queue the event where another one holds its lane; False where it may go on."""
-        behind = self.held.get(delivery.event.lane)
+        behind = self.held.get(delivery.event.ordering_key)
         if behind is None:
             return False
         behind.append(delivery)
@@ -41,26 +41,26 @@ class Lanes:
     def leave(self, delivery: Delivery) -> Delivery | None:
         """Let the event hold its lane no longer; return the one to which it was passed on."""
         self._holders.pop(delivery, None)
-        lane, delivery.lane = delivery.lane, None
-        if not lane:
+        ordering_key, delivery.ordering_key = delivery.ordering_key, None
+        if not ordering_key:
             return None
-        behind = self.held[lane]
+        behind = self.held[ordering_key]
         if not behind:
-            del self.held[lane]
+            del self.held[ordering_key]
             return None
         following = behind.popleft()
-        following.lane = lane
+        following.ordering_key = ordering_key
         return following
 
     def give_back(self, taken: Delivery, holder: Delivery) -> bool:
         """Let `holder` hold the lane in place of `taken`, which waits as the first; False where their lanes differ."""
-        lane = taken.lane
-        if not lane or lane != holder.event.lane:
+        ordering_key = taken.ordering_key
+        if not ordering_key or ordering_key != holder.event.ordering_key:
             return False
         del self._holders[taken]
-        taken.lane, holder.lane = None, lane
+        taken.ordering_key, holder.ordering_key = None, ordering_key
         self.hold(holder)
-        self.held[lane].appendleft(taken)
+        self.held[ordering_key].appendleft(taken)
         return True
 
     def waiting(self) -> Iterator[Delivery]:

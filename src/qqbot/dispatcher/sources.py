@@ -1,6 +1,6 @@
-"""The inlets: `Feed` takes the events of one shard, `Door` those that no shard of this process received.
+"""The inlets: `ShardSource` takes the events of one shard, `DirectSource` those that no shard of this process received.
 
-Owns dropping what a session repeats, and what callers of `Door` wait for. Handlers are run by `dispatcher`.
+Owns dropping what a session repeats, and what callers of `DirectSource` wait for. Handlers are run by `dispatcher`.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from ..models.frames import Frame
 from ..models.gateway import MAX_SEQ
 from ..models.outcome import Outcome
 from ..models.watermark import Watermark
-from .delivery import Delivery, Inlet
+from .delivery import Delivery, DeliverySource
 from .dispatcher import Dispatcher
 from .waits import Wanted
 
 log = logging.getLogger(__name__)
 
 
-class _Entrance(Inlet):
+class _DispatcherSource(DeliverySource):
     """An inlet of a dispatcher."""
 
     def __init__(self, dispatcher: Dispatcher, lease: Lease | None) -> None:
@@ -31,7 +31,7 @@ class _Entrance(Inlet):
         return await self._dispatcher.dialogs.wait_for(waiter, wanted, timeout)
 
 
-class Feed(_Entrance):
+class ShardSource(_DispatcherSource):
     """The inlet for one lease; counts what of its session is finished."""
 
     def __init__(self, dispatcher: Dispatcher, lease: Lease) -> None:
@@ -88,7 +88,7 @@ class Feed(_Entrance):
         return self._accept(frame, raw, self, watermark)
 
 
-class Door(_Entrance):
+class DirectSource(_DispatcherSource):
     """The inlet for webhook calls and for events that another process received."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:

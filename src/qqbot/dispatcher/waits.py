@@ -37,9 +37,9 @@ Failed = Callable[[Wait, Exception], None]
 """Called with a wait that is closed because its predicate raised."""
 
 
-def place_of(lane: str) -> str:
+def place_of(ordering_key: str) -> str:
     """Return the conversation of a lane: a click has a lane of its own, but happens in the same place."""
-    return lane.removeprefix("interaction:")
+    return ordering_key.removeprefix("interaction:")
 
 
 class Waits:
@@ -89,7 +89,7 @@ class Waits:
 
     def take(self, wait: Wait, event: Event, failed: Failed) -> bool:
         """Whether the open `wait` takes `event`, which came before it was opened; then it is closed."""
-        here = place_of(event.lane)
+        here = place_of(event.ordering_key)
         if wait not in self._places.get(wait.place, ()) or (wait.place and here and wait.place != here):
             return False
         if isinstance(event, wait.wanted.kinds) and self._holds(wait, event, failed):
@@ -98,7 +98,7 @@ class Waits:
 
     def find(self, event: Event, failed: Failed) -> Wait | None:
         """Return the wait that takes `event`, the oldest first, and close it. `failed` hears of raising predicates."""
-        for wait in tuple(self._candidates(place_of(event.lane))):
+        for wait in tuple(self._candidates(place_of(event.ordering_key))):
             gave_up = wait.future.done()  # and will be removed as soon as its task runs
             if not gave_up and isinstance(event, wait.wanted.kinds) and self._holds(wait, event, failed):
                 self.remove(wait)

@@ -1,4 +1,4 @@
-"""`Crew`: the worker tasks. They are started on demand, reused, and ended when idle.
+"""`WorkerPool`: the worker tasks. They are started on demand, reused, and ended when idle.
 
 Owns the tasks; what a worker does is the dispatcher's.
 """
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 5.0
 
 
-class Crew:
+class WorkerPool:
     """Runs `work` in as many tasks as are woken, each in a context like `context`; `left` hears of each that ended."""
 
     def __init__(self, work: Callable[[], Coroutine[object, object, None]], left: Callable[[], None]) -> None:

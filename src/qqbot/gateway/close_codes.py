@@ -1,4 +1,4 @@
-"""What the end of a connection means: close code -> `Verdict`, as data.
+"""What the end of a connection means: close code -> `CloseRule`, as data.
 
 Owns the table, the platform's words and the hints for the cases in which a person has to act. Counting failures,
 drawing jitter and keeping the session is `gateway.protocol`'s.
@@ -22,8 +22,8 @@ class Action(Enum):
     RESHARD = auto()
 
 
-class Pause(Enum):
-    """How the delay before the next connection follows from `Verdict.delay`."""
+class ReconnectDelay(Enum):
+    """How the delay before the next connection follows from `CloseRule.delay`."""
 
     FIXED = auto()  # as it is
     SPREAD = auto()  # anything from 0 to it
@@ -31,7 +31,7 @@ class Pause(Enum):
     FULL_JITTER = auto()  # anything from 0 to the doubled one
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class CloseRule(Struct, frozen=True, kw_only=True):
     """What one way to lose a connection asks for.
 
     `words`: what the platform says. `delay`: seconds, shaped by `pause`. `refresh`: the token is not to be used
@@ -42,7 +42,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     action: Action
     words: str
     delay: float = 0.0
-    pause: Pause = Pause.FIXED
+    pause: ReconnectDelay = ReconnectDelay.FIXED
     refresh: bool = False
     spares_resume: bool = False
     limit: int = 0
@@ -52,59 +52,59 @@ class Verdict(Struct, frozen=True, kw_only=True):
     source: str = WEBSOCKET_DOCS
 
 
-RECONNECT = Verdict(
+RECONNECT = CloseRule(
     action=Action.RESUME,
     words="the platform asked for a new connection (op 7)",
     delay=1,
-    pause=Pause.SPREAD,
+    pause=ReconnectDelay.SPREAD,
     routine=True,
     source="dev-prepare/event-emit/websocket",
 )
-INVALID_RESUMABLE = Verdict(
+INVALID_RESUMABLE = CloseRule(
     action=Action.RESUME,
     words="invalid session, may be resumed (op 9, d true)",
     delay=3,
     source="dev-prepare/event-emit/websocket",
 )
-INVALID_SESSION = Verdict(
+INVALID_SESSION = CloseRule(
     action=Action.IDENTIFY,
     words="invalid session (op 9)",
     delay=3,
-    pause=Pause.GROWING,
+    pause=ReconnectDelay.GROWING,
     refresh=True,
     source="dev-prepare/event-emit/websocket",
 )
-ASKED = Verdict(
+ASKED = CloseRule(
     action=Action.RESUME,
     words="the program asked for a new connection",
     routine=True,
     source="bot.reconnect",
 )
-RENEWAL = Verdict(
+RENEWAL = CloseRule(
     action=Action.IDENTIFY,
     words="the session is old and silent: it may have been forgotten",
     routine=True,
     source="field reports",
 )
-LOST = Verdict(
+LOST = CloseRule(
     action=Action.RESUME,
     words="the connection was lost",
     delay=1,
-    pause=Pause.FULL_JITTER,
+    pause=ReconnectDelay.FULL_JITTER,
     source="RFC 6455; field reports",
 )
 
 
-def _again(words: str, delay: float, pause: Pause = Pause.FIXED) -> Verdict:
-    return Verdict(action=Action.IDENTIFY, words=words, delay=delay, pause=pause)
+def _again(words: str, delay: float, pause: ReconnectDelay = ReconnectDelay.FIXED) -> CloseRule:
+    return CloseRule(action=Action.IDENTIFY, words=words, delay=delay, pause=pause)
 
 
-def _stop(words: str, zh: str, en: str) -> Verdict:
-    return Verdict(action=Action.STOP, words=words, hint=Hint(zh, en))
+def _stop(words: str, zh: str, en: str) -> CloseRule:
+    return CloseRule(action=Action.STOP, words=words, hint=Hint(zh, en))
 
 
-def _our_fault(words: str) -> Verdict:
-    return Verdict(
+def _our_fault(words: str) -> CloseRule:
+    return CloseRule(
         action=Action.IDENTIFY,
         words=words,
         delay=5,
@@ -117,11 +117,11 @@ def _our_fault(words: str) -> Verdict:
     )
 
 
-_OTHER_49XX = Verdict(
+_OTHER_49XX = CloseRule(
     action=Action.IDENTIFY,
     words="refused for a reason that is not documented",
     delay=5,
-    pause=Pause.GROWING,
+    pause=ReconnectDelay.GROWING,
     limit=5,
     family="other 49xx",
     hint=Hint(
@@ -129,11 +129,11 @@ _OTHER_49XX = Verdict(
         "the platform refuses the connection again and again: check the bot's state and its IP list at q.qq.com",
     ),
 )
-_UNKNOWN_40XX = _again("unknown error", 5, Pause.GROWING)
-_INTERNAL_ERROR = _again("internal error of the platform", 3, Pause.GROWING)
+_UNKNOWN_40XX = _again("unknown error", 5, ReconnectDelay.GROWING)
+_INTERNAL_ERROR = _again("internal error of the platform", 3, ReconnectDelay.GROWING)
 
-CLOSE_CODES: dict[int, Verdict] = {
-    1009: Verdict(
+CLOSE_CODES: dict[int, CloseRule] = {
+    1009: CloseRule(
         action=Action.RESUME,
         words="a frame was larger than GatewayConfig(max_frame_bytes=...)",
         delay=1,
@@ -143,7 +143,7 @@ CLOSE_CODES: dict[int, Verdict] = {
     4001: _our_fault("invalid opcode"),
     4002: _our_fault("invalid payload"),
     4003: _again("payload before IDENTIFY", 1),
-    4004: Verdict(
+    4004: CloseRule(
         action=Action.IDENTIFY,
         words="the access token was refused",
         delay=1,
@@ -160,12 +160,12 @@ CLOSE_CODES: dict[int, Verdict] = {
     4005: _again("already identified", 1),
     4006: _again("invalid session id", 1),
     4007: _again("invalid seq", 1),
-    4008: Verdict(action=Action.RESUME, words="payloads were sent too fast", delay=60),
-    4009: Verdict(
+    4008: CloseRule(action=Action.RESUME, words="payloads were sent too fast", delay=60),
+    4009: CloseRule(
         action=Action.RESUME,
         words="the connection's time is over",
         delay=1,
-        pause=Pause.SPREAD,
+        pause=ReconnectDelay.SPREAD,
         routine=True,
     ),
     4010: _stop(
@@ -173,7 +173,7 @@ CLOSE_CODES: dict[int, Verdict] = {
         "分片编号或总数无效：请检查 Bot(shards=...) 或 QQBOT_SHARDS",
         "the shard's index or count is not valid: check Bot(shards=...) or QQBOT_SHARDS",
     ),
-    4011: Verdict(action=Action.RESHARD, words="too many guilds for this number of shards", delay=5),
+    4011: CloseRule(action=Action.RESHARD, words="too many guilds for this number of shards", delay=5),
     4012: _stop("invalid version", "网关版本无效：请升级 qqbot", "the gateway version is not valid: upgrade qqbot"),
     4013: _stop(
         "invalid intents",
@@ -186,12 +186,12 @@ CLOSE_CODES: dict[int, Verdict] = {
         "the bot may not ask for these intents: apply for them at q.qq.com, or remove the handlers that need them",
     ),
     **dict.fromkeys(range(4900, 4914), _INTERNAL_ERROR),
-    4902: _again("the resume was refused (reset by resume)", 3, Pause.GROWING),
-    4903: Verdict(
+    4902: _again("the resume was refused (reset by resume)", 3, ReconnectDelay.GROWING),
+    4903: CloseRule(
         action=Action.IDENTIFY,
         words="the platform could not create the session",
         delay=5,
-        pause=Pause.GROWING,
+        pause=ReconnectDelay.GROWING,
         refresh=True,
         limit=5,
         family="create session",
@@ -214,7 +214,7 @@ CLOSE_CODES: dict[int, Verdict] = {
 }
 
 
-def verdict(code: int | None) -> Verdict:
+def close_rule(code: int | None) -> CloseRule:
     """Return what a connection's end with `code` (None: without one) asks for; unknown codes have a rule too."""
     if code is None:
         return LOST

@@ -1,4 +1,4 @@
-"""`Link`: one websocket connection of aiohttp, with what aiohttp does in its own way kept in here.
+"""`Connection`: one websocket connection of aiohttp, with what aiohttp does in its own way kept in here.
 
 Owns opening, closing in bounded time and cutting. aiohttp's `close_code` is never read: after our own close it is
 the peer's echo, after a cancelled `receive` 1006, after a lost connection 1000.
@@ -20,7 +20,7 @@ CLOSE_SECONDS = 1.0
 RESUMABLE_CLOSE = 4000  # 1000 and 1001 would end the session
 
 
-class Link:
+class Connection:
     """An open websocket. `receive` is aiohttp's own, so that a frame passes through no further coroutine."""
 
     def __init__(self, websocket: "aiohttp.ClientWebSocketResponse[Literal[False]]") -> None:

@@ -1,4 +1,4 @@
-"""`MutedFeed`: keeps the last events of a shard that is not to be heard yet, and hands them over when it is.
+"""`BufferedSource`: keeps the last events of a shard that is not to be heard yet, and hands them over when it is.
 
 Owns the ring. While the number of shards changes, both generations of shards deliver every event: the old one is
 heard until the new one is complete. What has left the ring by then was handled by the old one long ago.
@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from ..aio.clock import Clock, steady
-from ..lease import MutedLease
+from ..lease import StandbyLease
 from ..models.frames import Frame
 from ..models.watermark import Watermark
-from .shard import Intake
+from .shard import FrameConsumer
 
 
-class ShardFeed(Intake, Protocol):
+class ShardConsumer(FrameConsumer, Protocol):
     """An intake for one shard, as the fleet sees it."""
 
     @property
@@ -38,11 +38,11 @@ class ShardFeed(Intake, Protocol):
 MOST_KEPT = 65_536
 
 
-class MutedFeed:
-    """A feed in front of `feed`; keeps what came in the last `seconds` until `unmute`."""
+class BufferedSource:
+    """A feed in front of `consumer`; keeps what came in the last `seconds` until `activate`."""
 
-    def __init__(self, feed: ShardFeed, seconds: float, *, clock: Clock = steady) -> None:
-        self._feed = feed
+    def __init__(self, consumer: ShardConsumer, seconds: float, *, clock: Clock = steady) -> None:
+        self._consumer = consumer
         self._seconds = seconds
         self._clock = clock
         self._ring: deque[tuple[float, Frame, bytes]] | None = deque()
@@ -50,11 +50,11 @@ class MutedFeed:
     @property
     def full(self) -> bool:
         """Whether reading has to wait."""
-        return self._ring is None and self._feed.full
+        return self._ring is None and self._consumer.full
 
     async def room(self) -> None:
         """Return when there is room again."""
-        await self._feed.room()
+        await self._consumer.room()
 
     def begin(
         self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = (), *, taken_over: bool = False
@@ -63,17 +63,17 @@ class MutedFeed:
         if self._ring is not None:
             self._ring.clear()
         # What is kept has been handled by the other generation, as far as that got.
-        self._feed.begin(session_id, seq, done, taken_over=taken_over or self._ring is not None)
+        self._consumer.begin(session_id, seq, done, taken_over=taken_over or self._ring is not None)
 
     def caught_up(self, seq: int) -> None:
         """Note that all is repeated up to `seq`; what is kept is a repeat until it is handed over."""
         if self._ring is None:
-            self._feed.caught_up(seq)
+            self._consumer.caught_up(seq)
 
     def publish(self, frame: Frame, raw: bytes) -> bool:
         """Keep the event, or pass it on; return whether there is room for another one."""
         if self._ring is None:
-            return self._feed.publish(frame, raw)
+            return self._consumer.publish(frame, raw)
         now = self._clock()
         self._ring.append((now, frame, raw))
         while self._ring[0][0] < now - self._seconds or len(self._ring) > MOST_KEPT:
@@ -85,34 +85,34 @@ class MutedFeed:
         if frame.s is not None and self.watermark.accept(frame.s):
             self.watermark.finish(frame.s)
 
-    def unmute(self) -> None:
+    def activate(self) -> None:
         """Hand over what was kept, oldest first, and pass on what comes."""
         ring, self._ring = self._ring, None
         for _, frame, raw in ring or ():
-            self._feed.publish(frame, raw)
+            self._consumer.publish(frame, raw)
         if ring:
-            self._feed.caught_up(ring[-1][1].s or 0)
+            self._consumer.caught_up(ring[-1][1].s or 0)
 
     @property
     def watermark(self) -> Watermark:
         """What of the current session is finished."""
-        return self._feed.watermark
+        return self._consumer.watermark
 
     @property
     def repeats(self) -> int:
         """How many events were dropped because the session had delivered them before."""
-        return self._feed.repeats
+        return self._consumer.repeats
 
     async def drain(self, seconds: float) -> int:
         """Wait until every event is finished, at most `seconds`; return how many are not."""
-        return await self._feed.drain(seconds)
+        return await self._consumer.drain(seconds)
 
 
 @asynccontextmanager
-async def muted(feed: ShardFeed, lease: MutedLease) -> AsyncGenerator[MutedFeed]:
+async def buffered(consumer: ShardConsumer, lease: StandbyLease) -> AsyncGenerator[BufferedSource]:
     """A muted feed that is heard as soon as `lease` says so."""
-    quiet = MutedFeed(feed, lease.kept)
-    waiting = asyncio.create_task(_unmute(quiet, lease), name=f"qqbot muted {lease.shard}")
+    quiet = BufferedSource(consumer, lease.kept)
+    waiting = asyncio.create_task(_activate(quiet, lease), name=f"qqbot muted {lease.shard}")
     try:
         yield quiet
     finally:
@@ -120,6 +120,6 @@ async def muted(feed: ShardFeed, lease: MutedLease) -> AsyncGenerator[MutedFeed]
         await asyncio.wait([waiting])
 
 
-async def _unmute(feed: MutedFeed, lease: MutedLease) -> None:
-    await lease.wait_heard()
-    feed.unmute()
+async def _activate(consumer: BufferedSource, lease: StandbyLease) -> None:
+    await lease.wait_active()
+    consumer.activate()

@@ -4,8 +4,8 @@ Owns the session over all connections of a shard: session id, last received seq,
 row, delays and deadlines. It knows no socket, clock or task: `now` is seconds of a clock that only goes forward,
 chance is a function. What the close codes mean is `gateway.close_codes`'s.
 
-One connection: `connected`, then `receive` for each frame, `identify` or `resume` after `Greeted`, `tick` whenever
-`deadline` has passed, and at its end `closed`, which says what is next. `failed` stands for a connection that did
+One connection: `connected`, then `receive` for each frame, `identify` or `resume` after `HelloReceived`, `tick`
+whenever `deadline` has passed, and at its end `closed`, which says what is next. `failed` stands for a connection that did
 not come about.
 """
 
@@ -28,9 +28,9 @@ from .close_codes import (
     LOST,
     RECONNECT,
     Action,
-    Pause,
-    Verdict,
-    verdict,
+    CloseRule,
+    ReconnectDelay,
+    close_rule,
 )
 
 DELAY_CAP = 60.0
@@ -61,17 +61,17 @@ class Phase(Enum):
 LIVE, DISPATCH = Phase.LIVE, int(Op.DISPATCH)  # a global is found faster than a member
 
 
-class Greeted(Struct, frozen=True):
+class HelloReceived(Struct, frozen=True):
     """HELLO came: send IDENTIFY or RESUME."""
 
 
-class Ready(Struct, frozen=True):
+class SessionReady(Struct, frozen=True):
     """A new session began with `frame`, a dispatch like any other."""
 
     frame: Frame
 
 
-class Resumed(Struct, frozen=True):
+class SessionResumed(Struct, frozen=True):
     """The session goes on; `frame` is a dispatch like any other."""
 
     frame: Frame
@@ -87,7 +87,7 @@ class Refused(Struct, frozen=True):
     """The session is over; the close code that says why is awaited, so `deadline` has moved."""
 
 
-class HangUp(Struct, frozen=True):
+class Disconnect(Struct, frozen=True):
     """End the connection with code 4000."""
 
     cause: str
@@ -100,10 +100,10 @@ class Skipped(Struct, frozen=True):
     detail: str
 
 
-Received = Frame | Greeted | Ready | Resumed | Send | Refused | HangUp | Skipped
+Received = Frame | HelloReceived | SessionReady | SessionResumed | Send | Refused | Disconnect | Skipped
 
 
-class Retry(Struct, frozen=True, kw_only=True):
+class Reconnect(Struct, frozen=True, kw_only=True):
     """Connect again after `delay` seconds; with `refresh` the token that was used is not to be used again."""
 
     delay: float
@@ -126,7 +126,7 @@ class Reshard(Struct, frozen=True):
     delay: float
 
 
-Next = Retry | Halt | Reshard
+Next = Reconnect | Halt | Reshard
 
 
 class GatewayProtocol:
@@ -154,7 +154,7 @@ class GatewayProtocol:
         self._unanswered = False
         self._heard = False
         self._reading = True
-        self._verdict: Verdict | None = None  # why we hang up ourselves
+        self._close_rule: CloseRule | None = None  # why we hang up ourselves
         self._live_since = 0.0
         self._failures = 0
         self._resume_unanswered = False
@@ -183,7 +183,7 @@ class GatewayProtocol:
     def connected(self, now: float) -> None:
         """Note that a socket is open."""
         self._phase = Phase.CONNECTED
-        self._verdict = None
+        self._close_rule = None
         self._reading = True
         self._deadline = now + self._config.hello_timeout
 
@@ -249,7 +249,7 @@ class GatewayProtocol:
             return min(self._deadline, self._beat_at)
         return self._beat_at
 
-    def tick(self, now: float) -> Send | HangUp | None:
+    def tick(self, now: float) -> Send | Disconnect | None:
         """Do what is due: a heartbeat, or give up a connection that is dead. Such a one is not worth a goodbye."""
         if now < self.deadline():
             return None
@@ -265,14 +265,14 @@ class GatewayProtocol:
     def closed(self, code: int | None, now: float) -> Next:
         """Note that the connection ended, by close code `code` (None: without one); say what is next.
 
-        After a `HangUp` of our own the code does not count.
+        After a `Disconnect` of our own the code does not count.
         """
         self._count_life(now)
         phase, self._phase = self._phase, Phase.DOWN
-        if self._verdict is not None:
-            code, found = None, self._verdict
+        if self._close_rule is not None:
+            code, found = None, self._close_rule
         else:
-            found = _after_op_9(verdict(code)) if phase is Phase.REFUSED else verdict(code)
+            found = _after_op_9(close_rule(code)) if phase is Phase.REFUSED else close_rule(code)
         if code == 1009:
             self._skip_what_is_too_large()
         elif code is not None:
@@ -280,14 +280,14 @@ class GatewayProtocol:
         self._resume_unanswered = False
         return self._next(code, found, resuming=phase is Phase.RESUMING, now=now)
 
-    def leave(self, why: Verdict) -> bool:
+    def leave(self, why: CloseRule) -> bool:
         """Note that we hang up because of `why`; False where no connection is live."""
-        if self._phase is not Phase.LIVE or self._verdict is not None:
+        if self._phase is not Phase.LIVE or self._close_rule is not None:
             return False
-        self._verdict = why
+        self._close_rule = why
         return True
 
-    def failed(self, cause: str, now: float) -> Retry:
+    def failed(self, cause: str, now: float) -> Reconnect:
         """Note that no connection came about; it counts neither as a refusal nor towards a stop."""
         self._phase = Phase.DOWN
         return self._retry(msgspec.structs.replace(LOST, words=cause), now)
@@ -312,7 +312,7 @@ class GatewayProtocol:
             case _:
                 return Skipped("unknown op", f"op {frame.op}")
 
-    def _greeted(self, frame: Frame, now: float) -> Greeted | Skipped:
+    def _greeted(self, frame: Frame, now: float) -> HelloReceived | Skipped:
         if self._phase is not Phase.CONNECTED:
             return Skipped("unexpected HELLO", "a second HELLO in one connection")
         try:
@@ -326,7 +326,7 @@ class GatewayProtocol:
         self._unanswered = False
         # Spread, so that shards that connected together do not beat together.
         self._beat_at = now + self._interval * (1 - self._chance() / 2)
-        return Greeted()
+        return HelloReceived()
 
     def _dispatched(self, frame: Frame, now: float) -> Received:
         if frame.s is None and frame.t not in ("READY", "RESUMED"):
@@ -343,7 +343,7 @@ class GatewayProtocol:
             return frame
         return Skipped("unexpected dispatch", f"{frame.t} outside of a session")
 
-    def _ready(self, frame: Frame, now: float) -> Ready | Skipped:
+    def _ready(self, frame: Frame, now: float) -> SessionReady | Skipped:
         try:
             body = frames.decode_ready(frame.d)
         except DecodeError as error:
@@ -353,9 +353,9 @@ class GatewayProtocol:
         self.me = frames.ready_user(body) or self.me
         self._too_large_after = None
         self._settle(now)
-        return Ready(frame)
+        return SessionReady(frame)
 
-    def _replayed(self, frame: Frame, now: float) -> Frame | Resumed:
+    def _replayed(self, frame: Frame, now: float) -> Frame | SessionResumed:
         self._resume_good()
         self._deadline = now + self._config.resumed_timeout
         if frame.s is not None:
@@ -364,7 +364,7 @@ class GatewayProtocol:
             self.events += 1
             return frame
         self._settle(now)
-        return Resumed(frame)
+        return SessionResumed(frame)
 
     def _settle(self, now: float) -> None:
         self._phase = Phase.LIVE
@@ -386,7 +386,7 @@ class GatewayProtocol:
             self._refused_resumes += 1
         self._resume_unanswered = False
 
-    def _sent_away(self, frame: Frame, now: float) -> HangUp | Refused | None:
+    def _sent_away(self, frame: Frame, now: float) -> Disconnect | Refused | None:
         if self._phase is Phase.REFUSED:
             return None  # the close code is on its way
         if frame.op == Op.RECONNECT:
@@ -405,7 +405,7 @@ class GatewayProtocol:
     def _heartbeat(self) -> bytes:
         return frames.heartbeat(self.seq or None)
 
-    def _beat(self, now: float) -> Send | HangUp:
+    def _beat(self, now: float) -> Send | Disconnect:
         if self._unanswered and self._reading and not self._heard:
             return self._hang_up(LOST, "heartbeats were not acknowledged")
         if now - self._beat_at > max(self._interval, STANDSTILL_SECONDS):
@@ -416,9 +416,9 @@ class GatewayProtocol:
         self._beat_at = now + self._interval
         return Send(self._heartbeat())
 
-    def _hang_up(self, why: Verdict, cause: str = "") -> HangUp:
-        self._verdict = msgspec.structs.replace(why, words=cause) if cause else why
-        return HangUp(self._verdict.words)
+    def _hang_up(self, why: CloseRule, cause: str = "") -> Disconnect:
+        self._close_rule = msgspec.structs.replace(why, words=cause) if cause else why
+        return Disconnect(self._close_rule.words)
 
     def _drop_session(self) -> None:
         self.session_id = None
@@ -437,7 +437,7 @@ class GatewayProtocol:
 
     # What is next
 
-    def _next(self, code: int | None, found: Verdict, *, resuming: bool, now: float) -> Next:
+    def _next(self, code: int | None, found: CloseRule, *, resuming: bool, now: float) -> Next:
         if found.action is Action.STOP:
             self._drop_session()
             return Halt(code, found.words, found.hint)
@@ -455,56 +455,60 @@ class GatewayProtocol:
         self._in_a_row[family] = self._in_a_row.get(family, 0) + 1
         return self._in_a_row[family]
 
-    def _retry(self, found: Verdict, now: float) -> Retry:
+    def _retry(self, found: CloseRule, now: float) -> Reconnect:
         delay = self._delay(found, now) * self._config.pace
         self._failures += 1
-        return Retry(delay=delay, cause=found.words, refresh=found.refresh, routine=found.routine)
+        return Reconnect(delay=delay, cause=found.words, refresh=found.refresh, routine=found.routine)
 
-    def _delay(self, found: Verdict, now: float) -> float:
+    def _delay(self, found: CloseRule, now: float) -> float:
         failures, pause, cap = self._failures, found.pause, DELAY_CAP
         # Sessions that end soon after READY would use up the day's allowance.
         identifies = self._identifies_lately(now)
         if found.action is Action.IDENTIFY and not self.resumable and identifies >= 2:
-            failures, pause, cap = max(failures, identifies - 1), Pause.GROWING, DELAY_CAP_LATE
+            failures, pause, cap = max(failures, identifies - 1), ReconnectDelay.GROWING, DELAY_CAP_LATE
         grown = found.delay * 2.0 ** min(failures, 30)
         match pause:
-            case Pause.FIXED:
+            case ReconnectDelay.FIXED:
                 return found.delay
-            case Pause.SPREAD:
+            case ReconnectDelay.SPREAD:
                 return found.delay * self._chance()
-            case Pause.FULL_JITTER:
+            case ReconnectDelay.FULL_JITTER:
                 return min(grown, cap) * self._chance()
-            case Pause.GROWING:
+            case ReconnectDelay.GROWING:
                 return min(grown * (1 + GROWTH_JITTER * self._chance()), cap)
 
     def _identifies_lately(self, now: float) -> int:
         return sum(now - moment < IDENTIFY_MEMORY for moment in self._identified)
 
 
-def _after_op_9(found: Verdict) -> Verdict:
+def _after_op_9(found: CloseRule) -> CloseRule:
     """Join op 9 with the close code that followed it: the code decides, unless it would only say RESUME."""
     if found.action is Action.RESUME:
         return INVALID_SESSION
     if found.action is not Action.IDENTIFY:
         return found
     return msgspec.structs.replace(
-        found, refresh=True, spares_resume=False, delay=max(found.delay, INVALID_SESSION.delay), pause=Pause.GROWING
+        found,
+        refresh=True,
+        spares_resume=False,
+        delay=max(found.delay, INVALID_SESSION.delay),
+        pause=ReconnectDelay.GROWING,
     )
 
 
 __all__ = [
+    "Disconnect",
     "GatewayProtocol",
-    "Greeted",
     "Halt",
-    "HangUp",
+    "HelloReceived",
     "Next",
     "Phase",
-    "Ready",
     "Received",
+    "Reconnect",
     "Refused",
     "Reshard",
-    "Resumed",
-    "Retry",
     "Send",
+    "SessionReady",
+    "SessionResumed",
     "Skipped",
 ]

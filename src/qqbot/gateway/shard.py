@@ -39,27 +39,27 @@ from ..models.frames import Frame
 from ..models.gateway import GatewayBot, ReadyUser, ResumeState, ShardExit, ShardKey
 from ..models.stats import ShardState, ShardStats
 from ..models.watermark import Watermark
-from .close_codes import ASKED, RENEWAL, Verdict
-from .connection import Link
+from .close_codes import ASKED, RENEWAL, CloseRule
+from .connection import Connection
 from .protocol import (
+    Disconnect,
     GatewayProtocol,
-    Greeted,
     Halt,
-    HangUp,
+    HelloReceived,
     Next,
     Phase,
-    Ready,
     Received,
+    Reconnect,
     Refused,
     Reshard,
-    Resumed,
-    Retry,
     Send,
+    SessionReady,
+    SessionResumed,
     Skipped,
 )
 
 
-class Intake(Protocol):
+class FrameConsumer(Protocol):
     """Where a shard leaves its events."""
 
     @property
@@ -141,7 +141,7 @@ class Shard:
         info: GatewayBot,
         state: ResumeState | None,
         intents: int,
-        intake: Intake,
+        consumer: FrameConsumer,
         tokens: TokenSource,
         session: aiohttp.ClientSession,
         config: GatewayConfig,
@@ -158,7 +158,7 @@ class Shard:
         self._state = state
         self._intents = intents
         self._session_intents = state.intents if state is not None else intents
-        self._intake = intake
+        self._consumer = consumer
         self._tokens = tokens
         self._session = session
         self._config = config
@@ -169,7 +169,7 @@ class Shard:
         self._chance = chance
         self._clock = steady
         self._protocol = GatewayProtocol(config, state, chance=chance)
-        self._link: Link | None = None
+        self._connection: Connection | None = None
         self._turn = AsyncExitStack()
         self._moved = asyncio.Event()
         self._token = ""
@@ -221,9 +221,9 @@ class Shard:
         """End the connection that is live, if there is one: the next one begins a new session."""
         await self._leave(RENEWAL)
 
-    async def _leave(self, why: Verdict) -> None:
-        if self._protocol.leave(why) and self._link is not None:
-            await self._link.close()  # the reader's next `receive` says so
+    async def _leave(self, why: CloseRule) -> None:
+        if self._protocol.leave(why) and self._connection is not None:
+            await self._connection.close()  # the reader's next `receive` says so
 
     @property
     def stale(self) -> bool:
@@ -290,14 +290,14 @@ class Shard:
 
     async def __aenter__(self) -> Self:
         if self._state is not None:
-            self._intake.begin(self._state.session_id, self._state.seq, self._state.done, taken_over=True)
+            self._consumer.begin(self._state.session_id, self._state.seq, self._state.done, taken_over=True)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._link is not None:
-            await self._link.close()
+        if self._connection is not None:
+            await self._connection.close()
             self._emit("closed", cause="the shard was ended")
 
     async def run(self) -> ShardExit:
@@ -310,7 +310,7 @@ class Shard:
         try:
             while True:
                 await self._find()
-                after = await self._connection()
+                after = await self._connect_once()
                 if isinstance(after, Halt):
                     self._over = "halted"
                     self._emit("halted", after.code, after.reason)
@@ -338,7 +338,7 @@ class Shard:
 
     # One connection
 
-    async def _connection(self) -> Next:
+    async def _connect_once(self) -> Next:
         """Connect once and stay until the connection ends; return what is next."""
         async with AsyncExitStack() as self._turn:
             if not self._protocol.resumable:
@@ -347,7 +347,9 @@ class Shard:
             self._assert_lease()
             self._connecting = True
             try:
-                link = self._link = await Link.open(self._session, self._url, self._config, self._connect_options)
+                connection = self._connection = await Connection.open(
+                    self._session, self._url, self._config, self._connect_options
+                )
             except ConnectionFailed as error:
                 self._warn(f"the gateway {self._address} cannot be reached: {error}")
                 self._reconnects[UNREACHABLE] += 1
@@ -356,17 +358,17 @@ class Shard:
                 self._connecting = False
             self._protocol.connected(self._clock())
             self._emit("connected")
-            code = await self._converse(link)
-        await link.close()
-        self._link = None
+            code = await self._converse(connection)
+        await connection.close()
+        self._connection = None
         return self._ended(code)
 
-    async def _converse(self, link: Link) -> int | None:
+    async def _converse(self, connection: Connection) -> int | None:
         """Read and keep pace until the connection ends; return its close code."""
         self._moved = asyncio.Event()
-        pacemaker = asyncio.create_task(self._keep_pace(link), name=f"qqbot pacemaker {self._lease.shard}")
+        pacemaker = asyncio.create_task(self._keep_pace(connection), name=f"qqbot pacemaker {self._lease.shard}")
         try:
-            code = await self._read(link)
+            code = await self._read(connection)
         finally:
             pacemaker.cancel()
             await asyncio.wait([pacemaker])
@@ -374,8 +376,8 @@ class Shard:
             pacemaker.result()
         return code
 
-    async def _read(self, link: Link) -> int | None:
-        receive, dispatch, publish = link.receive, self._protocol.dispatch, self._intake.publish
+    async def _read(self, connection: Connection) -> int | None:
+        receive, dispatch, publish = connection.receive, self._protocol.dispatch, self._consumer.publish
         valid = self._lease.valid
         left = YIELD_EVERY
         while True:
@@ -385,7 +387,7 @@ class Shard:
             data: bytes = message.data
             frame = dispatch(data)
             if frame is None:
-                frame = await self._act(self._protocol.receive(data, self._clock()), link)
+                frame = await self._act(self._protocol.receive(data, self._clock()), connection)
             left -= 1
             if frame is not None:
                 if not valid():
@@ -395,25 +397,25 @@ class Shard:
             if left <= 0:
                 left = YIELD_EVERY
                 await asyncio.sleep(0)
-                if self._intake.full:
+                if self._consumer.full:
                     await self._wait_for_room()
 
-    async def _act(self, action: Received | None, link: Link) -> Frame | None:
+    async def _act(self, action: Received | None, connection: Connection) -> Frame | None:
         """Do what the protocol asks for; return the dispatch that came with it."""
         match action:
             case None:
                 return None
-            case Greeted():
-                await self._open_session(link)
-            case Ready(frame):
+            case HelloReceived():
+                await self._open_session(connection)
+            case SessionReady(frame):
                 self._began(frame)
-            case Resumed():
-                self._intake.caught_up(self._protocol.seq)
+            case SessionResumed():
+                self._consumer.caught_up(self._protocol.seq)
                 self._went_on("resumed")
             case Send(data):
-                await link.send(data)
-            case HangUp():
-                await link.close()  # the next `receive` says so
+                await connection.send(data)
+            case Disconnect():
+                await connection.close()  # the next `receive` says so
             case Skipped():
                 self._skip(action)
             case Refused():
@@ -421,18 +423,18 @@ class Shard:
             case Frame():
                 return action
         self._moved.set()
-        return action.frame if isinstance(action, Ready | Resumed) else None
+        return action.frame if isinstance(action, SessionReady | SessionResumed) else None
 
-    async def _open_session(self, link: Link) -> None:
+    async def _open_session(self, connection: Connection) -> None:
         """Send RESUME, or IDENTIFY when it is our turn."""
         index, count = self._lease.shard.index, self._lease.shard.count
         if self._protocol.resumable:
             self._assert_lease()
-            await link.send(self._protocol.resume(self._token, self._clock()))
+            await connection.send(self._protocol.resume(self._token, self._clock()))
             return
         await self._wait_for_permit()
         self._assert_lease()
-        await link.send(self._protocol.identify(self._token, self._intents, (index, count), self._clock()))
+        await connection.send(self._protocol.identify(self._token, self._intents, (index, count), self._clock()))
         await self._turn.aclose()
 
     async def _wait_for_permit(self) -> None:
@@ -443,27 +445,27 @@ class Shard:
 
     async def _wait_for_room(self) -> None:
         self._protocol.reading(False, self._clock())
-        await self._intake.room()
+        await self._consumer.room()
         self._protocol.reading(True, self._clock())
         self._moved.set()
 
-    async def _keep_pace(self, link: Link) -> None:
+    async def _keep_pace(self, connection: Connection) -> None:
         """Send heartbeats and cut the connection when a deadline passes."""
         try:
-            while (left := self._protocol.deadline() - self._clock()) > 0 or await self._beat(link):
+            while (left := self._protocol.deadline() - self._clock()) > 0 or await self._beat(connection):
                 await self._wait_moved(left)
         except Exception:
-            link.cut()  # so that the reader ends and the error is seen
+            connection.cut()  # so that the reader ends and the error is seen
             raise
 
-    async def _beat(self, link: Link) -> bool:
+    async def _beat(self, connection: Connection) -> bool:
         """Do what is due; False when that was the end."""
         match self._protocol.tick(self._clock()):
-            case HangUp():
-                link.cut()
+            case Disconnect():
+                connection.cut()
                 return False
             case Send(data):
-                await link.send(data)
+                await connection.send(data)
             case None:
                 pass
         return True
@@ -484,7 +486,7 @@ class Shard:
         session_id = self._protocol.session_id
         assert session_id is not None
         # READY is itself a dispatch of the session, so it is not finished yet.
-        self._intake.begin(session_id, max(self._protocol.seq - 1, 0))
+        self._consumer.begin(session_id, max(self._protocol.seq - 1, 0))
         self._session_intents = self._intents
         self._since = self._last_event = time.time()
         self._born = self._heard_at = self._clock()
@@ -511,7 +513,7 @@ class Shard:
     def _ended(self, code: int | None) -> Next:
         after = self._protocol.closed(code, self._clock())
         self._last_code = code
-        if isinstance(after, Retry):
+        if isinstance(after, Reconnect):
             self._reconnects[after.cause] += 1
             if after.refresh:
                 self._tokens.invalidate(self._token)
@@ -524,7 +526,7 @@ class Shard:
                 "RESUME" if self._protocol.resumable else "IDENTIFY",
                 after.delay,
             )
-        self._emit("closed", code, after.cause if isinstance(after, Retry) else "")
+        self._emit("closed", code, after.cause if isinstance(after, Reconnect) else "")
         return after
 
     def _emit(

@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..models.ingest import Envelope, Fence
 
 
-class Delivery(Struct, eq=False):
+class QueuedEvent(Struct, eq=False):
     """One event that was taken out of the queue."""
 
     envelope: Envelope
@@ -42,12 +42,12 @@ class QueueSink:
     """
 
     def __init__(self, size: int = 256) -> None:
-        self._queue: asyncio.Queue[Delivery] = asyncio.Queue(size)
+        self._queue: asyncio.Queue[QueuedEvent] = asyncio.Queue(size)
 
     async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:  # noqa: ARG002 - one owner in one process
         """Queue the events and wait until all were acknowledged.  Raises: RuntimeError when one was not."""
         loop = asyncio.get_running_loop()
-        deliveries = [Delivery(envelope, loop.create_future()) for envelope in batch]
+        deliveries = [QueuedEvent(envelope, loop.create_future()) for envelope in batch]
         for delivery in deliveries:
             await self._queue.put(delivery)
         ends = await asyncio.gather(*(delivery.stored for delivery in deliveries), return_exceptions=True)
@@ -55,7 +55,7 @@ class QueueSink:
             if isinstance(end, BaseException):
                 raise end
 
-    async def __aiter__(self) -> AsyncIterator[Delivery]:
+    async def __aiter__(self) -> AsyncIterator[QueuedEvent]:
         """Iterate over the events as they come, without end."""
         while True:
             yield await self._queue.get()

@@ -15,7 +15,7 @@ from .audits import MessageAudited
 from .base import Model
 from .channels import Channel
 from .codec import Decode, fast, lenient
-from .forums import ForumAuditResult, ForumItem, OpenForumEvent, Post, Reply, Thread
+from .forums import ForumAuditResult, ForumItem, ForumReply, OpenForumEvent, Post, Thread
 from .friends import FriendEvent
 from .gateway import ReadyData
 from .groups import GroupJoinRequestEvent, GroupMemberEvent, GroupRobotEvent
@@ -23,9 +23,9 @@ from .guilds import Guild
 from .intents import Intents, enter
 from .interactions import Interaction
 from .messages import C2CMessage, GroupMessage, InboundMessage, Message
-from .messages import MessageDelete as DeletedMessage
+from .messages import MessageRecall as DeletedMessage
 from .reactions import MessageReaction
-from .subscriptions import SubscribeMessageStatus as Subscriptions
+from .subscriptions import SubscriptionResults as Subscriptions
 from .targets import ReplyTo, Scene, Target
 from .users import EnterAIO, MemberWithGuildID
 
@@ -122,7 +122,7 @@ class Event(Model, frozen=True, kw_only=True):
     wire_name: ClassVar[str] = ""
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the conversation in which events are handled in order; '' where order does not matter."""
         return ""
 
@@ -282,7 +282,7 @@ class InGroup:
     __slots__ = ()
 
     @property
-    def lane(self: _OfGroup) -> str:
+    def ordering_key(self: _OfGroup) -> str:
         """Names the group."""
         return f"group:{self.group_openid}"
 
@@ -302,7 +302,7 @@ class InChannel:
     __slots__ = ()
 
     @property
-    def lane(self: _OfChannel) -> str:
+    def ordering_key(self: _OfChannel) -> str:
         """Names the channel."""
         return f"channel:{self.channel_id}"
 
@@ -330,7 +330,7 @@ class C2CMessageCreate(C2CMessage, MessageEvent, frozen=True, kw_only=True):
     """A user wrote to the bot.  Source: autogen/event/c2c_message_create"""
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the user."""
         return f"c2c:{self.author.openid}"
 
@@ -366,7 +366,7 @@ class DirectMessageCreate(Message, MessageEvent, frozen=True, kw_only=True):
             raise ValueError("the message names no guild")
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the guild of this private chat."""
         return f"dms:{self.guild_id}"
 
@@ -383,7 +383,7 @@ class InteractionCreate(Interaction, Event, Replyable, frozen=True, kw_only=True
     """
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the conversation, apart from that of its messages: a click does not wait for them."""
         place = self.conversation
         return f"interaction:{place.scene.value}:{place.id}" if place else ""
@@ -400,7 +400,7 @@ class FriendNotice(FriendEvent, Event, frozen=True, kw_only=True):
     """A user's relation to the bot changed, in any way."""
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the user."""
         return f"c2c:{self.openid}"
 
@@ -478,7 +478,7 @@ class SubscribeMessageStatus(Subscriptions, Event, frozen=True, kw_only=True):
     """A user or a group allowed or refused messages by template.  Source: autogen/event/subscribe_message_status"""
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the group, or the user; '' where the platform named neither."""
         if self.group_openid:
             return f"group:{self.group_openid}"
@@ -490,7 +490,7 @@ class EnterAio(EnterAIO, Event, frozen=True, kw_only=True):
     """A user opened the chat with the bot. Experimental: seen in one source only.  Source: botgo dto/enter_aio"""
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the user; '' where the platform did not."""
         return f"c2c:{self.user_openid}" if self.user_openid else ""
 
@@ -499,7 +499,7 @@ class GuildNotice(Guild, Event, frozen=True, kw_only=True):
     """A guild that the bot joined or left, or that was changed, by the user `op_user_id`."""
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the guild."""
         return f"guild:{self.id}"
 
@@ -523,7 +523,7 @@ class ChannelNotice(Channel, Event, frozen=True, kw_only=True):
     """A channel that was made, changed or deleted by the user `op_user_id`; only part of it is there."""
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the channel."""
         return f"channel:{self.id}"
 
@@ -551,7 +551,7 @@ class GuildMemberNotice(MemberWithGuildID, Event, Replyable, frozen=True, kw_onl
     """
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the guild."""
         return f"guild:{self.guild_id}"
 
@@ -582,7 +582,7 @@ class MessageDeleteNotice(DeletedMessage, Event, frozen=True, kw_only=True):
     """A guild message was taken back, wherever it stood."""
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the channel; '' where the platform did not."""
         return f"channel:{self.message.channel_id}" if self.message.channel_id else ""
 
@@ -605,7 +605,7 @@ class DirectMessageDelete(MessageDeleteNotice, frozen=True, kw_only=True):
     """A message in a private chat was taken back.  Source: dev-prepare/interface-framework/event-emit"""
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """Names the guild of this private chat; '' where the platform did not."""
         return f"dms:{self.message.guild_id}" if self.message.guild_id else ""
 
@@ -678,7 +678,7 @@ class ForumPostDelete(ForumPostNotice, frozen=True, kw_only=True):
     """Somebody deleted a post.  Source: server-inter/channel/content/forum/forum"""
 
 
-class ForumReplyNotice(Reply, ForumNotice, Replyable, frozen=True, kw_only=True):
+class ForumReplyNotice(ForumReply, ForumNotice, Replyable, frozen=True, kw_only=True):
     """Something happened to a reply to a post; private bots only."""
 
 

@@ -72,7 +72,7 @@ class ReplyInfo(PostInfo, frozen=True, kw_only=True):
     reply_id: Id
 
 
-class Reply(ForumItem, frozen=True, kw_only=True):
+class ForumReply(ForumItem, frozen=True, kw_only=True):
     """A reply to a post in a thread.  Source: server-inter/channel/content/forum/model"""
 
     reply_info: ReplyInfo

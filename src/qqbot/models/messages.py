@@ -245,7 +245,7 @@ class MessageSendResult(Model, frozen=True, kw_only=True):
     ext_info: MessageExtInfo = MessageExtInfo()
 
 
-class MessageDelete(Model, frozen=True, kw_only=True):
+class MessageRecall(Model, frozen=True, kw_only=True):
     """A guild message was taken back by `op_user`; of the message only the ids and the author are there.
 
     Source: server-inter/message/template/model

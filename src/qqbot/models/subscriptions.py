@@ -27,7 +27,7 @@ class SubscribeMsgTemplateResult(Model, frozen=True, kw_only=True):
     update_ts: Aware | None = None
 
 
-class SubscribeMessageStatus(Model, frozen=True, kw_only=True):
+class SubscriptionResults(Model, frozen=True, kw_only=True):
     """A user, alone or in a group, allowed or refused messages by template.
 
     Source: autogen/event/subscribe_message_status

@@ -1,4 +1,4 @@
-"""`Breaker`: asks a store for what is welcome and not needed, so that a store which is away costs next to nothing.
+"""`CircuitBreaker`: stops asking a store that is away, so that an optional question costs next to nothing.
 
 Owns when to ask and when not to, and the words about it. What stands in for an answer is the caller's.
 """
@@ -21,7 +21,7 @@ PAUSE_SECONDS = 5.0  # after a failure nobody asks for so long, then one does
 WARN_EVERY_SECONDS = 60.0
 
 
-class Breaker:
+class CircuitBreaker:
     """Asks, or answers at once in place of a store that has just failed.
 
     `without` ends the sentence that the log gets, once a minute: what is missing while the store is away.

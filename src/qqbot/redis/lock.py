@@ -19,7 +19,7 @@ from redis.exceptions import LockNotOwnedError
 
 from ..aio.clock import steady
 from ..errors import ConfigError, LockLost
-from ..lease import LeaseGate
+from ..lease import LeaseDeadline
 from .connection import FAILURES, OPERATION_SECONDS, Client, is_away, opened, within
 
 log = logging.getLogger(__name__)
@@ -89,11 +89,11 @@ class RedisLock:
         self._ttl = ttl
         self._auto_renew = auto_renew
         self._cancel_on_lost = cancel_on_lost
-        self._held: _Held | None = None
+        self._held: _HeldLock | None = None
 
     def valid(self) -> bool:
         """Whether we hold the lock now, by our own clock; asks nobody."""
-        return self._held is not None and self._held.gate.valid()
+        return self._held is not None and self._held.deadline.valid()
 
     async def acquire(self, *, blocking: bool = True, timeout: float | None = None) -> bool:
         """Take the lock; False when somebody else keeps it all the `timeout` seconds, or now if not `blocking`.
@@ -111,7 +111,7 @@ class RedisLock:
             if not await lock.obtain(blocking, timeout):
                 return False
             self.token, self.lost = lock.fence, asyncio.Event()
-            held = _Held(lock, LeaseGate(self._ttl * (1 - MARGIN), lock.sent_at), self.lost, stack.pop_all())
+            held = _HeldLock(lock, LeaseDeadline(self._ttl * (1 - MARGIN), lock.sent_at), self.lost, stack.pop_all())
             held.keeper = asyncio.create_task(self._keep(held), name=f"qqbot lock {self.name}")
             self._held = held
         return True
@@ -122,15 +122,15 @@ class RedisLock:
         Raises: LockLost when it is no longer ours; an error of the redis library when the store is away.
         """
         held = self._held
-        if held is None or not held.gate.valid():
+        if held is None or not held.deadline.valid():
             raise self._loss()
         sent_at = steady()
         try:
-            await within(min(OPERATION_SECONDS, held.gate.left()), held.lock.do_reacquire())
+            await within(min(OPERATION_SECONDS, held.deadline.left()), held.lock.do_reacquire())
         except LockNotOwnedError:
             ours = False
         else:
-            ours = held.gate.renew(sent_at)
+            ours = held.deadline.renew(sent_at)
         if not ours:
             self._lose(held)
             raise self._loss()
@@ -143,8 +143,8 @@ class RedisLock:
         held, self._held = self._held, None
         if held is None:
             raise self._loss()
-        ours = held.gate.valid()
-        held.gate.shut()
+        ours = held.deadline.valid()
+        held.deadline.shut()
         async with held.stack:
             try:
                 await held.end_keeper()
@@ -182,12 +182,12 @@ class RedisLock:
             if error is None or ended_by_us:  # any other error of the body tells more
                 raise
 
-    async def _keep(self, held: "_Held") -> None:
+    async def _keep(self, held: "_HeldLock") -> None:
         """Renew the lock while it is held; when it is lost, tell the holder."""
         pause = self._ttl / RENEWALS
-        while left := held.gate.left():
+        while left := held.deadline.left():
             await asyncio.sleep(min(pause, left))
-            if self._auto_renew and held.gate.valid():
+            if self._auto_renew and held.deadline.valid():
                 pause = self._ttl / RENEWALS / (1 if await self._renewed() else HASTE)
         self._lose(held)
 
@@ -201,9 +201,9 @@ class RedisLock:
             return False
         return True
 
-    def _lose(self, held: "_Held") -> None:
+    def _lose(self, held: "_HeldLock") -> None:
         """Tell the holder, once, and not where the lock has been given back meanwhile."""
-        held.gate.shut()
+        held.deadline.shut()
         if held is self._held and not held.lost.is_set():
             held.lost.set()
             log.warning("%s", self._loss())
@@ -231,11 +231,11 @@ def _fence_key(name: str) -> str:
 
 
 @dataclass(eq=False, slots=True)
-class _Held:
+class _HeldLock:
     """What exists while the lock is held."""
 
     lock: "_FencedLock"
-    gate: LeaseGate
+    deadline: LeaseDeadline
     lost: asyncio.Event
     stack: AsyncExitStack
     keeper: "asyncio.Task[None] | None" = None

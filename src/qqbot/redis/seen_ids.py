@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from .circuit_breaker import Breaker
+from .circuit_breaker import CircuitBreaker
 from .connection import Client, hash_tag
 
 KEPT_SECONDS = 600
@@ -37,7 +37,7 @@ class RedisSeenIds:
         self._client: Any = client
         self._add: Any = client.register_script(ADD)
         self._prefix = f"qqbot:{hash_tag(app_id, cluster)}:d:"
-        self._breaker = Breaker("events that come twice are handled twice")
+        self._circuit_breaker = CircuitBreaker("events that come twice are handled twice")
         self._discards: dict[str, None] = {}  # that the store was not told of, oldest first
 
     async def add(self, event_id: str) -> bool:
@@ -45,7 +45,7 @@ class RedisSeenIds:
         await self._catch_up()
         self._discards.pop(event_id, None)
         request = uuid.uuid4().hex
-        noted: int = await self._breaker.ask(
+        noted: int = await self._circuit_breaker.ask(
             lambda: self._add(keys=[self._prefix + event_id], args=[request, KEPT_SECONDS]), 1
         )
         return noted == 1
@@ -55,7 +55,9 @@ class RedisSeenIds:
         await self._catch_up()
         if event_id in self._discards:
             return False
-        found: int = await self._breaker.ask(lambda: self._client.execute_command("EXISTS", self._prefix + event_id), 0)
+        found: int = await self._circuit_breaker.ask(
+            lambda: self._client.execute_command("EXISTS", self._prefix + event_id), 0
+        )
         return found == 1
 
     async def discard(self, event_id: str) -> None:
@@ -70,7 +72,7 @@ class RedisSeenIds:
         if not self._discards:
             return
         told = tuple(self._discards)
-        deleted: int = await self._breaker.ask(lambda: self._delete(told), -1)
+        deleted: int = await self._circuit_breaker.ask(lambda: self._delete(told), -1)
         if deleted >= 0:
             for event_id in told:
                 self._discards.pop(event_id, None)

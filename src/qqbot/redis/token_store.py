@@ -19,7 +19,7 @@ from redis.exceptions import LockNotOwnedError
 from ..api.token import SharedToken
 from ..config import Credentials
 from ..errors import ConfigError
-from .circuit_breaker import Breaker
+from .circuit_breaker import CircuitBreaker
 from .connection import Client, hash_tag
 
 log = logging.getLogger(__name__)
@@ -57,18 +57,18 @@ class Seal:
         kdf = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=credentials.app_id.encode(), info=PURPOSE)
         self._cipher = ChaCha20Poly1305(kdf.derive(credentials.secret.reveal().encode()))
 
-    def close(self, text: str, place: str) -> str:
-        """Seal `text` for the key `place` of the store, and for no other."""
+    def close(self, text: str, shard_id: str) -> str:
+        """Seal `text` for the key `shard_id` of the store, and for no other."""
         nonce = os.urandom(NONCE_BYTES)
-        return base64.b64encode(nonce + self._cipher.encrypt(nonce, text.encode(), place.encode())).decode()
+        return base64.b64encode(nonce + self._cipher.encrypt(nonce, text.encode(), shard_id.encode())).decode()
 
-    def open(self, sealed: str | bytes, place: str) -> str | None:
+    def open(self, sealed: str | bytes, shard_id: str) -> str | None:
         """Return what was sealed; None for what was not, or by somebody else, or for another place."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an extra, there since `__init__`
 
         try:
             data = base64.b64decode(sealed, validate=True)
-            return self._cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], place.encode()).decode()
+            return self._cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], shard_id.encode()).decode()
         except (ValueError, InvalidTag):
             return None
 
@@ -84,12 +84,12 @@ class RedisTokenStore:
         self._seal = Seal(credentials)
         self._key = f"qqbot:{hash_tag(credentials.app_id, cluster)}:token"
         self._load: Any = client.register_script(LOAD)
-        self._breaker = Breaker("each process fetches its own access token")
+        self._circuit_breaker = CircuitBreaker("each process fetches its own access token")
         self._complained = False
 
     async def load(self) -> SharedToken | None:
         """Return what is there now."""
-        sealed, milliseconds = await self._breaker.ask(lambda: self._load(keys=[self._key]), (None, -2))
+        sealed, milliseconds = await self._circuit_breaker.ask(lambda: self._load(keys=[self._key]), (None, -2))
         if sealed is None or milliseconds <= 0:
             return None
         value = self._seal.open(sealed, self._key)
@@ -103,7 +103,7 @@ class RedisTokenStore:
         milliseconds = int(token.seconds * 1000)
         if milliseconds > 0:
             sealed = self._seal.close(token.value, self._key)
-            await self._breaker.ask(lambda: self._set(sealed, milliseconds), None)
+            await self._circuit_breaker.ask(lambda: self._set(sealed, milliseconds), None)
 
     async def _set(self, sealed: str, milliseconds: int) -> None:
         await self._client.set(self._key, sealed, px=milliseconds)
@@ -115,11 +115,11 @@ class RedisTokenStore:
         owner = uuid.uuid4().hex.encode()
         ours = True  # also where we are cut short: the answer may be on its way
         try:
-            ours = await self._breaker.ask(lambda: lock.acquire(blocking=False, token=owner), True)
+            ours = await self._circuit_breaker.ask(lambda: lock.acquire(blocking=False, token=owner), True)
             yield ours
         finally:
             if ours:
-                await self._breaker.ask(lambda: self._give_back(lock, owner), None)
+                await self._circuit_breaker.ask(lambda: self._give_back(lock, owner), None)
 
     async def _give_back(self, lock: Lock, owner: bytes) -> None:
         try:

@@ -1,13 +1,13 @@
 """Which process runs which shard, and when a session may be created."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ..lease import LeaseGate
+from .._names import on_demand
+from ..lease import LeaseDeadline
 from ..models.watermark import Watermark
 from .base import ClusterView, ManagerEvent, NodeView, SessionManager, ShardView
-from .cluster.assignor import Member, plan
-from .cluster.failure_detector import Observer
+from .cluster.assignor import ClusterMember, assign
+from .cluster.failure_detector import FailureDetector
 from .cluster.manager import RedisSessionManager
 from .cluster.timings import Timings
 from .local import LocalSessionManager
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Budget",
+    "ClusterMember",
     "ClusterView",
+    "FailureDetector",
     "IdentifyPacer",
-    "LeaseGate",
+    "LeaseDeadline",
     "LocalSessionManager",
     "ManagerEvent",
-    "Member",
     "NodeView",
-    "Observer",
     "RedisLock",
     "RedisSeenIds",
     "RedisSessionManager",
@@ -37,21 +37,17 @@ __all__ = [
     "ShardView",
     "Timings",
     "Watermark",
-    "plan",
+    "assign",
     "sharing",
 ]
 
-_ON_DEMAND = {
-    "RedisLock": "..redis.lock",
-    "RedisSeenIds": "..redis.seen_ids",
-    "RedisTokenStore": "..redis.token_store",
-    "sharing": "..redis.sharing",
-}
-"""Names whose modules import redis, which a bot without it does not load."""
-
-
-def __getattr__(name: str) -> object:
-    """Load what stands in `_ON_DEMAND` when it is asked for."""
-    if (module := _ON_DEMAND.get(name)) is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(module, __name__), name)
+__getattr__ = on_demand(
+    __name__,
+    {  # modules that import redis, which a bot without it does not load
+        "RedisLock": "..redis.lock",
+        "RedisSeenIds": "..redis.seen_ids",
+        "RedisTokenStore": "..redis.token_store",
+        "sharing": "..redis.sharing",
+    },
+    renamed={"LeaseGate": "LeaseDeadline", "Member": "ClusterMember", "Observer": "FailureDetector", "plan": "assign"},
+)

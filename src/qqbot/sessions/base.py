@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from ..config import ShardPlan
+from ..config import ShardSelection
 from ..errors import GatewayHalted, Hint
 from ..lease import Lease, LostReason
 from ..models.gateway import GatewayBot, ResumeState, ShardExit, ShardKey
@@ -23,7 +23,7 @@ class GatewaySource(Protocol):
         ...
 
     @property
-    def plan(self) -> ShardPlan:
+    def selection(self) -> ShardSelection:
         """Which shards the user wants."""
         ...
 

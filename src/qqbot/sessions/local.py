@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..aio.cancellation import told_to
 from ..aio.clock import Clock
-from ..config import ShardPlan
+from ..config import ShardSelection
 from ..errors import ConfigError, GatewayError, GatewayHalted
 from ..lease import LostReason
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
@@ -60,9 +60,9 @@ class LocalSessionManager:
         """
         if self._run is not None:
             raise ConfigError("this session manager is running already: give each bot its own")
-        gate = _IdentifyGate(gateway, self._pacer, self._clock)
+        identify_queue = _LocalIdentifyQueue(gateway, self._pacer, self._clock)
         states = None if self._path is None else States(StateFile(self._path, gateway.app_id))
-        self._run = _Run(gateway.plan, gate, start, self._watchers.tell, states)
+        self._run = _Run(gateway.selection, identify_queue, start, self._watchers.tell, states)
         try:
             await self._run.serve()
         finally:
@@ -97,12 +97,12 @@ class _Permit:
 class _Lease:
     """A shard is ours for as long as its task runs."""
 
-    def __init__(self, shard: ShardKey, gate: "_IdentifyGate", states: States | None) -> None:
+    def __init__(self, shard: ShardKey, identify_queue: "_LocalIdentifyQueue", states: States | None) -> None:
         self.shard = shard
         self.token = FENCING_TOKEN
-        self.identify_turn = gate.turn
-        self.identify_permit = gate.permit
-        self.may_renew = gate.can_spare
+        self.identify_turn = identify_queue.turn
+        self.identify_permit = identify_queue.permit
+        self.may_renew = identify_queue.can_spare
         self._states = states
         self._ended = asyncio.Event()
         self.cause: LostReason | None = None
@@ -131,7 +131,7 @@ class _Lease:
         self._ended.set()
 
 
-class _IdentifyGate:
+class _LocalIdentifyQueue:
     """Turns, permits and the budget of one process."""
 
     def __init__(self, gateway: GatewaySource, pacer: IdentifyPacer, clock: Clock) -> None:
@@ -206,14 +206,14 @@ class _Run:
 
     def __init__(
         self,
-        plan: ShardPlan,
-        gate: _IdentifyGate,
+        selection: ShardSelection,
+        identify_queue: _LocalIdentifyQueue,
         start: ShardFactory,
         tell: Callable[[ManagerEvent], None],
         states: States | None,
     ) -> None:
-        self._plan = plan
-        self._gate = gate
+        self._selection = selection
+        self._identify_queue = identify_queue
         self._start = start
         self._tell = tell
         self._states = states
@@ -253,17 +253,17 @@ class _Run:
     def view(self) -> ClusterView:
         """Return the shards that run now."""
         shards = tuple(ShardView(lease.shard, lease.token) for lease in self._leases if lease.valid())
-        return ClusterView(shards, self._gate.remaining)
+        return ClusterView(shards, self._identify_queue.remaining)
 
     async def _run_rounds(self) -> None:
         """Run all shards, again with a larger number of them when the platform asks for it."""
         with told_to(self._fail, "the session manager"):
-            info = await self._gate.ask()
+            info = await self._identify_queue.ask()
             for generation in itertools.count():
-                count, indices = self._plan.resolve(info.shards)
+                count, indices = self._selection.resolve(info.shards)
                 known = await self._states.begin(count) if self._states is not None else {}
                 new = sum(index not in known for index in indices)
-                await self._gate.open(len(indices), new, info.session_start_limit.max_concurrency)
+                await self._identify_queue.open(len(indices), new, info.session_start_limit.max_concurrency)
                 await self._run_shards(info, [ShardKey(generation, index, count) for index in indices], known)
                 if self._stopped or self._error is not None:
                     return
@@ -276,7 +276,7 @@ class _Run:
         """
         self._round_over.clear()
         self._too_few = False
-        self._leases = [_Lease(key, self._gate, self._states) for key in keys]
+        self._leases = [_Lease(key, self._identify_queue, self._states) for key in keys]
         async with asyncio.TaskGroup() as group:
             self._shards = [
                 group.create_task(
@@ -319,8 +319,8 @@ class _Run:
         """
         if not self._too_few:
             raise GatewayError("every shard of this process lost its lease, nothing is left to run: start it again")
-        info = await self._gate.ask()
-        wanted, _ = self._plan.resolve(info.shards)
+        info = await self._identify_queue.ask()
+        wanted, _ = self._selection.resolve(info.shards)
         if wanted > count:
             log.warning("%d shards are too few for the platform: starting over with %d", count, wanted)
             return info

@@ -143,7 +143,7 @@ class States:
         self._known: dict[int, ResumeState] = {}
         self._noted = 0  # how many times something was
         self._written = 0
-        self._news = asyncio.Event()
+        self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
         self._warned = -WARN_EVERY_SECONDS
 
@@ -191,7 +191,7 @@ class States:
         else:
             self._known[index] = state
         self._noted += 1
-        self._news.set()
+        self._wake.set()
 
     async def flush(self) -> None:
         """Return when what is noted has been written. Where that fails it is said, and tried again."""
@@ -203,14 +203,14 @@ class States:
                 await self._do(partial(self._file.write, self._count, dict(self._known)))
             except OSError as error:
                 self._warn(error)
-                self._news.set()
+                self._wake.set()
             else:
                 self._written = noted
 
     async def _write_on(self) -> None:
         while True:
-            await self._news.wait()
-            self._news.clear()
+            await self._wake.wait()
+            self._wake.clear()
             await self.flush()
             await asyncio.sleep(SAVE_SECONDS)
 

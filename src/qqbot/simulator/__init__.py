@@ -26,10 +26,13 @@ from .faults.kinds import (
     TokenExpired,
     TruncateBody,
 )
-from .people import Member, Place, Reply, Transcript
+from .people import BotReply, Chat, ChatMember, Transcript
 from .simulator import Simulator
 
 __all__ = [
+    "BotReply",
+    "Chat",
+    "ChatMember",
     "Close",
     "Drop",
     "Duplicate",
@@ -39,14 +42,11 @@ __all__ = [
     "HtmlBody",
     "Http",
     "Latency",
-    "Member",
     "NoHello",
     "Op7",
     "Op9",
-    "Place",
     "Raw",
     "Reorder",
-    "Reply",
     "SentButNoResponse",
     "Simulator",
     "StopAcks",

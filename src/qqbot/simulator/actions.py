@@ -9,7 +9,7 @@ from .exchanges import Exchange
 from .platform import Click, Platform
 from .state import cards
 from .state.guild import people_of
-from .state.world import Conversation, Guild, Message, Person
+from .state.world import Conversation, GuildRecord, MessageRecord, Person
 from .wire import JsonObject, identity, is_array, object_of, objects_of, text_of
 
 TIMEOUT = 5.0
@@ -29,7 +29,7 @@ class Deed:
     event_id: str
     kind: str
     body: JsonObject
-    shown: Message
+    shown: MessageRecord
     click: Click | None = field(default=None)
 
 
@@ -61,11 +61,11 @@ class Actions:
         message.card, message.mention = card, mention
         return self._sending(person, message)
 
-    def _written(self, person: Person, where: Conversation, text: str) -> Message:
+    def _written(self, person: Person, where: Conversation, text: str) -> MessageRecord:
         is_v2 = where.scene in ("group", "c2c")
         return self._shown(identity.message_id() if is_v2 else identity.guild_message_id(), where, person, text)
 
-    def _sending(self, person: Person, message: Message) -> Deed:
+    def _sending(self, person: Person, message: MessageRecord) -> Deed:
         where = message.conversation
         kind = payloads.message_kind(where, message.mention)
         body = payloads.message_body(self._platform.world, message, person)
@@ -91,14 +91,14 @@ class Actions:
             case kind:
                 raise ValueError(f"the button {button!r} (action type {kind}) sends no event")
 
-    def find_button(self, message_id: str, button: str) -> tuple[Message, JsonObject]:
+    def find_button(self, message_id: str, button: str) -> tuple[MessageRecord, JsonObject]:
         """Return a message and its button of this id or label.  Raises: ValueError where there is none."""
         message = self._platform.world.message(message_id)
         if message is None:
             raise ValueError(f"there is no message {message_id}")
         return message, _find_button(message, button)
 
-    def _press(self, person: Person, message: Message, button: JsonObject) -> Deed:
+    def _press(self, person: Person, message: MessageRecord, button: JsonObject) -> Deed:
         label = text_of(object_of(button, "render_data"), "label")
         shown = self._shown(identity.trace_id(), message.conversation, person, f"{person.name} pressed “{label}”")
         shown.kind, shown.reply_to, shown.button = "click", message.id, label
@@ -138,13 +138,13 @@ class Actions:
         if message is None or message.conversation.scene != "channel" or kind not in ("1", "2") or not emoji_id:
             raise ValueError(f"{emoji!r} cannot be put on {message_id}: only on messages of channels, as type:id")
         key = message_id, kind, emoji_id
-        users = self._platform.guild_book.channel(message.conversation).reactions.get(key, [])
+        users = self._platform.guild_states.channel(message.conversation).reactions.get(key, [])
         change = unset_reaction if person.id in users else set_reaction
         change(self._platform, message.conversation, key, person.id)
 
-    def _shown(self, message_id: str, where: Conversation, person: Person, text: str) -> Message:
+    def _shown(self, message_id: str, where: Conversation, person: Person, text: str) -> MessageRecord:
         clock = self._platform.clock
-        return Message(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
+        return MessageRecord(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
 
     def do(self, deed: Deed) -> int:
         """Push its event and show it in the chat; return how many sessions got it."""
@@ -174,13 +174,13 @@ class Actions:
                 await exchanges.finish(exchange, timeout=timeout, quiet=quiet)
         return exchange
 
-    async def join_guild(self, guild: Guild, name: str) -> Exchange:
+    async def join_guild(self, guild: GuildRecord, name: str) -> Exchange:
         """Let somebody into a guild, where its first channel shows them."""
         channel = next(iter(guild.channels.values()), None) or self._platform.world.channel("general", guild.name)
         person = self._platform.world.person(channel, name)
         return await self.push_and_wait("GUILD_MEMBER_ADD", self._member(guild, person))
 
-    async def leave_guild(self, guild: Guild, name: str) -> Exchange:
+    async def leave_guild(self, guild: GuildRecord, name: str) -> Exchange:
         """Let somebody leave a guild.  Raises: ValueError where they are no member."""
         person = next((each for each in people_of(guild).values() if each.name == name), None)
         if person is None:
@@ -191,8 +191,8 @@ class Actions:
         self._platform.world.publish_conversations()
         return await self.push_and_wait("GUILD_MEMBER_REMOVE", body)
 
-    def _member(self, guild: Guild, person: Person) -> JsonObject:
-        member = self._platform.guild_book.member_document(guild, person)
+    def _member(self, guild: GuildRecord, person: Person) -> JsonObject:
+        member = self._platform.guild_states.member_document(guild, person)
         return {**member, "guild_id": guild.id, "op_user_id": person.id}
 
     def file(self, data: bytes, name: str) -> JsonObject:
@@ -202,12 +202,12 @@ class Actions:
         url = self._platform.files.keep(data, name=name)
         return {"content_type": kind, "filename": name, "size": len(data), "url": url}
 
-    def sent(self, where: Conversation) -> list[Message]:
+    def sent(self, where: Conversation) -> list[MessageRecord]:
         """Return what the bot has sent to a conversation, oldest first."""
         return [message for message in self._platform.world.messages(where) if message.sender == "bot"]
 
 
-def _find_button(message: Message, button: str) -> JsonObject:
+def _find_button(message: MessageRecord, button: str) -> JsonObject:
     rows = objects_of(object_of(message.keyboard or {}, "content"), "rows")
     buttons = [each for row in rows for each in objects_of(row, "buttons")]
     for each in buttons:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from .state.world import Conversation, Message
+from .state.world import Conversation, MessageRecord
 from .wire import JsonObject
 
 
@@ -23,13 +23,13 @@ class Exchange:
         self.event_id = event_id
         self.message_id = message_id
         self.conversation = conversation
-        self.replies: list[Message] = []
+        self.replies: list[MessageRecord] = []
         self.ack: int | None = None
         self.answer: JsonObject | None = None
         self.outcome: str | None = None
         self._changed = asyncio.Event()
 
-    def add(self, message: Message) -> None:
+    def add(self, message: MessageRecord) -> None:
         """The bot sent a message."""
         self.replies.append(message)
         self._changed.set()
@@ -78,11 +78,11 @@ class Exchanges:
 
     def __init__(self) -> None:
         self._open: dict[str, Exchange] = {}
-        self._listeners: list[list[Message]] = []
+        self._listeners: list[list[MessageRecord]] = []
         self.self_reporting = 0
 
     @contextmanager
-    def opened(self, event_id: str, shown: Message | None) -> Generator[Exchange, None, None]:
+    def opened(self, event_id: str, shown: MessageRecord | None) -> Generator[Exchange, None, None]:
         """Open an exchange before its event is pushed; `shown` is what the chat shows of the event."""
         exchange = Exchange(event_id, shown.id if shown else None, shown.conversation if shown else None)
         self._open[event_id] = exchange
@@ -92,9 +92,9 @@ class Exchanges:
             del self._open[event_id]
 
     @contextmanager
-    def overheard(self) -> Generator[list[Message], None, None]:
+    def overheard(self) -> Generator[list[MessageRecord], None, None]:
         """Collect all that the bot sends, to anybody."""
-        messages: list[Message] = []
+        messages: list[MessageRecord] = []
         self._listeners.append(messages)
         try:
             yield messages
@@ -123,7 +123,7 @@ class Exchanges:
         if (exchange := self._open.get(event_id)) is not None:
             exchange.respond(answer)
 
-    def sent(self, message: Message, reference: str) -> None:
+    def sent(self, message: MessageRecord, reference: str) -> None:
         """Give a message of the bot to who waits for it.
 
         `reference` is its msg_id or event_id. It belongs to the exchange that it names; one that names none

@@ -3,7 +3,7 @@
 Pure: world in, JSON out. Sources stand at each function; field tables in models.json.
 """
 
-from .state.world import BOT_NAME, Conversation, Message, Person, World
+from .state.world import BOT_NAME, Conversation, MessageRecord, Person, World
 from .wire import JsonObject, identity, is_array, object_of
 
 _MESSAGE_KINDS = {
@@ -21,7 +21,7 @@ def message_kind(conversation: Conversation, mention: bool) -> str:
     return _MESSAGE_KINDS[conversation.scene][0 if mention else 1]
 
 
-def message_body(world: World, message: Message, person: Person) -> JsonObject:
+def message_body(world: World, message: MessageRecord, person: Person) -> JsonObject:
     """Return `d` of a message event."""
     scene = message.conversation.scene
     if scene == "group":
@@ -38,12 +38,12 @@ def message_body(world: World, message: Message, person: Person) -> JsonObject:
     return body
 
 
-def _card(message: Message) -> JsonObject:
+def _card(message: MessageRecord) -> JsonObject:
     """Source: autogen/event/c2c_message_create."""
     return {} if message.card is None else {"message_type": _CARD, "ark_data": message.card}
 
 
-def _add_quote(body: JsonObject, quoted: Message) -> None:
+def _add_quote(body: JsonObject, quoted: MessageRecord) -> None:
     """Source: server-inter/message/send-receive/event."""
     if quoted.conversation.scene in ("channel", "dms"):
         body["message_reference"] = {"message_id": quoted.id}
@@ -61,7 +61,7 @@ def _add_quote(body: JsonObject, quoted: Message) -> None:
     body["msg_elements"] = [element | _card(quoted)]
 
 
-def recall_body(message: Message, person: Person) -> tuple[str, JsonObject] | None:
+def recall_body(message: MessageRecord, person: Person) -> tuple[str, JsonObject] | None:
     """Return type and `d` of the event of a recalled message, None in groups and C2C, which have none.
 
     Source: server-inter/channel/message/event.
@@ -80,7 +80,7 @@ def without_mention(text: str) -> str:
     return text.removeprefix(f"@{BOT_NAME}").lstrip()
 
 
-def _v2_message(message: Message, author: JsonObject) -> JsonObject:
+def _v2_message(message: MessageRecord, author: JsonObject) -> JsonObject:
     """Source: autogen/event/c2c_message_create."""
     return {
         "id": message.id,
@@ -92,7 +92,7 @@ def _v2_message(message: Message, author: JsonObject) -> JsonObject:
     }
 
 
-def _group_message(world: World, message: Message, person: Person) -> JsonObject:
+def _group_message(world: World, message: MessageRecord, person: Person) -> JsonObject:
     """Source: autogen/event/group_at_message_create; the leading mention is cut and a space stays."""
     author: JsonObject = {"member_openid": person.id, "member_role": person.role, "bot": False}
     group = message.conversation.id
@@ -104,7 +104,7 @@ def _group_message(world: World, message: Message, person: Person) -> JsonObject
     return body | ({"mentions": mentions} if mentions else {})
 
 
-def _mentioned(message: Message, tag: str) -> tuple[str, list[Person]]:
+def _mentioned(message: MessageRecord, tag: str) -> tuple[str, list[Person]]:
     """Return the text with a tag for each `@name` of somebody who is there, and who these are. A card names nobody."""
     text = message.text or ""
     named: list[Person] = []
@@ -127,7 +127,7 @@ def _mention_of_bot(world: World, conversation: Conversation) -> JsonObject:
     return {"scope": "single", **who, "bot": True, "is_you": True}
 
 
-def _guild_message(world: World, message: Message, person: Person) -> JsonObject:
+def _guild_message(world: World, message: MessageRecord, person: Person) -> JsonObject:
     """Source: server-inter/channel/message/event."""
     where = message.conversation
     body: JsonObject = {
@@ -153,7 +153,7 @@ def _guild_message(world: World, message: Message, person: Person) -> JsonObject
 
 
 def click_body(
-    app_id: str, message: Message, person: Person, *, button_id: str, data: str, timestamp: str
+    app_id: str, message: MessageRecord, person: Person, *, button_id: str, data: str, timestamp: str
 ) -> JsonObject:
     """Return `d` of INTERACTION_CREATE for a callback button.
 
@@ -199,7 +199,7 @@ def search_body(app_id: str, person: Person, keyword: str, timestamp: str) -> Js
     }
 
 
-def bot_message(world: World, message: Message, body: JsonObject) -> JsonObject:
+def bot_message(world: World, message: MessageRecord, body: JsonObject) -> JsonObject:
     """Return a guild message of the bot as the send answers it."""
     where = message.conversation
     document: JsonObject = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .actions import QUIET, TIMEOUT, Actions
 from .exchanges import Exchange
-from .state.world import Conversation, Guild, Message, Person, World
+from .state.world import Conversation, GuildRecord, MessageRecord, Person, World
 from .wire import JsonObject
 
 
@@ -27,12 +27,12 @@ class Transcript:
     reply_to: str | None
 
     @classmethod
-    def of(cls, message: Message) -> "Transcript":
+    def of(cls, message: MessageRecord) -> "Transcript":
         """Return what is shown of a message now."""
         return cls(message.id, message.text, message.markdown, message.keyboard, message.media, message.reply_to)
 
 
-class Place:
+class Chat:
     """A group or a channel."""
 
     def __init__(self, conversation: Conversation, world: World, actions: Actions) -> None:
@@ -64,17 +64,17 @@ class Place:
         """What the bot has sent here, oldest first."""
         return [Transcript.of(message) for message in self._actions.sent(self._conversation)]
 
-    def member(self, name: str, *, role: str | None = None) -> "Member":
+    def member(self, name: str, *, role: str | None = None) -> "ChatMember":
         """Return the member of this name, who joins if need be; `role`: member, admin or owner."""
         person = self._world.person(self._conversation, name)
         person.role = role or person.role
-        return Member(person, self._conversation, self._actions)
+        return ChatMember(person, self._conversation, self._actions)
 
 
-class GuildPlace:
+class GuildChat:
     """A guild: who comes and goes, and what the bot may do there."""
 
-    def __init__(self, guild: Guild, actions: Actions) -> None:
+    def __init__(self, guild: GuildRecord, actions: Actions) -> None:
         self._guild = guild
         self._actions = actions
 
@@ -92,16 +92,16 @@ class GuildPlace:
     def bot_is_admin(self, value: bool) -> None:
         self._guild.bot_is_admin = value
 
-    async def join(self, name: str) -> "Reply":
+    async def join(self, name: str) -> "BotReply":
         """Let somebody join, and return when the bot is done with it."""
-        return Reply(await self._actions.join_guild(self._guild, name))
+        return BotReply(await self._actions.join_guild(self._guild, name))
 
-    async def leave(self, name: str) -> "Reply":
+    async def leave(self, name: str) -> "BotReply":
         """Let somebody leave, and return when the bot is done with it.  Raises: ValueError for no member."""
-        return Reply(await self._actions.leave_guild(self._guild, name))
+        return BotReply(await self._actions.leave_guild(self._guild, name))
 
 
-class Member:
+class ChatMember:
     """Somebody who talks to the bot, in one place."""
 
     def __init__(self, person: Person, conversation: Conversation, actions: Actions) -> None:
@@ -138,7 +138,7 @@ class Member:
         quote: str | None = None,
         timeout: float = TIMEOUT,
         quiet: float = QUIET,
-    ) -> "Reply":
+    ) -> "BotReply":
         """Write a message and return when the bot is done with it, or its handler waits for what comes next.
 
         `mention`: whether it mentions the bot (groups and channels). `attachments` in wire form. `quote`: the id
@@ -148,7 +148,7 @@ class Member:
         deed = self._actions.message(
             self._person, self._conversation, text, mention=mention, attachments=list(attachments), quote=quote
         )
-        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
 
     async def upload(
         self,
@@ -159,7 +159,7 @@ class Member:
         mention: bool = True,
         timeout: float = TIMEOUT,
         quiet: float = QUIET,
-    ) -> "Reply":
+    ) -> "BotReply":
         """Send a file, with a text if there is one, and return when the bot is done with it.
 
         `file`: bytes or a path. `name` tells what it is: "cat.png" is an image, "hello.mp3" a voice message; by
@@ -173,7 +173,7 @@ class Member:
 
     async def share(
         self, card: JsonObject, *, mention: bool = True, timeout: float = TIMEOUT, quiet: float = QUIET
-    ) -> "Reply":
+    ) -> "BotReply":
         """Send a card, such as a shared web page, and return when the bot is done with it.
 
         `card` in wire form: `{"ark_type": "tuwen", "fields": {"title": ..., "desc": ..., "jump_url": ...}}`; QQ adds
@@ -182,23 +182,25 @@ class Member:
         Raises: ValueError for what is no card, and in guilds, where there are none.
         """
         deed = self._actions.card(self._person, self._conversation, card, mention=mention)
-        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
 
-    async def click(self, message_id: str, button: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "Reply":
+    async def click(
+        self, message_id: str, button: str, *, timeout: float = TIMEOUT, quiet: float = QUIET
+    ) -> "BotReply":
         """Press a button of a message, by its id or label, and return when the bot is done with it.
 
         Raises: ValueError where there is no such button, or this person may not press it.
         """
         deed = self._actions.click(self._person, message_id, button)
-        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
 
-    async def search(self, keyword: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "Reply":
+    async def search(self, keyword: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "BotReply":
         """Search by the bot, and return when the bot is done with it; its `answer` is what was found."""
         deed = self._actions.search(self._person, self._conversation, keyword)
-        return Reply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
 
 
-class Reply:
+class BotReply:
     """What the bot sent in answer; false where it sent nothing.
 
     `text`, `markdown`, `keyboard`, `media` and `id` are of the first message, None where there is none.
@@ -207,7 +209,7 @@ class Reply:
     that acknowledged a click; `answer`: the body that answered an interaction.
     """
 
-    def __init__(self, exchange: Exchange, asker: Member | None = None) -> None:
+    def __init__(self, exchange: Exchange, asker: ChatMember | None = None) -> None:
         self._asker = asker
         self.event_id = exchange.event_id
         self.messages = tuple(Transcript.of(message) for message in exchange.replies)
@@ -251,7 +253,7 @@ class Reply:
         """The file: kind, url, name."""
         return self._first.media if self._first else None
 
-    async def click(self, button: str, *, by: Member | None = None, timeout: float = TIMEOUT) -> "Reply":
+    async def click(self, button: str, *, by: ChatMember | None = None, timeout: float = TIMEOUT) -> "BotReply":
         """Press a button of the first message that has a keyboard; `by` somebody else than who asked.
 
         Raises: ValueError where there is no such button, or this person may not press it.

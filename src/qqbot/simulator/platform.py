@@ -10,30 +10,30 @@ from random import Random
 from . import wire
 from .exchanges import Exchanges
 from .faults.documents import rule_document
-from .gateway.service import Gateway
-from .state.audits import AuditDesk
-from .state.bot import BotBook
+from .gateway.service import GatewayService
+from .state.audits import AuditService
+from .state.bot import BotState
 from .state.budget import CallLimit, IdentifyBudget
 from .state.clock import Clock
 from .state.files import FileStore
-from .state.group import GroupBook
-from .state.guild import GuildBook
+from .state.group import GroupStates
+from .state.guild import GuildStates
 from .state.journal import Journal
-from .state.media import MediaDesk
+from .state.media import MediaService
 from .state.profiles import RIGHTS, Limits, Profile
-from .state.quotas import QuotaBook
-from .state.rates import RateBook
-from .state.replies import PassiveBook
-from .state.streaming import StreamBook
-from .state.tokens import TokenDesk
-from .state.world import BOT_NAME, Conversation, Message, Person, World
+from .state.quotas import QuotaState
+from .state.rates import RateState
+from .state.replies import ReplyWindows
+from .state.streaming import StreamStates
+from .state.tokens import TokenService
+from .state.world import BOT_NAME, Conversation, MessageRecord, Person, World
 from .webhook import Webhook
 from .wire import JsonObject, identity, is_number
 from .wire.tables import Endpoint, tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class PlatformSettings:
     """What a simulator is like. Times in seconds.
 
     `gateway_per_minute` and `gateway_burst` limit the calls for the gateway's address. `limits`: those on
@@ -61,13 +61,13 @@ class Click:
     """A button press that the bot may acknowledge."""
 
     event_id: str
-    shown: Message
+    shown: MessageRecord
 
 
 class Platform:
     """The QQ Bot platform for one bot."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: PlatformSettings) -> None:
         self.settings = settings
         self.shards = settings.shards
         self.gateway_url = ""
@@ -75,20 +75,20 @@ class Platform:
         self.clock = Clock()
         self.tables = tables()
         self.journal = Journal(self.clock)
-        self.tokens = TokenDesk(self.clock, settings.app_id, settings.secret, numeric_expiry=settings.numeric_expiry)
+        self.tokens = TokenService(self.clock, settings.app_id, settings.secret, numeric_expiry=settings.numeric_expiry)
         self.world = World(settings.app_id, self.clock, self.journal)
-        self.passive = PassiveBook(self.clock, self._replied)
+        self.passive = ReplyWindows(self.clock, self._replied)
         self.rights = RIGHTS[settings.profile]
-        self.quotas = QuotaBook(self.clock, self.rights, settings.limits)
-        self.rates = RateBook(self.clock, settings.limits)
+        self.quotas = QuotaState(self.clock, self.rights, settings.limits)
+        self.rates = RateState(self.clock, settings.limits)
         self.files = FileStore(lambda: self.http_base)
-        self.media = MediaDesk(self.clock, self.files)
-        self.streams = StreamBook()
-        self.audits = AuditDesk()
+        self.media = MediaService(self.clock, self.files)
+        self.streams = StreamStates()
+        self.audits = AuditService()
         self.exchanges = Exchanges()
-        self.guild_book = GuildBook(self.clock)
-        self.group_book = GroupBook()
-        self.bot_book = BotBook()
+        self.guild_states = GuildStates(self.clock)
+        self.group_states = GroupStates()
+        self.bot_state = BotState()
         self.world.roles_of = self.roles_of
         self.clock.on_advance(self._publish_time)
         self.clicks: dict[str, Click] = {}
@@ -100,7 +100,7 @@ class Platform:
             max_concurrency=settings.max_concurrency,
             window=settings.identify_window,
         )
-        self.gateway = Gateway(
+        self.gateway = GatewayService(
             self.tables,
             self.tokens,
             self.budget,
@@ -133,7 +133,7 @@ class Platform:
     def roles_of(self, where: Conversation, person: Person) -> list[str]:
         """Return the ids of somebody's roles in the guild of a conversation."""
         guild = self.world.find_guild(where.source_guild_id or where.guild_id)
-        return list(self.guild_book.roles_of(guild, person)) if guild else []
+        return list(self.guild_states.roles_of(guild, person)) if guild else []
 
     def _replied(self, message_id: str, replies: int) -> None:
         if (message := self.world.message(message_id)) is not None:
@@ -155,7 +155,7 @@ class Platform:
         """
         event_id = event_id or identity.event_id(kind)
         text = wire.check(body)
-        self.group_book.note(kind, body)
+        self.group_states.note(kind, body)
         self.quotas.note(kind, body)
         place = self.passive.note(kind, event_id, body)
         if place is not None:
@@ -179,16 +179,16 @@ class Platform:
         self.journal.publish("clock", self.clock.document)
         self.journal.publish("quotas", self.quotas_document)
 
-    def take(self, message: Message, reference: str) -> None:
+    def take(self, message: MessageRecord, reference: str) -> None:
         """Put a message of the bot into the chat, and give it to who waits for it."""
         self.world.add(message)
         if not reference:
             self.journal.publish("quotas", self.quotas_document)
         self.exchanges.sent(message, reference)
 
-    def bot_message(self, conversation: Conversation, message_id: str) -> Message:
+    def bot_message(self, conversation: Conversation, message_id: str) -> MessageRecord:
         """Return a new, empty message of the bot."""
-        return Message(message_id, conversation, "bot", BOT_NAME, self.clock.now(), self.clock.timestamp())
+        return MessageRecord(message_id, conversation, "bot", BOT_NAME, self.clock.now(), self.clock.timestamp())
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .platform import Platform
 from .state.journal import CallRecord, FrameRecord
-from .state.world import Message
+from .state.world import MessageRecord
 
 _LINES = 60
 _WIDTH = 400
@@ -26,7 +26,7 @@ def report(platform: Platform) -> dict[str, str]:
     return {title: "\n".join(_cut(line) for line in lines) for title, lines in parts.items() if lines}
 
 
-def _said(message: Message) -> Iterator[str]:
+def _said(message: MessageRecord) -> Iterator[str]:
     where = message.conversation
     text = message.markdown or message.text or ""
     if message.media is not None:

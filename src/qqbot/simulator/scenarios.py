@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from . import wire
 from .faults.kinds import HtmlBody, Http, Latency, Op7, Op9, SentButNoResponse
-from .people import Member, Reply, Transcript
+from .people import BotReply, ChatMember, Transcript
 from .simulator import Servable, Simulator
 from .wire.refusal import Refusal
 
@@ -62,7 +62,7 @@ class Stage:
             yield
 
     @property
-    def alice(self) -> Member:
+    def alice(self) -> ChatMember:
         """Somebody in a group."""
         return self.sim.group("test").member("Alice")
 
@@ -75,7 +75,7 @@ class Stage:
         """Note whether something was right."""
         self.findings.append(Finding(what, right, str(seen)))
 
-    async def ask(self, what: str = "answers what was written meanwhile", *, by: Member | None = None) -> Reply:
+    async def ask(self, what: str = "answers what was written meanwhile", *, by: ChatMember | None = None) -> BotReply:
         """Greet the bot, and check that it answers once."""
         reply = await (by or self.alice).say(self.greeting, timeout=PATIENCE)
         self.check(what, len(reply.messages) == 1, f"{len(reply.messages)} answers, {reply.outcome or 'no outcome'}")

@@ -15,18 +15,18 @@ from .actions import Actions
 from .control import archive
 from .control.commands import Commands
 from .faults.rules import Faults
-from .gateway.connection import Connection
+from .gateway.connection import ClientConnection
 from .gateway.service import Identify, Resume
 from .page.commands import PageCommands
-from .people import GuildPlace, Member, Place, Reply, Transcript
-from .platform import Platform, Settings
+from .people import BotReply, Chat, ChatMember, GuildChat, Transcript
+from .platform import Platform, PlatformSettings
 from .report import report
 from .server import HOST, Server
-from .state.audits import AuditDesk
+from .state.audits import AuditService
 from .state.clock import Clock
 from .state.journal import CallRecord, FrameRecord
 from .state.profiles import Limits, Profile
-from .state.uploads import UploadBook
+from .state.uploads import UploadState
 from .state.world import Conversation, Scene
 from .webhook import Webhook
 from .wire import JsonObject
@@ -90,7 +90,7 @@ class Simulator:
         limits: Limits = "slow",
         numeric_expiry: bool = False,
     ) -> None:
-        settings = Settings(
+        settings = PlatformSettings(
             app_id=app_id,
             secret=secret or secrets.token_urlsafe(24),
             profile=profile,
@@ -198,31 +198,31 @@ class Simulator:
 
     # Who is there
 
-    def group(self, name: str) -> Place:
+    def group(self, name: str) -> Chat:
         """Return the group of this name; a new name creates it."""
         return self._place(self._platform.world.group(name))
 
-    def guild(self, name: str = "guild") -> GuildPlace:
+    def guild(self, name: str = "guild") -> GuildChat:
         """Return the guild of this name; a new name creates it."""
-        return GuildPlace(self._platform.world.guild(name), self._actions)
+        return GuildChat(self._platform.world.guild(name), self._actions)
 
-    def channel(self, name: str, *, guild: str = "guild") -> Place:
+    def channel(self, name: str, *, guild: str = "guild") -> Chat:
         """Return the channel of this name in a guild; a new name creates it."""
         return self._place(self._platform.world.channel(name, guild))
 
-    def user(self, name: str) -> Member:
+    def user(self, name: str) -> ChatMember:
         """Return the friend of this name, in the C2C chat; a new name makes friends."""
         return self._talker(self._platform.world.user(name), name)
 
-    def dms(self, name: str, *, guild: str = "guild") -> Member:
+    def dms(self, name: str, *, guild: str = "guild") -> ChatMember:
         """Return the guild member of this name, in the private chat with the bot."""
         return self._talker(self._platform.world.dms(name, guild), name)
 
-    def _place(self, conversation: Conversation) -> Place:
-        return Place(conversation, self._platform.world, self._actions)
+    def _place(self, conversation: Conversation) -> Chat:
+        return Chat(conversation, self._platform.world, self._actions)
 
-    def _talker(self, conversation: Conversation, name: str) -> Member:
-        return Member(self._platform.world.person(conversation, name), conversation, self._actions)
+    def _talker(self, conversation: Conversation, name: str) -> ChatMember:
+        return ChatMember(self._platform.world.person(conversation, name), conversation, self._actions)
 
     # What happens
 
@@ -230,12 +230,12 @@ class Simulator:
         """Push any event to the sessions that it belongs to, or to one shard; return its event id."""
         return self._platform.push(kind, body, event_id=event_id, shard=shard).event_id
 
-    async def event(self, kind: str, body: object) -> Reply:
+    async def event(self, kind: str, body: object) -> BotReply:
         """Push any event to the sessions that it belongs to, and return when the bot is done with it.
 
         The replies are those to the event, and what the bot sends unasked meanwhile.
         """
-        return Reply(await self._actions.push_and_wait(kind, body))
+        return BotReply(await self._actions.push_and_wait(kind, body))
 
     def push_message(
         self,
@@ -310,12 +310,12 @@ class Simulator:
         return self._platform.webhook
 
     @property
-    def audits(self) -> AuditDesk:
+    def audits(self) -> AuditService:
         """Which of the next guild messages are reviewed."""
         return self._platform.audits
 
     @property
-    def uploads(self) -> UploadBook:
+    def uploads(self) -> UploadState:
         """How files go up in parts: block size, concurrency, volume."""
         return self._platform.media.uploads
 
@@ -335,7 +335,7 @@ class Simulator:
     # What was seen
 
     @property
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[ClientConnection]:
         """All gateway connections, oldest first."""
         return list(self._platform.gateway.connections)
 

@@ -32,7 +32,7 @@ CONNECTION = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class WebhookDelivery:
     """One request and how it was answered. `status` None: no answer within the limit, or no connection.
 
     `acknowledged`: the answer was what the platform takes for "handled". `seconds`: until the answer.
@@ -71,12 +71,12 @@ class Webhook:
         self._journal = journal
         self._seq = 0
         self._flaws: deque[Flaw] = deque()
-        self._deliveries: deque[Delivery] = deque(maxlen=KEPT)
+        self._deliveries: deque[WebhookDelivery] = deque(maxlen=KEPT)
         self._running: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
 
     @property
-    def deliveries(self) -> list[Delivery]:
+    def deliveries(self) -> list[WebhookDelivery]:
         """The last requests, in the order of their answers."""
         return list(self._deliveries)
 
@@ -172,7 +172,7 @@ class Webhook:
         self._journal.frame("from_bot", CONNECTION, None, 12, answer)
         acknowledged = status == 200 and _is_acknowledgement(answer)
         seconds = time.monotonic() - started
-        self._deliveries.append(Delivery(event.id, number, flaw, status, answer, acknowledged, seconds))
+        self._deliveries.append(WebhookDelivery(event.id, number, flaw, status, answer, acknowledged, seconds))
         return acknowledged
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int | None, str]:

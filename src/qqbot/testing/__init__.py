@@ -3,11 +3,15 @@
 Nothing is imported before it is used: the pytest plugin is loaded in every test run where the package is installed.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from .._names import on_demand
 
 if TYPE_CHECKING:
     from ..simulator import (
+        BotReply,
+        Chat,
+        ChatMember,
         Close,
         Drop,
         Duplicate,
@@ -17,14 +21,11 @@ if TYPE_CHECKING:
         HtmlBody,
         Http,
         Latency,
-        Member,
         NoHello,
         Op7,
         Op9,
-        Place,
         Raw,
         Reorder,
-        Reply,
         SentButNoResponse,
         Simulator,
         StopAcks,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from .contracts import SessionManagerContract
 
 __all__ = [
+    "BotReply",
+    "Chat",
+    "ChatMember",
     "Close",
     "Drop",
     "Duplicate",
@@ -46,14 +50,11 @@ __all__ = [
     "HtmlBody",
     "Http",
     "Latency",
-    "Member",
     "NoHello",
     "Op7",
     "Op9",
-    "Place",
     "Raw",
     "Reorder",
-    "Reply",
     "SentButNoResponse",
     "SessionManagerContract",
     "Simulator",
@@ -65,10 +66,8 @@ __all__ = [
     "TruncateBody",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Load what is asked for."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = ".contracts" if name == "SessionManagerContract" else "..simulator"
-    return getattr(import_module(module, __name__), name)
+__getattr__ = on_demand(
+    __name__,
+    dict.fromkeys(__all__, "..simulator") | {"SessionManagerContract": ".contracts"},
+    renamed={"Member": "ChatMember", "Place": "Chat", "Reply": "BotReply"},
+)

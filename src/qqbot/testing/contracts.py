@@ -12,7 +12,7 @@ from unittest import SkipTest
 
 import msgspec
 
-from ..config import ShardPlan
+from ..config import ShardSelection
 from ..errors import AuthError, ConfigError, GatewayHalted
 from ..lease import Lease
 from ..models.gateway import GatewayBot, ResumeState, SessionStartLimit, ShardExit
@@ -76,7 +76,7 @@ class SessionManagerContract:
         refused = AuthError(401, 100016, "invalid secret")
         async with self.place() as make:
             manager = make()
-            run = asyncio.create_task(manager.run(ScriptedPlatform(self._plan, refused), ScriptedShards()))
+            run = asyncio.create_task(manager.run(ScriptedPlatform(self._selection, refused), ScriptedShards()))
             assert await self._end_of(run) is refused, "run did not raise what the platform said"
             await manager.stop()
 
@@ -284,7 +284,7 @@ class SessionManagerContract:
         """Nobody identifies while the platform allows no session, and all do when it does again."""
         empty = self._answer(remaining=0, reset_after=1_500)
         shards = ScriptedShards()
-        platform = ScriptedPlatform(self._plan, empty, self._answer())
+        platform = ScriptedPlatform(self._selection, empty, self._answer())
         began = time.monotonic()
         async with self.place() as make, self._running(make(), shards, platform):
             assert min(shards.notes.identified) - began >= 1.0, "a session was begun without any left"
@@ -403,8 +403,8 @@ class SessionManagerContract:
     # What the tests share
 
     @property
-    def _plan(self) -> ShardPlan:
-        return ShardPlan.parse(self.count)
+    def _selection(self) -> ShardSelection:
+        return ShardSelection.parse(self.count)
 
     def _answer(self, *, max_concurrency: int = 100, remaining: int = 1000, reset_after: float = 60_000) -> GatewayBot:
         limit = SessionStartLimit(
@@ -413,7 +413,7 @@ class SessionManagerContract:
         return GatewayBot(url="ws://127.0.0.1/", shards=1, session_start_limit=limit)
 
     def _platform(self, *, max_concurrency: int = 100) -> ScriptedPlatform:
-        return ScriptedPlatform(self._plan, self._answer(max_concurrency=max_concurrency))
+        return ScriptedPlatform(self._selection, self._answer(max_concurrency=max_concurrency))
 
     @asynccontextmanager
     async def _running(

@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
-from ..config import ShardPlan
+from ..config import ShardSelection
 from ..errors import LeaseLost
 from ..lease import Lease
 from ..models.gateway import GatewayBot, ResumeState, ShardExit, ShardKey
@@ -36,9 +36,9 @@ def raises_in(index: int, error: Exception) -> Then:
 class ScriptedPlatform:
     """A `GatewaySource`: what /gateway/bot answers, one answer a call, the last one for ever."""
 
-    def __init__(self, plan: ShardPlan, *answers: GatewayBot | Exception) -> None:
+    def __init__(self, selection: ShardSelection, *answers: GatewayBot | Exception) -> None:
         self.app_id = "102000001"
-        self.plan = plan
+        self.selection = selection
         self.calls = 0
         self._answers = list(answers)
 

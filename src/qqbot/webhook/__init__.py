@@ -6,21 +6,22 @@ Owns the public names; a bot's own methods (`webhook`, `asgi`, `handle_webhook`)
 from collections.abc import Mapping
 from typing import Unpack
 
+from .._names import on_demand
 from .app import WebhookApp, WebhookBot
-from .client import Trial, TrialAnswer, simulate_search
+from .client import WebhookAnswer, WebhookClient, simulate_search
 from .handler import WebhookOptions
-from .protocol import Receipt, Reply, WebhookProtocol
+from .protocol import Receipt, WebhookProtocol, WebhookReply
 from .signature import Key, public_key, sign, verify
 
 __all__ = [
-    "WebhookApp",
     "Key",
     "Receipt",
-    "Reply",
-    "Trial",
-    "TrialAnswer",
+    "WebhookAnswer",
+    "WebhookApp",
+    "WebhookClient",
     "WebhookOptions",
     "WebhookProtocol",
+    "WebhookReply",
     "application",
     "public_key",
     "sign",
@@ -35,3 +36,15 @@ def application(bots: Mapping[str, WebhookBot], **options: Unpack[WebhookOptions
     Raises: ConfigError for options that cannot be right.
     """
     return WebhookApp(bots, **options)
+
+
+__getattr__ = on_demand(
+    __name__,
+    {},
+    renamed={
+        "Application": "WebhookApp",
+        "Reply": "WebhookReply",
+        "Trial": "WebhookClient",
+        "TrialAnswer": "WebhookAnswer",
+    },
+)

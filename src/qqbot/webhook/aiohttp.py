@@ -12,7 +12,7 @@ from aiohttp import ClientPayloadError, web
 
 from ..errors import ConfigError
 from .handler import CallHandler
-from .protocol import Reply, misdirected, too_large
+from .protocol import WebhookReply, misdirected, too_large
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def web_application(address: CallHandler) -> web.Application:
 
     async def take(request: web.Request) -> web.Response:
         body = await _read(request, address.max_bytes)
-        answered = body.parts if isinstance(body, Reply) else await address.handle_webhook(request.headers, body)
+        answered = body.parts if isinstance(body, WebhookReply) else await address.handle_webhook(request.headers, body)
         status, headers, answer = answered
         return web.Response(status=status, headers=headers, body=answer)
 
@@ -37,7 +37,7 @@ def web_application(address: CallHandler) -> web.Application:
     return app
 
 
-async def _read(request: web.Request, limit: int) -> bytes | Reply:
+async def _read(request: web.Request, limit: int) -> bytes | WebhookReply:
     """Return the body, or the answer to a call that is not worth reading."""
     refusal = misdirected(request.method, request.headers.get("Content-Type", ""))
     if refusal is not None:

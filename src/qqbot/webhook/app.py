@@ -11,7 +11,7 @@ from typing import Protocol, Unpack
 
 from aiohttp import web
 
-from ..aio.serving_task import Served, Stay
+from ..aio.serving_task import Served, ServingTask
 from ..errors import ConfigError
 from .aiohttp import web_application
 from .asgi import AsgiApplication
@@ -55,7 +55,9 @@ class WebhookApp:
         for bot in bots.values():
             bot.expect_webhook()
         self._options = options
-        self._stays: dict[str, Stay] | None = None  # what this site serves; None while it is not served itself
+        self._serving_tasks: dict[str, ServingTask] | None = (
+            None  # what this site serves; None while it is not served itself
+        )
         self.max_bytes = options.get("max_bytes", MAX_BYTES)
 
     async def handle_webhook(self, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -72,20 +74,22 @@ class WebhookApp:
     @asynccontextmanager
     async def serve(self) -> AsyncGenerator[None]:
         """Serve the bots while the body runs, without a gateway connection; who is served already is left alone."""
-        if self._stays is not None:
+        if self._serving_tasks is not None:
             raise ConfigError("this webhook application is being served already")
-        self._stays = {}
+        self._serving_tasks = {}
         try:
             for app_id, bot in list(self._bots.items()):
                 await self._begin(app_id, bot)
             yield
         finally:
-            stays, self._stays = self._stays, None
-            for stay in stays.values():
-                stay.leave()
-            await asyncio.gather(*(stay.owner for stay in stays.values()), return_exceptions=True)
-            for stay in stays.values():
-                await stay.left()
+            serving_tasks, self._serving_tasks = self._serving_tasks, None
+            for serving_task in serving_tasks.values():
+                serving_task.leave()
+            await asyncio.gather(
+                *(serving_task.owner for serving_task in serving_tasks.values()), return_exceptions=True
+            )
+            for serving_task in serving_tasks.values():
+                await serving_task.left()
 
     async def add(self, app_id: str, bot: WebhookBot) -> None:
         """Take calls for one more bot, and serve it if the address is served.
@@ -104,8 +108,8 @@ class WebhookApp:
         Raises: KeyError when there is none with this AppID.
         """
         del self._bots[app_id]
-        if self._stays is not None and (stay := self._stays.pop(app_id, None)) is not None:
-            await stay.end()
+        if self._serving_tasks is not None and (serving_task := self._serving_tasks.pop(app_id, None)) is not None:
+            await serving_task.end()
 
     def webhook(self) -> web.Application:
         """Return it for aiohttp: `app.add_subapp("/qq", application.webhook())`, or to be run alone."""
@@ -116,13 +120,13 @@ class WebhookApp:
         return AsgiApplication(self)
 
     async def _begin(self, app_id: str, bot: WebhookBot) -> None:
-        stays = self._stays
-        if stays is None or bot.serving:
+        serving_tasks = self._serving_tasks
+        if serving_tasks is None or bot.serving:
             return
-        stay = stays[app_id] = Stay(bot, connect=False)
+        serving_task = serving_tasks[app_id] = ServingTask(bot, connect=False)
         try:
-            await stay.entered()
+            await serving_task.entered()
         except BaseException:
-            stays.pop(app_id, None)
-            await stay.end()
+            serving_tasks.pop(app_id, None)
+            await serving_task.end()
             raise

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from .handler import CallHandler
-from .protocol import Reply, misdirected, normalized, too_large
+from .protocol import WebhookReply, misdirected, normalized, too_large
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -45,10 +45,10 @@ class AsgiApplication:
         headers = normalized(pairs)
         body = misdirected(scope["method"], headers.get("content-type", "")) or await self._read(receive)
         if body is not None:
-            answered = body.parts if isinstance(body, Reply) else await self._app.handle_webhook(headers, body)
+            answered = body.parts if isinstance(body, WebhookReply) else await self._app.handle_webhook(headers, body)
             await _send(send, *answered)
 
-    async def _read(self, receive: Receive) -> bytes | Reply | None:
+    async def _read(self, receive: Receive) -> bytes | WebhookReply | None:
         """Return the body, the answer to one that is too large, or None when the caller has gone."""
         body, more = bytearray(), True
         while more:

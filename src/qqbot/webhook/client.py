@@ -22,7 +22,7 @@ from .signature import Key
 TIMEOUT = 10.0
 
 
-class TrialAnswer(Struct, frozen=True):
+class WebhookAnswer(Struct, frozen=True):
     """How a call was answered. `seconds`: until the answer was there."""
 
     status: int
@@ -30,7 +30,7 @@ class TrialAnswer(Struct, frozen=True):
     seconds: float
 
 
-class Trial:
+class WebhookClient:
     """Makes calls to `url`, signed by the AppSecret of `credentials`; an async context manager.
 
     `timeout`: seconds for each call.
@@ -55,7 +55,7 @@ class Trial:
     ) -> None:
         await self._session.close()
 
-    async def send(self, body: bytes, *, key: Key | None = None, age: float = 0.0) -> TrialAnswer:
+    async def send(self, body: bytes, *, key: Key | None = None, age: float = 0.0) -> WebhookAnswer:
         """Send `body`, signed `age` seconds ago by `key`, by default the bot's own.
 
         Raises: ConnectionFailed, Timeout.
@@ -64,7 +64,7 @@ class Trial:
         signature = (key or self.key).sign(timestamp, body)
         return await self.post(body, {"X-Signature-Timestamp": timestamp, "X-Signature-Ed25519": signature})
 
-    async def post(self, body: bytes, headers: dict[str, str]) -> TrialAnswer:
+    async def post(self, body: bytes, headers: dict[str, str]) -> WebhookAnswer:
         """Send `body` with no signature but what `headers` hold.  Raises: ConnectionFailed, Timeout."""
         fields = {
             "User-Agent": "QQBot-Callback",
@@ -78,7 +78,7 @@ class Trial:
                 self._url, data=body, headers=fields, proxy=proxy, allow_redirects=False
             ) as response:
                 text = await response.text(errors="replace")
-                return TrialAnswer(response.status, text, time.monotonic() - began)
+                return WebhookAnswer(response.status, text, time.monotonic() - began)
         except TimeoutError:
             raise Timeout(f"{self._url} did not answer within {self._timeout:g} s") from None
         except aiohttp.InvalidURL:
@@ -95,7 +95,7 @@ def envelope(kind: str, data: object, *, event_id: str | None = None) -> bytes:
 
 async def simulate_search(
     url: str, credentials: Credentials, keyword: str, *, enveloped: bool = True, timeout: float = TIMEOUT
-) -> TrialAnswer:
+) -> WebhookAnswer:
     """Send a signed search to one's own server and return its answer. Experimental.
 
     `enveloped`: as an event with op and type, else the bare interaction. `timeout` in seconds.
@@ -110,6 +110,6 @@ async def simulate_search(
         "version": 1,
         "data": {"name": "search", "type": CHAT_SEARCH, "resolved": {"keyword": keyword}},
     }
-    async with Trial(url, credentials, timeout=timeout) as trial:
+    async with WebhookClient(url, credentials, timeout=timeout) as trial:
         body = envelope("INTERACTION_CREATE", interaction) if enveloped else encode(interaction)
         return await trial.send(body)

@@ -11,12 +11,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol, TypedDict
 
-from ..aio.serving_task import Served, Stay
+from ..aio.serving_task import Served, ServingTask
 from ..config import Credentials
 from ..errors import ConfigError, Interrupted
 from ..models.frames import Frame
 from ..models.outcome import Outcome
-from .protocol import AGAIN, DONE, WINDOW, Answer, Reply, WebhookProtocol, too_large
+from .protocol import AGAIN, DONE, WINDOW, Answer, WebhookProtocol, WebhookReply, too_large
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class CallHandler(Protocol):
         ...
 
 
-class Receiver(Served, Protocol):
+class WebhookTarget(Served, Protocol):
     """What the desk needs of a bot."""
 
     @property
@@ -70,19 +70,19 @@ class Receiver(Served, Protocol):
         ...
 
 
-class _Visits(Stay):
+class _CallsServed(ServingTask):
     """A stay for the calls to a bot that nobody serves."""
 
     calls = 0
 
 
-class Desk:
+class WebhookHandler:
     """Answers the webhook calls to one bot."""
 
-    def __init__(self, bot: Receiver) -> None:
+    def __init__(self, bot: WebhookTarget) -> None:
         self._bot = bot
         self._protocols: dict[float, tuple[Credentials, WebhookProtocol]] = {}
-        self._stay: _Visits | None = None
+        self._serving_task: _CallsServed | None = None
 
     def prepare(self) -> None:
         """Make the keys now, so that no call has to wait for that.  Raises: ConfigError where the extra is missing."""
@@ -96,7 +96,7 @@ class Desk:
         awaited: bool = False,
         window: float = WINDOW,
         max_bytes: int = MAX_BYTES,
-    ) -> Reply:
+    ) -> WebhookReply:
         """Answer one call. A bot that nobody serves is served while the call lasts, which is then `awaited`.
 
         Raises: ConfigError without credentials, where the extra is missing, or for a bot of another event loop;
@@ -109,7 +109,7 @@ class Desk:
             log.info("a webhook call was refused: %s", receipt.refusal)
         if receipt.frame is None:
             return receipt.reply
-        if self._bot.serving and (self._stay is None or self._stay.over):
+        if self._bot.serving and (self._serving_task is None or self._serving_task.over):
             return await self._take(receipt.frame, body, awaited=awaited)
         async with self._visit():
             return await self._take(receipt.frame, body, awaited=True)
@@ -126,21 +126,23 @@ class Desk:
     @asynccontextmanager
     async def _visit(self) -> AsyncGenerator[None]:
         """Serve the bot while the body runs, together with the other calls that need it."""
-        stay = self._stay
-        if stay is not None and not stay.over and stay.loop is not asyncio.get_running_loop():
+        serving_task = self._serving_task
+        if serving_task is not None and not serving_task.over and serving_task.loop is not asyncio.get_running_loop():
             raise ConfigError("a bot answers the webhook calls of one event loop at a time: make a Bot for each thread")
-        if stay is None or stay.leaving:
-            stay = self._stay = _Visits(self._bot, connect=False, after=None if stay is None or stay.over else stay)
-        stay.calls += 1
+        if serving_task is None or serving_task.leaving:
+            serving_task = self._serving_task = _CallsServed(
+                self._bot, connect=False, after=None if serving_task is None or serving_task.over else serving_task
+            )
+        serving_task.calls += 1
         try:
-            await stay.entered()
+            await serving_task.entered()
             yield
         finally:
-            stay.calls -= 1
-            if not stay.calls:
-                await stay.end()
+            serving_task.calls -= 1
+            if not serving_task.calls:
+                await serving_task.end()
 
-    async def _take(self, frame: Frame, body: bytes, *, awaited: bool) -> Reply:
+    async def _take(self, frame: Frame, body: bytes, *, awaited: bool) -> WebhookReply:
         try:
             outcome = await self._bot.receive(frame, body, awaited=awaited)
         except TimeoutError:

@@ -34,7 +34,7 @@ Answer = tuple[int, dict[str, str], bytes]
 """HTTP status, headers and body."""
 
 
-class Reply(Struct, frozen=True):
+class WebhookReply(Struct, frozen=True):
     """What the call is answered: an HTTP status and a body of JSON."""
 
     status: int
@@ -53,7 +53,7 @@ class Receipt(Struct, frozen=True):
     `refusal` says in words why it was refused, '' where it was not; it holds nothing of the call.
     """
 
-    reply: Reply
+    reply: WebhookReply
     frame: Frame | None = None
     refusal: str = ""
 
@@ -76,15 +76,15 @@ _decode_challenge = strict(_Challenge)
 _decode_bare = strict(_Bare)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
-DONE = Reply(200, encode({"op": Op.HTTP_CALLBACK_ACK, "d": 0}))
+DONE = WebhookReply(200, encode({"op": Op.HTTP_CALLBACK_ACK, "d": 0}))
 """The event was taken."""
 
-AGAIN = Reply(200, encode({"op": Op.HTTP_CALLBACK_ACK, "d": 1}))
+AGAIN = WebhookReply(200, encode({"op": Op.HTTP_CALLBACK_ACK, "d": 1}))
 """The platform is to deliver the event once more."""
 
 
-def _error(status: int, words: str) -> Reply:
-    return Reply(status, encode({"error": words}))
+def _error(status: int, words: str) -> WebhookReply:
+    return WebhookReply(status, encode({"error": words}))
 
 
 def _refuse(status: int, words: str) -> Receipt:
@@ -97,7 +97,7 @@ def check_window(window: float) -> None:
         raise ConfigError(f"a webhook's window is more than 0 and at most {WINDOW:g} s: so long repeats are known")
 
 
-def misdirected(method: str, content_type: str) -> Reply | None:
+def misdirected(method: str, content_type: str) -> WebhookReply | None:
     """Return the answer to a call that cannot be the platform's, by its method and content type alone; else None.
 
     A call without a content type is taken for JSON.
@@ -110,12 +110,12 @@ def misdirected(method: str, content_type: str) -> Reply | None:
     return None
 
 
-def misaddressed() -> Reply:
+def misaddressed() -> WebhookReply:
     """Return the answer to a call for a bot that is not here: nobody can tell who signed it."""
     return _error(401, "no bot here has the AppID of the header X-Bot-Appid")
 
 
-def too_large(limit: int) -> Reply:
+def too_large(limit: int) -> WebhookReply:
     """Return the answer to a body of more than `limit` bytes."""
     return _error(413, f"the body is larger than {limit} bytes")
 
@@ -163,7 +163,7 @@ class WebhookProtocol:
         if frame is None:
             return _refuse(400, "the body is no payload: a JSON object with `op`, `t` and `d` is expected")
         if frame.op == Op.HEARTBEAT:
-            return Receipt(Reply(200, encode({"op": Op.HEARTBEAT_ACK, "d": frame.d})))
+            return Receipt(WebhookReply(200, encode({"op": Op.HEARTBEAT_ACK, "d": frame.d})))
         if frame.op != Op.DISPATCH:
             return Receipt(DONE)
         return Receipt(DONE, _identified(frame, body)) if frame.t else _refuse(400, "the event has no type `t`")
@@ -181,7 +181,7 @@ class WebhookProtocol:
         if _UNIX_SECONDS.fullmatch(moment) is None or _PLAIN_TOKEN.fullmatch(token) is None:
             return _refuse(400, "this challenge is not signed: plain_token or event_ts is not of the documented form")
         answer = {"plain_token": token, "signature": self._keys[0].sign(moment, token.encode())}
-        return Receipt(Reply(200, encode(answer)))
+        return Receipt(WebhookReply(200, encode(answer)))
 
     def _distrust(self, headers: Mapping[str, str], body: bytes, now: float) -> str:
         """Return why the call is not the platform's, '' where it is."""

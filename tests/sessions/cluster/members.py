@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from qqbot.config import ShardPlan
+from qqbot.config import ShardSelection
 from qqbot.errors import LeaseLost
 from qqbot.lease import Lease
 from qqbot.models.gateway import GatewayBot, ResumeState, SessionStartLimit, ShardExit, ShardKey
@@ -21,7 +21,7 @@ class Platform:
 
     def __init__(self, shards: int | str = 6, *, recommended: int = 1, **limit: int) -> None:
         self.app_id = "1"
-        self.plan = ShardPlan.parse(shards)
+        self.selection = ShardSelection.parse(shards)
         self.calls = 0
         self.answer = GatewayBot(
             url="ws://127.0.0.1/",

@@ -14,8 +14,8 @@ from qqbot.aio.clock import steady
 from qqbot.models.gateway import GatewayBot, ShardExit
 from qqbot.sessions import RedisSessionManager, SessionManager, Timings
 from qqbot.sessions.cluster.node import Node
-from qqbot.sessions.cluster.owned_shard import Holding
-from qqbot.sessions.cluster.state import Place
+from qqbot.sessions.cluster.owned_shard import OwnedShard
+from qqbot.sessions.cluster.state import ShardId
 from qqbot.sessions.cluster.store import Store
 from qqbot.testing import SessionManagerContract, Simulator
 from tests.redis.servers import Engine, Server, as_cluster, default_engine, started, with_sentinels
@@ -208,8 +208,8 @@ async def test_a_claim_whose_answer_was_lost_is_taken_up(store: Server) -> None:
             free = asyncio.create_task(b.manager.stop(drain=1.0))  # its shards are claimed behind the node's back
             for _ in range(2000):
                 picture = await forger.look()
-                places = [place for place, owner in picture.owners.items() if not owner.node]
-                if places and await forger.claim(picture, places):
+                shard_ids = [shard_id for shard_id, owner in picture.owners.items() if not owner.node]
+                if shard_ids and await forger.claim(picture, shard_ids):
                     break
                 await asyncio.sleep(0)
             await free
@@ -380,13 +380,13 @@ async def test_a_shard_that_is_taken_away_before_it_began_is_given_back(
 ) -> None:
     run = Node._run
 
-    def run_and_close(self: Node, holding: Holding) -> None:
-        run(self, holding)
-        if holding.place not in seen:
-            seen.add(holding.place)
-            self._close([holding])
+    def run_and_close(self: Node, owned: OwnedShard) -> None:
+        run(self, owned)
+        if owned.shard_id not in seen:
+            seen.add(owned.shard_id)
+            self._close([owned])
 
-    seen: set[Place] = set()
+    seen: set[ShardId] = set()
     monkeypatch.setattr(Node, "_run", run_and_close)
     async with joined(store.url, Platform()) as a:
         await until(lambda: a.indices == ALL)

@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 
 from qqbot.models.gateway import GatewayBot, SessionStartLimit
 from qqbot.sessions.cluster.assignor import Role
-from qqbot.sessions.cluster.state import Halt, NodeInfo, Picture, Place
-from qqbot.sessions.cluster.store import Grant, Held, OtherTimings, Store, StoreAway, Synced
+from qqbot.sessions.cluster.state import ClusterHalt, ClusterState, NodeInfo, ShardId
+from qqbot.sessions.cluster.store import Grant, OtherTimings, OwnershipReport, Store, StoreAway, Synced
 from qqbot.sessions.cluster.timings import Timings
 from tests.redis.servers import ENGINES, Server
 
@@ -32,7 +32,7 @@ class Cluster:
         self.raw = raw
         self._stack = stack
         self._stores: dict[str, Store] = {}
-        self.known: dict[str, Picture] = {}
+        self.known: dict[str, ClusterState] = {}
 
     async def store(self, node: str, timings: Timings = TIMINGS) -> Store:
         """The node's store; it waits for an answer as long as ever, the machine may be busy."""
@@ -42,19 +42,19 @@ class Cluster:
             self._stores[node] = await self._stack.enter_async_context(store)
         return self._stores[node]
 
-    async def sync(self, node: str, *held: Held, role: Role = "active", target: int = 0) -> Synced:
+    async def sync(self, node: str, *held: OwnershipReport, role: Role = "active", target: int = 0) -> Synced:
         store = await self.store(node)
-        known = self.known.get(node, Picture())
+        known = self.known.get(node, ClusterState())
         found = await store.sync(role, NodeInfo(), held, known=known, target_active=target)
         self.known[node] = found.picture
         return found
 
-    async def states(self) -> dict[Place, str]:
+    async def states(self) -> dict[ShardId, str]:
         return await (await self.store("x")).states()
 
-    async def claim(self, node: str, *places: Place, least: int = 0) -> list[Grant]:
+    async def claim(self, node: str, *shard_ids: ShardId, least: int = 0) -> list[Grant]:
         await self.sync(node)
-        granted = await (await self.store(node)).claim(self.known[node], places, least)
+        granted = await (await self.store(node)).claim(self.known[node], shard_ids, least)
         assert granted is not None
         return granted
 
@@ -75,8 +75,8 @@ async def cluster(store: Server) -> AsyncIterator[Cluster]:
         yield cluster
 
 
-def held(grant: Grant, state: str = "=", incarnation: int | None = None) -> Held:
-    return Held(grant.place, grant.token, state, incarnation)
+def held(grant: Grant, state: str = "=", incarnation: int | None = None) -> OwnershipReport:
+    return OwnershipReport(grant.shard_id, grant.token, state, incarnation)
 
 
 # sync
@@ -128,7 +128,7 @@ async def test_sync_writes_again_what_the_store_lost(cluster: Cluster) -> None:
     await cluster.raw.flushall()
     found = await cluster.sync("a", held(a, '{"x":1}'))
     picture = found.picture
-    assert not found.lost and picture.owners[A] == Picture(owners={A: picture.owners[A]}).owners[A]
+    assert not found.lost and picture.owners[A] == ClusterState(owners={A: picture.owners[A]}).owners[A]
     assert (picture.owners[A].token, picture.owners[A].node) == (a.token, "a")
     assert await cluster.states() == {A: '{"x":1}'} and (picture.gen, picture.shards) == (1, 2)
     (b,) = await cluster.claim("b", B)
@@ -170,11 +170,11 @@ async def test_nodes_with_other_timings_do_not_join(cluster: Cluster) -> None:
     await cluster.sync("a")
     other = await cluster.store("b", Timings())
     with pytest.raises(OtherTimings, match=TIMINGS.shared):
-        await other.sync("active", NodeInfo(), [], known=Picture(), target_active=0)
+        await other.sync("active", NodeInfo(), [], known=ClusterState(), target_active=0)
     picture = (await cluster.sync("a")).picture
     assert list(picture.nodes) == ["a"]
     assert await (await cluster.store("a")).evict(picture, "a", picture.nodes["a"].stamp)
-    found = await other.sync("active", NodeInfo(), [], known=Picture(), target_active=0)
+    found = await other.sync("active", NodeInfo(), [], known=ClusterState(), target_active=0)
     assert found.picture.timings == Timings().shared
 
 
@@ -219,7 +219,7 @@ async def test_a_step_of_the_clock_holds_identifies_for_one_window(cluster: Clus
 
 async def test_claim_takes_what_is_free_with_growing_tokens(cluster: Cluster) -> None:
     first = await cluster.claim("a", A, B)
-    assert [grant.place for grant in first] == [A, B] and first[0].token < first[1].token
+    assert [grant.shard_id for grant in first] == [A, B] and first[0].token < first[1].token
     assert await cluster.claim("b", A, B) == []
     await (await cluster.store("a")).release(held(first[0], '{"x":1}'))
     (again,) = await cluster.claim("b", A)
@@ -262,7 +262,7 @@ async def test_a_claim_whose_answer_was_lost_shows_in_the_next_sync(cluster: Clu
 async def test_release_compares(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     store = await cluster.store("a")
-    assert not await store.release(Held(A, a.token - 1, '{"bad":1}'))
+    assert not await store.release(OwnershipReport(A, a.token - 1, '{"bad":1}'))
     assert not await (await cluster.store("b")).release(held(a, '{"bad":1}'))
     assert await store.release(held(a, '{"x":1}'))
     picture = await store.look()
@@ -295,7 +295,7 @@ async def permits(cluster: Cluster, grant: Grant, concurrency: int, count: int) 
     loop, usable = asyncio.get_running_loop(), list[tuple[float, float]]()
     while len(usable) < count:
         asked = loop.time()
-        verdict, wait = await store.permit(grant.place, grant.token, concurrency)
+        verdict, wait = await store.permit(grant.shard_id, grant.token, concurrency)
         if verdict == 1:
             usable.append((asked + wait, loop.time() + wait))
         else:
@@ -336,8 +336,8 @@ async def test_permits_count_the_budget(cluster: Cluster) -> None:
 async def test_nobody_identifies_while_halted(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     store = await cluster.store("a")
-    await store.halt(Halt(4914, "taken down"))
-    await store.halt(Halt(4915, "banned"))
+    await store.halt(ClusterHalt(4914, "taken down"))
+    await store.halt(ClusterHalt(4915, "banned"))
     assert (await store.permit(A, a.token, 1))[0] == -3
     halt = (await store.look()).halt
     assert halt is not None and halt.code == 4914
@@ -462,7 +462,7 @@ async def test_states_that_were_lost_are_put_back_where_nobody_has_any(cluster: 
     assert await store.restore(picture, {B: '{"x":4}'}) == 0
     assert (await store.states())[B] == '{"x":2}'
     await store.evict(picture, "a", picture.nodes["a"].stamp)
-    assert await store.restore(Picture(incarnation=1), lost) == 0
+    assert await store.restore(ClusterState(incarnation=1), lost) == 0
     assert await store.restore(picture, lost) == 1 and (await store.states())[A] == '{"x":1}'
     assert a.token
 

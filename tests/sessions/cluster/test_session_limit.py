@@ -1,4 +1,4 @@
-"""`Allowance`: permits for shards that are ours, and a store that others can still reach."""
+"""`SessionStartLimiter`: permits for shards that are ours, and a store that others can still reach."""
 
 import asyncio
 
@@ -7,9 +7,9 @@ import pytest
 from qqbot.aio.clock import steady
 from qqbot.errors import LeaseLost
 from qqbot.models.gateway import ShardKey
-from qqbot.sessions import LeaseGate, Timings
-from qqbot.sessions.cluster.owned_shard import Holding, NodeLease
-from qqbot.sessions.cluster.session_limit import Allowance
+from qqbot.sessions import LeaseDeadline, Timings
+from qqbot.sessions.cluster.owned_shard import NodeLease, OwnedShard
+from qqbot.sessions.cluster.session_limit import SessionStartLimiter
 from qqbot.sessions.cluster.store import MOST_PERMIT_CALLS, Store
 from tests.redis.servers import Server
 from tests.sessions.cluster.members import FAST, Platform
@@ -19,21 +19,21 @@ def nothing(*_: str) -> None:
     pass
 
 
-async def saved(_: Holding) -> None:
+async def saved(_: OwnedShard) -> None:
     pass
 
 
-def given_up(_: Holding, __: int) -> None:
+def given_up(_: OwnedShard, __: int) -> None:
     raise AssertionError
 
 
 async def test_a_shard_that_is_not_ours_gets_no_permit(store: Server) -> None:
     platform = Platform()
     async with Store(store.url, app_id="1", cluster="c", node="a", timings=FAST) as records:
-        allowance = Allowance(records, FAST, platform, changed=nothing, warn=nothing)
-        allowance.info = platform.answer
-        holding = Holding(ShardKey(1, 0, 6), 7, None, 1)
-        lease = NodeLease(holding, LeaseGate(60.0, steady()), allowance, saved, given_up)
+        session_limit = SessionStartLimiter(records, FAST, platform, changed=nothing, warn=nothing)
+        session_limit.info = platform.answer
+        owned = OwnedShard(ShardKey(1, 0, 6), 7, None, 1)
+        lease = NodeLease(owned, LeaseDeadline(60.0, steady()), session_limit, saved, given_up)
         async with asyncio.timeout(5):
             with pytest.raises(LeaseLost):
                 await lease.identify_permit()

@@ -17,9 +17,9 @@ from tests.sessions.cluster.members import FAST, Platform, Shards, joined, until
 USER = ("ACL", "SETUSER", "bot", "on", ">pw", "~qqbot:*")
 
 
-async def refusal(url: str, *, timings: Timings = FAST, plan: str = "6") -> str:
+async def refusal(url: str, *, timings: Timings = FAST, selection: str = "6") -> str:
     """Run a node that cannot start; return what it says. No shard was touched."""
-    platform, shards = Platform(plan), Shards()
+    platform, shards = Platform(selection), Shards()
     with pytest.raises(ConfigError) as refused:
         async with asyncio.timeout(20):
             await RedisSessionManager(url, timings=timings).run(platform, shards)
@@ -133,7 +133,7 @@ async def test_other_timings_than_the_cluster_uses(store: Server) -> None:
 
 
 async def test_a_fixed_part_of_the_shards(store: Server) -> None:
-    assert "Bot(shards=16)" in await refusal(store.url, plan="0-3/16")
+    assert "Bot(shards=16)" in await refusal(store.url, selection="0-3/16")
 
 
 @pytest.mark.parametrize("options", [{"cluster": "a b"}, {"cluster": ""}, {"name": "x" * 60}, {"role": "boss"}])

@@ -8,7 +8,7 @@ GET_GATEWAY = Route("get_gateway", "GET", "/gateway", GatewayUrl)
 GET_GATEWAY_BOT = Route("get_gateway_bot", "GET", "/gateway/bot", GatewayBot)
 
 
-class Gateway(Resource):
+class GatewayInfo(Resource):
     """The gateway's addresses. The platform allows two calls a minute: keep the answer."""
 
     async def url(self, *, timeout: float | None = None) -> GatewayUrl:

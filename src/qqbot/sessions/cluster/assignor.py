@@ -1,4 +1,4 @@
-"""`plan`: which node of a cluster runs which shard.
+"""`assign`: which node of a cluster runs which shard.
 
 Owns the arithmetic; pure. Every node computes the same plan from the same picture; the versioned claim of the store
 sees to it that a plan from an old picture fails.
@@ -12,7 +12,7 @@ from msgspec import Struct
 Role = Literal["joining", "active", "standby", "draining"]
 
 
-class Member(Struct, frozen=True):
+class ClusterMember(Struct, frozen=True):
     """One node, as the planner sees it; of two the one with the smaller `join` came first."""
 
     id: str
@@ -20,7 +20,7 @@ class Member(Struct, frozen=True):
     join: int = 0
 
 
-def takers(members: Iterable[Member], target_active: int = 0) -> list[str]:
+def takers(members: Iterable[ClusterMember], target_active: int = 0) -> list[str]:
     """Return the nodes that run shards: the active ones, and the oldest standbys up to `target_active` in all."""
     known = sorted(members, key=lambda member: (member.join, member.id))
     active = [member.id for member in known if member.role == "active"]
@@ -28,7 +28,9 @@ def takers(members: Iterable[Member], target_active: int = 0) -> list[str]:
     return active + standby[: max(target_active - len(active), 0)]
 
 
-def plan(shards: int, members: Iterable[Member], owners: Mapping[int, str], target_active: int = 0) -> dict[int, str]:
+def assign(
+    shards: int, members: Iterable[ClusterMember], owners: Mapping[int, str], target_active: int = 0
+) -> dict[int, str]:
     """Return the node for each of `shards` shards: floor or ceiling of the average each, with the fewest moves.
 
     `owners` has the shards that are owned now. Nobody takes shards: the answer is empty.

@@ -1,4 +1,4 @@
-"""`Observer`: who has given no sign of life for how long, by the clock of the observer alone.
+"""`FailureDetector`: who has given no sign of life for how long, by the clock of the observer alone.
 
 Owns the comparison; pure: `now` is seconds of a clock that only goes forward. No clock of another machine is ever
 read: what counts is when this process last saw a beat change.
@@ -7,7 +7,7 @@ read: what counts is when this process last saw a beat change.
 from collections.abc import Mapping
 
 
-class Observer:
+class FailureDetector:
     """Judges the nodes of a cluster by their beats.
 
     `patience`: seconds without a change after which a node is taken for dead. It starts anew with each incarnation

@@ -81,12 +81,12 @@ class RedisSessionManager:
         Raises: GatewayHalted on every node when the platform says stop to one, ConfigError for what the server
         refuses and while another run is in progress, and whatever `start` raises.
         """
-        from .node import Node, Settings  # noqa: PLC0415 - it imports redis, which only who uses it pays for
+        from .node import Node, NodeSettings  # noqa: PLC0415 - it imports redis, which only who uses it pays for
         from .store import Store  # noqa: PLC0415
 
         if self._node is not None:
             raise ConfigError("this session manager is running already: give each bot its own")
-        if gateway.plan.only is not None:
+        if gateway.selection.only is not None:
             raise ConfigError(
                 "Bot(shards='0-3/16') names the shards of one process, and a cluster shares them by itself: "
                 "use Bot(shards=16). 使用 Redis 时请只写分片总数"
@@ -98,7 +98,7 @@ class RedisSessionManager:
             node=f"{self._name}-{secrets.token_hex(4)}",
             timings=self._timings,
         )
-        settings = Settings(self._role, self._target_active, self._timings, self._auto_roll)
+        settings = NodeSettings(self._role, self._target_active, self._timings, self._auto_roll)
         self._node = node = Node(store, settings, gateway, start, self._tell)
         self._over = asyncio.Event()
         try:

@@ -2,7 +2,7 @@
 
 Owns what it does and when: renew, look, evict who is silent, claim what is free, hand over what others are to have,
 stop what it may no longer run. What the store does is `scripts`', who is to have what `planner`'s, who is silent
-`observer`'s, whether a lease still holds `gate`'s. Shards run as tasks of one group, whose owner is `serve`.
+`detector`'s, whether a lease still holds `deadline`'s. Shards run as tasks of one group, whose owner is `serve`.
 """
 
 import asyncio
@@ -20,16 +20,16 @@ from msgspec import Struct
 from ...aio.cancellation import told_to
 from ...aio.clock import steady
 from ...errors import ConfigError, GatewayHalted
-from ...lease import LeaseGate, LostReason
+from ...lease import LeaseDeadline, LostReason
 from ...models.gateway import GatewayBot, ResumeState, ShardKey
 from ...redis.connection import FAILURES
 from ..base import GatewaySource, ManagerEvent, ShardFactory
-from .assignor import Role, plan, takers
-from .failure_detector import Observer
-from .owned_shard import Holding, MutedNodeLease, NodeLease
-from .resharding import Sizing
-from .session_limit import Allowance
-from .state import Halt, NodeInfo, Picture, Place, read_state
+from .assignor import Role, assign, takers
+from .failure_detector import FailureDetector
+from .owned_shard import NodeLease, OwnedShard, StandbyNodeLease
+from .resharding import Resharder
+from .session_limit import SessionStartLimiter
+from .state import ClusterHalt, ClusterState, NodeInfo, ShardId, read_state
 from .store import Grant, OtherTimings, Store, StoreAway, Synced
 from .timings import DRIFT, Timings
 
@@ -39,7 +39,7 @@ SHORTEST_TURN = 0.05
 WARN_EVERY_SECONDS = 60.0
 
 
-class Settings(Struct, frozen=True):
+class NodeSettings(Struct, frozen=True):
     """What the user decided about a node."""
 
     role: Literal["active", "standby"]
@@ -54,28 +54,30 @@ class Node:
     def __init__(
         self,
         store: Store,
-        settings: Settings,
+        settings: NodeSettings,
         gateway: GatewaySource,
         start: ShardFactory,
         tell: Callable[[ManagerEvent], None],
     ) -> None:
-        self.picture = Picture()
+        self.picture = ClusterState()
         self._store = store
         self._settings = settings
         self._timings = settings.timings
         self._gateway = gateway
         self._start = start
         self._tell = tell
-        self._observer = Observer(settings.timings.observe)
-        self._holdings: dict[Place, Holding] = {}
-        self._ending: dict[Place, asyncio.Task[None]] = {}
-        self._copies: dict[Place, tuple[int, str]] = {}  # with the incarnation in which they were read
+        self._failure_detector = FailureDetector(settings.timings.observe)
+        self._owned: dict[ShardId, OwnedShard] = {}
+        self._ending: dict[ShardId, asyncio.Task[None]] = {}
+        self._copies: dict[ShardId, tuple[int, str]] = {}  # with the incarnation in which they were read
         self._states_read = 0.0
-        self._allowance = Allowance(store, settings.timings, gateway, changed=self._hurry, warn=self._warn)
-        self._sizing = Sizing(store, gateway, lambda: self.picture, auto_roll=settings.auto_roll)
+        self._session_limit = SessionStartLimiter(
+            store, settings.timings, gateway, changed=self._hurry, warn=self._warn
+        )
+        self._resharder = Resharder(store, gateway, lambda: self.picture, auto_roll=settings.auto_roll)
         self._least = 0  # the largest token under which a sink has taken events, as far as it told us
-        self._order = asyncio.Lock()  # an answer is taken in before the next question is asked
-        self._news = asyncio.Event()
+        self._sync_lock = asyncio.Lock()  # an answer is taken in before the next question is asked
+        self._wake = asyncio.Event()
         self._urgent = False
         self._waiting: list[asyncio.Future[None]] = []
         self._leases_moved = asyncio.Event()
@@ -83,8 +85,8 @@ class Node:
         self._seen_at = 0.0  # when the last one that was answered was sent: leases count from there
         self._away = False
         self._warned: dict[str, float] = {}
-        self._grown = False
-        self._past_until = 0.0  # until when the shards of the generation before go on
+        self._settled = False
+        self._previous_generation_until = 0.0  # until when the shards of the generation before go on
         self._stop_at: float | None = None
         self._drain = 0.0
         self._main: asyncio.Task[None] | None = None
@@ -92,7 +94,7 @@ class Node:
         self._over = False
         self._ended = asyncio.Event()
         self._error: Exception | None = None
-        self._untold_halt: Halt | None = None
+        self._untold_halt: ClusterHalt | None = None
         self._host = socket.gethostname()
         self._version = metadata.version("aioqqbot")
 
@@ -124,7 +126,7 @@ class Node:
     def _begin_stop(self, seconds: float, drain: float) -> None:
         if self._stop_at is None:
             self._stop_at, self._drain = steady() + seconds, drain
-        self._news.set()
+        self._wake.set()
 
     def _cut_off(self) -> None:
         log.warning(
@@ -136,7 +138,7 @@ class Node:
             self._main.cancel()
 
     def _tasks(self) -> list[asyncio.Task[None]]:
-        running = [holding.task for holding in self._holdings.values() if holding.task is not None]
+        running = [owned.task for owned in self._owned.values() if owned.task is not None]
         return [*running, *self._ending.values()]
 
     async def _live(self) -> None:
@@ -153,7 +155,7 @@ class Node:
             await self._leave()
         except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
             self._fail(error)
-            self._close(self._holdings.values())
+            self._close(self._owned.values())
         finally:
             self._over = True
             self._answer(self._waiting)
@@ -175,14 +177,14 @@ class Node:
                 self._warned.clear()
                 log.info("node %s joined its cluster at %s", self._store.node, self._store)
                 return
-            await self._wait_for_news(self._timings.retry)
+            await self._wait_for_wake(self._timings.retry)
 
     async def _outlast(self, theirs: str) -> None:
         """Remove the members that use other timings, if not one of them is alive.  Raises: ConfigError, StoreAway."""
         patience = max(int(theirs.split()[2]) / 1000, self._timings.observe)
         log.warning("the cluster has members with other timings: looking for %g s whether they are alive", patience)
         before = await self._store.look()
-        await self._wait_for_news(patience)
+        await self._wait_for_wake(patience)
         if self._stopping:
             return  # not looked for long enough to judge anybody
         after = await self._store.look()
@@ -205,7 +207,7 @@ class Node:
             except StoreAway as error:
                 log.warning("this node could not say that it leaves, it will be missed: %s", error)
 
-    async def look(self) -> Picture:
+    async def look(self) -> ClusterState:
         """Return the cluster as it is now, or as this node saw it last where the store is away."""
         try:
             return await self._store.look()
@@ -219,19 +221,19 @@ class Node:
     def _may_leave(self) -> bool:
         if not self._stopping or self._tasks():
             return False
-        return not self._holdings or self._away
+        return not self._owned or self._away
 
     @property
     def role(self) -> Role:
         """What this node is now."""
         if self._stopping or self._store.node in self.picture.drained:
             return "draining"
-        return self._settings.role if self._grown else "joining"
+        return self._settings.role if self._settled else "joining"
 
     # A turn: look, then act
 
     async def _turn(self) -> None:
-        self._news.clear()
+        self._wake.clear()
         self._urgent = False
         try:
             await self._sync()
@@ -251,7 +253,7 @@ class Node:
             "then they wait until it is back",
         )
         if self._stopping:
-            self._close(self._holdings.values())
+            self._close(self._owned.values())
 
     def _warn(self, what: str, words: str) -> None:
         """Say at once, then once a minute, that `what` is wrong."""
@@ -266,27 +268,29 @@ class Node:
             wake = begun + self._timings.retry
         else:
             wake = self._renewed + self._timings.renew * random.uniform(0.9, 1.1)
-            wake = min(wake, self._observer.next_at())
-            wake = min([wake, *(moment for moment in (self._past_until, self._heard_from) if moment > begun)])
-            if any(holding.doubtful for holding in self._holdings.values()):
+            wake = min(wake, self._failure_detector.next_at())
+            wake = min(
+                [wake, *(moment for moment in (self._previous_generation_until, self._activate_at) if moment > begun)]
+            )
+            if any(owned.doubtful for owned in self._owned.values()):
                 wake = min(wake, begun + max(self._seconds_until_sure(begun), 0))
-        await self._wait_for_news(wake - begun)
+        await self._wait_for_wake(wake - begun)
         if not self._urgent:
             await asyncio.sleep(max(self._renewed + SHORTEST_TURN - steady(), 0))
 
-    async def _wait_for_news(self, seconds: float) -> None:
+    async def _wait_for_wake(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(seconds, 0)):
-                await self._news.wait()
+                await self._wake.wait()
 
     async def _sync(self) -> None:
         """Renew, tell and look.  Raises: StoreAway, OtherTimings."""
-        async with self._order:
+        async with self._sync_lock:
             waiting, self._waiting = self._waiting, []
-            told = {place: holding.state for place, holding in self._holdings.items()}
+            told = {shard_id: owned.state for shard_id, owned in self._owned.items()}
             sent_at = self._renewed = steady()
             sure_in = self.picture.incarnation if self._seconds_until_sure(sent_at) <= 0 else 0
-            held = [holding.held(sure_in) for holding in self._holdings.values()]
+            held = [owned.held(sure_in) for owned in self._owned.values()]
             info = NodeInfo(self._host, os.getpid(), self._version)
             target = self._settings.target_active
             try:
@@ -309,18 +313,18 @@ class Node:
         states = await self._store.states()
         self._states_read = steady()
         older = {
-            place: copy
-            for place, copy in self._copies.items()
-            if place not in states and place[0] >= picture.gen and copy[0] != picture.incarnation
+            shard_id: copy
+            for shard_id, copy in self._copies.items()
+            if shard_id not in states and shard_id[0] >= picture.gen and copy[0] != picture.incarnation
         }
-        self._copies = older | {place: (picture.incarnation, state) for place, state in states.items()}
-        owned = {place for place, owner in picture.owners.items() if owner.node}
-        if lost := {place: state for place, (_, state) in older.items() if place not in owned}:
+        self._copies = older | {shard_id: (picture.incarnation, state) for shard_id, state in states.items()}
+        owned = {shard_id for shard_id, owner in picture.owners.items() if owner.node}
+        if lost := {shard_id: state for shard_id, (_, state) in older.items() if shard_id not in owned}:
             await self._store.restore(picture, lost)
 
-    def _state_of(self, place: Place, stored: str) -> ResumeState | None:
+    def _state_of(self, shard_id: ShardId, stored: str) -> ResumeState | None:
         """Return the state to begin with: the stored one, or our copy where the store lost its own."""
-        incarnation, copy = self._copies.get(place, (0, ""))
+        incarnation, copy = self._copies.get(shard_id, (0, ""))
         return read_state(stored or (copy if incarnation != self.picture.incarnation else ""))
 
     def _answer(self, waiting: list[asyncio.Future[None]]) -> None:
@@ -329,7 +333,7 @@ class Node:
             if not future.done():
                 future.set_result(None)
 
-    def _take(self, synced: Synced, told: dict[Place, ResumeState | None], sent_at: float) -> None:
+    def _take(self, synced: Synced, told: dict[ShardId, ResumeState | None], sent_at: float) -> None:
         """Take in what a sync found."""
         if self._away:
             self._away = False
@@ -341,36 +345,38 @@ class Node:
         self._seen_at = sent_at
         incarnation = self.picture.incarnation
         if before.incarnation not in (0, incarnation):
-            self._news.set()  # what the store lost is told again at once
-        self._observer.note(incarnation, {name: node.stamp for name, node in self.picture.nodes.items()}, steady())
-        for place, state in told.items():
-            holding = self._holdings[place]
-            if place in synced.lost:
-                self._lose(holding)
-            elif place in synced.doubtful:
-                holding.doubtful = True
+            self._wake.set()  # what the store lost is told again at once
+        self._failure_detector.note(
+            incarnation, {name: node.stamp for name, node in self.picture.nodes.items()}, steady()
+        )
+        for shard_id, state in told.items():
+            owned = self._owned[shard_id]
+            if shard_id in synced.lost:
+                self._lose(owned)
+            elif shard_id in synced.doubtful:
+                owned.doubtful = True
             else:
-                if holding.confirmed != incarnation:
-                    self._news.set()  # tell the new store what the old one knew
-                holding.confirm(incarnation, state)
-                if holding.lease is not None:
-                    holding.lease.gate.renew(sent_at)
+                if owned.confirmed != incarnation:
+                    self._wake.set()  # tell the new store what the old one knew
+                owned.confirm(incarnation, state)
+                if owned.lease is not None:
+                    owned.lease.deadline.renew(sent_at)
 
     def _note_switch(self) -> None:
         """Let the generation before go on until every node knows of the new one."""
         log.info("the cluster runs %d shards now", self.picture.shards)
-        self._past_until = steady() + 2 * self._timings.renew
+        self._previous_generation_until = steady() + 2 * self._timings.renew
 
     @property
-    def _heard_from(self) -> float:
+    def _activate_at(self) -> float:
         """When the new generation is heard: the one before has stopped, and what it handled is known by its id."""
-        return self._past_until + self._timings.renew / 2
+        return self._previous_generation_until + self._timings.renew / 2
 
     def _unmute(self) -> None:
-        if steady() >= self._heard_from:
-            for holding in self._holdings.values():
-                if holding.key.gen == self.picture.gen and isinstance(holding.lease, MutedNodeLease):
-                    holding.lease.unmute()
+        if steady() >= self._activate_at:
+            for owned in self._owned.values():
+                if owned.key.gen == self.picture.gen and isinstance(owned.lease, StandbyNodeLease):
+                    owned.lease.activate()
 
     def _seconds_until_sure(self, now: float) -> float:
         """Return when an owner that this store never knew, or forgot, has said so or has stopped.
@@ -379,7 +385,7 @@ class Node:
         have been given to another node, and a store that came back without that record knows nothing of it.
         """
         patience = self._timings.own * (1 + 2 * DRIFT) + self._timings.slack
-        return patience - self._observer.age(now)
+        return patience - self._failure_detector.age(now)
 
     # What follows from the picture
 
@@ -387,14 +393,18 @@ class Node:
         await self._tell_halt()
         if self.picture.halt is not None and self._error is None:
             self._fail(self.picture.halt.error())
-        self._allowance.note(self.picture)
-        if self._allowance.info is not None and not self._stopping and await self._sizing.follow(self._allowance.info):
-            self._news.set()
+        self._session_limit.note(self.picture)
+        if (
+            self._session_limit.info is not None
+            and not self._stopping
+            and await self._resharder.follow(self._session_limit.info)
+        ):
+            self._wake.set()
         now = steady()
-        if self._observer.settled(now):
-            if not self._grown:
-                self._grown = True
-                self._news.set()  # and say so
+        if self._failure_detector.settled(now):
+            if not self._settled:
+                self._settled = True
+                self._wake.set()  # and say so
             if not await self._evict_silent(now):
                 self._adopt()
                 await self._claim()
@@ -412,43 +422,45 @@ class Node:
             due = not picture.owned(picture.gen)
         else:
             owned = picture.owned(picture.gen + 1)
-            places = [(picture.gen + 1, index) for index in range(picture.next_shards)]
-            due = bool(places) and all(place[1] in owned and self._copies.get(place, (0,))[0] for place in places)
+            shard_ids = [(picture.gen + 1, index) for index in range(picture.next_shards)]
+            due = bool(shard_ids) and all(
+                shard_id[1] in owned and self._copies.get(shard_id, (0,))[0] for shard_id in shard_ids
+            )
         if due:
             await self._store.admin("switch", picture.version)
-            self._news.set()
+            self._wake.set()
 
     async def _evict_silent(self, now: float) -> bool:
         """Remove the members that gave no sign of life; True when there was one."""
-        silent = {name: stamp for name, stamp in self._observer.silent(now).items() if name != self._store.node}
+        silent = {name: stamp for name, stamp in self._failure_detector.silent(now).items() if name != self._store.node}
         for name, stamp in silent.items():
             if await self._store.evict(self.picture, name, stamp):
                 log.warning("node %s gave no sign of life for %g s: its shards are free", name, self._timings.observe)
                 self._tell(ManagerEvent("evicted", node=name))
-            self._news.set()
+            self._wake.set()
         return bool(silent)
 
     def _plan(self, gen: int, count: int) -> dict[int, str]:
         members = [node.member for node in self.picture.nodes.values()]
-        return plan(count, members, self.picture.owned(gen), self.picture.target_active)
+        return assign(count, members, self.picture.owned(gen), self.picture.target_active)
 
     def _adopt(self) -> None:
         """Take over what is ours by the records without our knowing: the answer to a claim was lost."""
         counts = dict(self.picture.generations)
-        for place, owner in self.picture.owners.items():
-            if owner.node == self._store.node and self._is_idle(place) and place[0] in counts:
-                key = ShardKey(*place, counts[place[0]])
-                _, state = self._copies.get(place, (0, ""))
-                self._hold(key, Grant(place, owner.token, state))
+        for shard_id, owner in self.picture.owners.items():
+            if owner.node == self._store.node and self._is_idle(shard_id) and shard_id[0] in counts:
+                key = ShardKey(*shard_id, counts[shard_id[0]])
+                _, state = self._copies.get(shard_id, (0, ""))
+                self._hold(key, Grant(shard_id, owner.token, state))
 
-    def _is_idle(self, place: Place) -> bool:
-        return place not in self._holdings and place not in self._ending
+    def _is_idle(self, shard_id: ShardId) -> bool:
+        return shard_id not in self._owned and shard_id not in self._ending
 
     async def _claim(self) -> None:
         """Take the free shards that are planned for this node."""
-        if self._allowance.info is None or self._stopping or self.picture.halt is not None or self.picture.restarts:
+        if self._session_limit.info is None or self._stopping or self.picture.halt is not None or self.picture.restarts:
             return
-        wanted: dict[Place, ShardKey] = {}
+        wanted: dict[ShardId, ShardKey] = {}
         for gen, count in self.picture.generations:
             owned = self.picture.owned(gen)
             for index, node in self._plan(gen, count).items():
@@ -456,56 +468,56 @@ class Node:
                     wanted[gen, index] = ShardKey(gen, index, count)
         if not wanted:
             return
-        async with self._order:
+        async with self._sync_lock:
             granted = await self._store.claim(self.picture, list(wanted), self._least)
             for grant in granted or ():
-                self._hold(wanted[grant.place], grant)
+                self._hold(wanted[grant.shard_id], grant)
         if granted is None:
-            self._news.set()
+            self._wake.set()
 
     def _hold(self, key: ShardKey, grant: Grant) -> None:
-        state = self._state_of(grant.place, grant.state)
-        holding = Holding(key, grant.token, state, self.picture.incarnation)
-        self._holdings[grant.place] = holding
+        state = self._state_of(grant.shard_id, grant.state)
+        owned = OwnedShard(key, grant.token, state, self.picture.incarnation)
+        self._owned[grant.shard_id] = owned
         log.info("shard %s is ours (token %d)", key, grant.token)
         self._tell(ManagerEvent("claimed", key))
-        self._run(holding)
+        self._run(owned)
 
     def _revive(self) -> None:
         """Run again what is still ours and not running: its lease had ended."""
-        for holding in self._holdings.values():
-            waits = holding.closing or holding.parked or holding.doubtful or holding.key.gen < self.picture.gen
-            if holding.task is None and not waits:
-                self._run(holding)
+        for owned in self._owned.values():
+            waits = owned.closing or owned.parked or owned.doubtful or owned.key.gen < self.picture.gen
+            if owned.task is None and not waits:
+                self._run(owned)
 
     def _release_surplus(self) -> None:
         """Begin to hand over what others are to have, a few shards at a time."""
-        settled = self._observer.settled(steady())
+        settled = self._failure_detector.settled(steady())
         draining = self.role == "draining"
         self._close(self._of_other_generations())
         if self.picture.restarts:
-            self._close(self._closable(self._holdings.values()))
-        surplus: list[Holding] = []
+            self._close(self._closable(self._owned.values()))
+        surplus: list[OwnedShard] = []
         for gen, count in self.picture.generations:
             planned = self._plan(gen, count)
             if planned and (settled or draining):
-                mine = [holding for (number, _), holding in self._holdings.items() if number == gen]
+                mine = [owned for (number, _), owned in self._owned.items() if number == gen]
                 surplus += [each for each in mine if planned.get(each.key.index) != self._store.node]
         if draining and self._has_to_hurry(settled):
-            self._close(self._closable(self._holdings.values()))
+            self._close(self._closable(self._owned.values()))
         else:
             self._close(self._closable(surplus)[: self._handovers()])
 
-    def _closable(self, holdings: Iterable[Holding]) -> list[Holding]:
-        """Return those of `holdings` that may be closed now: not while READY is awaited, unless time runs out."""
+    def _closable(self, owned_shards: Iterable[OwnedShard]) -> list[OwnedShard]:
+        """Return those of `owned_shards` that may be closed now: not while READY is awaited, unless time runs out."""
         now = steady()
-        return [each for each in holdings if not each.closing and (now >= each.ready_until or self._is_late)]
+        return [each for each in owned_shards if not each.closing and (now >= each.ready_until or self._is_late)]
 
-    def _of_other_generations(self) -> list[Holding]:
+    def _of_other_generations(self) -> list[OwnedShard]:
         """Return what is not to be run any more: a generation that was given up, or the one before after its time."""
         known = [gen for gen, _ in self.picture.generations]
-        past = steady() >= self._past_until
-        others = [each for each in self._holdings.values() if known and each.key.gen not in known]
+        past = steady() >= self._previous_generation_until
+        others = [each for each in self._owned.values() if known and each.key.gen not in known]
         return [each for each in others if past or each.key.gen > self.picture.gen]
 
     def _has_to_hurry(self, settled: bool) -> bool:
@@ -522,95 +534,97 @@ class Node:
 
     def _handovers(self) -> int:
         """Return how many more shards may be handed over now."""
-        closing = sum(holding.closing for holding in self._holdings.values())
+        closing = sum(owned.closing for owned in self._owned.values())
         free = sum(count - len(self.picture.owned(gen)) for gen, count in self.picture.generations)
         return max(min(self._timings.handovers - closing, 2 * self._timings.handovers - free), 0)
 
-    def _close(self, holdings: Iterable[Holding]) -> None:
-        for holding in holdings:
-            if not holding.closing:
-                holding.closing = True
-                if holding.task is None:
+    def _close(self, owned_shards: Iterable[OwnedShard]) -> None:
+        for owned in owned_shards:
+            if not owned.closing:
+                owned.closing = True
+                if owned.task is None:
                     self._hurry()
-                elif holding.lease is not None and not holding.lease.ended:  # else it is being ended
-                    holding.task.cancel()
+                elif owned.lease is not None and not owned.lease.ended:  # else it is being ended
+                    owned.task.cancel()
 
     async def _release_closed(self) -> None:
         """Give back what has been closed."""
-        for place, holding in list(self._holdings.items()):
-            if holding.closing and holding.task is None:
-                async with self._order:
-                    await self._store.release(holding.held())
-                    del self._holdings[place]
-                log.info("shard %s is released", holding.key)
-                self._tell(ManagerEvent("released", holding.key))
+        for shard_id, owned in list(self._owned.items()):
+            if owned.closing and owned.task is None:
+                async with self._sync_lock:
+                    await self._store.release(owned.held())
+                    del self._owned[shard_id]
+                log.info("shard %s is released", owned.key)
+                self._tell(ManagerEvent("released", owned.key))
 
-    def _lose(self, holding: Holding) -> None:
+    def _lose(self, owned: OwnedShard) -> None:
         """Another node owns the shard."""
-        log.warning("shard %s is another node's by now", holding.key)
-        del self._holdings[holding.place]
-        if holding.task is not None:
-            self._ending[holding.place] = holding.task
-        self._end_lease(holding, "taken")
+        log.warning("shard %s is another node's by now", owned.key)
+        del self._owned[owned.shard_id]
+        if owned.task is not None:
+            self._ending[owned.shard_id] = owned.task
+        self._end_lease(owned, "taken")
 
-    def _end_lease(self, holding: Holding, reason: LostReason) -> None:
-        if holding.lease is not None:
-            holding.lease.end(reason)
-        if holding.task is not None:
-            holding.task.cancel()
-        self._tell(ManagerEvent("lost", holding.key, cause=reason))
+    def _end_lease(self, owned: OwnedShard, reason: LostReason) -> None:
+        if owned.lease is not None:
+            owned.lease.end(reason)
+        if owned.task is not None:
+            owned.task.cancel()
+        self._tell(ManagerEvent("lost", owned.key, cause=reason))
 
-    def _give_up(self, holding: Holding, token: int) -> None:
+    def _give_up(self, owned: OwnedShard, token: int) -> None:
         """Release a shard of which events were published under a larger token, to claim it under one larger still.
 
         It is another node's, as the next sync will say, or the store lost its data and its clock went back.
         """
         self._least = max(self._least, token)
-        if not holding.closing:
-            self._close([holding])
-            self._tell(ManagerEvent("lost", holding.key, cause="fenced"))
+        if not owned.closing:
+            self._close([owned])
+            self._tell(ManagerEvent("lost", owned.key, cause="fenced"))
 
     # Shards
 
-    def _run(self, holding: Holding) -> None:
-        info = self._allowance.info
+    def _run(self, owned: OwnedShard) -> None:
+        info = self._session_limit.info
         if info is None or self._stopping or self.picture.halt is not None:
             return
-        gate = LeaseGate(self._timings.own, self._seen_at)
-        if holding.key.gen > self.picture.gen:
+        deadline = LeaseDeadline(self._timings.own, self._seen_at)
+        if owned.key.gen > self.picture.gen:
             kept = 3 * self._timings.renew + self._timings.window
-            lease: NodeLease = MutedNodeLease(holding, gate, self._allowance, self._save, self._give_up, kept=kept)
+            lease: NodeLease = StandbyNodeLease(
+                owned, deadline, self._session_limit, self._save, self._give_up, kept=kept
+            )
         else:
-            lease = NodeLease(holding, gate, self._allowance, self._save, self._give_up)
-        holding.lease = lease
-        running = self._run_shard(holding, lease, info)
-        holding.task = self._group.create_task(running, name=f"qqbot shard {holding.key}")
+            lease = NodeLease(owned, deadline, self._session_limit, self._save, self._give_up)
+        owned.lease = lease
+        running = self._run_shard(owned, lease, info)
+        owned.task = self._group.create_task(running, name=f"qqbot shard {owned.key}")
         # Not a `finally` in there: a task that is cancelled before it begins never comes to it.
-        holding.task.add_done_callback(lambda _: self._note_end(holding, lease))
+        owned.task.add_done_callback(lambda _: self._note_end(owned, lease))
         self._leases_moved.set()
 
-    async def _run_shard(self, holding: Holding, lease: NodeLease, info: GatewayBot) -> None:
+    async def _run_shard(self, owned: OwnedShard, lease: NodeLease, info: GatewayBot) -> None:
         with told_to(self._fail, f"shard {lease.shard}"):
-            ended = await self._start(lease, info, holding.state)
+            ended = await self._start(lease, info, owned.state)
             if ended.cause == "reshard":
-                holding.parked = True
-                await self._sizing.enlarge(self._hurry, self._timings.retry)
+                owned.parked = True
+                await self._resharder.enlarge(self._hurry, self._timings.retry)
 
-    def _note_end(self, holding: Holding, lease: NodeLease) -> None:
+    def _note_end(self, owned: OwnedShard, lease: NodeLease) -> None:
         lease.end("stopped")
-        if holding.lease is lease:
-            holding.task = None
-        self._ending.pop(holding.place, None)
+        if owned.lease is lease:
+            owned.task = None
+        self._ending.pop(owned.shard_id, None)
         self._hurry()
 
     def _hurry(self) -> None:
         """Take the next turn at once."""
         self._urgent = True
-        self._news.set()
+        self._wake.set()
 
-    async def _save(self, holding: Holding) -> None:
+    async def _save(self, owned: OwnedShard) -> None:
         """Return when a sync that began from now on has ended, well or not."""
-        if holding.closing or self._over:
+        if owned.closing or self._over:
             return  # the release takes it along; after the end nothing can
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
@@ -621,23 +635,23 @@ class Node:
         """End each lease at its deadline, whatever the store does."""
         while True:
             self._leases_moved.clear()
-            left = [self._judge(holding) for holding in list(self._holdings.values()) if holding.lease is not None]
+            left = [self._judge(owned) for owned in list(self._owned.values()) if owned.lease is not None]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, default=None)):
                     await self._leases_moved.wait()
 
-    def _judge(self, holding: Holding) -> float:
+    def _judge(self, owned: OwnedShard) -> float:
         """End the lease if it is over; return for how many seconds not to look."""
-        lease = holding.lease
+        lease = owned.lease
         assert lease is not None
         if not lease.valid() and not lease.ended:
-            log.warning("shard %s: its lease could not be renewed in time, it stops", holding.key)
-            self._end_lease(holding, "expired")
-        return lease.gate.left() or self._timings.own
+            log.warning("shard %s: its lease could not be renewed in time, it stops", owned.key)
+            self._end_lease(owned, "expired")
+        return lease.deadline.left() or self._timings.own
 
     async def _keep_allowance(self) -> None:
         with told_to(self._fail, "the session manager"):
-            await self._allowance.keep()
+            await self._session_limit.keep()
 
     # What wakes this node, and what ends it
 
@@ -654,7 +668,7 @@ class Node:
             if entries:
                 after = entries[-1][0]
                 if any(entry.get("node") != self._store.node for _, entry in entries):
-                    self._news.set()
+                    self._wake.set()
 
     def _fail(self, error: Exception) -> None:
         """Keep the first error for `serve`, and begin to leave."""
@@ -665,7 +679,7 @@ class Node:
         if isinstance(error, GatewayHalted):
             self._tell(ManagerEvent("halted", code=error.code))
             if self.picture.halt is None:
-                self._untold_halt = Halt.of(error)
+                self._untold_halt = ClusterHalt.of(error)
                 log.error("the whole cluster is halted: mend what is said here, then `qqbot shards unhalt`")
         self._begin_stop(self._timings.stop, self._timings.stop / 2)
 

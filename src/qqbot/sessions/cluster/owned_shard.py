@@ -1,4 +1,4 @@
-"""What a node owns: for each shard a `Holding`, and for each time that it runs the shard a `NodeLease`.
+"""What a node owns: for each shard a `OwnedShard`, and for each time that it runs the shard a `NodeLease`.
 
 Owns the state that is to be stored and whether the right to act is still ours. Asking the store is the node's.
 """
@@ -9,13 +9,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ...errors import LeaseLost
-from ...lease import LeaseGate, LostReason, Permit
+from ...lease import LeaseDeadline, LostReason, Permit
 from ...models.gateway import ResumeState, ShardKey
-from .state import Place, place_of, write
-from .store import Held
+from .state import ShardId, shard_id_of, write
+from .store import OwnershipReport
 
 
-class Desk(Protocol):
+class IdentifyQueue(Protocol):
     """Where a lease asks for permits."""
 
     def identify_turn(self) -> AbstractAsyncContextManager[None]:
@@ -31,14 +31,14 @@ class Desk(Protocol):
         ...
 
 
-Save = Callable[["Holding"], Awaitable[None]]
+Save = Callable[["OwnedShard"], Awaitable[None]]
 """Returns when the state was written, or when the store is away."""
 
-GiveUp = Callable[["Holding", int], None]
+GiveUp = Callable[["OwnedShard", int], None]
 """Gives a shard up because events of it were published under a larger token."""
 
 
-class Holding:
+class OwnedShard:
     """One shard that this node owns, from the claim to the release or the loss."""
 
     def __init__(self, key: ShardKey, token: int, state: ResumeState | None, confirmed: int) -> None:
@@ -59,23 +59,23 @@ class Holding:
         self._told: ResumeState | None = state
 
     @property
-    def place(self) -> Place:
+    def shard_id(self) -> ShardId:
         """Where the shard stands in the records."""
-        return place_of(self.key)
+        return shard_id_of(self.key)
 
     @property
     def live(self) -> bool:
         """Whether its lease has not ended."""
         return self.lease is not None and self.lease.valid()
 
-    def held(self, sure_in: int = 0) -> Held:
+    def held(self, sure_in: int = 0) -> OwnershipReport:
         """Return what the store is to be told.
 
         Of a lease that has ended it can only be vouched for in the incarnation in which it was last confirmed, or in
         `sure_in`, one that has been known for long enough.
         """
         state = "=" if self.state is self._told else "-" if self.state is None else write(self.state)
-        return Held(self.place, self.token, state, None if self.live else sure_in or self.confirmed)
+        return OwnershipReport(self.shard_id, self.token, state, None if self.live else sure_in or self.confirmed)
 
     def confirm(self, incarnation: int, told: ResumeState | None) -> None:
         """Note that the store knows us as the owner; where it is another store by now, it has to be told again."""
@@ -91,15 +91,17 @@ _NOTHING = ResumeState(session_id="-", seq=0)
 class NodeLease:
     """The right to run one shard once. When it has ended, the shard runs again only under another one."""
 
-    def __init__(self, holding: Holding, gate: LeaseGate, desk: Desk, save: Save, give_up: GiveUp) -> None:
-        self.holding = holding
-        self.shard = holding.key
-        self.token = holding.token
-        self.gate = gate
-        self.valid = gate.valid  # not a method of its own: it is asked before each dispatch
-        self.identify_turn = desk.identify_turn
-        self.may_renew = desk.may_renew
-        self._desk = desk
+    def __init__(
+        self, owned: OwnedShard, deadline: LeaseDeadline, identify_queue: IdentifyQueue, save: Save, give_up: GiveUp
+    ) -> None:
+        self.owned = owned
+        self.shard = owned.key
+        self.token = owned.token
+        self.deadline = deadline
+        self.valid = deadline.valid  # not a method of its own: it is asked before each dispatch
+        self.identify_turn = identify_queue.identify_turn
+        self.may_renew = identify_queue.may_renew
+        self._identify_queue = identify_queue
         self._save = save
         self._give_up = give_up
         self._reason: LostReason = "stopped"
@@ -113,7 +115,7 @@ class NodeLease:
     def checkpoint(self, state: ResumeState) -> None:
         """Note the state; it is written with the next synchronisation."""
         if self._reason != "taken":
-            self.holding.state = state  # kept also where the lease only expired: it is resumed from there
+            self.owned.state = state  # kept also where the lease only expired: it is resumed from there
 
     async def save(self, state: ResumeState | None) -> None:
         """Write the state now. Where the store is away, it is written when it is back; in a hand-over with the release.
@@ -121,15 +123,15 @@ class NodeLease:
         Raises: LeaseLost.
         """
         if self._reason != "taken":
-            self.holding.state = state
-            self.holding.ready_until = 0.0
+            self.owned.state = state
+            self.owned.ready_until = 0.0
         self._assert_valid()
-        await self._save(self.holding)
+        await self._save(self.owned)
         self._assert_valid()
 
     def fenced(self, token: int) -> None:
         """Give the shard up: its events were published under `token`."""
-        self._give_up(self.holding, token)
+        self._give_up(self.owned, token)
 
     def _assert_valid(self) -> None:
         if not self.valid():
@@ -137,7 +139,7 @@ class NodeLease:
 
     async def identify_permit(self) -> Permit:
         """Wait until an IDENTIFY may be sent.  Raises: LeaseLost."""
-        return await self._desk.permit(self)
+        return await self._identify_queue.permit(self)
 
     @property
     def ended(self) -> bool:
@@ -148,27 +150,34 @@ class NodeLease:
         """Note that it is over; the first reason stays."""
         if not self._ended.is_set():
             self._reason = reason
-            self.gate.shut()
+            self.deadline.shut()
             self._ended.set()
 
 
-class MutedNodeLease(NodeLease):
+class StandbyNodeLease(NodeLease):
     """The right to connect a shard of the next generation, without being heard until it is the current one.
 
     `kept`: for how many seconds its events are kept.
     """
 
     def __init__(
-        self, holding: Holding, gate: LeaseGate, desk: Desk, save: Save, give_up: GiveUp, *, kept: float
+        self,
+        owned: OwnedShard,
+        deadline: LeaseDeadline,
+        identify_queue: IdentifyQueue,
+        save: Save,
+        give_up: GiveUp,
+        *,
+        kept: float,
     ) -> None:
-        super().__init__(holding, gate, desk, save, give_up)
+        super().__init__(owned, deadline, identify_queue, save, give_up)
         self.kept = kept
         self._heard = asyncio.Event()
 
-    async def wait_heard(self) -> None:
+    async def wait_active(self) -> None:
         """Return when its generation is the current one."""
         await self._heard.wait()
 
-    def unmute(self) -> None:
+    def activate(self) -> None:
         """Let its events be handled."""
         self._heard.set()

@@ -1,4 +1,4 @@
-"""`Sizing`: how many shards a cluster has, and when that is to change.
+"""`Resharder`: how many shards a cluster has, and when that is to change.
 
 Owns the decision: what the user wants, what the platform recommends, what the budget allows. That the change is carried
 out, generation by generation, is the node's and the scripts'.
@@ -11,16 +11,18 @@ from collections.abc import Callable
 
 from ...models.gateway import GatewayBot
 from ..base import GatewaySource, too_few
-from .state import Picture
+from .state import ClusterState
 from .store import Store, StoreAway
 
 log = logging.getLogger(__name__)
 
 
-class Sizing:
+class Resharder:
     """The number of shards as one node sees it; `look` returns the present picture."""
 
-    def __init__(self, store: Store, gateway: GatewaySource, look: Callable[[], Picture], *, auto_roll: bool) -> None:
+    def __init__(
+        self, store: Store, gateway: GatewaySource, look: Callable[[], ClusterState], *, auto_roll: bool
+    ) -> None:
         self._store = store
         self._gateway = gateway
         self._look = look
@@ -40,14 +42,14 @@ class Sizing:
 
     async def _compare(self, info: GatewayBot) -> bool:
         """Set the number where none is set, or where nothing is owned and it is another one."""
-        picture, plan = self._look(), self._gateway.plan
-        wanted, _ = plan.resolve(info.shards)
-        differs = wanted > picture.shards or (plan.fixed and wanted != picture.shards)
+        picture, selection = self._look(), self._gateway.selection
+        wanted, _ = selection.resolve(info.shards)
+        differs = wanted > picture.shards or (selection.fixed and wanted != picture.shards)
         if picture.gen and (picture.next_shards or not differs):
             return False
         if await self._store.admin("plan", wanted):
             return True
-        if picture.gen and plan.fixed:
+        if picture.gen and selection.fixed:
             log.warning(
                 "this cluster runs %d shards, this node is to run %d: to change it, `qqbot shards roll %d`",
                 picture.shards,
@@ -62,7 +64,7 @@ class Sizing:
         if info is self._followed or picture.next_shards:
             return False
         self._followed = info
-        if self._gateway.plan.fixed or not 0 < picture.shards < info.shards:
+        if self._gateway.selection.fixed or not 0 < picture.shards < info.shards:
             return False
         wanted = _larger(picture.shards, info)
         missing = missing_sessions(picture.budget, picture.shards, wanted)
@@ -98,7 +100,7 @@ class Sizing:
         picture = self._look()
         count, wanted = picture.shards, _larger(picture.shards, info)
         missing = missing_sessions(info.session_start_limit.remaining, count, wanted)
-        if self._gateway.plan.fixed or info.shards <= count or missing > 0:
+        if self._gateway.selection.fixed or info.shards <= count or missing > 0:
             raise too_few(count, info.shards)
         log.warning("%d shards are too few for the platform: changing to %d", count, wanted)
         while (now := self._look()).shards == count and not now.next_shards:

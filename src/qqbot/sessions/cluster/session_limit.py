@@ -1,4 +1,4 @@
-"""`Allowance`: what the platform allows a cluster: where its gateway is, and when an IDENTIFY may be sent.
+"""`SessionStartLimiter`: what the platform allows a cluster: where its gateway is, and when an IDENTIFY may be sent.
 
 Owns the answer of /gateway/bot, which one node fetches for all, and the permits of this node's shards. The pace and the
 budget are counted by the store's scripts.
@@ -14,7 +14,7 @@ from ...errors import LeaseLost
 from ...models.gateway import GatewayBot
 from ..base import GatewaySource
 from .owned_shard import NodeLease
-from .state import Picture
+from .state import ClusterState
 from .store import Store, StoreAway
 from .timings import Timings
 
@@ -24,7 +24,7 @@ ANSWER_LIFE = 600.0  # seconds for which the answer of /gateway/bot is used
 ASK_LIFE = 15.0  # seconds after which another node asks, because the one that was to ask has not answered
 
 
-class _Permit:
+class _ClusterPermit:
     """Good until a moment of the steady clock."""
 
     def __init__(self, until: float) -> None:
@@ -34,7 +34,7 @@ class _Permit:
         return steady() <= self._until
 
 
-class Allowance:
+class SessionStartLimiter:
     """The answer of /gateway/bot, shared; and permits. `changed` is called when a new answer was stored.
 
     `warn(what, words)` says that something is wrong, now and then.
@@ -55,11 +55,11 @@ class Allowance:
         self._gateway = gateway
         self._changed = changed
         self._warn = warn
-        self._picture = Picture()
+        self._picture = ClusterState()
         self._turns = asyncio.Semaphore(1)
         self._due = asyncio.Event()
 
-    def note(self, picture: Picture) -> None:
+    def note(self, picture: ClusterState) -> None:
         """Take in what a sync found."""
         self._picture = picture
         if picture.gateway is not None and picture.gateway != self.info:
@@ -94,21 +94,21 @@ class Allowance:
         async with self._turns:
             yield
 
-    async def permit(self, lease: NodeLease) -> _Permit:
+    async def permit(self, lease: NodeLease) -> _ClusterPermit:
         """Wait until an IDENTIFY may be sent.  Raises: LeaseLost."""
         assert self.info is not None
         while lease.valid():
             concurrency = self.info.session_start_limit.max_concurrency
             sent_at = steady()
             try:
-                verdict, wait = await self._store.permit(lease.holding.place, lease.token, concurrency)
+                verdict, wait = await self._store.permit(lease.owned.shard_id, lease.token, concurrency)
             except StoreAway:
                 verdict, wait = 0, self._timings.retry
             if verdict == 1:
                 await asyncio.sleep(wait)
-                permit = _Permit(sent_at + wait + self._timings.permit)
+                permit = _ClusterPermit(sent_at + wait + self._timings.permit)
                 if permit.usable():
-                    lease.holding.ready_until = steady() + READY_SECONDS
+                    lease.owned.ready_until = steady() + READY_SECONDS
                     return permit
                 continue
             if verdict == -1:

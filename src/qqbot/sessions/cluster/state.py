@@ -12,14 +12,14 @@ from ...errors import DecodeError, GatewayHalted, Hint
 from ...models.codec import decoder, encode
 from ...models.gateway import GatewayBot, ResumeState, ShardKey
 from ..base import ClusterView, NodeView, ShardView
-from .assignor import Member, Role
+from .assignor import ClusterMember, Role
 
 LETTERS: dict[Role, str] = {"joining": "J", "active": "A", "standby": "S", "draining": "D"}
 ROLES: dict[str, Role] = {letter: role for role, letter in LETTERS.items()}
 
 RESTARTS = " restart"
 
-Place = tuple[int, int]
+ShardId = tuple[int, int]
 """A shard's generation and index."""
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class NodeInfo(Struct, frozen=True):
     version: str = ""
 
 
-class Halt(Struct, frozen=True):
+class ClusterHalt(Struct, frozen=True):
     """Why nobody identifies any more."""
 
     code: int | None
@@ -42,7 +42,7 @@ class Halt(Struct, frozen=True):
     en: str = ""
 
     @classmethod
-    def of(cls, error: GatewayHalted) -> "Halt":
+    def of(cls, error: GatewayHalted) -> "ClusterHalt":
         """Return what the other nodes have to know of `error`."""
         hint = error.hint or Hint("", "")
         return cls(error.code, error.reason, hint.zh, hint.en)
@@ -54,7 +54,7 @@ class Halt(Struct, frozen=True):
 
 
 _decode_info = decoder(NodeInfo)
-_decode_halt = decoder(Halt)
+_decode_halt = decoder(ClusterHalt)
 _decode_state = decoder(ResumeState)
 _decode_gateway = decoder(GatewayBot)
 
@@ -74,9 +74,9 @@ class NodeRecord(Struct, frozen=True):
         return f"{self.join}:{self.beat}"
 
     @property
-    def member(self) -> Member:
+    def member(self) -> ClusterMember:
         """The node as the planner sees it."""
-        return Member(self.id, self.role, self.join)
+        return ClusterMember(self.id, self.role, self.join)
 
 
 class OwnerRecord(Struct, frozen=True):
@@ -86,7 +86,7 @@ class OwnerRecord(Struct, frozen=True):
     node: str
 
 
-class Picture(Struct, frozen=True, kw_only=True):
+class ClusterState(Struct, frozen=True, kw_only=True):
     """The cluster at one moment, as one script saw it.
 
     `incarnation` changes whenever the server is another one or lost its data, `version` with every change of
@@ -103,16 +103,16 @@ class Picture(Struct, frozen=True, kw_only=True):
     next_shards: int = 0
     restarts: bool = False
     target_active: int = 0
-    halt: Halt | None = None
+    halt: ClusterHalt | None = None
     gateway: GatewayBot | None = None
     gateway_at: float = 0.0
     budget: int | None = None
     budget_reset: float = 0.0
     timings: str = ""
     nodes: dict[str, NodeRecord] = field(default_factory=dict[str, NodeRecord])
-    owners: dict[Place, OwnerRecord] = field(default_factory=dict[Place, OwnerRecord])
+    owners: dict[ShardId, OwnerRecord] = field(default_factory=dict[ShardId, OwnerRecord])
     drained: frozenset[str] = frozenset()
-    states: dict[Place, str] = field(default_factory=dict[Place, str])
+    states: dict[ShardId, str] = field(default_factory=dict[ShardId, str])
 
     @property
     def generations(self) -> list[tuple[int, int]]:
@@ -130,25 +130,25 @@ def next_field(count: int, *, restarts: bool = False) -> str:
     return f"{count}{RESTARTS * restarts}" if count else ""
 
 
-def place_of(key: ShardKey) -> Place:
+def shard_id_of(key: ShardKey) -> ShardId:
     """Return where a shard stands in the records."""
     return key.gen, key.index
 
 
-def field_of(place: Place) -> str:
+def field_of(shard_id: ShardId) -> str:
     """Return the field of a place."""
-    return f"{place[0]}.{place[1]}"
+    return f"{shard_id[0]}.{shard_id[1]}"
 
 
-def place_at(name: str) -> Place:
+def shard_id_at(name: str) -> ShardId:
     """Return the place that a field names.  Raises: ValueError."""
-    place = _place(name)
-    if place is None:
+    shard_id = _shard_id(name)
+    if shard_id is None:
         raise ValueError(f"{name!r} names no shard")
-    return place
+    return shard_id
 
 
-def _place(text: str) -> Place | None:
+def _shard_id(text: str) -> ShardId | None:
     gen, _, index = text.partition(".")
     return (int(gen), int(index)) if gen.isdecimal() and index.isdecimal() else None
 
@@ -174,22 +174,22 @@ def pairs(flat: Iterable[str]) -> dict[str, str]:
     return dict(zip(each, each, strict=True))
 
 
-def read_picture(coord: Mapping[str, str], sess: Mapping[str, str], *, now: float = 0.0) -> Picture:
+def read_cluster_state(coord: Mapping[str, str], sess: Mapping[str, str], *, now: float = 0.0) -> ClusterState:
     """Return the picture that the two hashes hold; what cannot be read is left out."""
     nodes: dict[str, NodeRecord] = {}
-    owners: dict[Place, OwnerRecord] = {}
+    owners: dict[ShardId, OwnerRecord] = {}
     drained: set[str] = set()
     for name, value in coord.items():
         kind, rest = name[:2], name[2:]
         if kind == "n:" and (node := _node(rest, value)) is not None:
             nodes[rest] = node
-        elif kind == "o:" and (place := _place(rest)) is not None:
+        elif kind == "o:" and (shard_id := _shard_id(rest)) is not None:
             token, _, owner = value.partition(":")
-            owners[place] = OwnerRecord(int(token), owner)
+            owners[shard_id] = OwnerRecord(int(token), owner)
         elif kind == "d:":
             drained.add(rest)
     following = coord.get("m:next", "")
-    return Picture(
+    return ClusterState(
         incarnation=_number(coord, "inc"),
         version=_number(coord, "ov"),
         now=now,
@@ -207,7 +207,7 @@ def read_picture(coord: Mapping[str, str], sess: Mapping[str, str], *, now: floa
         nodes=nodes,
         owners=owners,
         drained=frozenset(drained),
-        states={place: state for name, state in sess.items() if (place := _place(name)) is not None},
+        states={shard_id: state for name, state in sess.items() if (shard_id := _shard_id(name)) is not None},
     )
 
 
@@ -236,7 +236,7 @@ def _optional(decode: Callable[[bytes], T], text: str | None) -> T | None:
         return None
 
 
-def view(picture: Picture) -> ClusterView:
+def view(picture: ClusterState) -> ClusterView:
     """Return what users see of a picture."""
     counts = dict(picture.generations)
     shards = [

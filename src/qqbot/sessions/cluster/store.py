@@ -22,7 +22,19 @@ from ...models.gateway import GatewayBot
 from ...redis.connection import FAILURES, Client, connected, hash_tag, shown, within
 from .assignor import Role
 from .scripts import SCRIPTS
-from .state import LETTERS, Halt, NodeInfo, Picture, Place, field_of, next_field, pairs, place_at, read_picture, write
+from .state import (
+    LETTERS,
+    ClusterHalt,
+    ClusterState,
+    NodeInfo,
+    ShardId,
+    field_of,
+    next_field,
+    pairs,
+    read_cluster_state,
+    shard_id_at,
+    write,
+)
 from .timings import Timings
 
 log = logging.getLogger(__name__)
@@ -47,19 +59,19 @@ class StoreAway(Exception):
 class Synced(Struct, frozen=True):
     """What a sync found. `lost` are no longer ours; whether `doubtful` are, is not known yet."""
 
-    picture: Picture
-    lost: frozenset[Place]
-    doubtful: frozenset[Place]
+    picture: ClusterState
+    lost: frozenset[ShardId]
+    doubtful: frozenset[ShardId]
 
 
-class Held(Struct, frozen=True):
+class OwnershipReport(Struct, frozen=True):
     """What a node says about a shard that it owns.
 
     `state`: JSON, "=" as stored, "-" none. `incarnation`: None of a lease that holds; of one that has ended the
     incarnation for which the node can vouch that nobody else owns the shard.
     """
 
-    place: Place
+    shard_id: ShardId
     token: int
     state: str
     incarnation: int | None = None
@@ -68,7 +80,7 @@ class Held(Struct, frozen=True):
 class Grant(Struct, frozen=True):
     """A shard that was claimed; `state` '' where none was stored."""
 
-    place: Place
+    shard_id: ShardId
     token: int
     state: str
 
@@ -171,9 +183,9 @@ class Store:
         self,
         role: Role,
         info: NodeInfo,
-        held: Sequence[Held],
+        held: Sequence[OwnershipReport],
         *,
-        known: Picture,
+        known: ClusterState,
         target_active: int,
     ) -> Synced:
         """Show a sign of life, and read everything but the states.  Raises: StoreAway, OtherTimings."""
@@ -181,43 +193,45 @@ class Store:
         arguments += [next_field(known.next_shards, restarts=known.restarts), target_active]
         for each in held:
             incarnation = "" if each.incarnation is None else each.incarnation
-            arguments += [field_of(each.place), each.token, each.state, incarnation]
+            arguments += [field_of(each.shard_id), each.token, each.state, incarnation]
         answer = await self._run("sync", *arguments)
         if _text(answer[0]) == "timings":
             raise OtherTimings(_text(answer[1]))
-        picture = read_picture(pairs(map(_text, answer[3])), {}, now=int(answer[0]) / 1000)
-        return Synced(picture, _places(answer[1]), _places(answer[2]))
+        picture = read_cluster_state(pairs(map(_text, answer[3])), {}, now=int(answer[0]) / 1000)
+        return Synced(picture, _shard_ids(answer[1]), _shard_ids(answer[2]))
 
-    async def states(self) -> dict[Place, str]:
+    async def states(self) -> dict[ShardId, str]:
         """Return the stored states of all shards, as JSON.  Raises: StoreAway."""
-        return read_picture({}, await self._hash(self._keys[1])).states
+        return read_cluster_state({}, await self._hash(self._keys[1])).states
 
-    async def claim(self, picture: Picture, places: Sequence[Place], least: int = 0) -> list[Grant] | None:
+    async def claim(self, picture: ClusterState, shard_ids: Sequence[ShardId], least: int = 0) -> list[Grant] | None:
         """Take free shards; None where `picture` is not the present one any more.  Raises: StoreAway."""
-        fields = [field_of(place) for place in places]
+        fields = [field_of(shard_id) for shard_id in shard_ids]
         answer = await self._run("claim", picture.incarnation, picture.version, least, *fields)
         if not isinstance(answer, list):
             return None
         each = iter([_text(item) for item in cast("list[object]", answer)])
-        return [Grant(place_at(name), int(token), state) for name, token, state in zip(each, each, each, strict=True)]
+        return [
+            Grant(shard_id_at(name), int(token), state) for name, token, state in zip(each, each, each, strict=True)
+        ]
 
-    async def release(self, held: Held) -> bool:
+    async def release(self, held: OwnershipReport) -> bool:
         """Give a shard back; False where it was not ours.  Raises: StoreAway."""
-        return bool(await self._run("release", field_of(held.place), held.token, held.state))
+        return bool(await self._run("release", field_of(held.shard_id), held.token, held.state))
 
-    async def evict(self, picture: Picture, node: str, stamp: str) -> bool:
+    async def evict(self, picture: ClusterState, node: str, stamp: str) -> bool:
         """Remove a node whose beat is still `stamp`; False where it is another.  Raises: StoreAway."""
         return bool(await self._run("evict", picture.incarnation, node, stamp))
 
-    async def restore(self, picture: Picture, states: Mapping[Place, str]) -> int:
+    async def restore(self, picture: ClusterState, states: Mapping[ShardId, str]) -> int:
         """Put states back that the store has lost; return how many it had lost.  Raises: StoreAway."""
-        flat = [part for place, state in states.items() for part in (field_of(place), state)]
+        flat = [part for shard_id, state in states.items() for part in (field_of(shard_id), state)]
         return int(await self._run("restore", picture.incarnation, *flat))
 
-    async def permit(self, place: Place, token: int, concurrency: int) -> tuple[int, float]:
+    async def permit(self, shard_id: ShardId, token: int, concurrency: int) -> tuple[int, float]:
         """Ask for a moment to identify: the verdict as `scripts` has it, and seconds.  Raises: StoreAway."""
         async with self._permits:
-            verdict, milliseconds = await self._run("permit", field_of(place), token, concurrency)
+            verdict, milliseconds = await self._run("permit", field_of(shard_id), token, concurrency)
         return int(verdict), int(milliseconds) / 1000
 
     async def admin(self, operation: str, *arguments: object) -> bool:
@@ -229,18 +243,18 @@ class Store:
         limit = answer.session_start_limit
         await self.admin("gateway", write(answer), limit.remaining, round(limit.reset_after))
 
-    async def halt(self, reason: Halt) -> None:
+    async def halt(self, reason: ClusterHalt) -> None:
         """Stop the cluster.  Raises: StoreAway."""
         await self.admin("halt", write(reason))
 
     # Reading
 
-    async def look(self) -> Picture:
+    async def look(self) -> ClusterState:
         """Read everything and change nothing.  Raises: StoreAway."""
         coord = await self._hash(self.coord)
         sess = await self._hash(self._keys[1])
         clock = await self._ask("TIME")
-        return read_picture(coord, sess, now=int(clock[0]) + int(clock[1]) / 1e6)
+        return read_cluster_state(coord, sess, now=int(clock[0]) + int(clock[1]) / 1e6)
 
     async def _hash(self, key: str) -> dict[str, str]:
         return _mapping(await self._ask("HGETALL", key))
@@ -340,8 +354,8 @@ def _info(answer: Any) -> dict[str, str]:
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
-def _places(answer: Any) -> frozenset[Place]:
-    return frozenset(place_at(_text(each)) for each in answer)
+def _shard_ids(answer: Any) -> frozenset[ShardId]:
+    return frozenset(shard_id_at(_text(each)) for each in answer)
 
 
 def _flattened(stream: Any) -> list[Any]:

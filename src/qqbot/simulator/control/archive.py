@@ -11,7 +11,7 @@ from datetime import datetime
 from .. import wire
 from ..platform import Platform
 from ..state import cards
-from ..state.world import Conversation, Message, Scene, scene_of
+from ..state.world import Conversation, MessageRecord, Scene, scene_of
 from ..wire import JsonObject, is_array, is_integer, object_of, objects_of, text_of
 
 VERSION = 1
@@ -41,7 +41,7 @@ def _lines(platform: Platform) -> Iterator[JsonObject]:
         yield {"line": "message", **message.document()}
 
 
-def _addresses(messages: list[Message]) -> Iterator[str]:
+def _addresses(messages: list[MessageRecord]) -> Iterator[str]:
     for message in messages:
         for file in (message.media or {}, *message.attachments):
             if address := text_of(file, "url"):
@@ -143,9 +143,9 @@ def _message(platform: Platform, document: JsonObject) -> Callable[[], None]:
     return restore
 
 
-def _restored(message_id: str, where: Conversation, at: float, document: JsonObject) -> Message:
+def _restored(message_id: str, where: Conversation, at: float, document: JsonObject) -> MessageRecord:
     sender = document.get("from")
-    message = Message(
+    message = MessageRecord(
         message_id,
         where,
         "user" if sender == "user" else "bot" if sender == "bot" else "system",

@@ -2,17 +2,17 @@
 
 from ..platform import Platform
 from ..wire import text_of
-from .call import Call
+from .call import EndpointCall
 from .sending import find_user
 
 
-def send_c2c_input_notify_alt(platform: Platform, call: Call) -> object:
+def send_c2c_input_notify_alt(platform: Platform, call: EndpointCall) -> object:
     """Source: @alemonjs/qq-bot."""
     find_user(platform, call)
     return None
 
 
-def complete_c2c_upload_alt(platform: Platform, call: Call) -> object:
+def complete_c2c_upload_alt(platform: Platform, call: EndpointCall) -> object:
     """Source: @alemonjs/qq-bot."""
     chat = find_user(platform, call)
     return platform.media.upload(chat.scene, {"file_type": 4, "upload_id": text_of(call.body, "upload_id")})

@@ -8,7 +8,7 @@ from ..wire import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class EndpointCall:
     """A call that passed authorization and the body check: path parameters, query, and known body fields."""
 
     params: dict[str, str]
@@ -16,11 +16,11 @@ class Call:
     body: JsonObject
 
 
-Endpoint = Callable[[Platform, Call], object]
+Endpoint = Callable[[Platform, EndpointCall], object]
 """Serves a call: returns the document of the answer, or None for an empty one.  Raises: Refusal."""
 
 
-def limit_of(call: Call, default: int, most: int) -> int:
+def limit_of(call: EndpointCall, default: int, most: int) -> int:
     """Return the page size that the query asks for."""
     asked = number_of(call.query.get("limit", ""))
     return min(asked, most) if asked else default

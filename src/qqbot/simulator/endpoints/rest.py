@@ -22,7 +22,7 @@ from . import schema, sending
 from .bot import accounts, interactions
 from .bot.routes import BOT_ENDPOINTS
 from .c2c import streams
-from .call import Call, Endpoint
+from .call import Endpoint, EndpointCall
 from .group import groups
 from .group.routes import GROUP_ENDPOINTS
 from .guild import messages as channel_messages
@@ -174,7 +174,7 @@ class RestFront:
                 return Answer(200, wire.dump(document))
             body = await _known_body(request, raw, row)
             row = self._platform.tables.variant(row, body)
-            call = Call(params, dict(request.query), schema.check(body, row.body, self._platform.tables))
+            call = EndpointCall(params, dict(request.query), schema.check(body, row.body, self._platform.tables))
             document = _ENDPOINTS[row.name](self._platform, call)
         except Refusal as refusal:
             words = wire.dump(refusal.document(trace_id))

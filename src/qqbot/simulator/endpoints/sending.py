@@ -5,28 +5,28 @@ import asyncio
 from .. import payloads
 from ..platform import Platform
 from ..state.audits import PendingAudit, Review, new_audit_id
-from ..state.world import Conversation, Message
+from ..state.world import Conversation, MessageRecord
 from ..wire import JsonObject, identity, object_of, text_of
 from ..wire.refusal import Refusal
 from . import content
-from .call import Call
+from .call import EndpointCall
 from .group.groups import find_group
 
 RECALL_WINDOW = 120.0
 """Seconds in which the bot may recall its own group or C2C message."""
 
 
-def send_group_message(platform: Platform, call: Call) -> object:
+def send_group_message(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/send-receive/send."""
     return _send_v2(platform, find_group(platform, call), call.body)
 
 
-def send_c2c_message(platform: Platform, call: Call) -> object:
+def send_c2c_message(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/send-receive/send."""
     return _send_v2(platform, find_user(platform, call), call.body)
 
 
-def find_user(platform: Platform, call: Call) -> Conversation:
+def find_user(platform: Platform, call: EndpointCall) -> Conversation:
     """Return the C2C chat of a call.  Raises: Refusal 40054004."""
     chat = platform.world.find("c2c", call.params["user_openid"])
     if chat is None or chat.left:
@@ -62,7 +62,7 @@ def admit(platform: Platform, where: Conversation, body: JsonObject) -> None:
         platform.quotas.take(where)
 
 
-def _fill(platform: Platform, message: Message, body: JsonObject) -> None:
+def _fill(platform: Platform, message: MessageRecord, body: JsonObject) -> None:
     quoted = platform.world.find_quoted(
         message.conversation, text_of(object_of(body, "message_reference"), "message_id")
     )
@@ -86,12 +86,12 @@ def _reference(body: JsonObject) -> str:
     return text_of(body, "msg_id") or text_of(body, "event_id")
 
 
-def upload_group_media(platform: Platform, call: Call) -> object:
+def upload_group_media(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/rich-media."""
     return _upload(platform, find_group(platform, call), call.body)
 
 
-def upload_c2c_media(platform: Platform, call: Call) -> object:
+def upload_c2c_media(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/rich-media."""
     return _upload(platform, find_user(platform, call), call.body)
 
@@ -109,12 +109,12 @@ def _upload(platform: Platform, where: Conversation, body: JsonObject) -> object
     return result
 
 
-def prepare_group_upload(platform: Platform, call: Call) -> object:
+def prepare_group_upload(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_id_upload_prepare.post."""
     return _prepare(platform, find_group(platform, call), call.body)
 
 
-def prepare_c2c_upload(platform: Platform, call: Call) -> object:
+def prepare_c2c_upload(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_users_user_id_upload_prepare.post."""
     return _prepare(platform, find_user(platform, call), call.body)
 
@@ -123,27 +123,27 @@ def _prepare(platform: Platform, where: Conversation, body: JsonObject) -> objec
     return platform.media.uploads.prepare(where.scene, body, platform.http_base)
 
 
-def finish_group_upload_part(platform: Platform, call: Call) -> object:
+def finish_group_upload_part(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_id_upload_part_finish.post."""
     return platform.media.uploads.finish_part(find_group(platform, call).scene, call.body)
 
 
-def finish_c2c_upload_part(platform: Platform, call: Call) -> object:
+def finish_c2c_upload_part(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_users_user_id_upload_part_finish.post."""
     return platform.media.uploads.finish_part(find_user(platform, call).scene, call.body)
 
 
-def delete_group_message(platform: Platform, call: Call) -> object:
+def delete_group_message(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/send-receive/reset."""
     return _recall_v2(platform, find_group(platform, call), call)
 
 
-def delete_c2c_message(platform: Platform, call: Call) -> object:
+def delete_c2c_message(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/send-receive/reset."""
     return _recall_v2(platform, find_user(platform, call), call)
 
 
-def _recall_v2(platform: Platform, where: Conversation, call: Call) -> object:
+def _recall_v2(platform: Platform, where: Conversation, call: EndpointCall) -> object:
     message = platform.world.message(call.params["message_id"])
     if message is None or message.conversation is not where:
         raise Refusal(40061002, "recall: the message id is invalid")
@@ -158,7 +158,7 @@ def _recall_v2(platform: Platform, where: Conversation, call: Call) -> object:
 # Guild
 
 
-def find_channel(platform: Platform, call: Call) -> Conversation:
+def find_channel(platform: Platform, call: EndpointCall) -> Conversation:
     """Return the channel of a call.  Raises: Refusal 10003."""
     channel = platform.world.find("channel", call.params["channel_id"])
     if channel is None:
@@ -166,7 +166,7 @@ def find_channel(platform: Platform, call: Call) -> Conversation:
     return channel
 
 
-def find_dms(platform: Platform, call: Call) -> Conversation:
+def find_dms(platform: Platform, call: EndpointCall) -> Conversation:
     """Return the private chat of a call.  Raises: Refusal 304032."""
     chat = platform.world.find("dms", call.params["guild_id"])
     if chat is None:
@@ -174,12 +174,12 @@ def find_dms(platform: Platform, call: Call) -> Conversation:
     return chat
 
 
-def send_channel_message(platform: Platform, call: Call) -> object:
+def send_channel_message(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/message/send."""
     return _send_guild(platform, find_channel(platform, call), call.body)
 
 
-def send_dms(platform: Platform, call: Call) -> object:
+def send_dms(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/dms/post_dms_messages."""
     return _send_guild(platform, find_dms(platform, call), call.body)
 
@@ -201,7 +201,7 @@ def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> ob
     return message.guild
 
 
-def _reviewed(platform: Platform, message: Message, review: Review, reference: str) -> PendingAudit:
+def _reviewed(platform: Platform, message: MessageRecord, review: Review, reference: str) -> PendingAudit:
     """Tell the verdict in its time; return what the send is answered with."""
     audit_id, where = new_audit_id(), message.conversation
     notice = platform.world.notice(where, "audit_pending", text=message.markdown or message.text)
@@ -227,12 +227,12 @@ def _reviewed(platform: Platform, message: Message, review: Review, reference: s
     return PendingAudit(audit_id, is_reply=bool(reference))
 
 
-def delete_channel_message(platform: Platform, call: Call) -> object:
+def delete_channel_message(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/send-receive/reset."""
     return _recall_guild(platform, find_channel(platform, call), call)
 
 
-def delete_dms(platform: Platform, call: Call) -> object:
+def delete_dms(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/send-receive/reset."""
     where = find_dms(platform, call)
     message = platform.world.message(call.params["message_id"])
@@ -241,7 +241,7 @@ def delete_dms(platform: Platform, call: Call) -> object:
     return _recall_guild(platform, where, call)
 
 
-def _recall_guild(platform: Platform, where: Conversation, call: Call) -> object:
+def _recall_guild(platform: Platform, where: Conversation, call: EndpointCall) -> object:
     message = platform.world.message(call.params["message_id"])
     if message is None or message.conversation is not where:
         raise Refusal(306002, "recall: the message id is wrong")

@@ -29,28 +29,28 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 class Receiver(Protocol):
     """Decides what to do with payloads."""
 
-    async def opened(self, connection: "Connection") -> None:
+    async def opened(self, connection: "ClientConnection") -> None:
         """A connection is there."""
         ...
 
-    async def received(self, connection: "Connection", data: str | bytes) -> None:
+    async def received(self, connection: "ClientConnection", data: str | bytes) -> None:
         """A payload has come."""
         ...
 
-    async def sending(self, connection: "Connection", dispatch: Dispatch) -> Sequence[Dispatch]:
+    async def sending(self, connection: "ClientConnection", dispatch: Dispatch) -> Sequence[Dispatch]:
         """A dispatch is due: return what is sent."""
         ...
 
-    async def announced(self, connection: "Connection", kind: str) -> None:
+    async def announced(self, connection: "ClientConnection", kind: str) -> None:
         """READY or RESUMED has been sent."""
         ...
 
-    def ended(self, connection: "Connection") -> None:
+    def ended(self, connection: "ClientConnection") -> None:
         """The connection is gone."""
         ...
 
 
-class Connection:
+class ClientConnection:
     """One connection of a bot.
 
     `closed_by` is "platform", "bot" or "" while it is open; `code` the close code, 1006 where there was none.

@@ -18,11 +18,11 @@ from ..faults.kinds import Close, Drop, Duplicate, Fault, HalfOpen, Op7, Op9, Ra
 from ..faults.rules import Faults, Strike
 from ..state.budget import IdentifyBudget
 from ..state.journal import Journal
-from ..state.tokens import TokenDesk
+from ..state.tokens import TokenService
 from ..wire import JsonObject
 from ..wire.tables import Tables
-from .connection import Connection
-from .sessions import Dispatch, Route, Session, SessionTable, Shard
+from .connection import ClientConnection
+from .sessions import Dispatch, EventRoute, Session, SessionTable, Shard
 
 CREATE_SESSION_ERROR = 4903
 _CONNECTIONS_SHOWN = 20
@@ -75,7 +75,7 @@ class Counter:
         self._seen += 1
 
 
-class Gateway:
+class GatewayService:
     """Serves the websockets of one bot.
 
     `may_use_private`: whether the bot may ask for the intents of private bots.
@@ -84,7 +84,7 @@ class Gateway:
     def __init__(
         self,
         tables: Tables,
-        tokens: TokenDesk,
+        tokens: TokenService,
         budget: IdentifyBudget,
         journal: Journal,
         *,
@@ -103,7 +103,7 @@ class Gateway:
         self._limit_shards = limit_shards
         self.heartbeat_interval = heartbeat_interval
         self.sessions = SessionTable()
-        self.connections: list[Connection] = []
+        self.connections: list[ClientConnection] = []
         self.identifies: list[Identify] = []
         self.resumes: list[Resume] = []
         self.identified = Counter()
@@ -113,7 +113,7 @@ class Gateway:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one websocket."""
-        connection = Connection(len(self.connections) + 1, self._journal, self.heartbeat_interval)
+        connection = ClientConnection(len(self.connections) + 1, self._journal, self.heartbeat_interval)
         self.connections.append(connection)
         return await connection.run(request, self)
 
@@ -125,9 +125,9 @@ class Gateway:
     def deliver(self, kind: str, event_id: str, document: object, body: str, shard: int | None) -> int:
         """Give an event to all sessions that it belongs to; return how many these are."""
         intent = self._tables.intent_of(kind)
-        return self.sessions.deliver(kind, event_id, body, intent=intent, route=Route(document, shard))
+        return self.sessions.deliver(kind, event_id, body, intent=intent, route=EventRoute(document, shard))
 
-    def ready_connections(self, shard: int | None = None) -> list[Connection]:
+    def ready_connections(self, shard: int | None = None) -> list[ClientConnection]:
         """Return the connections that are READY or RESUMED."""
         return [
             connection
@@ -137,7 +137,7 @@ class Gateway:
 
     async def wait_session(self, document: object, timeout: float) -> None:
         """Return when there is a session of the shard that an event belongs to, or after `timeout` seconds."""
-        route = Route(document)
+        route = EventRoute(document)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not self.sessions.covers(route):
@@ -154,19 +154,19 @@ class Gateway:
 
     # Connections report here
 
-    async def opened(self, connection: Connection) -> None:
+    async def opened(self, connection: ClientConnection) -> None:
         """Say HELLO."""
         if await self._goes_well(connection, "connected"):
             connection.send(10, {"heartbeat_interval": int(1000 * self.heartbeat_interval)})
 
-    def ended(self, connection: Connection) -> None:
+    def ended(self, connection: ClientConnection) -> None:
         """Keep the session for a RESUME."""
         if connection.session is not None and connection.session.listener is connection:
             connection.session.listener = None
         connection.ready = False
         self._publish()
 
-    async def received(self, connection: Connection, data: str | bytes) -> None:
+    async def received(self, connection: ClientConnection, data: str | bytes) -> None:
         """Answer one payload."""
         if not connection.open:
             return
@@ -181,7 +181,7 @@ class Gateway:
         self._journal.frame("from_bot", connection.number, connection.shard, op, _masked(frame))
         await self._answer(connection, op, frame.get("d"))
 
-    async def _answer(self, connection: Connection, op: int | None, body: object) -> None:
+    async def _answer(self, connection: ClientConnection, op: int | None, body: object) -> None:
         match op:
             case 1:
                 await self._heartbeat(connection)
@@ -198,14 +198,14 @@ class Gateway:
             case _:
                 connection.close(4001, "invalid opcode")
 
-    async def _heartbeat(self, connection: Connection) -> None:
+    async def _heartbeat(self, connection: ClientConnection) -> None:
         connection.beat()
         if await self._goes_well(connection, "HEARTBEAT") and connection.acks:
             connection.send(11)
 
     # IDENTIFY
 
-    async def _identify(self, connection: Connection, body: object) -> None:
+    async def _identify(self, connection: ClientConnection, body: object) -> None:
         document = body if wire.is_object(body) else {}
         shard, intents = _shard_of(document), document.get("intents")
         mask = intents if wire.is_integer(intents) else None
@@ -239,19 +239,21 @@ class Gateway:
     def _forbidden(self) -> int:
         return 0 if self._may_use_private else self._tables.private_intents
 
-    def _invalidate(self, connection: Connection, code: int | None, reason: str, *, resumable: bool = False) -> None:
+    def _invalidate(
+        self, connection: ClientConnection, code: int | None, reason: str, *, resumable: bool = False
+    ) -> None:
         connection.send(9, resumable)
         if code is not None:
             self._close(connection, code, reason)
 
-    def _ready(self, connection: Connection, session: Session) -> None:
+    def _ready(self, connection: ClientConnection, session: Session) -> None:
         self._attach(connection, session)
         body = {"version": 1, "session_id": session.id, "user": self._user(), "shard": session.shard}
         session.announce("READY", wire.dump(body))
 
     # RESUME
 
-    async def _resume(self, connection: Connection, body: object) -> None:
+    async def _resume(self, connection: ClientConnection, body: object) -> None:
         document = body if wire.is_object(body) else {}
         session, seq = self.sessions.find(document.get("session_id")), document.get("seq")
         connection.shard = session.shard if session else None
@@ -276,7 +278,7 @@ class Gateway:
         else:
             self._replay(connection, session, seq_given)
 
-    def _replay(self, connection: Connection, session: Session, seq: int) -> None:
+    def _replay(self, connection: ClientConnection, session: Session, seq: int) -> None:
         for other in self.connections:
             if other.session is session and other.open:
                 other.close(4902, "reset by resume")
@@ -284,14 +286,14 @@ class Gateway:
         self._attach(connection, session)
         session.announce("RESUMED", '""')
 
-    def _attach(self, connection: Connection, session: Session) -> None:
+    def _attach(self, connection: ClientConnection, session: Session) -> None:
         for other in self.connections:
             if other.session is session:
                 other.session = None
         connection.session = session
         session.listener = connection
 
-    async def announced(self, connection: Connection, kind: str) -> None:
+    async def announced(self, connection: ClientConnection, kind: str) -> None:
         """Count a connection as ready."""
         (self.resumed if kind == "RESUMED" else self.identified).add()
         connection.ready = True
@@ -312,14 +314,14 @@ class Gateway:
             self.faults.note(Strike(connection.number, "live", "", fault))
             self._befall(connection, "live", fault)
 
-    async def _goes_well(self, connection: Connection, moment: str) -> bool:
+    async def _goes_well(self, connection: ClientConnection, moment: str) -> bool:
         """Let the faults of a moment strike; return whether it takes its course all the same."""
         fault = await self.faults.at(moment, shard=connection.shard, connection=connection.number)
         if fault is not None and not self._befall(connection, moment, fault):
             return False
         return connection.open
 
-    async def sending(self, connection: Connection, dispatch: Dispatch) -> Sequence[Dispatch]:
+    async def sending(self, connection: ClientConnection, dispatch: Dispatch) -> Sequence[Dispatch]:
         """Return what is sent where `dispatch` is due."""
         is_event = bool(dispatch.event_id)
         moment, detail = ("DISPATCH", dispatch.type) if is_event else (dispatch.type, "")
@@ -339,7 +341,7 @@ class Gateway:
             case _:
                 return [dispatch] if self._befall(connection, moment, fault) and connection.open else []
 
-    def _befall(self, connection: Connection, moment: str, fault: Fault) -> bool:
+    def _befall(self, connection: ClientConnection, moment: str, fault: Fault) -> bool:
         """Do what goes wrong; return whether the moment takes its course all the same."""
         match fault:
             case Close():
@@ -368,13 +370,13 @@ class Gateway:
                 pass
         return False
 
-    def _close(self, connection: Connection, code: int, reason: str) -> None:
+    def _close(self, connection: ClientConnection, code: int, reason: str) -> None:
         if code == 4004:
             self._tokens.revoke()
         self._end_session(connection, keep=self._tables.session_survives(code))
         connection.close(code, reason)
 
-    def _end_session(self, connection: Connection, *, keep: bool) -> None:
+    def _end_session(self, connection: ClientConnection, *, keep: bool) -> None:
         if connection.session is not None and not keep:
             self.sessions.end(connection.session)
 

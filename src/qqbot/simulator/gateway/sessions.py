@@ -164,18 +164,18 @@ class SessionTable:
         for session in self.all():
             session.silent = True
 
-    def deliver(self, kind: str, event_id: str, body: str, *, intent: int, route: "Route") -> int:
+    def deliver(self, kind: str, event_id: str, body: str, *, intent: int, route: "EventRoute") -> int:
         """Append an event to every session that it belongs to; return how many these are."""
         receivers = [session for session in self._on(route) if session.wants(intent)]
         for session in receivers:
             session.append(kind, event_id, body, shared=len(receivers) > 1)
         return len(receivers)
 
-    def covers(self, route: "Route") -> bool:
+    def covers(self, route: "EventRoute") -> bool:
         """Whether there is a session of the shard, whatever its intents."""
         return bool(self._on(route))
 
-    def _on(self, route: "Route") -> list[Session]:
+    def _on(self, route: "EventRoute") -> list[Session]:
         return [session for session in self._live.values() if route.index(session.shard[1]) == session.shard[0]]
 
     def never_sent(self) -> list[str]:
@@ -184,7 +184,7 @@ class SessionTable:
         return [event_id for event_id in left if event_id not in self._taken]
 
 
-class Route:
+class EventRoute:
     """Where an event goes: the shard that was asked for, or the one that its conversation belongs to."""
 
     def __init__(self, body: object, shard: int | None = None) -> None:

@@ -11,7 +11,7 @@ from ..faults.documents import catalogue
 from ..platform import Platform
 from ..state import cards
 from ..state.replies import REPLIES, WINDOWS
-from ..state.world import SCENES, Conversation, Message, Person
+from ..state.world import SCENES, Conversation, MessageRecord, Person
 from ..webhook import FLAWS
 from ..wire import JsonObject
 from ..wire.arguments import BadCommand, flag, optional_text, seconds, text
@@ -90,7 +90,7 @@ class PageCommands:
         self._actions.react(person, message.id, text(document, "emoji"))
         return {}
 
-    def _about(self, document: JsonObject) -> tuple[Message, Person]:
+    def _about(self, document: JsonObject) -> tuple[MessageRecord, Person]:
         message = self._platform.world.message(text(document, "message"))
         if message is None:
             raise BadCommand(f"there is no message {document['message']}")

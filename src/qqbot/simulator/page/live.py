@@ -8,7 +8,7 @@ import asyncio
 from aiohttp import WSMsgType, web
 
 from .. import wire
-from ..state.journal import Feed, Journal
+from ..state.journal import Journal, JournalStream
 from ..wire import JsonObject
 from ..wire.guard import BODY_LIMIT, Guard
 from .commands import PageCommands
@@ -70,7 +70,7 @@ class Live:
         finally:
             self._journal.close_feed(feed)
 
-    async def _send(self, ws: web.WebSocketResponse, feed: Feed) -> None:
+    async def _send(self, ws: web.WebSocketResponse, feed: JournalStream) -> None:
         feed.stale = True
         while not ws.closed:
             if feed.stale:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..state.world import Conversation, Message, Person, World
+from ..state.world import Conversation, MessageRecord, Person, World
 from ..wire import is_array, is_object, text_of
 
 _MINUTE = 60.0
@@ -29,10 +29,10 @@ async def test_chat(qq):
 class _Step:
     """Something that somebody did, and the messages of the bot that followed. `pause`: minutes before it."""
 
-    deed: Message
+    deed: MessageRecord
     name: str
     pause: int
-    replies: list[Message] = field(default_factory=list[Message])
+    replies: list[MessageRecord] = field(default_factory=list[MessageRecord])
 
 
 def as_test(world: World, where: Conversation) -> str:
@@ -47,7 +47,7 @@ def as_test(world: World, where: Conversation) -> str:
     return _HEAD + "".join(f"        {line}\n" if line else "\n" for line in lines)
 
 
-def _steps(messages: list[Message]) -> list[_Step]:
+def _steps(messages: list[MessageRecord]) -> list[_Step]:
     steps: list[_Step] = []
     before: float | None = None
     for message in messages:
@@ -97,7 +97,7 @@ def _lines(step: _Step, steps: list[_Step], people: dict[str, str]) -> Iterator[
     yield from _assertions(step)
 
 
-def _saying(deed: Message, steps: list[_Step], people: dict[str, str]) -> str:
+def _saying(deed: MessageRecord, steps: list[_Step], people: dict[str, str]) -> str:
     """Return the call that says the same; a file has to be beside the test under its name."""
     mention = deed.mention or deed.conversation.scene in ("c2c", "dms")
     options = "" if mention else ", mention=False"
@@ -126,7 +126,7 @@ def _place(step: _Step, index: int) -> str:
     return f"{step.name}.messages[{index}]" if index else step.name
 
 
-def _click(deed: Message, steps: list[_Step], people: dict[str, str]) -> str | None:
+def _click(deed: MessageRecord, steps: list[_Step], people: dict[str, str]) -> str | None:
     """Return the call that presses the same button, None where no reply has it."""
     found = _reply(deed.reply_to, steps)
     if found is None:
@@ -150,7 +150,7 @@ def _assertions(step: _Step) -> Iterator[str]:
             yield f"assert [each.markdown or each.text for each in {step.name}.messages] == [{said}]"
 
 
-def _expected(name: str, reply: Message) -> str:
+def _expected(name: str, reply: MessageRecord) -> str:
     if reply.markdown is not None:
         return f"{name}.markdown == {_text(reply.markdown)}"
     if reply.media is not None and reply.text is None:

@@ -40,7 +40,7 @@ class Review:
         return "MESSAGE_AUDIT_PASS" if self.passes else "MESSAGE_AUDIT_REJECT"
 
 
-class AuditDesk:
+class AuditService:
     """The reviews that are to come, in order; a message that finds none is shown at once."""
 
     def __init__(self) -> None:

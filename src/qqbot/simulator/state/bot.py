@@ -9,7 +9,7 @@ from ..wire import JsonObject
 
 
 @dataclass(slots=True)
-class BotBook:
+class BotState:
     """What one bot keeps, by id; `uploads` are images that were announced."""
 
     menu: JsonObject | None = None

@@ -40,7 +40,7 @@ class Strategy:
     whitelist: set[str] = field(default_factory=set[str])
 
 
-class GroupBook:
+class GroupStates:
     """The groups of one bot by group_openid, and its strategies by id."""
 
     def __init__(self) -> None:

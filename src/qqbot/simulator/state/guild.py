@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ..wire import JsonObject
 from .budget import DayLimit
 from .clock import Clock
-from .world import Conversation, Guild, Person
+from .world import Conversation, GuildRecord, Person
 
 EVERYBODY = ""
 """In the place of a user id: all members but administrators."""
@@ -24,7 +24,7 @@ SCHEDULES = 10
 _ROLE_OF = {"admin": ADMIN, "owner": OWNER}
 
 
-def people_of(guild: Guild) -> dict[str, Person]:
+def people_of(guild: GuildRecord) -> dict[str, Person]:
     """Return the members of a guild by user id, in the order of the ids."""
     people = {person.id: person for channel in guild.channels.values() for person in channel.people.values()}
     return dict(sorted(people.items(), key=lambda item: int(item[0])))
@@ -60,7 +60,7 @@ class ChannelState:
     audio: JsonObject = field(default_factory=dict[str, object])
 
 
-class GuildBook:
+class GuildStates:
     """The state of all guilds and channels. Asking for one that is not there opens it."""
 
     def __init__(self, clock: Clock) -> None:
@@ -68,7 +68,7 @@ class GuildBook:
         self._guilds: dict[str, GuildState] = {}
         self._channels: dict[str, ChannelState] = {}
 
-    def guild(self, guild: Guild) -> GuildState:
+    def guild(self, guild: GuildRecord) -> GuildState:
         """Return the state of a guild."""
         if guild.id not in self._guilds:
             limits = DayLimit(self._clock, DEMANDS), DayLimit(self._clock, SCHEDULES)
@@ -79,13 +79,13 @@ class GuildBook:
         """Return the state of a channel."""
         return self._channels.setdefault(channel.id, ChannelState())
 
-    def roles_of(self, guild: Guild, person: Person) -> Iterator[str]:
+    def roles_of(self, guild: GuildRecord, person: Person) -> Iterator[str]:
         """Yield the ids of a member's roles."""
         if (built_in := _ROLE_OF.get(person.role)) is not None:
             yield built_in
         yield from (role for role, members in self.guild(guild).members.items() if person.id in members)
 
-    def member_document(self, guild: Guild, person: Person) -> JsonObject:
+    def member_document(self, guild: GuildRecord, person: Person) -> JsonObject:
         """Return a member as the platform shows one."""
         return {
             "user": {"id": person.id, "username": person.name, "avatar": "", "bot": False},
@@ -95,7 +95,7 @@ class GuildBook:
             "mute": self._is_muted(guild, person),
         }
 
-    def _is_muted(self, guild: Guild, person: Person) -> bool:
+    def _is_muted(self, guild: GuildRecord, person: Person) -> bool:
         muted = self.guild(guild).muted
         with_all = muted.get(EVERYBODY, 0.0) if person.role == "member" else 0.0
         return max(muted.get(person.id, 0.0), with_all) > self._clock.date().timestamp()

@@ -48,7 +48,7 @@ class CallRecord(TypedDict):
     trace_id: str
 
 
-class Feed:
+class JournalStream:
     """Patches on their way to one page. A page that cannot follow loses them and needs a new snapshot."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Journal:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._numbers = itertools.count(1)
-        self._feeds: set[Feed] = set()
+        self._feeds: set[JournalStream] = set()
         self.frames: deque[FrameRecord] = deque(maxlen=FRAMES_KEPT)
         self.calls: deque[CallRecord] = deque(maxlen=CALLS_KEPT)
         self.violations: list[str] = []
@@ -148,12 +148,12 @@ class Journal:
             for feed in self._feeds:
                 feed.put(part, document)
 
-    def open_feed(self) -> Feed:
+    def open_feed(self) -> JournalStream:
         """Start a page's feed; end it with `close_feed`."""
-        feed = Feed()
+        feed = JournalStream()
         self._feeds.add(feed)
         return feed
 
-    def close_feed(self, feed: Feed) -> None:
+    def close_feed(self, feed: JournalStream) -> None:
         """End a page's feed."""
         self._feeds.discard(feed)

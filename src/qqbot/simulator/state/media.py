@@ -13,7 +13,7 @@ from ..wire import JsonObject, text_of
 from ..wire.refusal import Refusal
 from .clock import Clock
 from .files import FileStore
-from .uploads import UploadBook
+from .uploads import UploadState
 from .world import Scene
 
 TTL = 3600
@@ -31,13 +31,13 @@ class Upload:
     document: JsonObject
 
 
-class MediaDesk:
+class MediaService:
     """The uploads of one bot."""
 
     def __init__(self, clock: Clock, files: FileStore) -> None:
         self._clock = clock
         self._files = files
-        self.uploads = UploadBook(clock)
+        self.uploads = UploadState(clock)
         self._uploads: dict[str, Upload] = {}
 
     def upload(self, scene: Scene, body: JsonObject) -> JsonObject:

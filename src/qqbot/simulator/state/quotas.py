@@ -29,7 +29,7 @@ _WAKEUPS = (0.0, DAY, 3 * DAY, 7 * DAY, 30 * DAY)
 
 
 @dataclass(slots=True)
-class Allowance:
+class Quota:
     """So many messages in so many seconds; `code` refuses what is more."""
 
     name: str
@@ -45,37 +45,37 @@ class Allowance:
         return self.most - len(self.taken)
 
 
-def _of_conversation(scene: Scene) -> list[Allowance]:
+def _of_conversation(scene: Scene) -> list[Quota]:
     match scene:
         case "group" | "c2c":
-            return [Allowance("minute", 20, MINUTE, _V2_RATE), Allowance("day", 1000, DAY, _V2_DAY)]
+            return [Quota("minute", 20, MINUTE, _V2_RATE), Quota("day", 1000, DAY, _V2_DAY)]
         case "channel":
-            return [Allowance("day", 20, DAY, 304045)]
+            return [Quota("day", 20, DAY, 304045)]
         case _:
-            return [Allowance("day", 2, DAY, 304049)]
+            return [Quota("day", 2, DAY, 304049)]
 
 
-def _of_bot(scene: Scene, rights: Rights) -> list[Allowance]:
+def _of_bot(scene: Scene, rights: Rights) -> list[Quota]:
     match scene:
         case "group":
-            return [Allowance("all in a minute", 60 if rights.certified else 30, MINUTE, _V2_RATE)]
+            return [Quota("all in a minute", 60 if rights.certified else 30, MINUTE, _V2_RATE)]
         case "c2c" if not rights.certified:
-            return [Allowance("all in a minute", 30, MINUTE, _V2_RATE)]
+            return [Quota("all in a minute", 30, MINUTE, _V2_RATE)]
         case "dms":
-            return [Allowance("all in a day", 200, DAY, 304050)]
+            return [Quota("all in a day", 200, DAY, 304050)]
         case _:
             return []
 
 
-class QuotaBook:
+class QuotaState:
     """The active messages of one bot."""
 
     def __init__(self, clock: Clock, rights: Rights, limits: Limits) -> None:
         self._clock = clock
         self._rights = rights
         self._limits = limits
-        self._bot: dict[Scene, list[Allowance]] = {}
-        self._conversations: dict[tuple[Scene, str], list[Allowance]] = {}
+        self._bot: dict[Scene, list[Quota]] = {}
+        self._conversations: dict[tuple[Scene, str], list[Quota]] = {}
         self._channels: dict[str, dict[str, float]] = {}
         self._refusing: set[tuple[Scene, str]] = set()
         self._talked: dict[str, float] = {}
@@ -123,13 +123,13 @@ class QuotaBook:
             raise Refusal(304047, f"active messages go to {_CHANNELS_OF_A_GUILD} channels of a guild a day")
         used.setdefault(where.id, now)
 
-    def _allowances(self, where: Conversation) -> Sequence[Allowance]:
+    def _allowances(self, where: Conversation) -> Sequence[Quota]:
         scene = where.scene
         if scene not in self._bot:
             self._bot[scene] = _of_bot(scene, self._rights)
             if scene == "c2c" and self._limits == "all":
                 most = 10 if self._rights.certified else 5
-                self._bot[scene].append(Allowance("all in a second", most, 1.0, _V2_RATE))
+                self._bot[scene].append(Quota("all in a second", most, 1.0, _V2_RATE))
         own = self._conversations.setdefault((scene, where.id), _of_conversation(scene))
         return [*self._bot[scene], *own]
 

@@ -10,7 +10,7 @@ from .clock import Clock
 from .profiles import Limits
 
 
-class RateBook:
+class RateState:
     """The calls of one bot."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:

@@ -76,7 +76,7 @@ _V2 = _Codes(40034024, 40034005, 40034025, 40034027, 40034026)
 _GUILD = _Codes(304026, 304027, 304026, 304028, 304027)
 
 
-class PassiveBook:
+class ReplyWindows:
     """The messages and events of one bot. `counted(message id, replies)` hears of each reply to a message."""
 
     def __init__(self, clock: Clock, counted: Callable[[str, int], None]) -> None:

@@ -2,21 +2,21 @@
 
 from dataclasses import dataclass
 
-from .world import Message
+from .world import MessageRecord
 
 
 @dataclass(slots=True)
 class Stream:
     """One message in the making. `index` is that of the next fragment."""
 
-    message: Message
+    message: MessageRecord
     seq: object
     shown: str = ""
     index: int = 0
     ended: bool = False
 
 
-class StreamBook:
+class StreamStates:
     """The streams of one bot, by the id of their message."""
 
     def __init__(self) -> None:

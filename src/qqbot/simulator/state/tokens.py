@@ -16,7 +16,7 @@ RENEWAL = 60.0
 """In the last seconds of a token, a call gives a new one; the old one lives on to its end."""
 
 
-class TokenDesk:
+class TokenService:
     """Hands out the access tokens of one bot. `numeric_expiry`: `expires_in` is a number, as the documentation says."""
 
     def __init__(self, clock: Clock, app_id: str, secret: str, *, numeric_expiry: bool) -> None:

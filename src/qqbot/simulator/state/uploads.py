@@ -59,7 +59,7 @@ class _Upload:
             part.data = b""
 
 
-class UploadBook:
+class UploadState:
     """The uploads in parts of one bot. `concurrency` and `retry_delay` are what the bot is told.
 
     `volume`: how many bytes there may be in a day.

@@ -73,7 +73,7 @@ class Conversation:
 
 
 @dataclass(slots=True)
-class Guild:
+class GuildRecord:
     """A guild: a name, and channels by name. `bot_is_admin`: whether the bot may change it."""
 
     id: str
@@ -84,7 +84,7 @@ class Guild:
 
 
 @dataclass(slots=True)
-class Message:
+class MessageRecord:
     """One message, as the chat shows it.
 
     `at` is business time, in seconds; `guild` the wire form where it is one; `ack` the code that acknowledged a click.
@@ -169,8 +169,8 @@ class World:
         self._journal = journal
         self._conversations: dict[tuple[Scene, str], Conversation] = {}
         self._named: dict[tuple[Scene, str], Conversation] = {}
-        self.guilds: dict[str, Guild] = {}
-        self._messages: OrderedDict[str, Message] = OrderedDict()
+        self.guilds: dict[str, GuildRecord] = {}
+        self._messages: OrderedDict[str, MessageRecord] = OrderedDict()
         self.bot_id = identity.snowflake(app_id, "bot")
         self.roles_of: Callable[[Conversation, Person], list[str]] = _no_roles
 
@@ -188,10 +188,10 @@ class World:
         self._add(chat, Person(name, chat.id))
         return chat
 
-    def guild(self, name: str) -> Guild:
+    def guild(self, name: str) -> GuildRecord:
         """Return the guild of this name."""
         if name not in self.guilds:
-            self.guilds[name] = Guild(identity.snowflake("guild", name), name, self._clock.timestamp())
+            self.guilds[name] = GuildRecord(identity.snowflake("guild", name), name, self._clock.timestamp())
         return self.guilds[name]
 
     def channel(self, name: str, guild_name: str = "guild") -> Conversation:
@@ -203,11 +203,11 @@ class World:
             guild.channels[name] = channel
         return guild.channels[name]
 
-    def find_guild(self, guild_id: str) -> Guild | None:
+    def find_guild(self, guild_id: str) -> GuildRecord | None:
         """Return the guild of this id."""
         return next((guild for guild in self.guilds.values() if guild.id == guild_id), None)
 
-    def add_channel(self, guild: Guild, name: str) -> Conversation:
+    def add_channel(self, guild: GuildRecord, name: str) -> Conversation:
         """Make a channel, whether or not there is one of this name."""
         if name not in guild.channels:
             return self.channel(name, guild.name)
@@ -332,7 +332,7 @@ class World:
 
     # Messages
 
-    def add(self, message: Message) -> None:
+    def add(self, message: MessageRecord) -> None:
         """Put a message into its conversation."""
         self._messages[message.id] = message
         message.conversation.count += 1
@@ -340,11 +340,11 @@ class World:
             self._messages.popitem(last=False)
         self._journal.publish("messages", message.document)
 
-    def message(self, message_id: str) -> Message | None:
+    def message(self, message_id: str) -> MessageRecord | None:
         """Return the message of this id."""
         return self._messages.get(message_id)
 
-    def remove(self, message: Message) -> None:
+    def remove(self, message: MessageRecord) -> None:
         """Recall a message: the chat keeps a notice in its place."""
         self._messages.pop(message.id, None)
         message.kind, message.sender, message.text = "notice", "system", f"{message.author} recalled a message"
@@ -353,30 +353,34 @@ class World:
         message.ark = message.embed = message.card = None
         self._journal.publish("messages", message.document)
 
-    def notice(self, conversation: Conversation, name: str, *, author: str = "", text: str | None = None) -> Message:
+    def notice(
+        self, conversation: Conversation, name: str, *, author: str = "", text: str | None = None
+    ) -> MessageRecord:
         """Put a message of the system into a conversation; `name` says what it tells."""
         at, time = self._clock.now(), self._clock.timestamp()
-        message = Message(identity.trace_id(), conversation, "system", author, at, time, "notice", text, notice=name)
+        message = MessageRecord(
+            identity.trace_id(), conversation, "system", author, at, time, "notice", text, notice=name
+        )
         self.add(message)
         return message
 
-    def tell(self, notice: Message, name: str) -> None:
+    def tell(self, notice: MessageRecord, name: str) -> None:
         """Let a notice tell something else from now on."""
         notice.notice = name
         self.changed(notice)
 
-    def find_quoted(self, conversation: Conversation, reference: str) -> Message | None:
+    def find_quoted(self, conversation: Conversation, reference: str) -> MessageRecord | None:
         """Return the message of a conversation that this id, or this index of a group or C2C chat, is of."""
         by_id = self.message(reference)
         if by_id is not None:
             return by_id if by_id.conversation is conversation else None
         return next((each for each in self.messages(conversation) if each.ref == reference), None)
 
-    def changed(self, message: Message) -> None:
+    def changed(self, message: MessageRecord) -> None:
         """Show a changed message."""
         self._journal.publish("messages", message.document)
 
-    def messages(self, conversation: Conversation | None = None) -> list[Message]:
+    def messages(self, conversation: Conversation | None = None) -> list[MessageRecord]:
         """Return the messages of one conversation or of all, oldest first."""
         return [each for each in self._messages.values() if conversation in (None, each.conversation)]
 

@@ -100,7 +100,7 @@ tables = functools.cache(Tables)
 
 
 def _read(name: str) -> object:
-    return wire.parse(files(__package__).joinpath("data", name).read_bytes())
+    return wire.parse(files("qqbot.simulator.wire").joinpath("data", name).read_bytes())
 
 
 def _read_object(name: str) -> JsonObject:

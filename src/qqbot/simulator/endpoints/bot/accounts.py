@@ -3,19 +3,19 @@
 from urllib.parse import quote
 
 from ...platform import Platform
-from ...state.world import Guild
+from ...state.world import GuildRecord
 from ...wire import JsonObject, text_of
 from ...wire.refusal import Refusal, TooManyCalls
-from ..call import Call, limit_of, number_of
+from ..call import EndpointCall, limit_of, number_of
 
 
-def get_gateway(platform: Platform, _: Call) -> object:
+def get_gateway(platform: Platform, _: EndpointCall) -> object:
     """Source: autogen/api/gateway.get."""
     _count(platform)
     return {"url": platform.gateway_url}
 
 
-def get_gateway_bot(platform: Platform, _: Call) -> object:
+def get_gateway_bot(platform: Platform, _: EndpointCall) -> object:
     """Source: openapi/wss/shard_url_get."""
     _count(platform)
     return {
@@ -31,7 +31,7 @@ def _count(platform: Platform) -> None:
         raise TooManyCalls("too many requests", wait)
 
 
-def get_me(platform: Platform, _: Call) -> object:
+def get_me(platform: Platform, _: EndpointCall) -> object:
     """Source: autogen/api/users_me.get."""
     bot_id = platform.world.bot_id
     return {
@@ -46,7 +46,7 @@ def get_me(platform: Platform, _: Call) -> object:
     }
 
 
-def list_my_guilds(platform: Platform, call: Call) -> object:
+def list_my_guilds(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/users_me_guilds.get; `before` wins over `after`."""
     guilds = sorted(platform.world.guilds.values(), key=lambda guild: int(guild.id))
     if before := number_of(call.query.get("before", "")):
@@ -56,7 +56,7 @@ def list_my_guilds(platform: Platform, call: Call) -> object:
     return [guild_document(guild) for guild in guilds[: limit_of(call, 100, 100)]]
 
 
-def guild_document(guild: Guild) -> JsonObject:
+def guild_document(guild: GuildRecord) -> JsonObject:
     """Return a guild as the platform shows one."""
     members = {name for channel in guild.channels.values() for name in channel.people}
     return {
@@ -72,7 +72,7 @@ def guild_document(guild: Guild) -> JsonObject:
     }
 
 
-def create_dms(platform: Platform, call: Call) -> object:
+def create_dms(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/dms/post_dms."""
     guild = platform.world.find_guild(text_of(call.body, "source_guild_id"))
     if guild is None:
@@ -85,7 +85,7 @@ def create_dms(platform: Platform, call: Call) -> object:
     return {"guild_id": chat.guild_id, "channel_id": chat.channel_id, "create_time": created}
 
 
-def generate_url_link(platform: Platform, call: Call) -> object:
+def generate_url_link(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_generate_url_link.post."""
     data = text_of(call.body, "callback_data")
     if len(data) > 32:

@@ -3,14 +3,14 @@
 from ...platform import Platform
 from ...wire import JsonObject, is_integer
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 
 ACK_CODES = range(6)
 CALLBACK_HEADER = "X-Callback-AppID"
 """Says that the body is the answer itself, and whose it is."""
 
 
-def ack_interaction(platform: Platform, call: Call) -> object:
+def ack_interaction(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/interactions_interaction_id.put; once for each id."""
     click = platform.clicks.get(call.params["interaction_id"])
     code = call.body.get("code")

@@ -5,7 +5,7 @@ import secrets
 from ...platform import Platform
 from ...wire import JsonObject, is_integer, text_of
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 from ..group.access import page_of
 from ..schema import BAD_BODY
 
@@ -15,7 +15,7 @@ _TTL = 7_776_000
 _KINDS = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
 
 
-def prepare_media_image(platform: Platform, call: Call) -> object:
+def prepare_media_image(platform: Platform, call: EndpointCall) -> object:
     """Source: qq-botpy-sdk botpy/api.py."""
     _check_room(platform)
     size = call.body.get("file_size")
@@ -25,19 +25,19 @@ def prepare_media_image(platform: Platform, call: Call) -> object:
     if _KINDS.get(extension) != text_of(call.body, "content_type"):
         raise Refusal(BAD_BODY, "request body wrong: content_type does not fit the extension")
     upload_id, address = platform.media.uploads.reserve(size, platform.http_base)
-    platform.bot_book.uploads[upload_id] = call.body
+    platform.bot_state.uploads[upload_id] = call.body
     return {"upload_id": upload_id, "presigned_url": address, "expires_in": 4 * 3600}
 
 
-def complete_media_image(platform: Platform, call: Call) -> object:
+def complete_media_image(platform: Platform, call: EndpointCall) -> object:
     """Source: qq-botpy-sdk 2.2.1."""
     _check_room(platform)
     upload_id = text_of(call.body, "upload_id")
-    announced = platform.bot_book.uploads.get(upload_id)
+    announced = platform.bot_state.uploads.get(upload_id)
     md5 = platform.media.uploads.stored(upload_id)
     if announced is None or not md5 == text_of(announced, "md5") == text_of(call.body, "md5"):
         raise Refusal(40093001, "upload failed: the bytes are not there, or not those of this md5")
-    del platform.bot_book.uploads[upload_id]
+    del platform.bot_state.uploads[upload_id]
     image_id, now = secrets.token_hex(8), int(platform.clock.date().timestamp())
     record: JsonObject = {
         "image_id": image_id,
@@ -47,24 +47,24 @@ def complete_media_image(platform: Platform, call: Call) -> object:
         "created_at": now,
         "expires_at": now + _TTL,
     }
-    platform.bot_book.images[image_id] = record
+    platform.bot_state.images[image_id] = record
     return {"image_id": image_id, "url": record["url"], "ttl": _TTL, "preview_url": ""}
 
 
-def list_media_images(platform: Platform, call: Call) -> object:
+def list_media_images(platform: Platform, call: EndpointCall) -> object:
     """Source: qq-botpy-sdk 2.2.1; newest first."""
-    images = list(platform.bot_book.images.values())[::-1]
+    images = list(platform.bot_state.images.values())[::-1]
     page, cursor = page_of(call, images, 20, 20)
     return {"images": page, "next_cursor": cursor, "total": len(images)}
 
 
-def delete_media_image(platform: Platform, call: Call) -> object:
+def delete_media_image(platform: Platform, call: EndpointCall) -> object:
     """Source: qq-botpy-sdk 2.2.1."""
-    if platform.bot_book.images.pop(call.params["image_id"], None) is None:
+    if platform.bot_state.images.pop(call.params["image_id"], None) is None:
         raise Refusal(40035008, "image not found")
     return {}
 
 
 def _check_room(platform: Platform) -> None:
-    if len(platform.bot_book.images) >= _MOST:
+    if len(platform.bot_state.images) >= _MOST:
         raise Refusal(40035007, f"the image library is full ({_MOST})")

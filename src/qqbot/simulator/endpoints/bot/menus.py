@@ -5,7 +5,7 @@ from unicodedata import east_asian_width
 from ...platform import Platform
 from ...wire import JsonObject, object_of, objects_of, text_of
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 
 BAD_PARAMETER = 40030001
 TOO_MANY = 40030013
@@ -17,23 +17,23 @@ _MOST_ITEMS = 10
 _MOST_SUB_ITEMS = 5
 
 
-def get_menu(platform: Platform, _: Call) -> object:
+def get_menu(platform: Platform, _: EndpointCall) -> object:
     """Source: autogen/api/v2_menu.get."""
-    book = platform.bot_book
+    book = platform.bot_state
     version: JsonObject = {"version": book.menu_version}
     return version if book.menu is None else version | {"menu": book.menu}
 
 
-def update_menu(platform: Platform, call: Call) -> object:
+def update_menu(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_menu.put."""
     menu = object_of(call.body, "menu")
     items = objects_of(menu, "items")
     check_count(items, _MOST_ITEMS)
     for item in items:
         _check_item(item)
-    platform.bot_book.menu = menu
-    platform.bot_book.menu_version += 1
-    return {"version": platform.bot_book.menu_version}
+    platform.bot_state.menu = menu
+    platform.bot_state.menu_version += 1
+    return {"version": platform.bot_state.menu_version}
 
 
 def _check_item(item: JsonObject) -> None:

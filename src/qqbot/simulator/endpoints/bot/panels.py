@@ -5,7 +5,7 @@ import secrets
 from ...platform import Platform
 from ...wire import JsonObject, is_array, is_integer, object_of, objects_of, text_of
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 from ..group.access import page_of
 from .menus import BAD_PARAMETER, MISSING, TOO_MANY, check_count, check_link, check_width
 
@@ -19,18 +19,18 @@ _MOST_TARGETS = 1000
 _MOST_REMARK = 255
 
 
-def list_panels(platform: Platform, call: Call) -> object:
+def list_panels(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_panels.get."""
     scope = _scope(call.query.get("scope", ""))
-    kept = [panel for panel in platform.bot_book.panels.values() if panel["scope"] == scope]
+    kept = [panel for panel in platform.bot_state.panels.values() if panel["scope"] == scope]
     page, cursor = page_of(call, kept, 20, 50)
     records = [{name: panel[name] for name in _LISTED} for panel in page]
     return {"records": records, "next_cursor": cursor, "is_end": not cursor}
 
 
-def create_panel(platform: Platform, call: Call) -> object:
+def create_panel(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_panels.post."""
-    panels = platform.bot_book.panels
+    panels = platform.bot_state.panels
     scope = _scope(text_of(call.body, "scope"))
     target_type = call.body.get("target_type", "all")
     if target_type not in ("all", "specific"):
@@ -55,26 +55,26 @@ def create_panel(platform: Platform, call: Call) -> object:
     return {"panel_id": panel_id}
 
 
-def get_panel(platform: Platform, call: Call) -> object:
+def get_panel(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_panels_panel_id.get."""
     return _find(platform, call)
 
 
-def update_panel(platform: Platform, call: Call) -> object:
+def update_panel(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_panels_panel_id.put."""
     record = _find(platform, call)
     record["panel"] = _panel(call)
     return {"version": _touch(platform, record)}
 
 
-def delete_panel(platform: Platform, call: Call) -> object:
+def delete_panel(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_panels_panel_id.delete."""
     _find(platform, call)
-    del platform.bot_book.panels[call.params["panel_id"]]
+    del platform.bot_state.panels[call.params["panel_id"]]
     return None
 
 
-def update_panel_target(platform: Platform, call: Call) -> object:
+def update_panel_target(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_panels_panel_id_target.put."""
     record = _find(platform, call)
     if call.body.get("op") not in ("add", "del"):
@@ -101,8 +101,8 @@ def _touch(platform: Platform, record: JsonObject) -> int:
     return version + 1
 
 
-def _find(platform: Platform, call: Call) -> JsonObject:
-    record = platform.bot_book.panels.get(call.params["panel_id"])
+def _find(platform: Platform, call: EndpointCall) -> JsonObject:
+    record = platform.bot_state.panels.get(call.params["panel_id"])
     if record is None:
         raise Refusal(40030006, "panel does not exist")
     return record
@@ -114,7 +114,7 @@ def _scope(scope: str) -> str:
     return scope
 
 
-def _targets(call: Call, kind: str) -> list[str]:
+def _targets(call: EndpointCall, kind: str) -> list[str]:
     value = call.body.get(kind)
     targets = [each for each in value if isinstance(each, str)] if is_array(value) else []
     if len(targets) > _MOST_IN_CALL:
@@ -122,7 +122,7 @@ def _targets(call: Call, kind: str) -> list[str]:
     return targets
 
 
-def _panel(call: Call) -> JsonObject:
+def _panel(call: EndpointCall) -> JsonObject:
     panel = object_of(call.body, "panel")
     items = objects_of(panel, "items")
     check_count(items, _MOST_ITEMS)

@@ -9,14 +9,14 @@ from ...state.world import Conversation
 from ...wire import JsonObject, identity, is_integer, text_of
 from ...wire.refusal import Refusal
 from .. import content
-from ..call import Call
+from ..call import EndpointCall
 from ..sending import admit, find_user
 
 FINISHED = 10
 MOST_CHARACTERS = 5000
 
 
-def send_c2c_stream_message(platform: Platform, call: Call) -> object:
+def send_c2c_stream_message(platform: Platform, call: EndpointCall) -> object:
     """Take one fragment; the first makes the message."""
     chat = find_user(platform, call)
     body = call.body

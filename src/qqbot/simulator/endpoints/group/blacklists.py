@@ -2,17 +2,17 @@
 
 from ...platform import Platform
 from ...wire import JsonObject
-from ..call import Call
+from ..call import EndpointCall
 from .access import adds, ids_of, page_of
 from .groups import find_group
 
 _MOST = 20
 
 
-def batch_remove_group_members(platform: Platform, call: Call) -> object:
+def batch_remove_group_members(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_batch_remove_members.post."""
     group = find_group(platform, call)
-    state = platform.group_book.group(group.id)
+    state = platform.group_states.group(group.id)
     failed: list[str] = []
     for openid in ids_of(call, "member_openids", _MOST):
         if (person := group.person(openid)) is None:
@@ -26,17 +26,17 @@ def batch_remove_group_members(platform: Platform, call: Call) -> object:
     return {"remove_members_result": "success", "add_to_member_blacklist_fail_openids": failed if blacklisting else []}
 
 
-def list_group_blacklist(platform: Platform, call: Call) -> object:
+def list_group_blacklist(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_member_blacklist.get."""
-    banned = platform.group_book.group(find_group(platform, call).id).banned
+    banned = platform.group_states.group(find_group(platform, call).id).banned
     users, cursor = page_of(call, list(banned.values()), 20, 100)
     return {"users": users, "next_cursor": cursor}
 
 
-def modify_group_blacklist(platform: Platform, call: Call) -> object:
+def modify_group_blacklist(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_member_blacklist.post."""
     group = find_group(platform, call)
-    banned = platform.group_book.group(group.id).banned
+    banned = platform.group_states.group(group.id).banned
     adding = adds(call)
     failed: list[str] = []
     for openid in ids_of(call, "member_openids", _MOST):

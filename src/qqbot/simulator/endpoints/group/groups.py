@@ -4,12 +4,12 @@ from ...platform import Platform
 from ...state.world import Conversation, Person
 from ...wire import JsonObject, is_integer
 from ...wire.refusal import Refusal
-from ..call import Call, limit_of, number_of
+from ..call import EndpointCall, limit_of, number_of
 
 _PAGE = 30  # members; a page of the GET form has at most so many
 
 
-def find_group(platform: Platform, call: Call) -> Conversation:
+def find_group(platform: Platform, call: EndpointCall) -> Conversation:
     """Return the group of a call.  Raises: Refusal 40034101."""
     group = platform.world.find("group", call.params["group_openid"])
     if group is None or group.left:
@@ -17,7 +17,7 @@ def find_group(platform: Platform, call: Call) -> Conversation:
     return group
 
 
-def get_group_info(platform: Platform, call: Call) -> object:
+def get_group_info(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_info.get."""
     group = find_group(platform, call)
     return {
@@ -30,7 +30,7 @@ def get_group_info(platform: Platform, call: Call) -> object:
     }
 
 
-def get_group_bot_state(platform: Platform, call: Call) -> object:
+def get_group_bot_state(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_bot_state.get."""
     group = find_group(platform, call)
     return {
@@ -42,7 +42,7 @@ def get_group_bot_state(platform: Platform, call: Call) -> object:
     }
 
 
-def list_group_members(platform: Platform, call: Call) -> object:
+def list_group_members(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_members.get."""
     people = list(find_group(platform, call).people.values())
     start = number_of(call.query.get("cursor", ""))
@@ -53,7 +53,7 @@ def list_group_members(platform: Platform, call: Call) -> object:
     }
 
 
-def list_group_members_legacy(platform: Platform, call: Call) -> object:
+def list_group_members_legacy(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/group/manage."""
     people = list(find_group(platform, call).people.values())
     start, limit = call.body.get("start_index"), call.body.get("limit")
@@ -66,7 +66,7 @@ def list_group_members_legacy(platform: Platform, call: Call) -> object:
     return page | ({"next_index": last} if last < len(people) else {})
 
 
-def get_group_member(platform: Platform, call: Call) -> object:
+def get_group_member(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_members_member_openid.get."""
     person = find_group(platform, call).person(call.params["member_openid"])
     if person is None:

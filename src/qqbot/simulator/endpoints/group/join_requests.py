@@ -3,22 +3,22 @@
 from ...platform import Platform
 from ...wire import text_of
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 from ..schema import BAD_BODY
 from .access import administered_group, page_of
 
 
-def list_group_join_requests(platform: Platform, call: Call) -> object:
+def list_group_join_requests(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_join_request_list.get."""
-    requests = platform.group_book.group(administered_group(platform, call).id).requests
+    requests = platform.group_states.group(administered_group(platform, call).id).requests
     page, cursor = page_of(call, list(requests.values()), 20, 50)
     return {"list": page, "next_cursor": cursor}
 
 
-def handle_group_join_request(platform: Platform, call: Call) -> object:
+def handle_group_join_request(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_approval_join_request_member_openid.post."""
     group = administered_group(platform, call)
-    state = platform.group_book.group(group.id)
+    state = platform.group_states.group(group.id)
     openid, op = call.params["member_openid"], call.body.get("op")
     request = state.requests.get(openid)
     if request is None or text_of(call.body, "join_request_id") not in ("", text_of(request, "join_request_id")):

@@ -7,7 +7,7 @@ from ...state.group import GroupState
 from ...state.world import Conversation
 from ...wire import JsonObject, objects_of, text_of
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 from ..schema import BAD_BODY
 from .access import administered_group
 
@@ -15,10 +15,10 @@ _MOST = 20
 _LONGEST = timedelta(days=30)
 
 
-def get_group_mute_setting(platform: Platform, call: Call) -> object:
+def get_group_mute_setting(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.get."""
     group = administered_group(platform, call)
-    muted, now = platform.group_book.group(group.id).muted, platform.clock.date()
+    muted, now = platform.group_states.group(group.id).muted, platform.clock.date()
     return {
         "global_rule": {"mode": "none", "schedule_rules": [], "recurring_rules": []},
         "members": [_state(group, openid, end) for openid, end in muted.items() if end > now],
@@ -35,14 +35,14 @@ def _state(group: Conversation, openid: str, end: datetime) -> JsonObject:
     }
 
 
-def set_group_member_mute(platform: Platform, call: Call) -> object:
+def set_group_member_mute(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.post."""
     group = administered_group(platform, call)
     states = objects_of(call.body, "members")
     if not 1 <= len(states) <= _MOST:
         raise Refusal(BAD_BODY, f"request body wrong: members takes 1 to {_MOST}")
     for state in states:
-        _apply(platform, group, platform.group_book.group(group.id), state)
+        _apply(platform, group, platform.group_states.group(group.id), state)
     return {}
 
 

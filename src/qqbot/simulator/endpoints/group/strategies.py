@@ -7,7 +7,7 @@ from ...platform import Platform
 from ...state.group import Strategy
 from ...wire import JsonObject, is_array, object_of, text_of
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 from ..schema import BAD_BODY
 from .access import adds, ids_of, page_of
 
@@ -17,16 +17,16 @@ _MOST_USERS = 10_000
 _MOST_USERS_IN_ALL = 100_000
 
 
-def list_join_approval_strategies(platform: Platform, call: Call) -> object:
+def list_join_approval_strategies(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_join_approval_strategy.get."""
-    kept = [strategy.document for strategy in platform.group_book.strategies.values()]
+    kept = [strategy.document for strategy in platform.group_states.strategies.values()]
     page, cursor = page_of(call, kept, 20, 50)
     return {"strategies": page, "next_cursor": cursor}
 
 
-def create_join_approval_strategy(platform: Platform, call: Call) -> object:
+def create_join_approval_strategy(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_join_approval_strategy.post."""
-    strategies = platform.group_book.strategies
+    strategies = platform.group_states.strategies
     if len(strategies) >= _MOST:
         raise Refusal(BAD_BODY, f"a bot has {_MOST} strategies at most")
     kind, groups = _groups(call.body)
@@ -46,7 +46,7 @@ def create_join_approval_strategy(platform: Platform, call: Call) -> object:
     return {name: document[name] for name in ("strategy_id", "is_enable", "expire_at")}
 
 
-def modify_join_approval_strategy(platform: Platform, call: Call) -> object:
+def modify_join_approval_strategy(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_join_approval_strategy_strategy_id.patch."""
     document = _find(platform, call).document
     if action := object_of(call.body, "group_action"):
@@ -56,14 +56,14 @@ def modify_join_approval_strategy(platform: Platform, call: Call) -> object:
     return {name: document[name] for name in ("is_enable", "expire_at")}
 
 
-def delete_join_approval_strategy(platform: Platform, call: Call) -> object:
+def delete_join_approval_strategy(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_join_approval_strategy_strategy_id.delete."""
     _find(platform, call)
-    del platform.group_book.strategies[call.params["strategy_id"]]
+    del platform.group_states.strategies[call.params["strategy_id"]]
     return None
 
 
-def execute_join_approval_strategy(platform: Platform, call: Call) -> object:
+def execute_join_approval_strategy(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_execute.post.
 
     Lets nobody in: the simulator knows people by openid, whitelists by number.
@@ -72,7 +72,7 @@ def execute_join_approval_strategy(platform: Platform, call: Call) -> object:
     return {}
 
 
-def modify_join_approval_whitelist(platform: Platform, call: Call) -> object:
+def modify_join_approval_whitelist(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_whitelist_users.post."""
     strategy = _find(platform, call)
     users = set(ids_of(call, "whitelist_users", _MOST_USERS))
@@ -84,8 +84,8 @@ def modify_join_approval_whitelist(platform: Platform, call: Call) -> object:
     return {name: strategy.document[name] for name in ("strategy_id", "whitelist_user_count", "updated_at")}
 
 
-def _find(platform: Platform, call: Call) -> Strategy:
-    strategy = platform.group_book.strategies.get(call.params["strategy_id"])
+def _find(platform: Platform, call: EndpointCall) -> Strategy:
+    strategy = platform.group_states.strategies.get(call.params["strategy_id"])
     if strategy is None:
         raise Refusal(404, "there is no such strategy", status=404)
     return strategy

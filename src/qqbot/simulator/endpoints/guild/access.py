@@ -2,13 +2,13 @@
 
 from ...platform import Platform
 from ...state.guild import people_of
-from ...state.world import Conversation, Guild, Person
+from ...state.world import Conversation, GuildRecord, Person
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 from ..sending import find_channel
 
 
-def find_guild(platform: Platform, call: Call) -> Guild:
+def find_guild(platform: Platform, call: EndpointCall) -> GuildRecord:
     """Return the guild of a call.  Raises: Refusal 10004."""
     found = platform.world.find_guild(call.params["guild_id"])
     if found is None:
@@ -16,7 +16,7 @@ def find_guild(platform: Platform, call: Call) -> Guild:
     return found
 
 
-def guild_of(platform: Platform, channel: Conversation) -> Guild:
+def guild_of(platform: Platform, channel: Conversation) -> GuildRecord:
     """Return the guild of a channel.  Raises: Refusal 10004."""
     found = platform.world.find_guild(channel.guild_id)
     if found is None:
@@ -24,26 +24,26 @@ def guild_of(platform: Platform, channel: Conversation) -> Guild:
     return found
 
 
-def administered_guild(platform: Platform, call: Call) -> Guild:
+def administered_guild(platform: Platform, call: EndpointCall) -> GuildRecord:
     """Return the guild of a call that changes it.  Raises: Refusal 10004, 11282 where the bot is no administrator."""
     guild = find_guild(platform, call)
     _check_admin(guild)
     return guild
 
 
-def administered_channel(platform: Platform, call: Call) -> Conversation:
+def administered_channel(platform: Platform, call: EndpointCall) -> Conversation:
     """Return the channel of a call that changes it.  Raises: Refusal 10003, 11282 where the bot is no administrator."""
     channel = find_channel(platform, call)
     _check_admin(guild_of(platform, channel))
     return channel
 
 
-def _check_admin(guild: Guild) -> None:
+def _check_admin(guild: GuildRecord) -> None:
     if not guild.bot_is_admin:
         raise Refusal(11282, "the bot is not an administrator of the guild")
 
 
-def find_member(guild: Guild, user_id: str) -> Person:
+def find_member(guild: GuildRecord, user_id: str) -> Person:
     """Return a member.  Raises: Refusal 10001."""
     if (person := people_of(guild).get(user_id)) is None:
         raise Refusal(10001, "account unknown: not a member of the guild")

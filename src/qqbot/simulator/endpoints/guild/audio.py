@@ -4,7 +4,7 @@ from ...platform import Platform
 from ...state.guild import ChannelState
 from ...wire import is_integer, text_of
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 from ..sending import find_channel
 from .channels import VOICE
 
@@ -12,14 +12,14 @@ _START, _STOP = 0, 3
 _NOTICES = {_START: "AUDIO_START", _STOP: "AUDIO_FINISH"}
 
 
-def _state(platform: Platform, call: Call) -> ChannelState:
-    state = platform.guild_book.channel(find_channel(platform, call))
+def _state(platform: Platform, call: EndpointCall) -> ChannelState:
+    state = platform.guild_states.channel(find_channel(platform, call))
     if state.fields.get("type") != VOICE:
         raise Refusal(50001, "not a voice channel")
     return state
 
 
-def control_audio(platform: Platform, call: Call) -> object:
+def control_audio(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/audio/audio_control; fires AUDIO_START and AUDIO_FINISH."""
     state = _state(platform, call)
     status = call.body.get("status")
@@ -32,18 +32,18 @@ def control_audio(platform: Platform, call: Call) -> object:
     return {}
 
 
-def mic_on(platform: Platform, call: Call) -> object:
+def mic_on(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/audio/put_mic; fires AUDIO_ON_MIC."""
     _tell(platform, call, "AUDIO_ON_MIC", _state(platform, call))
     return {}
 
 
-def mic_off(platform: Platform, call: Call) -> object:
+def mic_off(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/audio/delete_mic; fires AUDIO_OFF_MIC."""
     _tell(platform, call, "AUDIO_OFF_MIC", _state(platform, call))
     return {}
 
 
-def _tell(platform: Platform, call: Call, kind: str, state: ChannelState) -> None:
+def _tell(platform: Platform, call: EndpointCall, kind: str, state: ChannelState) -> None:
     channel = find_channel(platform, call)
     platform.push(kind, {"guild_id": channel.guild_id, "channel_id": channel.id, **state.audio})

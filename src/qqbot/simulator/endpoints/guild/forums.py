@@ -5,41 +5,41 @@ from ...platform import Platform
 from ...state.world import Conversation
 from ...wire import JsonObject, identity, is_integer, object_of, text_of
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 from ..sending import find_channel
 
 _JSON = 4
 
 
-def list_threads(platform: Platform, call: Call) -> object:
+def list_threads(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/forum/get_threads_list."""
-    threads = platform.guild_book.channel(find_channel(platform, call)).threads
+    threads = platform.guild_states.channel(find_channel(platform, call)).threads
     return {"threads": list(threads.values()), "is_finish": 1}
 
 
-def get_thread(platform: Platform, call: Call) -> object:
+def get_thread(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/forum/get_thread."""
     return {"thread": _find(platform, call)}
 
 
-def _find(platform: Platform, call: Call) -> JsonObject:
-    threads = platform.guild_book.channel(find_channel(platform, call)).threads
+def _find(platform: Platform, call: EndpointCall) -> JsonObject:
+    threads = platform.guild_states.channel(find_channel(platform, call)).threads
     if (found := threads.get(call.params["thread_id"])) is None:
         raise Refusal(503012, "the thread is missing or deleted")
     return found
 
 
-def create_thread(platform: Platform, call: Call) -> object:
+def create_thread(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/forum/put_thread; fires FORUM_THREAD_CREATE and the audit's result."""
     channel = find_channel(platform, call)
     thread = _thread(platform, channel, text_of(call.body, "title"), _content(call))
     info = object_of(thread, "thread_info")
-    platform.guild_book.channel(channel).threads[text_of(info, "thread_id")] = thread
+    platform.guild_states.channel(channel).threads[text_of(info, "thread_id")] = thread
     platform.push("FORUM_THREAD_CREATE", thread)
     return _reviewed(platform, channel, {"type": 1, "thread_id": info["thread_id"]})
 
 
-def _content(call: Call) -> str:
+def _content(call: EndpointCall) -> str:
     """Return the content as JSON text of paragraphs, as a look-up shows it."""
     content, form = text_of(call.body, "content"), call.body.get("format")
     if not text_of(call.body, "title"):
@@ -88,15 +88,15 @@ def _reviewed(platform: Platform, channel: Conversation, what: JsonObject) -> Js
     return {"task_id": task_id, "create_time": str(int(platform.clock.date().timestamp()))}
 
 
-def delete_thread(platform: Platform, call: Call) -> object:
+def delete_thread(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/forum/delete_thread; fires FORUM_THREAD_DELETE."""
     thread = _find(platform, call)
-    del platform.guild_book.channel(find_channel(platform, call)).threads[call.params["thread_id"]]
+    del platform.guild_states.channel(find_channel(platform, call)).threads[call.params["thread_id"]]
     platform.push("FORUM_THREAD_DELETE", thread)
     return None
 
 
-def create_thread_comment(platform: Platform, call: Call) -> object:
+def create_thread_comment(platform: Platform, call: EndpointCall) -> object:
     """Source: easybot-qq."""
     thread = _find(platform, call)
     if text_of(call.body, "thread_author") != thread["author_id"]:

@@ -6,7 +6,7 @@ from ...state.world import Conversation
 from ...wire import JsonObject, identity, object_of, text_of
 from ...wire.refusal import Refusal
 from ..bot.accounts import guild_document
-from ..call import Call
+from ..call import EndpointCall
 from ..sending import find_channel, find_dms
 from .access import find_guild
 
@@ -14,12 +14,12 @@ _PUSHES = 20  # active messages of a channel in a day
 _GROUPS = ("guilds", "channels")
 
 
-def get_guild(platform: Platform, call: Call) -> object:
+def get_guild(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/guilds_guild_id.get."""
     return guild_document(find_guild(platform, call))
 
 
-def get_message_setting(platform: Platform, call: Call) -> object:
+def get_message_setting(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/speak/setting/message_setting; the flags in text, as its table has them."""
     return {
         "disable_create_dm": "false",
@@ -29,7 +29,7 @@ def get_message_setting(platform: Platform, call: Call) -> object:
     }
 
 
-def list_api_permissions(platform: Platform, call: Call) -> object:
+def list_api_permissions(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/api_permissions/get_guild_api_permission."""
     find_guild(platform, call)
     return {"apis": _interfaces(platform)}
@@ -49,7 +49,7 @@ def _interfaces(platform: Platform) -> list[JsonObject]:
     ]
 
 
-def demand_api_permission(platform: Platform, call: Call) -> object:
+def demand_api_permission(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/api_permissions/post_api_permission_demand."""
     guild = find_guild(platform, call)
     channel = platform.world.find("channel", text_of(call.body, "channel_id"))
@@ -61,7 +61,7 @@ def demand_api_permission(platform: Platform, call: Call) -> object:
         raise Refusal(610009, "no such interface")
     if found[0]["auth_status"]:
         raise Refusal(610010, "the interface is granted already")
-    state = platform.guild_book.guild(guild)
+    state = platform.guild_states.guild(guild)
     if not state.demands.take():
         raise Refusal(610013, "too many demands today")
     title, desc = f"grant {wanted['method']} {wanted['path']}", text_of(call.body, "desc")
@@ -69,7 +69,7 @@ def demand_api_permission(platform: Platform, call: Call) -> object:
     return {"guild_id": guild.id, "channel_id": channel.id, "api_identify": wanted, "title": title, "desc": desc}
 
 
-def send_channel_setting_guide(platform: Platform, call: Call) -> object:
+def send_channel_setting_guide(platform: Platform, call: EndpointCall) -> object:
     """Source: botgo PostSettingGuide."""
     channel = find_channel(platform, call)
     content = text_of(call.body, "content")
@@ -78,7 +78,7 @@ def send_channel_setting_guide(platform: Platform, call: Call) -> object:
     return _guide(platform, channel, content)
 
 
-def send_dms_setting_guide(platform: Platform, call: Call) -> object:
+def send_dms_setting_guide(platform: Platform, call: EndpointCall) -> object:
     """Source: botgo PostDMSettingGuide."""
     chat = find_dms(platform, call)
     guild_id = text_of(object_of(call.body, "setting_guide"), "guild_id")

@@ -1,20 +1,20 @@
 """Endpoints that read and change the messages of a channel."""
 
 from ...platform import Platform
-from ...state.world import Message
+from ...state.world import MessageRecord
 from ...wire import JsonObject, object_of, text_of
 from ...wire.refusal import Refusal
 from .. import content
-from ..call import Call, limit_of
+from ..call import EndpointCall, limit_of
 from ..sending import find_channel
 
 
-def get_channel_message(platform: Platform, call: Call) -> object:
+def get_channel_message(platform: Platform, call: EndpointCall) -> object:
     """Source: the answer of botgo and botpy, wrapped."""
     return {"message": _find(platform, call).guild}
 
 
-def list_channel_messages(platform: Platform, call: Call) -> object:
+def list_channel_messages(platform: Platform, call: EndpointCall) -> object:
     """Return messages oldest first; one of around, before and after places the page."""
     messages = [each for each in platform.world.messages(find_channel(platform, call)) if each.guild]
     limit = limit_of(call, 20, 20)
@@ -31,7 +31,7 @@ def list_channel_messages(platform: Platform, call: Call) -> object:
     return [each.guild for each in page]
 
 
-def modify_channel_message(platform: Platform, call: Call) -> object:
+def modify_channel_message(platform: Platform, call: EndpointCall) -> object:
     """Source: botgo PatchMessage; only the bot's own messages with a keyboard."""
     message = _find(platform, call)
     if message.sender != "bot":
@@ -44,14 +44,14 @@ def modify_channel_message(platform: Platform, call: Call) -> object:
     return message.guild
 
 
-def _change(message: Message, body: JsonObject, edited: str) -> None:
+def _change(message: MessageRecord, body: JsonObject, edited: str) -> None:
     message.keyboard = object_of(body, "keyboard")
     if "markdown" in body:
         message.markdown = text_of(object_of(body, "markdown"), "content")
     message.guild = {**(message.guild or {}), "edited_timestamp": edited}
 
 
-def _find(platform: Platform, call: Call) -> Message:
+def _find(platform: Platform, call: EndpointCall) -> MessageRecord:
     where = find_channel(platform, call)
     message = platform.world.message(call.params["message_id"])
     if message is None or message.conversation is not where or message.guild is None:

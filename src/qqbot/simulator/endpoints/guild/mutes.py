@@ -4,17 +4,17 @@ from ...platform import Platform
 from ...state.guild import EVERYBODY, people_of
 from ...wire import is_array, text_of
 from ...wire.refusal import Refusal
-from ..call import Call, number_of
+from ..call import EndpointCall, number_of
 from .access import administered_guild
 
 
-def mute_guild(platform: Platform, call: Call) -> object:
+def mute_guild(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/speak/patch_guild_mute."""
     _mute(platform, call, [EVERYBODY])
     return None
 
 
-def mute_guild_members(platform: Platform, call: Call) -> object:
+def mute_guild_members(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/speak/patch_guild_mute_multi_member; answers those for whom it worked."""
     guild = administered_guild(platform, call)
     asked = call.body.get("user_ids")
@@ -27,7 +27,7 @@ def mute_guild_members(platform: Platform, call: Call) -> object:
     return {"user_ids": muted}
 
 
-def mute_guild_member(platform: Platform, call: Call) -> object:
+def mute_guild_member(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/speak/patch_guild_member_mute."""
     user_id = call.params["user_id"]
     if user_id not in people_of(administered_guild(platform, call)):
@@ -36,13 +36,13 @@ def mute_guild_member(platform: Platform, call: Call) -> object:
     return None
 
 
-def _mute(platform: Platform, call: Call, user_ids: list[str]) -> None:
+def _mute(platform: Platform, call: EndpointCall, user_ids: list[str]) -> None:
     guild = administered_guild(platform, call)
     until = _end(platform, call)
-    platform.guild_book.guild(guild).muted |= dict.fromkeys(user_ids, until)
+    platform.guild_states.guild(guild).muted |= dict.fromkeys(user_ids, until)
 
 
-def _end(platform: Platform, call: Call) -> float:
+def _end(platform: Platform, call: EndpointCall) -> float:
     """Return when the mute ends, in seconds of the Unix clock; the moment wins over the duration."""
     for name, start in (("mute_end_timestamp", 0.0), ("mute_seconds", platform.clock.date().timestamp())):
         if text := text_of(call.body, name):

@@ -4,7 +4,7 @@ from ...platform import Platform
 from ...state.world import Conversation
 from ...wire import JsonObject
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 from ..sending import find_channel
 from .access import administered_channel
 
@@ -12,17 +12,17 @@ ALL = "all"
 _MOST = 20
 
 
-def list_pins(platform: Platform, call: Call) -> object:
+def list_pins(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/pins/get_pins_message."""
     return _document(platform, find_channel(platform, call))
 
 
 def _document(platform: Platform, channel: Conversation) -> JsonObject:
-    ids = list(platform.guild_book.channel(channel).pins)
+    ids = list(platform.guild_states.channel(channel).pins)
     return {"guild_id": channel.guild_id, "channel_id": channel.id, "message_ids": ids}
 
 
-def add_pin(platform: Platform, call: Call) -> object:
+def add_pin(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/pins/put_pins_message."""
     channel = administered_channel(platform, call)
     message = platform.world.message(call.params["message_id"])
@@ -30,7 +30,7 @@ def add_pin(platform: Platform, call: Call) -> object:
         raise Refusal(501008, "the message does not exist in this channel")
     if message.text is None:
         raise Refusal(501015, "only text messages can be pinned")
-    pins = platform.guild_book.channel(channel).pins
+    pins = platform.guild_states.channel(channel).pins
     if message.id not in pins:
         if len(pins) >= _MOST:
             raise Refusal(501013, "a channel has 20 pins at most")
@@ -38,9 +38,9 @@ def add_pin(platform: Platform, call: Call) -> object:
     return _document(platform, channel)
 
 
-def delete_pin(platform: Platform, call: Call) -> object:
+def delete_pin(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/pins/delete_pins_message."""
-    pins = platform.guild_book.channel(administered_channel(platform, call)).pins
+    pins = platform.guild_states.channel(administered_channel(platform, call)).pins
     if (message_id := call.params["message_id"]) == ALL:
         pins.clear()
     elif message_id in pins:

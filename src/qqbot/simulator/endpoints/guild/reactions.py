@@ -5,7 +5,7 @@ from ...state.guild import ChannelState
 from ...state.world import BOT_NAME, Conversation
 from ...wire import JsonObject
 from ...wire.refusal import Refusal
-from ..call import Call, limit_of, number_of
+from ..call import EndpointCall, limit_of, number_of
 from ..sending import find_channel
 
 _TYPES = ("1", "2")
@@ -16,17 +16,17 @@ _MOST = 50
 ReactionKey = tuple[str, str, str]
 
 
-def _find(platform: Platform, call: Call) -> tuple[ChannelState, ReactionKey]:
+def _find(platform: Platform, call: EndpointCall) -> tuple[ChannelState, ReactionKey]:
     """Return the channel's state and message id, emoji type and emoji id.  Raises: Refusal 10003, 620001."""
     channel = find_channel(platform, call)
     message_id, kind, emoji = (call.params[name] for name in ("message_id", "type", "id"))
     message = platform.world.message(message_id)
     if message is None or message.conversation is not channel or kind not in _TYPES:
         raise Refusal(620001, "no such message in this channel, or no such type of emoji")
-    return platform.guild_book.channel(channel), (message_id, kind, emoji)
+    return platform.guild_states.channel(channel), (message_id, kind, emoji)
 
 
-def add_reaction(platform: Platform, call: Call) -> object:
+def add_reaction(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/trans/emoji; fires MESSAGE_REACTION_ADD."""
     state, key = _find(platform, call)
     if key not in state.reactions and sum(each[0] == key[0] for each in state.reactions) >= _MOST_KINDS:
@@ -37,7 +37,7 @@ def add_reaction(platform: Platform, call: Call) -> object:
     return None
 
 
-def delete_reaction(platform: Platform, call: Call) -> object:
+def delete_reaction(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/trans/emoji; fires MESSAGE_REACTION_REMOVE."""
     state, key = _find(platform, call)
     if platform.world.bot_id not in state.reactions.get(key, []):
@@ -48,14 +48,14 @@ def delete_reaction(platform: Platform, call: Call) -> object:
 
 def set_reaction(platform: Platform, channel: Conversation, key: ReactionKey, user_id: str) -> None:
     """Put an emoji of a user on a message, and tell the bot; `key`: message id, emoji type, emoji id."""
-    reactions = platform.guild_book.channel(channel).reactions
+    reactions = platform.guild_states.channel(channel).reactions
     reactions.setdefault(key, []).append(user_id)
     _tell(platform, "MESSAGE_REACTION_ADD", channel, key, user_id)
 
 
 def unset_reaction(platform: Platform, channel: Conversation, key: ReactionKey, user_id: str) -> None:
     """Take an emoji of a user off a message, and tell the bot."""
-    reactions = platform.guild_book.channel(channel).reactions
+    reactions = platform.guild_states.channel(channel).reactions
     reactions[key].remove(user_id)
     if not reactions[key]:
         del reactions[key]
@@ -80,13 +80,13 @@ def _show(platform: Platform, channel: Conversation, message_id: str) -> None:
         return
     message.reactions = {
         f"{kind}:{emoji}": [_name(platform, user_id) for user_id in users]
-        for (about, kind, emoji), users in platform.guild_book.channel(channel).reactions.items()
+        for (about, kind, emoji), users in platform.guild_states.channel(channel).reactions.items()
         if about == message_id
     }
     platform.world.changed(message)
 
 
-def list_reaction_users(platform: Platform, call: Call) -> object:
+def list_reaction_users(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/trans/emoji; a cookie holds the place and the size of the first page."""
     state, key = _find(platform, call)
     users = state.reactions.get(key, [])

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from ...platform import Platform
 from ...state.guild import ADMIN, CHANNEL_ADMIN, EVERYONE, OWNER, people_of
-from ...state.world import Guild
+from ...state.world import GuildRecord
 from ...wire import JsonObject, identity, object_of, text_of
 from ...wire.refusal import Refusal
-from ..call import Call
+from ..call import EndpointCall
 from .access import administered_guild, find_guild, find_member
 
 _BUILT_IN = {EVERYONE: "everyone", ADMIN: "admin", OWNER: "owner", CHANNEL_ADMIN: "channel admin"}
@@ -16,17 +16,17 @@ _FIELDS = ("name", "color", "hoist")
 _LARGEST_COLOR = 0xFFFFFFFF
 
 
-def check_role(platform: Platform, guild: Guild, role_id: str) -> str:
+def check_role(platform: Platform, guild: GuildRecord, role_id: str) -> str:
     """Return the id of a role that the guild has.  Raises: Refusal 12001."""
-    if role_id not in _BUILT_IN and role_id not in platform.guild_book.guild(guild).roles:
+    if role_id not in _BUILT_IN and role_id not in platform.guild_states.guild(guild).roles:
         raise Refusal(12001, "no such role")
     return role_id
 
 
-def list_guild_roles(platform: Platform, call: Call) -> object:
+def list_guild_roles(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/role-group/get_guild_roles."""
     guild = find_guild(platform, call)
-    ids = (*_BUILT_IN, *platform.guild_book.guild(guild).roles)
+    ids = (*_BUILT_IN, *platform.guild_states.guild(guild).roles)
     return {
         "guild_id": guild.id,
         "roles": [_document(platform, guild, role_id) for role_id in ids],
@@ -34,23 +34,23 @@ def list_guild_roles(platform: Platform, call: Call) -> object:
     }
 
 
-def _document(platform: Platform, guild: Guild, role_id: str) -> JsonObject:
-    made = platform.guild_book.guild(guild).roles.get(role_id, {"name": _BUILT_IN.get(role_id, "")})
+def _document(platform: Platform, guild: GuildRecord, role_id: str) -> JsonObject:
+    made = platform.guild_states.guild(guild).roles.get(role_id, {"name": _BUILT_IN.get(role_id, "")})
     people = people_of(guild).values()
     return {
         "id": role_id,
         "color": 4278245297,
         "hoist": 0,
         **made,
-        "number": sum(role_id in platform.guild_book.roles_of(guild, person) for person in people),
+        "number": sum(role_id in platform.guild_states.roles_of(guild, person) for person in people),
         "member_limit": 2000,
     }
 
 
-def create_guild_role(platform: Platform, call: Call) -> object:
+def create_guild_role(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/role-group/post_guild_role."""
     guild = administered_guild(platform, call)
-    roles = platform.guild_book.guild(guild).roles
+    roles = platform.guild_states.guild(guild).roles
     made = _fields(call)
     if len(roles) + len(_BUILT_IN) >= _MOST:
         raise Refusal(50001, "the guild has too many roles")
@@ -59,16 +59,16 @@ def create_guild_role(platform: Platform, call: Call) -> object:
     return {"role_id": role_id, "role": _document(platform, guild, role_id)}
 
 
-def modify_guild_role(platform: Platform, call: Call) -> object:
+def modify_guild_role(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/role-group/patch_guild_role; what is missing stays."""
     guild = administered_guild(platform, call)
     role_id = check_role(platform, guild, call.params["role_id"])
-    roles = platform.guild_book.guild(guild).roles
+    roles = platform.guild_states.guild(guild).roles
     roles[role_id] = roles.get(role_id, {"name": _BUILT_IN.get(role_id, "")}) | _fields(call)
     return {"guild_id": guild.id, "role_id": role_id, "role": _document(platform, guild, role_id)}
 
 
-def _fields(call: Call) -> JsonObject:
+def _fields(call: EndpointCall) -> JsonObject:
     fields = {name: call.body[name] for name in _FIELDS if name in call.body}
     color = fields.get("color", 0)
     if not fields or not isinstance(color, int) or not 0 <= color <= _LARGEST_COLOR:
@@ -76,29 +76,29 @@ def _fields(call: Call) -> JsonObject:
     return fields
 
 
-def delete_guild_role(platform: Platform, call: Call) -> object:
+def delete_guild_role(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/role-group/delete_guild_role."""
     guild = administered_guild(platform, call)
-    state = platform.guild_book.guild(guild)
+    state = platform.guild_states.guild(guild)
     if state.roles.pop(call.params["role_id"], None) is None:
         raise Refusal(12001, "no such role, or one that each guild has")
     state.members.pop(call.params["role_id"], None)
     return None
 
 
-def add_guild_member_role(platform: Platform, call: Call) -> object:
+def add_guild_member_role(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/role-group/put_guild_member_role."""
     _change(platform, call, set[str].add)
     return None
 
 
-def remove_guild_member_role(platform: Platform, call: Call) -> object:
+def remove_guild_member_role(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/role-group/delete_guild_member_role."""
     _change(platform, call, set[str].discard)
     return None
 
 
-def _change(platform: Platform, call: Call, change: Callable[[set[str], str], None]) -> None:
+def _change(platform: Platform, call: EndpointCall, change: Callable[[set[str], str], None]) -> None:
     guild = administered_guild(platform, call)
     person = find_member(guild, call.params["user_id"])
     role_id = check_role(platform, guild, call.params["role_id"])
@@ -107,5 +107,5 @@ def _change(platform: Platform, call: Call, change: Callable[[set[str], str], No
         raise Refusal(10003, "channel unknown: a channel admin needs one")
     if role_id in (EVERYONE, OWNER):
         raise Refusal(11282, "this role cannot be given or taken")
-    change(platform.guild_book.guild(guild).members.setdefault(role_id, set()), person.id)
+    change(platform.guild_states.guild(guild).members.setdefault(role_id, set()), person.id)
     platform.world.publish_conversations()
