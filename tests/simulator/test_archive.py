@@ -76,7 +76,7 @@ async def test_a_chat_comes_back_in_another_run(sim: Simulator, bot: BareBot, ch
 async def test_a_chat_that_is_opened_again_takes_no_more_room(
     bot: BareBot, chat: Chat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qqbot.simulator.state.files._KEPT", 3 * len(PNG))
+    monkeypatch.setattr("qqbot.simulator.state.files._MAX_TOTAL", 3 * len(PNG))
     url = await chat.upload(PNG, "cat.png", "image/png")
     line = json.dumps({"line": "file", "key": "again", "name": "dog.png", "type": "image/png", "data": "AAAA" * 5})
     for _ in range(10):

@@ -199,7 +199,7 @@ class Actions:
         """Keep a file; return the attachment that it becomes."""
         guessed = mimetypes.guess_type(name)[0] or ""
         kind = guessed if guessed.startswith(("image/", "video/")) else _ATTACHED.get(guessed.partition("/")[0], "file")
-        url = self._platform.files.keep(data, name=name)
+        url = self._platform.files.store(data, name=name)
         return {"content_type": kind, "filename": name, "size": len(data), "url": url}
 
     def sent(self, where: Conversation) -> list[MessageRecord]:

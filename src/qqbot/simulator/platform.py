@@ -77,7 +77,7 @@ class Platform:
         self.journal = Journal(self.clock)
         self.tokens = TokenService(self.clock, settings.app_id, settings.secret, numeric_expiry=settings.numeric_expiry)
         self.world = World(settings.app_id, self.clock, self.journal)
-        self.passive = ReplyWindows(self.clock, self._replied)
+        self.reply_windows = ReplyWindows(self.clock, self._replied)
         self.rights = RIGHTS[settings.profile]
         self.quotas = QuotaState(self.clock, self.rights, settings.limits)
         self.rates = RateState(self.clock, settings.limits)
@@ -155,12 +155,12 @@ class Platform:
         """
         event_id = event_id or identity.event_id(kind)
         text = wire.check(body)
-        self.group_states.note(kind, body)
-        self.quotas.note(kind, body)
-        place = self.passive.note(kind, event_id, body)
+        self.group_states.observe(kind, body)
+        self.quotas.observe(kind, body)
+        place = self.reply_windows.observe(kind, event_id, body)
         if place is not None:
             self.world.adopt(*place)
-        self.world.note(kind, body)
+        self.world.observe(kind, body)
         receivers = self.gateway.deliver(json.dumps(kind)[1:-1], json.dumps(event_id)[1:-1], body, text, shard)
         return Push(event_id, receivers + self.webhook.push(kind, event_id, text))
 

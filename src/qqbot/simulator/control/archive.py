@@ -117,7 +117,7 @@ def _file(platform: Platform, document: JsonObject) -> Callable[[], None]:
     kind = text_of(document, "type")
 
     def restore() -> None:
-        platform.files.keep(data, name=name, content_type=kind, key=key)
+        platform.files.store(data, name=name, content_type=kind, key=key)
 
     return restore
 

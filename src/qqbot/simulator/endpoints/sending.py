@@ -57,7 +57,7 @@ def admit(platform: Platform, where: Conversation, body: JsonObject) -> None:
             raise Refusal(40034123, "is_wakeup goes with neither msg_id nor event_id")
         platform.quotas.wake(where)
     elif _reference(body):
-        platform.passive.use(where, body)
+        platform.reply_windows.use(where, body)
     elif body.get("msg_type") != content.INPUT_NOTIFY:
         platform.quotas.take(where)
 
@@ -192,7 +192,7 @@ def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> ob
     if "image" in body or "file_image" in body:
         message.kind = "media"
         image = body.get("file_image")
-        url = platform.files.keep(image, name="", kind="image") if isinstance(image, bytes) else text_of(body, "image")
+        url = platform.files.store(image, name="", kind="image") if isinstance(image, bytes) else text_of(body, "image")
         message.media = {"kind": "image", "url": url or None, "name": None}
     message.guild = payloads.bot_message(platform.world, message, body)
     if (review := platform.audits.next()) is not None:
@@ -217,7 +217,7 @@ def _reviewed(platform: Platform, message: MessageRecord, review: Review, refere
         if review.passes:
             platform.take(message, reference)
             verdict["message_id"] = message.id
-        platform.world.tell(notice, "audit_passed" if review.passes else "audit_rejected")
+        platform.world.change_notice(notice, "audit_passed" if review.passes else "audit_rejected")
         platform.push(review.event, verdict)
 
     if review.overtakes:

@@ -34,7 +34,7 @@ class Transfers:
         if isinstance(data, web.Response):
             return data
         kind = request.content_type if "Content-Type" in request.headers else ""
-        url = self._platform.files.keep(data, name=request.query.get("name", ""), content_type=kind)
+        url = self._platform.files.store(data, name=request.query.get("name", ""), content_type=kind)
         return _answer({"url": url, "size": len(data)})
 
     async def _save(self, request: web.Request) -> web.Response:

@@ -18,7 +18,7 @@ def batch_remove_group_members(platform: Platform, call: EndpointCall) -> object
         if (person := group.person(openid)) is None:
             failed.append(openid)
             continue
-        platform.world.expel(group, person)
+        platform.world.remove_member(group, person)
         state.muted.pop(openid, None)
         if call.body.get("add_to_member_blacklist"):
             state.banned[openid] = _banned(platform, openid, person.name)

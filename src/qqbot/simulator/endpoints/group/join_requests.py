@@ -28,7 +28,7 @@ def handle_group_join_request(platform: Platform, call: EndpointCall) -> object:
     del state.requests[openid]
     name = text_of(request, "username")
     if op == "approve":
-        platform.world.admit(group, openid, name)
+        platform.world.add_member(group, openid, name)
     elif call.body.get("add_to_member_blacklist"):
         banned_at = platform.clock.timestamp()
         state.banned[openid] = {"member_openid": openid, "username": name, "banned_at": banned_at, "bot": False}

@@ -1,7 +1,7 @@
 """Endpoints that mute guilds and members."""
 
 from ...platform import Platform
-from ...state.guild import EVERYBODY, people_of
+from ...state.guild import ALL_MEMBERS, people_of
 from ...wire import is_array, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall, number_of
@@ -10,7 +10,7 @@ from .access import administered_guild
 
 def mute_guild(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/speak/patch_guild_mute."""
-    _mute(platform, call, [EVERYBODY])
+    _mute(platform, call, [ALL_MEMBERS])
     return None
 
 
