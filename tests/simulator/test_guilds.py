@@ -150,7 +150,7 @@ async def test_a_mute_shows_until_it_ends(sim: Simulator, bot: BareBot, place: P
     assert not await muted()
 
 
-async def test_audio_is_told(bot: BareBot, place: Place) -> None:
+async def test_audio_events(bot: BareBot, place: Place) -> None:
     socket = await bot.connect_ready(GUILDS | AUDIO)
     voice = (await bot.call("POST", f"/guilds/{place.guild}/channels", {"name": "voice", "type": 2}))[1]["id"]
     await bot.call("PUT", f"/channels/{voice}/mic")

@@ -1,4 +1,4 @@
-"""Endpoints that one source alone knows, where a documented one does the same."""
+"""Undocumented endpoints, each from a single source, that do the same as a documented one."""
 
 from ..platform import Platform
 from ..wire import text_of

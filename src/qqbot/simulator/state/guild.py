@@ -52,7 +52,8 @@ class ChannelState:
     """State of one channel.
 
     `fields`: channel fields that calls have set, in wire form. `changes`: permission bits by
-    ("members" or "roles", id). `reactions`: user ids by (message id, emoji type, emoji id). `audio`: `audio_url` and `text` of the last start.
+    ("members" or "roles", id). `reactions`: user ids by (message id, emoji type, emoji id). `audio`: `audio_url` and
+    `text` of the last start.
     """
 
     fields: JsonObject = field(default_factory=dict[str, object])

@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 
-from ..wire import JsonObject, is_integer, text_of
+from ..wire import JsonObject, is_decimal, is_integer, text_of
 from ..wire.refusal import Refusal
 from .budget import DayLimit
 from .clock import Clock
@@ -79,7 +79,7 @@ class UploadState:
     def prepare(self, scene: Scene, body: JsonObject, base: str) -> JsonObject:
         """Register a file; return the upload plan.  Raises: Refusal."""
         text = text_of(body, "file_size")
-        size = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+        size = int(text) if is_decimal(text) and len(text) < 19 else 0
         if not 0 < size <= HARD_LIMIT:
             raise Refusal(_WRONG, "file_size is none, or more than 200 MB")
         for name, length in (("md5", 32), ("sha1", 40), ("md5_10m", 32)):

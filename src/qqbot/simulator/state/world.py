@@ -90,9 +90,9 @@ class MessageRecord:
 
     `at`: business time in seconds. `guild`: wire form of a guild message. `ack`: code that acknowledged a click.
     `ref`: reference index for quotes in groups and C2C; `quote`: id of the quoted message. `mention`: True if it
-    mentions the bot. `streaming`: True until the last fragment. `replies`: number of replies of the bot. `button`: label of
-    the pressed button, on the message `reply_to`. `notice`: kind of a system message. `reactions`: names by "type:id" of an
-    emoji. `card`: card of a user in wire form; `text` is then the summary that the platform makes of it.
+    mentions the bot. `streaming`: True until the last fragment. `replies`: number of replies of the bot. `button`:
+    label of the pressed button, on the message `reply_to`. `notice`: kind of a system message. `reactions`: names by
+    "type:id" of an emoji. `card`: card of a user in wire form; `text` is then the platform's summary of it.
     """
 
     id: str

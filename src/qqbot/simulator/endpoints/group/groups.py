@@ -1,12 +1,12 @@
-"""Endpoints about groups: what they are, who is in them."""
+"""Endpoints of groups and their members."""
 
 from ...platform import Platform
 from ...state.world import Conversation, Person
 from ...wire import JsonObject, is_integer
 from ...wire.refusal import Refusal
-from ..call import EndpointCall, limit_of, number_of
+from ..call import EndpointCall, page_of
 
-_PAGE = 30  # members; a page of the GET form has at most so many
+_PAGE = 30  # members; both the default and the limit of the GET form
 
 
 def find_group(platform: Platform, call: EndpointCall) -> Conversation:
@@ -45,12 +45,8 @@ def get_group_bot_state(platform: Platform, call: EndpointCall) -> object:
 def list_group_members(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_members.get."""
     people = list(find_group(platform, call).people.values())
-    start = number_of(call.query.get("cursor", ""))
-    end = start + limit_of(call, _PAGE, _PAGE)
-    return {
-        "members": [_member(person) for person in people[start:end]],
-        "next_cursor": str(end) if end < len(people) else "",
-    }
+    page, cursor = page_of(call, people, _PAGE, _PAGE)
+    return {"members": [_member(person) for person in page], "next_cursor": cursor}
 
 
 def list_group_members_legacy(platform: Platform, call: EndpointCall) -> object:

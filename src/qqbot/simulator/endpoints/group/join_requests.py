@@ -1,11 +1,11 @@
-"""Endpoints about requests to join groups."""
+"""Endpoints of requests to join groups."""
 
 from ...platform import Platform
 from ...wire import text_of
 from ...wire.refusal import Refusal
-from ..call import EndpointCall
+from ..call import EndpointCall, page_of
 from ..schema import BAD_BODY
-from .access import administered_group, page_of
+from .access import administered_group
 
 
 def list_group_join_requests(platform: Platform, call: EndpointCall) -> object:
