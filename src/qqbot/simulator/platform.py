@@ -24,7 +24,7 @@ from .state.profiles import RIGHTS, Limits, Profile
 from .state.quotas import QuotaState
 from .state.rates import RateState
 from .state.replies import ReplyWindows
-from .state.streaming import StreamStates
+from .state.streams import StreamStates
 from .state.tokens import TokenService
 from .state.world import BOT_NAME, Conversation, MessageRecord, Person, World
 from .webhook import Webhook

@@ -3,7 +3,7 @@
 from ..platform import Platform
 from ..wire import text_of
 from .call import EndpointCall
-from .sending import find_user
+from .lookups import find_user
 
 
 def send_c2c_input_notify_alt(platform: Platform, call: EndpointCall) -> object:

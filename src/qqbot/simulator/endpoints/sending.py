@@ -14,7 +14,7 @@ from ..wire import JsonObject, identity, object_of, text_of
 from ..wire.refusal import Refusal
 from . import content
 from .call import EndpointCall
-from .group.groups import find_group
+from .lookups import find_channel, find_dms, find_group, find_user
 
 RECALL_WINDOW = 120.0
 """Seconds during which the bot may recall its own group or C2C message."""
@@ -28,14 +28,6 @@ def send_group_message(platform: Platform, call: EndpointCall) -> object:
 def send_c2c_message(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/send-receive/send."""
     return _send_v2(platform, find_user(platform, call), call.body)
-
-
-def find_user(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the C2C chat of a call.  Raises: Refusal 40054004."""
-    chat = platform.world.find("c2c", call.params["user_openid"])
-    if chat is None or chat.left:
-        raise Refusal(40054004, "the user is not a friend")
-    return chat
 
 
 def _send_v2(platform: Platform, conversation: Conversation, body: JsonObject) -> object:
@@ -160,22 +152,6 @@ def _recall_v2(platform: Platform, conversation: Conversation, call: EndpointCal
 
 
 # Guild
-
-
-def find_channel(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the channel of a call.  Raises: Refusal 10003."""
-    channel = platform.world.find("channel", call.params["channel_id"])
-    if channel is None:
-        raise Refusal(10003, "channel unknown")
-    return channel
-
-
-def find_dms(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the private chat of a call.  Raises: Refusal 304032."""
-    chat = platform.world.find("dms", call.params["guild_id"])
-    if chat is None:
-        raise Refusal(304032, "the private chat does not exist")
-    return chat
 
 
 def send_channel_message(platform: Platform, call: EndpointCall) -> object:

@@ -1,7 +1,7 @@
 """Access control of the simulator: requests of this machine, addressed to a loopback name, with the control token.
 
 Responsible for the checks of Host, Origin and token. A foreign web page in the same browser can reach loopback too;
-Host and Origin tell it apart.
+Host and Origin distinguish it.
 """
 
 import hmac

@@ -1,18 +1,19 @@
 """Endpoint of streamed messages in C2C: fragments that form one message.
 
-Collaborators: `state.streaming` (streams in progress), `sending` (quotas and reply windows).
+Collaborators: `state.streams` (streams in progress), `sending` (quotas and reply windows).
 
 Source: autogen/api/v2_users_user_openid_stream_messages.post.
 """
 
 from ...platform import Platform
-from ...state.streaming import Stream
+from ...state.streams import Stream
 from ...state.world import Conversation
 from ...wire import JsonObject, identity, is_integer, text_of
 from ...wire.refusal import Refusal
 from .. import content
 from ..call import EndpointCall
-from ..sending import count_message, find_user
+from ..lookups import find_user
+from ..sending import count_message
 
 FINISHED = 10
 MAX_CHARACTERS = 5000

@@ -5,8 +5,8 @@ from ...state.world import Conversation
 from ...wire import is_array
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
+from ..lookups import find_group
 from ..schema import BAD_BODY
-from .groups import find_group
 
 
 def administered_group(platform: Platform, call: EndpointCall) -> Conversation:

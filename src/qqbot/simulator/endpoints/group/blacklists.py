@@ -3,8 +3,8 @@
 from ...platform import Platform
 from ...wire import JsonObject
 from ..call import EndpointCall, page_of
+from ..lookups import find_group
 from .access import adds, ids_of
-from .groups import find_group
 
 _MAX_IDS = 20
 

@@ -1,20 +1,13 @@
 """Endpoints of groups and their members."""
 
 from ...platform import Platform
-from ...state.world import Conversation, Person
+from ...state.world import Person
 from ...wire import JsonObject, is_integer
 from ...wire.refusal import Refusal
 from ..call import EndpointCall, page_of
+from ..lookups import find_group
 
 _PAGE = 30  # members; both the default and the limit of the GET form
-
-
-def find_group(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the group of a call.  Raises: Refusal 40034101."""
-    group = platform.world.find("group", call.params["group_openid"])
-    if group is None or group.left:
-        raise Refusal(40034101, "the bot is not in the group")
-    return group
 
 
 def get_group_info(platform: Platform, call: EndpointCall) -> object:

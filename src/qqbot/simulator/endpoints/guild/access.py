@@ -5,7 +5,7 @@ from ...state.guild import people_of
 from ...state.world import Conversation, GuildRecord, Person
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
-from ..sending import find_channel
+from ..lookups import find_channel
 
 
 def find_guild(platform: Platform, call: EndpointCall) -> GuildRecord:

@@ -5,7 +5,7 @@ from ...state.guild import ChannelState
 from ...wire import is_integer, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
-from ..sending import find_channel
+from ..lookups import find_channel
 from .channels import VOICE
 
 _START, _STOP = 0, 3

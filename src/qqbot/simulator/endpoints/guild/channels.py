@@ -5,7 +5,7 @@ from ...state.world import Conversation
 from ...wire import JsonObject, is_integer, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
-from ..sending import find_channel
+from ..lookups import find_channel
 from .access import administered_channel, administered_guild, find_guild, guild_of
 
 VOICE, CATEGORY = 2, 4

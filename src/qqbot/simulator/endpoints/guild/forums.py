@@ -6,7 +6,7 @@ from ...state.world import Conversation
 from ...wire import JsonObject, identity, is_integer, object_of, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
-from ..sending import find_channel
+from ..lookups import find_channel
 
 _JSON = 4
 

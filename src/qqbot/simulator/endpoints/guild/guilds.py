@@ -7,7 +7,7 @@ from ...wire import JsonObject, identity, object_of, text_of
 from ...wire.refusal import Refusal
 from ..bot.accounts import guild_document
 from ..call import EndpointCall
-from ..sending import find_channel, find_dms
+from ..lookups import find_channel, find_dms
 from .access import find_guild
 
 _PUSHES = 20  # active messages per channel and day
@@ -74,7 +74,7 @@ def send_channel_setting_guide(platform: Platform, call: EndpointCall) -> object
     channel = find_channel(platform, call)
     content = text_of(call.body, "content")
     if not content.startswith("<@"):
-        raise Refusal(304051, "the setting guide mentions nobody")
+        raise Refusal(304051, "the setting guide mentions no user")
     return _send_guide(platform, channel, content)
 
 

@@ -6,7 +6,7 @@ from ...wire import JsonObject, object_of, text_of
 from ...wire.refusal import Refusal
 from .. import content
 from ..call import EndpointCall, limit_of
-from ..sending import find_channel
+from ..lookups import find_channel
 
 
 def get_channel_message(platform: Platform, call: EndpointCall) -> object:

@@ -5,7 +5,7 @@ from ...state.world import Conversation
 from ...wire import is_decimal, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall, number_of
-from ..sending import find_channel
+from ..lookups import find_channel
 from .access import administered_channel, find_member, guild_of
 from .roles import check_role
 

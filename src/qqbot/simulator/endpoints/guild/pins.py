@@ -5,7 +5,7 @@ from ...state.world import Conversation
 from ...wire import JsonObject
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
-from ..sending import find_channel
+from ..lookups import find_channel
 from .access import administered_channel
 
 ALL = "all"

@@ -6,7 +6,7 @@ from ...state.world import BOT_NAME, Conversation
 from ...wire import JsonObject
 from ...wire.refusal import Refusal
 from ..call import EndpointCall, limit_of, number_of
-from ..sending import find_channel
+from ..lookups import find_channel
 
 _TYPES = ("1", "2")
 _MAX_EMOJI = 20

@@ -4,7 +4,7 @@ from ...platform import Platform
 from ...wire import JsonObject, identity, object_of, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall, number_of
-from ..sending import find_channel
+from ..lookups import find_channel
 from .access import administered_channel, guild_of
 
 _MAX_DURATION = 7 * 86_400_000
