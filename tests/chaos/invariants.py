@@ -107,10 +107,10 @@ def _most(text: str, runs: Counter[str]) -> int:
 
 def speechless(pushed: dict[str, Pushed], records: Sequence[Record]) -> Iterator[Violation]:
     """A message that asks for an answer and was handled got one, or the bot knows why not."""
-    told = {text for record in records for text in (*record.sent, *record.unsent, *record.again)}
+    texts = {text for record in records for text in (*record.sent, *record.unsent, *record.again)}
     for key in {run.key for record in records for run in record.runs if run.end is not None}:
         asks = key in pushed and pushed[key].word in ("echo", "wait", "hold", "click")
-        if asks and f"re {key}" not in told:
+        if asks and f"re {key}" not in texts:
             yield Violation("it was handled, and no answer was tried", key)
 
 

@@ -26,8 +26,8 @@ from .bots import BEAT
 from .invariants import Violation
 from .people import People
 from .record import Record
+from .run import CALM_SECONDS, POLL_SECONDS, Report, patiently, polled
 from .server_log import ServerLog
-from .trial import CALM_SECONDS, POLL_SECONDS, Report, patiently, polled
 from .vitals import fds, rss
 
 ROOT = Path(__file__).parent.parent.parent
@@ -79,7 +79,7 @@ class Life:
         return not self.record.unfinished
 
 
-class KilledTrial:
+class KilledRun:
     """One bot process after the other under chaos, `rate` messages a second, while it is entered.
 
     `hold` as in `People`; `strikes`: what befalls the processes, in turn, none to let one live on; `life`: for how many

@@ -54,7 +54,7 @@ class Place:
 
 @dataclass(slots=True)
 class Dialog:
-    """One dialog: its messages, and whether who began it heard its end."""
+    """One dialog: its messages, and whether who began it saw its end."""
 
     keys: list[str]
     done: bool = False
@@ -173,13 +173,13 @@ class People:
     async def _converse(self, talker: Place, dialog: Dialog) -> None:
         """Answer what the bot asks twice, and wait for its last word; give up where it says nothing."""
         for number in (1, 2):
-            if not await self._hears(f"ask{number} {dialog.keys[0]}"):
+            if not await self._receives(f"ask{number} {dialog.keys[0]}"):
                 return
             dialog.keys.append(self._say(talker, "answer")["id"])
-        dialog.done = await self._hears(f"done {' '.join(dialog.keys)}")
+        dialog.done = await self._receives(f"done {' '.join(dialog.keys)}")
 
-    async def _hears(self, text: str) -> bool:
+    async def _receives(self, text: str) -> bool:
         end = time.monotonic() + self._patience
-        while not (heard := text in self._log.answers) and time.monotonic() < end:
+        while not (found := text in self._log.answers) and time.monotonic() < end:
             await asyncio.sleep(0.05)
-        return heard
+        return found

@@ -23,7 +23,7 @@ _ATTACHED = {"audio": "voice"}
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class UserAction:
     """An event about to be pushed, and the message that shows it in the chat."""
 
     event_id: str
@@ -48,13 +48,13 @@ class Actions:
         mention: bool,
         attachments: list[JsonObject],
         quote: str | None = None,
-    ) -> Deed:
+    ) -> UserAction:
         """Return the event of a message; `quote` is the id of the one that it quotes."""
         message = self._written(person, where, text)
         message.attachments, message.quote, message.mention = attachments, quote, mention
         return self._sending(person, message)
 
-    def card(self, person: Person, where: Conversation, card: object, *, mention: bool) -> Deed:
+    def card(self, person: Person, where: Conversation, card: object, *, mention: bool) -> UserAction:
         """Return the event of a card.  Raises: ValueError for what is none, and where there are none."""
         card = cards.checked(card, where.scene)
         message = self._written(person, where, cards.summary(card))
@@ -65,15 +65,15 @@ class Actions:
         is_v2 = where.scene in ("group", "c2c")
         return self._shown(identity.message_id() if is_v2 else identity.guild_message_id(), where, person, text)
 
-    def _sending(self, person: Person, message: MessageRecord) -> Deed:
+    def _sending(self, person: Person, message: MessageRecord) -> UserAction:
         where = message.conversation
         kind = payloads.message_kind(where, message.mention)
         body = payloads.message_body(self._platform.world, message, person)
         if where.scene in ("channel", "dms"):
             message.guild = body
-        return Deed(identity.event_id(kind), kind, body, message)
+        return UserAction(identity.event_id(kind), kind, body, message)
 
-    def click(self, person: Person, message_id: str, button: str) -> Deed:
+    def click(self, person: Person, message_id: str, button: str) -> UserAction:
         """Return the event of a button press; `button` is an id or a label.
 
         Raises: ValueError where there is no such button, or the person may not press it.
@@ -98,7 +98,7 @@ class Actions:
             raise ValueError(f"there is no message {message_id}")
         return message, _find_button(message, button)
 
-    def _press(self, person: Person, message: MessageRecord, button: JsonObject) -> Deed:
+    def _press(self, person: Person, message: MessageRecord, button: JsonObject) -> UserAction:
         label = text_of(object_of(button, "render_data"), "label")
         shown = self._shown(identity.trace_id(), message.conversation, person, f"{person.name} pressed “{label}”")
         shown.kind, shown.reply_to, shown.button = "click", message.id, label
@@ -111,15 +111,15 @@ class Actions:
             timestamp=shown.time,
         )
         event_id = identity.event_id("INTERACTION_CREATE")
-        return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
+        return UserAction(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
 
-    def search(self, person: Person, where: Conversation, keyword: str) -> Deed:
+    def search(self, person: Person, where: Conversation, keyword: str) -> UserAction:
         """Return the event of a search by the bot."""
         shown = self._shown(identity.trace_id(), where, person, f"{person.name} searched for “{keyword}”")
         shown.kind = "click"
         body = payloads.search_body(self._platform.settings.app_id, person, keyword, shown.time)
         event_id = identity.event_id("INTERACTION_CREATE")
-        return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
+        return UserAction(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
 
     def recall(self, person: Person, message_id: str) -> None:
         """Take a message of one's own back.  Raises: ValueError where it is somebody else's."""
@@ -146,20 +146,20 @@ class Actions:
         clock = self._platform.clock
         return MessageRecord(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
 
-    def do(self, deed: Deed) -> int:
+    def do(self, action: UserAction) -> int:
         """Push its event and show it in the chat; return how many sessions got it."""
-        if deed.click is not None:
-            self._platform.clicks[text_of(deed.body, "id")] = deed.click
-        pushed = self._platform.push(deed.kind, deed.body, event_id=deed.event_id)
-        self._platform.world.add(deed.shown)
+        if action.click is not None:
+            self._platform.clicks[text_of(action.body, "id")] = action.click
+        pushed = self._platform.push(action.kind, action.body, event_id=action.event_id)
+        self._platform.world.add(action.shown)
         return pushed.receivers
 
-    async def do_and_wait(self, deed: Deed, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
+    async def do_and_wait(self, action: UserAction, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
         """Do it once the bot is there, and return when the bot is done with it; times in seconds."""
-        await self._platform.wait_receiver(deed.body, timeout)
+        await self._platform.wait_receiver(action.body, timeout)
         exchanges = self._platform.exchanges
-        with exchanges.opened(deed.event_id, deed.shown) as exchange:
-            if self.do(deed):
+        with exchanges.opened(action.event_id, action.shown) as exchange:
+            if self.do(action):
                 await exchanges.finish(exchange, timeout=timeout, quiet=quiet)
         return exchange
 

@@ -92,7 +92,7 @@ class Exchanges:
             del self._open[event_id]
 
     @contextmanager
-    def overheard(self) -> Generator[list[MessageRecord], None, None]:
+    def collect_sent(self) -> Generator[list[MessageRecord], None, None]:
         """Collect all that the bot sends, to anybody."""
         messages: list[MessageRecord] = []
         self._listeners.append(messages)

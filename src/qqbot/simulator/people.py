@@ -145,10 +145,10 @@ class ChatMember:
         of the message that it quotes. `timeout`: seconds to wait for the bot; `quiet`: seconds of silence after
         which a bot of another process is done.
         """
-        deed = self._actions.message(
+        action = self._actions.message(
             self._person, self._conversation, text, mention=mention, attachments=list(attachments), quote=quote
         )
-        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
 
     async def upload(
         self,
@@ -181,8 +181,8 @@ class ChatMember:
 
         Raises: ValueError for what is no card, and in guilds, where there are none.
         """
-        deed = self._actions.card(self._person, self._conversation, card, mention=mention)
-        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        action = self._actions.card(self._person, self._conversation, card, mention=mention)
+        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
 
     async def click(
         self, message_id: str, button: str, *, timeout: float = TIMEOUT, quiet: float = QUIET
@@ -191,13 +191,13 @@ class ChatMember:
 
         Raises: ValueError where there is no such button, or this person may not press it.
         """
-        deed = self._actions.click(self._person, message_id, button)
-        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        action = self._actions.click(self._person, message_id, button)
+        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
 
     async def search(self, keyword: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "BotReply":
         """Search by the bot, and return when the bot is done with it; its `answer` is what was found."""
-        deed = self._actions.search(self._person, self._conversation, keyword)
-        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        action = self._actions.search(self._person, self._conversation, keyword)
+        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
 
 
 class BotReply:
@@ -222,7 +222,7 @@ class BotReply:
 
     def __repr__(self) -> str:
         said = [message.markdown or message.text for message in self.messages]
-        return f"Reply({said!r}, outcome={self.outcome!r})"
+        return f"BotReply({said!r}, outcome={self.outcome!r})"
 
     @property
     def _first(self) -> Transcript | None:

@@ -254,9 +254,9 @@ class Simulator:
         default = {"group": "test", "channel": "general"}.get(scene, user)
         where = self._platform.world.open(scene, conversation or default)
         person = self._platform.world.person(where, user)
-        deed = self._actions.message(person, where, text, mention=mention, attachments=list(attachments))
-        self._actions.do(deed)
-        return deed.event_id
+        action = self._actions.message(person, where, text, mention=mention, attachments=list(attachments))
+        self._actions.do(action)
+        return action.event_id
 
     @asynccontextmanager
     async def expect_silence(self) -> AsyncGenerator[None, None]:
@@ -264,12 +264,12 @@ class Simulator:
 
         Raises: AssertionError with what it sent.
         """
-        with self._platform.exchanges.overheard() as messages:
+        with self._platform.exchanges.collect_sent() as messages:
             yield
         if messages:
             raise AssertionError(f"the bot was to be silent, and sent {[Transcript.of(each) for each in messages]}")
 
-    def tell(self, text: str) -> None:
+    def show_notice(self, text: str) -> None:
         """Show something about the bot in the chat where somebody spoke last: that it crashed, for example."""
         world = self._platform.world
         last = next((message.conversation for message in reversed(world.messages())), None)

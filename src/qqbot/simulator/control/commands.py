@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ..actions import QUIET, TIMEOUT, Actions, Deed
+from ..actions import QUIET, TIMEOUT, Actions, UserAction
 from ..exchanges import Exchange
 from ..faults.documents import inject
 from ..platform import Platform
@@ -31,15 +31,15 @@ class Commands:
     async def say(self, document: JsonObject) -> JsonObject:
         """Write a message, and return the replies."""
         times = _Times.of(document)
-        deed = self.message(document)
-        return _told(await self._actions.do_and_wait(deed, timeout=times.timeout, quiet=times.quiet))
+        action = self.message(document)
+        return _exchange_document(await self._actions.do_and_wait(action, timeout=times.timeout, quiet=times.quiet))
 
     async def click(self, document: JsonObject) -> JsonObject:
         """Press a button, and return the replies and the acknowledgement."""
         times = _Times.of(document)
-        deed = self.press(document)
-        exchange = await self._actions.do_and_wait(deed, timeout=times.timeout, quiet=times.quiet)
-        return {**_told(exchange), "ack": exchange.ack}
+        action = self.press(document)
+        exchange = await self._actions.do_and_wait(action, timeout=times.timeout, quiet=times.quiet)
+        return {**_exchange_document(exchange), "ack": exchange.ack}
 
     async def event(self, document: JsonObject) -> JsonObject:
         """Push any event; one that the tables do not know has to be called `new`."""
@@ -64,7 +64,7 @@ class Commands:
 
     # What they name
 
-    def message(self, document: JsonObject) -> Deed:
+    def message(self, document: JsonObject) -> UserAction:
         """Return what writing a message does."""
         # All that may be wrong is read before a conversation or a person comes into being.
         user, mention = optional_text(document, "user"), flag(document, "mention", default=True)
@@ -91,7 +91,7 @@ class Commands:
             raise BadCommand("conversation must be a name or an id")
         return self._platform.world.open(scene, name)
 
-    def press(self, document: JsonObject) -> Deed:
+    def press(self, document: JsonObject) -> UserAction:
         """Return what pressing a button does."""
         message_id = text(document, "message")
         message = self._platform.world.message(message_id)
@@ -163,7 +163,7 @@ def _card(document: JsonObject) -> JsonObject:
     return cards.checked(document["card"], _scene(document))
 
 
-def _told(exchange: Exchange) -> JsonObject:
+def _exchange_document(exchange: Exchange) -> JsonObject:
     return {
         "event_id": exchange.event_id,
         "replies": [message.document() for message in exchange.replies],

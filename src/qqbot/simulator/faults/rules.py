@@ -148,7 +148,7 @@ class Faults:
         """Call `listener` when a rule is added or gone, and when one strikes."""
         self._listeners.append(listener)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in self._listeners:
             listener()
 
@@ -171,7 +171,7 @@ class Faults:
         rule = Rule(on, do, nth, times, chance, shard)
         # Its own numbers: what it draws at its n-th moment does not depend on the moments of other rules.
         self._rules.append((rule, Random(self._random.getrandbits(64))))
-        self._tell()
+        self._notify()
         return rule
 
     def strike(self, do: Fault, *, shard: int | None = None, times: int = 1) -> None:
@@ -186,7 +186,7 @@ class Faults:
         rule.struck += 1
         if not rule.over:
             self._rules.append((rule, self._random))
-        self._tell()
+        self._notify()
 
     # On connections that are live, now; with `times` again on the next ones
 
@@ -284,7 +284,7 @@ class Faults:
     def clear(self) -> None:
         """End all faults; a changed session_start_limit stays."""
         self._rules.clear()
-        self._tell()
+        self._notify()
 
     # What is asked at each moment
 
@@ -317,5 +317,5 @@ class Faults:
             return None
         found.struck += 1
         self._rules = [pair for pair in self._rules if not pair[0].over]
-        self._tell()
+        self._notify()
         return found.do

@@ -57,7 +57,7 @@ KINDS = (
 
 @dataclass(slots=True)
 class Report:
-    """What became of a trial. `delays`: seconds from the push of a message to the begin of its handler.
+    """What became of a run. `delays`: seconds from the push of a message to the begin of its handler.
     `process`: file descriptors and MiB of the bot's own process at the end of each round.
     """
 
@@ -74,7 +74,7 @@ class Report:
             self.figures[name] = self.figures.get(name, 0) + value
 
 
-class Trial:
+class ChaosRun:
     """One bot under chaos, `rate` messages a second, while it is entered."""
 
     def __init__(self, kind: Kind, *, seed: int, rate: float) -> None:
