@@ -8,9 +8,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from qqbot.cli.serving import ConfiguredBot, WebhookServedBot
 
 from qqbot import AtMessageCreate, Bot, Context, GroupAtMessageCreate
+from qqbot.cli.serving import ConfiguredBot, WebhookServedBot
 from qqbot.config import Credentials, Endpoints, GatewayConfig
 from qqbot.simulator.scenarios import SCENARIOS, Finding, Scenario, perform
 from qqbot.simulator.simulator import Servable
@@ -125,7 +125,7 @@ CAUGHT = {
     "4009-every-30min": "RESUMEs each time",
     "4903-needs-new-token": "asks for another token",
     "op9-then-close": "waits for the close code",
-    "silent-session-after-3-days": "IDENTIFYs anew",
+    "silent-session-after-3-days": "IDENTIFYs again",
     "rolling-deploy": "3 questions have 3 answers",
     "msg-id-redelivered": "sends 2 answers to 2 messages",
     "msgseq-dedup": "repeats it with the same msg_seq",

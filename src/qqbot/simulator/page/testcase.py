@@ -1,6 +1,6 @@
-"""A chat as a test: what people did in one conversation, and what the bot answered, as a pytest file.
+"""A chat as a test: what users did in one conversation, and what the bot answered, as a pytest file.
 
-Owns the writing of that file; what its names do is in `people` and in the pytest plugin.
+Responsible for writing that file. Collaborators: `people` and the pytest plugin define the names that it uses.
 """
 
 import json
@@ -27,7 +27,7 @@ async def test_chat(qq):
 
 @dataclass(slots=True)
 class _Step:
-    """Something that somebody did, and the messages of the bot that followed. `pause`: minutes before it."""
+    """One action of a user, and the bot's messages that followed. `pause`: minutes before the action."""
 
     message: MessageRecord
     name: str
@@ -36,10 +36,10 @@ class _Step:
 
 
 def as_test(world: World, where: Conversation) -> str:
-    """Return the test that has the same chat.  Raises: ValueError where nobody has said anything."""
+    """Return a test with the same chat.  Raises: ValueError if the conversation has no messages."""
     steps = _steps(world.messages(where))
     if not steps:
-        raise ValueError("nobody has said anything here: there is nothing to test")
+        raise ValueError("this conversation has no messages yet: there is nothing to test")
     people = _variables([step.message.author for step in steps])
     lines = [f"{variable} = {_handle(world, where, world.person(where, name))}" for name, variable in people.items()]
     for step in steps:
@@ -62,7 +62,7 @@ def _steps(messages: list[MessageRecord]) -> list[_Step]:
 
 
 def _variables(names: list[str]) -> dict[str, str]:
-    """Return a Python name for everybody."""
+    """Return a Python variable name for each person."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
         variable = re.sub(r"\W", "_", name).lower()
@@ -98,7 +98,7 @@ def _lines(step: _Step, steps: list[_Step], people: dict[str, str]) -> Iterator[
 
 
 def _saying(message: MessageRecord, steps: list[_Step], people: dict[str, str]) -> str:
-    """Return the call that says the same; a file has to be beside the test under its name."""
+    """Return the call that sends the same message; an attached file must be beside the test, under its name."""
     mention = message.mention or message.conversation.scene in ("c2c", "dms")
     options = "" if mention else ", mention=False"
     who = people[message.author]
@@ -114,7 +114,7 @@ def _saying(message: MessageRecord, steps: list[_Step], people: dict[str, str]) 
 
 
 def _reply(message_id: str | None, steps: list[_Step]) -> tuple[_Step, int] | None:
-    """Return which reply a message of the bot is."""
+    """Return the step and the index of a reply; None if the id is not that of a reply."""
     for step in steps:
         for index, reply in enumerate(step.replies):
             if reply.id == message_id:
@@ -127,7 +127,7 @@ def _place(step: _Step, index: int) -> str:
 
 
 def _click(message: MessageRecord, steps: list[_Step], people: dict[str, str]) -> str | None:
-    """Return the call that presses the same button, None where no reply has it."""
+    """Return the call that presses the same button; None if no reply has it."""
     found = _reply(message.reply_to, steps)
     if found is None:
         return None
@@ -168,5 +168,5 @@ def _literal(value: object) -> str:
 
 
 def _text(value: str | None) -> str:
-    """Return a text as Python source: JSON's strings are Python's, in double quotes."""
+    """Return a text as Python source: a JSON string is a valid Python string literal."""
     return "None" if value is None else json.dumps(value, ensure_ascii=False)

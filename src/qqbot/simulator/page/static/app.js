@@ -1,4 +1,4 @@
-/** Owns the start of the page: reads the token, joins the parts, and shows which of them can be used now. */
+/** Responsible for the start of the page: reads the token, joins the parts, and shows which of them can be used now. */
 
 import { mountBot } from "./inspector/bot.js";
 import { mountClock } from "./inspector/clock.js";

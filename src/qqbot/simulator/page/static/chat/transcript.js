@@ -1,4 +1,4 @@
-/** Owns what becomes of a chat: a test of it, a file of it, and a chat out of such a file. */
+/** Responsible for what becomes of a chat: a test of it, a file of it, and a chat out of such a file. */
 
 import { byId, report } from "../dom.js";
 import { words } from "../i18n.js";
