@@ -22,14 +22,14 @@ SHOWN_IN_FULL = 3
 
 
 class Complaints(logging.Handler):
-    """Collects what should never be logged: errors that nobody awaits, of the simulator, of a bot's own workings."""
+    """Collects what should never be logged: unawaited errors, and internal errors of the simulator or a bot."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one."""
+        """Keep one record as text."""
         self.texts.append(self.format(record))
 
 
@@ -45,7 +45,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 async def run_all(options: argparse.Namespace, seed: int, watch: Watch) -> list[Report]:
-    """Try all bots side by side, in rounds; at the end of each all are at rest, and are measured."""
+    """Run all bots side by side, in rounds; after each round all are idle, and are measured."""
     runs: list[ChaosRun | KilledRun] = [
         *(ChaosRun(KINDS[index % len(KINDS)], seed=seed + index, rate=options.rate) for index in range(options.bots)),
         *(

@@ -189,7 +189,7 @@ class ChaosRun:
         broken = sim.violations[self._rules_broken :]
         self._rules_broken += len(broken)
         self._found((Violation(text) for text in (*log.needless, *broken)), log)
-        if lag < BEAT / 2:  # a loop that stood still hears no acknowledgement
+        if lag < BEAT / 2:  # a blocked loop reads no acknowledgement in time
             self._found(self._left(sim), log)
         self._count(log, people, owed, lag)
 
@@ -220,7 +220,7 @@ class ChaosRun:
                 self.report.delays.append(run.begin - people.pushed[run.key].at)
 
     def _conclude(self) -> None:
-        """Note the totals."""
+        """Add the totals to the report."""
         self.report.faults += self._sim.faults.counts
         self.report.figures |= self._log.totals.document()
 
