@@ -320,7 +320,7 @@ async def test_the_servers_own_heartbeat_is_answered(stage: Stage) -> None:
 
 
 async def test_a_fault_in_the_pacemaker_is_not_silent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fault(self: object, now: float) -> None:
+    def fault(self: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("qqbot.gateway.protocol.GatewayProtocol.tick", fault)

@@ -40,9 +40,9 @@ class CloseRule(Struct, frozen=True, kw_only=True):
     """
 
     action: Action
-    words: str
+    reason: str
     delay: float = 0.0
-    pause: ReconnectDelay = ReconnectDelay.FIXED
+    growth: ReconnectDelay = ReconnectDelay.FIXED
     refresh: bool = False
     spares_resume: bool = False
     limit: int = 0
@@ -54,59 +54,59 @@ class CloseRule(Struct, frozen=True, kw_only=True):
 
 RECONNECT = CloseRule(
     action=Action.RESUME,
-    words="the platform asked for a new connection (op 7)",
+    reason="the platform asked for a new connection (op 7)",
     delay=1,
-    pause=ReconnectDelay.SPREAD,
+    growth=ReconnectDelay.SPREAD,
     routine=True,
     source="dev-prepare/event-emit/websocket",
 )
 INVALID_RESUMABLE = CloseRule(
     action=Action.RESUME,
-    words="invalid session, may be resumed (op 9, d true)",
+    reason="invalid session, may be resumed (op 9, d true)",
     delay=3,
     source="dev-prepare/event-emit/websocket",
 )
 INVALID_SESSION = CloseRule(
     action=Action.IDENTIFY,
-    words="invalid session (op 9)",
+    reason="invalid session (op 9)",
     delay=3,
-    pause=ReconnectDelay.GROWING,
+    growth=ReconnectDelay.GROWING,
     refresh=True,
     source="dev-prepare/event-emit/websocket",
 )
 ASKED = CloseRule(
     action=Action.RESUME,
-    words="the program asked for a new connection",
+    reason="the program asked for a new connection",
     routine=True,
     source="bot.reconnect",
 )
 RENEWAL = CloseRule(
     action=Action.IDENTIFY,
-    words="the session is old and silent: it may have been forgotten",
+    reason="the session is old and silent: it may have been forgotten",
     routine=True,
     source="field reports",
 )
 LOST = CloseRule(
     action=Action.RESUME,
-    words="the connection was lost",
+    reason="the connection was lost",
     delay=1,
-    pause=ReconnectDelay.FULL_JITTER,
+    growth=ReconnectDelay.FULL_JITTER,
     source="RFC 6455; field reports",
 )
 
 
-def _again(words: str, delay: float, pause: ReconnectDelay = ReconnectDelay.FIXED) -> CloseRule:
-    return CloseRule(action=Action.IDENTIFY, words=words, delay=delay, pause=pause)
+def _again(reason: str, delay: float, growth: ReconnectDelay = ReconnectDelay.FIXED) -> CloseRule:
+    return CloseRule(action=Action.IDENTIFY, reason=reason, delay=delay, growth=growth)
 
 
-def _stop(words: str, zh: str, en: str) -> CloseRule:
-    return CloseRule(action=Action.STOP, words=words, hint=Hint(zh, en))
+def _stop(reason: str, zh: str, en: str) -> CloseRule:
+    return CloseRule(action=Action.STOP, reason=reason, hint=Hint(zh, en))
 
 
-def _our_fault(words: str) -> CloseRule:
+def _our_fault(reason: str) -> CloseRule:
     return CloseRule(
         action=Action.IDENTIFY,
-        words=words,
+        reason=reason,
         delay=5,
         limit=2,
         family="our fault",
@@ -119,9 +119,9 @@ def _our_fault(words: str) -> CloseRule:
 
 _OTHER_49XX = CloseRule(
     action=Action.IDENTIFY,
-    words="refused for a reason that is not documented",
+    reason="refused for a reason that is not documented",
     delay=5,
-    pause=ReconnectDelay.GROWING,
+    growth=ReconnectDelay.GROWING,
     limit=5,
     family="other 49xx",
     hint=Hint(
@@ -135,7 +135,7 @@ _INTERNAL_ERROR = _again("internal error of the platform", 3, ReconnectDelay.GRO
 CLOSE_CODES: dict[int, CloseRule] = {
     1009: CloseRule(
         action=Action.RESUME,
-        words="a frame was larger than GatewayConfig(max_frame_bytes=...)",
+        reason="a frame was larger than GatewayConfig(max_frame_bytes=...)",
         delay=1,
         source="RFC 6455",
     ),
@@ -145,7 +145,7 @@ CLOSE_CODES: dict[int, CloseRule] = {
     4003: _again("payload before IDENTIFY", 1),
     4004: CloseRule(
         action=Action.IDENTIFY,
-        words="the access token was refused",
+        reason="the access token was refused",
         delay=1,
         refresh=True,
         spares_resume=True,
@@ -160,12 +160,12 @@ CLOSE_CODES: dict[int, CloseRule] = {
     4005: _again("already identified", 1),
     4006: _again("invalid session id", 1),
     4007: _again("invalid seq", 1),
-    4008: CloseRule(action=Action.RESUME, words="payloads were sent too fast", delay=60),
+    4008: CloseRule(action=Action.RESUME, reason="payloads were sent too fast", delay=60),
     4009: CloseRule(
         action=Action.RESUME,
-        words="the connection's time is over",
+        reason="the connection's time is over",
         delay=1,
-        pause=ReconnectDelay.SPREAD,
+        growth=ReconnectDelay.SPREAD,
         routine=True,
     ),
     4010: _stop(
@@ -173,7 +173,7 @@ CLOSE_CODES: dict[int, CloseRule] = {
         "分片编号或总数无效：请检查 Bot(shards=...) 或 QQBOT_SHARDS",
         "the shard's index or count is not valid: check Bot(shards=...) or QQBOT_SHARDS",
     ),
-    4011: CloseRule(action=Action.RESHARD, words="too many guilds for this number of shards", delay=5),
+    4011: CloseRule(action=Action.RESHARD, reason="too many guilds for this number of shards", delay=5),
     4012: _stop("invalid version", "网关版本无效：请升级 qqbot", "the gateway version is not valid: upgrade qqbot"),
     4013: _stop(
         "invalid intents",
@@ -189,9 +189,9 @@ CLOSE_CODES: dict[int, CloseRule] = {
     4902: _again("the resume was refused (reset by resume)", 3, ReconnectDelay.GROWING),
     4903: CloseRule(
         action=Action.IDENTIFY,
-        words="the platform could not create the session",
+        reason="the platform could not create the session",
         delay=5,
-        pause=ReconnectDelay.GROWING,
+        growth=ReconnectDelay.GROWING,
         refresh=True,
         limit=5,
         family="create session",

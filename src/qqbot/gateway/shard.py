@@ -48,7 +48,7 @@ from .protocol import (
     HelloReceived,
     Next,
     Phase,
-    Received,
+    ProtocolAction,
     Reconnect,
     Refused,
     Reshard,
@@ -168,7 +168,7 @@ class Shard:
         self._attempts = 0  # to connect, since the shard was live
         self._chance = chance
         self._clock = steady
-        self._protocol = GatewayProtocol(config, state, chance=chance)
+        self._protocol = GatewayProtocol(config, state, clock=self._clock, chance=chance)
         self._connection: Connection | None = None
         self._turn = AsyncExitStack()
         self._moved = asyncio.Event()
@@ -215,14 +215,14 @@ class Shard:
 
     async def reconnect(self) -> None:
         """End the connection that is live, if there is one: the next one RESUMEs."""
-        await self._leave(ASKED)
+        await self._close_live(ASKED)
 
     async def renew(self) -> None:
         """End the connection that is live, if there is one: the next one begins a new session."""
-        await self._leave(RENEWAL)
+        await self._close_live(RENEWAL)
 
-    async def _leave(self, why: CloseRule) -> None:
-        if self._protocol.leave(why) and self._connection is not None:
+    async def _close_live(self, rule: CloseRule) -> None:
+        if self._protocol.start_close(rule) and self._connection is not None:
             await self._connection.close()  # the reader's next `receive` says so
 
     @property
@@ -353,10 +353,10 @@ class Shard:
             except ConnectionFailed as error:
                 self._warn(f"the gateway {self._address} cannot be reached: {error}")
                 self._reconnects[UNREACHABLE] += 1
-                return self._protocol.failed(str(error), self._clock())
+                return self._protocol.failed(str(error))
             finally:
                 self._connecting = False
-            self._protocol.connected(self._clock())
+            self._protocol.connected()
             self._emit("connected")
             code = await self._converse(connection)
         await connection.close()
@@ -377,17 +377,16 @@ class Shard:
         return code
 
     async def _read(self, connection: Connection) -> int | None:
-        receive, dispatch, publish = connection.receive, self._protocol.dispatch, self._consumer.publish
+        read, receive, publish = connection.receive, self._protocol.receive, self._consumer.publish
         valid = self._lease.valid
         left = YIELD_EVERY
         while True:
-            message = await receive()
+            message = await read()
             if message.type is not TEXT and message.type is not BINARY:
                 return _close_code(message)
             data: bytes = message.data
-            frame = dispatch(data)
-            if frame is None:
-                frame = await self._act(self._protocol.receive(data, self._clock()), connection)
+            received = receive(data)
+            frame = received if isinstance(received, Frame) else await self._act(received, connection)
             left -= 1
             if frame is not None:
                 if not valid():
@@ -400,7 +399,7 @@ class Shard:
                 if self._consumer.full:
                     await self._wait_for_room()
 
-    async def _act(self, action: Received | None, connection: Connection) -> Frame | None:
+    async def _act(self, action: ProtocolAction | None, connection: Connection) -> Frame | None:
         """Do what the protocol asks for; return the dispatch that came with it."""
         match action:
             case None:
@@ -420,8 +419,6 @@ class Shard:
                 self._skip(action)
             case Refused():
                 pass
-            case Frame():
-                return action
         self._moved.set()
         return action.frame if isinstance(action, SessionReady | SessionResumed) else None
 
@@ -430,23 +427,23 @@ class Shard:
         index, count = self._lease.shard.index, self._lease.shard.count
         if self._protocol.resumable:
             self._assert_lease()
-            await connection.send(self._protocol.resume(self._token, self._clock()))
+            await connection.send(self._protocol.resume(self._token))
             return
         await self._wait_for_permit()
         self._assert_lease()
-        await connection.send(self._protocol.identify(self._token, self._intents, (index, count), self._clock()))
+        await connection.send(self._protocol.identify(self._token, self._intents, (index, count)))
         await self._turn.aclose()
 
     async def _wait_for_permit(self) -> None:
-        self._protocol.reading(False, self._clock())
+        self._protocol.set_reading(False)
         while not (await self._lease.identify_permit()).usable():
             log.debug("shard %s: the permit to identify expired unused", self._lease.shard)
-        self._protocol.reading(True, self._clock())
+        self._protocol.set_reading(True)
 
     async def _wait_for_room(self) -> None:
-        self._protocol.reading(False, self._clock())
+        self._protocol.set_reading(False)
         await self._consumer.room()
-        self._protocol.reading(True, self._clock())
+        self._protocol.set_reading(True)
         self._moved.set()
 
     async def _keep_pace(self, connection: Connection) -> None:
@@ -460,7 +457,7 @@ class Shard:
 
     async def _beat(self, connection: Connection) -> bool:
         """Do what is due; False when that was the end."""
-        match self._protocol.tick(self._clock()):
+        match self._protocol.tick():
             case Disconnect():
                 connection.cut()
                 return False
@@ -511,7 +508,7 @@ class Shard:
             )
 
     def _ended(self, code: int | None) -> Next:
-        after = self._protocol.closed(code, self._clock())
+        after = self._protocol.closed(code)
         self._last_code = code
         if isinstance(after, Reconnect):
             self._reconnects[after.cause] += 1
