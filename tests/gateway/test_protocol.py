@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec import Raw
 
 from qqbot.config import GatewayConfig
+from qqbot.gateway.close_codes import ASKED, LOST, RENEWAL, CloseRule
 from qqbot.gateway.protocol import (
     DELAY_CAP,
     DELAY_CAP_LATE,
@@ -274,6 +275,30 @@ def test_op_7_hangs_up_and_the_4009_that_follows_does_not_count() -> None:
     assert (after.delay, after.routine, shard.protocol.resumable) == (0.5, True, True)
 
 
+@pytest.mark.parametrize(("rule", "resumes"), [(ASKED, True), (RENEWAL, False)])
+def test_a_live_connection_that_we_close_follows_our_own_rule(rule: CloseRule, resumes: bool) -> None:
+    shard = live()
+    assert shard.protocol.start_close(rule)
+    assert not shard.protocol.start_close(LOST), "the first reason counts"
+    after = shard.retry(4914)
+    assert (after.cause, after.routine, shard.protocol.resumable) == (rule.reason, True, resumes)
+
+
+def test_only_a_live_connection_is_closed_on_request() -> None:
+    shard = Shard(STATE)
+    assert not shard.protocol.start_close(ASKED)
+    shard.open()
+    assert not shard.protocol.start_close(ASKED)
+
+
+def test_our_own_close_does_not_hide_the_code_of_the_next_connection() -> None:
+    shard = live()
+    shard.take(wire.RECONNECT)
+    shard.retry(None)
+    shard.open()
+    assert isinstance(shard.lose(4914), Halt)
+
+
 def test_op_7_ignores_even_a_code_that_would_stop() -> None:
     shard = live()
     shard.take(wire.RECONNECT)
@@ -472,6 +497,17 @@ def test_1009_at_different_seqs_gives_up_nothing() -> None:
     assert (shard.protocol.lost_events, shard.protocol.seq) == (0, 7)
 
 
+def test_1009_of_an_earlier_session_gives_up_nothing_in_the_next() -> None:
+    shard = Shard()
+    shard.open()
+    shard.take(wire.ready(s=1))
+    shard.retry(1009)
+    shard.open()
+    shard.take(wire.ready("next", s=1))
+    shard.retry(1009)
+    assert (shard.protocol.lost_events, shard.protocol.seq) == (0, 1)
+
+
 # Delays
 
 
@@ -623,6 +659,30 @@ def test_any_inbound_frame_is_a_sign_of_life() -> None:
         for _ in range(5):
             assert isinstance(shard.tick_at_deadline(), Send)
             shard.take(data)
+
+
+def test_the_round_trip_is_measured_from_the_heartbeat_that_is_acknowledged() -> None:
+    shard = live()
+    shard.take(wire.ACK)
+    assert shard.protocol.round_trip is None
+    shard.tick_at_deadline()
+    shard.now += 0.25
+    shard.take(wire.ACK)
+    shard.now += 1
+    shard.take(wire.ACK)
+    assert shard.protocol.round_trip == 0.25
+
+
+def test_resumed_that_lies_unread_is_no_missing_answer() -> None:
+    shard = Shard(STATE)
+    shard.open()
+    assert not shard.protocol.held_up
+    shard.protocol.set_reading(False)
+    assert shard.protocol.held_up
+    shard.retry(None)
+    shard.hello()
+    shard.opening()
+    assert not shard.protocol.held_up, "a new connection is read"
 
 
 def test_silence_while_nobody_reads_means_nothing() -> None:
