@@ -331,6 +331,21 @@ async def test_a_fault_in_the_pacemaker_is_not_silent(stage: Stage, monkeypatch:
             await asyncio.wait_for(task, PATIENCE)
 
 
+async def test_a_pacemaker_that_something_else_cancelled_ends_its_connection(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancelled(self: object) -> None:
+        monkeypatch.undo()
+        raise asyncio.CancelledError
+
+    async with stage.running():
+        first = await stage.gateway.accept()
+        await first.identified(interval=0.2)
+        await stage.inbox.has(1)
+        monkeypatch.setattr("qqbot.gateway.protocol.GatewayProtocol.tick", cancelled)
+        await resumes(await stage.gateway.accept(), 1)
+
+
 # Frames that do not fit
 
 

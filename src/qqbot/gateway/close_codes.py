@@ -1,7 +1,8 @@
 """What the end of a connection means: close code -> `CloseRule`, as data.
 
-Owns the table, the platform's words and the hints for the cases in which a person has to act. Counting failures,
-drawing jitter and keeping the session is `gateway.protocol`'s.
+Responsible for the table, its reasons, and the hints for the cases in which a person has to act. Collaborators:
+`protocol` (follows the rules), the command `explain` (shows them). It does not count failures, draw jitter or keep the
+session.
 """
 
 from enum import Enum, auto
@@ -34,9 +35,9 @@ class ReconnectDelay(Enum):
 class CloseRule(Struct, frozen=True, kw_only=True):
     """What one way to lose a connection asks for.
 
-    `words`: what the platform says. `delay`: seconds, shaped by `pause`. `refresh`: the token is not to be used
-    again. `spares_resume`: a session that was being resumed is kept. `limit`: that many of one `family` in a row
-    stop the bot (0: never). `routine`: nothing went wrong. `hint`: what a person can do when the bot stops.
+    `reason`: for logs and errors. `delay`: seconds, shaped by `growth`. `refresh`: do not use the same token again.
+    `spares_resume`: keep a session that was being resumed. `limit`: that many of one `family` in a row stop the bot
+    (0: never). `routine`: nothing went wrong. `hint`: what a person can do if the bot stops.
     """
 
     action: Action
@@ -112,7 +113,7 @@ def _our_fault(reason: str) -> CloseRule:
         family="our fault",
         hint=Hint(
             "平台不接受 SDK 发出的数据：请升级 qqbot；若仍出现，请报告",
-            "the platform does not accept what the SDK sent: upgrade qqbot; should that not help, report it",
+            "the platform does not accept what the SDK sent: upgrade qqbot; if that does not help, report it",
         ),
     )
 
@@ -215,7 +216,7 @@ CLOSE_CODES: dict[int, CloseRule] = {
 
 
 def close_rule(code: int | None) -> CloseRule:
-    """Return what a connection's end with `code` (None: without one) asks for; unknown codes have a rule too."""
+    """Return the rule for the end of a connection with `code` (None: without one); unknown codes have a rule too."""
     if code is None:
         return LOST
     known = CLOSE_CODES.get(code)
