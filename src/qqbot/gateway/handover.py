@@ -69,7 +69,7 @@ class BufferedSource:
         self._consumer.begin(session_id, seq, done, taken_over=taken_over or self._ring is not None)
 
     def caught_up(self, seq: int) -> None:
-        """Mark the replay as complete up to `seq`; on standby `activate` does it: all that is kept may be a duplicate."""
+        """Mark the replay as complete up to `seq`; on standby only `activate` does: kept events may be duplicates."""
         if self._ring is None:
             self._consumer.caught_up(seq)
 
