@@ -116,7 +116,8 @@ async def test_an_expired_permit_is_asked_for_again(stage: Stage) -> None:
     assert next(expired, None) is None
 
 
-async def test_heartbeats_go_on_while_a_permit_is_awaited(stage: Stage) -> None:
+@pytest.mark.parametrize("pause", [0, 0.1])
+async def test_heartbeats_go_on_while_a_permit_is_awaited(stage: Stage, pause: float) -> None:
     granted = asyncio.Event()
     permit = stage.lease.identify_permit
 
@@ -127,6 +128,7 @@ async def test_heartbeats_go_on_while_a_permit_is_awaited(stage: Stage) -> None:
     stage.lease.identify_permit = late  # type: ignore[assignment,method-assign]
     async with stage.running():
         connection = await stage.gateway.accept()
+        await asyncio.sleep(pause)  # the pacemaker sleeps until HELLO is overdue
         await connection.send(wire.hello(0.05))
         for _ in range(4):  # nobody acknowledges, and nobody reads
             assert await connection.heartbeat() is None

@@ -405,11 +405,13 @@ class Shard:
 
     async def _act(self, action: ProtocolAction | None, connection: Connection) -> Frame | None:
         """Carry out what the protocol asks for; return the dispatch that came with it."""
+        if action is None:
+            return None
+        self._deadline_moved.set()  # before the action: heartbeats are due while a permit is awaited
         match action:
-            case None:
-                return None
             case HelloReceived():
                 await self._open_session(connection)
+                self._deadline_moved.set()  # READY or RESUMED is due from here on
             case SessionReady(frame):
                 self._session_began(frame)
             case SessionResumed():
@@ -423,7 +425,6 @@ class Shard:
                 self._skip(action)
             case Refused():
                 pass  # only the deadline has moved
-        self._deadline_moved.set()
         return action.frame if isinstance(action, SessionReady | SessionResumed) else None
 
     async def _open_session(self, connection: Connection) -> None:
