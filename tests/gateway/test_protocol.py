@@ -1,4 +1,4 @@
-"""`GatewayProtocol` at work: each row of the decision table, deadlines, heartbeats, and what always holds."""
+"""`GatewayProtocol`: each row of the decision table, deadlines, heartbeats, and what always holds."""
 
 import json
 import math
@@ -685,7 +685,7 @@ def test_resumed_that_lies_unread_is_no_missing_answer() -> None:
     assert not shard.protocol.held_up, "a new connection is read"
 
 
-def test_silence_while_nobody_reads_means_nothing() -> None:
+def test_silence_while_the_reader_is_paused_proves_nothing() -> None:
     shard = live()
     shard.protocol.set_reading(False)
     for _ in range(5):
@@ -696,7 +696,7 @@ def test_silence_while_nobody_reads_means_nothing() -> None:
 
 
 @pytest.mark.parametrize("state", [None, STATE])
-def test_while_nobody_reads_no_answer_is_overdue(state: ResumeState | None) -> None:
+def test_while_the_reader_is_paused_no_answer_is_overdue(state: ResumeState | None) -> None:
     shard = Shard(state)
     shard.open()
     shard.protocol.set_reading(False)

@@ -130,7 +130,7 @@ async def test_heartbeats_go_on_while_a_permit_is_awaited(stage: Stage, pause: f
         connection = await stage.gateway.accept()
         await asyncio.sleep(pause)  # the pacemaker sleeps until HELLO is overdue
         await connection.send(wire.hello(0.05))
-        for _ in range(4):  # nobody acknowledges, and nobody reads
+        for _ in range(4):  # without any op 11, and while the reader waits
             assert await connection.heartbeat() is None
         granted.set()
         assert (await connection.receive())[0] == 2
@@ -480,7 +480,7 @@ async def test_cancellation_leaves_the_socket_open_and_leaving_closes_with_4000(
     assert not [t for t in asyncio.all_tasks() - tasks if "qqbot" in t.get_name()]
 
 
-async def test_the_last_end_is_told_once(stage: Stage) -> None:
+async def test_the_last_end_is_reported_once(stage: Stage) -> None:
     async with stage.running() as shard:
         await (first := await stage.gateway.accept()).identified()
         await first.close(4009)
@@ -491,7 +491,7 @@ async def test_the_last_end_is_told_once(stage: Stage) -> None:
     assert stage.events[-1].cause == "the shard was ended"
 
 
-async def test_ending_without_a_connection_tells_nothing(stage: Stage) -> None:
+async def test_ending_without_a_connection_reports_nothing(stage: Stage) -> None:
     async with stage.shard() as shard:
         task = asyncio.create_task(shard.run())
         connection = await stage.gateway.accept()

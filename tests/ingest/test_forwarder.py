@@ -18,7 +18,7 @@ FAST = GatewayConfig(pace=0.02, identify_window=0.2)
 
 
 class Store:
-    """Takes every batch, unless told to fail."""
+    """Stores every batch; raises `failures` first."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []

@@ -69,9 +69,9 @@ class Forwarder:
                 sender.cancel()
             await asyncio.gather(*senders, return_exceptions=True)
 
-    def feed(self, lease: Lease) -> "ForwardingFeed":
+    def feed(self, lease: Lease) -> "ForwardingSource":
         """Return a new source for the events of `lease`."""
-        return ForwardingFeed(self, lease)
+        return ForwardingSource(self, lease)
 
     @property
     def full(self) -> bool:
@@ -100,7 +100,7 @@ class Forwarder:
             self._stored.set_result(None)
             self._stored = None
 
-    def start(self, feed: "ForwardingFeed") -> None:
+    def start(self, feed: "ForwardingSource") -> None:
         """Publish what `feed` has, in a task that ends when nothing is left."""
         sender = self._loop.create_task(feed.send(), name=f"qqbot sink {feed.lease.shard}")
         self._senders.add(sender)
@@ -112,7 +112,7 @@ class Forwarder:
             log.critical("events can no longer be sent to the sink", exc_info=error)
 
 
-class ForwardingFeed:
+class ForwardingSource:
     """The source of events for one lease; counts which events of its session are stored."""
 
     def __init__(self, forwarder: Forwarder, lease: Lease) -> None:
