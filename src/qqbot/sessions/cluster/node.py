@@ -17,7 +17,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ...aio.cancellation import told_to
+from ...aio.cancellation import forward_errors
 from ...aio.clock import steady
 from ...errors import ConfigError, GatewayHalted
 from ...lease import LeaseDeadline, LostReason
@@ -604,7 +604,7 @@ class Node:
         self._leases_moved.set()
 
     async def _run_shard(self, owned: OwnedShard, lease: NodeLease, info: GatewayBot) -> None:
-        with told_to(self._fail, f"shard {lease.shard}"):
+        with forward_errors(self._fail, f"shard {lease.shard}"):
             ended = await self._start(lease, info, owned.state)
             if ended.cause == "reshard":
                 owned.parked = True
@@ -650,7 +650,7 @@ class Node:
         return lease.deadline.left() or self._timings.own
 
     async def _keep_allowance(self) -> None:
-        with told_to(self._fail, "the session manager"):
+        with forward_errors(self._fail, "the session manager"):
             await self._session_limit.keep()
 
     # What wakes this node, and what ends it
