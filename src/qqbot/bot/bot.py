@@ -150,6 +150,7 @@ class Bot(Router):
                 self._intents = intents | Intents.MESSAGE_AUDIT
         self._shard_functions: list[ShardFunction] = []
         self._settled: list[Settled] = []
+        self._failed: list[Callable[[str, str, Exception], None]] = []
         self._listeners: list[HandlerListener] = []
         self._webhook_handler: WebhookHandler | None = None
         self._served_with: Credentials | None = None
@@ -229,6 +230,11 @@ class Bot(Router):
         """Call `callback(event_id, outcome)` whenever the bot is done with an event; returns what ends that."""
         self._settled.append(callback)
         return lambda: self._settled.remove(callback)
+
+    def on_failed(self, callback: Callable[[str, str, Exception], None]) -> Callable[[], None]:
+        """Call `callback(event_id, handler, error)` for each exception of a handler; return what ends that."""
+        self._failed.append(callback)
+        return lambda: self._failed.remove(callback)
 
     def on_handled(self, callback: HandlerListener) -> HandlerListener:
         """Call `callback` with a `HandlerRun` after each run of a handler, for metrics; register before serving."""
@@ -636,6 +642,8 @@ class Bot(Router):
         """Log a handler's exception and tell the `on_error` functions."""
         ctx = cast("Context[Event]", context)
         log.error("%s failed for %s", handler, ctx.event_id, exc_info=error)
+        for callback in tuple(self._failed):
+            callback(ctx.event_id or "", handler, error)
         for function in self._error_functions:
             try:
                 await function(ctx, error)

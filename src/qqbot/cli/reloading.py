@@ -13,9 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..bot.context import Context
 from ..errors import QQBotError
-from ..models.events import Event
 from ..sessions.local import LocalSessionManager
 from .loading import bot_path, load_bot
 from .serving import ConfiguredBot
@@ -57,11 +55,6 @@ async def _serve_until(
 ) -> None:
     """Serve one bot until a file changes, or it ends."""
     bot = await asyncio.to_thread(load_bot, target)
-
-    @bot.on_error
-    async def report(_: Context[Event], error: Exception) -> None:
-        simulator.show_notice(_traceback(error))
-
     async with simulator.run(ConfiguredBot(bot, sessions=sessions)):
         ended = asyncio.create_task(bot.wait())
         try:

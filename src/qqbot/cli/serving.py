@@ -59,6 +59,10 @@ class ConfiguredBot:
         """Call back with event id and outcome; returns what ends that."""
         return self.bot.on_settled(callback)
 
+    def on_failed(self, callback: Callable[[str, str, Exception], None]) -> Callable[[], None]:
+        """Call back with event id, handler and error; returns what ends that."""
+        return self.bot.on_failed(callback)
+
 
 class WebhookServedBot:
     """A bot, for `Simulator.run`, that gets its events by webhook: `webhook_url` says where, while it is served."""
@@ -95,6 +99,10 @@ class WebhookServedBot:
     def on_settled(self, callback: Settled) -> Callable[[], None]:
         """Call back with event id and outcome; returns what ends that."""
         return self.bot.on_settled(callback)
+
+    def on_failed(self, callback: Callable[[str, str, Exception], None]) -> Callable[[], None]:
+        """Call back with event id, handler and error; returns what ends that."""
+        return self.bot.on_failed(callback)
 
 
 SECONDS_BETWEEN_TRIES = 1.0

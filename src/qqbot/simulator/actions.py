@@ -155,8 +155,14 @@ class Actions:
         """Push the event and show it in the chat; return how many sessions received it."""
         if action.click is not None:
             self._platform.clicks[text_of(action.body, "id")] = action.click
+        explanations = self._platform.explanations
+        explanations.show(action.shown, action.event_id, *([text_of(action.body, "id")] if action.click else []))
         pushed = self._platform.push(action.kind, action.body, event_id=action.event_id)
         self._platform.world.add(action.shown)
+        if not pushed.receivers:
+            intent = self._platform.tables.intent_of(action.kind)
+            reason = self._platform.gateway.why_undelivered(action.body, intent)
+            explanations.undelivered(action.shown, reason, action.kind, intent)
         return pushed.receivers
 
     async def do_and_wait(self, action: UserAction, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:

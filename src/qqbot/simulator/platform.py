@@ -11,6 +11,7 @@ from random import Random
 
 from . import wire
 from .exchanges import Exchanges
+from .explanations import Explanations
 from .faults.documents import rule_document
 from .gateway.service import GatewayService
 from .state.audits import AuditService
@@ -88,6 +89,7 @@ class Platform:
         self.streams = StreamStates()
         self.audits = AuditService()
         self.exchanges = Exchanges()
+        self.explanations = Explanations(self.world)
         self.guild_states = GuildStates(self.clock)
         self.group_states = GroupStates()
         self.bot_state = BotState()

@@ -5,6 +5,7 @@ Responsible for the form only. Tokens and secrets were masked before they reache
 
 from collections.abc import Iterator
 
+from .explanations import describe
 from .platform import Platform
 from .state.journal import CallRecord, FrameRecord
 from .state.world import MessageRecord
@@ -34,6 +35,7 @@ def _said(message: MessageRecord) -> Iterator[str]:
     first, *rest = f"{where.scene} {where.name}, {message.author or message.sender}: {text}".splitlines() or [""]
     yield first
     yield from (f"    {line}" for line in rest)
+    yield from (f"    ! {describe(remark)}" for remark in message.remarks)
 
 
 def _frame(record: FrameRecord) -> str:

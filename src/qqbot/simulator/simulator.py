@@ -7,9 +7,9 @@ Collaborators: `platform` (what the platform does), `people` (chats and members)
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from ..config import Credentials, Endpoints
 from .actions import Actions
@@ -52,6 +52,15 @@ class Servable(Protocol):
 
     def on_settled(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
         """Call `callback` with event id and outcome; return a function that stops this."""
+        ...
+
+
+@runtime_checkable
+class ReportsErrors(Protocol):
+    """A bot that also reports what its handlers raise."""
+
+    def on_failed(self, callback: Callable[[str, str, Exception], None]) -> Callable[[], None]:
+        """Call `callback` with event id, handler and error; return a function that stops this."""
         ...
 
 
@@ -188,14 +197,23 @@ class Simulator:
             self,
             bot.serve(credentials=self.credentials, endpoints=self.endpoints, clock=self.clock.now),
         ):
-            forget = bot.on_settled(exchanges.settle)
-            exchanges.self_reporting += 1
-            try:
-                await bot.ready()
-                yield bot
-            finally:
-                exchanges.self_reporting -= 1
-                forget()
+            with ExitStack() as stack:
+                stack.callback(bot.on_settled(self._settled))
+                if isinstance(bot, ReportsErrors):
+                    stack.callback(bot.on_failed(self._failed))
+                exchanges.self_reporting += 1
+                try:
+                    await bot.ready()
+                    yield bot
+                finally:
+                    exchanges.self_reporting -= 1
+
+    def _settled(self, event_id: str, outcome: str) -> None:
+        self._platform.explanations.settled(event_id, outcome)
+        self._platform.exchanges.settle(event_id, outcome)
+
+    def _failed(self, event_id: str, handler: str, error: Exception) -> None:
+        self._platform.explanations.failed(event_id, handler, error)
 
     # Chats and members
 
