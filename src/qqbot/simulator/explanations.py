@@ -91,7 +91,6 @@ class Explanations:
                 "status": status,
                 "code": code,
                 "error": error,
-                "hint": None,
             },
         )
 
