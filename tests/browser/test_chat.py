@@ -474,3 +474,66 @@ async def walk_to(page: Page, target: Any, *, backwards: bool = False) -> None:
             return
         await page.keyboard.press("Shift+Tab" if backwards else "Tab")
     pytest.fail(f"the keyboard does not reach {target}")
+
+
+async def is_at_end(page: Page) -> bool:
+    """Whether the end of the log is in view."""
+    script = "log => log.scrollHeight - log.scrollTop - log.clientHeight < 5"
+    return bool(await page.locator("#log").evaluate(script))
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_the_chat_follows_while_a_picture_loads(
+    context: BrowserContext, page: Page, sim: Simulator, width: int
+) -> None:
+    await page.set_viewport_size({"width": width, "height": 700})
+    await page.goto(sim.url)
+    panes = page.get_by_role("navigation", name="Parts of the page")
+    if width < 900:
+        await panes.get_by_role("button", name="Conversations").click()
+    await page.get_by_role("navigation", name="Conversations").get_by_role("button", name=GROUP).click()
+    alice = sim.group(GROUP).member("Alice")
+    for number in range(8):
+        await alice.say(f"line {number}")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": 1 << 20, "uploadThroughput": -1}
+    await (await context.new_cdp_session(page)).send("Network.emulateNetworkConditions", slow)
+    await alice.say("poster", timeout=20)
+    image = page.get_by_role("log").locator("img")
+    await expect(image).to_have_js_property("naturalWidth", 320)  # its place is known, its bytes are not here
+    assert not await image.evaluate("image => image.complete")
+    await expect(image).to_be_in_viewport(ratio=1)
+    assert await is_at_end(page)
+    await alice.say("the last word")
+    await expect(bubble(page, "You said: the last word")).to_be_in_viewport(ratio=1)
+    if width < 900:
+        await panes.get_by_role("button", name="Inspector").click()
+        await alice.say("picture")
+        await alice.say("the very last word")
+        await panes.get_by_role("button", name="Chat").click()
+        await expect(bubble(page, "You said: the very last word")).to_be_in_viewport(ratio=1)
+        await expect(image).to_have_count(2)
+        await asyncio.sleep(0.5)
+        assert await is_at_end(page)
+
+
+async def test_the_chat_stays_for_who_has_scrolled_up(page: Page, sim: Simulator) -> None:
+    alice = sim.group(GROUP).member("Alice")
+    await open_conversation(page, sim)
+    for number in range(4):
+        await alice.say(f"picture {number}")
+        await alice.say("picture")
+    await expect(page.get_by_role("log").locator("img")).to_have_count(4)
+    await asyncio.sleep(0.5)
+    assert await is_at_end(page)
+    await page.locator("#log").hover()
+    await page.mouse.wheel(0, -600)
+    await asyncio.sleep(0.3)
+    before = await page.locator("#log").evaluate("log => log.scrollTop")
+    await alice.say("picture")
+    await expect(page.get_by_role("log").locator("img")).to_have_count(5)
+    await asyncio.sleep(0.5)
+    assert await page.locator("#log").evaluate("log => log.scrollTop") == before
+    await page.mouse.wheel(0, 20_000)
+    await asyncio.sleep(0.3)
+    await alice.say("the last word")
+    await expect(bubble(page, "You said: the last word")).to_be_in_viewport(ratio=1)
