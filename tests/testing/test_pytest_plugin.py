@@ -1,12 +1,15 @@
 """The pytest plugin, as other people's projects meet it: each test runs pytest in a process of its own."""
 
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 ECHO = """\
 from qqbot import Bot, Context, GroupAtMessageCreate
@@ -67,6 +70,44 @@ def test_five_lines(project: Project) -> None:
 def test_in_the_strict_mode_of_pytest_asyncio(project: Project) -> None:
     test = "import pytest\n" + FIVE_LINES.replace("async def test", "@pytest.mark.asyncio\nasync def test")
     assert "1 passed" in project.run(test).stdout
+
+
+def test_in_the_strict_mode_without_a_marker(project: Project) -> None:
+    assert "1 passed" in project.run(FIVE_LINES).stdout
+    assert "1 passed" in project.run(FIVE_LINES, "-oasyncio_mode=strict").stdout
+    in_class = FIVE_LINES.replace(
+        "async def test_echo(qq)",
+        "class TestIt:\n  @pytest.mark.parametrize('n', range(2))\n  async def test_echo(self, qq, n)",
+    )
+    assert "2 passed" in project.run("import pytest\n" + in_class).stdout
+
+
+def test_the_test_of_the_readme(project: Project) -> None:
+    """Copied into a folder without any configuration."""
+    (project.folder / "pytest.ini").unlink()
+    for name in ("README.md", "README.zh-CN.md"):
+        blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text("utf-8"), re.DOTALL)
+        [test] = [block for block in blocks if "(qq)" in block]
+        assert "1 passed" in project.run(test).stdout
+
+
+def test_async_tests_without_qq_are_left_alone(project: Project) -> None:
+    out = project.run("async def test_other():\n    pass\n").stdout
+    assert "1 passed" not in out
+
+
+def test_without_a_plugin_one_line_says_what_is_missing(project: Project) -> None:
+    out = project.run(FIVE_LINES, plugins="").stdout
+    assert "needs pytest-asyncio: pip install 'aioqqbot[testing]'" in out
+    assert "1 failed" in out
+    assert 1 == len([line for line in out.partition("FAILURES")[2].splitlines() if line.startswith("an async test")])
+    assert "async def functions are not natively supported" not in out
+
+
+def test_with_anyio_and_pytest_asyncio(project: Project) -> None:
+    test = "import pytest\n" + FIVE_LINES.replace("async def test", "@pytest.mark.anyio\nasync def test")
+    test += "\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
+    assert "1 passed" in project.run(test, plugins="anyio.pytest_plugin pytest_asyncio.plugin").stdout
 
 
 def test_with_anyio(project: Project) -> None:

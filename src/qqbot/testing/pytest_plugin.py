@@ -1,9 +1,11 @@
-"""The pytest plugin: the fixture `qq`, and what happened on the simulator in the report of a test that failed.
+"""The pytest plugin: the fixture `qq`, its async tests, and what happened on the simulator in a failed test's report.
 
-pytest loads it in every project where the package is installed, so nothing else is imported before it is needed,
-and tests that do not ask for `qq` see nothing of it.
+Responsible for letting pytest-asyncio run the async tests that ask for `qq`, in its strict mode as well. pytest loads
+this module in every project where the package is installed: it imports nothing before a test needs it, and tests that
+do not ask for `qq` are left alone.
 """
 
+import inspect
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,7 +14,15 @@ import pytest
 if TYPE_CHECKING:
     from ..simulator import Simulator
 
+_Collected = pytest.Item | pytest.Collector | list[pytest.Item | pytest.Collector] | None
+
 MARKER = "qq(**options): what Simulator takes for the fixture qq of this test, for example profile='private'"
+
+
+NO_PLUGIN = (
+    "an async test with the fixture qq needs pytest-asyncio: pip install 'aioqqbot[testing]'. "
+    "异步测试需要 pytest-asyncio"
+)
 
 
 class _Outcome(Protocol):
@@ -40,6 +50,46 @@ def qq(request: pytest.FixtureRequest) -> "Simulator":
     node: pytest.Item = request.node
     marker = node.get_closest_marker("qq")
     return Simulator(**(marker.kwargs if marker else {}))
+
+
+# Innermost: pytest-asyncio looks at the marker in a wrapper of its own.
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class,
+) -> Generator[None, _Collected, _Collected]:
+    """Mark the async tests with `qq` for pytest-asyncio, which in its strict mode runs marked tests only."""
+    collected = yield
+    if _has_pytest_asyncio(collector.config):
+        for item in collected if isinstance(collected, list) else [collected]:
+            if isinstance(item, pytest.Function) and _is_async(item) and not _is_marked(item):
+                item.add_marker(pytest.mark.asyncio)
+    return collected
+
+
+@pytest.hookimpl
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Fail in one line if no plugin runs an async test with `qq`: those that do have already been asked."""
+    if _is_async(pyfuncitem) and not _is_marked(pyfuncitem) and not _has_pytest_asyncio(pyfuncitem.config):
+        pytest.fail(NO_PLUGIN, pytrace=False)
+
+
+def _is_async(item: pytest.Function) -> bool:
+    return "qq" in item.fixturenames and inspect.iscoroutinefunction(inspect.unwrap(item.obj))
+
+
+def _is_marked(item: pytest.Function) -> bool:
+    """True if the test names the plugin that runs it."""
+    return "anyio_backend" in item.fixturenames or any(
+        item.get_closest_marker(name) for name in ("asyncio", "anyio", "trio")
+    )
+
+
+def _has_pytest_asyncio(config: pytest.Config) -> bool:
+    try:
+        config.getini("asyncio_mode")
+    except ValueError:
+        return False
+    return True
 
 
 @pytest.hookimpl(hookwrapper=True)
