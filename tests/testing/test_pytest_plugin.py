@@ -100,7 +100,7 @@ def test_without_a_plugin_one_line_says_what_is_missing(project: Project) -> Non
     out = project.run(FIVE_LINES, plugins="").stdout
     assert "needs pytest-asyncio: pip install 'aioqqbot[testing]'" in out
     assert "1 failed" in out
-    assert 1 == len([line for line in out.partition("FAILURES")[2].splitlines() if line.startswith("an async test")])
+    assert len([line for line in out.partition("FAILURES")[2].splitlines() if line.startswith("an async test")]) == 1
     assert "async def functions are not natively supported" not in out
 
 

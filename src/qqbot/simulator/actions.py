@@ -149,7 +149,8 @@ class Actions:
 
     def _shown(self, message_id: str, where: Conversation, person: Person, text: str) -> MessageRecord:
         clock = self._platform.clock
-        return MessageRecord(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
+        at, time = clock.now(), clock.timestamp()
+        return MessageRecord(message_id, where, "user", person.name, at, time, text=text, role=person.role)
 
     def do(self, action: UserAction) -> int:
         """Push the event and show it in the chat; return how many sessions received it."""
@@ -208,14 +209,19 @@ class Actions:
 
     def file(self, data: bytes, name: str) -> JsonObject:
         """Store a file; return it as an attachment in wire form."""
-        guessed = mimetypes.guess_type(name)[0] or ""
-        kind = guessed if guessed.startswith(("image/", "video/")) else _ATTACHED.get(guessed.partition("/")[0], "file")
-        url = self._platform.files.store(data, name=name)
-        return {"content_type": kind, "filename": name, "size": len(data), "url": url}
+        kind, url = attachment_type(name), self._platform.files.store(data, name=name)
+        file: JsonObject = {"content_type": kind, "filename": name, "size": len(data), "url": url}
+        return file | ({"voice_wav_url": url} if kind == "voice" else {})
 
     def sent(self, where: Conversation) -> list[MessageRecord]:
         """Return what the bot has sent to a conversation, oldest first."""
         return [message for message in self._platform.world.messages(where) if message.sender == "bot"]
+
+
+def attachment_type(name: str) -> str:
+    """Return the content type of an attachment with this name."""
+    guessed = mimetypes.guess_type(name)[0] or ""
+    return guessed if guessed.startswith(("image/", "video/")) else _ATTACHED.get(guessed.partition("/")[0], "file")
 
 
 def _find_button(message: MessageRecord, button: str) -> JsonObject:

@@ -96,6 +96,7 @@ class Platform:
         self.world.roles_of = self.roles_of
         self.clock.on_advance(self._publish_time)
         self.clicks: dict[str, Click] = {}
+        self.bots: list[object] = []  # those that run in this process
         self.webhook = Webhook(settings.app_id, settings.secret, self.journal, settings.webhook)
         self.gateway_calls = CallLimit(self.clock, per_minute=settings.gateway_per_minute, burst=settings.gateway_burst)
         self.budget = IdentifyBudget(

@@ -6,8 +6,9 @@ Collaborators: `platform` (what the platform does), `people` (chats and members)
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
@@ -64,6 +65,14 @@ class ReportsErrors(Protocol):
         ...
 
 
+@dataclass(slots=True, eq=False)
+class _Expected:
+    """One open `expect_error`."""
+
+    kind: type[Exception]
+    errors: list[Exception] = field(default_factory=list[Exception])
+
+
 B = TypeVar("B", bound=Servable)
 
 
@@ -118,6 +127,8 @@ class Simulator:
         self._asked_port = port
         self._port = 0
         self._entered = 0  # how many `async with` are open: the last one to exit stops the server
+        self._expected: list[_Expected] = []  # the open `expect_error`, outermost first
+        self._unexpected: list[tuple[str, Exception]] = []  # what handlers raised outside of them
         self._turn = asyncio.Lock()  # start and stop wait for each other
         self._platform = Platform(settings)
         self._actions = Actions(self._platform)
@@ -202,17 +213,25 @@ class Simulator:
                 if isinstance(bot, ReportsErrors):
                     stack.callback(bot.on_failed(self._failed))
                 exchanges.self_reporting += 1
+                self._platform.bots.append(bot)
                 try:
                     await bot.ready()
                     yield bot
                 finally:
                     exchanges.self_reporting -= 1
+                    self._platform.bots.remove(bot)
 
     def _settled(self, event_id: str, outcome: str) -> None:
         self._platform.explanations.settled(event_id, outcome)
         self._platform.exchanges.settle(event_id, outcome)
 
     def _failed(self, event_id: str, handler: str, error: Exception) -> None:
+        for expected in reversed(self._expected):
+            if isinstance(error, expected.kind):
+                expected.errors.append(error)
+                break
+        else:
+            self._unexpected.append((handler, error))
         self._platform.explanations.failed(event_id, handler, error)
 
     # Chats and members
@@ -276,6 +295,28 @@ class Simulator:
         action = self._actions.message(person, where, text, mention=mention, attachments=list(attachments))
         self._actions.do(action)
         return action.event_id
+
+    def attachment(self, data: bytes, *, name: str, **fields: object) -> JsonObject:
+        """Store a file; return it in the wire form that `say` takes, so that a message can have several files.
+
+        `name` decides the type. `fields` replace or complete those of the wire form: width, height, content_type.
+        """
+        return {**self._actions.file(data, name), **fields}
+
+    @contextmanager
+    def expect_error(self, kind: type[Exception] = Exception) -> Generator[list[Exception], None, None]:
+        """Expect that handlers raise `kind` while the body runs; the list has what they raised.
+
+        Raises: AssertionError if no handler raised it.
+        """
+        expected = _Expected(kind)
+        self._expected.append(expected)
+        try:
+            yield expected.errors
+        finally:
+            self._expected.remove(expected)
+        if not expected.errors:
+            raise AssertionError(f"a handler should have raised {kind.__name__}, but none did")
 
     @asynccontextmanager
     async def expect_silence(self) -> AsyncGenerator[None, None]:
