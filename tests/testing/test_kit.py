@@ -10,7 +10,18 @@ from typing import Any
 import aiohttp
 import pytest
 
-from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate, GuildMemberAdd, Text
+from qqbot import (
+    Bot,
+    Button,
+    C2CMessageCreate,
+    Context,
+    GroupAtMessageCreate,
+    GuildMemberAdd,
+    InteractionCreate,
+    Keyboard,
+    Markdown,
+    Text,
+)
 from qqbot.testing import Simulator
 from tests.simulator.bare import BareBot, Echo
 
@@ -70,8 +81,63 @@ async def test_outcomes(qq: Simulator, bot: Bot) -> None:
     async with qq.run(bot):
         alice = qq.user("Alice")
         assert (await alice.say("hello")).outcome == "handled"
-        assert (await alice.say("fail")).outcome == "failed"
+        with qq.expect_error(ValueError):
+            assert (await alice.say("fail")).outcome == "failed"
         assert (await qq.event("FRIEND_DEL", {"openid": "X", "timestamp": 1})).outcome == "unwanted"
+
+
+async def test_an_expected_error(qq: Simulator, bot: Bot) -> None:
+    async with qq.run(bot):
+        alice = qq.user("Alice")
+        missing = pytest.raises(AssertionError, match="should have raised KeyError")
+        with missing, qq.expect_error(KeyError), qq.expect_error() as inner:
+            await alice.say("fail")
+        with qq.expect_error(ValueError) as outer, missing, qq.expect_error(KeyError):
+            await alice.say("fail")
+    assert [str(error) for error in (*inner, *outer)] == ["no", "no"]
+    assert qq.unexpected_errors == []
+
+
+async def test_speaking_without_a_bot(qq: Simulator, bot: Bot) -> None:
+    start = time.monotonic()
+    alice = qq.user("Alice")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"async with qq\.run"):
+            await alice.say("hello")
+        with pytest.raises(RuntimeError, match=r"async with qq\.run"):
+            await qq.event("FRIEND_DEL", {"openid": "X", "timestamp": 1})
+        with pytest.raises(RuntimeError, match=r"async with qq\.run"):
+            await qq.guild().join("Bob")
+        async with qq.run(bot):
+            assert (await alice.say("hello")).text == "hello"
+    assert time.monotonic() - start < 4
+    async with Simulator() as sim:
+        with pytest.raises(RuntimeError, match=r"within 0\.05 s"):
+            await sim.user("Bob").say("hello", timeout=0.05)
+
+
+async def test_a_click_that_is_not_acknowledged_is_a_violation(qq: Simulator) -> None:
+    bot = Bot()
+    keyboard = Keyboard([[Button.callback("Yes", "yes"), Button.callback("No", "no")]])
+
+    @bot.on
+    async def ask(ctx: Context[C2CMessageCreate]) -> None:
+        await ctx.reply(Markdown("Tea?", keyboard=keyboard))
+
+    @bot.on
+    async def chosen(ctx: Context[InteractionCreate]) -> None:
+        if ctx.event.button_data == "yes":
+            await ctx.ack()
+
+    async with qq.run(bot):
+        question = await qq.user("Alice").say("hello")
+        assert (await question.click("Yes")).ack == 0
+        assert qq.violations == []
+        assert (await question.click("No")).ack is None
+        for _ in range(2):
+            assert qq.violations == ["not acknowledged: Alice pressed “No”"]
+        assert "not acknowledged" in qq.report()["violations"]
+        assert qq.state()["violations"] == qq.violations
 
 
 async def test_silence(qq: Simulator, bot: Bot) -> None:

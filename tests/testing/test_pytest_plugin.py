@@ -144,6 +144,43 @@ def test_a_passing_test_shows_nothing(project: Project) -> None:
     assert "qq chat" not in project.run(FIVE_LINES, "-oasyncio_mode=auto", "-rA").stdout
 
 
+RAISING = """\
+import pytest
+from qqbot import Bot, C2CMessageCreate, Context
+
+bot = Bot()
+
+@bot.on
+async def answer(ctx: Context[C2CMessageCreate]) -> None:
+    await ctx.reply("first")
+    raise ValueError("oh no")
+
+async def test_unexpected(qq):
+    async with qq.run(bot):
+        assert (await qq.user("Alice").say("hello")).text == "first"
+
+async def test_expected(qq):
+    async with qq.run(bot):
+        with qq.expect_error(ValueError) as errors:
+            await qq.user("Alice").say("hello")
+        assert str(errors[0]) == "oh no"
+
+async def test_another(qq):
+    async with qq.run(bot):
+        with pytest.raises(AssertionError), qq.expect_error(KeyError):
+            await qq.user("Alice").say("hello")
+"""
+
+
+def test_a_failing_handler_fails_the_test(project: Project) -> None:
+    out = project.run(RAISING, "-rA").stdout
+    assert "2 failed, 1 passed" in out
+    assert "PASSED test_it.py::test_expected" in out
+    assert "answer raised ValueError. If the test expects it: `with qq.expect_error(...):`" in out
+    assert 'raise ValueError("oh no")' in out
+    assert "- qq chat -" in out
+
+
 def test_the_marker_has_the_simulators_options(project: Project) -> None:
     test = "import pytest\n@pytest.mark.qq(shards=3, app_id='7')\ndef test_it(qq):\n    assert qq.app_id == '7'\n"
     assert "1 passed" in project.run(test, "--strict-markers").stdout

@@ -152,6 +152,14 @@ class Actions:
         at, time = clock.now(), clock.timestamp()
         return MessageRecord(message_id, where, "user", person.name, at, time, text=text, role=person.role)
 
+    def require_bot(self) -> None:
+        """Raises: RuntimeError if no bot can be connected, because the simulator has not started."""
+        if not self._platform.listening and self._platform.webhook.url is None:
+            raise RuntimeError(
+                "no bot is connected, and the simulator has not started: speak inside `async with qq.run(bot):`. "
+                "没有机器人连接"
+            )
+
     def do(self, action: UserAction) -> int:
         """Push the event and show it in the chat; return how many sessions received it."""
         if action.click is not None:
@@ -160,6 +168,8 @@ class Actions:
         explanations.show(action.shown, action.event_id, *([text_of(action.body, "id")] if action.click else []))
         pushed = self._platform.push(action.kind, action.body, event_id=action.event_id)
         self._platform.world.add(action.shown)
+        if action.click is not None:
+            action.click.delivered = pushed.receivers > 0
         if not pushed.receivers:
             intent = self._platform.tables.intent_of(action.kind)
             reason = self._platform.gateway.why_undelivered(action.body, intent)

@@ -59,12 +59,19 @@ class PlatformSettings:
     numeric_expiry: bool = False
 
 
+ACK_SECONDS = 3.0
+"""Seconds after which the QQ client shows that a click failed."""
+
+
 @dataclass(slots=True)
 class Click:
-    """A button press that the bot may acknowledge."""
+    """A button press that the bot has to acknowledge."""
 
     event_id: str
     shown: MessageRecord
+    delivered: bool = False
+    settled: bool = False  # the bot reported that it is done with the event
+    reported: bool = False  # as a violation
 
 
 class Platform:
@@ -74,6 +81,7 @@ class Platform:
         self.settings = settings
         self.shards = settings.shards
         self.gateway_url = ""
+        self.listening = False  # False: no bot can connect
         self.registered_domains: set[str] = set()
         self.clock = Clock()
         self.tables = tables()
@@ -134,6 +142,21 @@ class Platform:
     def fault_rules(self) -> list[JsonObject]:
         """Return the fault rules that can still strike."""
         return [rule_document(rule) for rule in self.gateway.faults.rules]
+
+    def settle_click(self, event_id: str) -> None:
+        """Record that the bot is done with a click: from now on it is overdue without an acknowledgement."""
+        click = next((each for each in reversed(self.clicks.values()) if each.event_id == event_id), None)
+        if click is not None:
+            click.settled = True
+
+    def violations(self) -> list[str]:
+        """Return how the bot broke the platform's rules, with the clicks that it did not acknowledge."""
+        for click in self.clicks.values():
+            overdue = click.settled or self.clock.now() - click.shown.at > ACK_SECONDS
+            if overdue and click.delivered and click.shown.ack is None and not click.reported:
+                click.reported = True
+                self.journal.violation(f"not acknowledged: {click.shown.text}")
+        return list(self.journal.violations)
 
     def roles_of(self, where: Conversation, person: Person) -> list[str]:
         """Return the ids of a person's roles in the guild of a conversation."""

@@ -21,7 +21,7 @@ def report(platform: Platform) -> dict[str, str]:
         "chat": [line for message in platform.world.messages()[-_LINES:] for line in _said(message)],
         "frames": [_frame(record) for record in list(journal.frames)[-_LINES:]],
         "calls": [line for record in list(journal.calls)[-_LINES:] for line in _call(record)],
-        "violations": journal.violations[-_LINES:],
+        "violations": platform.violations()[-_LINES:],
         "lost events": platform.gateway.sessions.never_sent()[-_LINES:],
     }
     return {title: "\n".join(_cut(line) for line in lines) for title, lines in parts.items() if lines}

@@ -223,6 +223,8 @@ class Simulator:
 
     def _settled(self, event_id: str, outcome: str) -> None:
         self._platform.explanations.settled(event_id, outcome)
+        if event_id.startswith("INTERACTION_CREATE") and outcome in ("handled", "failed", "unwanted"):
+            self._platform.settle_click(event_id)
         self._platform.exchanges.settle(event_id, outcome)
 
     def _failed(self, event_id: str, handler: str, error: Exception) -> None:
@@ -271,8 +273,9 @@ class Simulator:
     async def event(self, kind: str, body: object) -> BotReply:
         """Push any event to the sessions that it belongs to, and return when the bot is done with it.
 
-        The replies include the active messages that the bot sends meanwhile.
+        The replies include the active messages that the bot sends meanwhile.  Raises: RuntimeError without a bot.
         """
+        self._actions.require_bot()
         return BotReply(await self._actions.push_and_wait(kind, body))
 
     def push_message(
@@ -424,7 +427,12 @@ class Simulator:
     @property
     def violations(self) -> list[str]:
         """How the bot broke the platform's rules: identified too fast or too often, called an unknown endpoint."""
-        return list(self._platform.journal.violations)
+        return self._platform.violations()
+
+    @property
+    def unexpected_errors(self) -> list[tuple[str, Exception]]:
+        """What handlers raised outside of `expect_error`, with their names; the fixture `qq` fails a test for it."""
+        return list(self._unexpected)
 
     @property
     def lost_events(self) -> list[str]:

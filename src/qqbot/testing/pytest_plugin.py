@@ -6,6 +6,7 @@ do not ask for `qq` are left alone.
 """
 
 import inspect
+import traceback
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Protocol
 
@@ -71,6 +72,18 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     """Fail in one line if no plugin runs an async test with `qq`: those that do have already been asked."""
     if _is_async(pyfuncitem) and not _is_marked(pyfuncitem) and not _has_pytest_asyncio(pyfuncitem.config):
         pytest.fail(NO_PLUGIN, pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that would pass if a handler raised what the test did not expect."""
+    result = yield
+    simulator = getattr(item, "funcargs", {}).get("qq")
+    if simulator is not None and (errors := getattr(simulator, "unexpected_errors", None)):
+        lines = "\n".join("".join(traceback.format_exception(error)) for _, error in errors)
+        names = ", ".join(f"{handler} raised {type(error).__name__}" for handler, error in errors)
+        pytest.fail(f"{names}. If the test expects it: `with qq.expect_error(...):`\n\n{lines}", pytrace=False)
+    return result
 
 
 def _is_async(item: pytest.Function) -> bool:
