@@ -140,6 +140,44 @@ async def test_a_click_that_is_not_acknowledged_is_a_violation(qq: Simulator) ->
         assert qq.state()["violations"] == qq.violations
 
 
+async def test_timeouts_of_wait_for_follow_the_clock(qq: Simulator) -> None:
+    bot = Bot()
+
+    @bot.on(C2CMessageCreate)
+    async def ask(ctx: Context[C2CMessageCreate]) -> None:
+        for _ in range(2):
+            try:
+                answer = await ctx.wait_for(C2CMessageCreate, timeout=60)
+            except TimeoutError:
+                await asyncio.sleep(0.01)
+                await ctx.reply("Still there?")
+            else:
+                await answer.reply(f"You said {answer.text}")
+                return
+        await ctx.reply("Good bye")
+
+    async with qq.run(bot):
+        alice = qq.user("Alice")
+
+        def said() -> list[str | None]:
+            return [message.text for message in alice.messages]
+
+        assert (await alice.say("hello")).outcome == "waiting"
+        await qq.clock.advance(seconds=40)
+        assert said() == []
+        start = time.monotonic()
+        await qq.clock.advance(seconds=21)
+        assert said() == ["Still there?"]
+        await qq.clock.advance(minutes=2)
+        assert said() == ["Still there?", "Still there?", "Good bye"]
+        assert time.monotonic() - start < 4
+        assert (await alice.say("again")).outcome == "waiting"
+        await qq.clock.advance(seconds=59)
+        assert (await alice.say("yes")).text == "You said yes"
+        await qq.clock.advance(minutes=2)
+        assert said()[3:] == ["You said yes"]
+
+
 async def test_silence(qq: Simulator, bot: Bot) -> None:
     async with qq.run(bot):
         alice = qq.user("Alice")

@@ -236,6 +236,13 @@ class Bot(Router):
         self._failed.append(callback)
         return lambda: self._failed.remove(callback)
 
+    def advance_timeouts(self, seconds: float) -> list[str]:
+        """Let the timeouts of `wait_for` end `seconds` earlier; return the ids of the events whose handlers go on.
+
+        For simulated time only.
+        """
+        return [] if self._runtime is None else self._runtime.dispatcher.dialogs.advance(seconds)
+
     def on_handled(self, callback: HandlerListener) -> HandlerListener:
         """Call `callback` with a `HandlerRun` after each run of a handler, for metrics; register before serving."""
         self._listeners.append(callback)

@@ -63,6 +63,10 @@ class ConfiguredBot:
         """Call back with event id, handler and error; returns what ends that."""
         return self.bot.on_failed(callback)
 
+    def advance_timeouts(self, seconds: float) -> list[str]:
+        """Let the timeouts of `wait_for` end `seconds` earlier; return the events whose handlers go on."""
+        return self.bot.advance_timeouts(seconds)
+
 
 class WebhookServedBot:
     """A bot, for `Simulator.run`, that gets its events by webhook: `webhook_url` says where, while it is served."""
@@ -103,6 +107,10 @@ class WebhookServedBot:
     def on_failed(self, callback: Callable[[str, str, Exception], None]) -> Callable[[], None]:
         """Call back with event id, handler and error; returns what ends that."""
         return self.bot.on_failed(callback)
+
+    def advance_timeouts(self, seconds: float) -> list[str]:
+        """Let the timeouts of `wait_for` end `seconds` earlier; return the events whose handlers go on."""
+        return self.bot.advance_timeouts(seconds)
 
 
 SECONDS_BETWEEN_TRIES = 1.0

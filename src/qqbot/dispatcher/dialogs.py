@@ -73,6 +73,7 @@ class Dialogs:
         self._host = host
         self._ordering = ordering
         self._messages = messages
+        self._timers: dict[Wait, tuple[asyncio.TimerHandle, float]] = {}  # with the timeouts in seconds
         self._own = DeliverySource(None)  # what no event stands for: a wait_for that timed out
 
     async def wait_for(self, waiter: Delivery, wanted: Wanted, timeout: float | None) -> Delivery:
@@ -99,7 +100,8 @@ class Dialogs:
             dialog = waiter.dialog = Dialog(over=waiter.handler is None)
         self._offer_queued(wait)
         self._suspend(waiter, dialog)
-        timer = None if timeout is None else loop.call_later(timeout, self._expire, wait, timeout)
+        if timeout is not None:
+            self._timers[wait] = loop.call_later(timeout, self._expire, wait, timeout), timeout
         try:
             taken = await future
         except asyncio.CancelledError:
@@ -112,8 +114,8 @@ class Dialogs:
         else:
             return taken
         finally:
-            if timer is not None:
-                timer.cancel()
+            if timeout is not None:
+                self._timers.pop(wait)[0].cancel()
 
     def _suspend(self, waiter: Delivery, dialog: Dialog) -> None:
         dialog.open += 1
@@ -142,6 +144,8 @@ class Dialogs:
         if delivery.error is None:
             dialog.taken.append(delivery)
             self._host.settle(delivery, "consumed")
+        elif delivery.root is not None:  # the handler waits again after a timeout
+            self._host.settle(delivery.root, "waiting")
 
     def _wake_up(self, waiter: Delivery, dialog: Dialog) -> None:
         for delivery in (waiter, *dialog.taken):
@@ -212,6 +216,18 @@ class Dialogs:
             if is_new and self.waits.take(wait, delivery.event, self._fail):
                 self._consume(delivery, wait)
                 return
+
+    def advance(self, seconds: float) -> list[str]:
+        """Let the timeouts of the open waits end `seconds` earlier; return the events of the handlers that go on."""
+        loop = asyncio.get_running_loop()
+        expired: list[str] = []
+        for wait, (timer, timeout) in tuple(self._timers.items()):
+            timer.cancel()
+            left = timer.when() - loop.time() - seconds
+            self._timers[wait] = loop.call_later(max(left, 0.0), self._expire, wait, timeout), timeout
+            if left <= 0 and wait in self.waits:
+                expired.append(wait.waiter.frame.id or "")
+        return expired
 
     def _expire(self, wait: Wait, timeout: float) -> None:
         kinds = " or ".join(kind.__name__ for kind in wait.wanted.kinds)

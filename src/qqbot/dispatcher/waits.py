@@ -76,6 +76,9 @@ class Waits:
         self.open -= 1
         return True
 
+    def __contains__(self, wait: Wait) -> bool:
+        return wait in self._places.get(wait.place, ())
+
     def cancel(self) -> None:
         """Cancel whoever waits."""
         for waits in self._places.values():

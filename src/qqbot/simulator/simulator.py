@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from ..config import Credentials, Endpoints
-from .actions import Actions
+from .actions import TIMEOUT, Actions
 from .control import archive
 from .control.commands import Commands
 from .faults.rules import Faults
@@ -62,6 +62,15 @@ class ReportsErrors(Protocol):
 
     def on_failed(self, callback: Callable[[str, str, Exception], None]) -> Callable[[], None]:
         """Call `callback` with event id, handler and error; return a function that stops this."""
+        ...
+
+
+@runtime_checkable
+class FollowsTime(Protocol):
+    """A bot with timeouts that can follow the simulator's clock."""
+
+    def advance_timeouts(self, seconds: float) -> list[str]:
+        """Let timeouts end `seconds` earlier; return the ids of the events whose handlers go on."""
         ...
 
 
@@ -131,6 +140,7 @@ class Simulator:
         self._unexpected: list[tuple[str, Exception]] = []  # what handlers raised outside of them
         self._turn = asyncio.Lock()  # start and stop wait for each other
         self._platform = Platform(settings)
+        self._platform.clock.await_on_advance(self._advance_timeouts)
         self._actions = Actions(self._platform)
         self._commands = Commands(self._platform, self._actions)
         self.control_token = secrets.token_urlsafe(24)
@@ -220,6 +230,13 @@ class Simulator:
                 finally:
                     exchanges.self_reporting -= 1
                     self._platform.bots.remove(bot)
+
+    async def _advance_timeouts(self, step: float) -> None:
+        """Let the timeouts of the bots pass, and wait until the handlers that go on are done."""
+        bots = [bot for bot in self._platform.bots if isinstance(bot, FollowsTime)]
+        await self._platform.exchanges.wait_settled(
+            [each for bot in bots for each in bot.advance_timeouts(step)], TIMEOUT
+        )
 
     def _settled(self, event_id: str, outcome: str) -> None:
         self._platform.explanations.settled(event_id, outcome)
