@@ -1,6 +1,7 @@
 """The test kit around a real bot: people, files, events, dialogs, silence."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -176,6 +177,63 @@ async def test_timeouts_of_wait_for_follow_the_clock(qq: Simulator) -> None:
         assert (await alice.say("yes")).text == "You said yes"
         await qq.clock.advance(minutes=2)
         assert said()[3:] == ["You said yes"]
+
+
+async def test_an_asgi_application_with_its_lifespan(qq: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    fastapi = pytest.importorskip("fastapi")
+    monkeypatch.setenv("QQBOT_APP_ID", "mine")
+    bot = Bot()
+    steps: list[str] = []
+
+    @bot.on
+    async def answer(ctx: Context[C2CMessageCreate]) -> None:
+        if ctx.text == "fail":
+            raise ValueError("no")
+        await ctx.reply(f"{ctx.text} {steps}")
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncGenerator[None]:
+        steps.append("startup")
+        async with bot.serve(connect=False):
+            yield
+        steps.append("shutdown")
+
+    app = fastapi.FastAPI(lifespan=lifespan)
+    app.mount("/qq", bot.asgi())
+
+    @app.get("/hello/{name}")
+    async def hello(name: str, times: int) -> dict[str, object]:
+        return {"hello": name, "times": times}
+
+    async with qq.run_asgi(app, bot, path="/qq/") as base:
+        assert (await qq.user("Alice").say("hello")).text == "hello ['startup']"
+        with qq.expect_error(ValueError):
+            assert (await qq.user("Alice").say("fail")).outcome == "failed"
+        async with aiohttp.ClientSession() as http, http.get(f"{base}/hello/a%20b?times=2") as response:
+            assert (response.status, await response.json()) == (200, {"hello": "a b", "times": 2})
+    assert steps == ["startup", "shutdown"]
+    assert (os.environ["QQBOT_APP_ID"], "QQBOT_SECRET" in os.environ, qq.webhook.url) == ("mine", False, None)
+
+
+async def test_the_bots_own_asgi_application(qq: Simulator, bot: Bot) -> None:
+    async with qq.run_asgi(bot.asgi(), bot):
+        assert (await qq.group("test").member("Alice").say("hello")).text == "hello"
+
+
+async def test_a_lifespan_that_fails(qq: Simulator, bot: Bot) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    async def no_lifespan(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+
+    with pytest.raises(RuntimeError, match="startup of the application failed: no database"):
+        async with qq.run_asgi(app, bot):
+            pytest.fail("it has not started")
+    with pytest.raises(AssertionError):
+        async with qq.run_asgi(no_lifespan, bot):
+            pytest.fail("it has not started")
 
 
 async def test_silence(qq: Simulator, bot: Bot) -> None:

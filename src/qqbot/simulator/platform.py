@@ -59,7 +59,7 @@ class PlatformSettings:
     numeric_expiry: bool = False
 
 
-ACK_SECONDS = 3.0
+ACK_SECONDS = 5.0
 """Seconds after which the QQ client shows that a click failed."""
 
 

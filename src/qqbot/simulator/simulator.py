@@ -5,6 +5,7 @@ Collaborators: `platform` (what the platform does), `people` (chats and members)
 """
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
@@ -14,6 +15,7 @@ from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from ..config import Credentials, Endpoints
 from .actions import TIMEOUT, Actions
+from .asgi import AsgiApp, serving
 from .control import archive
 from .control.commands import Commands
 from .faults.rules import Faults
@@ -34,7 +36,15 @@ from .webhook import Webhook
 from .wire import JsonObject
 
 
-class Servable(Protocol):
+class Settles(Protocol):
+    """What `Simulator.run_asgi` requires of a bot."""
+
+    def on_settled(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
+        """Call `callback` with event id and outcome; return a function that stops this."""
+        ...
+
+
+class Servable(Settles, Protocol):
     """What `Simulator.run` requires of a bot."""
 
     def serve(
@@ -49,10 +59,6 @@ class Servable(Protocol):
 
     async def ready(self) -> None:
         """Return when every shard is ready."""
-        ...
-
-    def on_settled(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
-        """Call `callback` with event id and outcome; return a function that stops this."""
         ...
 
 
@@ -213,23 +219,54 @@ class Simulator:
 
         While it runs, `say` and `click` return as soon as the bot is done with the event.
         """
-        exchanges = self._platform.exchanges
         async with (
             self,
             bot.serve(credentials=self.credentials, endpoints=self.endpoints, clock=self.clock.now),
         ):
-            with ExitStack() as stack:
-                stack.callback(bot.on_settled(self._settled))
-                if isinstance(bot, ReportsErrors):
-                    stack.callback(bot.on_failed(self._failed))
-                exchanges.self_reporting += 1
-                self._platform.bots.append(bot)
-                try:
-                    await bot.ready()
-                    yield bot
-                finally:
-                    exchanges.self_reporting -= 1
-                    self._platform.bots.remove(bot)
+            with self._reported_by(bot):
+                await bot.ready()
+                yield bot
+
+    @asynccontextmanager
+    async def run_asgi(self, app: AsgiApp, bot: Settles, *, path: str = "/") -> AsyncGenerator[str, None]:
+        """Serve an ASGI application with its lifespan, and push events to the webhook of `bot` at `path`.
+
+        The environment points at this simulator meanwhile (QQBOT_APP_ID, QQBOT_SECRET, QQBOT_API_BASE,
+        QQBOT_TOKEN_URL), for a bot that the lifespan serves. Returns the base URL of the application.
+        Raises: what the lifespan raises; RuntimeError if its startup fails.
+        """
+        names = ("QQBOT_APP_ID", "QQBOT_SECRET", "QQBOT_API_BASE", "QQBOT_TOKEN_URL")
+        before, url = {name: os.environ.get(name) for name in names}, self.webhook.url
+        async with self:
+            os.environ.update(zip(names, (self.app_id, self.secret, self.api_base, self.token_url), strict=True))
+            try:
+                async with serving(app) as base:
+                    self.webhook.url = f"{base}/{path.lstrip('/')}"
+                    self.webhook.prepare()
+                    with self._reported_by(bot):
+                        yield base
+            finally:
+                self.webhook.url = url
+                for name, value in before.items():
+                    os.environ.pop(name, None)
+                    if value is not None:
+                        os.environ[name] = value
+
+    @contextmanager
+    def _reported_by(self, bot: Settles) -> Generator[None, None, None]:
+        """Receive what a bot reports while the body runs."""
+        exchanges, bots = self._platform.exchanges, self._platform.bots
+        with ExitStack() as stack:
+            stack.callback(bot.on_settled(self._settled))
+            if isinstance(bot, ReportsErrors):
+                stack.callback(bot.on_failed(self._failed))
+            exchanges.self_reporting += 1
+            bots.append(bot)
+            try:
+                yield
+            finally:
+                exchanges.self_reporting -= 1
+                bots.remove(bot)
 
     async def _advance_timeouts(self, step: float) -> None:
         """Let the timeouts of the bots pass, and wait until the handlers that go on are done."""
