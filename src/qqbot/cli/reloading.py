@@ -46,7 +46,7 @@ async def serve_reloading(simulator: "Simulator", target: str) -> None:
                 await changed
             finally:
                 changed.cancel()
-            _tell(simulator, "a file has changed: the bot starts again. 文件已修改，机器人重新启动")
+            _tell(simulator, "a file has changed: the bot starts again. 文件已修改，机器人重新启动", name="restarted")
             sources.forget()
 
 
@@ -67,9 +67,9 @@ def _traceback(error: Exception) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
 
 
-def _tell(simulator: "Simulator", text: str) -> None:
+def _tell(simulator: "Simulator", text: str, *, name: str = "bot") -> None:
     print(f"qqbot: {text}", file=sys.stderr, flush=True)
-    simulator.show_notice(text)
+    simulator.show_notice(text, name=name)
 
 
 class Sources:

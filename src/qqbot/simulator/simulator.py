@@ -388,11 +388,14 @@ class Simulator:
                 f"the bot should have sent nothing, but sent {[Transcript.of(each) for each in messages]}"
             )
 
-    def show_notice(self, text: str) -> None:
-        """Show a notice about the bot in the chat with the last message: that the bot crashed, for example."""
+    def show_notice(self, text: str, *, name: str = "bot") -> None:
+        """Show a notice about the bot in the chat with the last message: that the bot crashed, for example.
+
+        `name`: its kind; `restarted` is not shown as an error.
+        """
         world = self._platform.world
         last = next((message.conversation for message in reversed(world.messages())), None)
-        world.notice(last or world.group("test"), "bot", text=text)
+        world.notice(last or world.group("test"), name, text=text)
 
     def open_chat(self, saved: str) -> int:
         """Show a chat that was saved from the page as JSON lines; return the number of its messages.

@@ -2,6 +2,9 @@
 
 export const EN = {
   title: "QQ bot simulator",
+  skip: "Skip to the input",
+  people: "People to mention",
+  "notice.restarted": "A file has changed: the bot starts again.",
   panes: "Parts of the page",
   bot: "Bot",
   "bot.online": "Online",

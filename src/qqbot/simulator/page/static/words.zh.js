@@ -2,6 +2,9 @@
 
 export const ZH = {
   title: "QQ 机器人模拟器",
+  skip: "跳到输入框",
+  people: "可以提到的人",
+  "notice.restarted": "文件已修改，机器人重新启动。",
   panes: "页面分区",
   bot: "机器人",
   "bot.online": "在线",

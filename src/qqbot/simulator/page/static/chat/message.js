@@ -41,7 +41,8 @@ function isSystem({ kind }) {
 }
 
 function pause(message, before) {
-  const seconds = before ? Math.floor(message.at - before.at) : 0;
+  const passed = before ? Math.floor(message.at - before.at) : 0;
+  const seconds = passed - (passed % 60); // whole minutes have passed
   return seconds >= PAUSE ? element("p", { class: "pause" }, words("later", { time: duration(seconds) })) : null;
 }
 
