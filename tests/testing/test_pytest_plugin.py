@@ -91,9 +91,16 @@ def test_the_test_of_the_readme(project: Project) -> None:
         assert "1 passed" in project.run(test).stdout
 
 
-def test_async_tests_without_qq_are_left_alone(project: Project) -> None:
+def test_async_tests_without_our_fixture_are_left_alone(project: Project) -> None:
     out = project.run("async def test_other():\n    pass\n").stdout
     assert "1 passed" not in out
+    own = "import pytest\n@pytest.fixture\ndef qq():\n    return 1\n"
+    assert "1 passed" not in project.run(f"{own}async def test_other(qq):\n    pass\n").stdout
+
+
+def test_a_fixture_that_extends_ours(project: Project) -> None:
+    extended = "import pytest\n@pytest.fixture\ndef qq(qq):\n    qq.shards = 1\n    return qq\n"
+    assert "1 passed" in project.run(extended + FIVE_LINES).stdout
 
 
 def test_without_a_plugin_one_line_says_what_is_missing(project: Project) -> None:

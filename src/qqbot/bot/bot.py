@@ -650,7 +650,10 @@ class Bot(Router):
         ctx = cast("Context[Event]", context)
         log.error("%s failed for %s", handler, ctx.event_id, exc_info=error)
         for callback in tuple(self._failed):
-            callback(ctx.event_id or "", handler, error)
+            try:
+                callback(ctx.event_id or "", handler, error)
+            except Exception:
+                log.exception("an on_failed callback failed itself")
         for function in self._error_functions:
             try:
                 await function(ctx, error)

@@ -7,6 +7,7 @@ Collaborators: `platform` (what the platform does), `people` (chats and members)
 import asyncio
 import os
 import secrets
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -88,6 +89,9 @@ class _Expected:
     errors: list[Exception] = field(default_factory=list[Exception])
 
 
+_MAX_ERRORS = 100
+"""Errors that are kept: each holds the frames of its traceback."""
+
 B = TypeVar("B", bound=Servable)
 
 
@@ -143,7 +147,7 @@ class Simulator:
         self._port = 0
         self._entered = 0  # how many `async with` are open: the last one to exit stops the server
         self._expected: list[_Expected] = []  # the open `expect_error`, outermost first
-        self._unexpected: list[tuple[str, Exception]] = []  # what handlers raised outside of them
+        self._unexpected: deque[tuple[str, Exception]] = deque(maxlen=_MAX_ERRORS)  # raised outside of them
         self._turn = asyncio.Lock()  # start and stop wait for each other
         self._platform = Platform(settings)
         self._platform.clock.await_on_advance(self._advance_timeouts)

@@ -6,9 +6,10 @@ do not ask for `qq` are left alone.
 """
 
 import inspect
+import sys
 import traceback
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -78,8 +79,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that would pass if a handler raised what the test did not expect."""
     result = yield
-    simulator = getattr(item, "funcargs", {}).get("qq")
-    if simulator is not None and (errors := getattr(simulator, "unexpected_errors", None)):
+    simulator = next(_simulators(item, "qq"), None) if "qqbot.simulator" in sys.modules else None
+    if simulator is not None and (errors := simulator.unexpected_errors):
         lines = "\n".join("".join(traceback.format_exception(error)) for _, error in errors)
         names = ", ".join(f"{handler} raised {type(error).__name__}" for handler, error in errors)
         pytest.fail(f"{names}. If the test expects it: `with qq.expect_error(...):`\n\n{lines}", pytrace=False)
@@ -87,7 +88,18 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def _is_async(item: pytest.Function) -> bool:
-    return "qq" in item.fixturenames and inspect.iscoroutinefunction(inspect.unwrap(item.obj))
+    """True if it is an async test with the fixture `qq` of this module, or with one that extends it."""
+    return inspect.iscoroutinefunction(inspect.unwrap(item.obj)) and _has_our_fixture(item)
+
+
+def _has_our_fixture(item: pytest.Function) -> bool:
+    info: Any = getattr(item, "_fixtureinfo")  # noqa: B009 - pytest has no public name for it
+    for definition in reversed(info.name2fixturedefs.get("qq", ())):  # the last one overrides those before it
+        if definition.func.__module__ == __name__:
+            return True
+        if "qq" not in definition.argnames:
+            return False
+    return False
 
 
 def _is_marked(item: pytest.Function) -> bool:
@@ -115,10 +127,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, _Outcome, No
             report.sections += [(f"qq {title}", text) for title, text in simulator.report().items()]
 
 
-def _simulators(item: pytest.Item) -> "Iterator[Simulator]":
+def _simulators(item: pytest.Item, *names: str) -> "Iterator[Simulator]":
+    """Return the simulators among the fixtures of a test, or among those of these names."""
     arguments = getattr(item, "funcargs", None)
     if not arguments:
         return
     from ..simulator import Simulator  # noqa: PLC0415 - as above
 
-    yield from (value for value in arguments.values() if isinstance(value, Simulator))
+    yield from (
+        value for name, value in arguments.items() if isinstance(value, Simulator) and (not names or name in names)
+    )
