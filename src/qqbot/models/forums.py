@@ -3,9 +3,12 @@
 Owns the payloads of the events and of the look-ups; formatted text is in `rich_text`.
 """
 
+from typing import TYPE_CHECKING
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from .._names import on_demand
 from .base import Aware, Body, Id, Model, OpenIntEnum, require
 from .rich_text import RichSource, RichText, read_rich_text
 
@@ -174,3 +177,7 @@ class CreateCommentBody(Body, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         require(thread_author=self.thread_author, content=self.content)
+
+
+if not TYPE_CHECKING:  # type checkers still report a name that this module never had
+    __getattr__ = on_demand(__name__, {}, renamed={"Reply": "ForumReply"})

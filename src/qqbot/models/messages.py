@@ -3,9 +3,12 @@
 Owns the payloads; the events that carry them are in `events`, what a bot writes is in `outgoing`.
 """
 
+from typing import TYPE_CHECKING
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from .._names import on_demand
 from .base import Aware, Id, Model
 from .text import strip_leading_mentions
 from .users import Account, GroupMention, Member, User, V2User
@@ -253,3 +256,7 @@ class MessageRecall(Model, frozen=True, kw_only=True):
 
     message: Message
     op_user: User = User()
+
+
+if not TYPE_CHECKING:  # type checkers still report a name that this module never had
+    __getattr__ = on_demand(__name__, {}, renamed={"MessageDelete": "MessageRecall"})

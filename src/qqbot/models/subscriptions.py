@@ -3,6 +3,9 @@
 Owns the payload of the event.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import on_demand
 from .base import Aware, Model, OpenIntEnum
 
 
@@ -36,3 +39,7 @@ class SubscriptionResults(Model, frozen=True, kw_only=True):
     result: tuple[SubscribeMsgTemplateResult, ...] = ()
     group_openid: str = ""
     openid: str = ""
+
+
+if not TYPE_CHECKING:  # type checkers still report a name that this module never had
+    __getattr__ = on_demand(__name__, {}, renamed={"SubscribeMessageStatus": "SubscriptionResults"})
