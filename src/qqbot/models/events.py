@@ -4,8 +4,9 @@ Owns `EVENTS`, filled by `event()`; the payloads themselves stand in the files o
 Running handlers is the dispatcher's.
 """
 
+import warnings
 from collections.abc import Callable
-from typing import ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
@@ -116,15 +117,46 @@ __all__ = [
 """What `qqbot` offers by these names too."""
 
 
+class _KeyFromLane(property):
+    """The ordering key of a class that overrides `lane`, its name in 0.1."""
+
+
 class Event(Model, frozen=True, kw_only=True):
     """Something that the platform reports. As the argument of `@bot.on` it stands for everything that arrives."""
 
     wire_name: ClassVar[str] = ""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for base in cls.__mro__:
+            if "ordering_key" in vars(base):
+                return
+            if "lane" in vars(base):
+                break
+        warnings.warn(
+            f"{cls.__name__} overrides lane, which is called ordering_key now; the old name goes with 1.0",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        # Without a key of its own such a class would lose the order that its `lane` asks for.
+        key = _KeyFromLane(lambda event: event.lane)
+        cls.ordering_key = key  # type: ignore[method-assign, assignment]  # pyright: ignore[reportAttributeAccessIssue]
+
     @property
     def ordering_key(self) -> str:
-        """Names the conversation in which events are handled in order; '' where order does not matter."""
+        """Names the conversation in which events are handled in order; '' if order does not matter."""
         return ""
+
+    @property
+    def lane(self) -> str:
+        """The ordering key. Deprecated: `ordering_key` replaces it, and 1.0 has it no longer."""
+        warnings.warn(
+            "Event.lane is called ordering_key now; the old name goes with 1.0", DeprecationWarning, stacklevel=2
+        )
+        # An override of `lane` may call super().lane, so skip the key that was made from that override.
+        keys = (vars(base)["ordering_key"] for base in type(self).__mro__ if "ordering_key" in vars(base))
+        key: property = next(key for key in keys if not isinstance(key, _KeyFromLane))
+        return str(key.__get__(self))
 
 
 class UnknownEvent(Event, frozen=True):
