@@ -9,13 +9,13 @@ from typing import cast
 
 from msgspec import UNSET
 
+from ..aio.backoff import Backoff
 from ..errors import ApiError, DuplicateMessage, RateLimited
 from .codes import RetryPolicy
 from .exchange import Failure
 
 MAX_ATTEMPTS = 4
-FIRST_DELAY = 0.5  # seconds; doubles with each attempt
-LONGEST_DELAY = 8.0
+BACKOFF = Backoff(first=0.5, cap=8.0, low=0.75, high=1.25)
 
 
 def is_numbered(body: object) -> bool:
@@ -78,7 +78,7 @@ class Attempts:
         return self._growing(chance) if self.repeatable or not failure.sent else None
 
     def _growing(self, chance: float) -> float:
-        return min(FIRST_DELAY * 2.0 ** (self.count - 1), LONGEST_DELAY) * (0.75 + 0.5 * chance)
+        return BACKOFF.delay(self.count - 1, chance)
 
     def was_done_before(self, error: Exception) -> bool:
         """Whether `error` only says that an earlier attempt of this call had succeeded."""
