@@ -551,7 +551,7 @@ MISUSES: dict[str, tuple[Callable[[Api], Awaitable[object]], str]] = {
     "no members": (lambda a: a.groups.remove_members("G", []), "1 to 20"),
     "too many members": (lambda a: a.groups.remove_members("G", ["M"] * 21), "1 to 20 in one call, not 21"),
     "empty member": (lambda a: a.group_blacklist.add("G", [""]), "empty id"),
-    "empty group": (lambda a: a.group_blacklist.add("", ["M"]), "is no id"),
+    "empty group": (lambda a: a.group_blacklist.add("", ["M"]), "is not an id"),
     "legacy limit": (lambda a: a.groups.members_legacy("G", limit=501), "1 to 500"),
     "legacy start": (lambda a: a.groups.members_legacy("G", start_index=-1), "start_index"),
     "blacklist limit": (lambda a: a.group_blacklist.list("G", limit=101), "1 to 100"),
