@@ -301,7 +301,7 @@ class Ready(ReadyData, Event, frozen=True, kw_only=True):
 
 @event("RESUMED")
 class Resumed(Event, frozen=True, kw_only=True):
-    """A session goes on; the events that were missed arrived before this one.  Source: dev-prepare/event-emit/websocket"""
+    """A session continues; the missed events arrived before this one.  Source: dev-prepare/event-emit/websocket"""
 
 
 class _OfGroup(Protocol):

@@ -1,7 +1,4 @@
-"""Subscribed messages: which templates a user or a group lets the bot send.
-
-Owns the payload of the event.
-"""
+"""Subscription messages: the templates that a user or a group allows the bot to send."""
 
 from typing import TYPE_CHECKING
 
@@ -10,16 +7,16 @@ from .base import Aware, Model, OpenIntEnum
 
 
 class SubscribeOp(OpenIntEnum):
-    """What was decided."""
+    """The decision on a template."""
 
     ALLOW = 1
     REFUSE = 2
 
 
 class SubscribeMsgTemplateResult(Model, frozen=True, kw_only=True):
-    """What was decided on one template: the platform's `template_id`, or the bot's own `custom_template_id`.
+    """The decision on one template: the platform's `template_id`, or the bot's own `custom_template_id`.
 
-    `subscribe_id` is what a send names.
+    `subscribe_id` is the value to send the message with.
     """
 
     template_id: int = 0

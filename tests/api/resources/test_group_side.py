@@ -568,7 +568,7 @@ MISUSES: dict[str, tuple[Callable[[Api], Awaitable[object]], str]] = {
     "naive end": (lambda a: a.join_strategies.create(group_ids=[1], expire_at=UNTIL.replace(tzinfo=None)), "time zone"),
     "long remark": (lambda a: a.join_strategies.modify("S", remark="x" * 256), "255"),
     "no change": (lambda a: a.join_strategies.modify("S"), "give at least one of"),
-    "openid on a whitelist": (lambda a: a.join_strategies.add_users("S", ["ABC"]), "no QQ number"),
+    "openid on a whitelist": (lambda a: a.join_strategies.add_users("S", ["ABC"]), "not a QQ number"),
     "long menu": (lambda a: a.menus.update(Menu(items=(ITEM,) * 11)), "at most 10 items, not 11"),
     "wide name": (lambda a: a.menus.update(one(name="六个汉字超宽", send_message="/x")), "12 wide"),
     "no name": (lambda a: a.menus.update(one(name="", send_message="/x")), "0 wide"),
@@ -624,7 +624,7 @@ async def test_bad_input_is_no_request(
 
 @pytest.mark.parametrize(
     ("name", "data", "words"),
-    [("cat.bmp", b"x", "no image"), ("cat", b"x", "no image"), (".png", b"x", "no image"), ("cat.png", b"", "bytes")],
+    [("cat.bmp", b"x", "not an image"), ("cat", b"x", "no image"), (".png", b"x", "no image"), ("cat.png", b"", "bytes")],
 )
 def test_what_is_no_image_of_the_library(name: str, data: bytes, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
