@@ -205,9 +205,7 @@ class Caller:
         """Wait until "too fast" is over for this route and target.  Raises: RateLimited if that takes too long."""
         while wait := self._limits.wait(call.key, now := self._now()):
             if now + wait >= call.ends_at:
-                error = RateLimited(
-                    429, 0, "an earlier call was told to wait", method=call.route.method, path=call.path
-                )
+                error = RateLimited(429, 0, "an earlier call has to wait", method=call.route.method, path=call.path)
                 error.retry_after = wait
                 raise error
             await asyncio.sleep(wait * (1 + 0.1 * random.random()))  # spread the calls that waited together

@@ -198,7 +198,7 @@ def _cancelling() -> int:
 
 
 class GatheredAnswer:
-    """An answer where nothing can be streamed: its text is sent as one message, if the body raises nothing."""
+    """An answer in a scene without streams: its text is sent as one message, if the body raises nothing."""
 
     def __init__(self, send: Callable[[str], Awaitable[MessageSendResult]]) -> None:
         self._send = send

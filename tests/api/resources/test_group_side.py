@@ -624,7 +624,12 @@ async def test_bad_input_is_no_request(
 
 @pytest.mark.parametrize(
     ("name", "data", "words"),
-    [("cat.bmp", b"x", "not an image"), ("cat", b"x", "no image"), (".png", b"x", "no image"), ("cat.png", b"", "bytes")],
+    [
+        ("cat.bmp", b"x", "not an image"),
+        ("cat", b"x", "not an image"),
+        (".png", b"x", "not an image"),
+        ("cat.png", b"", "bytes"),
+    ],
 )
 def test_what_is_no_image_of_the_library(name: str, data: bytes, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
