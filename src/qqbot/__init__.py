@@ -13,7 +13,7 @@ from .api.route import Route
 from .api.token import TokenSource
 from .bot.bot import Bot
 from .bot.context import Context
-from .bot.filters import button, command, interaction
+from .bot.filters import button, command, interaction, meant_for_me
 from .bot.router import Router
 from .config import Credentials, Endpoints, GatewayConfig
 from .dispatcher.dispatcher import HandlerRun
@@ -82,6 +82,7 @@ from .models.text import (
     Face,
     UserMention,
     escape,
+    faces_as_text,
     parse_command,
     parse_tags,
     strip_leading_mentions,
@@ -181,7 +182,9 @@ __all__ = [
     "button",
     "command",
     "escape",
+    "faces_as_text",
     "interaction",
+    "meant_for_me",
     "parse_command",
     "parse_tags",
     "shard_of",

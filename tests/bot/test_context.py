@@ -23,6 +23,7 @@ from qqbot import (
     ReplyWindowExpired,
     Target,
     TransportError,
+    meant_for_me,
 )
 from qqbot.api.downloads import Downloads
 from qqbot.api.exchange import Request
@@ -236,3 +237,31 @@ def test_targets_and_tickets_are_json() -> None:
     for text in ("", "{}", '{"scene": "c2c", "id": ""}'):
         with pytest.raises(ConfigError):
             Target.from_json(text)
+
+
+async def test_the_text_and_the_mention_of_a_message_in_any_kind_of_group() -> None:
+    bot = Bot()
+    seen: list[tuple[str, str, bool]] = []
+
+    @bot.on(MessageEvent, when=meant_for_me)
+    async def see(ctx: Context[MessageEvent]) -> None:
+        seen.append((type(ctx.event).__name__, ctx.text, ctx.mentions_me))
+
+    def group(content: str, *mentions: object) -> dict[str, object]:
+        author = {"member_openid": "M1"}
+        return {"id": content, "group_openid": "G1", "author": author, "content": content, "mentions": mentions}
+
+    you = {"scope": "single", "member_openid": "B0", "bot": True, "is_you": True}
+    async with Simulator() as sim, sim.run(bot):
+        await sim.event("GROUP_AT_MESSAGE_CREATE", group(" cut", you))
+        await sim.event("GROUP_MESSAGE_CREATE", group("<@B0> kept", you))
+        await sim.event("GROUP_MESSAGE_CREATE", group("in <@B0> the middle", you))
+        await sim.event("GROUP_MESSAGE_CREATE", group("to others"))
+        await sim.event("GROUP_MESSAGE_CREATE", group("@everyone", {"scope": "all", "is_you": True}))
+        await sim.event("C2C_MESSAGE_CREATE", {"id": "1", "author": {"user_openid": "U1"}, "content": "private"})
+    assert seen == [
+        ("GroupAtMessageCreate", "cut", True),
+        ("GroupMessageCreate", "kept", True),
+        ("GroupMessageCreate", "in the middle", True),
+        ("C2CMessageCreate", "private", False),
+    ]
