@@ -69,7 +69,7 @@ from .models.interactions import (
 )
 from .models.keyboards import Button, ButtonModal, ButtonPermission, ButtonStyle, Keyboard
 from .models.messages import MessageAttachment, MessageSendResult
-from .models.outgoing.messages import ActionButton, Ark, Embed, Markdown, Media, Outgoing, Text
+from .models.outgoing.messages import ActionButton, Ark, Card, Embed, Markdown, Media, Outgoing, Text
 from .models.permissions import Permissions
 from .models.stats import BotStats, ShardStats
 from .models.targets import ReplyTo, Scene, Target, Ticket
@@ -107,6 +107,7 @@ __all__ = [
     "ButtonModal",
     "ButtonPermission",
     "ButtonStyle",
+    "Card",
     "ChannelLink",
     "CommandEnter",
     "CommandInput",

@@ -8,6 +8,7 @@ from qqbot.api.codes import ErrorRule, RetryPolicy, error_rule
 from qqbot.api.exchange import Failure
 from qqbot.api.retry import MAX_ATTEMPTS, Attempts, is_numbered
 from qqbot.errors import ApiError, ConnectionFailed, DuplicateMessage, RateLimited, Timeout
+from qqbot.models.outgoing.messages import Text
 from qqbot.models.outgoing.wire import v2_body
 from qqbot.models.targets import ReplyTo
 
@@ -115,6 +116,7 @@ def test_attempts_are_bounded_and_delays_fit(repeatable: bool, script: list[Fail
     [
         (v2_body("x", ReplyTo(msg_id="m", msg_seq=1)), True),
         (v2_body("x", ReplyTo(event_id="e", msg_seq=1)), True),
+        (v2_body(Text("x", extra={"new": 1}), ReplyTo(msg_id="m", msg_seq=1)), True),
         (v2_body("x", ReplyTo(msg_id="m")), False),
         (v2_body("x"), False),
         ({"msg_id": "m", "msg_seq": 2}, True),

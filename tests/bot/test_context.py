@@ -17,11 +17,13 @@ from qqbot import (
     ConfigError,
     Context,
     GroupAtMessageCreate,
+    Markdown,
     Media,
     MediaError,
     MessageEvent,
     ReplyWindowExpired,
     Target,
+    Text,
     TransportError,
     meant_for_me,
 )
@@ -265,3 +267,22 @@ async def test_the_text_and_the_mention_of_a_message_in_any_kind_of_group() -> N
         ("GroupMessageCreate", "in the middle", True),
         ("C2CMessageCreate", "private", False),
     ]
+
+
+async def test_an_extra_field_changes_nothing_about_a_reply() -> None:
+    bot = Bot()
+
+    @bot.on
+    async def answer(ctx: Context[C2CMessageCreate]) -> None:
+        await ctx.reply(Text("one", extra={"brand_new": {"a": 1}}))
+        await ctx.reply(Markdown("two", extra={"brand_new": 2}))
+        ticket = Ticket.from_json(ctx.ticket().to_json())
+        await ctx.api.reply(ticket, Text("three", extra={"brand_new": 3}))
+
+    async with Simulator() as sim, sim.run(bot):
+        await sim.user("Alice").say("hi")
+    first, second, third = bodies(sim)
+    assert [each["brand_new"] for each in (first, second, third)] == [{"a": 1}, 2, 3]
+    assert (first["msg_seq"], second["msg_seq"]) == (1, 2)
+    assert first["msg_id"] == second["msg_id"] == third["msg_id"]
+    assert third["msg_seq"] not in (1, 2)

@@ -67,6 +67,7 @@ class Extras(TypedDict, total=False):
     stream: MessageStream | UnsetType
     feature_id: int | UnsetType
     wakeup: bool | UnsetType
+    extra: Mapping[str, object] | None
 
 
 class _Sent(Struct, frozen=True, kw_only=True):
@@ -75,7 +76,8 @@ class _Sent(Struct, frozen=True, kw_only=True):
     `quote` shows another message above it: a guild message id, or in groups and C2C a REFIDX_... index;
     `ignore_missing_quote` sends it even if that message is gone. `prompt_keyboard`: suggestions below it. `wakeup`: a
     message to a user who has not written for a long time (C2C, not a reply). `subscribe_id`: the id of a subscription.
-    `feature_id` and `stream` are passed on unchanged.
+    `feature_id` and `stream` are passed on unchanged. `extra` has fields of the body that are newer than this package:
+    they are added to it, or replace its own; an object is merged with the object of the same name.
     """
 
     quote: str | None = None
@@ -86,6 +88,7 @@ class _Sent(Struct, frozen=True, kw_only=True):
     stream: MessageStream | UnsetType = UNSET
     feature_id: int | UnsetType = UNSET
     wakeup: bool | UnsetType = UNSET
+    extra: Mapping[str, object] | None = None
 
 
 class _Written(_Sent, frozen=True):
@@ -244,6 +247,26 @@ class Ark(_Sent, frozen=True):
         return hash((self.template_id, *self.values))
 
 
+class Card(_Sent, frozen=True):
+    """A card with a picture and a link, in groups and C2C: `Card("News", "https://...", description="...")`.
+
+    `url` opens at a click, `pic_url` is the address of the picture. `type`: "tuwen" is the only known one.
+
+    Raises: ConfigError if there is no title or no address.
+    Source: autogen/api/v2_groups_group_openid_messages.post
+    """
+
+    title: str
+    url: str
+    description: str = ""
+    pic_url: str = ""
+    type: str = "tuwen"
+
+    def __post_init__(self) -> None:
+        if not self.title.strip() or not self.url:
+            raise ConfigError('a Card needs a title and an address: Card("News", "https://...")')
+
+
 class Embed(_Sent, frozen=True):
     """A card of lines, in guild channels and guild private chats only.
 
@@ -338,7 +361,7 @@ class Media(_Sent, frozen=True, kw_only=True):
         return hash((self.type, self.text, self.name, self.quote))
 
 
-Outgoing = Text | Markdown | Ark | Embed | Media
+Outgoing = Text | Markdown | Ark | Card | Embed | Media
 """A message that can be sent."""
 
 Message = str | Outgoing
