@@ -217,7 +217,7 @@ def _extended(body: B, extra: Mapping[str, object] | None) -> B:
     added = {f"extra_{number}": key for number, key in enumerate(extra) if key not in own}
     kind = defstruct(
         type(body).__name__,
-        [(name, object) for name in (*added, *(key for key in extra if key in own))],
+        [(name, object, UNSET) for name in (*added, *(key for key in extra if key in own))],
         bases=(type(body),),
         rename=added,
         frozen=True,
