@@ -301,6 +301,7 @@ class MediaExtras(Extras, total=False):
 
     name: str | None
     progress: Progress | None
+    check: bool
 
 
 class Media(_Sent, frozen=True, kw_only=True):
@@ -308,8 +309,9 @@ class Media(_Sent, frozen=True, kw_only=True):
 
     Created by `image`, `video`, `voice` and `file`. `source` is a web address that the platform downloads (a str), a
     `pathlib.Path`, the bytes, or an async iterable of bytes, which can be sent once. A str is never a path, so that
-    the text of a user can never name a file of this machine. `progress` is called during the upload. Guild channels
-    and guild private chats accept images only.
+    the text of a user can never name a file of this machine. `progress` is called during the upload. `check=False`
+    sends the bytes whatever their kind and size, and leaves it to the platform to refuse them. Guild channels and
+    guild private chats accept images only.
 
     Raises: ConfigError if `source` is empty, or a str that is not an http or https address.
     Source: server-inter/message/rich-media
@@ -320,6 +322,7 @@ class Media(_Sent, frozen=True, kw_only=True):
     text: str = ""
     name: str | None = None
     progress: Progress | None = None
+    check: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.source, str) and not _is_web_address(self.source):
@@ -327,7 +330,7 @@ class Media(_Sent, frozen=True, kw_only=True):
                 f"media needs an http:// or https:// address, not {self.source!r}; "
                 "for a file of this machine pass a pathlib.Path"
             )
-        if isinstance(self.source, bytes) and not self.source:
+        if isinstance(self.source, bytes) and not self.source and self.check:
             raise ConfigError("the media is empty: it has 0 bytes")
         if self.type is FileType.FILE and not self.name:
             force_setattr(self, "name", _file_name(self.source))
@@ -349,7 +352,7 @@ class Media(_Sent, frozen=True, kw_only=True):
 
     @classmethod
     def voice(cls, source: Source, text: str = "", **options: Unpack[MediaExtras]) -> Self:
-        """Return a voice message (silk, mp3, wav, ogg)."""
+        """Return a voice message (silk, mp3, wav, flac, ogg)."""
         return cls(type=FileType.VOICE, source=source, text=text, **options)
 
     @classmethod
