@@ -18,14 +18,14 @@ import aiohttp
 
 from ..aio.clock import Clock
 from ..config import Credentials, Endpoints, is_loopback
-from ..errors import ConfigError
+from ..errors import ConfigError, DecodeError
 from ..models.messages import MessageSendResult
 from ..models.outgoing.messages import Message
 from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads, is_public, is_public_or_loopback
 from .exchange import Request, Response
-from .network import ConnectOptions, environment_proxy
+from .network import ConnectOptions, environment_proxy, exact
 from .resources.announces import Announcements
 from .resources.api_permissions import ApiPermissions
 from .resources.audio import Audio
@@ -295,6 +295,10 @@ class Api:
     async def _put(self, url: str, content: AsyncIterable[bytes], size: int, timeout: float) -> Response:
         """Send bytes to a pre-signed address without the token: the address itself is the authorization."""
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        try:
+            url = str(exact(url))
+        except ValueError as error:
+            raise DecodeError(f"the platform gave a pre-signed address that is none: {error}") from None
         request = Request("PUT", url, "(a pre-signed address)", headers, content, timeout)
         return await self._opened.transport.send(request)
 
