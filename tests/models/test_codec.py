@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from qqbot.errors import DecodeError
 from qqbot.models.base import OpenIntEnum
-from qqbot.models.codec import decoder, encode, fast, lenient, parse, strict, to_json
+from qqbot.models.codec import blank, decoder, encode, fast, lenient, parse, strict, to_json
 
 
 class Colour(OpenIntEnum):
@@ -111,3 +111,21 @@ def test_plain_values() -> None:
     assert parse(encode(tree)) == parse(encode(to_json(tree)))
     assert to_json(tree.leaves[0]) == {"id": "a", "size": 0}
     assert "notes" not in encode(tree).decode()
+
+
+class Fruit(Struct, frozen=True):
+    leaf: Leaf
+    names: tuple[str, ...]
+    weight: float
+    ripe: bool
+    colour: Colour = Colour.RED
+
+
+class Dated(Struct, frozen=True):
+    picked: datetime
+
+
+def test_a_blank_value() -> None:
+    assert blank(Fruit) == Fruit(leaf=Leaf(""), names=(), weight=0.0, ripe=False)
+    with pytest.raises(DecodeError, match="not a Dated: the answer is empty"):
+        blank(Dated)

@@ -276,6 +276,33 @@ _MENDERS: dict[type[inspect.Type], Callable[[object, Any, str, Surprise], object
 }
 
 
+def blank(type_: type[T]) -> T:
+    """Return a value of a Struct without content: optional fields have their defaults, others are empty.
+
+    Raises: DecodeError if there is no such value.
+    """
+    try:
+        return cast("T", _blank(_shape(type_)))
+    except (KeyError, ValueError, TypeError) as error:
+        raise DecodeError(f"not a {type_.__name__}: the answer is empty ({error})") from None
+
+
+def _blank(shape: inspect.Type) -> object:
+    if isinstance(shape, inspect.StructType):
+        return shape.cls(**{field.name: _blank(field.type) for field in shape.fields if field.required})
+    return _BLANK[type(shape)]
+
+
+_BLANK: dict[type[inspect.Type], object] = {
+    inspect.StrType: "",
+    inspect.IntType: 0,
+    inspect.FloatType: 0.0,
+    inspect.BoolType: False,
+    inspect.ListType: (),
+    inspect.VarTupleType: (),
+}
+
+
 def to_json(value: object) -> object:
     """Return `value` as plain dicts, lists, strings and numbers."""
     return msgspec.to_builtins(value)
