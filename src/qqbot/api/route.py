@@ -74,7 +74,7 @@ class Route(Generic[T_co]):
         except DecodeError:
             if not isinstance(self.answer, type):
                 raise
-            return blank(self.answer)
+            return blank(cast("type[T_co]", self.answer))
 
     @cached_property
     def repeatable(self) -> bool | None:
