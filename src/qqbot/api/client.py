@@ -147,7 +147,7 @@ class Api:
         self.join_strategies = JoinStrategies(self.call)
         self.menus = Menus(self.call)
         self.panels = Panels(self.call)
-        self.media_images = MediaImages(self.call)
+        self.media_images = MediaImages(self.call, self._put)
         self.webhook_sessions = WebhookSessions(self.call)
         self.onboarding = Onboarding(self.call)
 
@@ -292,9 +292,17 @@ class Api:
         proxy = self._proxy_for(self._endpoints.api_base)
         return AiohttpTransport(session, proxy=proxy, ssl_context=self._options.get("ssl_context"))
 
-    async def _put(self, url: str, content: AsyncIterable[bytes], size: int, timeout: float) -> Response:
+    async def _put(
+        self,
+        url: str,
+        content: AsyncIterable[bytes] | bytes,
+        size: int,
+        timeout: float,
+        *,
+        content_type: str = "application/octet-stream",
+    ) -> Response:
         """Send bytes to a pre-signed address without the token: the address itself is the authorization."""
-        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        headers = {"Content-Length": str(size), "Content-Type": content_type}
         try:
             url = str(exact(url))
         except ValueError as error:
