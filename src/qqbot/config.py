@@ -12,20 +12,19 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigError
 
-VARIABLES = frozenset(
-    {
-        "QQBOT_APP_ID",
-        "QQBOT_SECRET",
-        "QQBOT_SECRET_FILE",
-        "QQBOT_PREVIOUS_SECRET",
-        "QQBOT_API_BASE",
-        "QQBOT_TOKEN_URL",
-        "QQBOT_SHARDS",
-        "QQBOT_REDIS_URL",
-        "QQBOT_CLUSTER",
-        "QQBOT_LOG",
-    }
-)
+VARIABLES = {
+    "QQBOT_APP_ID": "the bot's AppID",
+    "QQBOT_SECRET": "the bot's AppSecret",
+    "QQBOT_SECRET_FILE": "a file that holds the AppSecret, instead of QQBOT_SECRET",
+    "QQBOT_PREVIOUS_SECRET": "the AppSecret that webhook calls may still be signed with while it is being changed",
+    "QQBOT_API_BASE": "the base of the OpenAPI (default: the platform's)",
+    "QQBOT_TOKEN_URL": "the address that issues access tokens (default: derived from the base)",
+    "QQBOT_SHARDS": "20 (exactly), 20+ (at least) or 0-3/16 (only these); default: what the platform recommends",
+    "QQBOT_REDIS_URL": "the Redis server through which processes share the shards",
+    "QQBOT_CLUSTER": "the name of the cluster that shares them (default: default)",
+    "QQBOT_LOG": "debug (shows bodies, secrets masked), info, warning or error",
+}
+"""Every environment variable that the package reads, with the sentence that `qqbot run --help` shows."""
 
 
 class Secret:
