@@ -234,7 +234,7 @@ class _Run:
         try:
             async with self._states or nullcontext(), asyncio.TaskGroup() as group:
                 if not self._stopped:
-                    group.create_task(self._run_rounds(), name="qqbot sessions")
+                    group.create_task(self._run(), name="qqbot sessions")
         finally:
             self._ended.set()
         if self._error is not None:
@@ -258,11 +258,13 @@ class _Run:
         shards = tuple(ShardView(lease.shard, lease.token) for lease in self._leases if lease.valid())
         return ClusterView(shards, self._identify_queue.remaining)
 
+    async def _run(self) -> None:
+        self._rounds = asyncio.current_task()
+        if not self._stopped:  # between the creation of this task and its first step
+            await self._run_rounds()
+
     async def _run_rounds(self) -> None:
         """Run all shards, again with more of them if the platform requires it."""
-        if self._stopped:  # between the creation of this task and its first step
-            return
-        self._rounds = asyncio.current_task()
         with told_to(self._fail, "the session manager"):
             info = await self._identify_queue.ask()
             for generation in itertools.count():
