@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from .._version import __version__
 from ..config import Secret
 from ..errors import (
     ApiError,
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-USER_AGENT = "aioqqbot"
+USER_AGENT = f"aioqqbot/{__version__}"
 SHORTEST_ATTEMPT = 5.0  # seconds; the platform may take that long for a message
 LOGGED_CHARACTERS = 2000  # of a body
 _SECRET_FIELDS = r'"(access_token|clientSecret|client_secret|bot_encrypt_secret|secret|token)"\s*:\s*"[^"]*"'

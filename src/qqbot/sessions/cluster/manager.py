@@ -107,7 +107,7 @@ class RedisSessionManager:
         finally:
             self._over.set()
             self._node = None
-            self._watchers.tell(None)
+            self._watchers.emit(None)
 
     async def stop(self, *, drain: float = 10.0) -> None:
         """Leave the cluster: shards get `drain` seconds to finish. Returns within `Timings.stop`, also without Redis.
@@ -138,7 +138,7 @@ class RedisSessionManager:
     def _tell(self, event: ManagerEvent) -> None:
         if event.cause is not None:
             self._lost[event.cause] += 1
-        self._watchers.tell(event)
+        self._watchers.emit(event)
 
 
 def _checked(name: str, what: str, longest: int) -> str:

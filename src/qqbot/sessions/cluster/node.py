@@ -12,11 +12,11 @@ import os
 import random
 import socket
 from collections.abc import Callable, Iterable
-from importlib import metadata
 from typing import Literal
 
 from msgspec import Struct
 
+from ..._version import __version__
 from ...aio.cancellation import forward_errors
 from ...aio.clock import steady
 from ...errors import ConfigError, GatewayHalted
@@ -96,7 +96,7 @@ class Node:
         self._error: Exception | None = None
         self._untold_halt: ClusterHalt | None = None
         self._host = socket.gethostname()
-        self._version = metadata.version("aioqqbot")
+        self._version = __version__
 
     # Its life
 
