@@ -11,7 +11,7 @@ from typing import Any
 
 from qqbot.aio.clock import steady
 from qqbot.sessions import Timings
-from qqbot.sessions.cluster.state import next_field
+from qqbot.sessions.cluster.redis_records import next_field
 from qqbot.sessions.cluster.store import StoreAway
 from qqbot.testing import Simulator
 from tests.cluster import checker
@@ -399,7 +399,7 @@ async def fail_over(run: Trial, nodes: list[Process], kill_master: Callable[[], 
     await asyncio.sleep(1)
     while True:
         try:
-            await run.picture()
+            await run.state()
             break
         except StoreAway:
             await asyncio.sleep(0.1)
@@ -470,8 +470,8 @@ async def roll(seed: int) -> Result:
         gaps = checker.gaps(run.logs(), at, steady())
         await asyncio.sleep(2 * run.timings["renew"])
         rest, figures = await finish(run, identifies=60)
-        picture = await run.picture()
-        wrong = [] if (picture.gen, picture.shards, picture.next_shards) == (2, 40, 0) else ["no switch"]
+        state = await run.state()
+        wrong = [] if (state.gen, state.shards, state.next_shards) == (2, 40, 0) else ["no switch"]
         figures |= {"handled twice": checker.replayed(run.logs()), "shards": len(gaps)}
         return wrong + rest, figures
 
@@ -498,8 +498,8 @@ async def roll_by_restart(seed: int) -> Result:
         run.gateway.rate = run.options.rate
         await asyncio.sleep(2 * run.timings["renew"])
         rest, figures = await finish(run, identifies=60)
-        picture = await run.picture()
-        wrong = [] if (picture.gen, picture.shards, picture.next_shards) == (2, 40, 0) else ["no switch"]
+        state = await run.state()
+        wrong = [] if (state.gen, state.shards, state.next_shards) == (2, 40, 0) else ["no switch"]
         if mixed:
             wrong.append(f"both numbers of shards were connected, seen {mixed} times")
         return wrong + rest, figures

@@ -18,8 +18,9 @@ from typing import Any
 
 from qqbot.aio.clock import steady
 from qqbot.sessions import Timings
+from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ClusterState
-from qqbot.sessions.cluster.store import Store, StoreAway
+from qqbot.sessions.cluster.store import StoreAway
 from tests.cluster import checker
 from tests.cluster.checker import Logs, Spot
 from tests.cluster.gateway import Gateway
@@ -143,12 +144,12 @@ class Trial:
                 await asyncio.sleep(0.05)
 
     @asynccontextmanager
-    async def store(self) -> AsyncIterator[Store]:
-        store = Store(self.url, app_id="1", cluster="test", node="", timings=Timings(), shared=self.scripts.shared)
+    async def store(self) -> AsyncIterator[RedisStore]:
+        store = RedisStore(self.url, app_id="1", cluster="test", node="", timings=Timings(), shared=self.scripts.shared)
         async with store:
             yield store
 
-    async def picture(self) -> ClusterState:
+    async def state(self) -> ClusterState:
         async with self.store() as store:
             return await store.look()
 
@@ -163,8 +164,8 @@ class Trial:
         async with asyncio.timeout(seconds):
             while True:
                 with contextlib.suppress(StoreAway):
-                    picture = await self.picture()
-                    owned = Counter(owner.node for owner in picture.owners.values() if owner.node)
+                    state = await self.state()
+                    owned = Counter(owner.node for owner in state.owners.values() if owner.node)
                     if sorted(owned.values()) == sorted(shares):
                         break
                 await asyncio.sleep(0.1)
@@ -172,12 +173,12 @@ class Trial:
 
     async def _is_settled(self, shares: list[int]) -> bool:
         try:
-            picture = await self.picture()
+            state = await self.state()
         except StoreAway:
             return False
-        owned = Counter(owner.node for owner in picture.owners.values() if owner.node)
+        owned = Counter(owner.node for owner in state.owners.values() if owner.node)
         listening = sum(
-            session.socket is not None and session.shard[1] == picture.shards
+            session.socket is not None and session.shard[1] == state.shards
             for session in self.gateway.sessions.values()
             if not session.over
         )

@@ -16,7 +16,7 @@ from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from ..sessions.base import ClusterView, ShardView
-    from ..sessions.cluster.store import Store
+    from ..sessions.cluster.redis_store import RedisStore
 
 HELP = "show and steer the shards that processes share through Redis"
 WATCH_SECONDS = 2.0
@@ -24,7 +24,7 @@ DRAIN_SECONDS = 60.0
 LOG_ENTRIES = 2000
 
 Rows = list[list[str]]
-Show = Callable[["Store"], Awaitable[tuple[object, Rows]]]
+Show = Callable[["RedisStore"], Awaitable[tuple[object, Rows]]]
 
 
 def define(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +69,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 async def _connected(arguments: argparse.Namespace) -> None:
-    from ..sessions.cluster.store import Store, StoreAway
+    from ..sessions.cluster.redis_store import RedisStore
+    from ..sessions.cluster.store import StoreAway
     from ..sessions.cluster.timings import Timings
 
     redis, app_id = RedisConfig.from_env(), os.environ.get("QQBOT_APP_ID", "")
@@ -79,8 +80,8 @@ async def _connected(arguments: argparse.Namespace) -> None:
             "请像运行机器人时一样设置 QQBOT_REDIS_URL 和 QQBOT_APP_ID"
         )
 
-    def store(shared: str = "") -> Store:
-        return Store(
+    def store(shared: str = "") -> RedisStore:
+        return RedisStore(
             redis.url.reveal(), app_id=app_id, cluster=redis.cluster, node="", timings=Timings(), shared=shared
         )
 
@@ -99,7 +100,7 @@ async def _connected(arguments: argparse.Namespace) -> None:
 # Showing
 
 
-async def _show(store: "Store", arguments: argparse.Namespace) -> None:
+async def _show(store: "RedisStore", arguments: argparse.Namespace) -> None:
     while True:
         document, rows = await arguments.show(store)
         if arguments.watch and sys.stdout.isatty():
@@ -116,13 +117,13 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-async def _view(store: "Store") -> "ClusterView":
-    from ..sessions.cluster.state import view
+async def _view(store: "RedisStore") -> "ClusterView":
+    from ..sessions.cluster.view import view
 
     return view(await store.look())
 
 
-async def _shards(store: "Store") -> tuple[object, Rows]:
+async def _shards(store: "RedisStore") -> tuple[object, Rows]:
     view = await _view(store)
     entries = await store.history(LOG_ENTRIES)
     claims = Counter(entry.get("shard") for _, entry in entries if entry.get("kind") == "claim")
@@ -169,7 +170,7 @@ def _footer(view: "ClusterView", width: int) -> Rows:
     return [["; ".join(words), *[""] * (width - 1)]]
 
 
-async def _nodes(store: "Store") -> tuple[object, Rows]:
+async def _nodes(store: "RedisStore") -> tuple[object, Rows]:
     view = await _view(store)
     nodes = [
         {
@@ -186,7 +187,7 @@ async def _nodes(store: "Store") -> tuple[object, Rows]:
     return {"nodes": nodes}, [["NODE", "ROLE", "SHARDS", "HOST", "PID", "VERSION"], *rows]
 
 
-async def _log(store: "Store") -> tuple[object, Rows]:
+async def _log(store: "RedisStore") -> tuple[object, Rows]:
     entries = await store.history(50)
     document = [{"id": number, **entry} for number, entry in entries]
     rows = [
@@ -204,7 +205,7 @@ async def _log(store: "Store") -> tuple[object, Rows]:
 # Steering
 
 
-async def _drain(store: "Store", arguments: argparse.Namespace) -> str:
+async def _drain(store: "RedisStore", arguments: argparse.Namespace) -> str:
     view = await _view(store)
     named = [node.id for node in view.nodes if arguments.node in (node.id, node.id.rpartition("-")[0])]
     if len(named) != 1:
@@ -218,20 +219,20 @@ async def _drain(store: "Store", arguments: argparse.Namespace) -> str:
     sys.exit(f"qqbot: {named[0]} still has shards after {DRAIN_SECONDS:g} s")
 
 
-async def _halt(store: "Store", arguments: argparse.Namespace) -> str:
+async def _halt(store: "RedisStore", arguments: argparse.Namespace) -> str:
     from ..sessions.cluster.state import ClusterHalt
 
     await store.halt(ClusterHalt(None, arguments.reason))
     return "halted: every node ends, and none connects until `qqbot shards unhalt`"
 
 
-async def _unhalt(store: "Store", _arguments: argparse.Namespace) -> str:
+async def _unhalt(store: "RedisStore", _arguments: argparse.Namespace) -> str:
     return "nodes may connect again" if await store.admin("unhalt") else "the cluster was not halted"
 
 
-async def _roll(store: "Store", arguments: argparse.Namespace) -> str:
+async def _roll(store: "RedisStore", arguments: argparse.Namespace) -> str:
+    from ..sessions.cluster.redis_records import next_field
     from ..sessions.cluster.resharding import missing_sessions
-    from ..sessions.cluster.state import next_field
 
     picture = await store.look()
     if arguments.shards == "abort":

@@ -15,8 +15,8 @@ from qqbot.models.gateway import GatewayBot, ShardExit
 from qqbot.sessions import RedisSessionManager, SessionManager, Timings
 from qqbot.sessions.cluster.node import Node
 from qqbot.sessions.cluster.owned_shard import OwnedShard
+from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ShardId
-from qqbot.sessions.cluster.store import Store
 from qqbot.testing import SessionManagerContract, Simulator
 from tests.redis.servers import Engine, Server, as_cluster, default_engine, started, with_sentinels
 from tests.sessions.cluster.members import FAST, PATIENCE, Member, Platform, Shards, joined, until
@@ -204,12 +204,12 @@ async def test_a_claim_whose_answer_was_lost_is_taken_up(store: Server) -> None:
     async with joined(store.url, Platform()) as a, joined(store.url, Platform()) as b:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
         name = next(node.id for node in (await a.manager.snapshot()).nodes if node.shards)
-        async with Store(store.url, app_id="1", cluster="default", node=name, timings=FAST) as forger:
+        async with RedisStore(store.url, app_id="1", cluster="default", node=name, timings=FAST) as forger:
             free = asyncio.create_task(b.manager.stop(drain=1.0))  # its shards are claimed behind the node's back
             for _ in range(2000):
-                picture = await forger.look()
-                shard_ids = [shard_id for shard_id, owner in picture.owners.items() if not owner.node]
-                if shard_ids and await forger.claim(picture, shard_ids):
+                state = await forger.look()
+                shard_ids = [shard_id for shard_id, owner in state.owners.items() if not owner.node]
+                if shard_ids and await forger.claim(state, shard_ids):
                     break
                 await asyncio.sleep(0)
             await free
@@ -326,7 +326,7 @@ async def test_a_roll_by_restart_never_runs_two_numbers_of_shards(store: Server)
             seen.add(frozenset(key.count for key in running))
             return shared(a, b) == list(range(8)) and all(key.count == 8 for key in running)
 
-        async with Store(store.url, app_id="1", cluster="default", node="", timings=FAST) as person:
+        async with RedisStore(store.url, app_id="1", cluster="default", node="", timings=FAST) as person:
             assert await person.admin("begin", (await person.look()).version, "8 restart")
         await until(done)
         assert seen == {frozenset(), frozenset({6}), frozenset({8})}
@@ -427,7 +427,7 @@ async def test_the_environment_names_the_cluster(store: Server, monkeypatch: pyt
     async with Simulator() as sim:
         bot = Bot(shards=2)
         serving = asyncio.create_task(hold(bot, sim))
-        async with Store(store.url, app_id=sim.app_id, cluster="blue", node="", timings=Timings()) as reader:
+        async with RedisStore(store.url, app_id=sim.app_id, cluster="blue", node="", timings=Timings()) as reader:
             async with asyncio.timeout(PATIENCE):
                 while not (await reader.look()).nodes:
                     await asyncio.sleep(0.05)

@@ -20,8 +20,8 @@ from ...config import Credentials
 from ...errors import ConfigError
 from ..base import ClusterView, GatewaySource, ManagerEvent, ShardFactory
 from ..watchers import Watchers
-from .state import view
 from .timings import Timings
+from .view import view
 
 if TYPE_CHECKING:
     from ...redis.connection import Client
@@ -82,7 +82,7 @@ class RedisSessionManager:
         refuses and while another run is in progress, and whatever `start` raises.
         """
         from .node import Node, NodeSettings  # noqa: PLC0415 - it imports redis, which only who uses it pays for
-        from .store import Store  # noqa: PLC0415
+        from .redis_store import RedisStore  # noqa: PLC0415
 
         if self._node is not None:
             raise ConfigError("this session manager is running already: give each bot its own")
@@ -91,7 +91,7 @@ class RedisSessionManager:
                 "Bot(shards='0-3/16') names the shards of one process, and a cluster shares them by itself: "
                 "use Bot(shards=16). 使用 Redis 时请只写分片总数"
             )
-        store = Store(
+        store = RedisStore(
             self._where,
             app_id=gateway.app_id,
             cluster=self._cluster,

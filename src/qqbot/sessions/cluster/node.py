@@ -22,7 +22,6 @@ from ...aio.clock import steady
 from ...errors import ConfigError, GatewayHalted
 from ...lease import LeaseDeadline, LostReason
 from ...models.gateway import GatewayBot, ResumeState, ShardKey
-from ...redis.connection import FAILURES
 from ..base import GatewaySource, ManagerEvent, ShardFactory
 from .assignor import Role, assign, takers
 from .failure_detector import FailureDetector
@@ -30,7 +29,7 @@ from .owned_shard import NodeLease, OwnedShard, StandbyNodeLease
 from .resharding import Resharder
 from .session_limit import SessionStartLimiter
 from .state import ClusterHalt, ClusterState, NodeInfo, ShardId, read_state
-from .store import Grant, OtherTimings, Store, StoreAway, Synced
+from .store import ClusterStore, Grant, OtherTimings, StoreAway, Synced
 from .timings import DRIFT, Timings
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ class Node:
 
     def __init__(
         self,
-        store: Store,
+        store: ClusterStore,
         settings: NodeSettings,
         gateway: GatewaySource,
         start: ShardFactory,
@@ -339,7 +338,7 @@ class Node:
             self._away = False
             self._warned.clear()
             log.info("Redis at %s answers again", self._store)
-        before, self.picture = self.picture, synced.picture
+        before, self.picture = self.picture, synced.state
         if before.gen and before.gen < self.picture.gen:
             self._note_switch()
         self._seen_at = sent_at
@@ -661,7 +660,7 @@ class Node:
         while True:
             try:
                 entries = await self._store.entries(after)
-            except (StoreAway, *FAILURES):  # one that refuses this is asked again, too: it only makes us faster
+            except StoreAway:  # also of a store that refuses this: listening only makes us faster
                 after = "$"
                 await asyncio.sleep(self._timings.retry)
                 continue

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ...models.gateway import GatewayBot
 from ..base import GatewaySource, too_few
 from .state import ClusterState
-from .store import Store, StoreAway
+from .store import ClusterStore, StoreAway
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class Resharder:
     """The number of shards as one node sees it; `look` returns the present picture."""
 
     def __init__(
-        self, store: Store, gateway: GatewaySource, look: Callable[[], ClusterState], *, auto_roll: bool
+        self, store: ClusterStore, gateway: GatewaySource, look: Callable[[], ClusterState], *, auto_roll: bool
     ) -> None:
         self._store = store
         self._gateway = gateway

@@ -15,7 +15,7 @@ from ...models.gateway import GatewayBot
 from ..base import GatewaySource
 from .owned_shard import NodeLease
 from .state import ClusterState
-from .store import Store, StoreAway
+from .store import ClusterStore, PermitAnswer, StoreAway
 from .timings import Timings
 
 LONGEST_BUDGET_WAIT = 60.0
@@ -42,7 +42,7 @@ class SessionStartLimiter:
 
     def __init__(
         self,
-        store: Store,
+        store: ClusterStore,
         timings: Timings,
         gateway: GatewaySource,
         *,
@@ -101,30 +101,30 @@ class SessionStartLimiter:
             concurrency = self.info.session_start_limit.max_concurrency
             sent_at = steady()
             try:
-                verdict, wait = await self._store.permit(lease.owned.shard_id, lease.token, concurrency)
+                answer, wait = await self._store.permit(lease.owned.shard_id, lease.token, concurrency)
             except StoreAway:
-                verdict, wait = 0, self._timings.retry
-            if verdict == 1:
+                answer, wait = PermitAnswer.LATER, self._timings.retry
+            if answer is PermitAnswer.GRANTED:
                 await asyncio.sleep(wait)
                 permit = _ClusterPermit(sent_at + wait + self._timings.permit)
                 if permit.usable():
                     lease.owned.ready_until = steady() + READY_SECONDS
                     return permit
                 continue
-            if verdict == -1:
+            if answer is PermitAnswer.NOT_OWNER:
                 break
-            await asyncio.sleep(self._wait_for_permit(verdict, wait))
+            await asyncio.sleep(self._wait_for_permit(answer, wait))
         raise LeaseLost(f"shard {lease.shard} is no longer ours")
 
-    def _wait_for_permit(self, verdict: int, wait: float) -> float:
+    def _wait_for_permit(self, answer: PermitAnswer, wait: float) -> float:
         """Return for how many seconds to wait before asking again."""
-        if verdict == -2:
+        if answer is PermitAnswer.NO_BUDGET:
             self._warn(
                 "budget",
                 f"no more sessions may be created: waiting {wait:.0f} s until the platform renews the allowance",
             )
             return max(min(wait, LONGEST_BUDGET_WAIT), self._timings.renew)
-        if verdict == -3:
+        if answer is PermitAnswer.HALTED:
             return self._timings.renew
         return wait + random.random() * self._timings.lead / 10  # those who wait together do not ask together
 

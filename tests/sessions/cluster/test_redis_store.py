@@ -1,4 +1,4 @@
-"""`Store` before a node joins: what a server cannot do is said at once, and nothing is half started."""
+"""`RedisStore` before a node joins: what a server cannot do is said at once, and nothing is half started."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ import pytest
 from qqbot.config import Credentials
 from qqbot.errors import ConfigError
 from qqbot.sessions import RedisSessionManager, Timings
-from qqbot.sessions.cluster.store import RIGHTS
+from qqbot.sessions.cluster.redis_store import RIGHTS
 from tests.redis.servers import ENGINES, Engine, Server, started
 from tests.sessions.cluster.members import FAST, Platform, Shards, joined, until
 
