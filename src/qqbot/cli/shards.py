@@ -1,4 +1,8 @@
-"""`qqbot shards`: who runs which shard of a cluster, and what may be said to all of it."""
+"""`qqbot shards`: show which node runs which shard of a cluster, and steer the whole cluster.
+
+Responsible for the command's arguments, tables and JSON documents. Collaborators: `RedisStore` (reads and changes the
+records), `Resharder`'s rule for the sessions that a roll needs. It is no member of the cluster and owns no shard.
+"""
 
 import argparse
 import asyncio
@@ -41,7 +45,7 @@ def define(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--watch", action="store_true", help=f"again every {WATCH_SECONDS:g} s")
         action.add_argument("--json", action="store_true", help="as JSON, one document")
         action.set_defaults(show=show)
-    drain = actions.add_parser("drain", help="let a node give its shards away; returns when it has none left")
+    drain = actions.add_parser("drain", help="let a node give its shards away; return when it has none left")
     drain.add_argument("node", metavar="NODE", help="a node's id, or its name without the last part")
     drain.set_defaults(act=_drain)
     halt = actions.add_parser("halt", help="end every node; none connects until unhalt")
@@ -53,7 +57,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     roll.add_argument(
         "--restart",
         action="store_true",
-        help="end the old shards before the new ones connect, where the platform refuses both at once: events of the "
+        help="end the old shards before the new ones connect, if the platform refuses both at once: events of the "
         "gap are not delivered",
     )
     roll.set_defaults(act=_roll)
@@ -234,19 +238,19 @@ async def _roll(store: "RedisStore", arguments: argparse.Namespace) -> str:
     from ..sessions.cluster.redis_records import next_field
     from ..sessions.cluster.resharding import missing_sessions
 
-    picture = await store.look()
+    state = await store.look()
     if arguments.shards == "abort":
-        done = await store.admin("abort", picture.version)
+        done = await store.admin("abort", state.version)
         return "given up" if done else "nothing was given up: no roll is going on, or the cluster changed just now"
-    if not arguments.shards.isdecimal() or int(arguments.shards) < 1 or int(arguments.shards) == picture.shards:
-        raise ConfigError(f"roll {arguments.shards}: a number of shards other than {picture.shards}, please, or: abort")
+    if not arguments.shards.isdecimal() or int(arguments.shards) < 1 or int(arguments.shards) == state.shards:
+        raise ConfigError(f"roll {arguments.shards}: a number of shards other than {state.shards}, please, or: abort")
     wanted = int(arguments.shards)
-    if missing_sessions(picture.budget, picture.shards, wanted):
+    if missing_sessions(state.budget, state.shards, wanted):
         raise ConfigError(
-            f"{wanted} new sessions are needed and {picture.shards} are kept back, {picture.budget} are left: "
-            "try again when the platform has renewed the allowance"
+            f"{wanted} new sessions are needed and {state.shards} are kept back, {state.budget} are left: "
+            "try again when the platform has renewed the budget"
         )
-    if not await store.admin("begin", picture.version, next_field(wanted, restarts=arguments.restart)):
+    if not await store.admin("begin", state.version, next_field(wanted, restarts=arguments.restart)):
         raise ConfigError("a roll is going on already, or the cluster changed just now: try again")
     first = ", the old ones first" if arguments.restart else ""
-    return f"changing from {picture.shards} to {wanted} shards{first}: watch it with `qqbot shards ls --watch`"
+    return f"changing from {state.shards} to {wanted} shards{first}: watch it with `qqbot shards ls --watch`"

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from qqbot.sessions import RedisSessionManager, SessionManager, Timings
 from qqbot.sessions.cluster.node import Node
 from qqbot.sessions.cluster.owned_shard import OwnedShard
 from qqbot.sessions.cluster.redis_store import RedisStore
+from qqbot.sessions.cluster.shard_runner import ShardRunner
 from qqbot.sessions.cluster.state import ShardId
 from qqbot.testing import SessionManagerContract, Simulator
 from tests.redis.servers import Engine, Server, as_cluster, default_engine, started, with_sentinels
@@ -130,7 +132,7 @@ async def test_an_owner_dies_together_with_the_data(store: Server) -> None:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
         node = a.manager._node
         assert node is not None
-        await until(lambda: all(node._copies.get((1, index), (0, ""))[1] for index in ALL))
+        await until(lambda: all(node._copies.stored((1, index)) for index in ALL))
         begun = len(a.shards.began_with)
         await b.vanish()
         await store.restart(empty=True)
@@ -378,16 +380,16 @@ async def test_it_leaves_also_where_a_wait_of_its_own_ends_in_that_moment(
 async def test_a_shard_that_is_taken_away_before_it_began_is_given_back(
     store: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Node._run
+    run = ShardRunner.run
 
-    def run_and_close(self: Node, owned: OwnedShard) -> None:
-        run(self, owned)
+    def run_and_close(self: ShardRunner, owned: OwnedShard, *arguments: Any, **options: Any) -> None:
+        run(self, owned, *arguments, **options)
         if owned.shard_id not in seen:
             seen.add(owned.shard_id)
-            self._close([owned])
+            self.close([owned])
 
     seen: set[ShardId] = set()
-    monkeypatch.setattr(Node, "_run", run_and_close)
+    monkeypatch.setattr(ShardRunner, "run", run_and_close)
     async with joined(store.url, Platform()) as a:
         await until(lambda: a.indices == ALL)
         assert len(seen) == 6

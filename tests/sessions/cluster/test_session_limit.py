@@ -30,7 +30,7 @@ def given_up(_: OwnedShard, __: int) -> None:
 async def test_a_shard_that_is_not_ours_gets_no_permit(store: Server) -> None:
     platform = Platform()
     async with RedisStore(store.url, app_id="1", cluster="c", node="a", timings=FAST) as records:
-        session_limit = SessionStartLimiter(records, FAST, platform, changed=nothing, warn=nothing)
+        session_limit = SessionStartLimiter(records, FAST, platform, changed=nothing)
         session_limit.info = platform.answer
         owned = OwnedShard(ShardKey(1, 0, 6), 7, None, 1)
         lease = NodeLease(owned, LeaseDeadline(60.0, steady()), session_limit, saved, given_up)

@@ -1,1 +1,4 @@
-"""Shards across processes: a node, what it decides, and the store in which the nodes agree."""
+"""Shards shared by many processes: a node, its decisions, and the store in which the nodes agree.
+
+Responsible for `RedisSessionManager` and everything behind it. `manager` is the entrance, `reconcile` has the decisions.
+"""

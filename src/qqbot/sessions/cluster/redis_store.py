@@ -46,7 +46,7 @@ from .timings import Timings
 
 log = logging.getLogger(__name__)
 
-MOST_PERMIT_CALLS = 4  # at once: many shards that wait for a permit must leave connections for the renewals
+MOST_PERMIT_CALLS = 4  # at once: shards that wait for a permit must leave connections for the renewals
 LEAST_VERSION = (6, 2)
 NEEDED = "at least 6.2 is needed, or Valkey"
 SCHEMA = "1"
@@ -59,10 +59,10 @@ RIGHTS = "~qqbot:* +@hash +@list +@stream +@scripting +@connection +get +set +de
 
 
 class RedisStore:
-    """One cluster's records, through connections of its own; an async context manager that opens and closes them.
+    """The records of one cluster, through its own connections; an async context manager that opens and closes them.
 
-    A client that was passed in is used as it is, and not closed. `node` is the name under which this process speaks,
-    "" for a person at the command line; `shared` the timings of the cluster where they are not `timings`.
+    A client that was passed in is used as it is, and not closed. `node` is the id under which this process calls, "" for
+    a person at the command line; `shared` are the timings of the cluster, if they are not `timings`.
     """
 
     def __init__(
@@ -81,12 +81,14 @@ class RedisStore:
         self._open = AsyncExitStack()
 
     def __str__(self) -> str:
-        return shown(self._where) if isinstance(self._where, str) else "the client that was passed in"
+        return (
+            f"Redis at {shown(self._where)}" if isinstance(self._where, str) else "the Redis client that was passed in"
+        )
 
     async def __aenter__(self) -> Self:
         if isinstance(self._where, str):
-            # No timeout of the library's: with one it swallows cancellations (it sends under `asyncio.wait_for`, which
-            # does that before Python 3.12). `_send` sets the deadline.
+            # Without a timeout of the library: with one it swallows cancellations (it sends under `asyncio.wait_for`,
+            # which does that before Python 3.12). `_send` sets the deadline.
             self._client = await self._open.enter_async_context(connected(self._where))
         else:
             self._client = self._where
@@ -98,9 +100,9 @@ class RedisStore:
     # Before anything is written
 
     async def check(self) -> None:
-        """Look whether this server can hold a cluster.
+        """Check that this server can hold a cluster.
 
-        Raises: ConfigError when it refuses us or cannot do it, StoreAway.
+        Raises: ConfigError if it refuses us or cannot do it, StoreAway.
         """
         try:
             server = await self._ask("INFO", "server")
@@ -110,14 +112,14 @@ class RedisStore:
             schema = await self._ask("HGET", self.coord, "m:schema")
         except (AuthenticationError, NoPermissionError) as error:
             raise ConfigError(
-                f"Redis at {self} refuses the user or the password: {error}. Needed: {RIGHTS}. "
+                f"{self} refuses the user or the password: {error}. Needed: {RIGHTS}. "
                 "Redis 拒绝了用户名、密码或权限，请检查 QQBOT_REDIS_URL 与 ACL"
             ) from None
         except ResponseError as error:
-            raise ConfigError(f"Redis at {self} cannot hold a cluster: {_reason(error)} ({NEEDED})") from None
+            raise ConfigError(f"{self} cannot hold a cluster: {_reason(error)} ({NEEDED})") from None
         if schema not in (None, SCHEMA, SCHEMA.encode()):
             raise ConfigError(
-                f"the cluster at {self} was written by another version of qqbot (form {_text(schema)}, this one knows "
+                f"the cluster in {self} was written by another version of qqbot (form {_text(schema)}, this one knows "
                 f"{SCHEMA}): use another cluster name, or stop every node and delete {self.coord}"
             )
         await self._warn_of_eviction()
@@ -126,7 +128,7 @@ class RedisStore:
         version = server.get("redis_version", "")
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
         if numbers < LEAST_VERSION:
-            raise ConfigError(f"Redis at {self} is version {version or 'unknown'}: {NEEDED}")
+            raise ConfigError(f"{self} is version {version or 'unknown'}: {NEEDED}")
 
     async def _warn_of_eviction(self) -> None:
         try:
@@ -136,7 +138,7 @@ class RedisStore:
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
             log.warning(
-                "Redis at %s drops keys when its memory is full (maxmemory-policy %s): a dropped key costs sessions, "
+                "%s drops keys when its memory is full (maxmemory-policy %s): a dropped key costs sessions, "
                 "set noeviction. 请把 maxmemory-policy 设为 noeviction",
                 self,
                 policy,
@@ -170,7 +172,7 @@ class RedisStore:
         return read_cluster_state({}, await self._hash(self._keys[1])).states
 
     async def claim(self, state: ClusterState, shard_ids: Sequence[ShardId], least: int = 0) -> list[Grant] | None:
-        """Take free shards; None where `state` is not the present one any more.  Raises: StoreAway."""
+        """Take free shards; None if `state` is out of date.  Raises: StoreAway."""
         fields = [field_of(shard_id) for shard_id in shard_ids]
         answer = await self._run("claim", state.incarnation, state.version, least, *fields)
         if not isinstance(answer, list):
@@ -181,11 +183,11 @@ class RedisStore:
         ]
 
     async def release(self, report: OwnershipReport) -> bool:
-        """Give a shard back; False where it was not ours.  Raises: StoreAway."""
+        """Give a shard back; False if it was not ours.  Raises: StoreAway."""
         return bool(await self._run("release", field_of(report.shard_id), report.token, report.state))
 
     async def evict(self, state: ClusterState, node: str, stamp: str) -> bool:
-        """Remove a node whose beat is still `stamp`; False where it is another.  Raises: StoreAway."""
+        """Remove a node whose beat is still `stamp`; False if it is another.  Raises: StoreAway."""
         return bool(await self._run("evict", state.incarnation, node, stamp))
 
     async def restore(self, state: ClusterState, states: Mapping[ShardId, str]) -> int:
@@ -200,16 +202,16 @@ class RedisStore:
         return PermitAnswer(int(answer)), int(milliseconds) / 1000
 
     async def admin(self, operation: Operation, *arguments: object) -> bool:
-        """Tell the cluster something; see `scripts` for the operations.  Raises: StoreAway."""
+        """Change what concerns the whole cluster; see `redis_scripts` for the operations.  Raises: StoreAway."""
         return bool(await self._run("admin", operation, *arguments))
 
     async def put_gateway(self, answer: GatewayBot) -> None:
-        """Share what /gateway/bot said.  Raises: StoreAway."""
+        """Share the answer of /gateway/bot.  Raises: StoreAway."""
         limit = answer.session_start_limit
         await self.admin("gateway", write(answer), limit.remaining, round(limit.reset_after))
 
     async def halt(self, reason: ClusterHalt) -> None:
-        """Stop the cluster.  Raises: StoreAway."""
+        """Halt the cluster; the first reason stays.  Raises: StoreAway."""
         await self.admin("halt", write(reason))
 
     # Reading
@@ -254,8 +256,8 @@ class RedisStore:
             raise StoreAway(_reason(error)) from None
 
     async def _evaluate(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
-        # EVAL where the server does not know the script, and not SCRIPT LOAD: a Cluster's client sends that to every
-        # master, so that one of them which is down would stop those who have nothing to do with it.
+        # EVAL if the server does not know the script, and not SCRIPT LOAD: the client of a Cluster sends that to every
+        # master, so that one master which is down would stop clusters whose keys it does not have.
         try:
             return await self._ask("EVALSHA", SHAS[script], len(keys), *keys, *arguments)
         except NoScriptError:
@@ -271,7 +273,7 @@ class RedisStore:
         except ResponseError as error:
             if isinstance(error, (NoScriptError, NoPermissionError)) or _is_refusal(error):
                 raise
-            cause = str(error)  # of a server that loads, was demoted or is down
+            cause = str(error)  # the server is loading, was demoted or is down
         except AuthenticationError:
             raise
         except TimeoutError:
@@ -291,13 +293,13 @@ class RedisStore:
 
 
 def _is_refusal(error: ResponseError) -> bool:
-    """Whether the server will say the same again: a right, a command or a version is missing."""
+    """True if the server will refuse again: a right, a command or a version is missing."""
     text = str(error)
     return any(word in text for word in DENIED) or "unknown command" in text.lower()
 
 
 def _reason(error: Exception) -> str:
-    """Return the words for what was refused, with the right that is missing."""
+    """Return the error text for what was refused, with the right that is missing."""
     text = str(error)
     if (match := REFUSED.search(text)) is not None and any(word in text for word in DENIED):
         return f"its user lacks the right to run {match[1]}; needed: {RIGHTS}. Redis 用户缺少 {match[1]} 权限"
