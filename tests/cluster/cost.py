@@ -1,4 +1,4 @@
-"""What the scripts cost the server, at 1 000 shards on 50 nodes."""
+"""Measure what the scripts cost the server, at 1 000 shards on 50 nodes."""
 
 import statistics
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ async def measure(engine: Engine) -> dict[str, float]:
         client = await stack.enter_async_context(server.client())
         stores, grants = await fill(server.url, stack)
         owned = [OwnershipReport(grant.shard_id, grant.token, write(STATE)) for grant in grants[-1]]
-        store, held = stores[-1], owned[0]
+        store, report = stores[-1], owned[0]
         known = await store.look()
         info = NodeInfo("a-host-with-a-name", 12345, "0.1.0")
 
@@ -43,17 +43,17 @@ async def measure(engine: Engine) -> dict[str, float]:
             return found.state
 
         async def release() -> None:
-            assert await store.release(held)
+            assert await store.release(report)
 
         async def claim() -> None:
-            nonlocal held
-            granted = await store.claim(await store.look(), [held.shard_id])
+            nonlocal report
+            granted = await store.claim(await store.look(), [report.shard_id])
             assert granted
-            held = OwnershipReport(held.shard_id, granted[0].token, write(STATE))
-            owned[0] = held
+            report = OwnershipReport(report.shard_id, granted[0].token, write(STATE))
+            owned[0] = report
 
         async def permit() -> None:
-            await store.permit(held.shard_id, held.token, 1)
+            await store.permit(report.shard_id, report.token, 1)
 
         async def evict() -> None:
             state = await store.look()
@@ -94,8 +94,8 @@ async def fill(url: str, stack: AsyncExitStack) -> tuple[list[RedisStore], list[
         granted = await store.claim(state, [(1, index) for index in range(number * part, (number + 1) * part)])
         assert granted is not None and len(granted) == part
         grants.append(granted)
-        held = [OwnershipReport(grant.shard_id, grant.token, write(STATE)) for grant in granted]
-        await store.sync("active", info, held, known=state, target_active=0)
+        reports = [OwnershipReport(grant.shard_id, grant.token, write(STATE)) for grant in granted]
+        await store.sync("active", info, reports, known=state, target_active=0)
     return stores, grants
 
 

@@ -76,7 +76,7 @@ async def test_a_shard_is_not_handed_over_while_it_waits_for_ready(store: Server
             assert not b.shards.identified
 
 
-async def test_the_store_comes_back_empty_and_nobody_notices(store: Server) -> None:
+async def test_a_store_that_comes_back_empty_costs_nothing(store: Server) -> None:
     platform = Platform()
     async with joined(store.url, platform) as a, joined(store.url, platform) as b:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
@@ -90,7 +90,7 @@ async def test_the_store_comes_back_empty_and_nobody_notices(store: Server) -> N
         assert len(a.shards.began_with + b.shards.began_with) == begun
 
 
-async def test_a_store_without_its_data_is_told_the_states_again(store: Server) -> None:
+async def test_states_are_written_again_to_a_store_without_its_data(store: Server) -> None:
     shards = Shards()
     shards.idle = True
     async with joined(store.url, Platform(), shards) as a:
@@ -116,7 +116,7 @@ async def test_the_store_is_away_for_longer_than_a_lease(store: Server) -> None:
         assert all(state is not None for _, state in a.shards.began_with[6:])
 
 
-async def test_the_store_freezes_and_nothing_is_said_twice(store: Server) -> None:
+async def test_a_store_that_freezes_shortly_costs_nothing(store: Server) -> None:
     async with joined(store.url, Platform()) as a:
         await until(lambda: a.indices == ALL)
         store.freeze()
@@ -141,7 +141,7 @@ async def test_an_owner_dies_together_with_the_data(store: Server) -> None:
         assert len(taken_over) == 3 and all(state is not None for _, state in taken_over)
 
 
-async def test_an_owner_dies_with_the_data_and_those_who_knew_of_it_a_little_later(store: Server) -> None:
+async def test_an_owner_dies_with_the_data_and_the_nodes_with_copies_a_little_later(store: Server) -> None:
     platform = Platform()
     async with joined(store.url, platform) as a, joined(store.url, platform) as b:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
@@ -218,13 +218,13 @@ async def test_a_claim_whose_answer_was_lost_is_taken_up(store: Server) -> None:
         await until(lambda: shared(a) == ALL)
 
 
-async def test_halting_one_halts_all(store: Server) -> None:
+async def test_one_halt_ends_every_node(store: Server) -> None:
     shards = Shards()
     async with joined(store.url, Platform(), shards) as a, joined(store.url, Platform()) as b:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
         events = a.manager.watch()
         shards.errors = dict.fromkeys(ALL, GatewayHalted(4914, "taken down"))
-        await b.manager.stop()  # a starts b's shards and is told to halt
+        await b.manager.stop()  # a starts the shards of b, and its platform refuses them
         with pytest.raises(GatewayHalted, match="taken down"):
             await asyncio.wait_for(a.task, PATIENCE)
         kinds = [event.kind async for event in events]
@@ -247,7 +247,7 @@ async def test_a_shard_that_fails_ends_the_node_and_leaves_its_shards_to_others(
         await until(lambda: c.indices == ALL)
 
 
-async def test_too_few_shards_is_said_where_the_number_is_fixed(store: Server) -> None:
+async def test_too_few_shards_is_an_error_if_the_number_is_fixed(store: Server) -> None:
     shards = Shards()
     shards.exits = {2: ShardExit("reshard")}
     async with joined(store.url, Platform(6, recommended=8), shards) as a:
@@ -268,7 +268,7 @@ async def test_an_empty_budget_is_waited_out(
         assert 2 <= platform.calls <= 4
 
 
-async def test_a_count_that_changed_while_nobody_ran(store: Server, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_count_that_changed_while_no_node_ran(store: Server, caplog: pytest.LogCaptureFixture) -> None:
     async with joined(store.url, Platform(6)) as a:
         await until(lambda: a.indices == ALL)
         async with joined(store.url, Platform(4)):
@@ -302,7 +302,7 @@ async def test_more_shards_by_itself_when_they_are_recommended(store: Server, ca
 
 
 @pytest.mark.usefixtures("_short_lived_answers")
-async def test_a_recommendation_that_is_not_followed_is_said_once(
+async def test_a_recommendation_that_is_not_followed_is_logged_once(
     store: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     platform = Platform("4+")
@@ -358,7 +358,7 @@ async def test_a_manager_runs_once_at_a_time_and_again(store: Server) -> None:
     await task
 
 
-async def test_it_leaves_also_where_a_wait_of_its_own_ends_in_that_moment(
+async def test_it_leaves_also_if_one_of_its_waits_ends_at_that_moment(
     store: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave = Node._leave
@@ -367,7 +367,7 @@ async def test_it_leaves_also_where_a_wait_of_its_own_ends_in_that_moment(
         await leave(self)
         time.sleep(FAST.own + 0.1)  # noqa: ASYNC251 - until the watch over the leases looks again ...
         for _ in range(2):
-            await asyncio.sleep(0)  # ... whose timeout has cancelled it by now, without its having noticed
+            await asyncio.sleep(0)  # ... whose timeout has cancelled it by now, and it has not noticed
 
     monkeypatch.setattr(Node, "_leave", leave_late)
     async with joined(store.url, Platform()) as a:

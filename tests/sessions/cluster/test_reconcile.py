@@ -64,7 +64,7 @@ def cluster(
 
 @dataclass
 class Case:
-    """What node `a` sees, what it knows, and what it does; by default it runs the shards that the store says."""
+    """What node `a` sees, what it knows, and what it does; by default it runs the shards that the store shows."""
 
     view: ClusterState
     expected: list[Action]
@@ -173,7 +173,7 @@ CASES: dict[str, Case] = {
         changed={(1, 0): DOUBTFUL, (1, 1): DOUBTFUL},
         me={"stopping": True},
     ),
-    "lost-lease: a shard of another node is no business of ours": Case(cluster("bbbb", nodes="aA bD"), []),
+    "lost-lease: a shard of another node is left alone": Case(cluster("bbbb", nodes="aA bD"), []),
     "lost-lease: an answer to a claim that was lost is taken up": Case(
         cluster("aabb"), [Adopt(*keys(4, 1), 11)], forgotten=frozenset({(1, 1)})
     ),
@@ -244,6 +244,9 @@ CASES: dict[str, Case] = {
     "drain: a drained node hands over, two at a time": Case(
         cluster("aaabbb", nodes="aD bA", drained=frozenset("a")), closes(0, 1)
     ),
+    "drain: without another node it gives everything at once": Case(
+        cluster("aaaa", nodes="aD", drained=frozenset("a")), closes(0, 1, 2, 3)
+    ),
     "drain: it takes nothing, and what it has runs on": Case(
         cluster("a..b", nodes="aD bA", drained=frozenset("a")),
         [Run((1, 0))],
@@ -257,7 +260,7 @@ CASES: dict[str, Case] = {
     "standby: the oldest of two takes over": Case(
         cluster("cc..", nodes="bS cA aS", target_active=2), [Claim(keys(4, 2, 3))]
     ),
-    "standby: it hands over when an active one is back": Case(
+    "standby: it hands over when an active node is back": Case(
         cluster("aabb", nodes="aS bA cA", target_active=2), closes(0, 1)
     ),
     # Halt
@@ -287,30 +290,36 @@ CASES: dict[str, Case] = {
     "roll: it switches when every shard has a session": Case(
         cluster("ab", "abab"), [Switch(VERSION)], me={"with_session": {(2, index) for index in range(4)}}
     ),
-    "roll: nobody switches who has not settled": Case(
+    "roll: a node that has not settled does not switch": Case(
         cluster("ab", "abab"), [], me={"with_session": {(2, index) for index in range(4)}, "settled": False}
     ),
     "roll: the events of the next generation wait": Case(cluster("ab", "abab"), [], changed={(2, 0): STANDBY}),
     "roll: after the switch they wait until the generation before has stopped": Case(
-        cluster("abab", gen=2), [], changed={(2, 0): STANDBY}, me={"previous_until": NOW}
+        cluster("abab", gen=2), [], changed={(2, 0): STANDBY}, me={"previous_generation_until": NOW}
     ),
     "roll: then they are handled": Case(
         cluster("abab", gen=2),
         [Activate((2, 0))],
         changed={(2, 0): STANDBY},
-        me={"previous_until": NOW - TIMES.renew / 2},
+        me={"previous_generation_until": NOW - TIMES.renew / 2},
     ),
     "roll: the generation before goes on for a moment": Case(
-        cluster("abab", gen=2), [], more=(old(0),), me={"previous_until": NOW + 0.1}
+        cluster("abab", gen=2), [], more=(old(0),), me={"previous_generation_until": NOW + 0.1}
     ),
     "roll: then it is closed, and its end counts as a hand-over": Case(
-        cluster("aaaaab", gen=2), closes(0, gen=1) + closes(3, gen=2), more=(old(0),), me={"previous_until": NOW}
+        cluster("aaaaab", gen=2),
+        closes(0, gen=1) + closes(3, gen=2),
+        more=(old(0),),
+        me={"previous_generation_until": NOW},
     ),
     "roll: a shard of the generation before does not run again": Case(
-        cluster("abab", gen=2), [], more=(old(0, **IDLE),), me={"previous_until": NOW + 0.1}
+        cluster("abab", gen=2), [], more=(old(0, **IDLE),), me={"previous_generation_until": NOW + 0.1}
     ),
     "roll: what was given up ends at once, READY or not": Case(
-        cluster("ab"), closes(0, gen=2), more=(old(0, 4, 2, ready_until=NOW + 9),), me={"previous_until": NOW + 9}
+        cluster("ab"),
+        closes(0, gen=2),
+        more=(old(0, 4, 2, ready_until=NOW + 9),),
+        me={"previous_generation_until": NOW + 9},
     ),
     "roll-by-restart: the old shards end first, all at once": Case(
         cluster("aab.", next_shards=4, restarts=True), closes(0, 1)
@@ -391,7 +400,7 @@ def situations(draw: st.DrawFn) -> tuple[ClusterState, list[OwnedStatus], Me]:
         stopping=draw(st.booleans()),
         late_at=draw(st.sampled_from([NOW, float("inf")])),
         ending=draw(st.sets(st.tuples(st.integers(1, 3), st.integers(0, 7)), max_size=3)) - known,
-        previous_until=draw(st.sampled_from([0.0, NOW + 1])),
+        previous_generation_until=draw(st.sampled_from([0.0, NOW + 1])),
     )
     return view, owned, me
 

@@ -43,10 +43,10 @@ class Cluster:
             self._stores[node] = await self._stack.enter_async_context(store)
         return self._stores[node]
 
-    async def sync(self, node: str, *held: OwnershipReport, role: Role = "active", target: int = 0) -> Synced:
+    async def sync(self, node: str, *reports: OwnershipReport, role: Role = "active", target: int = 0) -> Synced:
         store = await self.store(node)
         known = self.known.get(node, ClusterState())
-        found = await store.sync(role, NodeInfo(), held, known=known, target_active=target)
+        found = await store.sync(role, NodeInfo(), reports, known=known, target_active=target)
         self.known[node] = found.state
         return found
 
@@ -76,7 +76,7 @@ async def cluster(store: Server) -> AsyncIterator[Cluster]:
         yield cluster
 
 
-def held(grant: Grant, state: str = "=", incarnation: int | None = None) -> OwnershipReport:
+def report(grant: Grant, state: str = "=", incarnation: int | None = None) -> OwnershipReport:
     return OwnershipReport(grant.shard_id, grant.token, state, incarnation)
 
 
@@ -97,19 +97,19 @@ async def test_sync_joins_and_beats(cluster: Cluster) -> None:
 
 async def test_sync_stores_states_of_what_is_ours(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
-    await cluster.sync("a", held(a, '{"x":1}'))
+    await cluster.sync("a", report(a, '{"x":1}'))
     assert await cluster.states() == {A: '{"x":1}'}
-    await cluster.sync("a", held(a))
+    await cluster.sync("a", report(a))
     assert await cluster.states() == {A: '{"x":1}'}
-    await cluster.sync("a", held(a, "-"))
+    await cluster.sync("a", report(a, "-"))
     assert await cluster.states() == {}
 
 
 async def test_sync_refuses_what_another_node_owns_by_now(cluster: Cluster) -> None:
     (old,) = await cluster.claim("a", A)
-    assert await (await cluster.store("a")).release(held(old))
+    assert await (await cluster.store("a")).release(report(old))
     (new,) = await cluster.claim("b", A)
-    late = await cluster.sync("a", held(old, '{"late":1}'))
+    late = await cluster.sync("a", report(old, '{"late":1}'))
     assert late.lost == {A} and late.state.owners[A].token == new.token
     assert await cluster.states() == {}
 
@@ -119,7 +119,7 @@ async def test_sync_after_an_eviction_refuses_everything(cluster: Cluster) -> No
     store = await cluster.store("b")
     state = (await cluster.sync("b")).state
     assert await store.evict(state, "a", state.nodes["a"].stamp)
-    late = await cluster.sync("a", held(old, '{"late":1}'))
+    late = await cluster.sync("a", report(old, '{"late":1}'))
     assert late.lost == {A} and await cluster.states() == {}
     assert late.state.nodes["a"].join > old.token  # a new member
 
@@ -127,7 +127,7 @@ async def test_sync_after_an_eviction_refuses_everything(cluster: Cluster) -> No
 async def test_sync_writes_again_what_the_store_lost(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     await cluster.raw.flushall()
-    found = await cluster.sync("a", held(a, '{"x":1}'))
+    found = await cluster.sync("a", report(a, '{"x":1}'))
     state = found.state
     assert not found.lost and state.owners[A] == ClusterState(owners={A: state.owners[A]}).owners[A]
     assert (state.owners[A].token, state.owners[A].node) == (a.token, "a")
@@ -138,23 +138,23 @@ async def test_sync_writes_again_what_the_store_lost(cluster: Cluster) -> None:
 
 async def test_the_larger_token_wins_when_two_write_again(cluster: Cluster) -> None:
     (old,) = await cluster.claim("a", A)
-    await (await cluster.store("a")).release(held(old))
+    await (await cluster.store("a")).release(report(old))
     (new,) = await cluster.claim("b", A)
     await cluster.raw.flushall()
-    assert not (await cluster.sync("a", held(old))).lost  # nobody else has said anything yet
-    assert not (await cluster.sync("b", held(new))).lost
-    assert (await cluster.sync("a", held(old))).lost == {A}
+    assert not (await cluster.sync("a", report(old))).lost  # no other node has reported yet
+    assert not (await cluster.sync("b", report(new))).lost
+    assert (await cluster.sync("a", report(old))).lost == {A}
 
 
 async def test_an_owner_whose_lease_ended_does_not_write_into_a_new_incarnation(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     before = cluster.known["a"].incarnation
-    assert not (await cluster.sync("a", held(a, "=", before))).doubtful  # nothing happened to the store
+    assert not (await cluster.sync("a", report(a, "=", before))).doubtful  # nothing happened to the store
     await cluster.raw.flushall()
     for _ in range(2):
-        found = await cluster.sync("a", held(a, "=", before))
+        found = await cluster.sync("a", report(a, "=", before))
         assert found.doubtful == {A} and A not in found.state.owners and not found.lost
-    found = await cluster.sync("a", held(a, "=", found.state.incarnation))
+    found = await cluster.sync("a", report(a, "=", found.state.incarnation))
     assert not found.doubtful and found.state.owners[A].node == "a"
 
 
@@ -163,8 +163,8 @@ async def test_a_record_that_survived_a_restart_does_not_confirm_an_ended_lease(
     before = cluster.known["a"].incarnation
     await cluster.meta("rid", "another")  # as after a failover to a replica that lags behind
     for _ in range(2):
-        assert (await cluster.sync("a", held(a, "=", before))).doubtful == {A}
-    assert not (await cluster.sync("a", held(a))).doubtful
+        assert (await cluster.sync("a", report(a, "=", before))).doubtful == {A}
+    assert not (await cluster.sync("a", report(a))).doubtful
 
 
 async def test_nodes_with_other_timings_do_not_join(cluster: Cluster) -> None:
@@ -222,7 +222,7 @@ async def test_claim_takes_what_is_free_with_growing_tokens(cluster: Cluster) ->
     first = await cluster.claim("a", A, B)
     assert [grant.shard_id for grant in first] == [A, B] and first[0].token < first[1].token
     assert await cluster.claim("b", A, B) == []
-    await (await cluster.store("a")).release(held(first[0], '{"x":1}'))
+    await (await cluster.store("a")).release(report(first[0], '{"x":1}'))
     (again,) = await cluster.claim("b", A)
     assert again.token > first[1].token and again.state == '{"x":1}'
 
@@ -264,18 +264,18 @@ async def test_release_compares(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     store = await cluster.store("a")
     assert not await store.release(OwnershipReport(A, a.token - 1, '{"bad":1}'))
-    assert not await (await cluster.store("b")).release(held(a, '{"bad":1}'))
-    assert await store.release(held(a, '{"x":1}'))
+    assert not await (await cluster.store("b")).release(report(a, '{"bad":1}'))
+    assert await store.release(report(a, '{"x":1}'))
     state = await store.look()
     assert (state.owners[A].token, state.owners[A].node) == (a.token, "") and state.states == {A: '{"x":1}'}
-    assert not await store.release(held(a, "-"))
+    assert not await store.release(report(a, "-"))
 
 
 async def test_evict_compares_beat_and_incarnation(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     store = await cluster.store("b")
     seen = (await cluster.sync("b")).state
-    await cluster.sync("a", held(a))  # a sign of life in between
+    await cluster.sync("a", report(a))  # a sign of life in between
     assert not await store.evict(seen, "a", seen.nodes["a"].stamp)
     seen = (await cluster.sync("b")).state
     await cluster.meta("rid", "another")
@@ -301,7 +301,7 @@ async def permits(cluster: Cluster, grant: Grant, concurrency: int, count: int) 
             usable.append((asked + wait, loop.time() + wait))
         else:
             await asyncio.sleep(min(wait, TIMINGS.renew))
-            await cluster.sync("a", held(grant))
+            await cluster.sync("a", report(grant))
     return usable
 
 
@@ -334,7 +334,7 @@ async def test_permits_count_the_budget(cluster: Cluster) -> None:
     assert (await store.permit(A, a.token, 9))[0] == 1 and (await store.look()).budget == 4
 
 
-async def test_nobody_identifies_while_halted(cluster: Cluster) -> None:
+async def test_no_node_identifies_while_halted(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     store = await cluster.store("a")
     await store.halt(ClusterHalt(4914, "taken down"))
@@ -357,7 +357,7 @@ def gateway(remaining: int, reset: float) -> GatewayBot:
 async def test_one_of_many_asks_the_gateway(cluster: Cluster) -> None:
     stores = [await cluster.store(f"n{number}") for number in range(10)]
     assert sum(await asyncio.gather(*(store.admin("ask", 600_000, 10_000) for store in stores))) == 1
-    assert await stores[0].admin("ask", 600_000, 0)  # whoever was to ask did not answer
+    assert await stores[0].admin("ask", 600_000, 0)  # the node that was to ask did not answer
     await stores[0].put_gateway(gateway(5, 60))
     assert not any(await asyncio.gather(*(store.admin("ask", 600_000, 0) for store in stores)))
     assert (await stores[1].look()).gateway == gateway(5, 60)
@@ -365,12 +365,12 @@ async def test_one_of_many_asks_the_gateway(cluster: Cluster) -> None:
     assert await stores[0].admin("ask", 600_000, 0)
 
 
-async def test_the_number_of_shards_is_only_set_where_nothing_is_owned(cluster: Cluster) -> None:
+async def test_the_number_of_shards_is_only_set_if_no_shard_is_owned(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
-    await cluster.sync("a", held(a, '{"x":1}'))
+    await cluster.sync("a", report(a, '{"x":1}'))
     store = await cluster.store("a")
     assert not await store.admin("plan", 4)
-    await store.release(held(a))
+    await store.release(report(a))
     assert await store.admin("plan", 4)
     state = await store.look()
     assert (state.gen, state.shards, state.owners, state.states) == (2, 4, {}, {})
@@ -400,18 +400,18 @@ async def test_a_roll_begins_switches_and_aborts_once(cluster: Cluster) -> None:
     (new,) = await cluster.claim("a", (2, 3))
     assert await store.admin("abort", await version())
     assert not await store.admin("abort", await version())
-    assert await store.release(held(new, '{"x":1}'))
+    assert await store.release(report(new, '{"x":1}'))
     assert (2, 3) not in (await store.look()).owners  # nothing of it is kept
     assert await store.admin("begin", await version(), 4)
     (new,) = await cluster.claim("a", (2, 3))
     assert not await store.admin("switch", seen)
     assert await store.admin("switch", await version())
-    state = (await cluster.sync("a", held(old, '{"x":1}'), held(new))).state
+    state = (await cluster.sync("a", report(old, '{"x":1}'), report(new))).state
     assert (state.gen, state.shards, state.next_shards) == (2, 4, 0)
-    assert await store.release(held(old, '{"x":1}'))
+    assert await store.release(report(old, '{"x":1}'))
     state = await store.look()
     assert A not in state.owners and A not in state.states
-    assert (await cluster.sync("a", held(old))).lost == {A}  # nor is it written again
+    assert (await cluster.sync("a", report(old))).lost == {A}  # nor is it written again
 
 
 async def test_a_restart_ends_one_generation_before_the_next_begins(cluster: Cluster) -> None:
@@ -424,16 +424,16 @@ async def test_a_restart_ends_one_generation_before_the_next_begins(cluster: Clu
     (other,) = await cluster.claim("a", B)
     assert await store.admin("begin", await version(), "4 restart")
     assert not await store.admin("begin", await version(), "4")
-    state = (await cluster.sync("a", held(old, '{"x":1}'))).state
+    state = (await cluster.sync("a", report(old, '{"x":1}'))).state
     assert (state.gen, state.shards, state.next_shards, state.restarts) == (1, 2, 4, True)
     assert state.generations == [(1, 2)]
-    assert await store.release(held(old, '{"x":1}'))
+    assert await store.release(report(old, '{"x":1}'))
     assert await cluster.claim("a", A) == [] and await cluster.claim("a", (2, 3)) == []
     assert await store.admin("abort", await version())
     (old,) = await cluster.claim("a", A)
     assert old.state == '{"x":1}'  # given up: everything goes on as it was
     assert await store.admin("begin", await version(), "4 restart")
-    assert await store.release(held(old, '{"x":1}')) and await store.release(held(other))
+    assert await store.release(report(old, '{"x":1}')) and await store.release(report(other))
     assert await store.admin("switch", await version())
     state = await store.look()
     assert (state.gen, state.shards, state.next_shards, state.restarts) == (2, 4, 0, False)
@@ -442,7 +442,7 @@ async def test_a_restart_ends_one_generation_before_the_next_begins(cluster: Clu
     assert new.token > old.token
 
 
-async def test_a_store_without_its_data_is_told_of_the_restart(cluster: Cluster) -> None:
+async def test_the_restart_is_written_again_to_a_store_without_its_data(cluster: Cluster) -> None:
     store = await cluster.store("a")
     await cluster.claim("a", A)
     assert await store.admin("begin", (await cluster.sync("a")).state.version, "4 restart")
@@ -453,7 +453,7 @@ async def test_a_store_without_its_data_is_told_of_the_restart(cluster: Cluster)
     assert (after.gen, after.shards, after.next_shards, after.restarts) == (1, 2, 4, True)
 
 
-async def test_states_that_were_lost_are_put_back_where_nobody_has_any(cluster: Cluster) -> None:
+async def test_lost_states_are_put_back_if_the_store_has_none(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     store = await cluster.store("b")
     state = (await cluster.sync("b")).state
@@ -471,7 +471,7 @@ async def test_states_that_were_lost_are_put_back_where_nobody_has_any(cluster: 
 # The log
 
 
-async def test_the_log_wakes_whoever_waits(cluster: Cluster) -> None:
+async def test_the_log_wakes_a_waiting_node(cluster: Cluster) -> None:
     store = await cluster.store("b")
     waiting = asyncio.create_task(store.entries("$", 5.0))
     async with asyncio.timeout(5):
@@ -484,7 +484,7 @@ async def test_the_log_wakes_whoever_waits(cluster: Cluster) -> None:
     assert [each["kind"] for _, each in rest] == (await cluster.logged())[-len(rest) :] if rest else True
 
 
-async def test_scripts_are_loaded_again_where_the_server_forgot_them(cluster: Cluster) -> None:
+async def test_scripts_are_loaded_again_if_the_server_forgot_them(cluster: Cluster) -> None:
     await cluster.sync("a")
     await cluster.raw.script_flush()
     assert (await cluster.sync("a")).state.nodes["a"].beat == 2

@@ -1,4 +1,4 @@
 """Shards shared by many processes: a node, its decisions, and the store in which the nodes agree.
 
-Responsible for `RedisSessionManager` and everything behind it. `manager` is the entrance, `reconcile` has the decisions.
+Responsible for `RedisSessionManager` (in `manager`) and everything behind it; `reconcile` has the decisions.
 """

@@ -21,7 +21,7 @@ class FailureDetector:
         self._looked = 0.0  # when the beats were read last: a long gap proves nothing about the others
         self._seen: dict[str, tuple[str, float]] = {}  # each node's beat, and when it was seen to change
 
-    def note(self, incarnation: int, beats: Mapping[str, str], now: float) -> None:
+    def record(self, incarnation: int, beats: Mapping[str, str], now: float) -> None:
         """Record the beats of all nodes as they were read; `now` is a moment after the answer came."""
         if incarnation != self._incarnation:
             self._incarnation, self._since = incarnation, now

@@ -101,7 +101,7 @@ class Node:
         self._sent_at = 0.0  # when the last sync was sent, answered or not: the next renewal counts from there
         self._away = False  # the last call to the store was not answered
         self._settled = False  # once the cluster has been watched for long enough, the node is more than "joining"
-        self._previous_until = 0.0  # until then the generation before the current one goes on
+        self._previous_generation_until = 0.0  # until then the generation before the current one goes on
         self._stop_at: float | None = None  # the end of a stop; None until one begins
         self._drain = 0.0  # seconds that shards get to finish in a stop
         self._main: asyncio.Task[None] | None = None  # the task of the loop
@@ -185,7 +185,7 @@ class Node:
             self._emit(ManagerEvent("halted", code=error.code))
             if self.state.halt is None:  # this node is the first: the others do not know yet
                 self._unreported_halt = ClusterHalt.of(error)
-                log.error("the whole cluster is halted: mend the cause below, then run `qqbot shards unhalt`")
+                log.error("the whole cluster is halted: mend its cause, then run `qqbot shards unhalt`")
         self._begin_stop(self._timings.stop, self._timings.stop / 2)
 
     # Joining and leaving
@@ -293,13 +293,13 @@ class Node:
         before, self.state = self.state, synced.state
         if before.gen and before.gen < self.state.gen:
             log.info("the cluster runs %d shards now", self.state.shards)
-            self._previous_until = steady() + 2 * self._timings.renew  # until every node knows of the switch
+            self._previous_generation_until = steady() + 2 * self._timings.renew  # until every node knows of the switch
         self._shards.renewed_at = sent_at
         incarnation = self.state.incarnation
         if before.incarnation not in (0, incarnation):
             self._wake_up.soon()  # what the store lost is reported again at once
         beats = {name: node.stamp for name, node in self.state.nodes.items()}
-        self._failure_detector.note(incarnation, beats, steady())
+        self._failure_detector.record(incarnation, beats, steady())
         for shard_id, state in reported.items():
             owned = self._shards.owned[shard_id]
             if shard_id in synced.lost:
@@ -338,7 +338,7 @@ class Node:
             late_at=late_at,
             ending=self._shards.ending.keys(),
             with_session=self._copies.known,
-            previous_until=self._previous_until,
+            previous_generation_until=self._previous_generation_until,
         )
 
     def _seconds_until_sure(self, now: float) -> float:
@@ -404,7 +404,7 @@ class Node:
             wake = self._sent_at + self._timings.renew * random.uniform(0.9, 1.1)
             wake = min(wake, self._failure_detector.next_at())
             me = self._me(now)
-            wake = min([wake, *(moment for moment in (me.previous_until, me.activate_at) if moment > now)])
+            wake = min([wake, *(moment for moment in (me.previous_generation_until, me.activate_at) if moment > now)])
             if any(owned.doubtful for owned in self._shards.owned.values()):
                 wake = min(wake, now + max(self._seconds_until_sure(now), 0))
         await self._wake_up.wait(wake - now)

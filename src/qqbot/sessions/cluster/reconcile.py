@@ -100,8 +100,8 @@ class Me(Struct, frozen=True, kw_only=True):
     `settled`: this incarnation of the store has been known for long enough to judge other nodes. `silent`: the nodes
     that are taken for dead, each with its last beat. `can_start`: the answer of /gateway/bot is known. `ending`: shards
     that were lost, and whose tasks have not ended. `with_session`: shards whose session was seen in the store.
-    `late_at`: from then on a stop leaves just enough time for the shards to finish. `previous_until`: until then the
-    generation before the current one goes on.
+    `late_at`: from then on a stop leaves just enough time for the shards to finish. `previous_generation_until`: until
+    then the generation before the current one goes on.
     """
 
     id: str
@@ -113,12 +113,12 @@ class Me(Struct, frozen=True, kw_only=True):
     late_at: float = FOREVER
     ending: AbstractSet[ShardId] = frozenset()
     with_session: AbstractSet[ShardId] = frozenset()
-    previous_until: float = 0.0
+    previous_generation_until: float = 0.0
 
     @property
     def activate_at(self) -> float:
         """When the current generation may be handled: the one before has stopped, and its events are known by id."""
-        return self.previous_until + self.timings.renew / 2
+        return self.previous_generation_until + self.timings.renew / 2
 
     def may_start(self, view: ClusterState) -> bool:
         """True if shards may be claimed and run now."""
@@ -212,7 +212,7 @@ def _to_close(
     members = [node.member for node in view.nodes.values()]
     others = [each for each in owned if not each.closing and known and each.key.gen not in known]
     # A generation that was given up ends at once; the one before the current goes on until all nodes have switched.
-    obsolete = [each for each in others if now >= me.previous_until or each.key.gen > view.gen]
+    obsolete = [each for each in others if now >= me.previous_generation_until or each.key.gen > view.gen]
     # Not while READY is awaited: a shard that ends before it leaves a session that no node knows.
     closable = [each for each in owned if not each.closing and (late or now >= each.ready_until)]
     # No other node can take over now, or there is no time to hand over a few at a time.

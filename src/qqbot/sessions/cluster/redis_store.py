@@ -61,8 +61,8 @@ RIGHTS = "~qqbot:* +@hash +@list +@stream +@scripting +@connection +get +set +de
 class RedisStore:
     """The records of one cluster, through its own connections; an async context manager that opens and closes them.
 
-    A client that was passed in is used as it is, and not closed. `node` is the id under which this process calls, "" for
-    a person at the command line; `shared` are the timings of the cluster, if they are not `timings`.
+    A client that was passed in is used as it is, and not closed. `node` is the id under which this process calls, ""
+    for a person at the command line; `shared` are the timings of the cluster, if they are not `timings`.
     """
 
     def __init__(
