@@ -11,15 +11,15 @@ from qqbot.models.gateway import ShardKey
 from qqbot.sessions.cluster.assignor import Role
 from qqbot.sessions.cluster.reconcile import (
     Action,
-    Activate,
+    ActivateShard,
     Adopt,
     Claim,
-    Close,
+    CloseShard,
     Evict,
     Me,
     OwnedStatus,
-    Release,
-    Run,
+    ReleaseShard,
+    RunShard,
     Switch,
     reconcile,
     seconds_until_sure,
@@ -90,7 +90,7 @@ def keys(count: int, *indices: int, gen: int = 1) -> tuple[ShardKey, ...]:
 
 
 def closes(*indices: int, gen: int = 1) -> list[Action]:
-    return [Close((gen, index)) for index in indices]
+    return [CloseShard((gen, index)) for index in indices]
 
 
 IDLE = {"running": False}
@@ -155,7 +155,7 @@ CASES: dict[str, Case] = {
     # Leases that ended
     "store-frozen-shortly: shards that still run are left alone": Case(cluster("aabb"), []),
     "store-frozen-long: what is still ours runs again": Case(
-        cluster("aabb"), [Run((1, 0)), Run((1, 1))], changed={(1, 0): IDLE, (1, 1): IDLE}
+        cluster("aabb"), [RunShard((1, 0)), RunShard((1, 1))], changed={(1, 0): IDLE, (1, 1): IDLE}
     ),
     "outage: a doubtful lease is not resumed": Case(
         cluster("..bb"), [], me={"settled": False}, more=(old(0, 4, **DOUBTFUL), old(1, 4, **DOUBTFUL))
@@ -163,13 +163,13 @@ CASES: dict[str, Case] = {
     "outage: a doubtful lease is not claimed past itself": Case(
         cluster("..bb"), [], more=(old(0, 4, **DOUBTFUL), old(1, 4, **DOUBTFUL))
     ),
-    "outage: it runs again when the store has confirmed it": Case(cluster("aabb"), [Run((1, 0))], {(1, 0): IDLE}),
+    "outage: it runs again when the store has confirmed it": Case(cluster("aabb"), [RunShard((1, 0))], {(1, 0): IDLE}),
     "doubtful-leases: the confirmed one runs, the doubtful one waits": Case(
-        cluster("aabb"), [Run((1, 1))], changed={(1, 0): DOUBTFUL, (1, 1): IDLE}
+        cluster("aabb"), [RunShard((1, 1))], changed={(1, 0): DOUBTFUL, (1, 1): IDLE}
     ),
     "doubtful-leases: a stop gives them back without running them": Case(
         cluster("aabb", nodes="aD bA"),
-        [*closes(0, 1), Release((1, 0)), Release((1, 1))],
+        [*closes(0, 1), ReleaseShard((1, 0)), ReleaseShard((1, 1))],
         changed={(1, 0): DOUBTFUL, (1, 1): DOUBTFUL},
         me={"stopping": True},
     ),
@@ -178,7 +178,7 @@ CASES: dict[str, Case] = {
         cluster("aabb"), [Adopt(*keys(4, 1), 11)], forgotten=frozenset({(1, 1)})
     ),
     "lost-lease: a shard that was fenced out is released, not run": Case(
-        cluster("aabb"), [Release((1, 0))], changed={(1, 0): ENDED}
+        cluster("aabb"), [ReleaseShard((1, 0))], changed={(1, 0): ENDED}
     ),
     "restored-store: a node that came back first evicts, then claims": Case(
         cluster("aa.c", nodes="aA cA"), [Evict("c", stamp("c"))], me={"silent": {"c": stamp("c")}}
@@ -206,7 +206,7 @@ CASES: dict[str, Case] = {
         cluster("aaaaaa...", nodes="aA bA"), closes(5), me={"can_start": False}
     ),
     "join-and-leave: what has ended is released": Case(
-        cluster("aaaaaa"), [*closes(4), Release((1, 3))], changed={(1, 3): ENDED}
+        cluster("aaaaaa"), [*closes(4), ReleaseShard((1, 3))], changed={(1, 3): ENDED}
     ),
     "join-and-leave: no hand-over while READY is awaited": Case(
         cluster("aaaa"), closes(3), changed={(1, 2): {"ready_until": NOW + 1}}
@@ -215,13 +215,16 @@ CASES: dict[str, Case] = {
         cluster("aaaa"), closes(2, 3), changed={(1, 2): {"ready_until": NOW}}
     ),
     "join-and-leave: a shard that does not run is handed over as it is": Case(
-        cluster("aaab", nodes="aA bA"), [*closes(2), Release((1, 2))], changed={(1, 2): IDLE}
+        cluster("aaab", nodes="aA bA"), [*closes(2), ReleaseShard((1, 2))], changed={(1, 2): IDLE}
     ),
     "rolling-deploy: a node that stops hands over, two at a time": Case(
         cluster("aaabbb", nodes="aD bA"), closes(0, 1), me={"stopping": True}
     ),
     "rolling-deploy: it claims and runs nothing": Case(
-        cluster("a...bb", nodes="aD bA"), [*closes(0), Release((1, 0))], changed={(1, 0): IDLE}, me={"stopping": True}
+        cluster("a...bb", nodes="aD bA"),
+        [*closes(0), ReleaseShard((1, 0))],
+        changed={(1, 0): IDLE},
+        me={"stopping": True},
     ),
     "rolling-deploy: without another node it gives everything at once": Case(
         cluster("aaaa", nodes="aD"), closes(0, 1, 2, 3), me={"stopping": True}
@@ -249,7 +252,7 @@ CASES: dict[str, Case] = {
     ),
     "drain: it takes nothing, and what it has runs on": Case(
         cluster("a..b", nodes="aD bA", drained=frozenset("a")),
-        [Run((1, 0))],
+        [RunShard((1, 0))],
         changed={(1, 0): IDLE | {"ready_until": NOW + 1}},
     ),
     "drain: another node is drained": Case(cluster("aabb", nodes="aA bD", drained=frozenset("b")), []),
@@ -267,7 +270,7 @@ CASES: dict[str, Case] = {
     "halt: nothing is claimed or run": Case(cluster("aa..", nodes="aA", halt=HALT), [], changed={(1, 0): IDLE}),
     "halt: a node that ends for it gives everything back": Case(
         cluster("aa..", nodes="aD", halt=HALT),
-        [*closes(0, 1), Release((1, 0))],
+        [*closes(0, 1), ReleaseShard((1, 0))],
         changed={(1, 0): IDLE},
         me={"stopping": True},
     ),
@@ -299,7 +302,7 @@ CASES: dict[str, Case] = {
     ),
     "roll: then they are handled": Case(
         cluster("abab", gen=2),
-        [Activate((2, 0))],
+        [ActivateShard((2, 0))],
         changed={(2, 0): STANDBY},
         me={"previous_generation_until": NOW - TIMES.renew / 2},
     ),
@@ -354,7 +357,7 @@ def test_the_order_of_a_turn() -> None:
     ]
     me = Me(id="a", timings=TIMES)
     kinds = [type(action) for action in reconcile(view, owned, me, NOW)]
-    assert kinds == [Adopt, Claim, Activate, Run, Close, Release, Release]
+    assert kinds == [Adopt, Claim, ActivateShard, RunShard, CloseShard, ReleaseShard, ReleaseShard]
 
 
 def test_a_doubtful_lease_is_sure_when_a_forgotten_owner_has_stopped() -> None:
@@ -411,7 +414,7 @@ def test_whatever_it_sees_it_stays_within_its_rights(situation: tuple[ClusterSta
     actions = reconcile(view, owned, me, NOW)
     status = {each.shard_id: each for each in owned}
 
-    def ids(kind: type[Run] | type[Close] | type[Release] | type[Activate]) -> set[ShardId]:
+    def ids(kind: type[RunShard] | type[CloseShard] | type[ReleaseShard] | type[ActivateShard]) -> set[ShardId]:
         return {action.shard_id for action in actions if isinstance(action, kind)}
 
     claimed = [(key.gen, key.index) for action in actions if isinstance(action, Claim) for key in action.keys]
@@ -419,16 +422,16 @@ def test_whatever_it_sees_it_stays_within_its_rights(situation: tuple[ClusterSta
     assert len(begun) == len(set(begun)), "a shard begins once"
     assert not set(begun) & (status.keys() | me.ending), "nothing that is owned or ending begins again"
     assert not any(view.owners.get(shard_id, OwnerRecord(0, "")).node for shard_id in claimed), "only what is free"
-    assert not ids(Run) & ids(Close)
-    for shard_id in ids(Run):
+    assert not ids(RunShard) & ids(CloseShard)
+    for shard_id in ids(RunShard):
         each = status[shard_id]
         assert not (each.running or each.closing or each.parked or each.doubtful) and each.key.gen >= view.gen
     if me.stopping or view.halt is not None or not me.can_start:
-        assert not claimed and not ids(Run)
+        assert not claimed and not ids(RunShard)
     if not me.settled:
         assert not begun and not any(isinstance(action, (Evict, Switch)) for action in actions)
-    assert not any(status[shard_id].closing for shard_id in ids(Close)), "it is closed once"
-    for shard_id in ids(Release):
-        assert not status[shard_id].running and (status[shard_id].closing or shard_id in ids(Close))
-    for shard_id in ids(Activate):
+    assert not any(status[shard_id].closing for shard_id in ids(CloseShard)), "it is closed once"
+    for shard_id in ids(ReleaseShard):
+        assert not status[shard_id].running and (status[shard_id].closing or shard_id in ids(CloseShard))
+    for shard_id in ids(ActivateShard):
         assert status[shard_id].standby and shard_id[0] == view.gen

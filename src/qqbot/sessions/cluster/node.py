@@ -31,14 +31,14 @@ from .failure_detector import FailureDetector
 from .joining import outlast
 from .reconcile import (
     Action,
-    Activate,
+    ActivateShard,
     Adopt,
     Claim,
-    Close,
+    CloseShard,
     Evict,
     Me,
-    Release,
-    Run,
+    ReleaseShard,
+    RunShard,
     Switch,
     reconcile,
     seconds_until_sure,
@@ -183,7 +183,7 @@ class Node:
         self._error = error
         if isinstance(error, GatewayHalted):
             self._emit(ManagerEvent("halted", code=error.code))
-            if self.state.halt is None:  # this node is the first: the others do not know yet
+            if self.state.halt is None:  # this node is the first: the other nodes do not know yet
                 self._unreported_halt = ClusterHalt.of(error)
                 log.error("the whole cluster is halted: mend its cause, then run `qqbot shards unhalt`")
         self._begin_stop(self._timings.stop, self._timings.stop / 2)
@@ -361,13 +361,13 @@ class Node:
             case Switch(version):
                 await self._store.admin("switch", version)
                 self._wake_up.soon()
-            case Activate(shard_id):
+            case ActivateShard(shard_id):
                 shards.activate(shards.owned[shard_id])
-            case Run(shard_id):
+            case RunShard(shard_id):
                 self._run(shard_id)
-            case Close(shard_id):
+            case CloseShard(shard_id):
                 shards.close([shards.owned[shard_id]])
-            case Release(shard_id):
+            case ReleaseShard(shard_id):
                 owned = shards.owned[shard_id]
                 await self._store.release(owned.report())
                 shards.released(owned)

@@ -1,7 +1,8 @@
 """`reconcile`: what a node has to do, decided from what the store shows and what the node owns.
 
-Responsible for every decision about shards: whom to evict, what to claim, adopt, run, close, release, when to switch to
-the next generation and when to activate it. Pure: no event loop, no store, no clock; a function of its arguments.
+Responsible for every decision about shards: which node to evict, which shards to claim, adopt, run, close and release,
+when to switch to the next generation, and when to activate it. Pure: a function of its arguments, without event loop,
+store or clock.
 Collaborators: `assignor` (which node should own what), `failure_detector` (which nodes are dead); `node` and
 `shard_runner` carry the actions out, in order. Whether a lease still holds is not decided here, see `lease_watch`.
 """
@@ -27,7 +28,7 @@ class Evict(Struct, frozen=True):
 
 
 class Adopt(Struct, frozen=True):
-    """Own and run a shard that is ours by the records: the answer to its claim was lost."""
+    """Own and run a shard that the store shows as ours: the answer to its claim was lost."""
 
     key: ShardKey
     token: int
@@ -45,31 +46,31 @@ class Switch(Struct, frozen=True):
     version: int
 
 
-class Activate(Struct, frozen=True):
+class ActivateShard(Struct, frozen=True):
     """Let the events of a shard be handled: its generation is the current one."""
 
     shard_id: ShardId
 
 
-class Run(Struct, frozen=True):
+class RunShard(Struct, frozen=True):
     """Run a shard again that is still ours: its lease had ended."""
 
     shard_id: ShardId
 
 
-class Close(Struct, frozen=True):
+class CloseShard(Struct, frozen=True):
     """Drain a shard and end it."""
 
     shard_id: ShardId
 
 
-class Release(Struct, frozen=True):
+class ReleaseShard(Struct, frozen=True):
     """Give a shard back that has ended."""
 
     shard_id: ShardId
 
 
-Action = Evict | Adopt | Claim | Switch | Activate | Run | Close | Release
+Action = Evict | Adopt | Claim | Switch | ActivateShard | RunShard | CloseShard | ReleaseShard
 
 
 class OwnedStatus(Struct, frozen=True):
@@ -140,12 +141,14 @@ def reconcile(view: ClusterState, owned: Iterable[OwnedStatus], me: Me, now: flo
         if _is_switch_due(view, me):
             actions.append(Switch(view.version))
     if now >= me.activate_at:
-        actions += [Activate(each.shard_id) for each in owned if each.standby and each.key.gen == view.gen]
+        actions += [ActivateShard(each.shard_id) for each in owned if each.standby and each.key.gen == view.gen]
     if me.may_start(view):
-        actions += [Run(each.shard_id) for each in owned if each.shard_id not in to_close and _is_to_run(view, each)]
-    actions += [Close(shard_id) for shard_id in to_close]
+        actions += [
+            RunShard(each.shard_id) for each in owned if each.shard_id not in to_close and _is_to_run(view, each)
+        ]
+    actions += [CloseShard(shard_id) for shard_id in to_close]
     ended = [each for each in owned if not each.running and (each.closing or each.shard_id in to_close)]
-    return actions + [Release(each.shard_id) for each in ended]
+    return actions + [ReleaseShard(each.shard_id) for each in ended]
 
 
 def seconds_until_sure(timings: Timings, age: float) -> float:
@@ -165,7 +168,7 @@ def _plan(view: ClusterState, gen: int, count: int) -> dict[int, str]:
 def _membership(
     view: ClusterState, owned: AbstractSet[ShardId], me: Me, plans: Mapping[int, Mapping[int, str]]
 ) -> list[Action]:
-    """Return whom to evict, else what to adopt and claim: an eviction changes the plan."""
+    """Return which nodes to evict, else which shards to adopt and claim: an eviction changes the plan."""
     evictions: list[Action] = [Evict(node, stamp) for node, stamp in me.silent.items() if node != me.id]
     if evictions:
         return evictions
