@@ -1,7 +1,8 @@
 """Webhook calls at a fixed rate: `python -m bench.webhook --rate 1000 --seconds 60`.
 
 A bot runs in a process of its own behind aiohttp; this process is the platform. Calls are sent when they are due,
-whether earlier ones were answered or not, and an answer's time counts from when its call was due.
+whether earlier ones were answered or not, and an answer's time counts from when its call was due. The floor is a bare
+server of aiohttp that verifies the signature, decodes the event and awaits the same handler.
 """
 
 import argparse
@@ -18,11 +19,14 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bench import lifeline
 from bench.report import Row, Target
-from bench.rounds import Effort
+from bench.rounds import Effort, ratio
 from qqbot import Bot, C2CMessageCreate, Context, Credentials
+from qqbot.models.events import decoder_of
+from qqbot.models.frames import decode_frame
 from qqbot.webhook import Key
 
 CREDENTIALS = Credentials("102000001", "the secret of a benchmark")
@@ -30,7 +34,9 @@ CONVERSATIONS = 200
 CONNECTIONS = 64
 TARGET_MS = 50.0
 RATE = 1000.0
-SECONDS = 10.0
+SECONDS = 4.0
+ROUNDS = 5
+CPU_RATIO = 1.25
 ACK = b'{"op":12,"d":0}'
 
 
@@ -68,9 +74,9 @@ def event(number: int) -> bytes:
     return json.dumps(envelope, ensure_ascii=False).encode()
 
 
-async def measure(rate: float, seconds: float) -> Figures:
-    """Send `rate` calls a second for some seconds, and return what came of it."""
-    async with _server() as (url, process):
+async def measure(rate: float, seconds: float, server: str = "--serve") -> Figures:
+    """Send `rate` calls a second for some seconds to the bot, or to the floor, and return what came of it."""
+    async with _server(server) as (url, process):
         began = time.process_time()
         times = await _send(url, rate, seconds)
         sender_cpu = time.process_time() - began
@@ -95,21 +101,39 @@ async def measure(rate: float, seconds: float) -> Figures:
 
 
 async def run(effort: Effort) -> list[Row]:
-    """Send for some seconds, and return the rows of the table."""
-    figures = await measure(RATE, max(SECONDS * effort.scale, 0.2))
+    """Send for some seconds to the bot and to the floor in turn, and return the rows of the table."""
+    seconds = max(SECONDS * effort.scale, 0.2)
+    bots, floors = list[Figures](), list[Figures]()
+    for _ in range(effort.rounds_of(ROUNDS)):
+        floors.append(await measure(RATE, seconds, "--serve-floor"))
+        bots.append(await measure(RATE, seconds))
     name = f"webhook calls at {RATE:g}/s"
+    costs, least = ([each.server_cpu / RATE * 1e6 for each in figures] for figures in (bots, floors))
     return [
-        Row(f"{name}: acknowledged after, p50", "ms", figures.p50),
-        Row(f"{name}: acknowledged after, p99", "ms", figures.p99, target=Target(TARGET_MS)),
-        Row(f"{name}: lost or handled twice", "events", figures.lost, target=Target(0)),
-        Row(f"{name}: of the bot's process", "CPU us/call", figures.server_cpu / RATE * 1e6),
+        Row(f"{name}: acknowledged after, p50", "ms", *_both(bots, floors, "p50")),
+        Row(f"{name}: acknowledged after, p99", "ms", *_both(bots, floors, "p99"), target=Target(TARGET_MS)),
+        Row(f"{name}: lost or handled twice", "events", sum(each.lost for each in bots), target=Target(0)),
+        Row(
+            f"{name}: of the bot's process",
+            "CPU us/call",
+            statistics.median(costs),
+            statistics.median(least),
+            ratio(costs, least),
+            Target(CPU_RATIO),
+        ),
     ]
 
 
+def _both(bots: list[Figures], floors: list[Figures], name: str) -> tuple[float, float]:
+    """Return the median of a figure, and the floor's."""
+    bot, floor = (statistics.median(getattr(each, name) for each in figures) for figures in (bots, floors))
+    return bot, floor
+
+
 @asynccontextmanager
-async def _server() -> AsyncGenerator[tuple[str, asyncio.subprocess.Process]]:
+async def _server(kind: str) -> AsyncGenerator[tuple[str, asyncio.subprocess.Process]]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.webhook", "--serve"),
+        *(sys.executable, "-m", "bench.webhook", kind),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -184,15 +208,41 @@ def _request(key: Key, body: bytes) -> bytes:
     return head.encode() + body
 
 
-async def _serve() -> None:
-    """Be the bot until SIGTERM; print the address first and what was handled last."""
+def _bot() -> tuple[web.Application, list[str]]:
+    """Return the bot's application, and where it notes what it handled."""
     bot, handled = Bot(CREDENTIALS), list[str]()
 
     @bot.on
     async def note(ctx: Context[C2CMessageCreate]) -> None:
         handled.append(ctx.event_id or "")
 
-    runner, over = web.AppRunner(bot.webhook(), access_log=None), asyncio.Event()
+    return bot.webhook(), handled
+
+
+def _floor() -> tuple[web.Application, list[str]]:
+    """Return the least that does the same: verify, decode, await the handler, acknowledge."""
+    public = Ed25519PublicKey.from_public_bytes(Key.of(CREDENTIALS.secret).public)
+    decode, handled = decoder_of("C2C_MESSAGE_CREATE"), list[str]()
+
+    async def note(event_id: str, event: object) -> None:  # noqa: ARG001 - decoded, as for the bot's handler
+        handled.append(event_id)
+
+    async def take(request: web.Request) -> web.Response:
+        body, headers = await request.read(), request.headers
+        signature = bytes.fromhex(headers["X-Signature-Ed25519"])
+        public.verify(signature, headers["X-Signature-Timestamp"].encode() + body)  # raises for a wrong one
+        frame = decode_frame(body)
+        await note(frame.id or "", decode(frame.d))
+        return web.Response(body=ACK, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", take)
+    return app, handled
+
+
+async def _serve(app: web.Application, handled: list[str]) -> None:
+    """Be the server until SIGTERM; print the address first and what was handled last."""
+    runner, over = web.AppRunner(app, access_log=None), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -211,11 +261,12 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1000, help="calls a second (default 1000)")
     parser.add_argument("--seconds", type=float, default=60, help="for how long (default 60)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--serve", dest="serve", action="store_const", const=_bot, help=argparse.SUPPRESS)
+    parser.add_argument("--serve-floor", dest="serve", action="store_const", const=_floor, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.serve:
+    if arguments.serve is not None:
         lifeline.hold()
-        asyncio.run(_serve())
+        asyncio.run(_serve(*arguments.serve()))
         return
     figures = asyncio.run(measure(arguments.rate, arguments.seconds))
     if arguments.json:

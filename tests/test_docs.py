@@ -95,7 +95,7 @@ def test_the_page_of_a_resource_names_every_method(name: str) -> None:
 
 def known_names() -> set[str]:
     modules = [importlib.import_module(f"qqbot.models.{each.name}") for each in pkgutil.iter_modules(models.__path__)]
-    return {name for module in (qqbot, *modules) for name in vars(module)}
+    return {name for module in (qqbot, *modules) for name in {*vars(module), *getattr(module, "__all__", ())}}
 
 
 @pytest.mark.parametrize("page", MIGRATIONS, ids=lambda page: page.stem)

@@ -1,4 +1,4 @@
-"""A bot made of nothing but aiohttp: what the platform is spoken to with here."""
+"""A bot on plain aiohttp, so that these tests do not depend on the client."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ Frame = dict[str, Any]
 
 
 class Socket:
-    """One connection to the gateway, HELLO read."""
+    """One connection to the gateway after HELLO."""
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse, token: str) -> None:
         self.ws = ws
@@ -52,7 +52,7 @@ class Socket:
         return frame
 
     async def close_code(self) -> int | None:
-        """Wait until the platform closes; what comes before is skipped."""
+        """Wait for the close by the platform, skip the frames before it, and return the close code."""
         while (await self.ws.receive(5)).type is aiohttp.WSMsgType.TEXT:
             pass
         return self.ws.close_code
@@ -75,7 +75,7 @@ class Socket:
 
 
 class BareBot:
-    """Token, calls, connections."""
+    """A bot with a token, calls and gateway connections."""
 
     def __init__(self, sim: Simulator) -> None:
         self.sim = sim
@@ -108,7 +108,7 @@ class BareBot:
             return response.status, json.loads(text) if text else None
 
     async def refused(self, method: str, path: str, body: object = None, **options: Any) -> tuple[int, int]:
-        """HTTP status and the platform's code of a call that must fail."""
+        """Return HTTP status and error code of a call that must fail."""
         status, answer = await self.call(method, path, body, **options)
         assert status >= 400, answer
         assert set(answer) == {"message", "code", "err_code", "trace_id"}
@@ -132,7 +132,7 @@ class BareBot:
 
 
 class Echo:
-    """Answers every message in kind until it is left; the socket is the bot's only one."""
+    """Echoes every message until the context ends; no other code may read the socket."""
 
     def __init__(self, bot: BareBot, socket: Socket, keyboard: object = None) -> None:
         self._bot = bot

@@ -76,7 +76,7 @@ async def test_a_chat_comes_back_in_another_run(sim: Simulator, bot: BareBot, ch
 async def test_a_chat_that_is_opened_again_takes_no_more_room(
     bot: BareBot, chat: Chat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qqbot.simulator.state.files._KEPT", 3 * len(PNG))
+    monkeypatch.setattr("qqbot.simulator.state.files._MAX_TOTAL", 3 * len(PNG))
     url = await chat.upload(PNG, "cat.png", "image/png")
     line = json.dumps({"line": "file", "key": "again", "name": "dog.png", "type": "image/png", "data": "AAAA" * 5})
     for _ in range(10):
@@ -90,12 +90,12 @@ async def test_a_chat_that_is_opened_again_takes_no_more_room(
     [
         ("nonsense", "line 2"),
         ("[]", "not a JSON object"),
-        ('{"line": "song"}', "'song' is no kind of line"),
+        ('{"line": "song"}', "'song' is not a kind of line"),
         ('{"line": "chat", "version": 2}', "version 2"),
         ('{"line": "conversation", "scene": "group"}', "scene and id"),
         ('{"line": "conversation", "scene": "group", "id": "G", "members": [{"name": "x"}]}', "members need"),
         ('{"line": "file", "name": "x"}', "needs a key"),
-        ('{"line": "file", "key": "k", "data": "%"}', "no base64"),
+        ('{"line": "file", "key": "k", "data": "%"}', "not base64"),
         ('{"line": "message", "scene": "group", "conversation": "G", "from": "user"}', "needs an id"),
         ('{"line": "message", "scene": "group", "conversation": "G", "from": "bot", "id": "1"}', "time has to be"),
         (f'{MESSAGE}, "scene": "group", "card": 1}}', "a card is an object"),

@@ -1,4 +1,4 @@
-"""The guild side of the simulator, spoken to without the client: what it refuses, and what it tells the bot."""
+"""Guild endpoints of the simulator without the client: refusals and pushed events."""
 
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from tests.simulator.bare import GUILDS, BareBot
 MEMBERS, REACTIONS, FORUMS, AUDIO = 1 << 1, 1 << 10, 1 << 28, 1 << 29
 
 
-class Place(NamedTuple):
+class GuildIds(NamedTuple):
     """Ids of one guild."""
 
     guild: str
@@ -27,11 +27,11 @@ async def sim() -> AsyncIterator[Simulator]:
 
 
 @pytest.fixture
-async def place(sim: Simulator, bot: BareBot) -> Place:
+async def ids(sim: Simulator, bot: BareBot) -> GuildIds:
     channel = sim.channel("general")
     alice = channel.member("Alice").openid
     message = (await bot.call("POST", f"/channels/{channel.id}/messages", {"content": "x"}))[1]["id"]
-    return Place(channel.guild_id, channel.id, alice, message)
+    return GuildIds(channel.guild_id, channel.id, alice, message)
 
 
 FAR = {"start_timestamp": "4102444800000", "end_timestamp": "4102448400000"}
@@ -41,14 +41,14 @@ REFUSED: dict[str, tuple[str, object, int]] = {
     "empty role": ("POST /guilds/{guild}/roles", {}, 50001),
     "hoist as text": ("POST /guilds/{guild}/roles", {"hoist": "1"}, 12002),
     "built-in role": ("DELETE /guilds/{guild}/roles/2", None, 12001),
-    "everybody has it": ("PUT /guilds/{guild}/members/{alice}/roles/1", None, 11282),
+    "built-in role of all members": ("PUT /guilds/{guild}/members/{alice}/roles/1", None, 11282),
     "channel admin of no channel": ("PUT /guilds/{guild}/members/{alice}/roles/5", {}, 10003),
     "days": ("DELETE /guilds/{guild}/members/{alice}", {"delete_history_msg_days": 5}, 50001),
     "manage": ("PUT /channels/{channel}/members/{alice}/permissions", {"add": "2"}, 301000),
     "no bits": ("PUT /channels/{channel}/members/{alice}/permissions", {"add": "x"}, 301000),
     "bits as a number": ("PUT /channels/{channel}/members/{alice}/permissions", {"add": 4}, 12002),
     "no change": ("PUT /channels/{channel}/roles/1/permissions", {}, 301000),
-    "nobody muted": ("PATCH /guilds/{guild}/mute", {"user_ids": [], "mute_seconds": "1"}, 502004),
+    "no user to mute": ("PATCH /guilds/{guild}/mute", {"user_ids": [], "mute_seconds": "1"}, 502004),
     "no time": ("PATCH /guilds/{guild}/mute", {}, 502005),
     "bad time": ("PATCH /guilds/{guild}/members/{alice}/mute", {"mute_seconds": "soon"}, 502005),
     "nothing announced": ("POST /guilds/{guild}/announces", {}, 501001),
@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[str, object, int]] = {
     "no JSON": ("PUT /channels/{channel}/threads", {"title": "x", "content": "x", "format": 4}, 503014),
     "format": ("PUT /channels/{channel}/threads", {"title": "x", "content": "x", "format": 5}, 503015),
     "not audible": ("PUT /channels/{channel}/mic", None, 50001),
-    "nobody guided": ("POST /channels/{channel}/settingguide", {"content": "x"}, 304051),
+    "guide without a mention": ("POST /channels/{channel}/settingguide", {"content": "x"}, 304051),
     "foreign interface": (
         "POST /guilds/{guild}/api_permission/demand",
         {"channel_id": "{channel}", "api_identify": {"path": "/x", "method": "GET"}, "desc": "x"},
@@ -107,14 +107,14 @@ REFUSED: dict[str, tuple[str, object, int]] = {
 
 
 @pytest.mark.parametrize(("request_line", "body", "code"), REFUSED.values(), ids=REFUSED)
-async def test_refusals(bot: BareBot, place: Place, request_line: str, body: Any, code: int) -> None:
+async def test_refusals(bot: BareBot, ids: GuildIds, request_line: str, body: Any, code: int) -> None:
     method, path = request_line.split()
     if isinstance(body, dict) and "channel_id" in body:
-        body = body | {"channel_id": place.channel}
-    assert (await bot.refused(method, path.format(**place._asdict()), body))[1] == code
+        body = body | {"channel_id": ids.channel}
+    assert (await bot.refused(method, path.format(**ids._asdict()), body))[1] == code
 
 
-async def test_the_bot_has_to_be_an_administrator(sim: Simulator, bot: BareBot, place: Place) -> None:
+async def test_the_bot_has_to_be_an_administrator(sim: Simulator, bot: BareBot, ids: GuildIds) -> None:
     sim.guild().bot_is_admin = False
     for line in (
         "DELETE /channels/{channel}",
@@ -122,20 +122,20 @@ async def test_the_bot_has_to_be_an_administrator(sim: Simulator, bot: BareBot, 
         "DELETE /guilds/{guild}/members/{alice}",
         "PATCH /guilds/{guild}/members/{alice}/mute",
     ):
-        method, path = line.format(**place._asdict()).split()
+        method, path = line.format(**ids._asdict()).split()
         assert (await bot.refused(method, path))[1] == 11282
-    assert (await bot.call("GET", f"/channels/{place.channel}"))[0] == 200
+    assert (await bot.call("GET", f"/channels/{ids.channel}"))[0] == 200
 
 
-async def test_user_ids_tell_one_mute_from_the_other(bot: BareBot, place: Place) -> None:
-    path = f"/guilds/{place.guild}/mute"
+async def test_user_ids_select_the_mute_of_members(bot: BareBot, ids: GuildIds) -> None:
+    path = f"/guilds/{ids.guild}/mute"
     assert await bot.call("PATCH", path, {"mute_seconds": "60"}) == (204, None)
-    body = {"mute_seconds": "60", "user_ids": [place.alice, "1"]}
-    assert await bot.call("PATCH", path, body) == (200, {"user_ids": [place.alice]})
+    body = {"mute_seconds": "60", "user_ids": [ids.alice, "1"]}
+    assert await bot.call("PATCH", path, body) == (200, {"user_ids": [ids.alice]})
 
 
-async def test_a_mute_shows_until_it_ends(sim: Simulator, bot: BareBot, place: Place) -> None:
-    alice = f"/guilds/{place.guild}/members/{place.alice}"
+async def test_a_mute_is_visible_until_it_ends(sim: Simulator, bot: BareBot, ids: GuildIds) -> None:
+    alice = f"/guilds/{ids.guild}/members/{ids.alice}"
 
     async def muted() -> bool:
         return bool((await bot.call("GET", alice))[1]["mute"])
@@ -144,15 +144,15 @@ async def test_a_mute_shows_until_it_ends(sim: Simulator, bot: BareBot, place: P
     assert await muted()
     await sim.clock.advance(seconds=61)
     assert not await muted()
-    await bot.call("PATCH", f"/guilds/{place.guild}/mute", {"mute_seconds": "60"})
+    await bot.call("PATCH", f"/guilds/{ids.guild}/mute", {"mute_seconds": "60"})
     assert await muted()
-    await bot.call("PATCH", f"/guilds/{place.guild}/mute", {"mute_end_timestamp": "0"})
+    await bot.call("PATCH", f"/guilds/{ids.guild}/mute", {"mute_end_timestamp": "0"})
     assert not await muted()
 
 
-async def test_audio_is_told(bot: BareBot, place: Place) -> None:
+async def test_audio_events(bot: BareBot, ids: GuildIds) -> None:
     socket = await bot.connect_ready(GUILDS | AUDIO)
-    voice = (await bot.call("POST", f"/guilds/{place.guild}/channels", {"name": "voice", "type": 2}))[1]["id"]
+    voice = (await bot.call("POST", f"/guilds/{ids.guild}/channels", {"name": "voice", "type": 2}))[1]["id"]
     await bot.call("PUT", f"/channels/{voice}/mic")
     assert (await socket.next())["t"] == "AUDIO_ON_MIC"
     await bot.call("POST", f"/channels/{voice}/audio", {"status": 0, "audio_url": "https://x/a.mp3", "text": "a"})
@@ -164,42 +164,42 @@ async def test_audio_is_told(bot: BareBot, place: Place) -> None:
     assert (await socket.next())["t"] == "AUDIO_OFF_MIC"
 
 
-async def test_what_the_bot_does_comes_back_as_events(bot: BareBot, place: Place) -> None:
+async def test_calls_of_the_bot_are_pushed_as_events(bot: BareBot, ids: GuildIds) -> None:
     socket = await bot.connect_ready(GUILDS | 1 | MEMBERS | REACTIONS | FORUMS)
-    created = (await bot.call("POST", f"/guilds/{place.guild}/channels", {"name": "general", "type": 0}))[1]
+    created = (await bot.call("POST", f"/guilds/{ids.guild}/channels", {"name": "general", "type": 0}))[1]
     assert (await socket.next())["t"] == "CHANNEL_CREATE"
-    assert created["id"] != place.channel
+    assert created["id"] != ids.channel
     await bot.call("PATCH", f"/channels/{created['id']}", {"name": "new"})
     assert (await socket.next())["d"]["name"] == "new"
     await bot.call("DELETE", f"/channels/{created['id']}")
     assert (await socket.next())["t"] == "CHANNEL_DELETE"
     assert (await bot.refused("GET", f"/channels/{created['id']}"))[1] == 10003
-    await bot.call("PUT", f"/channels/{place.channel}/messages/{place.message}/reactions/2/127881")
+    await bot.call("PUT", f"/channels/{ids.channel}/messages/{ids.message}/reactions/2/127881")
     added = await socket.next()
     assert (added["t"], added["d"]["emoji"]) == ("MESSAGE_REACTION_ADD", {"id": "127881", "type": 2})
-    await bot.call("DELETE", f"/guilds/{place.guild}/members/{place.alice}")
+    await bot.call("DELETE", f"/guilds/{ids.guild}/members/{ids.alice}")
     removed = await socket.next()
-    assert (removed["t"], removed["d"]["user"]["id"]) == ("GUILD_MEMBER_REMOVE", place.alice)
-    assert (await bot.refused("GET", f"/guilds/{place.guild}/members/{place.alice}"))[1] == 10001
+    assert (removed["t"], removed["d"]["user"]["id"]) == ("GUILD_MEMBER_REMOVE", ids.alice)
+    assert (await bot.refused("GET", f"/guilds/{ids.guild}/members/{ids.alice}"))[1] == 10001
 
 
-async def test_a_thread_is_reviewed(bot: BareBot, place: Place) -> None:
+async def test_a_thread_is_audited(bot: BareBot, ids: GuildIds) -> None:
     socket = await bot.connect_ready(FORUMS)
     body = {"title": "t", "content": "c", "format": 1}
-    task = (await bot.call("PUT", f"/channels/{place.channel}/threads", body))[1]
+    task = (await bot.call("PUT", f"/channels/{ids.channel}/threads", body))[1]
     assert (await socket.next())["t"] == "FORUM_THREAD_CREATE"
     reviewed = await socket.next()
     assert (reviewed["t"], reviewed["d"]["task_id"]) == ("FORUM_PUBLISH_AUDIT_RESULT", task["task_id"])
 
 
-async def test_a_page_of_reactions_keeps_its_size(sim: Simulator, bot: BareBot, place: Place) -> None:
-    path = f"/channels/{place.channel}/messages/{place.message}/reactions/1/4"
+async def test_a_page_of_reactions_keeps_its_size(sim: Simulator, bot: BareBot, ids: GuildIds) -> None:
+    path = f"/channels/{ids.channel}/messages/{ids.message}/reactions/1/4"
     await bot.call("PUT", path)
     page = (await bot.call("GET", f"{path}?limit=1"))[1]
     assert ([user["username"] for user in page["users"]], page["is_end"]) == (["bot"], True)
 
 
-async def test_a_day_renews_what_a_guild_may_have(sim: Simulator, bot: BareBot) -> None:
+async def test_daily_limits_of_a_guild_reset(sim: Simulator, bot: BareBot) -> None:
     path = f"/channels/{sim.channel('general').id}/schedules"
     for _ in range(10):
         assert (await bot.call("POST", path, {"schedule": {"name": "x", **FAR}}))[0] == 200

@@ -44,7 +44,7 @@ async def test_group_event(sim: Simulator, asked: Frame) -> None:
     d = asked["d"]
     assert asked["t"] == "GROUP_AT_MESSAGE_CREATE"
     assert asked["id"].startswith("GROUP_AT_MESSAGE_CREATE:")
-    assert d["content"] == " hello", "the mention is cut and a space stays"
+    assert d["content"] == " hello", "the mention is removed, the space after it stays"
     assert d["group_openid"] == sim.group("test").id
     assert d["author"]["member_openid"] == sim.group("test").member("Alice").openid
     for openid in (d["group_openid"], d["author"]["member_openid"]):
@@ -72,8 +72,8 @@ async def test_other_events(sim: Simulator, socket: Socket) -> None:
     assert dms["d"]["src_guild_id"] == channel["d"]["guild_id"]
 
 
-async def test_a_card_is_what_the_tables_say(sim: Simulator, socket: Socket) -> None:
-    """The words are those of the sample on the platform's page."""
+async def test_a_card_matches_the_tables(sim: Simulator, socket: Socket) -> None:
+    """The texts are those of the sample in the documentation."""
     card = {
         "prompt": "[每日打卡]快来完成今日学习打卡",
         "ark_type": "miniapp",
@@ -95,13 +95,13 @@ async def test_a_card_is_what_the_tables_say(sim: Simulator, socket: Socket) -> 
     assert set(card) == {field.name for field in tables().models["ARKData"]}
 
 
-def test_the_types_of_cards_are_those_of_the_tables() -> None:
+def test_card_types_match_the_tables() -> None:
     document = json.loads(files(simulator).joinpath("wire", "data", "models.json").read_text("utf-8"))
     [types] = [field["notes"] for field in document["ARKData"]["fields"] if field["name"] == "ark_type"]
     assert list(NAMES) == types.partition(" (")[0].split(", ")
 
 
-async def test_qq_names_a_card(sim: Simulator, socket: Socket) -> None:
+async def test_defaults_of_a_card(sim: Simulator, socket: Socket) -> None:
     for name, prompt in (("title", "[分享]Tea"), ("nickname", "[分享]Tea"), ("desc", "[分享]")):
         fields: dict[str, object] = {name: "Tea"}
         await sim.user("Alice").share({"ark_type": "tuwen", "prompt": None, "fields": fields}, timeout=0)
@@ -113,7 +113,7 @@ async def test_qq_names_a_card(sim: Simulator, socket: Socket) -> None:
         }
 
 
-async def test_a_card_that_changes_later_has_been_sent_as_it_was(sim: Simulator) -> None:
+async def test_a_later_change_of_a_card_does_not_affect_the_message(sim: Simulator) -> None:
     card: dict[str, Any] = {"ark_type": "feed", "fields": {"title": "Tea"}}
     await sim.user("Alice").share(card, timeout=0)
     card["fields"]["title"] = "Coffee"
@@ -124,7 +124,9 @@ async def test_a_quoted_card(sim: Simulator, socket: Socket) -> None:
     alice = sim.group("test").member("Alice")
     await alice.share({"ark_type": "tuwen", "fields": {"title": "Tea for @Alice"}}, mention=False, timeout=0)
     shared = (await socket.next())["d"]
-    assert (shared["content"].rpartition("]")[2], "mentions" in shared) == ("Tea for @Alice", False), "it names nobody"
+    assert (shared["content"].rpartition("]")[2], "mentions" in shared) == ("Tea for @Alice", False), (
+        "the title is no mention"
+    )
     await alice.say("@bot what is it?", quote=shared["id"], timeout=0)
     event = (await socket.next())["d"]
     assert (event["message_type"], "ark_data" in event) == (103, False)
@@ -141,7 +143,7 @@ async def test_guilds_have_no_cards(sim: Simulator, scene: str) -> None:
     assert sim.state()["messages"] == []
 
 
-async def test_send_answers(sim: Simulator, bot: BareBot, asked: Frame) -> None:
+async def test_answer_to_a_send(sim: Simulator, bot: BareBot, asked: Frame) -> None:
     status, sent = await bot.send_to_group(asked["d"]["group_openid"], content="x", msg_id=asked["d"]["id"])
     assert status == 200
     assert sent["id"].startswith("ROBOT1.0_")
@@ -178,7 +180,7 @@ async def test_five_replies_in_a_group(bot: BareBot, asked: Frame) -> None:
     assert await refused(bot, content="x", msg_id=asked["d"]["id"], msg_seq=6) == 40034128
 
 
-async def test_msg_seq_is_1_where_it_is_absent(bot: BareBot, asked: Frame) -> None:
+async def test_msg_seq_defaults_to_1(bot: BareBot, asked: Frame) -> None:
     assert (await bot.send_to_group(asked["d"]["group_openid"], content="x", msg_id=asked["d"]["id"]))[0] == 200
     assert await refused(bot, content="x", msg_id=asked["d"]["id"], msg_seq=1) == 40054005
 
@@ -254,7 +256,7 @@ async def test_event_id(sim: Simulator, bot: BareBot, socket: Socket, asked: Fra
         ),
     ],
 )
-async def test_content_that_is_refused(bot: BareBot, body: dict[str, object], code: int) -> None:
+async def test_refused_content(bot: BareBot, body: dict[str, object], code: int) -> None:
     assert await refused(bot, **body) == code
 
 
@@ -270,7 +272,7 @@ async def test_content_that_is_refused(bot: BareBot, body: dict[str, object], co
         {"content": "1.5 and a.b and e.g. this"},
     ],
 )
-async def test_content_that_is_taken(sim: Simulator, bot: BareBot, body: dict[str, object]) -> None:
+async def test_accepted_content(sim: Simulator, bot: BareBot, body: dict[str, object]) -> None:
     assert (await bot.send_to_group(sim.group("test").id, **body))[0] == 200
 
 
@@ -306,7 +308,7 @@ async def test_media(sim: Simulator, bot: BareBot) -> None:
     assert (await bot.refused("POST", f"{group}/messages", body))[1] == 304080
 
 
-async def test_media_that_is_refused_or_sent_at_once(sim: Simulator, bot: BareBot) -> None:
+async def test_refused_media_and_immediate_send(sim: Simulator, bot: BareBot) -> None:
     path = f"/v2/users/{sim.user('Alice').openid}/files"
     assert (await bot.refused("POST", path, {"file_type": 9, "url": LINK, "srv_send_msg": False}))[1] == 850019
     assert (await bot.refused("POST", path, {"file_type": 1, "srv_send_msg": False}))[1] == 850026
@@ -318,7 +320,7 @@ async def test_media_that_is_refused_or_sent_at_once(sim: Simulator, bot: BareBo
     assert sim.state()["messages"][-1]["id"] == result["id"]
 
 
-async def test_nowhere(bot: BareBot) -> None:
+async def test_unknown_conversations(bot: BareBot) -> None:
     body = {"msg_type": 0, "content": "x"}
     assert (await bot.refused("POST", "/v2/groups/nowhere/messages", body))[1] == 40034101
     assert (await bot.refused("POST", "/v2/users/nobody/messages", body))[1] == 40054004
@@ -376,11 +378,11 @@ async def test_channel(sim: Simulator, bot: BareBot, socket: Socket) -> None:
         ({"content": 1}, 12002),
     ],
 )
-async def test_channel_content_that_is_refused(sim: Simulator, bot: BareBot, body: object, code: int) -> None:
+async def test_refused_channel_content(sim: Simulator, bot: BareBot, body: object, code: int) -> None:
     assert (await bot.refused("POST", f"/channels/{sim.channel('general').id}/messages", body))[1] == code
 
 
-async def test_change_of_a_channel_message(sim: Simulator, bot: BareBot, socket: Socket) -> None:
+async def test_edit_of_a_channel_message(sim: Simulator, bot: BareBot, socket: Socket) -> None:
     path = f"/channels/{sim.channel('general').id}/messages"
     sent = (await bot.call("POST", path, {"markdown": {"content": "old"}, "keyboard": keyboard()}))[1]["id"]
     plain = (await bot.call("POST", path, {"content": "x"}))[1]["id"]

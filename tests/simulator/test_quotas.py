@@ -1,4 +1,4 @@
-"""Active messages, wake-ups, calls a minute, and what an uncertified bot may not do."""
+"""Quotas of active messages and wake-ups, rate limits, and the rights of an uncertified bot."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def messages(sim: Simulator) -> str:
 
 
 async def sent(bot: BareBot, path: str, most: int) -> int:
-    """Send actively until it is refused; how many were taken, at most `most`."""
+    """Send active messages until one is refused; return how many were accepted, at most `most`."""
     for number in range(most):
         if (await bot.call("POST", path, TEXT))[0] != 200:
             return number
@@ -42,7 +42,7 @@ async def test_20_a_minute_and_1000_a_day_to_one_conversation(sim: Simulator, bo
     assert await sent(bot, path, 21) == 20
 
 
-async def test_replies_and_typing_are_no_active_messages(sim: Simulator, bot: BareBot, socket: Socket) -> None:
+async def test_replies_and_typing_are_not_active_messages(sim: Simulator, bot: BareBot, socket: Socket) -> None:
     assert await sent(bot, messages(sim), 21) == 20
     sim.push_message("c2c", text="x")
     asked = (await socket.next())["d"]["id"]
@@ -89,7 +89,7 @@ async def test_private_chats_2_a_day_each(sim: Simulator, bot: BareBot) -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "code"), [("GROUP_MSG", "group_openid", 40034105), ("C2C_MSG", "openid", 40054013)]
 )
-async def test_who_refuses_active_messages(sim: Simulator, bot: BareBot, kind: str, name: str, code: int) -> None:
+async def test_opt_out_of_active_messages(sim: Simulator, bot: BareBot, kind: str, name: str, code: int) -> None:
     group, user = sim.group("test").id, sim.user("Alice").openid
     openid, path = (group, f"/v2/groups/{group}/messages") if kind == "GROUP_MSG" else (user, messages(sim))
     sim.push(f"{kind}_REJECT", {name: openid, "timestamp": 1})
@@ -98,7 +98,7 @@ async def test_who_refuses_active_messages(sim: Simulator, bot: BareBot, kind: s
     assert await sent(bot, path, 1) == 1
 
 
-async def test_one_wake_up_in_each_window(sim: Simulator, bot: BareBot, socket: Socket) -> None:
+async def test_one_wake_up_per_window(sim: Simulator, bot: BareBot, socket: Socket) -> None:
     path, body = messages(sim), TEXT | {"is_wakeup": True}
 
     async def wake() -> int:
@@ -126,7 +126,7 @@ async def test_a_streamed_wake_up_counts_too(sim: Simulator, bot: BareBot, socke
     assert (await bot.refused("POST", path, fragment))[1] == 40034122
 
 
-async def test_calls_a_minute(sim: Simulator, bot: BareBot) -> None:
+async def test_rate_limit_per_minute(sim: Simulator, bot: BareBot) -> None:
     path = f"/v2/groups/{sim.group('test').id}/info"
     for _ in range(30):
         assert (await bot.call("GET", path))[0] == 200
@@ -137,7 +137,7 @@ async def test_calls_a_minute(sim: Simulator, bot: BareBot) -> None:
     assert (await bot.call("GET", path))[0] == 200
 
 
-async def test_calls_a_second_only_where_asked_for() -> None:
+async def test_rate_limit_per_second_is_optional() -> None:
     async with Simulator(limits="all") as sim, BareBot(sim) as bot:
         answers = [await bot.call("DELETE", f"/v2/groups/{sim.group('test').id}/messages/x") for _ in range(30)]
         assert any(status == 429 for status, _ in answers)
@@ -146,7 +146,7 @@ async def test_calls_a_second_only_where_asked_for() -> None:
         assert not any(status == 429 for status, _ in answers)
 
 
-async def test_what_an_uncertified_bot_may_not() -> None:
+async def test_rights_of_an_uncertified_bot() -> None:
     async with Simulator(profile="uncertified") as sim, BareBot(sim) as bot:
         channel, group = sim.channel("general").id, sim.group("test").id
         assert (await bot.refused("GET", f"/v2/groups/{group}/info"))[1] == 11253
@@ -156,6 +156,6 @@ async def test_what_an_uncertified_bot_may_not() -> None:
         assert (await bot.call("POST", f"/v2/groups/{group}/messages", styled))[0] == 200
 
 
-async def test_the_life_of_a_token_as_a_number() -> None:
+async def test_token_lifetime_as_a_number() -> None:
     async with Simulator(numeric_expiry=True) as sim, BareBot(sim) as bot:
         assert type((await bot.fetch_token())["expires_in"]) is int

@@ -41,7 +41,7 @@ async def test_guilds(sim: Simulator, bot: BareBot) -> None:
     assert [each["id"] for each in (await bot.call("GET", f"/users/@me/guilds?before={ids[2]}"))[1]] == [ids[1], ids[0]]
 
 
-async def test_private_chat_is_opened(sim: Simulator, bot: BareBot) -> None:
+async def test_open_a_private_chat(sim: Simulator, bot: BareBot) -> None:
     channel = sim.channel("general")
     alice = channel.member("Alice")
     body = {"recipient_id": alice.openid, "source_guild_id": channel.guild_id}
@@ -100,7 +100,7 @@ DEEP = b'{"msg_type":0,"content":"x","markdown":' + b'{"a":' * 600 + b"1" + b"}"
 
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b"\xff", b'"x"', b"1", b'{"content": NaN}', b"[" * 100_000, DEEP])
-async def test_body_that_is_no_object(sim: Simulator, bot: BareBot, data: bytes) -> None:
+async def test_body_without_an_object(sim: Simulator, bot: BareBot, data: bytes) -> None:
     assert await bot.refused("POST", f"/v2/groups/{sim.group('test').id}/messages", data=data) == (400, 12002)
 
 
@@ -116,7 +116,7 @@ async def test_body_too_large(sim: Simulator, bot: BareBot) -> None:
         assert (response.status, response.content_type) == (413, "text/html")
 
 
-async def test_bad_content_encoding_is_no_500(sim: Simulator, bot: BareBot) -> None:
+async def test_bad_content_encoding_is_not_a_500(sim: Simulator, bot: BareBot) -> None:
     url = f"{sim.api_base}/v2/groups/{sim.group('test').id}/messages"
     headers = {"Authorization": f"QQBot {bot.token}", "Content-Encoding": "gzip"}
     async with bot.http.post(url, data=b"nonsense", headers=headers) as response:
@@ -125,7 +125,7 @@ async def test_bad_content_encoding_is_no_500(sim: Simulator, bot: BareBot) -> N
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=x"])
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"--x\r\n\r\n", b"--x--\r\n"])
-async def test_bad_form_is_no_500(sim: Simulator, bot: BareBot, content_type: str, data: bytes) -> None:
+async def test_bad_form_is_not_a_500(sim: Simulator, bot: BareBot, content_type: str, data: bytes) -> None:
     channel = sim.channel("general").id
     status, _ = await bot.refused(
         "POST", f"/channels/{channel}/messages", data=data, headers={"Content-Type": content_type}

@@ -10,7 +10,7 @@ async def ask(bot: BareBot, **options: object) -> dict[str, object]:
         return await response.json()
 
 
-async def test_the_same_token_until_its_last_60_s(sim: Simulator, bot: BareBot) -> None:
+async def test_the_same_token_until_60_s_before_expiry(sim: Simulator, bot: BareBot) -> None:
     await sim.clock.advance(seconds=7100)
     again = await bot.fetch_token()
     assert again["access_token"] == bot.token
@@ -18,7 +18,7 @@ async def test_the_same_token_until_its_last_60_s(sim: Simulator, bot: BareBot) 
     assert 95 <= int(again["expires_in"]) <= 100
 
 
-async def test_in_the_last_60_s_a_new_one_and_the_old_one_lives_on(sim: Simulator, bot: BareBot) -> None:
+async def test_a_new_token_in_the_last_60_s_and_the_old_one_stays_valid(sim: Simulator, bot: BareBot) -> None:
     await sim.clock.advance(seconds=7150)
     fresh = await bot.fetch_token()
     assert fresh["access_token"] != bot.token
@@ -57,7 +57,7 @@ async def test_no_json(bot: BareBot) -> None:
     assert (await ask(bot, data={"appId": "1", "clientSecret": "x"}))["code"] == 100007
 
 
-async def test_the_log_has_neither_secret_nor_token(sim: Simulator, bot: BareBot) -> None:
+async def test_the_journal_contains_neither_secret_nor_token(sim: Simulator, bot: BareBot) -> None:
     socket = await bot.connect_ready()
     await socket.resume("x", 1)
     await socket.close_code()

@@ -1,4 +1,4 @@
-"""Uploads in parts, streams and reviews, as a bot without this SDK meets them."""
+"""Uploads in parts, streamed messages and audits, without the client."""
 
 import hashlib
 from typing import Any
@@ -62,12 +62,12 @@ async def test_an_upload_in_parts(sim: Simulator, bot: BareBot) -> None:
     assert (await bot.call("POST", f"{base}/messages", {"msg_type": 7, "media": uploaded}))[0] == 200
     media = sim.state()["messages"][-1]["media"]
     assert media["name"] == "a.txt"
-    async with bot.http.get(media["url"]) as kept:
-        assert await kept.read() == DATA
+    async with bot.http.get(media["url"]) as stored:
+        assert await stored.read() == DATA
 
 
 async def uploaded(bot: BareBot, base: str, plan: dict[str, Any], data: bytes = DATA) -> Any:
-    """Put the one part of an upload, end it, send it; return the media that the chat shows."""
+    """Upload the only part, end the upload, send it; return the media that the chat shows."""
     [part] = plan["parts"]
     assert await put(bot, part["presigned_url"], data) == 200
     return await ended(bot, base, plan, data)
@@ -82,7 +82,7 @@ async def ended(bot: BareBot, base: str, plan: dict[str, Any], data: bytes = DAT
     return bot.sim.state()["messages"][-1]["media"]
 
 
-async def test_what_is_too_large_to_show_is_not_kept(bot: BareBot, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_files_too_large_to_show_are_not_stored(bot: BareBot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "FILE_LIMIT", len(DATA))
     assert (await uploaded(bot, *await prepared(bot)))["url"]
     data = DATA + b"x"
@@ -90,8 +90,10 @@ async def test_what_is_too_large_to_show_is_not_kept(bot: BareBot, monkeypatch: 
     assert (media["name"], media["url"]) == ("a.txt", None)
 
 
-async def test_the_oldest_unfinished_uploads_are_forgotten(bot: BareBot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They can still be finished and sent; only the page has nothing to show."""
+async def test_bytes_of_the_oldest_unfinished_uploads_are_dropped(
+    bot: BareBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They can still be finished and sent; the page cannot show them."""
     monkeypatch.setattr(uploads, "UNFINISHED", 2 * len(DATA))
     plans = [await prepared(bot) for _ in range(3)]
     for _, plan in plans:
@@ -100,7 +102,7 @@ async def test_the_oldest_unfinished_uploads_are_forgotten(bot: BareBot, monkeyp
     assert [url is not None for url in urls] == [False, True, True]
 
 
-async def test_a_signed_address_takes_no_token_and_wants_a_length(bot: BareBot) -> None:
+async def test_a_presigned_url_needs_a_length_and_no_token(bot: BareBot) -> None:
     _, plan = await prepared(bot)
     url = plan["parts"][0]["presigned_url"]
 
@@ -118,12 +120,12 @@ async def test_a_signed_address_takes_no_token_and_wants_a_length(bot: BareBot) 
     ("changes", "code"),
     [({"file_size": "0"}, 850026), ({"file_size": str(1 << 31)}, 850026), ({"md5_10m": "x"}, 850026)],
 )
-async def test_what_cannot_be_announced(bot: BareBot, changes: dict[str, object], code: int) -> None:
+async def test_refused_uploads(bot: BareBot, changes: dict[str, object], code: int) -> None:
     path = f"/v2/groups/{bot.sim.group('test').id}/upload_prepare"
     assert (await bot.refused("POST", path, announced(**changes)))[1] == code
 
 
-async def test_the_volume_of_a_day(sim: Simulator, bot: BareBot) -> None:
+async def test_daily_volume(sim: Simulator, bot: BareBot) -> None:
     sim.uploads.volume.most = 150
     await prepared(bot)
     path = f"/v2/groups/{sim.group('test').id}/upload_prepare"
@@ -152,12 +154,12 @@ async def test_streams(sim: Simulator, bot: BareBot, socket: Socket) -> None:
     assert (await bot.refused("POST", path, first))[1] == 40054005
 
 
-async def test_a_review(sim: Simulator, bot: BareBot) -> None:
+async def test_an_audit(sim: Simulator, bot: BareBot) -> None:
     socket = await bot.connect_ready(1 << 27)
     sim.audits.expect(passes=False, overtakes=True)
     path = f"/channels/{sim.channel('general').id}/messages"
     status, answer = await bot.call("POST", path, {"content": "x"})
     assert (status, answer["code"]) == (202, 304023)
-    verdict = await socket.next_of("MESSAGE_AUDIT_REJECT")
-    assert verdict["d"]["audit_id"] == answer["data"]["message_audit"]["audit_id"]
+    result = await socket.next_of("MESSAGE_AUDIT_REJECT")
+    assert result["d"]["audit_id"] == answer["data"]["message_audit"]["audit_id"]
     assert [message["notice"] for message in sim.state()["messages"]] == ["audit_rejected"]

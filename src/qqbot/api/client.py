@@ -1,6 +1,8 @@
-"""`Api`: the OpenAPI client. Owns the session, the token source and the caller while it is open.
+"""`Api`: the OpenAPI client, `async with Api(Credentials(app_id, secret)) as api: await api.users.me()`.
 
-Usable without a bot: `async with Api(Credentials(app_id, secret)) as api: await api.users.me()`.
+Responsible for the HTTP session, the token source and the caller while it is open, and for sending to any conversation.
+Collaborators: `caller` makes the calls, `resources` have the endpoints.
+It handles no events; a bot uses it, and it can be used without a bot.
 """
 
 import ssl
@@ -67,11 +69,10 @@ TIMEOUT = 30.0  # seconds
 class ApiOptions(TypedDict, total=False):
     """Options of `Api`, and of `Bot`, which passes them on.
 
-    `session`, `transport`, `token`: the caller's own, never closed here. `token_store`: where processes share one
-    access token. `proxy`: an http(s) URL; without it
-    what the environment names for the host, unless `session` is given. `ssl_context`: for a private
-    certificate authority. `local_addr`: the address and port to connect from. `timeout`: seconds for a call with
-    its repeats. `on_request` and `on_response`: hooks, run in order.
+    `session`, `transport`, `token`: objects of the caller, never closed here. `token_store`: where processes share one
+    access token. `proxy`: an http(s) URL; the default is the proxy that the environment names for the host, or none if
+    `session` is given. `ssl_context`: for a private certificate authority. `local_addr`: the address and port to
+    connect from. `timeout`: seconds for a call with its repeats. `on_request` and `on_response`: hooks, run in order.
     """
 
     session: aiohttp.ClientSession | None
@@ -87,7 +88,7 @@ class ApiOptions(TypedDict, total=False):
 
 
 class _Open(NamedTuple):
-    """What exists while an `Api` is open."""
+    """The parts of an open `Api`."""
 
     session: aiohttp.ClientSession
     transport: Transport
@@ -96,9 +97,9 @@ class _Open(NamedTuple):
 
 
 class Api:
-    """The OpenAPI of the platform, as one bot; an async context manager.
+    """The OpenAPI of the platform for one bot; an async context manager.
 
-    `clock` (seconds, only forward) serves the life of tokens.
+    `clock` (monotonic, in seconds) times the life of tokens and uploads.
 
     Raises: ConfigError for options that exclude each other.
     """
@@ -115,8 +116,8 @@ class Api:
         self._endpoints = endpoints or Endpoints.production()
         self._clock = clock
         self._options = _checked(options)
-        self._open: _Open | None = None
-        self._stack: AsyncExitStack | None = None
+        self._open: _Open | None = None  # None outside of `async with`, so that a call can raise a clear error
+        self._stack: AsyncExitStack | None = None  # closes what this client opened itself, nothing of the caller's
         self.sequences = sequences = Sequences()
         here = is_loopback(urlsplit(self._endpoints.api_base).hostname or "")
         self.downloads = Downloads(reachable=is_public_or_loopback if here else is_public, **self.connect_options)
@@ -161,11 +162,11 @@ class Api:
     ) -> T:
         """Call any endpoint: `await api.call(Route("name", "GET", "/path/{id}", bytes), "some id")`.
 
-        `body` is a Struct or what JSON can hold; bytes are sent as they are. `headers` come to those that every
-        call has. `timeout`: seconds, repeats included.
+        `body` is a Struct or a value that JSON can express; bytes are sent unchanged. `headers` are added to the usual
+        ones. `timeout`: seconds, including repeats.
 
-        Raises: ApiError and its kinds, Timeout, ConnectionFailed, DecodeError; ConfigError for an unusable id, or
-        while the client is not open.
+        Raises: ApiError and its subclasses, Timeout, ConnectionFailed, DecodeError; ConfigError for an unusable id, or
+        if the client is not open.
         """
         return await self._opened.caller.call(route, *ids, query=query, body=body, headers=headers, timeout=timeout)
 
@@ -180,8 +181,8 @@ class Api:
     ) -> MessageSendResult:
         """Send `message` to a conversation of any kind.
 
-        `check` refuses by raising: it is called after the upload of a `Media`, which can take minutes, and only
-        where there are uploads, in groups and C2C.
+        `check` refuses the message by raising an exception. It is called after the upload of a `Media`, which can take
+        minutes; only groups and C2C have uploads.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
@@ -226,23 +227,23 @@ class Api:
     def hold_sends(self, until: Hold) -> None:
         """Await `until()` before each message that is sent, within the call's timeout; other calls do not wait.
 
-        Raises: ConfigError while the client is not open.
+        Raises: ConfigError if the client is not open.
         """
         self._opened.caller.hold = until
 
     @property
     def clock(self) -> Clock:
-        """The clock (seconds, only forward) that serves token life, reply windows and the life of uploads."""
+        """The monotonic clock (seconds) that times the life of tokens and uploads, and reply windows."""
         return self._clock
 
     @property
     def tokens(self) -> TokenSource:
-        """The source of access tokens.  Raises: ConfigError while the client is not open."""
+        """The source of access tokens.  Raises: ConfigError if the client is not open."""
         return self._opened.tokens
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The HTTP session, for the gateway's sockets too.  Raises: ConfigError while the client is not open."""
+        """The HTTP session, for the gateway's sockets too.  Raises: ConfigError if the client is not open."""
         return self._opened.session
 
     @property
@@ -264,7 +265,7 @@ class Api:
 
     async def __aenter__(self) -> Self:
         if self._open is not None:
-            raise ConfigError("the Api is open already: make a second Api for a second `async with`")
+            raise ConfigError("the Api is already open: make a second Api for a second `async with`")
         async with AsyncExitStack() as stack:
             session = self._options.get("session")
             if session is None:
@@ -283,7 +284,7 @@ class Api:
             await stack.aclose()
 
     def _session(self) -> aiohttp.ClientSession:
-        # Without a limit: sockets of the gateway stay open for good and would use it up.
+        # No limit on connections: the gateway's sockets stay open and would use it up.
         connector = aiohttp.TCPConnector(limit=0, local_addr=self._options.get("local_addr"))
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
@@ -292,7 +293,7 @@ class Api:
         return AiohttpTransport(session, proxy=proxy, ssl_context=self._options.get("ssl_context"))
 
     async def _put(self, url: str, content: AsyncIterable[bytes], size: int, timeout: float) -> Response:
-        """Put bytes at a pre-signed address, which is its own authorization: the token does not go there."""
+        """Send bytes to a pre-signed address without the token: the address itself is the authorization."""
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
         request = Request("PUT", url, "(a pre-signed address)", headers, content, timeout)
         return await self._opened.transport.send(request)
@@ -317,9 +318,9 @@ class Api:
 
 def _checked(options: ApiOptions) -> ApiOptions:
     if options.get("session") is not None and options.get("local_addr") is not None:
-        raise ConfigError("Api(local_addr=...) does not go with session=: give local_addr to the session's connector")
+        raise ConfigError("Api(local_addr=...) excludes session=: pass local_addr to the connector of your session")
     if options.get("token") is not None and options.get("token_store") is not None:
-        raise ConfigError("Api(token_store=...) does not go with token=: a source of your own shares its token itself")
+        raise ConfigError("Api(token_store=...) excludes token=: let your own source share its token itself")
     proxy = options.get("proxy")
     if proxy is not None and not proxy.startswith(("http://", "https://")):
         raise ConfigError("Api(proxy=...) must be an http:// or https:// URL (it is not shown here)")

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from ..aio.cancellation import is_cancelled, stray
+from ..aio.cancellation import is_cancelled, unexpected_cancellation
 from ..aio.clock import steady
 from ..api.client import Api
 from ..config import GatewayConfig, ShardSelection
@@ -99,7 +99,7 @@ class ShardSupervisor:
         except asyncio.CancelledError as error:
             if is_cancelled():
                 raise
-            raise stray("the session manager", error) from error
+            raise unexpected_cancellation("the session manager", error) from error
         finally:
             self._over = True
             self._changed.set()

@@ -60,7 +60,7 @@ async def _serve_until(
 
     @bot.on_error
     async def report(_: Context[Event], error: Exception) -> None:
-        simulator.tell(_traceback(error))
+        simulator.show_notice(_traceback(error))
 
     async with simulator.run(ConfiguredBot(bot, sessions=sessions)):
         ended = asyncio.create_task(bot.wait())
@@ -76,7 +76,7 @@ def _traceback(error: Exception) -> str:
 
 def _tell(simulator: "Simulator", text: str) -> None:
     print(f"qqbot: {text}", file=sys.stderr, flush=True)
-    simulator.tell(text)
+    simulator.show_notice(text)
 
 
 class Sources:

@@ -1,6 +1,6 @@
-"""Where a message goes and what it answers, and both kept for later.
+"""The conversation that a message goes to, what it answers, and both stored for later.
 
-Owns the addresses and the platform's reply windows; the paths behind them are in `api.routes`.
+Responsible for the addresses and the platform's reply windows. Collaborators: `api.resources` has the paths.
 """
 
 from datetime import datetime
@@ -26,14 +26,14 @@ REPLY_WINDOWS = {Scene.GROUP: 300.0, Scene.C2C: 3600.0, Scene.CHANNEL: 300.0, Sc
 """Seconds in which a message or an event can be answered.  Source: server-inter/message/overview"""
 
 REPLY_LIMITS = {Scene.GROUP: 5, Scene.C2C: 4}
-"""Answers to one message, where they are limited.  Source: server-inter/message/overview"""
+"""The maximum number of answers to one message, in the scenes that limit it.  Source: server-inter/message/overview"""
 
 TICKET_NUMBERS = 64
 """How many msg_seq a ticket reserves; no window allows nearly so many answers."""
 
 
 class _Kept(Struct, frozen=True):
-    """Something that can be stored as JSON."""
+    """A value that can be stored as JSON."""
 
     def to_json(self) -> str:
         """Return it as JSON text, for a file, a database or a queue."""
@@ -45,13 +45,13 @@ class _Kept(Struct, frozen=True):
         try:
             return decoder(cls)(text.encode() if isinstance(text, str) else text)
         except DecodeError as error:
-            raise ConfigError(f"this JSON is no {cls.__name__}: {error}") from None
+            raise ConfigError(f"this JSON is not a {cls.__name__}: {error}") from None
 
 
 class Target(_Kept, frozen=True):
     """A conversation. `id`: a group_openid, user_openid, channel id, or the guild id of a private chat.
 
-    Raises: ConfigError when `id` is empty.
+    Raises: ConfigError if `id` is empty.
     """
 
     scene: Scene
@@ -65,9 +65,9 @@ class Target(_Kept, frozen=True):
 class ReplyTo(Struct, frozen=True):
     """What a message answers: a message (`msg_id`) or an event (`event_id`, the id of its envelope).
 
-    `msg_seq` tells the answers to one message apart; the API client numbers them when it is None.
+    `msg_seq` distinguishes the answers to one message; the API client assigns it if it is None.
 
-    Raises: ConfigError unless exactly one of `msg_id` and `event_id` is given.
+    Raises: ConfigError if not exactly one of `msg_id` and `event_id` is given.
     Source: server-inter/message/send-receive/send
     """
 
@@ -81,16 +81,16 @@ class ReplyTo(Struct, frozen=True):
 
     @property
     def reference(self) -> str:
-        """The id of what is answered, whichever it is."""
+        """The id of the message or event that is answered."""
         return self.msg_id or self.event_id or ""
 
 
 class Ticket(_Kept, frozen=True, kw_only=True):
     """The right to answer one message or event later, also from another process: `api.reply(ticket, ...)`.
 
-    Made by `ctx.ticket()`, stored by `to_json`. `first` begins the block of msg_seq that is this ticket's own, so
-    it is to be used in one process; each process gets a ticket of its own. `deadline` is when the reply window
-    closes.
+    Created by `ctx.ticket()`, stored by `to_json`. `first` is the first msg_seq of a block that is reserved for this
+    ticket: use a ticket in one process only, and create another ticket for each other process. `deadline` is the end
+    of the reply window.
     """
 
     target: Target

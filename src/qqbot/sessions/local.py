@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
-from ..aio.cancellation import told_to
+from ..aio.cancellation import forward_errors
 from ..aio.clock import Clock
 from ..config import ShardSelection
 from ..errors import ConfigError, GatewayError, GatewayHalted
@@ -257,7 +257,7 @@ class _Run:
 
     async def _run_rounds(self) -> None:
         """Run all shards, again with a larger number of them when the platform asks for it."""
-        with told_to(self._fail, "the session manager"):
+        with forward_errors(self._fail, "the session manager"):
             info = await self._identify_queue.ask()
             for generation in itertools.count():
                 count, indices = self._selection.resolve(info.shards)
@@ -292,7 +292,7 @@ class _Run:
     async def _run_shard(self, lease: _Lease, info: GatewayBot, state: ResumeState | None) -> None:
         self._tell(ManagerEvent("claimed", lease.shard))
         try:
-            with told_to(self._fail, f"shard {lease.shard}"):
+            with forward_errors(self._fail, f"shard {lease.shard}"):
                 shard_exit = await self._start(lease, info, state)
                 self._too_few |= shard_exit.cause == "reshard"
         finally:

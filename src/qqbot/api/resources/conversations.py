@@ -1,6 +1,7 @@
-"""Sending to groups and C2C, which differ in paths alone, and what guild channels and private chats share.
+"""Sending to groups and C2C, and the body of messages to guild channels and private chats.
 
-Owns no path: each resource names its own routes.
+Responsible for what these share: uploads before a message, msg_seq, counting answers.
+Collaborators: `uploads`, `sequence`, `models.outgoing.wire`. It has no path: each resource defines its own routes.
 """
 
 import asyncio
@@ -20,14 +21,14 @@ from ..uploads import Uploads
 from .base import Call, Resource
 
 FILE_INFO_REFUSED = 304080
-SHORTEST_TIMEOUT = 0.001  # seconds, where an upload used up the time of its message
+SHORTEST_TIMEOUT = 0.001  # seconds, if an upload used up the time of its message
 
 MAX_GUILD_IMAGE = 20 * 1024 * 1024
-"""Bytes of an image in a form.  Source: autogen/api/v2_users_user_openid_files.post, which limits images so"""
+"""Bytes of an image in a form.  Source: autogen/api/v2_users_user_openid_files.post, which has the same limit"""
 
 
 class _Counted:
-    """Counts what is sent inside as an answer, unless it was refused or never left."""
+    """Counts the message sent in its body as an answer, if it was not refused and may have been sent."""
 
     __slots__ = ("_reply_to", "_sequences")
 
@@ -47,7 +48,7 @@ class _Counted:
 
 
 class Conversations(Resource):
-    """Groups or users, as far as messages go. `sequences` numbers the replies, `uploads` takes media."""
+    """Messages to groups or users. `sequences` numbers the replies, `uploads` uploads media."""
 
     scene: Scene
 
@@ -61,7 +62,7 @@ class Conversations(Resource):
         raise NotImplementedError
 
     async def _post(self, openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
-        """Send what is complete."""
+        """Send a complete body."""
         raise NotImplementedError
 
     async def _send(
@@ -73,7 +74,7 @@ class Conversations(Resource):
         *,
         check: Callable[[], None] | None,
     ) -> MessageSendResult:
-        """Send `message`, a `Media` after its upload; `check()` is between the two."""
+        """Send `message`, a `Media` after its upload; call `check()` between the two."""
         message = check_v2(message, reply_to, self.scene)
         uploaded: MediaUploadResult | None = None
         if isinstance(message, Media):
@@ -91,7 +92,7 @@ class Conversations(Resource):
                 return await self._post(openid, body=body, timeout=timeout)
         except MediaError as error:
             if uploaded is not None and error.code == FILE_INFO_REFUSED:
-                self._uploads.forget(uploaded)  # the next send uploads it anew
+                self._uploads.forget(uploaded)  # the next send uploads it again
             raise
 
     def _counted(self, reply_to: ReplyTo | None) -> "_Counted":
@@ -114,10 +115,10 @@ def _may_have_arrived(error: BaseException) -> bool:
 
 
 async def guild_message(message: Message, reply_to: ReplyTo | None, timeout: float | None) -> GuildMessageBody | Form:
-    """Return the body of a guild message; an image from here makes it a form, read within `timeout` seconds.
+    """Return the body of a guild message: a form if it has the bytes of an image, read within `timeout` seconds.
 
-    Raises: ConfigError when the message does not go to guilds, or its image is missing, empty, too large or none;
-    Timeout, nothing having been sent.
+    Raises: ConfigError if guilds cannot receive the message, or its image is missing, empty, too large or not an image;
+    Timeout, and nothing was sent.
     """
     message = as_outgoing(message)
     body = guild_body(message, reply_to)

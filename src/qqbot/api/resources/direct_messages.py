@@ -16,10 +16,10 @@ SEND_DMS_SETTING_GUIDE = Route("send_dms_setting_guide", "POST", "/dms/{guild_id
 
 
 class DirectMessages(Resource):
-    """Private chats of guilds: each is a guild of its own, named by `guild_id`."""
+    """Private chats of guilds: each has its own `guild_id`, as if it were a guild."""
 
     async def create(self, recipient_id: str, source_guild_id: str, *, timeout: float | None = None) -> DMS:
-        """Open a private chat with a user of a guild that the bot is in too.
+        """Open a private chat with a user of a guild that the bot has joined.
 
         Raises: PermissionMissing, NotFound, QuotaExceeded.
         Source: server-inter/message/dms/post_dms
@@ -30,7 +30,7 @@ class DirectMessages(Resource):
     async def send_message(
         self, guild_id: str, message: Sent, *, reply_to: ReplyTo | None = None, timeout: float | None = None
     ) -> Message:
-        """Send `message` to a private chat; a reply when `reply_to` names a message or an event. Sent at most once.
+        """Send `message` to a private chat; a reply if `reply_to` names a message or an event. Sent at most once.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
@@ -42,7 +42,7 @@ class DirectMessages(Resource):
     async def recall(
         self, guild_id: str, message_id: str, *, hide_tip: bool | None = None, timeout: float | None = None
     ) -> None:
-        """Recall one of the bot's own messages, with `hide_tip` without the grey notice. Private bots only.
+        """Recall one of the bot's own messages; `hide_tip` omits the grey notice. Private bots only.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/message/dms/delete_dms
@@ -51,7 +51,7 @@ class DirectMessages(Resource):
         await self._call(DELETE_DMS, guild_id, message_id, query=query, timeout=timeout)
 
     async def setting_guide(self, guild_id: str, settings_of: str, *, timeout: float | None = None) -> Message:
-        """Send a way to the bot's settings in the guild `settings_of`. Experimental: seen in one source only.
+        """Send a link to the bot's settings in the guild `settings_of`. Experimental: seen in one source only.
 
         Raises: PermissionMissing, QuotaExceeded, ApiError; ConfigError for an empty id.
         Source: botgo openapi/v1/setting_guide.go, no page

@@ -20,7 +20,7 @@ from typing import Literal
 from msgspec import Struct
 
 from ...aio.background import background
-from ...aio.cancellation import told_to
+from ...aio.cancellation import forward_errors
 from ...aio.clock import steady
 from ...aio.throttle import Throttle
 from ...errors import ConfigError, GatewayHalted
@@ -145,7 +145,7 @@ class Node:
 
     async def _supervised(self, work: Callable[[], Awaitable[None]], who: str) -> None:
         """Run a helper; a node whose helper has failed leaves."""
-        with told_to(self._fail, who):
+        with forward_errors(self._fail, who):
             await work()
 
     async def stop(self, drain: float) -> None:

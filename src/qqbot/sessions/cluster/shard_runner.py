@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from ...aio.cancellation import told_to
+from ...aio.cancellation import forward_errors
 from ...lease import LeaseDeadline, LostReason
 from ...models.gateway import GatewayBot, ResumeState, ShardKey
 from ..base import ManagerEvent, ShardFactory
@@ -89,7 +89,7 @@ class ShardRunner:
         return StandbyNodeLease(owned, deadline, self._session_limit, self._save, self._give_up, kept=kept)
 
     async def _run(self, owned: OwnedShard, lease: NodeLease, info: GatewayBot) -> None:
-        with told_to(self._fail, f"shard {lease.shard}"):
+        with forward_errors(self._fail, f"shard {lease.shard}"):
             # An eager task factory runs the first step inside `create_task`, before `owned.task` is set: a shard that
             # gives itself up in that step would not be cancelled.
             await asyncio.sleep(0)

@@ -1,1 +1,1 @@
-"""The OpenAPI of the simulated platform, one module for each group of calls."""
+"""OpenAPI of the simulated platform, one module for each group of calls."""

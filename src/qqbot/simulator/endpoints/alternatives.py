@@ -1,9 +1,9 @@
-"""Endpoints that one source alone knows, where a documented one does the same."""
+"""Undocumented endpoints, each from a single source, that do the same as a documented one."""
 
 from ..platform import Platform
 from ..wire import text_of
 from .call import EndpointCall
-from .sending import find_user
+from .lookups import find_user
 
 
 def send_c2c_input_notify_alt(platform: Platform, call: EndpointCall) -> object:

@@ -1,6 +1,9 @@
-"""What an outgoing message may say: fields that belong together, texts, links, markdown, keyboards.
+"""Content rules for outgoing messages: combinations of fields, texts, links, markdown, keyboards.
 
-Pure; raises `Refusal` with the platform's number. Source: server-inter/message/send-receive/send.
+Responsible for pure checks that raise `Refusal` with the code of the platform. Collaborators: `schema` checks types and
+required fields before.
+
+Source: server-inter/message/send-receive/send.
 """
 
 import re
@@ -10,7 +13,7 @@ from ..wire import JsonObject, is_array, object_of, objects_of, text_of
 from ..wire.refusal import Refusal
 
 TEXT_LIMIT = 5000
-"""Characters of a text; the documentation gives no figure, clients cut here."""
+"""Characters of a text; the documentation gives no limit, clients truncate here."""
 
 TEXT, MARKDOWN, ARK, EMBED, INPUT_NOTIFY, MEDIA = 0, 2, 3, 4, 6, 7
 
@@ -53,16 +56,16 @@ def _check_fields(kind: object, body: JsonObject) -> None:
 
 
 def check_guild(body: JsonObject, domains: set[str], *, styled: bool) -> None:
-    """Check a channel message or a guild private message; `styled`: whether Markdown is open to the bot.
+    """Check a channel message or a guild private message; `styled`: True if the bot may send Markdown.
 
     Raises: Refusal.
     """
     if "markdown" in body and not styled:
         raise Refusal(304036, "the bot has no right to markdown in guilds")
-    said = [body.get(name) for name in ("content", "embed", "ark", "image", "file_image", "markdown")]
-    if not any(said):
+    contents = [body.get(name) for name in ("content", "embed", "ark", "image", "file_image", "markdown")]
+    if not any(contents):
         raise Refusal(50006, "the message is empty")
-    if "markdown" in body and any(said[:-1]):
+    if "markdown" in body and any(contents[:-1]):
         raise Refusal(50037, "a message with markdown may only add a keyboard")
     if "keyboard" in body and "markdown" not in body:
         raise Refusal(304040, "a keyboard needs markdown")
@@ -70,7 +73,7 @@ def check_guild(body: JsonObject, domains: set[str], *, styled: bool) -> None:
 
 
 def check_edit(body: JsonObject, domains: set[str]) -> None:
-    """Check a change of a channel message.  Raises: Refusal."""
+    """Check an edit of a channel message.  Raises: Refusal."""
     if "keyboard" not in body:
         raise Refusal(50050, "a change needs a keyboard")
     _check_parts(body, domains, too_long=1100499, link=304003, keyboard=304040)

@@ -1,7 +1,7 @@
-"""The OpenAPI in front of the endpoints: token, route, body, answer, and the faults in between.
+"""HTTP front of the OpenAPI: token, route, body, answer, and injected faults.
 
-Whatever a bot sends, the answer is one of the platform's; the endpoints themselves stand in the modules that
-`_ENDPOINTS` names.
+Responsible for answering every request in the form of the platform, also a malformed one.
+Collaborators: the endpoints in `_ENDPOINTS`, `schema` (body checks), `faults` (injected faults), `journal` (records).
 """
 
 import asyncio
@@ -31,9 +31,9 @@ from .guild.routes import GUILD_ENDPOINTS
 TRACE_HEADER = "X-Tps-trace-ID"
 TOKEN_PATH = "/app/getAppAccessToken"
 BODY_LIMIT = 32 << 20
-"""Bytes of a call's body; the control API takes less."""
+"""Bytes of the body of a call; the control API has a smaller limit."""
 
-_SHOWN = 16384  # characters of a request or an answer that the journal keeps
+_MAX_RECORDED = 16384  # characters of a request or an answer in the journal
 
 _ENDPOINTS: Mapping[str, Endpoint] = {
     function.__name__: function
@@ -75,14 +75,14 @@ _ENDPOINTS: Mapping[str, Endpoint] = {
 }
 
 
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 _UNANSWERED = (Drop, Hang, SentButNoResponse, TruncateBody)
 
 
 @dataclass(slots=True)
 class Answer:
-    """An HTTP answer before it is sent; `status` 0: none is. `code` is the platform's number, 0 for success."""
+    """An HTTP answer before it is sent; `status` 0: no answer. `code`: error code, 0 for success."""
 
     status: int
     text: str
@@ -95,7 +95,7 @@ _NO_ANSWER = Answer(0, "")
 
 
 class RestFront:
-    """Serves every path that is neither the gateway's nor the simulator's own."""
+    """Serves every path except those of the gateway and of the simulator itself."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -117,7 +117,7 @@ class RestFront:
         return web.Response(status=status, text=answer.text, content_type=answer.content_type, headers=headers)
 
     async def _faulty(self, request: web.Request, fault: Fault | None, trace_id: str) -> Answer | None:
-        """Return the answer that a fault gives; None where the call is served."""
+        """Return the answer that a fault gives; None if the call is to be served."""
         match fault:
             case Http():
                 return _refused(fault, trace_id)
@@ -126,7 +126,7 @@ class RestFront:
             case Drop():
                 return _NO_ANSWER
             case Hang():
-                await _end_of(request)
+                await _wait_closed(request)
                 return _NO_ANSWER
             case TokenExpired():
                 self._platform.tokens.revoke()
@@ -156,14 +156,14 @@ class RestFront:
         return Answer(200, wire.dump(document), code if wire.is_integer(code) else 0)
 
     def _store(self, request: web.Request, raw: bytes) -> Answer:
-        status, word = self._platform.media.uploads.put(
+        status, text = self._platform.media.uploads.put(
             request.path,
             request.query.get("sign", ""),
             raw,
             length="Content-Length" in request.headers,
             authorized="Authorization" in request.headers,
         )
-        return Answer(status, word, status if status >= 400 else 0, "application/xml")
+        return Answer(status, text, status if status >= 400 else 0, "application/xml")
 
     async def _serve(self, request: web.Request, raw: bytes, trace_id: str) -> Answer:
         try:
@@ -177,8 +177,8 @@ class RestFront:
             call = EndpointCall(params, dict(request.query), schema.check(body, row.body, self._platform.tables))
             document = _ENDPOINTS[row.name](self._platform, call)
         except Refusal as refusal:
-            words = wire.dump(refusal.document(trace_id))
-            return Answer(refusal.status, words, refusal.code, headers=refusal.headers)
+            text = wire.dump(refusal.document(trace_id))
+            return Answer(refusal.status, text, refusal.code, headers=refusal.headers)
         return Answer(204, "") if document is None else Answer(200, wire.dump(document))
 
     def _route(self, request: web.Request) -> tuple[Row, dict[str, str]]:
@@ -203,32 +203,32 @@ class RestFront:
             raise Refusal(11253, "the bot has no right to this interface")
 
     def _respond(self, request: web.Request, raw: bytes, row: Row, params: dict[str, str]) -> object:
-        """Serve an answer to an interaction; None for every other call. Its body has no table: it is shown as it is."""
+        """Serve an answer to an interaction; None for any other call. The body has no table and is not checked."""
         app_id = request.headers.get(interactions.CALLBACK_HEADER)
         if row.name != "ack_interaction" or app_id is None:
             return None
         return interactions.respond(self._platform, params["interaction_id"], app_id, _json_body(raw))
 
     def _record(self, request: web.Request, raw: bytes, answer: Answer, trace_id: str) -> None:
-        shown = raw.decode(errors="replace")
+        request_text = raw.decode(errors="replace")
         if request.path == TOKEN_PATH:
-            shown, told = _masked(raw, "clientSecret"), _masked(answer.text.encode(), "access_token")
+            request_text, answer_text = _masked(raw, "clientSecret"), _masked(answer.text.encode(), "access_token")
         else:
-            told = answer.text
+            answer_text = answer.text
         self._platform.journal.call(
             request.method,
             request.path,
             request.query_string,
             status=answer.status,
             code=answer.code,
-            request=shown[:_SHOWN],
-            answer=told[:_SHOWN],
+            request=request_text[:_MAX_RECORDED],
+            answer=answer_text[:_MAX_RECORDED],
             trace_id=trace_id,
         )
 
 
 async def _body(request: web.Request) -> bytes | None:
-    """Return the body, or None where it is too large; a form is read later, part by part."""
+    """Return the body, or None if it is too large; a form is read later, part by part."""
     if request.content_type == "multipart/form-data":
         return b""
     try:
@@ -240,7 +240,7 @@ async def _body(request: web.Request) -> bytes | None:
 
 
 async def _known_body(request: web.Request, raw: bytes, row: Row) -> JsonObject:
-    """Return the body without nulls.  Raises: Refusal where it cannot be read."""
+    """Return the body without nulls.  Raises: Refusal if it cannot be read."""
     if not row.body:
         return {}
     body = await _form(request, row) if request.content_type == "multipart/form-data" else _json_body(raw)
@@ -256,7 +256,7 @@ def _json_body(raw: bytes) -> JsonObject:
 
 
 async def _form(request: web.Request, row: Row) -> JsonObject:
-    """Return the fields of a form; what is no text or file in the table is JSON text."""
+    """Return the fields of a form; a field that is neither text nor a file in the table is JSON."""
     types = {field.name: field.type for field in row.body}
     try:
         form = await request.post()
@@ -302,19 +302,19 @@ def _refused(fault: Http, trace_id: str) -> Answer:
 
 
 def _page(status: int) -> str:
-    """Return what a proxy shows."""
-    words = f"{status} {responses.get(status, '')}".strip()
-    return f"<html><head><title>{words}</title></head></html>"
+    """Return the error page of a proxy."""
+    title = f"{status} {responses.get(status, '')}".strip()
+    return f"<html><head><title>{title}</title></head></html>"
 
 
-async def _end_of(request: web.Request) -> None:
-    """Return when the bot has given up a call."""
-    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(_LOOK_SECONDS)
+async def _wait_closed(request: web.Request) -> None:
+    """Return when the client has closed the connection."""
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - aiohttp signals no event
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _send_half(request: web.Request, answer: Answer, headers: Mapping[str, str]) -> None:
-    """Send an answer up to the middle of its body."""
+    """Send an answer up to the middle of its body, so that the client sees a truncated one."""
     body = answer.text.encode()
     response = web.StreamResponse(status=answer.status, headers=headers)
     response.content_type, response.content_length = answer.content_type, max(len(body), 2)

@@ -1,6 +1,6 @@
-"""Checks a request body against the protocol tables: types, required fields, nested models.
+"""Check of a request body against the protocol tables: types, required fields, nested models.
 
-Knows the form only; what a message may say is in `content`.
+Responsible for the form only. Collaborators: `content` checks the contents of messages.
 """
 
 from ..wire import JsonObject, is_array, is_integer, is_number, is_object
@@ -9,7 +9,7 @@ from ..wire.tables import Field, Tables
 
 BAD_BODY = 12002
 
-# The table of the sends marks msg_type as required; its page says optional, with 0 as the default.
+# The table marks msg_type as required, but its page says that it is optional and defaults to 0.
 _DEFAULTS = {"msg_type": 0}
 
 
@@ -29,32 +29,32 @@ def check(body: JsonObject, fields: tuple[Field, ...], tables: Tables) -> JsonOb
     return known
 
 
-def _check_value(value: object, kind: str, tables: Tables, where: str) -> None:
+def _check_value(value: object, kind: str, tables: Tables, path: str) -> None:
     if kind.startswith("list"):
-        _check_list(value, kind, tables, where)
+        _check_list(value, kind, tables, path)
     elif (fields := tables.models.get(kind)) is not None:
-        _check_model(value, fields, tables, where)
+        _check_model(value, fields, tables, path)
     elif not _fits(value, kind):
-        raise Refusal(BAD_BODY, f"request body wrong: {where} is not of type {kind}")
+        raise Refusal(BAD_BODY, f"request body wrong: {path} is not of type {kind}")
 
 
-def _check_list(value: object, kind: str, tables: Tables, where: str) -> None:
+def _check_list(value: object, kind: str, tables: Tables, path: str) -> None:
     if not is_array(value):
-        raise Refusal(BAD_BODY, f"request body wrong: {where} is not an array")
+        raise Refusal(BAD_BODY, f"request body wrong: {path} is not an array")
     item_kind = kind.removeprefix("list").strip("[]")
     for index, item in enumerate(value):
-        _check_value(item, item_kind, tables, f"{where}[{index}]")
+        _check_value(item, item_kind, tables, f"{path}[{index}]")
 
 
-def _check_model(value: object, fields: tuple[Field, ...], tables: Tables, where: str) -> None:
+def _check_model(value: object, fields: tuple[Field, ...], tables: Tables, path: str) -> None:
     if not is_object(value):
-        raise Refusal(BAD_BODY, f"request body wrong: {where} is not an object")
+        raise Refusal(BAD_BODY, f"request body wrong: {path} is not an object")
     for field in fields:
         item = value.get(field.name)
         if item is not None:
-            _check_value(item, field.type, tables, f"{where}.{field.name}")
+            _check_value(item, field.type, tables, f"{path}.{field.name}")
         elif field.required:
-            raise Refusal(BAD_BODY, f"request body wrong: {where}.{field.name} is missing")
+            raise Refusal(BAD_BODY, f"request body wrong: {path}.{field.name} is missing")
 
 
 def _fits(value: object, kind: str) -> bool:

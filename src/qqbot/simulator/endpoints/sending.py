@@ -1,4 +1,8 @@
-"""Endpoints that send into a group, a C2C chat, a channel or a guild private chat, and that recall."""
+"""Endpoints that send and recall messages in groups, C2C chats, channels and guild private chats.
+
+Responsible for the order of a send: content checks, quotas or reply window, then the message.
+Collaborators: `content`, `state.quotas`, `state.replies`, `state.media`, `state.audits`.
+"""
 
 import asyncio
 
@@ -10,10 +14,10 @@ from ..wire import JsonObject, identity, object_of, text_of
 from ..wire.refusal import Refusal
 from . import content
 from .call import EndpointCall
-from .group.groups import find_group
+from .lookups import find_channel, find_dms, find_group, find_user
 
 RECALL_WINDOW = 120.0
-"""Seconds in which the bot may recall its own group or C2C message."""
+"""Seconds during which the bot may recall its own group or C2C message."""
 
 
 def send_group_message(platform: Platform, call: EndpointCall) -> object:
@@ -26,40 +30,32 @@ def send_c2c_message(platform: Platform, call: EndpointCall) -> object:
     return _send_v2(platform, find_user(platform, call), call.body)
 
 
-def find_user(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the C2C chat of a call.  Raises: Refusal 40054004."""
-    chat = platform.world.find("c2c", call.params["user_openid"])
-    if chat is None or chat.left:
-        raise Refusal(40054004, "the user is not a friend")
-    return chat
-
-
-def _send_v2(platform: Platform, where: Conversation, body: JsonObject) -> object:
-    content.check_v2(where.scene, body, platform.registered_domains)
-    media = platform.media.use(where.scene, object_of(body, "media")) if "media" in body else None
-    admit(platform, where, body)
-    message = platform.bot_message(where, identity.message_id())
+def _send_v2(platform: Platform, conversation: Conversation, body: JsonObject) -> object:
+    content.check_v2(conversation.scene, body, platform.registered_domains)
+    media = platform.media.use(conversation.scene, object_of(body, "media")) if "media" in body else None
+    count_message(platform, conversation, body)
+    message = platform.bot_message(conversation, identity.message_id())
     _fill(platform, message, body)
     if media is not None:
         message.kind, message.media = "media", media
-        message.text = (message.text or "").strip() or None  # clients send one space along
+        message.text = (message.text or "").strip() or None  # clients add a single space
     if body.get("msg_type") == content.INPUT_NOTIFY:
-        platform.typing(where, object_of(body, "input_notify").get("input_second"))
-        return {"id": message.id, "timestamp": message.time}  # seen as typing, no message
+        platform.typing(conversation, object_of(body, "input_notify").get("input_second"))
+        return {"id": message.id, "timestamp": message.time}  # shown as typing, not as a message
     platform.take(message, _reference(body))
     return {"id": message.id, "timestamp": message.time, "ext_info": {"ref_idx": message.ref}}
 
 
-def admit(platform: Platform, where: Conversation, body: JsonObject) -> None:
-    """Count a reply, a wake-up or an active message.  Raises: Refusal where it may not be sent."""
+def count_message(platform: Platform, conversation: Conversation, body: JsonObject) -> None:
+    """Count a reply, a wake-up or an active message.  Raises: Refusal if it may not be sent."""
     if body.get("is_wakeup") is True:
         if _reference(body):
             raise Refusal(40034123, "is_wakeup goes with neither msg_id nor event_id")
-        platform.quotas.wake(where)
+        platform.quotas.wake(conversation)
     elif _reference(body):
-        platform.passive.use(where, body)
+        platform.reply_windows.use(conversation, body)
     elif body.get("msg_type") != content.INPUT_NOTIFY:
-        platform.quotas.take(where)
+        platform.quotas.take(conversation)
 
 
 def _fill(platform: Platform, message: MessageRecord, body: JsonObject) -> None:
@@ -96,14 +92,14 @@ def upload_c2c_media(platform: Platform, call: EndpointCall) -> object:
     return _upload(platform, find_user(platform, call), call.body)
 
 
-def _upload(platform: Platform, where: Conversation, body: JsonObject) -> object:
+def _upload(platform: Platform, conversation: Conversation, body: JsonObject) -> object:
     sends = body.get("srv_send_msg") is True
     if sends:
-        platform.quotas.take(where)
-    result = platform.media.upload(where.scene, body)
+        platform.quotas.take(conversation)
+    result = platform.media.upload(conversation.scene, body)
     if sends:
-        message = platform.bot_message(where, identity.message_id())
-        message.kind, message.media = "media", platform.media.use(where.scene, result)
+        message = platform.bot_message(conversation, identity.message_id())
+        message.kind, message.media = "media", platform.media.use(conversation.scene, result)
         platform.take(message, "")
         result["id"] = message.id
     return result
@@ -119,8 +115,8 @@ def prepare_c2c_upload(platform: Platform, call: EndpointCall) -> object:
     return _prepare(platform, find_user(platform, call), call.body)
 
 
-def _prepare(platform: Platform, where: Conversation, body: JsonObject) -> object:
-    return platform.media.uploads.prepare(where.scene, body, platform.http_base)
+def _prepare(platform: Platform, conversation: Conversation, body: JsonObject) -> object:
+    return platform.media.uploads.prepare(conversation.scene, body, platform.http_base)
 
 
 def finish_group_upload_part(platform: Platform, call: EndpointCall) -> object:
@@ -143,9 +139,9 @@ def delete_c2c_message(platform: Platform, call: EndpointCall) -> object:
     return _recall_v2(platform, find_user(platform, call), call)
 
 
-def _recall_v2(platform: Platform, where: Conversation, call: EndpointCall) -> object:
-    message = platform.world.message(call.params["message_id"])
-    if message is None or message.conversation is not where:
+def _recall_v2(platform: Platform, conversation: Conversation, call: EndpointCall) -> object:
+    message = platform.world.message_in(conversation, call.params["message_id"])
+    if message is None:
         raise Refusal(40061002, "recall: the message id is invalid")
     if message.sender != "bot":
         raise Refusal(40062003, "recall: no right")
@@ -158,22 +154,6 @@ def _recall_v2(platform: Platform, where: Conversation, call: EndpointCall) -> o
 # Guild
 
 
-def find_channel(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the channel of a call.  Raises: Refusal 10003."""
-    channel = platform.world.find("channel", call.params["channel_id"])
-    if channel is None:
-        raise Refusal(10003, "channel unknown")
-    return channel
-
-
-def find_dms(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the private chat of a call.  Raises: Refusal 304032."""
-    chat = platform.world.find("dms", call.params["guild_id"])
-    if chat is None:
-        raise Refusal(304032, "the private chat does not exist")
-    return chat
-
-
 def send_channel_message(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/message/send."""
     return _send_guild(platform, find_channel(platform, call), call.body)
@@ -184,46 +164,46 @@ def send_dms(platform: Platform, call: EndpointCall) -> object:
     return _send_guild(platform, find_dms(platform, call), call.body)
 
 
-def _send_guild(platform: Platform, where: Conversation, body: JsonObject) -> object:
+def _send_guild(platform: Platform, conversation: Conversation, body: JsonObject) -> object:
     content.check_guild(body, platform.registered_domains, styled=platform.rights.invited)
-    admit(platform, where, body)
-    message = platform.bot_message(where, identity.guild_message_id())
+    count_message(platform, conversation, body)
+    message = platform.bot_message(conversation, identity.guild_message_id())
     _fill(platform, message, body)
     if "image" in body or "file_image" in body:
         message.kind = "media"
         image = body.get("file_image")
-        url = platform.files.keep(image, name="", kind="image") if isinstance(image, bytes) else text_of(body, "image")
+        url = platform.files.store(image, name="", kind="image") if isinstance(image, bytes) else text_of(body, "image")
         message.media = {"kind": "image", "url": url or None, "name": None}
     message.guild = payloads.bot_message(platform.world, message, body)
     if (review := platform.audits.next()) is not None:
-        raise _reviewed(platform, message, review, _reference(body))
+        raise _start_audit(platform, message, review, _reference(body))
     platform.take(message, _reference(body))
     return message.guild
 
 
-def _reviewed(platform: Platform, message: MessageRecord, review: Review, reference: str) -> PendingAudit:
-    """Tell the verdict in its time; return what the send is answered with."""
-    audit_id, where = new_audit_id(), message.conversation
-    notice = platform.world.notice(where, "audit_pending", text=message.markdown or message.text)
+def _start_audit(platform: Platform, message: MessageRecord, review: Review, reference: str) -> PendingAudit:
+    """Schedule the result of an audit; return the answer to the send."""
+    audit_id, conversation = new_audit_id(), message.conversation
+    notice = platform.world.notice(conversation, "audit_pending", text=message.markdown or message.text)
 
-    def tell() -> None:
-        verdict: JsonObject = {
+    def push_result() -> None:
+        result: JsonObject = {
             "audit_id": audit_id,
-            "guild_id": where.guild_id,
-            "channel_id": where.channel_id,
+            "guild_id": conversation.guild_id,
+            "channel_id": conversation.channel_id,
             "audit_time": platform.clock.timestamp(),
             "create_time": message.time,
         }
         if review.passes:
             platform.take(message, reference)
-            verdict["message_id"] = message.id
-        platform.world.tell(notice, "audit_passed" if review.passes else "audit_rejected")
-        platform.push(review.event, verdict)
+            result["message_id"] = message.id
+        platform.world.change_notice(notice, "audit_passed" if review.passes else "audit_rejected")
+        platform.push(review.event, result)
 
     if review.overtakes:
-        tell()
+        push_result()
     else:
-        asyncio.get_running_loop().call_later(review.delay, tell)
+        asyncio.get_running_loop().call_later(review.delay, push_result)
     return PendingAudit(audit_id, is_reply=bool(reference))
 
 
@@ -234,16 +214,16 @@ def delete_channel_message(platform: Platform, call: EndpointCall) -> object:
 
 def delete_dms(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/send-receive/reset."""
-    where = find_dms(platform, call)
+    chat = find_dms(platform, call)
     message = platform.world.message(call.params["message_id"])
     if message is not None and message.sender != "bot":
         raise Refusal(306004, "recall: no right")
-    return _recall_guild(platform, where, call)
+    return _recall_guild(platform, chat, call)
 
 
-def _recall_guild(platform: Platform, where: Conversation, call: EndpointCall) -> object:
-    message = platform.world.message(call.params["message_id"])
-    if message is None or message.conversation is not where:
+def _recall_guild(platform: Platform, conversation: Conversation, call: EndpointCall) -> object:
+    message = platform.world.message_in(conversation, call.params["message_id"])
+    if message is None:
         raise Refusal(306002, "recall: the message id is wrong")
     platform.world.remove(message)
     return None

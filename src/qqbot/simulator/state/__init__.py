@@ -1,1 +1,1 @@
-"""What the simulated platform remembers."""
+"""State of the simulated platform: conversations, quotas, uploads, tokens, and the journal of the traffic."""

@@ -1,4 +1,7 @@
-"""The review of guild messages: which of the next ones are held back, and what becomes of them.
+"""Audits of guild messages.
+
+Responsible for the queue of the audits that the next guild messages go through, and for the 202 answer to such a send.
+Collaborators: `endpoints.sending` runs an audit and pushes its result.
 
 Source: server-inter/channel/message/event.
 """
@@ -14,7 +17,7 @@ PENDING, PENDING_REPLY = 304023, 304024
 
 
 class PendingAudit(Refusal):
-    """The message was taken, and waits for its review: HTTP 202."""
+    """The answer to a message that was accepted and waits for its audit: HTTP 202."""
 
     def __init__(self, audit_id: str, *, is_reply: bool) -> None:
         code = PENDING_REPLY if is_reply else PENDING
@@ -28,7 +31,10 @@ class PendingAudit(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What becomes of one message; the verdict may come before the answer to the send."""
+    """How the audit of one message ends.
+
+    `overtakes`: the result is pushed before the send is answered. `delay`: seconds between the answer and the result.
+    """
 
     passes: bool
     overtakes: bool
@@ -36,25 +42,26 @@ class Review:
 
     @property
     def event(self) -> str:
-        """The event that tells the verdict."""
+        """The event that reports the result."""
         return "MESSAGE_AUDIT_PASS" if self.passes else "MESSAGE_AUDIT_REJECT"
 
 
 class AuditService:
-    """The reviews that are to come, in order; a message that finds none is shown at once."""
+    """Queue of expected audits; a message that is sent while it is empty is shown at once."""
 
     def __init__(self) -> None:
+        # One entry for each of the next messages, in the order in which they are sent.
         self._reviews: deque[Review] = deque()
 
     def expect(self, *, passes: bool = True, overtakes: bool = False, delay: float = 0.05) -> None:
-        """Review the next guild message; the verdict comes `delay` seconds after the answer, or before it."""
+        """Audit the next guild message; the result is pushed `delay` seconds after the answer, or before it."""
         self._reviews.append(Review(passes, overtakes, delay))
 
     def next(self) -> Review | None:
-        """Return the review that the next message gets."""
+        """Remove and return the audit of the message that is being sent; None if it needs no audit."""
         return self._reviews.popleft() if self._reviews else None
 
 
 def new_audit_id() -> str:
-    """Return the name of one review."""
+    """Return a new audit id."""
     return secrets.token_hex(16)

@@ -1,6 +1,6 @@
-"""What the bot keeps at the platform for itself: its menu, panels, image library, and webhook sessions.
+"""Data that the platform stores for the bot itself: menu, panels, image library and webhook sessions.
 
-Owns the state alone.
+Responsible for the state only. Collaborators: the modules of `endpoints.bot` read and change it.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from ..wire import JsonObject
 
 @dataclass(slots=True)
 class BotState:
-    """What one bot keeps, by id; `uploads` are images that were announced."""
+    """Stored data of one bot; each mapping is by id. `uploads`: images that were announced and not completed."""
 
     menu: JsonObject | None = None
     menu_version: int = 0

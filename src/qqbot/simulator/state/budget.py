@@ -1,6 +1,9 @@
-"""How often a bot may identify: so many at once, so many a day; and the limits of a day and a minute on other things.
+"""Limits on identifies, on daily volumes and on calls per minute.
 
-Pacing is real time, everything else business time. Source: openapi/wss/shard_url_get.
+Responsible for the counters only. Pacing of identifies runs on real time, everything else on business time.
+Collaborators: `gateway.service` counts identifies, the endpoints and `rates` count calls.
+
+Source: openapi/wss/shard_url_get.
 """
 
 import time
@@ -9,7 +12,7 @@ from collections import deque
 from ..wire import JsonObject
 from .clock import DAY, Clock
 
-# Two frames sent 5 s apart can arrive a little closer together.
+# Seconds of tolerance: two frames that are sent 5 s apart can arrive slightly closer together.
 _ARRIVAL_JITTER = 0.1
 
 
@@ -21,7 +24,9 @@ class IdentifyBudget:
 
     def __init__(self, clock: Clock, *, total: int, max_concurrency: int, window: float) -> None:
         self._clock = clock
-        self._recent: deque[float] = deque()
+        # Real time at which each identify of the current window arrived.
+        self._arrivals: deque[float] = deque()
+        # Business time at which `remaining` becomes `total` again.
         self._resets_at = clock.now() + DAY
         self.total = total
         self.remaining = total
@@ -31,7 +36,7 @@ class IdentifyBudget:
     def limit(
         self, total: int | None, remaining: int | None, reset_after: float | None, max_concurrency: int | None
     ) -> None:
-        """Set what is given; `reset_after` in seconds."""
+        """Replace the values that are not None; `reset_after` in seconds."""
         self.total = self.total if total is None else total
         self.remaining = self.remaining if remaining is None else remaining
         self.max_concurrency = max_concurrency or self.max_concurrency
@@ -39,14 +44,16 @@ class IdentifyBudget:
             self._resets_at = self._clock.now() + reset_after
 
     def take(self) -> str | None:
-        """Count one identify; return what it violates, or None."""
+        """Count one identify; return the rule that it violates, or None."""
         self._renew()
         now = time.monotonic()
-        while self._recent and now - self._recent[0] > self.window - _ARRIVAL_JITTER:
-            self._recent.popleft()
-        self._recent.append(now)
-        if len(self._recent) > self.max_concurrency:
-            return f"{len(self._recent)} identifies within {self.window:g} s, max_concurrency is {self.max_concurrency}"
+        while self._arrivals and now - self._arrivals[0] > self.window - _ARRIVAL_JITTER:
+            self._arrivals.popleft()
+        self._arrivals.append(now)
+        if len(self._arrivals) > self.max_concurrency:
+            return (
+                f"{len(self._arrivals)} identifies within {self.window:g} s, max_concurrency is {self.max_concurrency}"
+            )
         if self.remaining <= 0:
             return f"identify beyond the daily budget of {self.total}"
         self.remaining -= 1
@@ -69,19 +76,20 @@ class IdentifyBudget:
 
 
 class DayLimit:
-    """So much a day, in business time; the day begins with its first use. `most` may be changed."""
+    """At most `most` units per day, in business time; a day begins with its first use. Tests may change `most`."""
 
     def __init__(self, clock: Clock, most: int) -> None:
         self._clock = clock
         self._used = 0
-        self._ends = 0.0
+        # Business time at which the current day ends and `_used` becomes 0 again.
+        self._resets_at = 0.0
         self.most = most
 
     def take(self, amount: int = 1) -> bool:
-        """Use some of it; return whether there was so much left, else nothing is used."""
+        """Use `amount` units and return True; return False and use nothing if fewer are left."""
         now = self._clock.now()
-        if now >= self._ends:
-            self._used, self._ends = 0, now + DAY
+        if now >= self._resets_at:
+            self._used, self._resets_at = 0, now + DAY
         if self._used + amount > self.most:
             return False
         self._used += amount
@@ -89,20 +97,21 @@ class DayLimit:
 
 
 class CallLimit:
-    """A bucket of `burst` calls that fills again at `per_minute`, in business time."""
+    """Token bucket of `burst` calls that refills at `per_minute`, in business time."""
 
     def __init__(self, clock: Clock, *, per_minute: float, burst: int) -> None:
         self._clock = clock
         self._rate = per_minute / 60
         self._burst = burst
+        # Tokens that were left at `_updated_at`; the refill since then is added on the next call.
         self._level = float(burst)
-        self._then = clock.now()
+        self._updated_at = clock.now()
 
     def take(self) -> float:
-        """Count one call where it is allowed, and return 0; else return the seconds until one is."""
+        """Count one call and return 0 if it is allowed; otherwise return the seconds until one is."""
         now = self._clock.now()
-        self._level = min(self._burst, self._level + (now - self._then) * self._rate)
-        self._then = now
+        self._level = min(self._burst, self._level + (now - self._updated_at) * self._rate)
+        self._updated_at = now
         if self._level < 1:
             return (1 - self._level) / self._rate
         self._level -= 1

@@ -1,4 +1,6 @@
-"""Cards that people send: where there are any, what one is made of, and what the platform adds to it.
+"""Cards that users send (ARK messages of users).
+
+Responsible for the check of a card and for the defaults that the platform adds. Cards exist in groups and C2C only.
 
 Source: autogen/event/c2c_message_create.
 """
@@ -18,24 +20,24 @@ NAMES = {
     "music_together": "一起听歌",
     "picture": "图片",
 }
-"""What the platform calls each type, `ark_name`."""
+"""`ark_name` that the platform gives each `ark_type`."""
 
 _SCENES = ("group", "c2c")
 _MEMBERS = ("prompt", "ark_type", "ark_name", "fields")
 
 
 def checked(card: object, scene: Scene) -> JsonObject:
-    """Return a card in wire form, with the name and the prompt that QQ gives it where it has none of its own.
+    """Return a card in wire form; a missing name or prompt gets the default of QQ.
 
-    Raises: ValueError for what is no card, and for a scene that has none.
+    Raises: ValueError for a malformed card, and for a scene without cards.
     """
     if scene not in _SCENES:
-        raise ValueError(f"there are no cards in {scene}: people send them in group and c2c only")
+        raise ValueError(f"there are no cards in {scene}: users send them in group and c2c only")
     if not is_object(card):
         raise ValueError('a card is an object: {"ark_type": "tuwen", "fields": {"title": ..., "jump_url": ...}}')
     card = wire.parse_object(wire.check(card))
     if unknown := [name for name in card if name not in _MEMBERS]:
-        raise ValueError(f"a card has no {unknown[0]}, only {', '.join(_MEMBERS)}: what it shows is in fields")
+        raise ValueError(f"a card has no {unknown[0]}, only {', '.join(_MEMBERS)}: put what it shows into fields")
     kind, fields = text_of(card, "ark_type"), card.get("fields")
     if kind not in NAMES:
         raise ValueError(f"ark_type of a card must be one of {', '.join(NAMES)}")
@@ -52,5 +54,5 @@ def checked(card: object, scene: Scene) -> JsonObject:
 
 
 def summary(card: JsonObject) -> str:
-    """Return what the platform writes into the content of a message with this card."""
+    """Return the `content` that the platform gives a message with this card."""
     return f"[卡片消息] {text_of(card, 'ark_name')}\n摘要: {text_of(card, 'prompt')}"

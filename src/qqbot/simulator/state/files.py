@@ -1,6 +1,6 @@
-"""Files that people and the bot have sent: kept in memory, handed out under addresses nobody can guess.
+"""Files that users and the bot have sent, in memory, served under URLs that cannot be guessed.
 
-Owns the bytes and how they are served; what a message says of its file is in the message.
+Responsible for the bytes and for how they are served. The description of a file is part of its message.
 """
 
 import mimetypes
@@ -17,16 +17,16 @@ PATH = "/_sim/files/"
 FILE_LIMIT = 32 << 20
 """Bytes of one file."""
 
-_KEPT = 256 << 20  # bytes of all files; the oldest go first
+_MAX_TOTAL = 256 << 20  # bytes of all files; the oldest are dropped first
 
-_SHOWN = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "audio/", "video/")
+_INLINE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "audio/", "video/")
 _SILK = b"#!SILK"
 _DEFAULTS = {"image": "image/png", "video": "video/mp4", "voice": "audio/mpeg"}
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file. `type` is its content type."""
+    """One file. `key` identifies it in its URL; `type` is its content type."""
 
     key: str
     name: str
@@ -35,40 +35,41 @@ class File:
 
 
 class FileStore:
-    """The files of one simulator. `base`: the address of its HTTP side."""
+    """Files of one simulator, oldest first. `base` returns the URL of its HTTP side."""
 
     def __init__(self, base: Callable[[], str]) -> None:
         self._base = base
         self._files: OrderedDict[str, File] = OrderedDict()
+        # Bytes of all files, so that the limit needs no sum over them.
         self._size = 0
 
-    def keep(self, data: bytes, *, name: str, content_type: str = "", kind: str = "", key: str = "") -> str:
-        """Keep a file; return its address.
+    def store(self, data: bytes, *, name: str, content_type: str = "", kind: str = "", key: str = "") -> str:
+        """Store a file; return its URL.
 
-        Without `content_type` its name tells what it is, else its `kind`: image, video, voice or file.
+        Without `content_type` the type follows from the name, or else from `kind`: image, video, voice or file.
         """
         content_type = content_type or _type_of(name, kind, data)
         file = File(key or secrets.token_urlsafe(18), name or kind or "file", content_type, data)
-        if (former := self._files.pop(file.key, None)) is not None:
-            self._size -= len(former.data)
+        if (replaced := self._files.pop(file.key, None)) is not None:
+            self._size -= len(replaced.data)
         self._files[file.key] = file
         self._size += len(data)
-        while self._size > _KEPT and len(self._files) > 1:
+        while self._size > _MAX_TOTAL and len(self._files) > 1:
             self._size -= len(self._files.popitem(last=False)[1].data)
         return f"{self._base()}{PATH}{file.key}/{quote(file.name, safe='')}"
 
-    def find(self, address: object) -> File | None:
-        """Return the file that an address of this store is of."""
-        if not isinstance(address, str):
+    def find(self, url: object) -> File | None:
+        """Return the file at a URL of this store; None for any other value."""
+        if not isinstance(url, str):
             return None
         try:
-            path = urlsplit(address).path
+            path = urlsplit(url).path
         except ValueError:
             return None
         return self._files.get(path.removeprefix(PATH).partition("/")[0]) if path.startswith(PATH) else None
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Hand out a file. What a browser could run is only ever saved."""
+        """Serve a file; a type that a browser could execute is sent as a download."""
         file = self._files.get(request.match_info["key"])
         headers = {
             "X-Content-Type-Options": "nosniff",
@@ -77,10 +78,10 @@ class FileStore:
         }
         if file is None:
             return web.json_response({"error": "there is no such file"}, status=404, headers=headers)
-        shown = file.type.startswith(_SHOWN)
-        if not shown:
+        inline = file.type.startswith(_INLINE_TYPES)
+        if not inline:
             headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
-        kind = file.type if shown else "application/octet-stream"
+        kind = file.type if inline else "application/octet-stream"
         return web.Response(body=file.data, content_type=kind, headers=headers)
 
 

@@ -1,6 +1,6 @@
-"""What administrators set in groups: who is mute, who is kept out, who asks to join, and the bot's strategies.
+"""State of group administration: mutes, blacklists, join requests and join approval strategies.
 
-Owns the state alone; groups and people are in `world`.
+Responsible for the state only. Collaborators: `world` (groups and their members), `endpoints.group`.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ _REQUEST_FIELDS = (
 
 @dataclass(slots=True)
 class GroupState:
-    """One group, everything by member_openid: ends of mutes, people kept out, and requests to join."""
+    """State of one group, each mapping by member_openid: ends of mutes, blacklist entries, and requests to join."""
 
     muted: dict[str, datetime] = field(default_factory=dict[str, datetime])
     banned: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
@@ -34,25 +34,25 @@ class GroupState:
 
 @dataclass(slots=True)
 class Strategy:
-    """A strategy as lists show it, and the QQ numbers on its whitelist."""
+    """A join approval strategy in wire form, and the QQ numbers on its whitelist."""
 
     document: JsonObject
     whitelist: set[str] = field(default_factory=set[str])
 
 
 class GroupStates:
-    """The groups of one bot by group_openid, and its strategies by id."""
+    """Groups of one bot by group_openid, and its strategies by id."""
 
     def __init__(self) -> None:
         self._groups: dict[str, GroupState] = {}
         self.strategies: dict[str, Strategy] = {}
 
     def group(self, group_openid: str) -> GroupState:
-        """Return the state of a group."""
+        """Return the state of a group; create it on first use."""
         return self._groups.setdefault(group_openid, GroupState())
 
-    def note(self, kind: str, body: object) -> None:
-        """Keep the request that an event tells of."""
+    def observe(self, kind: str, body: object) -> None:
+        """Store the join request that a pushed event reports."""
         if kind == JOIN_REQUEST and is_object(body):
             request: JsonObject = {name: body[name] for name in _REQUEST_FIELDS if name in body}
             self.group(text_of(body, "group_openid")).requests[text_of(body, "member_openid")] = request

@@ -1,6 +1,7 @@
-"""What guilds and channels are beyond the talk in them: roles, rights, mutes, pins, schedules, threads, reactions.
+"""State of guilds and channels: roles, permissions, mutes, pins, schedules, threads, reactions.
 
-Owns the state alone; conversations and people are in `world`, who may change what in `guild_access`.
+Responsible for the state only. Collaborators: `world` (conversations and members), `endpoints.guild.access` (whether
+the bot may change it).
 """
 
 from collections.abc import Iterator
@@ -11,31 +12,31 @@ from .budget import DayLimit
 from .clock import Clock
 from .world import Conversation, GuildRecord, Person
 
-EVERYBODY = ""
-"""In the place of a user id: all members but administrators."""
+ALL_MEMBERS = ""
+"""Key of `GuildState.muted` for a mute of all members except administrators."""
 
 EVERYONE, ADMIN, OWNER, CHANNEL_ADMIN = "1", "2", "4", "5"
 DEMANDS = 3
-"""Links to grant an interface, of a guild in a day."""
+"""Permission demands per guild and day."""
 
 SCHEDULES = 10
-"""Schedules that can be made in a guild in a day."""
+"""Schedules that can be created per guild and day."""
 
 _ROLE_OF = {"admin": ADMIN, "owner": OWNER}
 
 
 def people_of(guild: GuildRecord) -> dict[str, Person]:
-    """Return the members of a guild by user id, in the order of the ids."""
+    """Return the members of a guild by user id, in ascending order of the ids."""
     people = {person.id: person for channel in guild.channels.values() for person in channel.people.values()}
     return dict(sorted(people.items(), key=lambda item: int(item[0])))
 
 
 @dataclass(slots=True)
 class GuildState:
-    """One guild. `roles` are those that were made, `members` the ids of their members.
+    """State of one guild.
 
-    `demands`: links to grant an interface, `schedules_made`: schedules, both of a day. `muted`: until when, in
-    seconds of the Unix clock, by user id.
+    `demands`, `schedules_made`: daily limits on permission demands and on new schedules. `roles`: custom roles by id;
+    `members`: user ids by role id. `muted`: end of each mute in Unix seconds, by user id or `ALL_MEMBERS`.
     """
 
     demands: DayLimit
@@ -48,7 +49,12 @@ class GuildState:
 
 @dataclass(slots=True)
 class ChannelState:
-    """One channel. `fields` as the platform shows them; `changes` to permissions by ("members" or "roles", id)."""
+    """State of one channel.
+
+    `fields`: channel fields that calls have set, in wire form. `changes`: permission bits by
+    ("members" or "roles", id). `reactions`: user ids by (message id, emoji type, emoji id). `audio`: `audio_url` and
+    `text` of the last start.
+    """
 
     fields: JsonObject = field(default_factory=dict[str, object])
     changes: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
@@ -61,7 +67,7 @@ class ChannelState:
 
 
 class GuildStates:
-    """The state of all guilds and channels. Asking for one that is not there opens it."""
+    """State of all guilds and channels; an entry is created on first use."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -86,7 +92,7 @@ class GuildStates:
         yield from (role for role, members in self.guild(guild).members.items() if person.id in members)
 
     def member_document(self, guild: GuildRecord, person: Person) -> JsonObject:
-        """Return a member as the platform shows one."""
+        """Return a member in wire form."""
         return {
             "user": {"id": person.id, "username": person.name, "avatar": "", "bot": False},
             "nick": person.name,
@@ -97,5 +103,5 @@ class GuildStates:
 
     def _is_muted(self, guild: GuildRecord, person: Person) -> bool:
         muted = self.guild(guild).muted
-        with_all = muted.get(EVERYBODY, 0.0) if person.role == "member" else 0.0
+        with_all = muted.get(ALL_MEMBERS, 0.0) if person.role == "member" else 0.0
         return max(muted.get(person.id, 0.0), with_all) > self._clock.date().timestamp()

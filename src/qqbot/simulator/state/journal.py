@@ -1,6 +1,6 @@
-"""What was seen: frames, calls, violations; and the live feed of it for the page.
+"""Journal of frames, calls and violations, and the live feed of it for the page.
 
-Owns the record only. Tokens and secrets are masked before they get here.
+Responsible for the records and their distribution. Callers mask tokens and secrets before they record anything.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from typing import TypedDict
 from ..wire import dump
 from .clock import Clock
 
-FRAMES_KEPT = 5000
-CALLS_KEPT = 2000
-_FEED_KEPT = 1000
+MAX_FRAMES = 5000
+MAX_CALLS = 2000
+_MAX_PATCHES = 1000
 
 
 class FrameRecord(TypedDict):
     """One gateway payload. `direction` is `to_bot` or `from_bot`; `json` the text as sent, tokens masked.
 
-    `connection` counts the connections of this simulator.
+    `n` counts frames and calls together; `connection` counts the connections of this simulator.
     """
 
     n: int
@@ -34,7 +34,7 @@ class FrameRecord(TypedDict):
 
 
 class CallRecord(TypedDict):
-    """One call of the OpenAPI or the token endpoint. `code` is the platform's number, 0 for success."""
+    """One call of the OpenAPI or the token endpoint. `code` is the error code of the platform, 0 for success."""
 
     n: int
     time: str
@@ -49,16 +49,17 @@ class CallRecord(TypedDict):
 
 
 class JournalStream:
-    """Patches on their way to one page. A page that cannot follow loses them and needs a new snapshot."""
+    """Queue of patches for one page; a page that falls behind loses them and needs a new snapshot."""
 
     def __init__(self) -> None:
         self._patches: deque[tuple[str, object]] = deque()
         self._wake = asyncio.Event()
+        # Set when the queue has overflowed: the page must load a snapshot before further patches make sense.
         self.stale = False
 
     def put(self, part: str, value: object) -> None:
-        """Add one patch."""
-        if len(self._patches) >= _FEED_KEPT:
+        """Queue one patch."""
+        if len(self._patches) >= _MAX_PATCHES:
             self.stale = True
             self._patches.clear()
         if not self.stale:
@@ -66,7 +67,7 @@ class JournalStream:
         self._wake.set()
 
     async def take(self) -> list[str]:
-        """Wait for patches; return them as messages, or nothing where the feed became stale."""
+        """Wait for patches; return them as messages, or an empty list if the feed has become stale."""
         await self._wake.wait()
         self._wake.clear()
         messages = [dump({"kind": "patch", "part": part, "value": value}) for part, value in self._patches]
@@ -75,14 +76,14 @@ class JournalStream:
 
 
 class Journal:
-    """The log of one simulator."""
+    """Records of one simulator; the oldest frames and calls are dropped first."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._numbers = itertools.count(1)
         self._feeds: set[JournalStream] = set()
-        self.frames: deque[FrameRecord] = deque(maxlen=FRAMES_KEPT)
-        self.calls: deque[CallRecord] = deque(maxlen=CALLS_KEPT)
+        self.frames: deque[FrameRecord] = deque(maxlen=MAX_FRAMES)
+        self.calls: deque[CallRecord] = deque(maxlen=MAX_CALLS)
         self.violations: list[str] = []
 
     def frame(
@@ -138,22 +139,22 @@ class Journal:
         self.publish("calls", lambda: record)
 
     def violation(self, text: str) -> None:
-        """Record something that a bot must not do."""
+        """Record a rule that the bot has broken."""
         self.violations.append(text)
 
     def publish(self, part: str, value: Callable[[], object]) -> None:
-        """Tell all pages; `value` is only asked for where there is one."""
+        """Send a patch to all pages; `value` is called only if a page is connected."""
         if self._feeds:
             document = value()
             for feed in self._feeds:
                 feed.put(part, document)
 
     def open_feed(self) -> JournalStream:
-        """Start a page's feed; end it with `close_feed`."""
+        """Open the feed of a page; close it with `close_feed`."""
         feed = JournalStream()
         self._feeds.add(feed)
         return feed
 
     def close_feed(self, feed: JournalStream) -> None:
-        """End a page's feed."""
+        """Close the feed of a page."""
         self._feeds.discard(feed)

@@ -1,6 +1,9 @@
-"""The media desk: what was uploaded, for which scene, and until when it can be sent.
+"""Uploaded media: scene, expiry, and the description that a chat shows.
 
-Fetches nothing: a URL is taken as it is. Source: server-inter/message/rich-media.
+Responsible for issuing and checking `file_info`. It does not download anything: a URL is stored as it is.
+Collaborators: `uploads` (uploads in parts), `files` (the bytes).
+
+Source: server-inter/message/rich-media.
 """
 
 import base64
@@ -17,31 +20,32 @@ from .uploads import UploadState
 from .world import Scene
 
 TTL = 3600
-"""Seconds for which an upload can be sent."""
+"""Seconds during which an upload can be sent."""
 
 KINDS = {1: "image", 2: "video", 3: "voice", 4: "file"}
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file at the platform."""
+    """One uploaded file. `expires_at`: business time; `document`: kind, url and name for the chat."""
 
     scene: Scene
-    ends: float
+    expires_at: float
     document: JsonObject
 
 
 class MediaService:
-    """The uploads of one bot."""
+    """Uploads of one bot. `uploads`: the part uploads that have not ended."""
 
     def __init__(self, clock: Clock, files: FileStore) -> None:
         self._clock = clock
         self._files = files
         self.uploads = UploadState(clock)
+        # Media that can be sent, by file_info.
         self._uploads: dict[str, Upload] = {}
 
     def upload(self, scene: Scene, body: JsonObject) -> JsonObject:
-        """Take a file; return the MediaUploadResult.  Raises: Refusal."""
+        """Accept a file; return the MediaUploadResult.  Raises: Refusal."""
         kind = KINDS.get(_integer(body.get("file_type")))
         url = text_of(body, "url")
         if kind is None:
@@ -54,18 +58,18 @@ class MediaService:
         stored, data = self.uploads.close(scene, upload_id) if upload_id else ("", _decode(text_of(body, "file_data")))
         name = text_of(body, "file_name") or stored or unquote(urlsplit(url).path.rpartition("/")[2])
         if data and not url:
-            url = self._files.keep(data, name=name, kind=kind)
+            url = self._files.store(data, name=name, kind=kind)
         file_info = secrets.token_urlsafe(48)
         media: JsonObject = {"kind": kind, "url": url or None, "name": name or None}
         self._uploads[file_info] = Upload(scene, self._clock.now() + TTL, media)
         return {"file_uuid": secrets.token_urlsafe(24), "file_info": file_info, "ttl": TTL}
 
     def use(self, scene: Scene, media: JsonObject) -> JsonObject:
-        """Return what to show of a file that is sent.  Raises: Refusal 304080."""
+        """Return the document of a file that is being sent.  Raises: Refusal 304080."""
         upload = self._uploads.get(text_of(media, "file_info"))
         if upload is None or upload.scene != scene:
             raise Refusal(304080, "file_info is invalid, or was uploaded for another scene")
-        if upload.ends < self._clock.now():
+        if upload.expires_at < self._clock.now():
             raise Refusal(304080, "file_info is invalid: its ttl is over")
         return upload.document
 

@@ -1,7 +1,8 @@
-"""The kinds of bots that the platform knows, and what each may do.
+"""Kinds of bots, and the rights of each.
 
-Owns data only. Source: server-inter/message/overview; what an uncertified bot may do in guilds is inferred from
-the codes that refuse it.
+Responsible for data only. The rights of an uncertified bot in guilds are inferred from the codes that refuse its calls.
+
+Source: server-inter/message/overview.
 """
 
 from collections.abc import Mapping
@@ -12,15 +13,15 @@ Profile = Literal["public", "private", "uncertified"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 Limits = Literal["none", "slow", "all"]
-"""Which limits on calls and active messages hold: none, those of a minute and a day, or those of a second as well."""
+"""Which limits on calls and active messages are enforced: none, those per minute and day, or those per second too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What one kind of bot may do.
+    """Rights of one kind of bot.
 
-    `private`: the intents and interfaces of private bots. `invited`: interfaces that the platform grants on
-    request, and Markdown with buttons in guilds. `certified`: the larger active quotas.
+    `private`: intents and interfaces of private bots. `invited`: interfaces that the platform grants on request, and
+    Markdown with buttons in guilds. `certified`: the larger quotas of active messages.
     """
 
     private: bool = False

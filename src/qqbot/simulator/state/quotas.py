@@ -1,7 +1,9 @@
-"""How much the bot may send unasked: so many messages a minute and a day, to one conversation and in all.
+"""Quotas of active messages, per conversation and per bot, and of wake-up messages.
 
-Owns the counts, in business time, and who refuses such messages. Source: server-inter/message/overview and
-codes.json `limits`.
+Responsible for the counters, in business time, and for the conversations that have opted out of active messages.
+Collaborators: `endpoints.sending` counts a message here before it is sent; replies are counted in `replies`.
+
+Source: server-inter/message/overview and codes.json `limits`.
 """
 
 from collections import deque
@@ -25,24 +27,24 @@ _SWITCHES: dict[str, tuple[Scene, str, bool]] = {
 
 _CHANNELS_OF_A_GUILD = 2
 _WAKEUPS = (0.0, DAY, 3 * DAY, 7 * DAY, 30 * DAY)
-"""Where the windows for wake-up messages begin and end, in seconds after the user wrote last."""
+"""Limits of the windows for wake-up messages, in seconds since the last message of the user."""
 
 
 @dataclass(slots=True)
 class Quota:
-    """So many messages in so many seconds; `code` refuses what is more."""
+    """At most `most` messages within `seconds`; `code` refuses further ones. `sent_at`: their business times."""
 
     name: str
     most: int
     seconds: float
     code: int
-    taken: deque[float] = field(default_factory=deque[float])
+    sent_at: deque[float] = field(default_factory=deque[float])
 
     def left(self, now: float) -> int:
-        """Return how many may be sent now."""
-        while self.taken and now - self.taken[0] >= self.seconds:
-            self.taken.popleft()
-        return self.most - len(self.taken)
+        """Return how many messages may be sent now."""
+        while self.sent_at and now - self.sent_at[0] >= self.seconds:
+            self.sent_at.popleft()
+        return self.most - len(self.sent_at)
 
 
 def _of_conversation(scene: Scene) -> list[Quota]:
@@ -68,93 +70,95 @@ def _of_bot(scene: Scene, rights: Rights) -> list[Quota]:
 
 
 class QuotaState:
-    """The active messages of one bot."""
+    """Active messages of one bot."""
 
     def __init__(self, clock: Clock, rights: Rights, limits: Limits) -> None:
         self._clock = clock
         self._rights = rights
         self._limits = limits
+        # Quotas of the bot over all conversations of a scene.
         self._bot: dict[Scene, list[Quota]] = {}
         self._conversations: dict[tuple[Scene, str], list[Quota]] = {}
+        # For each guild, the channels that got active messages, and when their day began.
         self._channels: dict[str, dict[str, float]] = {}
-        self._refusing: set[tuple[Scene, str]] = set()
-        self._talked: dict[str, float] = {}
-        self._woken: dict[str, set[int]] = {}
+        # Conversations that have switched active messages off.
+        self._opted_out: set[tuple[Scene, str]] = set()
+        # Last message of each user, which the wake-up windows are counted from, and the windows used since.
+        self._last_message_at: dict[str, float] = {}
+        self._used_windows: dict[str, set[int]] = {}
 
-    def note(self, kind: str, body: object) -> None:
-        """Remember who refuses active messages, and when a user wrote last."""
+    def observe(self, kind: str, body: object) -> None:
+        """Update the opt-outs and the last message of a user from a pushed event."""
         if not is_object(body):
             return
         if (switch := _SWITCHES.get(kind)) is not None:
-            scene, name, refuses = switch
-            change = self._refusing.add if refuses else self._refusing.discard
+            scene, name, opts_out = switch
+            change = self._opted_out.add if opts_out else self._opted_out.discard
             change((scene, text_of(body, name)))
         author = body.get("author")
         if kind == "C2C_MESSAGE_CREATE" and is_object(author):
             user = text_of(author, "user_openid")
-            self._talked[user] = self._clock.now()
-            self._woken.pop(user, None)
+            self._last_message_at[user] = self._clock.now()
+            self._used_windows.pop(user, None)
 
-    def take(self, where: Conversation) -> None:
-        """Count one active message.  Raises: Refusal where there may be none now."""
-        if (where.scene, where.id) in self._refusing:
-            raise Refusal(_REFUSED[where.scene], "active messages are refused here")
+    def take(self, conversation: Conversation) -> None:
+        """Count one active message.  Raises: Refusal if the conversation has opted out, or a quota is used up."""
+        if (conversation.scene, conversation.id) in self._opted_out:
+            raise Refusal(_REFUSED[conversation.scene], "active messages are refused here")
         if self._limits == "none":
             return
         now = self._clock.now()
-        self._take_channel(where, now)
-        allowances = self._allowances(where)
-        for allowance in allowances:
-            if allowance.left(now) <= 0:
-                raise Refusal(
-                    allowance.code, f"the quota of active messages is used up: {allowance.most} ({allowance.name})"
-                )
-        for allowance in allowances:
-            allowance.taken.append(now)
+        self._take_channel(conversation, now)
+        quotas = self._quotas_of(conversation)
+        for quota in quotas:
+            if quota.left(now) <= 0:
+                raise Refusal(quota.code, f"the quota of active messages is used up: {quota.most} ({quota.name})")
+        for quota in quotas:
+            quota.sent_at.append(now)
 
-    def _take_channel(self, where: Conversation, now: float) -> None:
-        """Count the channels of a guild that got active messages today."""
-        if where.scene != "channel":
+    def _take_channel(self, conversation: Conversation, now: float) -> None:
+        """Count a channel of a guild that gets active messages today.  Raises: Refusal 304047."""
+        if conversation.scene != "channel":
             return
-        used = self._channels.setdefault(where.guild_id, {})
+        used = self._channels.setdefault(conversation.guild_id, {})
         for channel_id in [each for each, at in used.items() if now - at >= DAY]:
             del used[channel_id]
-        if where.id not in used and len(used) >= _CHANNELS_OF_A_GUILD:
+        if conversation.id not in used and len(used) >= _CHANNELS_OF_A_GUILD:
             raise Refusal(304047, f"active messages go to {_CHANNELS_OF_A_GUILD} channels of a guild a day")
-        used.setdefault(where.id, now)
+        used.setdefault(conversation.id, now)
 
-    def _allowances(self, where: Conversation) -> Sequence[Quota]:
-        scene = where.scene
+    def _quotas_of(self, conversation: Conversation) -> Sequence[Quota]:
+        scene = conversation.scene
         if scene not in self._bot:
             self._bot[scene] = _of_bot(scene, self._rights)
             if scene == "c2c" and self._limits == "all":
                 most = 10 if self._rights.certified else 5
                 self._bot[scene].append(Quota("all in a second", most, 1.0, _V2_RATE))
-        own = self._conversations.setdefault((scene, where.id), _of_conversation(scene))
+        own = self._conversations.setdefault((scene, conversation.id), _of_conversation(scene))
         return [*self._bot[scene], *own]
 
-    def wake(self, where: Conversation) -> None:
+    def wake(self, conversation: Conversation) -> None:
         """Count one wake-up message.  Raises: Refusal 40034122, 40034123."""
-        talked = self._talked.get(where.id)
-        window = -1 if talked is None else self._window(self._clock.now() - talked)
+        last_message_at = self._last_message_at.get(conversation.id)
+        window = -1 if last_message_at is None else self._window(self._clock.now() - last_message_at)
         if window < 0:
             raise Refusal(40034123, "the user has not written within 30 days: no wake-up message")
-        woken = self._woken.setdefault(where.id, set())
-        if window in woken:
+        used = self._used_windows.setdefault(conversation.id, set())
+        if window in used:
             raise Refusal(40034122, "the wake-up message of this period is used up")
-        woken.add(window)
+        used.add(window)
 
     @staticmethod
     def _window(age: float) -> int:
-        """Return the number of the window that `age` falls into, -1 where it is past the last."""
+        """Return the number of the window that contains `age`, -1 after the last one."""
         return next((number for number, end in enumerate(_WAKEUPS[1:]) if age < end), -1)
 
-    def document(self, where: Conversation) -> JsonObject:
-        """Return what is left for a conversation, as the page and /_sim/state take it."""
-        return dict(self._lefts(where))
+    def document(self, conversation: Conversation) -> JsonObject:
+        """Return what is left for a conversation, in the form of the page and /_sim/state."""
+        return dict(self._remaining(conversation))
 
-    def _lefts(self, where: Conversation) -> Iterator[tuple[str, object]]:
-        yield "refused", (where.scene, where.id) in self._refusing
+    def _remaining(self, conversation: Conversation) -> Iterator[tuple[str, object]]:
+        yield "refused", (conversation.scene, conversation.id) in self._opted_out
         now = self._clock.now()
-        for allowance in self._allowances(where):
-            yield allowance.name, {"left": allowance.left(now), "most": allowance.most}
+        for quota in self._quotas_of(conversation):
+            yield quota.name, {"left": quota.left(now), "most": quota.most}

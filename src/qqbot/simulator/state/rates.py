@@ -1,6 +1,7 @@
-"""How often the bot may make each call, as the tables say.
+"""Rate limits of the calls, as the protocol tables define them.
 
-Owns the counts, in business time. The gateway's address has a limit of its own, in `accounts`.
+Responsible for one token bucket per endpoint, in business time. The calls for the gateway URL have their own limit, see
+`endpoints.bot.accounts`.
 """
 
 from ..wire.refusal import TooManyCalls
@@ -11,7 +12,7 @@ from .profiles import Limits
 
 
 class RateState:
-    """The calls of one bot."""
+    """Calls of one bot; a bucket is created with the first call of its endpoint."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._clock = clock

@@ -1,6 +1,9 @@
-"""What may be replied to: messages and events that were pushed, how old they are, and how often they were answered.
+"""Reply windows of pushed messages and events.
 
-Owns the passive windows, the counts and the msg_seq numbers. Source: server-inter/message/overview.
+Responsible for the age and the number of replies of each message and event, and for duplicate `msg_seq` numbers.
+Collaborators: `platform` records each pushed event here, `endpoints.sending` counts each reply.
+
+Source: server-inter/message/overview.
 """
 
 from collections import OrderedDict
@@ -13,10 +16,10 @@ from .clock import Clock
 from .world import Conversation, Scene
 
 WINDOWS: dict[Scene, float] = {"group": 300.0, "c2c": 3600.0, "channel": 300.0, "dms": 300.0}
-"""Seconds in which a message can be replied to."""
+"""Seconds during which a message can be replied to."""
 
 REPLIES: dict[Scene, int | None] = {"group": 5, "c2c": 4, "channel": None, "dms": None}
-"""Replies to one message."""
+"""Replies that one message allows; None: no limit."""
 
 EVENTS: dict[Scene, tuple[str, ...]] = {
     "group": ("INTERACTION_CREATE", "GROUP_ADD_ROBOT", "GROUP_MSG_RECEIVE"),
@@ -24,7 +27,7 @@ EVENTS: dict[Scene, tuple[str, ...]] = {
     "channel": ("GUILD_MEMBER_", "MESSAGE_REACTION_", "FORUM_THREAD_", "FORUM_POST_", "FORUM_REPLY_"),
     "dms": (),
 }
-"""Events whose id a send accepts, by the beginning of their names."""
+"""Prefixes of the event types that can be replied to by event id."""
 
 _SCENES_OF_MESSAGES: dict[str, tuple[Scene, str]] = {
     "GROUP_AT_MESSAGE_CREATE": ("group", "group_openid"),
@@ -35,11 +38,11 @@ _SCENES_OF_MESSAGES: dict[str, tuple[Scene, str]] = {
     "DIRECT_MESSAGE_CREATE": ("dms", "guild_id"),
 }
 
-_KEPT = 65536
+_MAX_TARGETS = 65536
 
 
 def message_place(kind: str, body: object) -> tuple[Scene, str, str] | None:
-    """Return scene, conversation id and message id where an event is a message."""
+    """Return scene, conversation id and message id of an event that is a message; None for any other event."""
     place = _SCENES_OF_MESSAGES.get(kind)
     if place is None or not is_object(body):
         return None
@@ -51,8 +54,12 @@ def message_place(kind: str, body: object) -> tuple[Scene, str, str] | None:
 
 
 @dataclass(slots=True)
-class _Occasion:
-    """Something to reply to. `place`: (scene, conversation id) of a message, None for an event."""
+class _ReplyTarget:
+    """A message or an event that can be replied to.
+
+    `at`: business time of the push. `place`: (scene, conversation id) of a message, None for an event.
+    `seqs`: msg_seq numbers in use.
+    """
 
     kind: str
     at: float
@@ -63,7 +70,7 @@ class _Occasion:
 
 @dataclass(frozen=True, slots=True)
 class _Codes:
-    """The platform's numbers for one family of endpoints."""
+    """Error codes of one family of endpoints."""
 
     unknown_message: int
     old_message: int
@@ -77,74 +84,74 @@ _GUILD = _Codes(304026, 304027, 304026, 304028, 304027)
 
 
 class ReplyWindows:
-    """The messages and events of one bot. `counted(message id, replies)` hears of each reply to a message."""
+    """Messages and events of one bot. `counted(message id, replies)` is called after each reply to a message."""
 
     def __init__(self, clock: Clock, counted: Callable[[str, int], None]) -> None:
         self._clock = clock
         self._counted = counted
-        self._messages: OrderedDict[str, _Occasion] = OrderedDict()
-        self._events: OrderedDict[str, _Occasion] = OrderedDict()
+        self._messages: OrderedDict[str, _ReplyTarget] = OrderedDict()
+        self._events: OrderedDict[str, _ReplyTarget] = OrderedDict()
 
-    def note(self, kind: str, event_id: str, body: object) -> tuple[Scene, str] | None:
-        """Remember a pushed event; return scene and conversation id where it is a message."""
+    def observe(self, kind: str, event_id: str, body: object) -> tuple[Scene, str] | None:
+        """Record a pushed event; return scene and conversation id if it is a message."""
         now = self._clock.now()
-        _keep(self._events, event_id, _Occasion(kind, now))
+        _store(self._events, event_id, _ReplyTarget(kind, now))
         if (place := message_place(kind, body)) is None:
             return None
         scene, conversation_id, message_id = place
-        _keep(self._messages, message_id, _Occasion(kind, now, (scene, conversation_id)))
+        _store(self._messages, message_id, _ReplyTarget(kind, now, (scene, conversation_id)))
         return scene, conversation_id
 
     def use(self, conversation: Conversation, body: JsonObject) -> None:
         """Count a reply.
 
-        Raises: Refusal where the message or event cannot be replied to here, now, or under this msg_seq.
+        Raises: Refusal if the message or event cannot be replied to here, now, or with this msg_seq.
         """
         message_id, event_id = text_of(body, "msg_id"), text_of(body, "event_id")
         codes = _V2 if conversation.scene in ("group", "c2c") else _GUILD
         if message_id and event_id:
             raise Refusal(codes.unknown_event, "msg_id and event_id exclude each other")
         if message_id:
-            occasion = self._message(conversation, message_id, codes)
+            target = self._message(conversation, message_id, codes)
         elif event_id:
-            occasion = self._event(conversation, event_id, codes)
+            target = self._event(conversation, event_id, codes)
         else:
             return
-        self._count(conversation, occasion, body.get("msg_seq", 1), counted=bool(message_id))
+        self._count(conversation, target, body.get("msg_seq", 1), counted=bool(message_id))
         if message_id:
-            self._counted(message_id, occasion.replies)
+            self._counted(message_id, target.replies)
 
-    def _message(self, conversation: Conversation, message_id: str, codes: _Codes) -> _Occasion:
-        occasion = self._messages.get(message_id)
-        if occasion is None or occasion.place != (conversation.scene, conversation.id):
+    def _message(self, conversation: Conversation, message_id: str, codes: _Codes) -> _ReplyTarget:
+        target = self._messages.get(message_id)
+        if target is None or target.place != (conversation.scene, conversation.id):
             raise Refusal(codes.unknown_message, "msg_id is unknown, or of another conversation")
-        if self._clock.now() - occasion.at > WINDOWS[conversation.scene]:
+        if self._clock.now() - target.at > WINDOWS[conversation.scene]:
             raise Refusal(codes.old_message, "msg_id has expired")
-        return occasion
+        return target
 
-    def _event(self, conversation: Conversation, event_id: str, codes: _Codes) -> _Occasion:
-        occasion = self._events.get(event_id)
-        if occasion is None:
+    def _event(self, conversation: Conversation, event_id: str, codes: _Codes) -> _ReplyTarget:
+        target = self._events.get(event_id)
+        if target is None:
             raise Refusal(codes.unknown_event, "event_id is unknown")
-        if not occasion.kind.startswith(EVENTS[conversation.scene] or ("-",)):
-            raise Refusal(codes.wrong_event, f"a {occasion.kind} cannot be replied to here")
-        if self._clock.now() - occasion.at > WINDOWS[conversation.scene]:
+        if not target.kind.startswith(EVENTS[conversation.scene] or ("-",)):
+            raise Refusal(codes.wrong_event, f"a {target.kind} cannot be replied to here")
+        if self._clock.now() - target.at > WINDOWS[conversation.scene]:
             raise Refusal(codes.old_event, "event_id has expired")
-        return occasion
+        return target
 
-    def _count(self, conversation: Conversation, occasion: _Occasion, seq: object, *, counted: bool) -> None:
+    def _count(self, conversation: Conversation, target: _ReplyTarget, seq: object, *, counted: bool) -> None:
         limit = REPLIES[conversation.scene]
         if conversation.scene in ("group", "c2c"):
             number = seq if is_integer(seq) else 1
-            if number in occasion.seqs:
+            if number in target.seqs:
                 raise Refusal(40054005, "the message was dropped as a duplicate: check msg_seq")
-            if counted and limit is not None and occasion.replies >= limit:
+            if counted and limit is not None and target.replies >= limit:
                 raise Refusal(40034128, f"more than {limit} replies to one message")
-            occasion.seqs.add(number)
-        occasion.replies += 1
+            target.seqs.add(number)
+        target.replies += 1
 
 
-def _keep(book: OrderedDict[str, _Occasion], key: str, occasion: _Occasion) -> None:
-    book[key] = occasion
-    if len(book) > _KEPT:
-        book.popitem(last=False)
+def _store(targets: OrderedDict[str, _ReplyTarget], key: str, target: _ReplyTarget) -> None:
+    targets[key] = target
+    if len(targets) > _MAX_TARGETS:
+        targets.popitem(last=False)

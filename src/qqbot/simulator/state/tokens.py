@@ -1,6 +1,8 @@
-"""The token desk: issues access tokens and knows which are good.
+"""Access tokens of the bot.
 
-Source: dev-prepare/access-token. All life spans run on the business clock.
+Responsible for issuing, checking and revoking them. All lifetimes run on the business clock.
+
+Source: dev-prepare/access-token.
 """
 
 import hmac
@@ -10,25 +12,27 @@ from ..wire import JsonObject, is_object
 from .clock import Clock
 
 LIFETIME = 7200.0
-"""Seconds a token lives."""
+"""Lifetime of a token in seconds."""
 
 RENEWAL = 60.0
-"""In the last seconds of a token, a call gives a new one; the old one lives on to its end."""
+"""Seconds before the expiry of a token from which a request issues a new one; the old one stays valid until then."""
 
 
 class TokenService:
-    """Hands out the access tokens of one bot. `numeric_expiry`: `expires_in` is a number, as the documentation says."""
+    """Access tokens of one bot. `numeric_expiry`: `expires_in` is a number, as documented, instead of text."""
 
     def __init__(self, clock: Clock, app_id: str, secret: str, *, numeric_expiry: bool) -> None:
         self._clock = clock
         self.app_id = app_id
         self._secret = secret
         self._numeric_expiry = numeric_expiry
+        # The token that a request returns until its last `RENEWAL` seconds.
         self._current = ""
-        self._ends: dict[str, float] = {}
+        # Business time at which each issued token expires.
+        self._expires_at: dict[str, float] = {}
 
     def answer(self, body: object) -> JsonObject:
-        """Return the answer to a token request; a failure has a `code` and comes with HTTP 200 as well."""
+        """Return the answer to a token request; a failure has a `code` and is HTTP 200 too."""
         if not is_object(body):
             return {"code": 100002, "message": "internal err"}
         app_id, secret = body.get("appId"), body.get("clientSecret")
@@ -41,17 +45,17 @@ class TokenService:
 
     def _issue(self) -> tuple[str, float]:
         now = self._clock.now()
-        self._ends = {token: end for token, end in self._ends.items() if end > now}
-        left = self._ends.get(self._current, now) - now
+        self._expires_at = {token: end for token, end in self._expires_at.items() if end > now}
+        left = self._expires_at.get(self._current, now) - now
         if left <= RENEWAL:
             self._current, left = secrets.token_urlsafe(32), LIFETIME
-            self._ends[self._current] = now + left
+            self._expires_at[self._current] = now + left
         return self._current, left
 
     def accepts(self, token: str) -> bool:
-        """Whether calls with this token are let in now."""
-        return self._ends.get(token, 0.0) > self._clock.now()
+        """True if the token is valid now."""
+        return self._expires_at.get(token, 0.0) > self._clock.now()
 
     def revoke(self) -> None:
-        """End all tokens at once; the next request gets a new one."""
-        self._ends.clear()
+        """Revoke all tokens at once; the next request issues a new one."""
+        self._expires_at.clear()

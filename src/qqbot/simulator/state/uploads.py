@@ -1,6 +1,8 @@
-"""Uploads in parts: what was announced, which parts came, and whether they are what was announced.
+"""Uploads in parts: announced files, received parts, and the comparison of the two.
 
-Keeps the bytes of files that the page can show, until their upload ends; of all else hashes.
+Responsible for upload ids, presigned URLs and part hashes. It stores the bytes only of files that the page can show,
+and only until their upload ends; of other files it stores hashes.
+
 Source: server-inter/message/rich-media.
 """
 
@@ -8,7 +10,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 
-from ..wire import JsonObject, is_integer, text_of
+from ..wire import JsonObject, is_decimal, is_integer, text_of
 from ..wire.refusal import Refusal
 from .budget import DayLimit
 from .clock import Clock
@@ -16,14 +18,14 @@ from .files import FILE_LIMIT
 from .world import Scene
 
 STORE_PATH = "/_store/"
-"""Where parts are put: beside the API, as a pre-signed address is."""
+"""Path of the presigned URLs, outside the API as on the platform."""
 
 BLOCK_SIZE = 5 * 1024 * 1024
 HARD_LIMIT = 200 * 1024 * 1024
 DAILY_VOLUME = 2 * 1024 * 1024 * 1024
 
 UNFINISHED = 64 << 20
-"""Bytes that are kept of uploads that have not ended; those of the oldest go first."""
+"""Bytes that are stored of unfinished uploads; those of the oldest are dropped first."""
 
 _WRONG = 850026
 _NOT_READY = 40093001
@@ -41,28 +43,29 @@ class _Part:
 
 @dataclass(slots=True)
 class _Upload:
-    """`keeps`: whether the bytes are kept."""
+    """One unfinished upload. `stores_bytes`: False if only hashes are stored."""
 
     scene: Scene
     name: str
     parts: dict[int, _Part] = field(default_factory=dict[int, _Part])
-    keeps: bool = False
+    stores_bytes: bool = False
 
     def data(self) -> bytes:
-        """Return the bytes, b"" where they are not kept."""
+        """Return the bytes, b"" if they are not stored."""
         return b"".join(part.data for part in self.parts.values())
 
-    def forget(self) -> None:
-        """Keep the bytes no longer: half a file is of no use."""
-        self.keeps = False
+    def drop_bytes(self) -> None:
+        """Drop the bytes of all parts, also of later ones: an incomplete file is useless."""
+        self.stores_bytes = False
         for part in self.parts.values():
             part.data = b""
 
 
 class UploadState:
-    """The uploads in parts of one bot. `concurrency` and `retry_delay` are what the bot is told.
+    """Part uploads of one bot.
 
-    `volume`: how many bytes there may be in a day.
+    `block_size`: bytes. `concurrency`, `retry_delay` (seconds): upload settings in the answer to the bot.
+    `volume`: bytes per day.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -70,12 +73,13 @@ class UploadState:
         self.concurrency = 3
         self.retry_delay = 1
         self.volume = DayLimit(clock, DAILY_VOLUME)
+        # Unfinished uploads by id, oldest first.
         self._uploads: dict[str, _Upload] = {}
 
     def prepare(self, scene: Scene, body: JsonObject, base: str) -> JsonObject:
-        """Take the announcement of a file; return the plan.  Raises: Refusal."""
+        """Register a file; return the upload plan.  Raises: Refusal."""
         text = text_of(body, "file_size")
-        size = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+        size = int(text) if is_decimal(text) and len(text) < 19 else 0
         if not 0 < size <= HARD_LIMIT:
             raise Refusal(_WRONG, "file_size is none, or more than 200 MB")
         for name, length in (("md5", 32), ("sha1", 40), ("md5_10m", 32)):
@@ -84,7 +88,7 @@ class UploadState:
         if not self.volume.take(size):
             raise Refusal(_VOLUME_USED, "the volume of the day is used up")
         upload_id = secrets.token_hex(12)
-        upload = self._uploads[upload_id] = _Upload(scene, text_of(body, "file_name"), keeps=size <= FILE_LIMIT)
+        upload = self._uploads[upload_id] = _Upload(scene, text_of(body, "file_name"), stores_bytes=size <= FILE_LIMIT)
         for index, offset in enumerate(range(0, size, self.block_size), 1):
             upload.parts[index] = _Part(min(self.block_size, size - offset), secrets.token_hex(8))
         addresses = [
@@ -100,19 +104,19 @@ class UploadState:
         }
 
     def reserve(self, size: int, base: str) -> tuple[str, str]:
-        """Take the announcement of one piece of `size` bytes; return its id and the address for its bytes."""
+        """Register an upload of one part of `size` bytes; return its id and its presigned URL."""
         upload_id = secrets.token_hex(12)
         part = _Part(size, secrets.token_hex(8))
         self._uploads[upload_id] = _Upload("c2c", "", {1: part})
         return upload_id, f"{base}{STORE_PATH}{upload_id}/1?sign={part.key}"
 
     def stored(self, upload_id: str) -> str:
-        """Return the md5 of a piece that was reserved, '' while its bytes are not there."""
+        """Return the md5 of a reserved part, '' until its bytes have arrived."""
         upload = self._uploads.get(upload_id)
         return upload.parts[1].md5 if upload else ""
 
     def put(self, path: str, sign: str, data: bytes, *, length: bool, authorized: bool) -> tuple[int, str]:
-        """Take the bytes of a part; return the HTTP status and a word."""
+        """Store the bytes of a part; return the HTTP status and the text of the answer."""
         upload_id, _, index = path.removeprefix(STORE_PATH).partition("/")
         upload = self._uploads.get(upload_id)
         part = upload.parts.get(int(index)) if upload and index.isdigit() else None
@@ -125,20 +129,20 @@ class UploadState:
         if len(data) != part.size:
             return 400, "IncompleteBody"
         part.md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        if upload.keeps:
+        if upload.stores_bytes:
             part.data = data
             self._make_room()
         return 200, ""
 
     def _make_room(self) -> None:
-        kept = 0
+        total = 0
         for upload in reversed(self._uploads.values()):
-            kept += sum(len(part.data) for part in upload.parts.values())
-            if kept > UNFINISHED:
-                upload.forget()
+            total += sum(len(part.data) for part in upload.parts.values())
+            if total > UNFINISHED:
+                upload.drop_bytes()
 
     def finish_part(self, scene: Scene, body: JsonObject) -> JsonObject:
-        """Check a part that was put.  Raises: Refusal 40093001 where it was not, 850026 where it differs."""
+        """Check a part.  Raises: Refusal 40093001 if it has not arrived, 850026 if it differs from the call."""
         upload = self._find(scene, text_of(body, "upload_id"))
         index = body.get("part_index")
         part = upload.parts.get(index) if is_integer(index) else None
@@ -152,9 +156,9 @@ class UploadState:
         return {}
 
     def close(self, scene: Scene, upload_id: str) -> tuple[str, bytes]:
-        """End an upload; return the file's name and bytes, b"" where they were not kept.
+        """End an upload; return the name and the bytes of the file, b"" if they were not stored.
 
-        Raises: Refusal 850026 where a part is missing.
+        Raises: Refusal 850026 if a part is missing.
         """
         upload = self._find(scene, upload_id)
         if not all(part.finished for part in upload.parts.values()):

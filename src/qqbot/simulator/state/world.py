@@ -1,6 +1,7 @@
-"""The world the bot lives in: people, conversations, and the messages that were exchanged.
+"""Conversations, people and messages.
 
-Owns state only; what goes over the wire is made from it by `payloads` and the endpoints.
+Responsible for the state only. Collaborators: `payloads` and the endpoints build the wire forms, `journal` sends
+changes to the page.
 """
 
 from collections import OrderedDict
@@ -17,7 +18,7 @@ SCENES: tuple[Scene, ...] = ("group", "c2c", "channel", "dms")
 
 
 def scene_of(value: object) -> Scene | None:
-    """Return the scene of this name."""
+    """Return the scene with this name, None if there is none."""
     for scene in SCENES:
         if scene == value:
             return scene
@@ -30,16 +31,16 @@ _MEMBERSHIP: dict[str, tuple[Scene, str, bool]] = {
     "FRIEND_ADD": ("c2c", "openid", False),
     "FRIEND_DEL": ("c2c", "openid", True),
 }
-"""Events by which the bot comes and goes: where to, what names it, whether it has left."""
+"""Events that add or remove the bot: scene, field with the conversation id, whether the bot has left."""
 
-MESSAGES_KEPT = 20000
+MAX_MESSAGES = 20000
 
 BOT_NAME = "bot"
 
 
 @dataclass(slots=True)
 class Person:
-    """Somebody in a conversation. `id` is what this conversation knows the person by; `role` member, admin or owner."""
+    """A person in a conversation. `id`: the id in this conversation; `role`: member, admin or owner."""
 
     name: str
     id: str
@@ -51,9 +52,9 @@ class Person:
 class Conversation:
     """A group, a C2C chat, a channel of a guild, or a private chat of a guild (`dms`).
 
-    `id` is what the bot addresses: group_openid, user_openid, channel id, or the private chat's guild id.
-    `count`: messages so far; `bot_role`: member, admin or owner, in a group; `left`: whether the bot is no longer
-    in the group, or no friend of the user.
+    `id`: what the bot sends to: group_openid, user_openid, channel id, or the guild id of the private chat.
+    `count`: messages so far. `bot_role`: member, admin or owner of a group. `left`: True after the bot was removed from
+    the group or the friend list.
     """
 
     scene: Scene
@@ -68,13 +69,13 @@ class Conversation:
     people: dict[str, Person] = field(default_factory=dict[str, Person])
 
     def person(self, id_or_name: str) -> Person | None:
-        """Return the person of this id or name."""
+        """Return the person with this id or name."""
         return self.people.get(id_or_name) or next((p for p in self.people.values() if p.id == id_or_name), None)
 
 
 @dataclass(slots=True)
 class GuildRecord:
-    """A guild: a name, and channels by name. `bot_is_admin`: whether the bot may change it."""
+    """A guild, with its channels by name. `bot_is_admin`: True if the bot may change it."""
 
     id: str
     name: str
@@ -87,12 +88,11 @@ class GuildRecord:
 class MessageRecord:
     """One message, as the chat shows it.
 
-    `at` is business time, in seconds; `guild` the wire form where it is one; `ack` the code that acknowledged a click.
-    `ref` is what groups and C2C quote it by; `quote` the id of the message that it quotes;
-    `mention` whether it mentions the bot. `streaming` while the bot
-    still writes it; `replies` how often the bot answered it; `button` the label that a click pressed, on the message
-    `reply_to`; `notice` what a message of the system tells. `reactions`: names by "type:id" of an emoji. `card`: what a
-    user sent in place of words, in wire form; `text` is then the platform's words for it.
+    `at`: business time in seconds. `guild`: wire form of a guild message. `ack`: code that acknowledged a click.
+    `ref`: reference index for quotes in groups and C2C; `quote`: id of the quoted message. `mention`: True if it
+    mentions the bot. `streaming`: True until the last fragment. `replies`: number of replies of the bot. `button`:
+    label of the pressed button, on the message `reply_to`. `notice`: kind of a system message. `reactions`: names by
+    "type:id" of an emoji. `card`: card of a user in wire form; `text` is then the platform's summary of it.
     """
 
     id: str
@@ -123,7 +123,7 @@ class MessageRecord:
     reactions: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     def document(self) -> JsonObject:
-        """Return the message as the page and the control API take it."""
+        """Return the message in the form of the page and the control API."""
         return {
             "id": self.id,
             "scene": self.conversation.scene,
@@ -158,18 +158,21 @@ def _no_roles(_: Conversation, __: Person) -> list[str]:
 
 
 class World:
-    """Everybody and everything that was said. Asking for a name that is not there creates it.
+    """People, conversations and messages of one simulator; a look-up by name creates what does not exist.
 
-    `roles_of` tells the ids of somebody's roles in a guild, which are kept elsewhere.
+    `roles_of` returns the role ids of a person in a guild; `platform` sets it, since `guild` stores the roles.
     """
 
     def __init__(self, app_id: str, clock: Clock, journal: Journal) -> None:
         self._app_id = app_id
         self._clock = clock
         self._journal = journal
+        # By (scene, id).
         self._conversations: dict[tuple[Scene, str], Conversation] = {}
+        # By (scene, name): the first conversation with the name.
         self._named: dict[tuple[Scene, str], Conversation] = {}
         self.guilds: dict[str, GuildRecord] = {}
+        # By id, oldest first, at most `MAX_MESSAGES`.
         self._messages: OrderedDict[str, MessageRecord] = OrderedDict()
         self.bot_id = identity.snowflake(app_id, "bot")
         self.roles_of: Callable[[Conversation, Person], list[str]] = _no_roles
@@ -177,11 +180,11 @@ class World:
     # Conversations
 
     def group(self, name: str) -> Conversation:
-        """Return the group of this name."""
+        """Return the group with this name."""
         return self.named("group", name) or self.adopt("group", identity.openid(self._app_id, "group", name), name)
 
     def user(self, name: str) -> Conversation:
-        """Return the C2C chat with the user of this name."""
+        """Return the C2C chat with the user with this name."""
         if (found := self.named("c2c", name)) is not None:
             return found
         chat = self.adopt("c2c", identity.openid(self._app_id, "user", name), name)
@@ -189,13 +192,13 @@ class World:
         return chat
 
     def guild(self, name: str) -> GuildRecord:
-        """Return the guild of this name."""
+        """Return the guild with this name."""
         if name not in self.guilds:
             self.guilds[name] = GuildRecord(identity.snowflake("guild", name), name, self._clock.timestamp())
         return self.guilds[name]
 
     def channel(self, name: str, guild_name: str = "guild") -> Conversation:
-        """Return the channel of this name in a guild."""
+        """Return the channel with this name in a guild."""
         guild = self.guild(guild_name)
         if name not in guild.channels:
             channel = self.adopt("channel", identity.snowflake("channel", guild_name, name), name)
@@ -204,11 +207,11 @@ class World:
         return guild.channels[name]
 
     def find_guild(self, guild_id: str) -> GuildRecord | None:
-        """Return the guild of this id."""
+        """Return the guild with this id."""
         return next((guild for guild in self.guilds.values() if guild.id == guild_id), None)
 
     def add_channel(self, guild: GuildRecord, name: str) -> Conversation:
-        """Make a channel, whether or not there is one of this name."""
+        """Create a channel, also if its name is already in use."""
         if name not in guild.channels:
             return self.channel(name, guild.name)
         channel = self.adopt("channel", identity.snowflake("channel", identity.trace_id()), name)
@@ -225,7 +228,7 @@ class World:
         self.publish_conversations()
 
     def dms(self, name: str, guild_name: str = "guild") -> Conversation:
-        """Return the guild private chat with the person of this name."""
+        """Return the guild private chat with the person with this name."""
         if (found := self.named("dms", name)) is not None:
             return found
         chat = self.adopt("dms", identity.snowflake("dms", guild_name, name), name)
@@ -235,7 +238,7 @@ class World:
         return chat
 
     def adopt(self, scene: Scene, conversation_id: str, name: str = "") -> Conversation:
-        """Return the conversation of this id; one that was never seen comes into being."""
+        """Return the conversation with this id; create it on first use."""
         key = scene, conversation_id
         if key not in self._conversations:
             conversation = Conversation(scene, conversation_id, name or conversation_id[:8])
@@ -245,7 +248,7 @@ class World:
         return self._conversations[key]
 
     def restore(self, scene: Scene, conversation_id: str, name: str, guild_name: str) -> Conversation:
-        """Return the conversation of this id, brought back with what it was called and the guild that it was in."""
+        """Restore a conversation from an archive, with its name and its guild."""
         conversation = self.adopt(scene, conversation_id, name)
         if scene == "channel":
             guild = self.guild(guild_name or "guild")
@@ -257,16 +260,16 @@ class World:
         return conversation
 
     def restore_person(self, conversation: Conversation, name: str, person_id: str, role: str) -> None:
-        """Bring somebody back into a conversation."""
+        """Restore a person of a conversation from an archive."""
         person = conversation.person(person_id) or self._add(conversation, Person(name, person_id))
         person.role = role or person.role
 
     def find(self, scene: Scene, conversation_id: str) -> Conversation | None:
-        """Return the conversation of this id."""
+        """Return the conversation with this id."""
         return self._conversations.get((scene, conversation_id))
 
     def named(self, scene: Scene, name: str) -> Conversation | None:
-        """Return the first conversation of this name."""
+        """Return the first conversation with this name."""
         return self._named.get((scene, name))
 
     def all(self, scene: Scene | None = None) -> Iterable[Conversation]:
@@ -274,18 +277,18 @@ class World:
         return [each for each in self._conversations.values() if scene in (None, each.scene)]
 
     def knows(self, scene: Scene, name: str) -> bool:
-        """Whether there is a conversation of this id or name."""
+        """True if there is a conversation with this id or name."""
         return (scene, name) in self._conversations or (scene, name) in self._named
 
     def open(self, scene: Scene, name: str) -> Conversation:
-        """Return the conversation of this id or name; a new name creates it."""
+        """Return the conversation with this id or name; a new name creates it."""
         if (found := self.find(scene, name)) is not None:
             return found
         create = {"group": self.group, "c2c": self.user, "channel": self.channel, "dms": self.dms}
         return create[scene](name)
 
-    def note(self, kind: str, body: object) -> None:
-        """Let the bot come or go where an event says so."""
+    def observe(self, kind: str, body: object) -> None:
+        """Update the membership of the bot from a pushed event."""
         if kind in _MEMBERSHIP and is_object(body):
             scene, name, left = _MEMBERSHIP[kind]
             if conversation_id := text_of(body, name):
@@ -294,7 +297,7 @@ class World:
     # People
 
     def person(self, conversation: Conversation, name: str) -> Person:
-        """Return the person of this name or id; a new name joins the conversation."""
+        """Return the person with this name or id; a new name joins the conversation."""
         if (found := conversation.person(name)) is not None:
             return found
         if conversation.scene == "group":
@@ -305,13 +308,13 @@ class World:
             person_id = identity.snowflake("person", name)
         return self._add(conversation, Person(name, person_id))
 
-    def admit(self, group: Conversation, openid: str, name: str) -> Person:
-        """Let somebody with a known openid into a group."""
+    def add_member(self, group: Conversation, openid: str, name: str) -> Person:
+        """Add a person with a known openid to a group."""
         key = name if name and name not in group.people else openid
         return self._add(group, Person(key, openid))
 
-    def expel(self, group: Conversation, person: Person) -> None:
-        """Remove somebody from a group."""
+    def remove_member(self, group: Conversation, person: Person) -> None:
+        """Remove a person from a group."""
         group.people.pop(person.name, None)
         self.publish_conversations()
 
@@ -333,19 +336,24 @@ class World:
     # Messages
 
     def add(self, message: MessageRecord) -> None:
-        """Put a message into its conversation."""
+        """Add a message to its conversation."""
         self._messages[message.id] = message
         message.conversation.count += 1
-        if len(self._messages) > MESSAGES_KEPT:
+        if len(self._messages) > MAX_MESSAGES:
             self._messages.popitem(last=False)
         self._journal.publish("messages", message.document)
 
     def message(self, message_id: str) -> MessageRecord | None:
-        """Return the message of this id."""
+        """Return the message with this id."""
         return self._messages.get(message_id)
 
+    def message_in(self, conversation: Conversation, message_id: str) -> MessageRecord | None:
+        """Return the message with this id if it belongs to the conversation."""
+        message = self._messages.get(message_id)
+        return message if message is not None and message.conversation is conversation else None
+
     def remove(self, message: MessageRecord) -> None:
-        """Recall a message: the chat keeps a notice in its place."""
+        """Recall a message: the chat shows a notice instead."""
         self._messages.pop(message.id, None)
         message.kind, message.sender, message.text = "notice", "system", f"{message.author} recalled a message"
         message.notice, message.attachments, message.reactions = "recalled", [], {}
@@ -356,7 +364,7 @@ class World:
     def notice(
         self, conversation: Conversation, name: str, *, author: str = "", text: str | None = None
     ) -> MessageRecord:
-        """Put a message of the system into a conversation; `name` says what it tells."""
+        """Add a system message to a conversation; `name`: its kind."""
         at, time = self._clock.now(), self._clock.timestamp()
         message = MessageRecord(
             identity.trace_id(), conversation, "system", author, at, time, "notice", text, notice=name
@@ -364,34 +372,34 @@ class World:
         self.add(message)
         return message
 
-    def tell(self, notice: MessageRecord, name: str) -> None:
-        """Let a notice tell something else from now on."""
+    def change_notice(self, notice: MessageRecord, name: str) -> None:
+        """Change the kind of a notice."""
         notice.notice = name
         self.changed(notice)
 
     def find_quoted(self, conversation: Conversation, reference: str) -> MessageRecord | None:
-        """Return the message of a conversation that this id, or this index of a group or C2C chat, is of."""
+        """Return the message of a conversation with this id, or with this reference index."""
         by_id = self.message(reference)
         if by_id is not None:
             return by_id if by_id.conversation is conversation else None
         return next((each for each in self.messages(conversation) if each.ref == reference), None)
 
     def changed(self, message: MessageRecord) -> None:
-        """Show a changed message."""
+        """Publish a changed message to the page."""
         self._journal.publish("messages", message.document)
 
     def messages(self, conversation: Conversation | None = None) -> list[MessageRecord]:
         """Return the messages of one conversation or of all, oldest first."""
         return [each for each in self._messages.values() if conversation in (None, each.conversation)]
 
-    # What the page sees
+    # Documents for the page
 
     def publish_conversations(self) -> None:
-        """Tell the page who is where."""
+        """Publish all conversations and their members to the page."""
         self._journal.publish("conversations", self.conversations_document)
 
     def conversations_document(self) -> list[JsonObject]:
-        """Return all conversations and who is in them."""
+        """Return all conversations and their members."""
         return [
             {
                 "scene": each.scene,

@@ -1,6 +1,6 @@
-"""JSON as it comes off the wire: strict parsing, and narrowing of what was parsed.
+"""JSON on the wire: strict parsing, and type guards for the parsed documents.
 
-Knows nothing of what a document means.
+Responsible for the form only; the meaning of a document is up to the caller.
 """
 
 import json
@@ -9,20 +9,20 @@ from typing import TypeGuard
 
 JsonObject = dict[str, object]
 
-_DEEPEST = 64  # levels; what is deeper is no message, and would exhaust the stack of those who walk it
+_MAX_DEPTH = 64  # levels; a deeper document could exhaust the stack of a recursive caller
 
 
 def parse(data: bytes | str) -> object:
     """Return the document.
 
-    Raises: ValueError for what is no JSON text, and for what cannot be written back as one (NaN, lone surrogates).
+    Raises: ValueError for invalid JSON, and for values that cannot be serialized again (NaN, lone surrogates).
     """
     try:
         document: object = json.loads(data)
         check(document)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if _depth(document) > _DEEPEST:
+    if _depth(document) > _MAX_DEPTH:
         raise ValueError("nested too deeply")
     return document
 
@@ -30,7 +30,7 @@ def parse(data: bytes | str) -> object:
 def check(document: object) -> str:
     """Return `document` as JSON text.
 
-    Raises: ValueError for what JSON cannot say, also for NaN and lone surrogates; TypeError for other objects.
+    Raises: ValueError for values outside JSON, including NaN and lone surrogates; TypeError for other objects.
     """
     text = dump(document)
     text.encode()
@@ -58,38 +58,43 @@ def parse_object(data: bytes | str) -> JsonObject:
     return document
 
 
-# `json.dumps` with options builds an encoder for each call; the push path makes tens of thousands of frames.
+# One encoder: `json.dumps` with options builds one per call, and the push path makes tens of thousands of frames.
 dump: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def is_object(value: object) -> TypeGuard[JsonObject]:
-    """Whether `value` is a JSON object."""
+    """True if `value` is a JSON object."""
     return isinstance(value, dict)
 
 
 def is_array(value: object) -> TypeGuard[list[object]]:
-    """Whether `value` is a JSON array."""
+    """True if `value` is a JSON array."""
     return isinstance(value, list)
 
 
 def is_integer(value: object) -> TypeGuard[int]:
-    """Whether `value` is a whole number; a boolean is none."""
+    """True if `value` is an integer; a boolean is not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether `value` is a number; a boolean is none."""
+    """True if `value` is a number; a boolean is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_decimal(text: str) -> bool:
+    """True if `text` consists of ASCII digits only."""
+    return text.isascii() and text.isdigit()
+
+
 def text_of(document: JsonObject, name: str) -> str:
-    """Return the string under `name`, or '' where there is none."""
+    """Return the string under `name`, or '' if there is none."""
     value = document.get(name)
     return value if isinstance(value, str) else ""
 
 
 def object_of(document: JsonObject, name: str) -> JsonObject:
-    """Return the object under `name`, or an empty one where there is none."""
+    """Return the object under `name`, or an empty one if there is none."""
     value = document.get(name)
     return value if is_object(value) else {}
 
@@ -101,7 +106,7 @@ def objects_of(document: JsonObject, name: str) -> list[JsonObject]:
 
 
 def without_nulls(value: object) -> object:
-    """Return `value` without null members of objects: the platform takes null for absent."""
+    """Return `value` without null members of objects: the platform treats null as absent."""
     if is_object(value):
         return {name: without_nulls(item) for name, item in value.items() if item is not None}
     if is_array(value):

@@ -1,28 +1,31 @@
-"""The members of a command: JSON as programs and the page send it, checked one by one."""
+"""Arguments of a command that a program or the page sends as JSON.
+
+Responsible for the type and range checks of single members.
+"""
 
 from . import JsonObject, is_integer, is_number, text_of
 
-_LONGEST = 600.0  # seconds
+_MAX_SECONDS = 600.0
 
 
 class BadCommand(ValueError):
-    """A document that is no command; the text says what is wrong with it."""
+    """A malformed command; the text says what is wrong."""
 
 
 def text(document: JsonObject, name: str) -> str:
-    """Return a text.  Raises: BadCommand."""
+    """Return a text.  Raises: BadCommand if it is absent."""
     if not isinstance(document.get(name), str):
         raise BadCommand(f"{name} must be a string")
     return text_of(document, name)
 
 
 def optional_text(document: JsonObject, name: str) -> str | None:
-    """Return a text, None where there is none.  Raises: BadCommand."""
+    """Return a text, None if it is absent.  Raises: BadCommand."""
     return None if document.get(name) is None else text(document, name)
 
 
 def flag(document: JsonObject, name: str, *, default: bool) -> bool:
-    """Return true or false.  Raises: BadCommand."""
+    """Return a boolean.  Raises: BadCommand."""
     value = document.get(name, default)
     if not isinstance(value, bool):
         raise BadCommand(f"{name} must be true or false")
@@ -30,7 +33,7 @@ def flag(document: JsonObject, name: str, *, default: bool) -> bool:
 
 
 def optional_integer(document: JsonObject, name: str) -> int | None:
-    """Return a whole number, None where there is none.  Raises: BadCommand."""
+    """Return an integer, None if it is absent.  Raises: BadCommand for a negative one."""
     value = document.get(name)
     if value is None:
         return None
@@ -39,8 +42,8 @@ def optional_integer(document: JsonObject, name: str) -> int | None:
     return value
 
 
-def seconds(document: JsonObject, name: str, default: float, most: float = _LONGEST) -> float:
-    """Return a time.  Raises: BadCommand where it is none, negative, or longer than `most`."""
+def seconds(document: JsonObject, name: str, default: float, most: float = _MAX_SECONDS) -> float:
+    """Return a duration in seconds.  Raises: BadCommand if it is not a number from 0 to `most`."""
     value = document.get(name)
     if value is None:
         return default

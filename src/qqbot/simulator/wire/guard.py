@@ -1,6 +1,7 @@
-"""Who may talk to the simulator: programs and pages of this machine, by its own name, with the run's token.
+"""Access control of the simulator: requests of this machine, addressed to a loopback name, with the control token.
 
-A foreign web page in the same browser reaches loopback too; Host and Origin tell it apart.
+Responsible for the checks of Host, Origin and token. A foreign web page in the same browser can reach loopback too;
+Host and Origin distinguish it.
 """
 
 import hmac
@@ -29,23 +30,24 @@ class Guard:
 
     def __init__(self, control_token: str) -> None:
         self._token = control_token.encode()
+        # Empty until the port is known: no Host is accepted before `listen`.
         self._hosts: frozenset[str] = frozenset()
 
     def listen(self, port: int) -> None:
-        """Set the port that requests have to name."""
+        """Set the port that the Host header must contain."""
         self._hosts = frozenset(f"{name}:{port}" for name in _LOOPBACK)
 
     def accepts(self, token: object) -> bool:
-        """Whether this is the run's token."""
+        """True if this is the control token."""
         return isinstance(token, str) and hmac.compare_digest(token.encode(errors="replace"), self._token)
 
     def authorized(self, request: web.Request) -> bool:
-        """Whether the request carries the run's token."""
+        """True if the request carries the control token."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return scheme == "Bearer" and self.accepts(token)
 
     def refusal(self, request: web.Request) -> str | None:
-        """Return why a foreign request is turned away, or None."""
+        """Return why a request is refused, or None."""
         if request.headers.get("Host", "").lower() not in self._hosts:
             return "this Host is not served here"
         origin = request.headers.get("Origin")

@@ -1,6 +1,6 @@
-"""The ids of the platform: openids, guild ids, message, event, session and trace ids, in their documented forms.
+"""Ids of the platform in their documented forms: openids, guild ids, message, event, session and trace ids.
 
-Owns forms only, no state. Openids depend on the bot and the name alone: they are the same in each run.
+Responsible for forms only, without state. Openids depend only on the bot and the name: they are equal in each run.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ def snowflake(*path: str) -> str:
 
 
 def event_id(kind: str) -> str:
-    """Return the id of an envelope."""
+    """Return the id of an event envelope."""
     return f"{kind}:{uuid.uuid4()}"
 
 
@@ -34,10 +34,10 @@ def guild_message_id() -> str:
 
 
 def reference_index() -> str:
-    """Return the index by which a group or C2C message is quoted."""
+    """Return the reference index for quotes of a group or C2C message."""
     return f"REFIDX_{secrets.token_urlsafe(30)}=="
 
 
 def trace_id() -> str:
-    """Return what support asks for about one call."""
+    """Return the trace id of one call."""
     return secrets.token_hex(16)

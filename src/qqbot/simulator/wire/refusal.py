@@ -1,14 +1,14 @@
-"""`Refusal`: a call that the platform answers with an error."""
+"""Error answers of the platform."""
 
 import math
 from collections.abc import Mapping
 
-# The number of the newer 8-digit family where it differs from the older one.
+# Codes of the newer 8-digit family that differ from `code`.
 _ERR_CODES = {11298: 40023002}
 
 
 class Refusal(Exception):
-    """The platform says no: HTTP status, its number, and its words."""
+    """A call that the platform answers with an error: its code, its message and the HTTP status."""
 
     headers: Mapping[str, str] | None = None
 
@@ -29,7 +29,7 @@ class Refusal(Exception):
 
 
 class TooManyCalls(Refusal):
-    """HTTP 429; `wait`: seconds until a call is let in again."""
+    """HTTP 429; `wait`: seconds until a call is allowed again."""
 
     def __init__(self, message: str, wait: float) -> None:
         super().__init__(100001, message, status=429)

@@ -1,6 +1,6 @@
-"""The protocol tables, and the questions the platform asks of them.
+"""Protocol tables: endpoints, events, models and codes.
 
-The JSON files beside this module are read once in a process, for the first simulator.
+Responsible for reading the JSON files in `data`, once per process, and for look-ups in them.
 """
 
 import functools
@@ -25,7 +25,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One call of the OpenAPI. `private`, `invited`: who may make it; 0 calls `per_second` are without a limit."""
+    """One call of the OpenAPI.
+
+    `private`, `invited`: rights that the bot needs, see `Rights`. `per_second`, `per_minute`: rate limit, 0 if none.
+    """
 
     name: str
     method: str
@@ -38,14 +41,14 @@ class Endpoint:
     pattern: re.Pattern[str]
 
     def match(self, raw_path: str) -> dict[str, str] | None:
-        """Return the path parameters, decoded, or None where the path is another's."""
+        """Return the decoded path parameters, or None if the path does not match."""
         found = self.pattern.fullmatch(raw_path)
         return {name: unquote(value) for name, value in found.groupdict().items()} if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class EventKind:
-    """One event type: the model of its body, the intent bits that ask for it, and how it can be replied to."""
+    """One event type: the model of its body, its intent bits, and whether its id accepts a reply."""
 
     type: str
     data: str
@@ -54,7 +57,7 @@ class EventKind:
 
 
 class Tables:
-    """What the platform knows about itself. Nothing changes in it: `tables()` reads it once for all."""
+    """Immutable tables of the platform; use `tables()`, which reads them once."""
 
     def __init__(self) -> None:
         codes = _read_object("codes.json")
@@ -76,27 +79,27 @@ class Tables:
         return None
 
     def variant(self, endpoint: Endpoint, body: JsonObject) -> Endpoint:
-        """Return the endpoint of this method and path whose required fields `body` has most of."""
+        """Return the endpoint of this method and path with the most required fields that `body` has."""
         same = (each for each in self.endpoints if (each.method, each.path) == (endpoint.method, endpoint.path))
         fitting = [each for each in same if all(field.name in body for field in each.body if field.required)]
         return max(fitting or [endpoint], key=lambda each: sum(field.required for field in each.body))
 
     def knows_path(self, raw_path: str) -> bool:
-        """Whether any method is served at this path."""
+        """True if any method is served at this path."""
         return any(endpoint.match(raw_path) is not None for endpoint in self.endpoints)
 
     def intent_of(self, event_type: str) -> int:
-        """Return the bits any of which asks for the event; 0 where no intent is needed."""
+        """Return the intent bits that subscribe to the event; 0 if none is needed."""
         kind = self.events.get(event_type)
         return kind.intent if kind else 0
 
     def session_survives(self, close_code: int) -> bool:
-        """Whether a session can be resumed after the platform closed with this code."""
+        """True if a session can be resumed after the platform closed with this code."""
         return self._resumable.get(close_code, not 4000 <= close_code < 5000)
 
 
 tables = functools.cache(Tables)
-"""Return the tables."""
+"""Return the tables of this process."""
 
 
 def _read(name: str) -> object:
@@ -121,7 +124,7 @@ def _mask(intents: Iterable[JsonObject]) -> int:
     return sum(value for entry in intents if wire.is_integer(value := entry.get("value")))
 
 
-# What stands behind it is about active messages (`quotas`), or about bursts (`accounts`).
+# Text after the rate concerns active messages (see `quotas`) or bursts (see `accounts`).
 _PER_SECOND = re.compile(r"(\d+) QPS(?:;.*)?")
 _PER_MINUTE = re.compile(r"(\d+) QPM")
 
@@ -135,7 +138,7 @@ def _endpoints(rows: list[JsonObject]) -> Iterator[Endpoint]:
     for row in rows:
         path = wire.text_of(row, "path")
         if not path.startswith("/"):
-            continue  # on another host, or an address that an upload hands out
+            continue  # on another host, or a presigned URL
         yield Endpoint(
             name=wire.text_of(row, "name"),
             method=wire.text_of(row, "method"),

@@ -1,1 +1,1 @@
-"""Calls about the bot itself."""
+"""Endpoints of the bot itself."""

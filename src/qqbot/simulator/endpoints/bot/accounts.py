@@ -1,4 +1,4 @@
-"""Endpoints about the bot itself: gateway, /users/@me, guild list, private chats, share link."""
+"""Endpoints of the bot account: gateway URL, /users/@me, guild list, private chats, share link."""
 
 from urllib.parse import quote
 
@@ -11,13 +11,13 @@ from ..call import EndpointCall, limit_of, number_of
 
 def get_gateway(platform: Platform, _: EndpointCall) -> object:
     """Source: autogen/api/gateway.get."""
-    _count(platform)
+    _count_gateway_call(platform)
     return {"url": platform.gateway_url}
 
 
 def get_gateway_bot(platform: Platform, _: EndpointCall) -> object:
     """Source: openapi/wss/shard_url_get."""
-    _count(platform)
+    _count_gateway_call(platform)
     return {
         "url": platform.gateway_url,
         "shards": platform.shards,
@@ -25,9 +25,9 @@ def get_gateway_bot(platform: Platform, _: EndpointCall) -> object:
     }
 
 
-def _count(platform: Platform) -> None:
+def _count_gateway_call(platform: Platform) -> None:
     if wait := platform.gateway_calls.take():
-        platform.journal.violation("the gateway's address was asked for too often")
+        platform.journal.violation("too many calls for the gateway URL")
         raise TooManyCalls("too many requests", wait)
 
 
@@ -57,7 +57,7 @@ def list_my_guilds(platform: Platform, call: EndpointCall) -> object:
 
 
 def guild_document(guild: GuildRecord) -> JsonObject:
-    """Return a guild as the platform shows one."""
+    """Return a guild in wire form."""
     members = {name for channel in guild.channels.values() for name in channel.people}
     return {
         "id": guild.id,
@@ -90,5 +90,5 @@ def generate_url_link(platform: Platform, call: EndpointCall) -> object:
     data = text_of(call.body, "callback_data")
     if len(data) > 32:
         raise Refusal(10001, "callback_data is longer than 32 characters")
-    address = "https://qun.qq.com/qunpro/robot/qunshare?robot_appid="
-    return {"data": {"url": f"{address}{platform.settings.app_id}&callback_data={quote(data)}"}}
+    url = "https://qun.qq.com/qunpro/robot/qunshare?robot_appid="
+    return {"data": {"url": f"{url}{platform.settings.app_id}&callback_data={quote(data)}"}}

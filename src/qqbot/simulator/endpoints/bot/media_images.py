@@ -1,42 +1,47 @@
-"""Endpoints about the image library. Keeps hashes, not bytes."""
+"""Endpoints of the image library, which stores hashes instead of bytes."""
 
 import secrets
 
 from ...platform import Platform
 from ...wire import JsonObject, is_integer, text_of
 from ...wire.refusal import Refusal
-from ..call import EndpointCall
-from ..group.access import page_of
+from ..call import EndpointCall, page_of
 from ..schema import BAD_BODY
 
-_MOST = 100
-_LARGEST = 10 << 20
+_MAX_IMAGES = 100
+_MAX_BYTES = 10 << 20
 _TTL = 7_776_000
-_KINDS = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
+_CONTENT_TYPES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+}
 
 
 def prepare_media_image(platform: Platform, call: EndpointCall) -> object:
     """Source: qq-botpy-sdk botpy/api.py."""
-    _check_room(platform)
+    _check_capacity(platform)
     size = call.body.get("file_size")
-    if not (is_integer(size) and 0 < size <= _LARGEST):
-        raise Refusal(BAD_BODY, "request body wrong: file_size is none, or more than 10 MiB")
+    if not (is_integer(size) and 0 < size <= _MAX_BYTES):
+        raise Refusal(BAD_BODY, "request body wrong: file_size is 0, or more than 10 MiB")
     extension = text_of(call.body, "file_name").rpartition(".")[2].lower()
-    if _KINDS.get(extension) != text_of(call.body, "content_type"):
+    if _CONTENT_TYPES.get(extension) != text_of(call.body, "content_type"):
         raise Refusal(BAD_BODY, "request body wrong: content_type does not fit the extension")
-    upload_id, address = platform.media.uploads.reserve(size, platform.http_base)
+    upload_id, url = platform.media.uploads.reserve(size, platform.http_base)
     platform.bot_state.uploads[upload_id] = call.body
-    return {"upload_id": upload_id, "presigned_url": address, "expires_in": 4 * 3600}
+    return {"upload_id": upload_id, "presigned_url": url, "expires_in": 4 * 3600}
 
 
 def complete_media_image(platform: Platform, call: EndpointCall) -> object:
     """Source: qq-botpy-sdk 2.2.1."""
-    _check_room(platform)
+    _check_capacity(platform)
     upload_id = text_of(call.body, "upload_id")
     announced = platform.bot_state.uploads.get(upload_id)
     md5 = platform.media.uploads.stored(upload_id)
     if announced is None or not md5 == text_of(announced, "md5") == text_of(call.body, "md5"):
-        raise Refusal(40093001, "upload failed: the bytes are not there, or not those of this md5")
+        raise Refusal(40093001, "upload failed: the bytes are missing, or their md5 differs")
     del platform.bot_state.uploads[upload_id]
     image_id, now = secrets.token_hex(8), int(platform.clock.date().timestamp())
     record: JsonObject = {
@@ -65,6 +70,6 @@ def delete_media_image(platform: Platform, call: EndpointCall) -> object:
     return {}
 
 
-def _check_room(platform: Platform) -> None:
-    if len(platform.bot_state.images) >= _MOST:
-        raise Refusal(40035007, f"the image library is full ({_MOST})")
+def _check_capacity(platform: Platform) -> None:
+    if len(platform.bot_state.images) >= _MAX_IMAGES:
+        raise Refusal(40035007, f"the image library is full ({_MAX_IMAGES})")

@@ -1,4 +1,4 @@
-"""Endpoints about the bot's menu in C2C, and the checks that menus and panels share."""
+"""Endpoints of the C2C menu of the bot, and checks that menus and panels share."""
 
 from unicodedata import east_asian_width
 
@@ -13,22 +13,22 @@ MISSING = 40030016
 _BAD_URL = 40030008
 _BAD_TYPE = 40030014
 
-_MOST_ITEMS = 10
-_MOST_SUB_ITEMS = 5
+_MAX_ITEMS = 10
+_MAX_SUB_ITEMS = 5
 
 
 def get_menu(platform: Platform, _: EndpointCall) -> object:
     """Source: autogen/api/v2_menu.get."""
-    book = platform.bot_state
-    version: JsonObject = {"version": book.menu_version}
-    return version if book.menu is None else version | {"menu": book.menu}
+    state = platform.bot_state
+    version: JsonObject = {"version": state.menu_version}
+    return version if state.menu is None else version | {"menu": state.menu}
 
 
 def update_menu(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_menu.put."""
     menu = object_of(call.body, "menu")
     items = objects_of(menu, "items")
-    check_count(items, _MOST_ITEMS)
+    check_count(items, _MAX_ITEMS)
     for item in items:
         _check_item(item)
     platform.bot_state.menu = menu
@@ -45,7 +45,7 @@ def _check_item(item: JsonObject) -> None:
         subs = objects_of(item, "sub_menu_items")
         if not subs:
             raise Refusal(MISSING, "required field missing: sub_menu_items")
-        check_count(subs, _MOST_SUB_ITEMS)
+        check_count(subs, _MAX_SUB_ITEMS)
         for sub in subs:
             check_width(text_of(sub, "name"), 14)
             _check_action(sub)
@@ -65,7 +65,7 @@ def _check_action(item: JsonObject) -> None:
 
 
 def check_link(item: JsonObject) -> None:
-    """Raises: Refusal 40030008 for a link that is not https."""
+    """Raises: Refusal 40030008 for a link without https."""
     if not text_of(item, "link").startswith("https://"):
         raise Refusal(_BAD_URL, "URL must start with https://")
 

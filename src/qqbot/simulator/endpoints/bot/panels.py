@@ -1,29 +1,28 @@
-"""Endpoints about the bot's panels."""
+"""Endpoints of the panels of the bot."""
 
 import secrets
 
 from ...platform import Platform
 from ...wire import JsonObject, is_array, is_integer, object_of, objects_of, text_of
 from ...wire.refusal import Refusal
-from ..call import EndpointCall
-from ..group.access import page_of
+from ..call import EndpointCall, page_of
 from .menus import BAD_PARAMETER, MISSING, TOO_MANY, check_count, check_link, check_width
 
 _SCOPES = ("c2c", "group", "channel", "dm")
 _TARGETS = {"c2c": "user_openids", "group": "group_openids"}
 _LISTED = ("panel_id", "scope", "target_type", "panel", "created_at", "updated_at", "version")
-_MOST_PANELS = 20
-_MOST_ITEMS = 20
-_MOST_IN_CALL = 20
-_MOST_TARGETS = 1000
-_MOST_REMARK = 255
+_MAX_PANELS = 20
+_MAX_ITEMS = 20
+_MAX_TARGETS_PER_CALL = 20
+_MAX_TARGETS = 1000
+_MAX_REMARK = 255
 
 
 def list_panels(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_panels.get."""
     scope = _scope(call.query.get("scope", ""))
-    kept = [panel for panel in platform.bot_state.panels.values() if panel["scope"] == scope]
-    page, cursor = page_of(call, kept, 20, 50)
+    panels = [panel for panel in platform.bot_state.panels.values() if panel["scope"] == scope]
+    page, cursor = page_of(call, panels, 20, 50)
     records = [{name: panel[name] for name in _LISTED} for panel in page]
     return {"records": records, "next_cursor": cursor, "is_end": not cursor}
 
@@ -37,8 +36,8 @@ def create_panel(platform: Platform, call: EndpointCall) -> object:
         raise Refusal(40030012, "target_type invalid")
     if target_type == "specific" and scope not in _TARGETS:
         raise Refusal(40030018, "not supported for this scope")
-    if len(panels) >= _MOST_PANELS:
-        raise Refusal(TOO_MANY, f"too many panels, the limit is {_MOST_PANELS}")
+    if len(panels) >= _MAX_PANELS:
+        raise Refusal(TOO_MANY, f"too many panels, the limit is {_MAX_PANELS}")
     panel_id = f"pn_{secrets.token_hex(8)}"
     now = platform.clock.timestamp()
     panels[panel_id] = {
@@ -82,13 +81,13 @@ def update_panel_target(platform: Platform, call: EndpointCall) -> object:
     if record["target_type"] == "all":
         raise Refusal(40030021, "panel is global, no targets")
     kind = _TARGETS[text_of(record, "scope")]
-    given, kept = _targets(call, kind), record.get(kind)
+    given, current = _targets(call, kind), record.get(kind)
     if not given:
         raise Refusal(MISSING, f"required field missing: {kind}")
-    rest = [each for each in kept if each not in given] if is_array(kept) else []
+    rest = [each for each in current if each not in given] if is_array(current) else []
     targets = [*rest, *given] if call.body["op"] == "add" else rest
-    if len(targets) > _MOST_TARGETS:
-        raise Refusal(TOO_MANY, f"too many targets, the limit is {_MOST_TARGETS}")
+    if len(targets) > _MAX_TARGETS:
+        raise Refusal(TOO_MANY, f"too many targets, the limit is {_MAX_TARGETS}")
     record[kind] = targets
     _touch(platform, record)
     return {}
@@ -117,15 +116,15 @@ def _scope(scope: str) -> str:
 def _targets(call: EndpointCall, kind: str) -> list[str]:
     value = call.body.get(kind)
     targets = [each for each in value if isinstance(each, str)] if is_array(value) else []
-    if len(targets) > _MOST_IN_CALL:
-        raise Refusal(TOO_MANY, f"too many targets, the limit is {_MOST_IN_CALL}")
+    if len(targets) > _MAX_TARGETS_PER_CALL:
+        raise Refusal(TOO_MANY, f"too many targets, the limit is {_MAX_TARGETS_PER_CALL}")
     return targets
 
 
 def _panel(call: EndpointCall) -> JsonObject:
     panel = object_of(call.body, "panel")
     items = objects_of(panel, "items")
-    check_count(items, _MOST_ITEMS)
+    check_count(items, _MAX_ITEMS)
     for item in items:
         check_width(text_of(item, "name"), 14)
         if description := text_of(item, "desc"):
@@ -134,6 +133,6 @@ def _panel(call: EndpointCall) -> JsonObject:
             raise Refusal(40030015, "panel item type invalid")
         if item.get("type") == "link":
             check_link(item)
-    if len(text_of(panel, "remark")) > _MOST_REMARK:
-        raise Refusal(BAD_PARAMETER, f"bad parameter: the remark is longer than {_MOST_REMARK}")
+    if len(text_of(panel, "remark")) > _MAX_REMARK:
+        raise Refusal(BAD_PARAMETER, f"bad parameter: the remark is longer than {_MAX_REMARK}")
     return panel

@@ -1,4 +1,4 @@
-"""The endpoints of what the bot keeps for itself, gathered for `rest`."""
+"""List of the endpoints about data that the platform stores for the bot, for `rest`."""
 
 from .. import alternatives
 from ..call import Endpoint

@@ -1,4 +1,4 @@
-"""Endpoints about sessions of an earlier gateway over HTTP. They are kept, but get no events."""
+"""Endpoints of sessions of an earlier gateway over HTTP; they are stored, but receive no events."""
 
 import secrets
 

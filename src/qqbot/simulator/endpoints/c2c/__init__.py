@@ -1,1 +1,1 @@
-"""Calls about one-to-one chats."""
+"""Endpoints of C2C chats."""

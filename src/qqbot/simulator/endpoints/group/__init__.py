@@ -1,1 +1,1 @@
-"""Calls about QQ groups."""
+"""Endpoints of QQ groups."""

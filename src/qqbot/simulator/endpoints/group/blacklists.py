@@ -1,12 +1,12 @@
-"""Endpoints that remove members of groups and keep people out."""
+"""Endpoints that remove members of groups, and endpoints of the blacklist."""
 
 from ...platform import Platform
 from ...wire import JsonObject
-from ..call import EndpointCall
-from .access import adds, ids_of, page_of
-from .groups import find_group
+from ..call import EndpointCall, page_of
+from ..lookups import find_group
+from .access import adds, ids_of
 
-_MOST = 20
+_MAX_IDS = 20
 
 
 def batch_remove_group_members(platform: Platform, call: EndpointCall) -> object:
@@ -14,11 +14,11 @@ def batch_remove_group_members(platform: Platform, call: EndpointCall) -> object
     group = find_group(platform, call)
     state = platform.group_states.group(group.id)
     failed: list[str] = []
-    for openid in ids_of(call, "member_openids", _MOST):
+    for openid in ids_of(call, "member_openids", _MAX_IDS):
         if (person := group.person(openid)) is None:
             failed.append(openid)
             continue
-        platform.world.expel(group, person)
+        platform.world.remove_member(group, person)
         state.muted.pop(openid, None)
         if call.body.get("add_to_member_blacklist"):
             state.banned[openid] = _banned(platform, openid, person.name)
@@ -39,7 +39,7 @@ def modify_group_blacklist(platform: Platform, call: EndpointCall) -> object:
     banned = platform.group_states.group(group.id).banned
     adding = adds(call)
     failed: list[str] = []
-    for openid in ids_of(call, "member_openids", _MOST):
+    for openid in ids_of(call, "member_openids", _MAX_IDS):
         if adding and group.person(openid) is None:
             banned[openid] = _banned(platform, openid, "")
         elif adding or banned.pop(openid, None) is None:

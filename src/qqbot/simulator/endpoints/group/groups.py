@@ -1,20 +1,13 @@
-"""Endpoints about groups: what they are, who is in them."""
+"""Endpoints of groups and their members."""
 
 from ...platform import Platform
-from ...state.world import Conversation, Person
+from ...state.world import Person
 from ...wire import JsonObject, is_integer
 from ...wire.refusal import Refusal
-from ..call import EndpointCall, limit_of, number_of
+from ..call import EndpointCall, page_of
+from ..lookups import find_group
 
-_PAGE = 30  # members; a page of the GET form has at most so many
-
-
-def find_group(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the group of a call.  Raises: Refusal 40034101."""
-    group = platform.world.find("group", call.params["group_openid"])
-    if group is None or group.left:
-        raise Refusal(40034101, "the bot is not in the group")
-    return group
+_PAGE = 30  # members; both the default and the limit of the GET form
 
 
 def get_group_info(platform: Platform, call: EndpointCall) -> object:
@@ -45,12 +38,8 @@ def get_group_bot_state(platform: Platform, call: EndpointCall) -> object:
 def list_group_members(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_members.get."""
     people = list(find_group(platform, call).people.values())
-    start = number_of(call.query.get("cursor", ""))
-    end = start + limit_of(call, _PAGE, _PAGE)
-    return {
-        "members": [_member(person) for person in people[start:end]],
-        "next_cursor": str(end) if end < len(people) else "",
-    }
+    page, cursor = page_of(call, people, _PAGE, _PAGE)
+    return {"members": [_member(person) for person in page], "next_cursor": cursor}
 
 
 def list_group_members_legacy(platform: Platform, call: EndpointCall) -> object:

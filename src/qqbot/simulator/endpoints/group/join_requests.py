@@ -1,11 +1,11 @@
-"""Endpoints about requests to join groups."""
+"""Endpoints of requests to join groups."""
 
 from ...platform import Platform
 from ...wire import text_of
 from ...wire.refusal import Refusal
-from ..call import EndpointCall
+from ..call import EndpointCall, page_of
 from ..schema import BAD_BODY
-from .access import administered_group, page_of
+from .access import administered_group
 
 
 def list_group_join_requests(platform: Platform, call: EndpointCall) -> object:
@@ -28,7 +28,7 @@ def handle_group_join_request(platform: Platform, call: EndpointCall) -> object:
     del state.requests[openid]
     name = text_of(request, "username")
     if op == "approve":
-        platform.world.admit(group, openid, name)
+        platform.world.add_member(group, openid, name)
     elif call.body.get("add_to_member_blacklist"):
         banned_at = platform.clock.timestamp()
         state.banned[openid] = {"member_openid": openid, "username": name, "banned_at": banned_at, "bot": False}

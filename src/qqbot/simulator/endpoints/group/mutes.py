@@ -1,4 +1,4 @@
-"""Endpoints that mute members of groups."""
+"""Endpoints of mutes in groups."""
 
 from datetime import datetime, timedelta
 
@@ -11,8 +11,8 @@ from ..call import EndpointCall
 from ..schema import BAD_BODY
 from .access import administered_group
 
-_MOST = 20
-_LONGEST = timedelta(days=30)
+_MAX_MEMBERS = 20
+_MAX_DURATION = timedelta(days=30)
 
 
 def get_group_mute_setting(platform: Platform, call: EndpointCall) -> object:
@@ -39,14 +39,14 @@ def set_group_member_mute(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.post."""
     group = administered_group(platform, call)
     states = objects_of(call.body, "members")
-    if not 1 <= len(states) <= _MOST:
-        raise Refusal(BAD_BODY, f"request body wrong: members takes 1 to {_MOST}")
+    if not 1 <= len(states) <= _MAX_MEMBERS:
+        raise Refusal(BAD_BODY, f"request body wrong: members takes 1 to {_MAX_MEMBERS}")
     for state in states:
         _apply(platform, group, platform.group_states.group(group.id), state)
     return {}
 
 
-def _apply(platform: Platform, group: Conversation, kept: GroupState, state: JsonObject) -> None:
+def _apply(platform: Platform, group: Conversation, group_state: GroupState, state: JsonObject) -> None:
     openid = text_of(state, "member_openid")
     person = group.person(openid)
     if person is None:
@@ -55,9 +55,9 @@ def _apply(platform: Platform, group: Conversation, kept: GroupState, state: Jso
         raise Refusal(BAD_BODY, "owner and administrators cannot be muted")
     match state.get("op"):
         case "add" | "update":
-            kept.muted[openid] = _end(platform, text_of(state, "mute_expire_at"))
+            group_state.muted[openid] = _end(platform, text_of(state, "mute_expire_at"))
         case "del":
-            kept.muted.pop(openid, None)
+            group_state.muted.pop(openid, None)
         case _:
             raise Refusal(BAD_BODY, "request body wrong: op must be add, update or del")
 
@@ -67,7 +67,7 @@ def _end(platform: Platform, text: str) -> datetime:
         end = datetime.fromisoformat(text)
         ahead = end - platform.clock.date()
     except (ValueError, TypeError):
-        raise Refusal(BAD_BODY, "request body wrong: mute_expire_at is no RFC 3339 time") from None
-    if not timedelta() < ahead <= _LONGEST:
+        raise Refusal(BAD_BODY, "request body wrong: mute_expire_at is not an RFC 3339 time") from None
+    if not timedelta() < ahead <= _MAX_DURATION:
         raise Refusal(BAD_BODY, "request body wrong: mute_expire_at is past, or more than 30 days ahead")
     return end

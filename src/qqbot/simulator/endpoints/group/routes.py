@@ -1,4 +1,4 @@
-"""The endpoints of group administration, gathered for `rest`."""
+"""List of the endpoints of group administration, for `rest`."""
 
 from ..call import Endpoint
 from . import blacklists, join_requests, strategies

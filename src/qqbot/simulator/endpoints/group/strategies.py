@@ -1,4 +1,4 @@
-"""Endpoints about strategies that let people into groups without asking."""
+"""Endpoints of strategies that approve requests to join groups automatically."""
 
 import secrets
 from datetime import timedelta
@@ -7,28 +7,28 @@ from ...platform import Platform
 from ...state.group import Strategy
 from ...wire import JsonObject, is_array, object_of, text_of
 from ...wire.refusal import Refusal
-from ..call import EndpointCall
+from ..call import EndpointCall, page_of
 from ..schema import BAD_BODY
-from .access import adds, ids_of, page_of
+from .access import adds, ids_of
 
-_MOST = 20
-_MOST_GROUPS = 100
-_MOST_USERS = 10_000
-_MOST_USERS_IN_ALL = 100_000
+_MAX_STRATEGIES = 20
+_MAX_GROUPS = 100
+_MAX_USERS = 10_000
+_MAX_USERS_IN_TOTAL = 100_000
 
 
 def list_join_approval_strategies(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_join_approval_strategy.get."""
-    kept = [strategy.document for strategy in platform.group_states.strategies.values()]
-    page, cursor = page_of(call, kept, 20, 50)
+    documents = [strategy.document for strategy in platform.group_states.strategies.values()]
+    page, cursor = page_of(call, documents, 20, 50)
     return {"strategies": page, "next_cursor": cursor}
 
 
 def create_join_approval_strategy(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_join_approval_strategy.post."""
     strategies = platform.group_states.strategies
-    if len(strategies) >= _MOST:
-        raise Refusal(BAD_BODY, f"a bot has {_MOST} strategies at most")
+    if len(strategies) >= _MAX_STRATEGIES:
+        raise Refusal(BAD_BODY, f"a bot has {_MAX_STRATEGIES} strategies at most")
     kind, groups = _groups(call.body)
     now = platform.clock.date()
     document: JsonObject = {
@@ -66,7 +66,7 @@ def delete_join_approval_strategy(platform: Platform, call: EndpointCall) -> obj
 def execute_join_approval_strategy(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_execute.post.
 
-    Lets nobody in: the simulator knows people by openid, whitelists by number.
+    Approves no request: the simulator identifies people by openid, a whitelist by QQ number.
     """
     _find(platform, call)
     return {}
@@ -75,39 +75,39 @@ def execute_join_approval_strategy(platform: Platform, call: EndpointCall) -> ob
 def modify_join_approval_whitelist(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_whitelist_users.post."""
     strategy = _find(platform, call)
-    users = set(ids_of(call, "whitelist_users", _MOST_USERS))
-    kept = strategy.whitelist | users if adds(call) else strategy.whitelist - users
-    if len(kept) > _MOST_USERS_IN_ALL:
-        raise Refusal(BAD_BODY, f"a whitelist holds {_MOST_USERS_IN_ALL} at most")
-    strategy.whitelist = kept
-    strategy.document |= {"whitelist_user_count": len(kept), "updated_at": platform.clock.timestamp()}
+    users = set(ids_of(call, "whitelist_users", _MAX_USERS))
+    whitelist = strategy.whitelist | users if adds(call) else strategy.whitelist - users
+    if len(whitelist) > _MAX_USERS_IN_TOTAL:
+        raise Refusal(BAD_BODY, f"a whitelist holds {_MAX_USERS_IN_TOTAL} at most")
+    strategy.whitelist = whitelist
+    strategy.document |= {"whitelist_user_count": len(whitelist), "updated_at": platform.clock.timestamp()}
     return {name: strategy.document[name] for name in ("strategy_id", "whitelist_user_count", "updated_at")}
 
 
 def _find(platform: Platform, call: EndpointCall) -> Strategy:
     strategy = platform.group_states.strategies.get(call.params["strategy_id"])
     if strategy is None:
-        raise Refusal(404, "there is no such strategy", status=404)
+        raise Refusal(404, "no such strategy", status=404)
     return strategy
 
 
 def _groups(body: JsonObject) -> tuple[str, list[str]]:
-    """Return the kind of group ids in a body, and the ids as answers write them.  Raises: Refusal 12002."""
+    """Return the field with the group ids in a body, and the ids as text.  Raises: Refusal 12002."""
     given = [(kind, ids) for kind in ("group_openids", "group_ids") if is_array(ids := body.get(kind))]
     if len(given) != 1:
         raise Refusal(BAD_BODY, "request body wrong: exactly one of group_openids and group_ids")
     kind, ids = given[0]
-    if not 1 <= len(ids) <= _MOST_GROUPS:
-        raise Refusal(BAD_BODY, f"request body wrong: {kind} takes 1 to {_MOST_GROUPS}")
+    if not 1 <= len(ids) <= _MAX_GROUPS:
+        raise Refusal(BAD_BODY, f"request body wrong: {kind} takes 1 to {_MAX_GROUPS}")
     return kind, [str(each) for each in ids]
 
 
 def _change_groups(document: JsonObject, action: JsonObject) -> None:
     kind, groups = _groups(action)
-    kept = document.get(kind)
-    if not is_array(kept):
-        raise Refusal(BAD_BODY, "request body wrong: groups are named as when the strategy was made")
-    rest = [each for each in kept if each not in groups]
+    current = document.get(kind)
+    if not is_array(current):
+        raise Refusal(BAD_BODY, "request body wrong: use the kind of group ids that the strategy was created with")
+    rest = [each for each in current if each not in groups]
     document[kind] = [*rest, *groups] if action.get("op") == "add" else rest
 
 

@@ -1,1 +1,1 @@
-"""Calls about guilds and channels."""
+"""Endpoints of guilds and channels."""

@@ -1,38 +1,39 @@
-"""Which guild, channel or member a call is about, and whether the bot may change it."""
+"""Look-ups of the guild, channel or member of a call, and the check that the bot may change it."""
 
 from ...platform import Platform
 from ...state.guild import people_of
 from ...state.world import Conversation, GuildRecord, Person
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
-from ..sending import find_channel
+from ..lookups import find_channel
 
 
 def find_guild(platform: Platform, call: EndpointCall) -> GuildRecord:
     """Return the guild of a call.  Raises: Refusal 10004."""
-    found = platform.world.find_guild(call.params["guild_id"])
-    if found is None:
-        raise Refusal(10004, "guild unknown")
-    return found
+    return _guild(platform, call.params["guild_id"])
 
 
 def guild_of(platform: Platform, channel: Conversation) -> GuildRecord:
     """Return the guild of a channel.  Raises: Refusal 10004."""
-    found = platform.world.find_guild(channel.guild_id)
+    return _guild(platform, channel.guild_id)
+
+
+def _guild(platform: Platform, guild_id: str) -> GuildRecord:
+    found = platform.world.find_guild(guild_id)
     if found is None:
         raise Refusal(10004, "guild unknown")
     return found
 
 
 def administered_guild(platform: Platform, call: EndpointCall) -> GuildRecord:
-    """Return the guild of a call that changes it.  Raises: Refusal 10004, 11282 where the bot is no administrator."""
+    """Return the guild of a call that changes it.  Raises: Refusal 10004, 11282 if the bot is no administrator."""
     guild = find_guild(platform, call)
     _check_admin(guild)
     return guild
 
 
 def administered_channel(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the channel of a call that changes it.  Raises: Refusal 10003, 11282 where the bot is no administrator."""
+    """Return the channel of a call that changes it.  Raises: Refusal 10003, 11282 if the bot is no administrator."""
     channel = find_channel(platform, call)
     _check_admin(guild_of(platform, channel))
     return channel

@@ -1,4 +1,4 @@
-"""Endpoints about announcements of guilds and channels."""
+"""Endpoints of announcements in guilds and channels."""
 
 from ...platform import Platform
 from ...state.guild import ChannelState, GuildState
@@ -9,11 +9,11 @@ from ..call import EndpointCall
 from .access import administered_channel, administered_guild
 
 ALL = "all"
-_MOST_CHANNELS = 3
+_MAX_CHANNELS = 3
 
 
 def create_guild_announces(platform: Platform, call: EndpointCall) -> object:
-    """Source: server-inter/channel/content/announces/post_guild_announces; the last one replaces the others."""
+    """Source: server-inter/channel/content/announces/post_guild_announces; a new one replaces the previous one."""
     guild = administered_guild(platform, call)
     recommended = objects_of(call.body, "recommend_channels")
     if message_id := text_of(call.body, "message_id"):
@@ -25,13 +25,13 @@ def create_guild_announces(platform: Platform, call: EndpointCall) -> object:
     else:
         raise Refusal(501001, "neither a message nor recommended channels")
     kind = call.body.get("announces_type", 0)
-    made = _document(guild.id, channel_id, message_id) | {"announces_type": kind}
-    platform.guild_states.guild(guild).announces = made | {"recommend_channels": recommended}
+    document = _document(guild.id, channel_id, message_id) | {"announces_type": kind}
+    platform.guild_states.guild(guild).announces = document | {"recommend_channels": recommended}
     return platform.guild_states.guild(guild).announces
 
 
 def _check_channels(guild: GuildRecord, recommended: list[JsonObject]) -> None:
-    if len(recommended) > _MOST_CHANNELS:
+    if len(recommended) > _MAX_CHANNELS:
         raise Refusal(501016, "too many recommended channels")
     known = {channel.id for channel in guild.channels.values()}
     if any(text_of(each, "channel_id") not in known for each in recommended):

@@ -1,15 +1,15 @@
-"""Endpoints about audio in voice channels."""
+"""Endpoints of audio in voice channels."""
 
 from ...platform import Platform
 from ...state.guild import ChannelState
 from ...wire import is_integer, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
-from ..sending import find_channel
+from ..lookups import find_channel
 from .channels import VOICE
 
 _START, _STOP = 0, 3
-_NOTICES = {_START: "AUDIO_START", _STOP: "AUDIO_FINISH"}
+_EVENTS = {_START: "AUDIO_START", _STOP: "AUDIO_FINISH"}
 
 
 def _state(platform: Platform, call: EndpointCall) -> ChannelState:
@@ -27,23 +27,23 @@ def control_audio(platform: Platform, call: EndpointCall) -> object:
         raise Refusal(12002, "request body wrong: status or audio_url")
     if status == _START:
         state.audio = {name: text_of(call.body, name) for name in ("audio_url", "text")}
-    if (kind := _NOTICES.get(status)) is not None:
-        _tell(platform, call, kind, state)
+    if (kind := _EVENTS.get(status)) is not None:
+        _push(platform, call, kind, state)
     return {}
 
 
 def mic_on(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/audio/put_mic; fires AUDIO_ON_MIC."""
-    _tell(platform, call, "AUDIO_ON_MIC", _state(platform, call))
+    _push(platform, call, "AUDIO_ON_MIC", _state(platform, call))
     return {}
 
 
 def mic_off(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/audio/delete_mic; fires AUDIO_OFF_MIC."""
-    _tell(platform, call, "AUDIO_OFF_MIC", _state(platform, call))
+    _push(platform, call, "AUDIO_OFF_MIC", _state(platform, call))
     return {}
 
 
-def _tell(platform: Platform, call: EndpointCall, kind: str, state: ChannelState) -> None:
+def _push(platform: Platform, call: EndpointCall, kind: str, state: ChannelState) -> None:
     channel = find_channel(platform, call)
     platform.push(kind, {"guild_id": channel.guild_id, "channel_id": channel.id, **state.audio})

@@ -1,16 +1,16 @@
-"""Endpoints about channels: the list, one, making, changing and deleting them, and who is in them."""
+"""Endpoints of channels and of the members in voice channels."""
 
 from ...platform import Platform
 from ...state.world import Conversation
 from ...wire import JsonObject, is_integer, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
-from ..sending import find_channel
+from ..lookups import find_channel
 from .access import administered_channel, administered_guild, find_guild, guild_of
 
 VOICE, CATEGORY = 2, 4
 _AUDIBLE = (VOICE, 10005)
-_MADE: JsonObject = {
+_DEFAULTS: JsonObject = {
     "type": 0,
     "sub_type": 0,
     "position": 2,
@@ -36,7 +36,7 @@ def _document(platform: Platform, channel: Conversation) -> JsonObject:
         "id": channel.id,
         "guild_id": channel.guild_id,
         "name": channel.name,
-        **_MADE,
+        **_DEFAULTS,
         "owner_id": platform.world.bot_id,
         "permissions": "7",
         **platform.guild_states.channel(channel).fields,
@@ -46,31 +46,33 @@ def _document(platform: Platform, channel: Conversation) -> JsonObject:
 def create_channel(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/guilds_guild_id_channels.post; fires CHANNEL_CREATE."""
     guild = administered_guild(platform, call)
-    fields = {name: value for name, value in call.body.items() if name in _MADE}
+    fields = {name: value for name, value in call.body.items() if name in _DEFAULTS}
     position = fields.get("position")
     if not text_of(call.body, "name") or (fields.get("type") == CATEGORY and is_integer(position) and position < 2):
         raise Refusal(50001, "the channel's name or position is not valid")
     channel = platform.world.add_channel(guild, text_of(call.body, "name"))
     platform.guild_states.channel(channel).fields = fields
-    return _told(platform, "CHANNEL_CREATE", channel)
+    return _push(platform, "CHANNEL_CREATE", channel)
 
 
 def modify_channel(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/channels_channel_id.patch; fires CHANNEL_UPDATE."""
     channel = administered_channel(platform, call)
     channel.name = text_of(call.body, "name") or channel.name
-    platform.guild_states.channel(channel).fields |= {name: value for name, value in call.body.items() if name in _MADE}
-    return _told(platform, "CHANNEL_UPDATE", channel)
+    platform.guild_states.channel(channel).fields |= {
+        name: value for name, value in call.body.items() if name in _DEFAULTS
+    }
+    return _push(platform, "CHANNEL_UPDATE", channel)
 
 
 def delete_channel(platform: Platform, call: EndpointCall) -> object:
     """Source: autogen/api/channels_channel_id.delete; fires CHANNEL_DELETE."""
     channel = administered_channel(platform, call)
     platform.world.remove_channel(channel)
-    return _told(platform, "CHANNEL_DELETE", channel)
+    return _push(platform, "CHANNEL_DELETE", channel)
 
 
-def _told(platform: Platform, kind: str, channel: Conversation) -> JsonObject:
+def _push(platform: Platform, kind: str, channel: Conversation) -> JsonObject:
     document = _document(platform, channel)
     shown = ("id", "guild_id", "name", "type", "sub_type", "owner_id")
     platform.push(kind, {name: document[name] for name in shown} | {"op_user_id": platform.world.bot_id})

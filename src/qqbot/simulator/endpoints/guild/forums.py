@@ -1,4 +1,4 @@
-"""Endpoints about threads in forum channels."""
+"""Endpoints of threads in forum channels."""
 
 from ... import wire
 from ...platform import Platform
@@ -6,7 +6,7 @@ from ...state.world import Conversation
 from ...wire import JsonObject, identity, is_integer, object_of, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
-from ..sending import find_channel
+from ..lookups import find_channel
 
 _JSON = 4
 
@@ -30,17 +30,19 @@ def _find(platform: Platform, call: EndpointCall) -> JsonObject:
 
 
 def create_thread(platform: Platform, call: EndpointCall) -> object:
-    """Source: server-inter/channel/content/forum/put_thread; fires FORUM_THREAD_CREATE and the audit's result."""
+    """Source: server-inter/channel/content/forum/put_thread; fires FORUM_THREAD_CREATE,
+    FORUM_PUBLISH_AUDIT_RESULT.
+    """
     channel = find_channel(platform, call)
     thread = _thread(platform, channel, text_of(call.body, "title"), _content(call))
     info = object_of(thread, "thread_info")
     platform.guild_states.channel(channel).threads[text_of(info, "thread_id")] = thread
     platform.push("FORUM_THREAD_CREATE", thread)
-    return _reviewed(platform, channel, {"type": 1, "thread_id": info["thread_id"]})
+    return _push_audit_result(platform, channel, {"type": 1, "thread_id": info["thread_id"]})
 
 
 def _content(call: EndpointCall) -> str:
-    """Return the content as JSON text of paragraphs, as a look-up shows it."""
+    """Return the content as JSON text with paragraphs, the form of a look-up."""
     content, form = text_of(call.body, "content"), call.body.get("format")
     if not text_of(call.body, "title"):
         raise Refusal(503005, "the title is empty")
@@ -73,7 +75,7 @@ def _thread(platform: Platform, channel: Conversation, title: str, content: str)
     }
 
 
-def _reviewed(platform: Platform, channel: Conversation, what: JsonObject) -> JsonObject:
+def _push_audit_result(platform: Platform, channel: Conversation, subject: JsonObject) -> JsonObject:
     task_id = identity.trace_id()
     result: JsonObject = {
         "task_id": task_id,
@@ -82,7 +84,7 @@ def _reviewed(platform: Platform, channel: Conversation, what: JsonObject) -> Js
         "author_id": platform.world.bot_id,
         "result": 0,
         "err_msg": "",
-        **what,
+        **subject,
     }
     platform.push("FORUM_PUBLISH_AUDIT_RESULT", result)
     return {"task_id": task_id, "create_time": str(int(platform.clock.date().timestamp()))}
@@ -104,5 +106,5 @@ def create_thread_comment(platform: Platform, call: EndpointCall) -> object:
     if not text_of(call.body, "content"):
         raise Refusal(503006, "the content is empty")
     post_id = identity.snowflake("post", identity.trace_id())
-    what: JsonObject = {"type": 2, "thread_id": call.params["thread_id"], "post_id": post_id}
-    return _reviewed(platform, find_channel(platform, call), what)
+    subject: JsonObject = {"type": 2, "thread_id": call.params["thread_id"], "post_id": post_id}
+    return _push_audit_result(platform, find_channel(platform, call), subject)

@@ -1,4 +1,4 @@
-"""Endpoints about guilds: what they are, what they let the bot do, and the way to their settings."""
+"""Endpoints of guilds, their API permissions and their setting guides."""
 
 from ... import payloads
 from ...platform import Platform
@@ -7,10 +7,10 @@ from ...wire import JsonObject, identity, object_of, text_of
 from ...wire.refusal import Refusal
 from ..bot.accounts import guild_document
 from ..call import EndpointCall
-from ..sending import find_channel, find_dms
+from ..lookups import find_channel, find_dms
 from .access import find_guild
 
-_PUSHES = 20  # active messages of a channel in a day
+_PUSHES = 20  # active messages per channel and day
 _GROUPS = ("guilds", "channels")
 
 
@@ -20,7 +20,7 @@ def get_guild(platform: Platform, call: EndpointCall) -> object:
 
 
 def get_message_setting(platform: Platform, call: EndpointCall) -> object:
-    """Source: server-inter/channel/speak/setting/message_setting; the flags in text, as its table has them."""
+    """Source: server-inter/channel/speak/setting/message_setting; the flags are text, as in its table."""
     return {
         "disable_create_dm": "false",
         "disable_push_msg": "false",
@@ -36,7 +36,7 @@ def list_api_permissions(platform: Platform, call: EndpointCall) -> object:
 
 
 def _interfaces(platform: Platform) -> list[JsonObject]:
-    """Return the interfaces of guilds; those of private bots are granted to these alone."""
+    """Return the interfaces of guilds, with the grant that this bot has."""
     return [
         {
             "path": row.path,
@@ -65,7 +65,7 @@ def demand_api_permission(platform: Platform, call: EndpointCall) -> object:
     if not state.demands.take():
         raise Refusal(610013, "too many demands today")
     title, desc = f"grant {wanted['method']} {wanted['path']}", text_of(call.body, "desc")
-    _guide(platform, channel, f"{title}: {desc}")
+    _send_guide(platform, channel, f"{title}: {desc}")
     return {"guild_id": guild.id, "channel_id": channel.id, "api_identify": wanted, "title": title, "desc": desc}
 
 
@@ -74,8 +74,8 @@ def send_channel_setting_guide(platform: Platform, call: EndpointCall) -> object
     channel = find_channel(platform, call)
     content = text_of(call.body, "content")
     if not content.startswith("<@"):
-        raise Refusal(304051, "the setting guide mentions nobody")
-    return _guide(platform, channel, content)
+        raise Refusal(304051, "the setting guide mentions no user")
+    return _send_guide(platform, channel, content)
 
 
 def send_dms_setting_guide(platform: Platform, call: EndpointCall) -> object:
@@ -84,11 +84,11 @@ def send_dms_setting_guide(platform: Platform, call: EndpointCall) -> object:
     guild_id = text_of(object_of(call.body, "setting_guide"), "guild_id")
     if platform.world.find_guild(guild_id) is None:
         raise Refusal(304051, "the setting guide names no guild")
-    return _guide(platform, chat, f"settings of {guild_id}")
+    return _send_guide(platform, chat, f"settings of {guild_id}")
 
 
-def _guide(platform: Platform, where: Conversation, text: str) -> JsonObject:
-    message = platform.bot_message(where, identity.guild_message_id())
+def _send_guide(platform: Platform, conversation: Conversation, text: str) -> JsonObject:
+    message = platform.bot_message(conversation, identity.guild_message_id())
     message.text = text
     message.guild = payloads.bot_message(platform.world, message, {})
     platform.take(message, "")

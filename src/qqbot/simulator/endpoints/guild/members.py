@@ -1,4 +1,4 @@
-"""Endpoints about members of guilds."""
+"""Endpoints of guild members."""
 
 from ...platform import Platform
 from ...state.guild import people_of

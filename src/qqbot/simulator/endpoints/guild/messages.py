@@ -1,4 +1,4 @@
-"""Endpoints that read and change the messages of a channel."""
+"""Endpoints that read and edit the messages of a channel."""
 
 from ...platform import Platform
 from ...state.world import MessageRecord
@@ -6,16 +6,16 @@ from ...wire import JsonObject, object_of, text_of
 from ...wire.refusal import Refusal
 from .. import content
 from ..call import EndpointCall, limit_of
-from ..sending import find_channel
+from ..lookups import find_channel
 
 
 def get_channel_message(platform: Platform, call: EndpointCall) -> object:
-    """Source: the answer of botgo and botpy, wrapped."""
+    """Source: botgo and botpy, whose answer is wrapped in `message`."""
     return {"message": _find(platform, call).guild}
 
 
 def list_channel_messages(platform: Platform, call: EndpointCall) -> object:
-    """Return messages oldest first; one of around, before and after places the page."""
+    """Return messages, oldest first; `around`, `before` or `after` selects the page."""
     messages = [each for each in platform.world.messages(find_channel(platform, call)) if each.guild]
     limit = limit_of(call, 20, 20)
     ids = [each.id for each in messages]
@@ -52,8 +52,7 @@ def _change(message: MessageRecord, body: JsonObject, edited: str) -> None:
 
 
 def _find(platform: Platform, call: EndpointCall) -> MessageRecord:
-    where = find_channel(platform, call)
-    message = platform.world.message(call.params["message_id"])
-    if message is None or message.conversation is not where or message.guild is None:
+    message = platform.world.message_in(find_channel(platform, call), call.params["message_id"])
+    if message is None or message.guild is None:
         raise Refusal(50039, "message look-up failed")
     return message

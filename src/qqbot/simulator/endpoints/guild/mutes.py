@@ -1,8 +1,8 @@
-"""Endpoints that mute guilds and members."""
+"""Endpoints of mutes in guilds."""
 
 from ...platform import Platform
-from ...state.guild import EVERYBODY, people_of
-from ...wire import is_array, text_of
+from ...state.guild import ALL_MEMBERS, people_of
+from ...wire import is_array, is_decimal, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall, number_of
 from .access import administered_guild
@@ -10,12 +10,12 @@ from .access import administered_guild
 
 def mute_guild(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/speak/patch_guild_mute."""
-    _mute(platform, call, [EVERYBODY])
+    _mute(platform, call, [ALL_MEMBERS])
     return None
 
 
 def mute_guild_members(platform: Platform, call: EndpointCall) -> object:
-    """Source: server-inter/channel/speak/patch_guild_mute_multi_member; answers those for whom it worked."""
+    """Source: server-inter/channel/speak/patch_guild_mute_multi_member; answers the ids that were muted."""
     guild = administered_guild(platform, call)
     asked = call.body.get("user_ids")
     ids = asked if is_array(asked) else []
@@ -43,10 +43,10 @@ def _mute(platform: Platform, call: EndpointCall, user_ids: list[str]) -> None:
 
 
 def _end(platform: Platform, call: EndpointCall) -> float:
-    """Return when the mute ends, in seconds of the Unix clock; the moment wins over the duration."""
+    """Return the end of the mute in Unix seconds; a timestamp takes precedence over a duration."""
     for name, start in (("mute_end_timestamp", 0.0), ("mute_seconds", platform.clock.date().timestamp())):
         if text := text_of(call.body, name):
-            if not (text.isascii() and text.isdigit()):
-                raise Refusal(502005, f"{name} is no number")
+            if not is_decimal(text):
+                raise Refusal(502005, f"{name} is not a number")
             return start + number_of(text)
     raise Refusal(502005, "neither mute_end_timestamp nor mute_seconds")

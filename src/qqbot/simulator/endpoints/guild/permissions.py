@@ -1,16 +1,16 @@
-"""Endpoints about what members and roles may do in a channel."""
+"""Endpoints of the permissions of members and roles in a channel."""
 
 from ...platform import Platform
 from ...state.world import Conversation
-from ...wire import text_of
+from ...wire import is_decimal, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall, number_of
-from ..sending import find_channel
+from ..lookups import find_channel
 from .access import administered_channel, find_member, guild_of
 from .roles import check_role
 
 MANAGE = 1 << 1
-_AT_FIRST = 1 | 1 << 2  # view and speak
+_DEFAULT = 1 | 1 << 2  # view and speak
 
 
 def get_channel_permissions(platform: Platform, call: EndpointCall) -> object:
@@ -28,7 +28,7 @@ def get_channel_role_permissions(platform: Platform, call: EndpointCall) -> obje
 
 
 def _bits(platform: Platform, channel: Conversation, kind: str, holder: str) -> str:
-    return str(platform.guild_states.channel(channel).changes.get((kind, holder), _AT_FIRST))
+    return str(platform.guild_states.channel(channel).changes.get((kind, holder), _DEFAULT))
 
 
 def modify_channel_permissions(platform: Platform, call: EndpointCall) -> object:
@@ -50,11 +50,11 @@ def _change(platform: Platform, call: EndpointCall, channel: Conversation, kind:
     if not {"add", "remove"} & call.body.keys() or (add | remove) & MANAGE:
         raise Refusal(301000, "nothing to change, or the right to manage, which cannot be changed")
     changes = platform.guild_states.channel(channel).changes
-    changes[kind, holder] = (changes.get((kind, holder), _AT_FIRST) | add) & ~remove
+    changes[kind, holder] = (changes.get((kind, holder), _DEFAULT) | add) & ~remove
 
 
 def _number(text: str) -> int:
-    if text and not (text.isascii() and text.isdigit()):
+    if text and not is_decimal(text):
         raise Refusal(301000, "add and remove are decimal numbers")
     return number_of(text)
 

@@ -1,15 +1,15 @@
-"""Endpoints about messages that are pinned in a channel."""
+"""Endpoints of pinned messages in a channel."""
 
 from ...platform import Platform
 from ...state.world import Conversation
 from ...wire import JsonObject
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
-from ..sending import find_channel
+from ..lookups import find_channel
 from .access import administered_channel
 
 ALL = "all"
-_MOST = 20
+_MAX_PINS = 20
 
 
 def list_pins(platform: Platform, call: EndpointCall) -> object:
@@ -25,14 +25,14 @@ def _document(platform: Platform, channel: Conversation) -> JsonObject:
 def add_pin(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/channel/content/pins/put_pins_message."""
     channel = administered_channel(platform, call)
-    message = platform.world.message(call.params["message_id"])
-    if message is None or message.conversation is not channel:
+    message = platform.world.message_in(channel, call.params["message_id"])
+    if message is None:
         raise Refusal(501008, "the message does not exist in this channel")
     if message.text is None:
         raise Refusal(501015, "only text messages can be pinned")
     pins = platform.guild_states.channel(channel).pins
     if message.id not in pins:
-        if len(pins) >= _MOST:
+        if len(pins) >= _MAX_PINS:
             raise Refusal(501013, "a channel has 20 pins at most")
         pins.append(message.id)
     return _document(platform, channel)

@@ -1,4 +1,4 @@
-"""Endpoints about emoji on messages of channels."""
+"""Endpoints of emoji reactions in channels."""
 
 from ...platform import Platform
 from ...state.guild import ChannelState
@@ -6,12 +6,12 @@ from ...state.world import BOT_NAME, Conversation
 from ...wire import JsonObject
 from ...wire.refusal import Refusal
 from ..call import EndpointCall, limit_of, number_of
-from ..sending import find_channel
+from ..lookups import find_channel
 
 _TYPES = ("1", "2")
-_MOST_KINDS = 20
+_MAX_EMOJI = 20
 _PAGE = 20
-_MOST = 50
+_MAX_PAGE = 50
 
 ReactionKey = tuple[str, str, str]
 
@@ -20,8 +20,7 @@ def _find(platform: Platform, call: EndpointCall) -> tuple[ChannelState, Reactio
     """Return the channel's state and message id, emoji type and emoji id.  Raises: Refusal 10003, 620001."""
     channel = find_channel(platform, call)
     message_id, kind, emoji = (call.params[name] for name in ("message_id", "type", "id"))
-    message = platform.world.message(message_id)
-    if message is None or message.conversation is not channel or kind not in _TYPES:
+    if platform.world.message_in(channel, message_id) is None or kind not in _TYPES:
         raise Refusal(620001, "no such message in this channel, or no such type of emoji")
     return platform.guild_states.channel(channel), (message_id, kind, emoji)
 
@@ -29,7 +28,7 @@ def _find(platform: Platform, call: EndpointCall) -> tuple[ChannelState, Reactio
 def add_reaction(platform: Platform, call: EndpointCall) -> object:
     """Source: server-inter/message/trans/emoji; fires MESSAGE_REACTION_ADD."""
     state, key = _find(platform, call)
-    if key not in state.reactions and sum(each[0] == key[0] for each in state.reactions) >= _MOST_KINDS:
+    if key not in state.reactions and sum(each[0] == key[0] for each in state.reactions) >= _MAX_EMOJI:
         raise Refusal(620002, "too many kinds of emoji on the message")
     if platform.world.bot_id in state.reactions.get(key, []):
         raise Refusal(620003, "set already")
@@ -47,24 +46,24 @@ def delete_reaction(platform: Platform, call: EndpointCall) -> object:
 
 
 def set_reaction(platform: Platform, channel: Conversation, key: ReactionKey, user_id: str) -> None:
-    """Put an emoji of a user on a message, and tell the bot; `key`: message id, emoji type, emoji id."""
+    """Add a reaction of a user and push the event; `key`: message id, emoji type, emoji id."""
     reactions = platform.guild_states.channel(channel).reactions
     reactions.setdefault(key, []).append(user_id)
-    _tell(platform, "MESSAGE_REACTION_ADD", channel, key, user_id)
+    _push(platform, "MESSAGE_REACTION_ADD", channel, key, user_id)
 
 
 def unset_reaction(platform: Platform, channel: Conversation, key: ReactionKey, user_id: str) -> None:
-    """Take an emoji of a user off a message, and tell the bot."""
+    """Remove a reaction of a user and push the event."""
     reactions = platform.guild_states.channel(channel).reactions
     reactions[key].remove(user_id)
     if not reactions[key]:
         del reactions[key]
-    _tell(platform, "MESSAGE_REACTION_REMOVE", channel, key, user_id)
+    _push(platform, "MESSAGE_REACTION_REMOVE", channel, key, user_id)
 
 
-def _tell(platform: Platform, kind: str, channel: Conversation, key: ReactionKey, user_id: str) -> None:
+def _push(platform: Platform, kind: str, channel: Conversation, key: ReactionKey, user_id: str) -> None:
     message_id, emoji_type, emoji_id = key
-    _show(platform, channel, message_id)
+    _publish(platform, channel, message_id)
     body: JsonObject = {
         "user_id": user_id,
         "guild_id": channel.guild_id,
@@ -75,7 +74,7 @@ def _tell(platform: Platform, kind: str, channel: Conversation, key: ReactionKey
     platform.push(kind, body)
 
 
-def _show(platform: Platform, channel: Conversation, message_id: str) -> None:
+def _publish(platform: Platform, channel: Conversation, message_id: str) -> None:
     if (message := platform.world.message(message_id)) is None:
         return
     message.reactions = {
@@ -87,11 +86,11 @@ def _show(platform: Platform, channel: Conversation, message_id: str) -> None:
 
 
 def list_reaction_users(platform: Platform, call: EndpointCall) -> object:
-    """Source: server-inter/message/trans/emoji; a cookie holds the place and the size of the first page."""
+    """Source: server-inter/message/trans/emoji; a cookie contains the offset and the size of the first page."""
     state, key = _find(platform, call)
     users = state.reactions.get(key, [])
     place, _, size = call.query.get("cookie", "").partition("-")
-    start, limit = number_of(place), number_of(size) or limit_of(call, _PAGE, _MOST)
+    start, limit = number_of(place), number_of(size) or limit_of(call, _PAGE, _MAX_PAGE)
     end = start + limit
     page = [_user(platform, user_id) for user_id in users[start:end]]
     return {"users": page, "cookie": f"{end}-{limit}" if end < len(users) else "", "is_end": end >= len(users)}

@@ -1,4 +1,4 @@
-"""Endpoints about roles of guilds, and who has them."""
+"""Endpoints of guild roles and their members."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,13 @@ from ..call import EndpointCall
 from .access import administered_guild, find_guild, find_member
 
 _BUILT_IN = {EVERYONE: "everyone", ADMIN: "admin", OWNER: "owner", CHANNEL_ADMIN: "channel admin"}
-_MOST = 30
+_MAX_ROLES = 30
 _FIELDS = ("name", "color", "hoist")
-_LARGEST_COLOR = 0xFFFFFFFF
+_MAX_COLOR = 0xFFFFFFFF
 
 
 def check_role(platform: Platform, guild: GuildRecord, role_id: str) -> str:
-    """Return the id of a role that the guild has.  Raises: Refusal 12001."""
+    """Return the id of a role of the guild.  Raises: Refusal 12001."""
     if role_id not in _BUILT_IN and role_id not in platform.guild_states.guild(guild).roles:
         raise Refusal(12001, "no such role")
     return role_id
@@ -30,7 +30,7 @@ def list_guild_roles(platform: Platform, call: EndpointCall) -> object:
     return {
         "guild_id": guild.id,
         "roles": [_document(platform, guild, role_id) for role_id in ids],
-        "role_num_limit": str(_MOST),
+        "role_num_limit": str(_MAX_ROLES),
     }
 
 
@@ -52,7 +52,7 @@ def create_guild_role(platform: Platform, call: EndpointCall) -> object:
     guild = administered_guild(platform, call)
     roles = platform.guild_states.guild(guild).roles
     made = _fields(call)
-    if len(roles) + len(_BUILT_IN) >= _MOST:
+    if len(roles) + len(_BUILT_IN) >= _MAX_ROLES:
         raise Refusal(50001, "the guild has too many roles")
     role_id = str(int(identity.trace_id()[:8], 16) + 10_000_000)
     roles[role_id] = {"name": "new role", **made}
@@ -60,7 +60,7 @@ def create_guild_role(platform: Platform, call: EndpointCall) -> object:
 
 
 def modify_guild_role(platform: Platform, call: EndpointCall) -> object:
-    """Source: server-inter/channel/role-group/patch_guild_role; what is missing stays."""
+    """Source: server-inter/channel/role-group/patch_guild_role; missing fields stay unchanged."""
     guild = administered_guild(platform, call)
     role_id = check_role(platform, guild, call.params["role_id"])
     roles = platform.guild_states.guild(guild).roles
@@ -71,7 +71,7 @@ def modify_guild_role(platform: Platform, call: EndpointCall) -> object:
 def _fields(call: EndpointCall) -> JsonObject:
     fields = {name: call.body[name] for name in _FIELDS if name in call.body}
     color = fields.get("color", 0)
-    if not fields or not isinstance(color, int) or not 0 <= color <= _LARGEST_COLOR:
+    if not fields or not isinstance(color, int) or not 0 <= color <= _MAX_COLOR:
         raise Refusal(50001, "the role's name, color or hoist is missing or not valid")
     return fields
 

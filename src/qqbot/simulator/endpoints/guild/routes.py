@@ -1,4 +1,4 @@
-"""The endpoints of guilds and channels, gathered for `rest`."""
+"""List of the endpoints of guilds and channels, for `rest`."""
 
 from ..call import Endpoint
 from . import announces, audio, channels, forums, guilds, members, mutes, permissions, pins, reactions, roles, schedules

@@ -1,13 +1,13 @@
-"""Endpoints about schedules of channels. Times are milliseconds in text."""
+"""Endpoints of channel schedules; times are milliseconds as text."""
 
 from ...platform import Platform
 from ...wire import JsonObject, identity, object_of, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall, number_of
-from ..sending import find_channel
+from ..lookups import find_channel
 from .access import administered_channel, guild_of
 
-_LONGEST = 7 * 86_400_000
+_MAX_DURATION = 7 * 86_400_000
 _FIELDS = ("name", "description", "start_timestamp", "end_timestamp", "jump_channel_id", "remind_type")
 
 
@@ -64,7 +64,7 @@ def delete_schedule(platform: Platform, call: EndpointCall) -> object:
 
 
 def _checked(platform: Platform, call: EndpointCall) -> JsonObject:
-    """Return the fields of the schedule in a body.  Raises: Refusal 302000 and those about times."""
+    """Return the fields of the schedule in a body.  Raises: Refusal 302000, or a code about the times."""
     asked = object_of(call.body, "schedule")
     start, end = (number_of(text_of(asked, name)) for name in ("start_timestamp", "end_timestamp"))
     jump = text_of(asked, "jump_channel_id")
@@ -72,7 +72,7 @@ def _checked(platform: Platform, call: EndpointCall) -> JsonObject:
         raise Refusal(302000, "name, start_timestamp or end_timestamp is missing or not valid")
     if end <= start:
         raise Refusal(302016, "the schedule ends before it starts")
-    if end - start > _LONGEST:
+    if end - start > _MAX_DURATION:
         raise Refusal(302014, "the schedule is longer than 7 days")
     if start < _now(platform):
         raise Refusal(302015, "the schedule starts in the past")

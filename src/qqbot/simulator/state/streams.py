@@ -1,4 +1,7 @@
-"""What was shown of each streamed message so far. The endpoint is in `streams`."""
+"""Streamed messages in progress.
+
+Responsible for the state only. Collaborators: `endpoints.c2c.streams` checks the fragments and changes it.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +10,7 @@ from .world import MessageRecord
 
 @dataclass(slots=True)
 class Stream:
-    """One message in the making. `index` is that of the next fragment."""
+    """One streamed message. `shown`: text so far; `seq`: msg_seq of all fragments; `index`: the next fragment."""
 
     message: MessageRecord
     seq: object
@@ -17,7 +20,7 @@ class Stream:
 
 
 class StreamStates:
-    """The streams of one bot, by the id of their message."""
+    """Streams of one bot, by message id."""
 
     def __init__(self) -> None:
         self.streams: dict[str, Stream] = {}
