@@ -207,7 +207,7 @@ async def test_a_claim_whose_answer_was_lost_is_taken_up(store: Server) -> None:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
         name = next(node.id for node in (await a.manager.snapshot()).nodes if node.shards)
         async with RedisStore(store.url, app_id="1", cluster="default", node=name, timings=FAST) as forger:
-            free = asyncio.create_task(b.manager.stop(drain=1.0))  # its shards are claimed behind the node's back
+            free = asyncio.create_task(b.manager.stop(drain=1.0))  # its shards are claimed without the node
             for _ in range(2000):
                 state = await forger.look()
                 shard_ids = [shard_id for shard_id, owner in state.owners.items() if not owner.node]
@@ -460,7 +460,7 @@ class TestContract(SessionManagerContract):
 
     @pytest.fixture(autouse=True)
     def its_shards_are_never_ready(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """They identify and save nothing: do not wait long for that, nor for the platform."""
+        """They identify and save nothing: do not wait long for that, or for the platform."""
         monkeypatch.setattr("qqbot.sessions.cluster.session_limit.READY_SECONDS", 0.5)
         monkeypatch.setattr("qqbot.sessions.cluster.session_limit.ASK_LIFE", 1.0)
 

@@ -1,6 +1,6 @@
-"""Each script keeps its contract, on every kind of server: asked through `RedisStore`, as nodes ask.
+"""Each script keeps its contract, on every kind of server, called through `RedisStore` as nodes call it.
 
-The server's clock is moved by writing the moment that the scripts compare it with.
+The tests move the server's clock by writing the moment that the scripts compare it with.
 """
 
 import asyncio
@@ -229,7 +229,7 @@ async def test_claim_takes_what_is_free_with_growing_tokens(cluster: Cluster) ->
 
 async def test_claim_needs_the_present_state(cluster: Cluster) -> None:
     stale = (await cluster.sync("a")).state
-    await cluster.sync("b")  # a member more
+    await cluster.sync("b")  # one more member
     store = await cluster.store("a")
     assert await store.claim(stale, [A]) is None
     fresh = (await cluster.sync("a")).state
@@ -252,7 +252,7 @@ async def test_claim_takes_only_what_exists(cluster: Cluster) -> None:
 
 
 async def test_a_claim_whose_answer_was_lost_shows_in_the_next_sync(cluster: Cluster) -> None:
-    await cluster.claim("a", A)  # and the node never heard of it
+    await cluster.claim("a", A)  # and the node never received the answer
     state = (await cluster.sync("a")).state
     assert state.owners[A].node == "a"
 
@@ -291,7 +291,7 @@ async def test_evict_compares_beat_and_incarnation(cluster: Cluster) -> None:
 
 
 async def permits(cluster: Cluster, grant: Grant, concurrency: int, count: int) -> list[tuple[float, float]]:
-    """Ask for permits as fast as they are given, and renew as a node does; return from when, or soon after, each is."""
+    """Ask for permits as fast as they come, renew as a node does; return the earliest and latest moment of each."""
     store = await cluster.store("a")
     loop, usable = asyncio.get_running_loop(), list[tuple[float, float]]()
     while len(usable) < count:
