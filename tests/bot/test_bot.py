@@ -37,6 +37,7 @@ from qqbot.redis.sharing import Shared
 from qqbot.sessions import LocalSessionManager
 from qqbot.testing import Simulator
 from tests.dispatcher.standins import message
+from tests.served import is_served
 
 
 def echo_bot(sim: Simulator, prefix: str = "") -> Bot:
@@ -140,7 +141,7 @@ async def test_the_same_bot_is_not_served_twice_at_once_where_both_begin_togethe
     assert [one is None, two is None].count(True) == 1
     assert isinstance(one or two, ConfigError)
     await bot.stop()
-    assert not bot.serving
+    assert not is_served(bot)
 
 
 async def test_lifespan_surrounds_the_handlers() -> None:
@@ -345,7 +346,7 @@ async def test_a_start_that_is_given_up_leaves_nothing_behind() -> None:
                 break
             starting.cancel()
             await asyncio.wait([starting])
-            assert starting.cancelled() and not bot.serving
+            assert starting.cancelled() and not is_served(bot)
             assert not [task for task in asyncio.all_tasks() if task.get_name() == "qqbot"]
         await bot.stop()
 
@@ -401,7 +402,7 @@ async def test_stop_ends_a_bot_that_is_just_being_started() -> None:
             await bot.stop()
             with pytest.raises(ConfigError, match="stopped before it had started"):
                 await starting
-        assert not bot.serving and len(left) == moments
+        assert not is_served(bot) and len(left) == moments
         entering.clear()
 
 
@@ -410,7 +411,7 @@ async def test_a_bot_is_started_once_at_a_time() -> None:
     first, second = await asyncio.gather(bot.start(connect=False), bot.start(connect=False), return_exceptions=True)
     assert first is None and isinstance(second, ConfigError)
     await bot.stop()
-    assert not bot.serving
+    assert not is_served(bot)
 
 
 async def test_the_lifespan_and_its_tasks_may_call_stop() -> None:
@@ -432,7 +433,7 @@ async def test_the_lifespan_and_its_tasks_may_call_stop() -> None:
     async with asyncio.timeout(5):
         await bot.wait()
         await bot.stop()
-    assert not bot.serving
+    assert not is_served(bot)
 
 
 async def test_two_callers_of_stop_both_wait_for_the_end() -> None:
@@ -625,7 +626,7 @@ async def test_a_bot_that_was_cancelled_at_its_very_end_can_be_served_again() ->
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
-    assert not bot.serving
+    assert not is_served(bot)
 
 
 async def test_whoever_waits_for_ready_is_not_cancelled_with_the_bot() -> None:

@@ -1,6 +1,8 @@
-"""What a handler is called with: the event and the ways to answer it.
+"""`Context`: what a handler is called with, an event and the ways to answer it.
 
-Owns no state of its own beyond one event; models stay free of the bot because this carries the rest.
+Responsible for what a handler can do with its event: reply, stream, acknowledge, wait for another event. Collaborators:
+`api` (carries it out, and checks the reply's window and the lease), `dispatcher` (suspends the handler in `wait_for`).
+It has no state beyond the one event, so that models stay free of the bot.
 """
 
 import logging
@@ -14,16 +16,16 @@ from msgspec import Struct
 from ..api.client import Api
 from ..api.downloads import MAX_BYTES
 from ..api.streams import AnswerStream, GatheredAnswer
-from ..api.windows import closed, seconds_left
 from ..dispatcher.waits import Wanted
-from ..errors import DuplicateMessage, LeaseLost
+from ..errors import ConfigError, DuplicateMessage
 from ..lease import Lease
 from ..models.events import Event, InteractionCreate, MessageEvent, Replyable
 from ..models.frames import Frame
 from ..models.gateway import ReadyUser, ShardKey
+from ..models.intents import Intents
 from ..models.messages import MessageAttachment, MessageSendResult
 from ..models.outgoing.messages import Markdown, Message, Text
-from ..models.targets import REPLY_LIMITS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
+from ..models.targets import REPLY_LIMITS, REPLY_WINDOWS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -107,15 +109,31 @@ class Owner(Protocol):
         """Ask the bot to drain and stop."""
         ...
 
-    def check_expected(self, events: Sequence[type[Event]]) -> None:
-        """Raises: ConfigError where the bot never gets such an event."""
-        ...
+
+def check_expected(asked: Intents | None, events: Sequence[type[Event]]) -> None:
+    """Check that a bot gets such events.  Raises: ConfigError if it does not ask for one of them.
+
+    `asked`: the intents that it asks for; None without a gateway connection: then the sender decides what comes.
+    """
+    if not events:
+        raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupAtMessageCreate)")
+    if asked is None:
+        return
+    for event in events:
+        needed = Intents.of(event)
+        if needed and not needed & asked:
+            raise ConfigError(
+                f"wait_for({event.__name__}) would never end: the bot does not ask for {needed!r}; "
+                f"write bot.expect({event.__name__}) beside its handlers"
+            )
 
 
 class Context(Struct, Generic[E_co], frozen=True, eq=False):
     """One event and the ways to answer it. A Struct, since one is made for every event and msgspec makes them in C."""
 
     bot: Owner
+    api: Api
+    _check_expected: Callable[[Sequence[type[Event]]], None]
     _delivered: Delivered
 
     @property
@@ -138,11 +156,6 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     def again(self) -> bool:
         """Whether an earlier process may have begun to handle this event: it died, or was cut short, before its end."""
         return self._delivered.again
-
-    @property
-    def api(self) -> Api:
-        """The bot's API client."""
-        return self.bot.api
 
     @property
     def shard(self) -> ShardKey | None:
@@ -169,10 +182,11 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
 
         Source: server-inter/message/overview
         """
-        return datetime.now(UTC) + timedelta(seconds=self._seconds_left())
+        left = self._expires_at(self.event.reply_target().scene) - self.api.clock()
+        return datetime.now(UTC) + timedelta(seconds=left)
 
-    def _seconds_left(self: "Context[Replyable]") -> float:
-        return seconds_left(self.event.reply_target().scene, self.api.clock() - self._delivered.received)
+    def _expires_at(self: "Context[Replyable]", scene: Scene) -> float:
+        return self._delivered.received + REPLY_WINDOWS[scene]
 
     @property
     def replies_left(self: "Context[Replyable]") -> int | None:
@@ -182,38 +196,29 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
 
         Source: server-inter/message/overview
         """
-        reply_to = self._reply_to()
-        limit = REPLY_LIMITS.get(self.event.reply_target().scene)
+        scene = self.event.reply_target().scene
+        reply_to, limit = self._reply_to(scene), REPLY_LIMITS.get(scene)
         if limit is None or reply_to.msg_id is None:
             return None
         return max(0, limit - self.api.sequences.answers(reply_to.reference))
 
-    def _reply_to(self: "Context[Replyable]") -> ReplyTo:
-        return self.event.reply_reference(self.event_id)
-
-    def _check_reply(self: "Context[Replyable]") -> None:
-        """Raises: LeaseLost, ReplyWindowExpired where an answer cannot be sent any more."""
-        lease = self._delivered.lease
-        if lease is not None and not lease.valid():
-            raise LeaseLost(f"shard {lease.shard} is no longer run by this process: the reply was not sent")
-        if self._seconds_left() <= 0:
-            raise closed(self.event.reply_target().scene)
+    def _reply_to(self: "Context[Replyable]", scene: Scene) -> ReplyTo:
+        found = self.event.reply_reference(self.event_id)
+        return ReplyTo(found.msg_id, found.event_id, expires_at=self._expires_at(scene))
 
     async def reply(self: "Context[Replyable]", message: Message, *, timeout: float | None = None) -> MessageSendResult:
-        """Answer the event where it happened, within the platform's reply window, also where it takes an upload.
+        """Answer the event where it happened, within the platform's reply window; a `Media` is uploaded first.
 
-        Where an event is repeated because a process died (`again`), an answer that it has sent already is not sent
+        If the event is repeated because a process died (`again`), an answer that it has sent already is not sent
         twice: the platform knows it by its number, and the result has no id.
 
-        Raises: ReplyWindowExpired (after `reply_deadline` before anything is sent), ContentRejected, RateLimited
+        Raises: ReplyWindowExpired (after `reply_deadline`, without sending the message), ContentRejected, RateLimited
         (`retry_after`, seconds), Timeout, LeaseLost.
         Source: server-inter/message/overview
         """
-        self._check_reply()
+        target = self.event.reply_target()
         try:
-            return await self.api.send(
-                self.target, message, reply_to=self._reply_to(), timeout=timeout, check=self._check_reply
-            )
+            return await self.api.send(target, message, reply_to=self._reply_to(target.scene), timeout=timeout)
         except DuplicateMessage:
             if not self.again:
                 raise
@@ -227,10 +232,9 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         Raises: what `reply` raises.
         Source: autogen/api/v2_users_user_openid_stream_messages.post
         """
-        self._check_reply()
         target = self.target
         if target.scene is Scene.C2C:
-            return self.api.c2c.stream(target.id, self._reply_to(), markdown=markdown)
+            return self.api.c2c.stream(target.id, self._reply_to(target.scene), markdown=markdown)
         kind = Markdown if markdown else Text
         return GatheredAnswer(lambda text: self.reply(kind(text)))
 
@@ -240,17 +244,16 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         Raises: what `reply` raises.
         Source: autogen/api/v2_users_user_openid_messages.post
         """
-        self._check_reply()
         target = self.target
         if target.scene is Scene.C2C:
-            await self.api.c2c.typing(target.id, self._reply_to(), seconds=seconds)
+            await self.api.c2c.typing(target.id, self._reply_to(target.scene), seconds=seconds)
 
     def ticket(self: "Context[Replyable]") -> Ticket:
         """Return the right to answer later or elsewhere: `await api.reply(Ticket.from_json(text), ...)`.
 
         Each ticket has msg_seq numbers of its own, so that its answers do not collide with others.
         """
-        reply_to = self._reply_to()
+        reply_to = self.event.reply_reference(self.event_id)
         first = self.api.sequences.reserve(reply_to.reference, TICKET_NUMBERS)
         return Ticket(target=self.target, reply_to=reply_to, first=first, deadline=self.reply_deadline)
 
@@ -314,9 +317,9 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         Raises: TimeoutError; ConfigError when the bot does not ask for these events, or 2048 are open already; what
         `when` raises.
         """
-        self.bot.check_expected(events)
+        self._check_expected(events)
         delivered = await self._delivered.wait_for(Wanted(events, when, anywhere), timeout)
-        return Context(self.bot, delivered)
+        return Context(self.bot, self.api, self._check_expected, delivered)
 
     @overload
     async def download(self, attachment: MessageAttachment | str, *, max_bytes: int = ...) -> bytes: ...

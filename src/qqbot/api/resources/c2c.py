@@ -1,9 +1,8 @@
 """C2C: one user and the bot."""
 
-from collections.abc import Callable
 from functools import partial
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from ...models.alternatives import CompleteUploadBody, InputNotifyBody
 from ...models.media import MediaUploadResult, UploadPartBody, UploadPrepareBody, UploadPrepareResult
@@ -58,19 +57,18 @@ class C2C(Conversations):
         *,
         reply_to: ReplyTo | None = None,
         timeout: float | None = None,
-        check: Callable[[], None] | None = None,
     ) -> MessageSendResult:
         """Send `message` to a user; a reply when `reply_to` names a message or an event.
 
-        A `Media` is uploaded first; `timeout` (seconds) covers both, and `check`, called between them, refuses the
-        message by raising. A reply is repeated under its msg_seq when no answer came; if the repeat shows that the
-        first had arrived, the result's `id` is "", since the platform does not say it again.
+        A `Media` is uploaded first; `timeout` (seconds) covers both. A reply is repeated under its
+        msg_seq when no answer came; if the repeat shows that the first had arrived, the result's `id` is "", since
+        the platform does not return it again.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: autogen/api/v2_users_user_openid_messages.post
         """
-        return await self._send(user_openid, message, reply_to, timeout, check=check)
+        return await self._send(user_openid, message, reply_to, timeout)
 
     async def _post(self, openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
         return await self._call(SEND_C2C_MESSAGE, openid, body=body, timeout=timeout)
@@ -85,6 +83,7 @@ class C2C(Conversations):
         Raises: ConfigError for other `seconds`, ReplyWindowExpired, RateLimited (`retry_after`, seconds).
         Source: autogen/api/v2_users_user_openid_messages.post
         """
+        self._check_window(reply_to)
         await self._post(user_openid, body=typing_body(seconds, self._with_number(reply_to)), timeout=timeout)
 
     async def send_stream_message(
@@ -100,6 +99,7 @@ class C2C(Conversations):
 
     def stream(self, user_openid: str, reply_to: ReplyTo, *, markdown: bool = True) -> C2CStream:
         """Return an answer to be written bit by bit: `async with api.c2c.stream(...) as s: await s.write("...")`."""
+        self._check_window(reply_to)
         numbered = self._with_number(reply_to)
 
         async def send(fragment: StreamMessageBody) -> StreamMessageResult:
@@ -108,7 +108,7 @@ class C2C(Conversations):
 
         async def send_whole(text: str) -> MessageSendResult:
             message = Markdown(text) if markdown else Text(text)
-            return await self.send_message(user_openid, message, reply_to=ReplyTo(reply_to.msg_id, reply_to.event_id))
+            return await self.send_message(user_openid, message, reply_to=structs.replace(reply_to, msg_seq=None))
 
         return C2CStream(send, send_whole, numbered, markdown=markdown)
 
