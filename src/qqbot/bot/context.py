@@ -182,11 +182,9 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
 
         Source: server-inter/message/overview
         """
-        left = self._expires_at(self.event.reply_target().scene) - self.api.clock()
+        age = self.api.clock() - self._delivered.received
+        left = REPLY_WINDOWS[self.event.reply_target().scene] - age
         return datetime.now(UTC) + timedelta(seconds=left)
-
-    def _expires_at(self: "Context[Replyable]", scene: Scene) -> float:
-        return self._delivered.received + REPLY_WINDOWS[scene]
 
     @property
     def replies_left(self: "Context[Replyable]") -> int | None:
@@ -203,8 +201,10 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         return max(0, limit - self.api.sequences.answers(reply_to.reference))
 
     def _reply_to(self: "Context[Replyable]", scene: Scene) -> ReplyTo:
-        found = self.event.reply_reference(self.event_id)
-        return ReplyTo(found.msg_id, found.event_id, expires_at=self._expires_at(scene))
+        delivered = self._delivered
+        found = self.event.reply_reference(delivered.frame.id)
+        expires_at = delivered.received + REPLY_WINDOWS[scene]
+        return ReplyTo(found.msg_id, found.event_id, expires_at=expires_at)
 
     async def reply(self: "Context[Replyable]", message: Message, *, timeout: float | None = None) -> MessageSendResult:
         """Answer the event where it happened, within the platform's reply window; a `Media` is uploaded first.

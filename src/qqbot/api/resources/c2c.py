@@ -14,6 +14,7 @@ from ...models.targets import ReplyTo, Scene
 from ..route import UPLOAD_TIMEOUT, Route, nothing
 from ..streams import C2CStream
 from ..uploads import Steps
+from ..windows import check_window
 from .conversations import Conversations
 
 SEND_C2C_MESSAGE = Route(
@@ -83,7 +84,7 @@ class C2C(Conversations):
         Raises: ConfigError for other `seconds`, ReplyWindowExpired, RateLimited (`retry_after`, seconds).
         Source: autogen/api/v2_users_user_openid_messages.post
         """
-        self._check_window(reply_to)
+        check_window(reply_to, self.scene, self._clock())
         await self._post(user_openid, body=typing_body(seconds, self._with_number(reply_to)), timeout=timeout)
 
     async def send_stream_message(
@@ -99,7 +100,7 @@ class C2C(Conversations):
 
     def stream(self, user_openid: str, reply_to: ReplyTo, *, markdown: bool = True) -> C2CStream:
         """Return an answer to be written bit by bit: `async with api.c2c.stream(...) as s: await s.write("...")`."""
-        self._check_window(reply_to)
+        check_window(reply_to, self.scene, self._clock())
         numbered = self._with_number(reply_to)
 
         async def send(fragment: StreamMessageBody) -> StreamMessageResult:

@@ -83,8 +83,8 @@ class Conversations(Resource):
             if timeout is not None:
                 timeout = max(timeout - (now() - started), SHORTEST_TIMEOUT)
         if reply_to is not None:
-            self._check_window(reply_to)  # once, and here: the upload can take minutes
-        reply_to = self._numbered(reply_to)
+            check_window(reply_to, self.scene, self._clock())  # once, and here: the upload can take minutes
+            reply_to = self._with_number(reply_to)
         body = wire_v2(message, reply_to, None if uploaded is None else uploaded.media)
         try:
             with _Counted(self._sequences, reply_to):
@@ -94,19 +94,13 @@ class Conversations(Resource):
                 self._uploads.forget(uploaded)  # the next send uploads it again
             raise
 
-    def _check_window(self, reply_to: ReplyTo) -> None:
-        check_window(reply_to, self.scene, self._clock())
-
     def _counted(self, reply_to: ReplyTo | None) -> "_Counted":
         return _Counted(self._sequences, reply_to)
 
-    def _numbered(self, reply_to: ReplyTo | None) -> ReplyTo | None:
-        if reply_to is None or reply_to.msg_seq is not None:
-            return reply_to
-        return self._with_number(reply_to)
-
     def _with_number(self, reply_to: ReplyTo) -> ReplyTo:
-        number = self._sequences.next(reply_to.reference) if reply_to.msg_seq is None else reply_to.msg_seq
+        if reply_to.msg_seq is not None:
+            return reply_to
+        number = self._sequences.next(reply_to.reference)
         return ReplyTo(reply_to.msg_id, reply_to.event_id, number, reply_to.expires_at)
 
 
