@@ -26,6 +26,7 @@ from qqbot import (
     GatewayHalted,
     GroupAtMessageCreate,
     Interrupted,
+    LeaseLost,
     Ready,
     Router,
     ShardEvent,
@@ -33,6 +34,7 @@ from qqbot import (
 )
 from qqbot.bot.program import loading
 from qqbot.config import GatewayConfig
+from qqbot.lease import current_lease
 from qqbot.redis.sharing import Shared
 from qqbot.sessions import LocalSessionManager
 from qqbot.testing import Simulator
@@ -52,6 +54,20 @@ def echo_bot(sim: Simulator, prefix: str = "") -> Bot:
 
 async def say(sim: Simulator, text: str) -> str | None:
     return (await sim.group("test").member("Alice").say(f"@bot {text}")).text
+
+
+def test_the_public_names_are_those_that_users_call() -> None:
+    names = {name for name in [*dir(Bot), *vars(Bot())] if not name.startswith("_")}
+    assert names == {
+        *("on", "on_error", "include", "expect", "intents"),
+        *("on_handled", "on_settled", "on_shard_event"),
+        *("run", "serve", "start", "stop", "ready", "wait", "reconnect"),
+        *("api", "me", "user_id", "send", "audit_result", "spawn", "handle"),
+        *("webhook", "asgi", "handle_webhook", "health", "stats"),
+    }
+    assert {name for name in dir(Router()) if not name.startswith("_")} == {
+        *("on", "on_error", "include", "expect", "intents")
+    }
 
 
 async def test_async_with_and_wait() -> None:
@@ -349,6 +365,32 @@ async def test_a_start_that_is_given_up_leaves_nothing_behind() -> None:
             assert starting.cancelled() and not is_served(bot)
             assert not [task for task in asyncio.all_tasks() if task.get_name() == "qqbot"]
         await bot.stop()
+
+
+async def test_a_spawned_task_outlives_the_lease_of_its_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = Bot()
+    over = asyncio.Event()
+    sent: list[str] = []
+
+    async def later(ctx: Context[GroupAtMessageCreate]) -> None:
+        await over.wait()
+        await ctx.reply("spawned")
+        sent.append("spawned")
+
+    @bot.on
+    async def answer(ctx: Context[GroupAtMessageCreate]) -> None:
+        task = ctx.bot.spawn(later(ctx))
+        lease = current_lease.get()
+        with monkeypatch.context() as taken_over:
+            taken_over.setattr(type(lease), "valid", lambda _: False)
+            with pytest.raises(LeaseLost):
+                await ctx.reply("by the handler")
+            over.set()
+            await task
+
+    async with Simulator() as sim, sim.run(bot):
+        assert await say(sim, "hi") == "spawned"
+    assert sent == ["spawned"]
 
 
 async def test_a_spawned_task_may_stop_the_bot() -> None:

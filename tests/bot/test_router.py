@@ -7,6 +7,7 @@ import pytest
 
 from qqbot import (
     AtMessageCreate,
+    Bot,
     C2CMessageCreate,
     ConfigError,
     Context,
@@ -21,6 +22,7 @@ from qqbot import (
 )
 from qqbot.bot.handler_table import HandlerTable
 from qqbot.models.events import decode_event
+from qqbot.testing import Simulator
 
 GROUP = b'{"id":"m","group_openid":"G","content":"x","author":{"member_openid":"U"}}'
 
@@ -28,7 +30,7 @@ GROUP = b'{"id":"m","group_openid":"G","content":"x","author":{"member_openid":"
 async def handle(ctx: Context[Any]) -> None: ...
 
 
-def table(router: Router) -> HandlerTable:
+def table(router: Bot | Router) -> HandlerTable:
     return router._handlers
 
 
@@ -195,3 +197,62 @@ def test_partials_and_methods_are_handlers() -> None:
     router.on(C2CMessageCreate)(functools.partial(handle))
     router.on(Owner().method)
     assert len(table(router).match(decode_event("C2C_MESSAGE_CREATE", GROUP.replace(b"member", b"user")))) == 2
+
+
+def test_what_is_registered_after_include_takes_effect() -> None:
+    bot, outer, inner = Bot(), Router(), Router()
+    bot.include(outer)
+    outer.include(inner)
+    assert not table(bot).match_for("C2C_MESSAGE_CREATE").handlers
+    inner.on(C2CMessageCreate)(handle)
+    inner.expect(GroupAtMessageCreate)
+    for one in (inner, outer, bot):
+        assert [found.name for found in table(one).match_for("C2C_MESSAGE_CREATE").handlers] == ["handle"]
+        assert table(one).expected("GROUP_AT_MESSAGE_CREATE")
+        assert one.intents == Intents.GROUP_AND_C2C_EVENT
+
+
+def test_a_router_that_is_included_on_two_ways_adds_its_later_handlers_once() -> None:
+    bot, left, right, shared = Router(), Router(), Router(), Router()
+    for one in (left, right):
+        one.include(shared)
+        bot.include(one)
+    bot.include(shared)
+    shared.on(C2CMessageCreate)(handle)
+    assert len(table(bot).match_for("C2C_MESSAGE_CREATE").handlers) == 1
+
+
+def test_a_later_handler_that_is_refused_is_added_nowhere() -> None:
+    bot, router = Router(), Router()
+    bot.on(C2CMessageCreate)(handle)
+    bot.include(router)
+    with pytest.raises(ConfigError, match="twice"):
+        router.on(C2CMessageCreate)(handle)
+    assert not table(router).match_for("C2C_MESSAGE_CREATE").handlers
+    assert len(table(bot).match_for("C2C_MESSAGE_CREATE").handlers) == 1
+
+
+async def test_a_handler_and_an_error_function_that_come_later_are_called() -> None:
+    bot, router = Bot(), Router()
+    bot.include(router)
+    seen: list[object] = []
+
+    async with Simulator() as sim:
+
+        @router.on(GroupAtMessageCreate)
+        async def fail(ctx: Context[GroupAtMessageCreate]) -> None:
+            raise ValueError(ctx.text)
+
+        @router.on_error
+        async def keep(ctx: Context[Event], error: Exception) -> None:
+            seen.append(str(error))
+
+        async with sim.run(bot):
+            await sim.group("test").member("Alice").say("@bot hi")
+
+            @router.on(GroupAtMessageCreate)
+            async def answer(ctx: Context[GroupAtMessageCreate]) -> None:
+                await ctx.reply("while it is served")
+
+            assert (await sim.group("test").member("Alice").say("@bot ho")).text == "while it is served"
+    assert seen == ["hi", "ho"]
