@@ -459,6 +459,15 @@ async def test_the_window_and_the_limit_are_options() -> None:
         bot.asgi(max_bytes=0)
 
 
+async def test_the_headers_of_an_answer_belong_to_the_caller(served: tuple[Bot, Gate]) -> None:
+    bot, gate = served
+    gate.open.set()
+    for number in (1, 2):
+        _, headers, _ = await bot.handle_webhook(signed(event(number)), event(number))
+        assert headers == {"Content-Type": "application/json"}
+        headers["Content-Type"] = "changed"
+
+
 async def test_no_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     credentials = Credentials(CREDENTIALS.app_id, "new-secret", previous=SECRET)
