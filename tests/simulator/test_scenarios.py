@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from qqbot import AtMessageCreate, Bot, Context, GroupAtMessageCreate
-from qqbot.cli.tuned import Hooked, Tuned
+from qqbot.cli.serving import ConfiguredBot, WebhookServedBot
 from qqbot.config import Credentials, Endpoints, GatewayConfig
 from qqbot.simulator.scenarios import SCENARIOS, Finding, Scenario, perform
 from qqbot.simulator.simulator import Servable
@@ -27,9 +27,9 @@ def right_bot(scenario: Scenario) -> Servable:
         await ctx.reply(ctx.text)
 
     if scenario.by_webhook:
-        return Hooked(bot)
+        return WebhookServedBot(bot)
     renewal = {} if scenario.renewal is None else {"renew_after": scenario.renewal, "renew_silence": scenario.renewal}
-    return Tuned(bot, gateway=GatewayConfig(**FAST, **renewal))
+    return ConfiguredBot(bot, gateway=GatewayConfig(**FAST, **renewal))
 
 
 def told(findings: list[Finding]) -> list[str]:
@@ -149,5 +149,5 @@ async def test_a_webhook_bot_that_acknowledges_late_is_caught() -> None:
     async def echo(ctx: Context[GroupAtMessageCreate]) -> None:
         await ctx.reply(ctx.text)
 
-    findings = await perform(SCENARIOS["webhook-slow-ack"], lambda: Hooked(bot, awaited=True))
+    findings = await perform(SCENARIOS["webhook-slow-ack"], lambda: WebhookServedBot(bot, awaited=True))
     assert [finding.what for finding in findings if not finding.right] == ["acknowledges within the limit"]

@@ -37,8 +37,8 @@ class ServingTask:
         self.owner = self.loop.create_task(self._own(bot, connect, after), name="qqbot serving")
 
     async def _own(self, bot: Served, connect: bool, after: "ServingTask | None") -> None:
-        # An eager task takes its first step inside create_task: let `owner` and the attribute for this object be assigned
-        # before the lifespan asks which task it runs in.
+        # An eager task takes its first step inside create_task: `owner`, and the attribute that holds this object, must
+        # be assigned before the lifespan asks which task it runs in.
         await asyncio.sleep(0)
         if after is not None:
             await asyncio.wait([after.owner])

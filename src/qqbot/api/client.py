@@ -69,11 +69,10 @@ TIMEOUT = 30.0  # seconds
 class ApiOptions(TypedDict, total=False):
     """Options of `Api`, and of `Bot`, which passes them on.
 
-    `session`, `transport`, `token`: the caller's own, never closed here. `token_store`: where processes share one
-    access token. `proxy`: an http(s) URL; without it
-    what the environment names for the host, unless `session` is given. `ssl_context`: for a private
-    certificate authority. `local_addr`: the address and port to connect from. `timeout`: seconds for a call with
-    its repeats. `on_request` and `on_response`: hooks, run in order.
+    `session`, `transport`, `token`: opened and closed by the caller. `token_store`: for processes that share one access
+    token. `proxy`: an http(s) URL; None: what the environment names for the host, if no `session` is given.
+    `ssl_context`: for a private certificate authority. `local_addr`: the address and port to connect from. `timeout`:
+    seconds for a call with its repeats. `on_request` and `on_response`: hooks, run in order.
     """
 
     session: aiohttp.ClientSession | None

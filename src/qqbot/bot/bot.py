@@ -62,13 +62,13 @@ class Bot(HandlerDecorators):
     `credentials`, `endpoints`, `shards` and `sessions` are read from the environment (QQBOT_APP_ID, QQBOT_SECRET,
     QQBOT_API_BASE, QQBOT_SHARDS, QQBOT_REDIS_URL) if they are not given, when the bot is served. `shards`: 20
     (exactly), "20+" (at least), "0-3/16" (only these); None as the platform recommends. `intents` overrides what the
-    handlers need. `lifespan` is a function of the bot that returns an async context manager, entered before the
-    first event. `max_inflight`: events accepted and unfinished at most. `drain`: seconds that handlers have to
-    finish at the end. `handler_timeout`: seconds for each handler, without its time in `wait_for`; None: no
-    limit. `hold_sends`: while a shard is between connections messages wait, within the timeout of their calls: some
-    that were sent then have been lost. `sink` takes the events in place of the handlers, to be handled elsewhere.
-    `audits` asks for the verdicts of reviews, for `audit_result`. The options of `Api` (proxy, ssl_context, session,
-    on_request, ...) are options here, too.
+    handlers need. `lifespan` is a function of the bot that returns an async context manager, entered before the first
+    event. `max_inflight`: events accepted and unfinished at most. `drain`: seconds that handlers have to finish at the
+    end. `handler_timeout`: seconds for each handler, without its time in `wait_for`; None: no limit. `hold_sends`:
+    messages wait, within the timeout of their calls, while a shard is between connections: the platform has lost some
+    that were sent then. `sink` takes the events in place of the handlers, to be handled elsewhere. `audits` asks for
+    the verdicts of reviews, for `audit_result`. The options of `Api` (proxy, ssl_context, session, on_request, ...) are
+    options here, too.
     """
 
     def __init__(
@@ -150,8 +150,8 @@ class Bot(HandlerDecorators):
     async def audit_result(self, error: MessagePendingAudit, *, timeout: float = 60.0) -> AuditOutcome:
         """Return how the review of a message ended: `MessageAuditPass` or `MessageAuditReject`.
 
-        `error` is what the send raised, `timeout` in seconds. The last 256 verdicts are kept, so that one which
-        came before the answer is found.
+        `error` is the exception that the send raised; `timeout` in seconds. The last 256 verdicts are kept: one may
+        come before the answer to the send.
 
         Raises: ConfigError at once without `Bot(audits=True)`, Timeout.
         Source: server-inter/channel/message/event
@@ -167,7 +167,7 @@ class Bot(HandlerDecorators):
     def spawn(self, coroutine: Coroutine[object, object, T], *, name: str | None = None) -> asyncio.Task[T]:
         """Run a task that belongs to the bot: it is cancelled when the bot has drained; its error is logged.
 
-        It outlives the event whose handler spawns it: its calls go out although the shard runs elsewhere by then.
+        It may outlive the event: its calls are sent even if another process runs the shard by then.
 
         Raises: ConfigError while the bot is not served, or has drained.
         """
@@ -352,8 +352,8 @@ class Bot(HandlerDecorators):
     def run(self, *, webhook: str | None = None, **options: "Unpack[WebhookOptions]") -> NoReturn:
         """Serve until SIGINT or SIGTERM, then drain; a second signal exits at once. Always raises SystemExit.
 
-        `webhook` is where to listen for webhook calls instead of connecting to the gateway, "0.0.0.0:8080", with the
-        options of `Bot.webhook`.
+        `webhook` is the address to listen at for webhook calls instead of connecting to the gateway, "0.0.0.0:8080",
+        with the options of `Bot.webhook`.
 
         The exit code: 0 stopped, 3 configuration, 4 credentials refused, 5 the platform says stop. Logging is
         set up (INFO, or as QQBOT_LOG says) if the program has not done so.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Delivered(Protocol):
-    """An event on its way through the handlers, as their context sees it.
+    """An event on its way through the handlers, as their `Context` sees it.
 
     `received` is a moment of the API's clock; `lease` None: no shard of this process received it.
     """
@@ -54,21 +54,21 @@ class Delivered(Protocol):
 
     @property
     def received(self) -> float:
-        """When it was accepted."""
+        """The moment when it was accepted."""
         ...
 
     @property
     def lease(self) -> Lease | None:
-        """Under which it is handled."""
+        """The lease that it is handled under."""
         ...
 
     @property
     def again(self) -> bool:
-        """Whether an earlier process may have begun to handle it."""
+        """True if an earlier process may have begun to handle it."""
         ...
 
     async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivered":
-        """Suspend the handler until what is wanted comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""
+        """Suspend the handler until such an event comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""
         ...
 
 
@@ -93,7 +93,7 @@ class Owner(Protocol):
 
     @property
     def me(self) -> ReadyUser:
-        """Who the bot is."""
+        """The bot's own user."""
         ...
 
     @property
@@ -149,12 +149,12 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
 
     @property
     def event_id(self) -> str | None:
-        """The envelope's id: the same for every delivery of one event, so a key for idempotency."""
+        """The id of the envelope: the same for every delivery of one event, so a key for idempotency."""
         return self._delivered.frame.id
 
     @property
     def again(self) -> bool:
-        """Whether an earlier process may have begun to handle this event: it died, or was cut short, before its end."""
+        """True if an earlier process may have begun to handle this event, and was stopped before the end."""
         return self._delivered.again
 
     @property
@@ -165,7 +165,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
 
     @property
     def text(self) -> str:
-        """The message's content without the mention of the bot; '' for what is no message."""
+        """The content of the message without the mention of the bot; '' if the event is no message."""
         event = self._delivered.event
         if isinstance(event, MessageEvent):
             return event.text_without_mention(self.bot.user_id)
@@ -188,9 +188,9 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
 
     @property
     def replies_left(self: "Context[Replyable]") -> int | None:
-        """How many answers the platform still takes, None where it sets no limit; counts those of this process.
+        """How many answers the platform still takes, None if it sets no limit; counts those of this process.
 
-        One that was refused does not count, one that may have arrived does; notices (`typing`) are no answers.
+        An answer that was refused does not count, one that may have arrived does; notices (`typing`) are no answers.
 
         Source: server-inter/message/overview
         """
@@ -225,7 +225,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
             return MessageSendResult()
 
     def stream(self: "Context[Replyable]", *, markdown: bool = True) -> AnswerStream:
-        """Return an answer to be written bit by bit: `async with ctx.stream() as s: await s.write("...")`.
+        """Return an answer to be written piece by piece: `async with ctx.stream() as s: await s.write("...")`.
 
         In C2C it appears while it is written; elsewhere it is sent as one message at the end.
 
@@ -249,7 +249,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
             await self.api.c2c.typing(target.id, self._reply_to(target.scene), seconds=seconds)
 
     def ticket(self: "Context[Replyable]") -> Ticket:
-        """Return the right to answer later or elsewhere: `await api.reply(Ticket.from_json(text), ...)`.
+        """Return the right to answer later, or in another process: `await api.reply(Ticket.from_json(text), ...)`.
 
         Each ticket has msg_seq numbers of its own, so that its answers do not collide with others.
         """
@@ -258,7 +258,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         return Ticket(target=self.target, reply_to=reply_to, first=first, deadline=self.reply_deadline)
 
     async def ack(self: "Context[InteractionCreate]", code: int = 0) -> None:
-        """Acknowledge a click, once and within 5 s; what comes later is logged as a warning.
+        """Acknowledge a click, once and within 5 s; a later one is logged as a warning.
 
         `code`: 0 ok, 1 failed, 2 too often, 3 repeated, 4 no permission, 5 admins only.
         Source: autogen/api/interactions_interaction_id.put
@@ -307,12 +307,12 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         timeout: float | None = None,
         anywhere: bool = False,
     ) -> "Context[Any]":
-        """Suspend the handler until the next event of these classes comes for which `when` holds; take it for itself.
+        """Suspend the handler until the next event of these classes comes and `when` holds for it; take that event.
 
         The context of that event is returned, so that it can be answered; no other handler sees it. It is one of the
         same conversation unless `anywhere`; an event that belongs to none, such as the verdict of a review, is taken
-        wherever it comes. `timeout` in seconds; None waits without end. While it is suspended the handler holds up
-        nobody; a process that dies then repeats the dialog from the event that began it.
+        wherever it comes. `timeout` in seconds; None waits forever. A suspended handler holds up no other event; if the
+        process dies meanwhile, the dialog is repeated from the event that began it.
 
         Raises: TimeoutError; ConfigError when the bot does not ask for these events, or 2048 are open already; what
         `when` raises.
@@ -329,7 +329,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     async def download(
         self, attachment: MessageAttachment | str, to: Path | None = None, *, max_bytes: int = MAX_BYTES
     ) -> bytes | int:
-        """Fetch a file that came with a message: its bytes, or, written to the file `to`, how many there were.
+        """Return the bytes of a file that came with a message; with `to`, write them there and return their number.
 
         An address on this machine or in a private network is refused, and so is more than `max_bytes` (64 MiB).
 

@@ -139,7 +139,7 @@ class HandlerTable:
 
     @property
     def intents(self) -> Intents:
-        """What the handlers and the expected events need."""
+        """The intents that the handlers and the expected events need."""
         wanted = Intents(0)
         for registration in self._registrations:
             wanted |= registration.intent

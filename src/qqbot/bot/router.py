@@ -24,7 +24,7 @@ G = TypeVar("G", bound=ErrorFunction)
 
 
 class HandlerDecorators:
-    """What `Bot` and `Router` share: registering handlers, and composing routers."""
+    """The base of `Bot` and `Router`: registers handlers, and composes routers."""
 
     def __init__(self) -> None:
         self._handlers = HandlerTable()
@@ -86,7 +86,7 @@ class HandlerDecorators:
 
     @property
     def intents(self) -> Intents:
-        """What the registered handlers need."""
+        """The intents that the registered handlers need."""
         return self._handlers.intents
 
     def expect(self, *events: type[Event]) -> None:

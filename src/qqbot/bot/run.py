@@ -271,7 +271,7 @@ class BotRun:
     def _own_context(self) -> Context:
         context = copy_context()
         context.run(_inside.set, self)
-        # What is spawned outlives the event whose handler spawns it: the end of that lease must not refuse its calls.
+        # A spawned task may outlive the event of its handler: the end of that lease must not refuse its calls.
         context.run(current_lease.set, None)
         return context
 

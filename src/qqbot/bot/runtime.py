@@ -52,7 +52,7 @@ ShardFunction = Callable[[ShardEvent], object]
 
 
 class SharedStores(Protocol):
-    """What the processes of one bot share besides its shards; None for what they do not."""
+    """What the processes of one bot share besides its shards; None for what they do not share."""
 
     @property
     def tokens(self) -> TokenStore | None:
@@ -207,7 +207,7 @@ class BotRuntime:
             raise
 
     async def stop(self) -> None:
-        """Drain and stop what `start` began; only ask for the end if another task owns it, or it would wait for itself.
+        """Drain and stop what `start` began; only ask for it if another task owns the run, or if it would deadlock.
 
         Raises: the error that ended the shards.
         """
@@ -267,7 +267,7 @@ class BotRuntime:
         return dispatcher
 
     def _explained(self, halted: GatewayHalted) -> GatewayHalted:
-        """Return `halted` with the names of the handlers whose intents the platform may have refused."""
+        """Return `halted` with the names of the handlers that need the refused intents."""
         if halted.code not in (4013, 4014):
             return halted
         refused = self.intents & PRIVATE_ONLY or self.intents
@@ -283,7 +283,7 @@ class BotRuntime:
             except Exception:
                 log.exception("an on_shard_event function failed")
 
-    # What it answers
+    # Health
 
     @property
     def serving(self) -> bool:

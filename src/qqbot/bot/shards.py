@@ -337,7 +337,9 @@ class RunningShard:
         try:
             return await self._lease.may_renew() and self.stale  # events may have come meanwhile
         except Exception:
-            log.exception("shard %s: whether its session may be renewed is not known", self._lease.shard)
+            log.exception(
+                "shard %s: the session manager did not answer if its session may be renewed", self._lease.shard
+            )
             return False
 
     def stats(self) -> ShardStats:

@@ -27,7 +27,7 @@ REPLY_WINDOWS = {Scene.GROUP: 300.0, Scene.C2C: 3600.0, Scene.CHANNEL: 300.0, Sc
 """Seconds in which a message or an event can be answered.  Source: server-inter/message/overview"""
 
 REPLY_LIMITS = {Scene.GROUP: 5, Scene.C2C: 4}
-"""Answers to one message, where they are limited.  Source: server-inter/message/overview"""
+"""Answers to one message, if they are limited.  Source: server-inter/message/overview"""
 
 TICKET_NUMBERS = 64
 """How many msg_seq a ticket reserves; no window allows nearly so many answers."""

@@ -35,7 +35,7 @@ class WebhookBot(Protocol):
 
 
 class WebhookApp:
-    """One webhook address, for the bots of `bots` by their AppIDs; the header X-Bot-Appid tells them apart.
+    """One webhook address, for the bots of `bots` by their AppIDs; the header X-Bot-Appid names the bot of a call.
 
     Bots come and go with `add` and `remove`, also while it runs. For functions without a server there is
     `handle_webhook`.

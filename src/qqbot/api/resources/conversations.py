@@ -22,7 +22,7 @@ from ..windows import check_window
 from .base import Call, Resource
 
 FILE_INFO_REFUSED = 304080
-SHORTEST_TIMEOUT = 0.001  # seconds, where an upload used up the time of its message
+SHORTEST_TIMEOUT = 0.001  # seconds, if an upload used up the time of its message
 
 MAX_GUILD_IMAGE = 20 * 1024 * 1024
 """Bytes of an image in a form.  Source: autogen/api/v2_users_user_openid_files.post, which limits images so"""
