@@ -39,7 +39,7 @@ from .audits import AuditOutcome, Audits
 from .context import Context
 from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
 from .router import HandlerDecorators
-from .runtime import BotRuntime, BotSettings, ShardFunction
+from .runtime import MAX_QUEUED, MAX_QUEUED_BYTES, BotRuntime, BotSettings, ShardFunction
 
 if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web
@@ -82,6 +82,8 @@ class Bot(HandlerDecorators):
         gateway: GatewayConfig | None = None,
         lifespan: Lifespan | None = None,
         max_inflight: int = 256,
+        max_queued: int = MAX_QUEUED,
+        max_queued_bytes: int = MAX_QUEUED_BYTES,
         drain: float = 10.0,
         handler_timeout: float | None = None,
         hold_sends: bool = False,
@@ -92,6 +94,8 @@ class Bot(HandlerDecorators):
         super().__init__()
         if max_inflight < 1:
             raise ConfigError("Bot(max_inflight=...) must be at least 1")
+        if max_queued < 1 or max_queued_bytes < 1:
+            raise ConfigError("Bot(max_queued=...) and Bot(max_queued_bytes=...) must be at least 1")
         if handler_timeout is not None and not handler_timeout > 0:
             raise ConfigError("Bot(handler_timeout=...) must be greater than 0 seconds, or None for no limit")
         self._audits = Audits() if audits else None
@@ -108,6 +112,8 @@ class Bot(HandlerDecorators):
             gateway=gateway or GatewayConfig(),
             lifespan=nullcontext if lifespan is None else lambda: lifespan(self),
             max_inflight=max_inflight,
+            max_queued=max_queued,
+            max_queued_bytes=max_queued_bytes,
             drain=drain,
             handler_timeout=handler_timeout,
             hold_sends=hold_sends,

@@ -48,6 +48,10 @@ if TYPE_CHECKING:  # most bots serve no HTTP
 
 log = logging.getLogger(__name__)
 
+# The defaults of the dispatcher: import them from there once it takes the two options.
+MAX_QUEUED = 10_000
+MAX_QUEUED_BYTES = 16 * 1024 * 1024
+
 ShardFunction = Callable[[ShardEvent], object]
 
 
@@ -88,6 +92,8 @@ class BotSettings(Struct, frozen=True, kw_only=True):
     gateway: GatewayConfig
     lifespan: Callable[[], AbstractAsyncContextManager[object]]
     max_inflight: int
+    max_queued: int
+    max_queued_bytes: int
     drain: float
     handler_timeout: float | None
     hold_sends: bool
@@ -257,6 +263,7 @@ class BotRuntime:
             self._handlers,
             api.clock,
             max_inflight=self.settings.max_inflight,
+            # Wiring: max_queued and max_queued_bytes of the settings go here once the dispatcher takes them.
             handler_timeout=self.settings.handler_timeout,
             listeners=self.listeners,
             seen=None if shared is None else shared.seen,
