@@ -27,7 +27,7 @@ class Trace:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.entered: list[str] = []
-        """The module of each call that comes from another module of the package."""
+        """The module of each call from another module, without `aio`: its parts call nothing of ours back."""
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -45,7 +45,8 @@ class Trace:
                 return  # another task, such as a worker, while this one waits
             known.add(frame)
             self.calls.append(f"{module}:{frame.f_code.co_name}")
-            if _caller(frame) != module and self.entered[-1:] != [module]:
+            is_new = _caller(frame) != module and self.entered[-1:] != [module]
+            if is_new and not module.startswith("aio/"):
                 self.entered.append(module)
 
         gc.disable()  # a finalizer of ours would be a call
