@@ -158,6 +158,26 @@ async def test_typing_and_a_stream_are_refused_after_the_window() -> None:
         assert bodies(sim) == []
 
 
+@pytest.mark.parametrize("scene", ["group", "c2c"])
+async def test_a_stream_is_refused_before_anything_is_written(scene: str) -> None:
+    bot = Bot()
+    refused: list[str] = []
+
+    @bot.on(MessageEvent)
+    async def late(ctx: Context[MessageEvent]) -> None:
+        await sim.clock.advance(minutes=61)
+        with pytest.raises(ReplyWindowExpired):
+            ctx.stream()
+        refused.append(ctx.target.scene)
+
+    async with Simulator() as sim, sim.run(bot):
+        sim.push_message(scene, text="@bot hi")
+        async with asyncio.timeout(5):
+            while not refused:
+                await asyncio.sleep(0.01)
+    assert refused == [scene]
+
+
 async def test_a_ticket_can_end_during_an_upload() -> None:
     ticket: Ticket
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from ..api.client import Api
 from ..api.downloads import MAX_BYTES
 from ..api.streams import AnswerStream, GatheredAnswer
+from ..api.windows import check_window
 from ..dispatcher.waits import Wanted
 from ..errors import ConfigError, DuplicateMessage
 from ..lease import Lease
@@ -232,9 +233,11 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         Raises: what `reply` raises.
         Source: autogen/api/v2_users_user_openid_stream_messages.post
         """
-        target = self.target
+        target, reply_to = self.target, self._reply_to(self.target.scene)
         if target.scene is Scene.C2C:
-            return self.api.c2c.stream(target.id, self._reply_to(target.scene), markdown=markdown)
+            return self.api.c2c.stream(target.id, reply_to, markdown=markdown)
+        # Before the answer is written: elsewhere it is sent, and refused, at its end only.
+        check_window(reply_to, target.scene, self.api.clock())
         kind = Markdown if markdown else Text
         return GatheredAnswer(lambda text: self.reply(kind(text)))
 

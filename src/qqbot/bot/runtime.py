@@ -107,17 +107,14 @@ class BotRuntime:
     def __init__(self, bot: Owner, handlers: HandlerTable, settings: BotSettings) -> None:
         self.settings = settings
         self.run: BotRun | None = None  # what serves the bot now
-        self.served_with: Credentials | None = (
-            None  # AppID and AppSecret of that run; plain, each webhook call reads it
-        )
+        self.served_with: Credentials | None = None  # those of that run; an attribute, since each webhook call reads it
         self.settled: list[Settled] = []  # called with the end of each event
         self.listeners: list[HandlerListener] = []  # called after each run of a handler
         self.shard_functions: list[ShardFunction] = []  # called with what happens to the shards
         self._bot = bot
         self._handlers = handlers
-        self._local: tuple[tuple[str, Endpoints], LocalSessionManager] | None = (
-            None  # knows the session starts of a day
-        )
+        # Kept from run to run, with its platform: it counts the session starts there.
+        self._local: tuple[tuple[str, Endpoints], LocalSessionManager] | None = None
         self._serving_task: ServingTask | None = None  # what `start` began
         self._failure: BaseException | None = None  # ended the last run; /livez reports it until the next one
         self._events: KnownEvents | None = None  # kept from run to run: a webhook call may come again after a restart
@@ -164,25 +161,14 @@ class BotRuntime:
             api = Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **options)
             await stack.enter_async_context(api)
             self._check_free()  # another task may have been faster
-            dispatcher = self._dispatcher(api, shared, asked=self.intents if connect else None)
-            forwarder = None if settings.sink is None else Forwarder(settings.sink, max_inflight=settings.max_inflight)
-            supervisor: ShardSupervisor | None = None
-            if connect:
-                supervisor = ShardSupervisor(
-                    sessions,
-                    api,
-                    partial(ShardSource, dispatcher) if forwarder is None else forwarder.feed,
-                    app_id=credentials.app_id,
-                    selection=selection,
-                    intents=self.intents,
-                    config=gateway or settings.gateway,
-                    drain=settings.drain,
-                    listener=self._call_shard_functions,
-                    explain=self._explained,
-                )
-                if settings.hold_sends:
-                    api.hold_sends(supervisor.connected)
-            run = self.run = BotRun(api, dispatcher, supervisor, forwarder, drain=settings.drain)
+            run = self.run = self._make_run(
+                api,
+                shared,
+                credentials.app_id,
+                selection,
+                sessions=sessions if connect else None,
+                gateway=gateway or settings.gateway,
+            )
             self.served_with = credentials
             if self._owned:
                 run.enter()  # what the lifespan begins cannot wait for the end of `stop` either
@@ -253,6 +239,38 @@ class BotRuntime:
         if shared is not None and shared.tokens is not None and options.get("token") is None:
             options.setdefault("token_store", shared.tokens)
         return options
+
+    def _make_run(
+        self,
+        api: Api,
+        shared: SharedStores | None,
+        app_id: str,
+        selection: ShardSelection,
+        *,
+        sessions: SessionManager | None,
+        gateway: GatewayConfig,
+    ) -> BotRun:
+        """Wire the parts of one run; `sessions` None: without a gateway connection."""
+        settings, intents = self.settings, self.intents
+        dispatcher = self._dispatcher(api, shared, asked=None if sessions is None else intents)
+        forwarder = None if settings.sink is None else Forwarder(settings.sink, max_inflight=settings.max_inflight)
+        if sessions is None:
+            return BotRun(api, dispatcher, None, forwarder, drain=settings.drain)
+        supervisor = ShardSupervisor(
+            sessions,
+            api,
+            partial(ShardSource, dispatcher) if forwarder is None else forwarder.feed,
+            app_id=app_id,
+            selection=selection,
+            intents=intents,
+            config=gateway,
+            drain=settings.drain,
+            listener=self._call_shard_functions,
+            explain=self._explained,
+        )
+        if settings.hold_sends:
+            api.hold_sends(supervisor.connected)
+        return BotRun(api, dispatcher, supervisor, forwarder, drain=settings.drain)
 
     def _dispatcher(self, api: Api, shared: SharedStores | None, *, asked: Intents | None) -> Dispatcher:
         # partial, and not a function of ours: it is called for each event, and msgspec makes the Context in C.
