@@ -196,14 +196,14 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         Source: server-inter/message/overview
         """
         scene = self.event.reply_target().scene
-        reply_to, limit = self._reply_to(scene), REPLY_LIMITS.get(scene)
+        reply_to, limit = self._reply_to(self.event, scene), REPLY_LIMITS.get(scene)
         if limit is None or reply_to.msg_id is None:
             return None
         return max(0, limit - self.api.sequences.answers(reply_to.reference))
 
-    def _reply_to(self: "Context[Replyable]", scene: Scene) -> ReplyTo:
+    def _reply_to(self: "Context[Replyable]", event: Replyable, scene: Scene) -> ReplyTo:
         delivered = self._delivered
-        found = self.event.reply_reference(delivered.frame.id)
+        found = event.reply_reference(delivered.frame.id)
         expires_at = delivered.received + REPLY_WINDOWS[scene]
         return ReplyTo(found.msg_id, found.event_id, expires_at=expires_at)
 
@@ -217,9 +217,11 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         (`retry_after`, seconds), Timeout, LeaseLost.
         Source: server-inter/message/overview
         """
-        target = self.event.reply_target()
+        event = self.event
+        target = event.reply_target()
+        reply_to = self._reply_to(event, target.scene)
         try:
-            return await self.api.send(target, message, reply_to=self._reply_to(target.scene), timeout=timeout)
+            return await self.api.send(target, message, reply_to=reply_to, timeout=timeout)
         except DuplicateMessage:
             if not self.again:
                 raise
@@ -233,7 +235,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         Raises: what `reply` raises.
         Source: autogen/api/v2_users_user_openid_stream_messages.post
         """
-        target, reply_to = self.target, self._reply_to(self.target.scene)
+        target, reply_to = self.target, self._reply_to(self.event, self.target.scene)
         if target.scene is Scene.C2C:
             return self.api.c2c.stream(target.id, reply_to, markdown=markdown)
         # Before the answer is written: elsewhere it is sent, and refused, at its end only.
@@ -249,7 +251,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         """
         target = self.target
         if target.scene is Scene.C2C:
-            await self.api.c2c.typing(target.id, self._reply_to(target.scene), seconds=seconds)
+            await self.api.c2c.typing(target.id, self._reply_to(self.event, target.scene), seconds=seconds)
 
     def ticket(self: "Context[Replyable]") -> Ticket:
         """Return the right to answer later, or in another process: `await api.reply(Ticket.from_json(text), ...)`.
