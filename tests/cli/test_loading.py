@@ -56,7 +56,7 @@ def test_dataclasses_and_annotations_as_text_work(file: Path) -> None:
         "@dataclass\nclass Answer:\n    _: KW_ONLY\n    text: str = ''\n"
         "@bot.on\nasync def handler(ctx: Context[GroupAtMessageCreate]) -> None: ...\n"
     )
-    assert load_bot(str(file)).match_for("GROUP_AT_MESSAGE_CREATE").handlers
+    assert load_bot(str(file))._handlers.match_for("GROUP_AT_MESSAGE_CREATE").handlers
 
 
 @pytest.mark.parametrize(

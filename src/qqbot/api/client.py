@@ -1,4 +1,7 @@
-"""`Api`: the OpenAPI client, `async with Api(Credentials(app_id, secret)) as api: await api.users.me()`.
+"""`Api`: the OpenAPI client.
+
+Responsible for the HTTP session, the token source and the caller while it is open, and for choosing the endpoint of a
+target. Collaborators: `caller` (makes a call), `resources` (the endpoints). It decides no retry and no limit.
 
 Responsible for the HTTP session, the token source and the caller while it is open, and for sending to any conversation.
 Collaborators: `caller` makes the calls, `resources` have the endpoints.
@@ -7,7 +10,7 @@ It handles no events; a bot uses it, and it can be used without a bot.
 
 import ssl
 import time
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from types import TracebackType
@@ -59,7 +62,6 @@ from .sequence import Sequences
 from .token import AccessTokens, TokenSource, TokenStore
 from .transport import AiohttpTransport, Transport
 from .uploads import Uploads
-from .windows import closed
 
 T = TypeVar("T")
 
@@ -69,10 +71,10 @@ TIMEOUT = 30.0  # seconds
 class ApiOptions(TypedDict, total=False):
     """Options of `Api`, and of `Bot`, which passes them on.
 
-    `session`, `transport`, `token`: objects of the caller, never closed here. `token_store`: where processes share one
-    access token. `proxy`: an http(s) URL; the default is the proxy that the environment names for the host, or none if
-    `session` is given. `ssl_context`: for a private certificate authority. `local_addr`: the address and port to
-    connect from. `timeout`: seconds for a call with its repeats. `on_request` and `on_response`: hooks, run in order.
+    `session`, `transport`, `token`: opened and closed by the caller. `token_store`: for processes that share one access
+    token. `proxy`: an http(s) URL; None: what the environment names for the host, if no `session` is given.
+    `ssl_context`: for a private certificate authority. `local_addr`: the address and port to connect from. `timeout`:
+    seconds for a call with its repeats. `on_request` and `on_response`: hooks, run in order.
     """
 
     session: aiohttp.ClientSession | None
@@ -124,8 +126,8 @@ class Api:
         self.gateway = GatewayInfo(self.call)
         self.users = Users(self.call)
         uploads = Uploads(self._put, clock)
-        self.groups = Groups(self.call, sequences, uploads)
-        self.c2c = C2C(self.call, sequences, uploads)
+        self.groups = Groups(self.call, sequences, uploads, clock)
+        self.c2c = C2C(self.call, sequences, uploads, clock)
         self.guilds = Guilds(self.call)
         self.members = Members(self.call)
         self.roles = Roles(self.call)
@@ -133,13 +135,13 @@ class Api:
         self.api_permissions = ApiPermissions(self.call)
         self.mute = Mute(self.call)
         self.announces = Announcements(self.call)
-        self.channels = Channels(self.call)
+        self.channels = Channels(self.call, clock)
         self.pins = Pins(self.call)
         self.schedules = Schedules(self.call)
         self.reactions = Reactions(self.call)
         self.forums = Forums(self.call)
         self.audio = Audio(self.call)
-        self.direct_messages = DirectMessages(self.call)
+        self.direct_messages = DirectMessages(self.call, clock)
         self.interactions = Interactions(self.call, credentials.app_id)
         self.group_blacklist = GroupBlacklist(self.call)
         self.group_mutes = GroupMutes(self.call)
@@ -177,23 +179,17 @@ class Api:
         *,
         reply_to: ReplyTo | None = None,
         timeout: float | None = None,
-        check: Callable[[], None] | None = None,
     ) -> MessageSendResult:
-        """Send `message` to a conversation of any kind.
-
-        `check` refuses the message by raising an exception. It is called after the upload of a `Media`, which can take
-        minutes; only groups and C2C have uploads.
+        """Send `message` to a conversation of any kind, a `Media` after its upload.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         """
         match target.scene:
             case Scene.GROUP:
-                return await self.groups.send_message(
-                    target.id, message, reply_to=reply_to, timeout=timeout, check=check
-                )
+                return await self.groups.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
             case Scene.C2C:
-                return await self.c2c.send_message(target.id, message, reply_to=reply_to, timeout=timeout, check=check)
+                return await self.c2c.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
             case Scene.CHANNEL:
                 sent = await self.channels.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
             case Scene.DMS:
@@ -201,19 +197,16 @@ class Api:
         return MessageSendResult(id=sent.id, timestamp=sent.timestamp)
 
     async def reply(self, ticket: Ticket, message: Message, *, timeout: float | None = None) -> MessageSendResult:
-        """Answer what `ctx.ticket()` was made for, from any process; a ticket is used in one.
+        """Answer what `ctx.ticket()` was made for, from any process; use a ticket in one process only.
 
         Raises: ReplyWindowExpired after the ticket's deadline, ConfigError when its numbers are used up, and what
         `send` raises.
         """
-
-        def check() -> None:
-            if datetime.now(UTC) >= ticket.deadline:
-                raise closed(ticket.target.scene)
-
-        check()
-        reply_to = ReplyTo(ticket.reply_to.msg_id, ticket.reply_to.event_id, self._ticket_number(ticket))
-        return await self.send(ticket.target, message, reply_to=reply_to, timeout=timeout, check=check)
+        # The deadline is a time of day, since a ticket outlives its process; the window is a moment of our clock.
+        expires_at = self._clock() + (ticket.deadline - datetime.now(UTC)).total_seconds()
+        number = self._ticket_number(ticket)
+        reply_to = ReplyTo(ticket.reply_to.msg_id, ticket.reply_to.event_id, number, expires_at)
+        return await self.send(ticket.target, message, reply_to=reply_to, timeout=timeout)
 
     def _ticket_number(self, ticket: Ticket) -> int:
         ends_at, now = ticket.deadline.timestamp(), datetime.now(UTC).timestamp()

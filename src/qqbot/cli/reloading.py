@@ -1,7 +1,7 @@
 """Serve the bot of a file on the simulator, and load it again when one of its files changes.
 
-Responsible for watching the files, and for reporting in the chat why a file cannot be used and what a handler raised.
-The simulator, the chat and the session stay: the new bot RESUMEs where the old one stopped. Collaborators: `loading`.
+Responsible for noticing changes, and for reporting errors of a file or a handler in the chat. Collaborators: `loading`
+(imports the file), the simulator, which goes on with chat and session, so that the new bot RESUMEs.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.2
 _FOREIGN = [*(Path(path) for path in set(sysconfig.get_paths().values())), Path(__file__).parent.parent]
-"""Folders of modules that are not part of the bot, although its folder may contain them: environment, this package."""
+"""Folders of modules that do not belong to the bot, though its folder may hold them: an environment, this package."""
 
 _Stamp = tuple[int, int]
 
@@ -40,7 +40,7 @@ async def serve_reloading(simulator: "Simulator", target: str) -> None:
             async with background(sources.changed(), name="qqbot reload") as (changed,):
                 try:
                     await _serve_until(changed, simulator, target, sessions)
-                except QQBotError as error:  # the file cannot be loaded, or the platform refuses the bot
+                except QQBotError as error:  # a file that cannot be loaded, or a refusal of the platform
                     _report(simulator, str(error))
                 except Exception as error:  # noqa: BLE001 - a lifespan may raise anything
                     _report(simulator, _traceback(error))
@@ -98,7 +98,7 @@ class Sources:
         return await asyncio.to_thread(self._stamps)
 
     def forget(self) -> None:
-        """Remove the modules of the bot, so that they are imported again."""
+        """Let the modules of the bot be imported again."""
         for name, _ in list(self._modules()):
             del sys.modules[name]
 

@@ -27,7 +27,7 @@ DRAIN_SECONDS = 10.0  # for webhook calls in progress at the end
 
 
 class ConfiguredBot:
-    """A bot, for `Simulator.run`, with another session manager or other gateway deadlines."""
+    """A bot for `Simulator.run`, with another session manager or other times of the gateway than its own."""
 
     def __init__(
         self, bot: Bot, *, sessions: SessionManager | None = None, gateway: GatewayConfig | None = None
@@ -62,7 +62,7 @@ class ConfiguredBot:
 
 
 class WebhookServedBot:
-    """A bot, for `Simulator.run`, that receives its events at `webhook_url` (None: it is not served)."""
+    """A bot for `Simulator.run` that gets its events by webhook, at `webhook_url` while it is served."""
 
     def __init__(self, bot: Bot, **options: "Unpack[WebhookOptions]") -> None:
         self.bot = bot
@@ -91,7 +91,7 @@ class WebhookServedBot:
                 self.webhook_url = None
 
     async def ready(self) -> None:
-        """Return at once: a bot behind a webhook is ready as soon as it is served."""
+        """Return at once: it is ready as soon as it is served."""
 
     def on_settled(self, callback: Settled) -> Callable[[], None]:
         """Call back with event id and outcome; return a function that ends that."""
@@ -105,19 +105,19 @@ SECONDS_BETWEEN_TRIES = 1.0
 async def serve_by_webhook(simulator: "Simulator", url: str) -> AsyncGenerator[None]:
     """Push events to `url` while the body runs.
 
-    Raises: ConfigError for an invalid URL, or if the extra `webhook` is missing.
+    Raises: ConfigError for what is no URL, or if the extra `webhook` is missing.
     """
     if not url.startswith(("http://", "https://")):
         raise ConfigError(f"--webhook {url!r} is not an http:// or https:// URL. 请给出完整的回调地址")
     simulator.webhook.url = url
     simulator.webhook.prepare()
-    async with background(_report_when_it_answers(simulator, url), name="qqbot challenge"):
+    async with background(_report_answer(simulator, url), name="qqbot webhook challenge"):
         yield
 
 
-async def _report_when_it_answers(simulator: "Simulator", url: str) -> None:
-    """Repeat the challenge until the address answers; the console of the platform sends it once."""
-    waiting = False
+async def _report_answer(simulator: "Simulator", url: str) -> None:
+    """Try the challenge until the address answers it; the console tries once."""
+    waiting = False  # True once it was printed that there is no answer yet
     while not await simulator.webhook.challenge():
         if not waiting:
             waiting = True
