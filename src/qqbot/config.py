@@ -7,9 +7,11 @@ state. All times are in seconds, all sizes in bytes.
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from .errors import ConfigError
 
@@ -239,8 +241,7 @@ class GatewayConfig:
                 raise ConfigError(f"GatewayConfig({name}=...) must be greater than 0")
 
 
-@dataclass(frozen=True, slots=True)
-class ShardSelection:
+class ShardSelection(Struct, frozen=True):
     """Which shards a bot runs.
 
     `count`: the number of shards, None for the number that the platform recommends. `at_least`: `count` is a lower
@@ -249,7 +250,7 @@ class ShardSelection:
 
     count: int | None = None
     at_least: bool = False
-    only: range | None = field(default=None)
+    only: range | None = None
 
     @classmethod
     def parse(cls, value: "int | str | ShardSelection | None") -> "ShardSelection":
@@ -297,8 +298,7 @@ class ShardSelection:
         return count, self.only or range(count)
 
 
-@dataclass(frozen=True, slots=True)
-class RedisConfig:
+class RedisConfig(Struct, frozen=True):
     """How processes share shards: the URL of the server, which may contain a password, and the name of the cluster."""
 
     url: Secret

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import qqbot
 from qqbot.api import routes
-from qqbot.api.resources import ROUTES
 from qqbot.api.route import Route
+from qqbot.api.route_table import ROUTES
 from qqbot.errors import ConfigError, DecodeError
 from qqbot.simulator.endpoints import rest
 

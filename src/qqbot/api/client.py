@@ -13,8 +13,9 @@ import time
 from collections.abc import AsyncIterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from importlib import import_module
 from types import TracebackType
-from typing import NamedTuple, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -29,43 +30,70 @@ from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads, is_public, is_public_or_loopback
 from .exchange import Request, Response
 from .network import ConnectOptions, environment_proxy
-from .resources.announces import Announcements
-from .resources.api_permissions import ApiPermissions
-from .resources.audio import Audio
 from .resources.c2c import C2C
 from .resources.channels import Channels
 from .resources.direct_messages import DirectMessages
-from .resources.forums import Forums
 from .resources.gateway import GatewayInfo
-from .resources.group_blacklist import GroupBlacklist
-from .resources.group_mutes import GroupMutes
 from .resources.groups import Groups
-from .resources.guilds import Guilds
 from .resources.interactions import Interactions
-from .resources.join_requests import JoinRequests
-from .resources.media_images import MediaImages
-from .resources.members import Members
-from .resources.menus import Menus
-from .resources.mute import Mute
-from .resources.onboarding import Onboarding
-from .resources.panels import Panels
-from .resources.permissions import ChannelRights
-from .resources.pins import Pins
-from .resources.reactions import Reactions
-from .resources.roles import Roles
-from .resources.schedules import Schedules
-from .resources.strategies import JoinStrategies
 from .resources.users import Users
-from .resources.webhook_sessions import WebhookSessions
 from .route import Query, Route
 from .sequence import Sequences
 from .token import AccessTokens, TokenSource, TokenStore
 from .transport import AiohttpTransport, Transport
 from .uploads import Uploads
 
+if TYPE_CHECKING:  # imported when they are first used: most programs use few of them
+    from .resources.announces import Announcements
+    from .resources.api_permissions import ApiPermissions
+    from .resources.audio import Audio
+    from .resources.forums import Forums
+    from .resources.group_blacklist import GroupBlacklist
+    from .resources.group_mutes import GroupMutes
+    from .resources.guilds import Guilds
+    from .resources.join_requests import JoinRequests
+    from .resources.media_images import MediaImages
+    from .resources.members import Members
+    from .resources.menus import Menus
+    from .resources.mute import Mute
+    from .resources.onboarding import Onboarding
+    from .resources.panels import Panels
+    from .resources.permissions import ChannelRights
+    from .resources.pins import Pins
+    from .resources.reactions import Reactions
+    from .resources.roles import Roles
+    from .resources.schedules import Schedules
+    from .resources.strategies import JoinStrategies
+    from .resources.webhook_sessions import WebhookSessions
+
 T = TypeVar("T")
 
 TIMEOUT = 30.0  # seconds
+
+ON_DEMAND = {
+    "guilds": ("guilds", "Guilds"),
+    "members": ("members", "Members"),
+    "roles": ("roles", "Roles"),
+    "permissions": ("permissions", "ChannelRights"),
+    "api_permissions": ("api_permissions", "ApiPermissions"),
+    "mute": ("mute", "Mute"),
+    "announces": ("announces", "Announcements"),
+    "pins": ("pins", "Pins"),
+    "schedules": ("schedules", "Schedules"),
+    "reactions": ("reactions", "Reactions"),
+    "forums": ("forums", "Forums"),
+    "audio": ("audio", "Audio"),
+    "group_blacklist": ("group_blacklist", "GroupBlacklist"),
+    "group_mutes": ("group_mutes", "GroupMutes"),
+    "join_requests": ("join_requests", "JoinRequests"),
+    "join_strategies": ("strategies", "JoinStrategies"),
+    "menus": ("menus", "Menus"),
+    "panels": ("panels", "Panels"),
+    "media_images": ("media_images", "MediaImages"),
+    "webhook_sessions": ("webhook_sessions", "WebhookSessions"),
+    "onboarding": ("onboarding", "Onboarding"),
+}
+"""Resources that are imported when they are first used: attribute, module and class."""
 
 
 class ApiOptions(TypedDict, total=False):
@@ -106,6 +134,28 @@ class Api:
     Raises: ConfigError for options that exclude each other.
     """
 
+    guilds: "Guilds"
+    members: "Members"
+    roles: "Roles"
+    permissions: "ChannelRights"
+    api_permissions: "ApiPermissions"
+    mute: "Mute"
+    announces: "Announcements"
+    pins: "Pins"
+    schedules: "Schedules"
+    reactions: "Reactions"
+    forums: "Forums"
+    audio: "Audio"
+    group_blacklist: "GroupBlacklist"
+    group_mutes: "GroupMutes"
+    join_requests: "JoinRequests"
+    join_strategies: "JoinStrategies"
+    menus: "Menus"
+    panels: "Panels"
+    media_images: "MediaImages"
+    webhook_sessions: "WebhookSessions"
+    onboarding: "Onboarding"
+
     def __init__(
         self,
         credentials: Credentials,
@@ -128,30 +178,20 @@ class Api:
         uploads = Uploads(self._put, clock)
         self.groups = Groups(self.call, sequences, uploads, clock)
         self.c2c = C2C(self.call, sequences, uploads, clock)
-        self.guilds = Guilds(self.call)
-        self.members = Members(self.call)
-        self.roles = Roles(self.call)
-        self.permissions = ChannelRights(self.call)
-        self.api_permissions = ApiPermissions(self.call)
-        self.mute = Mute(self.call)
-        self.announces = Announcements(self.call)
         self.channels = Channels(self.call, clock)
-        self.pins = Pins(self.call)
-        self.schedules = Schedules(self.call)
-        self.reactions = Reactions(self.call)
-        self.forums = Forums(self.call)
-        self.audio = Audio(self.call)
         self.direct_messages = DirectMessages(self.call, clock)
         self.interactions = Interactions(self.call, credentials.app_id)
-        self.group_blacklist = GroupBlacklist(self.call)
-        self.group_mutes = GroupMutes(self.call)
-        self.join_requests = JoinRequests(self.call)
-        self.join_strategies = JoinStrategies(self.call)
-        self.menus = Menus(self.call)
-        self.panels = Panels(self.call)
-        self.media_images = MediaImages(self.call)
-        self.webhook_sessions = WebhookSessions(self.call)
-        self.onboarding = Onboarding(self.call)
+
+    if not TYPE_CHECKING:  # type checkers know each resource above, and report a misspelt one
+
+        def __getattr__(self, name: str) -> object:
+            """Make the resource `name` when it is first used."""
+            if name not in ON_DEMAND:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            module, kind = ON_DEMAND[name]
+            resource = getattr(import_module(f".resources.{module}", __package__), kind)(self.call)
+            setattr(self, name, resource)
+            return resource
 
     async def call(
         self,

@@ -36,7 +36,6 @@ from ..models.frames import Frame
 from ..models.intents import PRIVATE_ONLY, Intents
 from ..models.outcome import Outcome
 from ..sessions.base import SessionManager
-from ..sessions.cluster.manager import RedisSessionManager
 from ..sessions.local import LocalSessionManager
 from .context import Context, Delivered, Owner, check_expected
 from .handler_table import HandlerTable
@@ -357,7 +356,11 @@ class BotRuntime:
 def _sessions_from_env() -> SessionManager | None:
     """Return the session manager that the environment names, if it names any.  Raises: ConfigError."""
     redis = RedisConfig.from_env()
-    return None if redis is None else RedisSessionManager(redis.url.reveal(), cluster=redis.cluster)
+    if redis is None:
+        return None
+    from ..sessions.cluster.manager import RedisSessionManager  # noqa: PLC0415 - most bots run in one process
+
+    return RedisSessionManager(redis.url.reveal(), cluster=redis.cluster)
 
 
 def _sharing(sessions: SessionManager, credentials: Credentials) -> AbstractAsyncContextManager[SharedStores | None]:

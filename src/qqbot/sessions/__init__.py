@@ -11,10 +11,6 @@ from .._names import on_demand
 from ..lease import Lease, LeaseDeadline, LostReason, Permit, StandbyLease
 from ..models.watermark import Watermark
 from .base import ClusterView, GatewaySource, ManagerEvent, NodeView, SessionManager, ShardFactory, ShardView
-from .cluster.assignor import ClusterMember, assign
-from .cluster.failure_detector import FailureDetector
-from .cluster.manager import RedisSessionManager
-from .cluster.timings import Timings
 from .local import LocalSessionManager
 from .permits import Budget, IdentifyPacer
 
@@ -23,6 +19,10 @@ if TYPE_CHECKING:
     from ..redis.seen_ids import RedisSeenIds
     from ..redis.sharing import sharing
     from ..redis.token_store import RedisTokenStore
+    from .cluster.assignor import ClusterMember, assign
+    from .cluster.failure_detector import FailureDetector
+    from .cluster.manager import RedisSessionManager
+    from .cluster.timings import Timings
 
 __all__ = [
     "Budget",
@@ -54,10 +54,15 @@ __all__ = [
 
 __getattr__ = on_demand(
     __name__,
-    {  # modules that import redis, which a bot without it does not load
+    {  # modules that only clusters need, some of which import redis
+        "ClusterMember": ".cluster.assignor",
+        "FailureDetector": ".cluster.failure_detector",
         "RedisLock": "..redis.lock",
         "RedisSeenIds": "..redis.seen_ids",
+        "RedisSessionManager": ".cluster.manager",
         "RedisTokenStore": "..redis.token_store",
+        "Timings": ".cluster.timings",
+        "assign": ".cluster.assignor",
         "sharing": "..redis.sharing",
     },
     renamed={"LeaseGate": "LeaseDeadline", "Member": "ClusterMember", "Observer": "FailureDetector", "plan": "assign"},
