@@ -106,6 +106,11 @@ REFUSED: dict[str, tuple[str, object, int]] = {
 }
 
 
+async def test_the_flags_of_the_message_setting_are_booleans(bot: BareBot, ids: GuildIds) -> None:
+    _, setting = await bot.call("GET", f"/guilds/{ids.guild}/message/setting")
+    assert (setting["disable_create_dm"], setting["disable_push_msg"]) == (False, False)
+
+
 @pytest.mark.parametrize(("request_line", "body", "code"), REFUSED.values(), ids=REFUSED)
 async def test_refusals(bot: BareBot, ids: GuildIds, request_line: str, body: Any, code: int) -> None:
     method, path = request_line.split()

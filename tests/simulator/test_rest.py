@@ -22,6 +22,25 @@ async def test_unknown_route(sim: Simulator, bot: BareBot) -> None:
     assert (await bot.refused("DELETE", "/users/@me"))[0] == 405
 
 
+async def test_the_content_type_has_no_parameters(sim: Simulator, bot: BareBot) -> None:
+    headers = {"Authorization": f"QQBot {bot.token}"}
+    for path, status in (("/users/@me", 200), ("/v2/nothing", 404)):
+        async with bot.http.get(sim.api_base + path, headers=headers) as response:
+            assert (response.status, response.headers["Content-Type"]) == (status, "application/json")
+    async with bot.http.post(sim.token_url, json={}) as response:
+        assert response.headers["Content-Type"] == "application/json"
+
+
+async def test_a_204_has_neither_body_nor_content_type(sim: Simulator, bot: BareBot) -> None:
+    channel = sim.channel("general")
+    _, sent = await bot.call("POST", f"/channels/{channel.id}/messages", {"content": "hi"})
+    path = f"{sim.api_base}/channels/{channel.id}/messages/{sent['id']}/reactions/1/4"
+    async with bot.http.put(path, headers={"Authorization": f"QQBot {bot.token}"}) as response:
+        assert (response.status, await response.read()) == (204, b"")
+        assert "Content-Type" not in response.headers
+        assert response.headers["X-Tps-trace-ID"]
+
+
 async def test_me(sim: Simulator, bot: BareBot) -> None:
     status, me = await bot.call("GET", "/users/@me")
     assert (status, me["bot"]) == (200, True)

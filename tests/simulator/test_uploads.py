@@ -1,5 +1,6 @@
 """Uploads in parts, streamed messages and audits, without the client."""
 
+import base64
 import hashlib
 from typing import Any
 
@@ -36,6 +37,14 @@ async def prepared(bot: BareBot, **changes: object) -> tuple[str, dict[str, Any]
 async def put(bot: BareBot, url: str, data: object = DATA, **headers: str) -> int:
     async with bot.http.put(url, data=data, headers=headers) as response:
         return response.status
+
+
+async def test_a_file_info_is_standard_base64_with_padding(sim: Simulator, bot: BareBot) -> None:
+    path = f"/v2/users/{sim.user('Alice').openid}/files"
+    body = {"file_type": 1, "url": "https://a.example/cat.png", "srv_send_msg": False}
+    infos = [(await bot.call("POST", path, body))[1]["file_info"] for _ in range(20)]
+    assert all(info.endswith("=") and base64.b64decode(info, validate=True) for info in infos)
+    assert any(set(info) & {"+", "/"} for info in infos)
 
 
 async def test_an_upload_in_parts(sim: Simulator, bot: BareBot) -> None:

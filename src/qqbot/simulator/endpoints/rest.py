@@ -114,7 +114,10 @@ class RestFront:
         if isinstance(fault, _UNANSWERED) and request.transport is not None:
             request.transport.abort()
         status = answer.status or 500
-        return web.Response(status=status, text=answer.text, content_type=answer.content_type, headers=headers)
+        # As bytes: aiohttp adds a charset to a text, and botpy compares the Content-Type with application/json.
+        body = answer.text.encode() if status != 204 else None
+        kind = {} if body is None else {"Content-Type": answer.content_type}
+        return web.Response(status=status, body=body, headers={**kind, **headers})
 
     async def _faulty(self, request: web.Request, fault: Fault | None, trace_id: str) -> Answer | None:
         """Return the answer that a fault gives; None if the call is to be served."""
