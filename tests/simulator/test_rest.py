@@ -104,11 +104,13 @@ async def test_group(sim: Simulator, bot: BareBot) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {"file_type": "1", "srv_send_msg": False, "url": "https://x/y.png"},
-        {"file_type": True, "srv_send_msg": False},
-        {"srv_send_msg": False},
-        {"file_type": 1, "srv_send_msg": 0},
-        {"file_type": None, "srv_send_msg": False},
+        {"file_type": "one", "srv_send_msg": False, "url": "https://x/y.png"},
+        {"file_type": 1.5, "srv_send_msg": False},
+        {"file_type": [1], "srv_send_msg": False},
+        {"file_type": 1, "srv_send_msg": "perhaps"},
+        {"file_type": 1, "srv_send_msg": 2},
+        {"file_type": 1, "url": ["https://x/y.png"]},
+        {"file_type": 1, "url": {"url": "https://x/y.png"}},
     ],
 )
 async def test_body_against_the_table(sim: Simulator, bot: BareBot, body: object) -> None:

@@ -5,7 +5,7 @@ Collaborators: the endpoints in `_ENDPOINTS`, `schema` (body checks), `faults` (
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import responses
 
@@ -26,6 +26,7 @@ from .call import Endpoint, EndpointCall
 from .group import groups
 from .group.routes import GROUP_ENDPOINTS
 from .guild import messages as channel_messages
+from .guild import roles
 from .guild.routes import GUILD_ENDPOINTS
 
 TRACE_HEADER = "X-Tps-trace-ID"
@@ -74,6 +75,14 @@ _ENDPOINTS: Mapping[str, Endpoint] = {
     )
 }
 
+
+_OTHER_FORMS: Mapping[str, Callable[[JsonObject], JsonObject]] = {
+    "create_guild_role": roles.flat,
+    "modify_guild_role": roles.flat,
+}
+"""Bodies that the platform takes in another form than that of its page, with what converts them."""
+
+_KEEPS_ZEROS = ("create_guild_role",)  # color 0 differs from the default color
 
 _POLL_SECONDS = 0.05
 
@@ -151,10 +160,7 @@ class RestFront:
             body = wire.parse(raw) if request.method == "POST" else None
         except ValueError:
             body = None
-        if "json" not in request.content_type:
-            document: JsonObject = {"code": 100007, "message": "appid invalid"}
-        else:
-            document = self._platform.tokens.answer(body)
+        document = self._platform.tokens.answer(body)
         code = document.get("code")
         return Answer(200, wire.dump(document), code if wire.is_integer(code) else 0)
 
@@ -177,12 +183,18 @@ class RestFront:
                 return Answer(200, wire.dump(document))
             body = await _known_body(request, raw, row)
             row = self._platform.tables.variant(row, body)
-            call = EndpointCall(params, dict(request.query), schema.check(body, row.body, self._platform.tables))
+            call = EndpointCall(params, dict(request.query), self._checked(row, body))
             document = _ENDPOINTS[row.name](self._platform, call)
         except Refusal as refusal:
             text = wire.dump(refusal.document(trace_id))
             return Answer(refusal.status, text, refusal.code, headers=refusal.headers)
         return Answer(204, "") if document is None else Answer(200, wire.dump(document))
+
+    def _checked(self, row: Row, body: JsonObject) -> JsonObject:
+        if (flat := _OTHER_FORMS.get(row.name)) is not None:
+            body = flat(body)
+        keep_zeros = row.method == "PATCH" or row.name in _KEEPS_ZEROS
+        return schema.check(body, row.body, self._platform.tables, keep_zeros=keep_zeros)
 
     def _route(self, request: web.Request) -> tuple[Row, dict[str, str]]:
         tables, raw_path = self._platform.tables, request.rel_url.raw_path
@@ -280,6 +292,8 @@ def _form_value(value: object, kind: str) -> object:
         return value.file.read()
     if not isinstance(value, str):
         return value
+    if not value:
+        return None
     return value if kind == "string" else wire.parse(value)
 
 
