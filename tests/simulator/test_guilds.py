@@ -212,3 +212,43 @@ async def test_daily_limits_of_a_guild_reset(sim: Simulator, bot: BareBot) -> No
     await sim.clock.advance(days=1)
     bot.token = (await bot.fetch_token())["access_token"]
     assert (await bot.call("POST", path, {"schedule": {"name": "x", **FAR}}))[0] == 200
+
+
+ROLE_FORMS: list[tuple[dict[str, Any], tuple[str, int, int]]] = [
+    ({"name": "writers", "color": 5, "hoist": 1}, ("writers", 5, 1)),
+    ({"name": "writers", "color": "5", "hoist": "1"}, ("writers", 5, 1)),
+    ({"filter": {"name": 1, "color": 1, "hoist": 1}, "info": {"name": "writers", "color": 5}}, ("writers", 5, 0)),
+    ({"filter": {"name": 0, "color": 1, "hoist": 0}, "info": {"name": "", "color": 5, "hoist": 1}}, ("readers", 5, 1)),
+    ({"filter": {"hoist": "1"}, "info": {"hoist": "0"}}, ("readers", 4, 0)),
+    ({"info": {"name": "writers"}}, ("writers", 4, 1)),
+    ({"name": "", "color": 0}, ("readers", 0, 1)),
+]
+
+
+@pytest.mark.parametrize(("body", "shown"), ROLE_FORMS)
+async def test_a_role_is_changed_in_either_form(
+    bot: BareBot, ids: GuildIds, body: dict[str, Any], shown: tuple[str, int, int]
+) -> None:
+    path = f"/guilds/{ids.guild}/roles"
+    role_id = (await bot.call("POST", path, {"name": "readers", "color": 4, "hoist": 1}))[1]["role_id"]
+    status, answer = await bot.call("PATCH", f"{path}/{role_id}", {"guild_id": ids.guild, **body})
+    assert status == 200
+    assert tuple(answer["role"][name] for name in ("name", "color", "hoist")) == shown
+
+
+async def test_a_role_is_created_in_the_form_of_botgo(bot: BareBot, ids: GuildIds) -> None:
+    body = {
+        "guild_id": ids.guild,
+        "filter": {"name": 1, "color": 1, "hoist": 0},
+        "info": {"name": "x", "color": 7, "hoist": 0},
+    }
+    _, answer = await bot.call("POST", f"/guilds/{ids.guild}/roles", body)
+    assert (answer["role"]["name"], answer["role"]["color"]) == ("x", 7)
+
+
+async def test_without_ids_a_mute_is_of_the_whole_guild(bot: BareBot, ids: GuildIds) -> None:
+    for user_ids in ([], None):
+        body = {"user_ids": user_ids, "mute_end_timestamp": "0", "mute_seconds": "60"}
+        assert await bot.call("PATCH", f"/guilds/{ids.guild}/mute", body) == (204, None)
+    status, answer = await bot.call("PATCH", f"/guilds/{ids.guild}/mute", {"user_ids": [ids.alice], "mute_seconds": 60})
+    assert (status, answer) == (200, {"user_ids": [ids.alice]})

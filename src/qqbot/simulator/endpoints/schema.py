@@ -72,7 +72,7 @@ def _converted_list(value: object, kind: str, tables: Tables, path: str) -> list
 
 
 def _converted_model(value: object, fields: Iterable[Field], tables: Tables, path: str) -> JsonObject:
-    """Return an object with its known members converted; a required scalar that is absent is zero."""
+    """Return an object with its known members converted; a required scalar or list that is absent is empty."""
     if not is_object(value):
         raise Refusal(BAD_BODY, f"request body wrong: {path} is not an object")
     converted = dict(value)
@@ -80,6 +80,8 @@ def _converted_model(value: object, fields: Iterable[Field], tables: Tables, pat
         item = value.get(field.name)
         if item is None and field.required and field.type in _ZEROS:
             converted[field.name] = _ZEROS[field.type]
+        elif item is None and field.required and field.type.startswith("list"):
+            converted[field.name] = []
         elif item is None and field.required:
             raise Refusal(BAD_BODY, f"request body wrong: {path}.{field.name} is missing")
         elif is_zero(item) and not field.required and not _is_zero_of(item, field.type):

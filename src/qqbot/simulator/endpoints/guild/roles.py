@@ -74,11 +74,10 @@ def flat(body: JsonObject) -> JsonObject:
     Source: botgo CreateRole and PatchRole; `filter` marks the fields of `info` that are set, a missing one is zero.
     """
     info, marks = object_of(body, "info"), object_of(body, "filter")
-    marked = [name for name in _FIELDS if str(marks.get(name) or 0) not in ("0", "False")] or list(info)
-    if not info and not marks:
+    if not info:
         return body
-    given = {name: info.get(name, "" if name == "name" else 0) for name in marked if name in _FIELDS}
-    return {**given, **body}
+    marked = [name for name in _FIELDS if str(marks.get(name) or 0) not in ("0", "False")] if marks else list(info)
+    return body | {name: info.get(name, "" if name == "name" else 0) for name in marked if name in _FIELDS}
 
 
 def _fields(call: EndpointCall) -> JsonObject:
