@@ -1,7 +1,7 @@
 """What people do: write a message, press a button. Each becomes an event, and may wait for the bot's answer."""
 
 import mimetypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import payloads
 from .endpoints.guild.reactions import set_reaction, unset_reaction
@@ -24,13 +24,18 @@ _ATTACHED = {"audio": "voice"}
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """An event about to be pushed, and the message that shows it in the chat."""
+    """An event about to be pushed, and the message that shows it in the chat.
+
+    `other_kind`: type of a second event with the same body; '' if there is none.
+    """
 
     event_id: str
     kind: str
     body: JsonObject
     shown: MessageRecord
     click: Click | None = field(default=None)
+    other_kind: str = ""
+    other_id: str = ""
 
 
 class Actions:
@@ -71,7 +76,11 @@ class Actions:
         body = payloads.message_body(self._platform.world, message, person)
         if where.scene in ("channel", "dms"):
             message.guild = body
-        return Deed(identity.event_id(kind), kind, body, message)
+        deed = Deed(identity.event_id(kind), kind, body, message)
+        if kind == "AT_MESSAGE_CREATE" and self._platform.rights.private:
+            # The bot gets each message of a channel, by either intent or by both.
+            return replace(deed, other_kind="MESSAGE_CREATE", other_id=identity.event_id("MESSAGE_CREATE"))
+        return deed
 
     def click(self, person: Person, message_id: str, button: str) -> Deed:
         """Return the event of a button press; `button` is an id or a label.
@@ -150,9 +159,14 @@ class Actions:
         """Push its event and show it in the chat; return how many sessions got it."""
         if deed.click is not None:
             self._platform.clicks[text_of(deed.body, "id")] = deed.click
-        pushed = self._platform.push(deed.kind, deed.body, event_id=deed.event_id)
+        events = {deed.event_id: deed.kind} | ({deed.other_id: deed.other_kind} if deed.other_kind else {})
+        receivers = {
+            event_id: self._platform.push(kind, deed.body, event_id=event_id).receivers
+            for event_id, kind in events.items()
+        }
+        self._platform.exchanges.pushed(deed.event_id, [event_id for event_id, count in receivers.items() if count])
         self._platform.world.add(deed.shown)
-        return pushed.receivers
+        return sum(receivers.values())
 
     async def do_and_wait(self, deed: Deed, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
         """Do it once the bot is there, and return when the bot is done with it; times in seconds."""

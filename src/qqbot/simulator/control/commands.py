@@ -16,7 +16,7 @@ from ..state import cards
 from ..state.clock import LONGEST_STEP
 from ..state.world import SCENES, Conversation, Person, Scene, scene_of
 from ..wire import JsonObject, objects_of
-from ..wire.arguments import BadCommand, flag, optional_integer, optional_text, seconds, text
+from ..wire.arguments import BadCommand, flag, optional_flag, optional_integer, optional_text, seconds, text
 
 
 class Commands:
@@ -62,6 +62,16 @@ class Commands:
             inject(self._platform.gateway.faults, document)
         return {}
 
+    async def group(self, document: JsonObject) -> JsonObject:
+        """Change how the messages of a group arrive: `all_messages`, `mention_tag`."""
+        where = self.conversation({**document, "scene": "group"})
+        self._set_delivery(where, document)
+        return {"id": where.id, "all_messages": where.all_messages, "mention_tag": where.mention_tag}
+
+    def _set_delivery(self, where: Conversation, document: JsonObject) -> None:
+        all_messages, mention_tag = optional_flag(document, "all_messages"), optional_flag(document, "mention_tag")
+        self._platform.world.set_delivery(where, all_messages=all_messages, mention_tag=mention_tag)
+
     # What they name
 
     def message(self, document: JsonObject) -> Deed:
@@ -79,6 +89,7 @@ class Commands:
 
     def _speaker(self, document: JsonObject, user: str | None) -> tuple[Conversation, Person]:
         where = self.conversation(document)
+        self._set_delivery(where, document)
         return where, self._platform.world.person(where, user or somebody(where))
 
     def conversation(self, document: JsonObject) -> Conversation:

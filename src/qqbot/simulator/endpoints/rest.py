@@ -165,13 +165,8 @@ class RestFront:
         return Answer(200, wire.dump(document), code if wire.is_integer(code) else 0)
 
     def _store(self, request: web.Request, raw: bytes) -> Answer:
-        status, text = self._platform.media.uploads.put(
-            request.path,
-            request.query.get("sign", ""),
-            raw,
-            length="Content-Length" in request.headers,
-            authorized="Authorization" in request.headers,
-        )
+        sign = request.query.get("sign", "")
+        status, text = self._platform.media.uploads.put(request.path, sign, raw, request.headers)
         return Answer(status, text, status if status >= 400 else 0, "application/xml")
 
     async def _serve(self, request: web.Request, raw: bytes, trace_id: str) -> Answer:

@@ -8,6 +8,7 @@ import asyncio
 
 from .. import payloads
 from ..platform import Platform
+from ..state import cards
 from ..state.audits import PendingAudit, Review, new_audit_id
 from ..state.world import Conversation, MessageRecord
 from ..wire import JsonObject, identity, object_of, text_of
@@ -34,9 +35,12 @@ def _send_v2(platform: Platform, conversation: Conversation, body: JsonObject) -
     body = content.without_blanks(body)
     content.check_v2(conversation.scene, body, platform.registered_domains)
     media = platform.media.use(conversation.scene, object_of(body, "media")) if "media" in body else None
+    card = cards.from_bot(object_of(body, "card")) if "card" in body else None
     count_message(platform, conversation, body)
     message = platform.bot_message(conversation, identity.message_id())
     _fill(platform, message, body)
+    if card is not None:
+        message.kind, message.card, message.text = "card", card, message.text or cards.summary(card)
     if media is not None:
         message.kind, message.media = "media", media
         message.text = (message.text or "").strip() or None  # clients add a single space
