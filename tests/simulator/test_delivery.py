@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from qqbot import AtMessageCreate, Bot, Context, MessageCreate
+from qqbot.simulator.control import archive
 from qqbot.testing import Simulator
 from tests.simulator.bare import ALL, GUILDS, PRIVATE, BareBot, Echo, Frame
 from tests.simulator.test_control import Control
@@ -129,7 +130,21 @@ async def test_a_program_sets_a_group_to_all_messages(sim: Simulator, bot: BareB
     frame = await socket.next()
     assert (frame["t"], frame["d"]["content"][:2]) == ("GROUP_AT_MESSAGE_CREATE", "<@")
     assert "true or false" in await control.error("group", conversation="test", all_messages="yes")
-    assert "not of c2c" in await control.error("say", scene="c2c", user="Alice", text="hi", all_messages=True)
+    before = len(sim.state()["conversations"])  # type: ignore[arg-type]
+    assert "not of c2c" in await control.error("say", scene="c2c", user="Zoe", text="hi", all_messages=True)
+    assert "true or false" in await control.error("say", scene="group", conversation="no", text="hi", mention_tag=1)
+    assert len(sim.state()["conversations"]) == before  # type: ignore[arg-type]
+
+
+async def test_a_saved_chat_has_the_setting_and_the_cards_of_the_bot(sim: Simulator, bot: BareBot) -> None:
+    group = sim.group("test", all_messages=True)
+    card = {**CARD, "type": "new"}
+    assert (await bot.call("POST", f"/v2/groups/{group.id}/messages", {"msg_type": 8, "card": card}))[0] == 200
+    saved = archive.save(sim._platform)
+    async with Simulator() as other:
+        other.open_chat(saved)
+        assert other._platform.world.find("group", group.id).all_messages  # type: ignore[union-attr]
+        assert other.group("test").messages[-1].card == card
 
 
 async def test_the_page_shows_and_sets_the_group(sim: Simulator, bot: BareBot) -> None:

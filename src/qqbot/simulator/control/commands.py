@@ -64,13 +64,11 @@ class Commands:
 
     async def group(self, document: JsonObject) -> JsonObject:
         """Change how the messages of a group arrive: `all_messages`, `mention_tag`."""
-        where = self.conversation({**document, "scene": "group"})
-        self._set_delivery(where, document)
+        document = {**document, "scene": "group"}
+        delivery = _delivery(document)
+        where = self.conversation(document)
+        self._platform.world.set_delivery(where, **delivery)
         return {"id": where.id, "all_messages": where.all_messages, "mention_tag": where.mention_tag}
-
-    def _set_delivery(self, where: Conversation, document: JsonObject) -> None:
-        all_messages, mention_tag = optional_flag(document, "all_messages"), optional_flag(document, "mention_tag")
-        self._platform.world.set_delivery(where, all_messages=all_messages, mention_tag=mention_tag)
 
     # What they name
 
@@ -88,8 +86,9 @@ class Commands:
         return self._actions.message(person, where, words, mention=mention, attachments=attachments, quote=quote)
 
     def _speaker(self, document: JsonObject, user: str | None) -> tuple[Conversation, Person]:
+        delivery = _delivery(document)
         where = self.conversation(document)
-        self._set_delivery(where, document)
+        self._platform.world.set_delivery(where, **delivery)
         return where, self._platform.world.person(where, user or somebody(where))
 
     def conversation(self, document: JsonObject) -> Conversation:
@@ -165,6 +164,14 @@ def _scene(document: JsonObject) -> Scene:
     if scene is None:
         raise BadCommand(f"scene must be one of {', '.join(SCENES)}")
     return scene
+
+
+def _delivery(document: JsonObject) -> dict[str, bool | None]:
+    """Return how the messages of a group shall arrive.  Raises: BadCommand."""
+    settings = {name: optional_flag(document, name) for name in ("all_messages", "mention_tag")}
+    if settings != dict.fromkeys(settings) and _scene(document) != "group":
+        raise BadCommand(f"{' and '.join(settings)} are settings of a group, not of {document['scene']}")
+    return settings
 
 
 def _card(document: JsonObject) -> JsonObject:

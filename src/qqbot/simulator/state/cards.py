@@ -1,6 +1,7 @@
 """Cards that users send (ARK messages of users), and cards of the bot (`msg_type` 8).
 
-Responsible for the check of a card, for the defaults that the platform adds, and for one form of both kinds. Cards exist in groups and C2C only.
+Responsible for the check of a card, for the defaults that the platform adds, and for one form of both kinds. Cards
+exist in groups and C2C only.
 
 Source: autogen/event/c2c_message_create.
 """
@@ -30,9 +31,10 @@ _SCENES = ("group", "c2c")
 _MEMBERS = ("prompt", "ark_type", "ark_name", "fields")
 
 
-def checked(card: object, scene: Scene) -> JsonObject:
+def checked(card: object, scene: Scene, *, any_type: bool = False) -> JsonObject:
     """Return a card in wire form; a missing name or prompt gets the default of QQ.
 
+    `any_type`: a card of the bot, whose type may be one that users do not send.
     Raises: ValueError for a malformed card, and for a scene without cards.
     """
     if scene not in _SCENES:
@@ -43,7 +45,7 @@ def checked(card: object, scene: Scene) -> JsonObject:
     if unknown := [name for name in card if name not in _MEMBERS]:
         raise ValueError(f"a card has no {unknown[0]}, only {', '.join(_MEMBERS)}: put what it shows into fields")
     kind, fields = text_of(card, "ark_type"), card.get("fields")
-    if kind not in NAMES:
+    if kind not in NAMES and not any_type:
         raise ValueError(f"ark_type of a card must be one of {', '.join(NAMES)}")
     if not is_object(fields) or not fields:
         raise ValueError("fields of a card must be an object with what it shows: title, desc, jump_url, preview, ...")
@@ -52,7 +54,7 @@ def checked(card: object, scene: Scene) -> JsonObject:
     return {
         "prompt": f"[分享]{title}" if prompt is None else prompt,
         "ark_type": kind,
-        "ark_name": NAMES[kind] if name is None else name,
+        "ark_name": NAMES.get(kind, kind) if name is None else name,
         "fields": fields,
     }
 

@@ -54,8 +54,8 @@ class Conversation:
 
     `id`: what the bot sends to: group_openid, user_openid, channel id, or the guild id of the private chat.
     `count`: messages so far. `bot_role`: member, admin or owner of a group. `left`: True after the bot was removed from
-    the group or the friend list. `all_messages`: the owner of the group lets the bot see all messages, so that a mention
-    comes as GROUP_MESSAGE_CREATE. `mention_tag`: the tag of the mention of the bot stays in the content.
+    the group or the friend list. `all_messages`: True if the owner of the group lets the bot see all messages, so that
+    a mention comes as GROUP_MESSAGE_CREATE. `mention_tag`: True if the tag of the bot's mention stays in the content.
     """
 
     scene: Scene

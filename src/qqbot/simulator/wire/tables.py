@@ -79,7 +79,10 @@ class Tables:
         return None
 
     def variant(self, endpoint: Endpoint, body: JsonObject) -> Endpoint:
-        """Return the endpoint of this method and path with the most required fields that `body` has; an empty one is absent."""
+        """Return the endpoint of this method and path with the most required fields that `body` has.
+
+        An empty field is absent.
+        """
         same = (each for each in self.endpoints if (each.method, each.path) == (endpoint.method, endpoint.path))
         fitting = [each for each in same if all(body.get(field.name) for field in each.body if field.required)]
         return max(fitting or [endpoint], key=lambda each: sum(field.required for field in each.body))
