@@ -10,7 +10,7 @@ nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
-# An interpreter that this machine lacks is skipped, also where CI is set; none is downloaded.
+# A missing interpreter is skipped, also if CI is set; none is downloaded.
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 
@@ -22,21 +22,21 @@ LOWEST = "3.11"
 
 
 def group(name: str) -> list[str]:
-    """The requirements of one dependency group: read here, because pip 23.0 cannot."""
+    """Return the requirements of one dependency group; pip 23.0 cannot read them."""
     return list(nox.project.dependency_groups(PROJECT, name))
 
 
 def pytest(session: nox.Session, *arguments: str) -> None:
     """Run pytest with four workers: most tests wait for sockets and timers, so two cores carry four.
 
-    Some take half a minute, and stand together: who is done takes over what others have not begun.
+    Some take half a minute and are next to each other, so idle workers steal tests that have not started.
     """
     session.run("pytest", "-n", "4", "--dist", "worksteal", *arguments, *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Ruff's rules and its format, and the layers of the package."""
+    """Run ruff's rules and format check, and check the layers of the package."""
     session.install(*group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -45,7 +45,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Both type checkers in strict mode on src, examples and tests/typing."""
+    """Run both type checkers in strict mode on src, examples and tests/typing."""
     session.install("-e", ".", *group("types"))
     session.run("mypy")
     session.run("pyright")
@@ -53,14 +53,14 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The tests, against the package as a user installs it."""
+    """Run the tests against the package as a user installs it."""
     session.install(".", *group("tests"))
     pytest(session)
 
 
 @nox.session(python=LOWEST)
 def tests_min(session: nox.Session) -> None:
-    """The tests with the lowest version that each dependency allows."""
+    """Run the tests with the lowest version that each dependency allows."""
     lowest = [requirement.replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]]
     session.install(".", *lowest, *group("tests"))
     pytest(session)
@@ -68,21 +68,21 @@ def tests_min(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Every Python block of the README files and of docs/ is executed; both README files agree."""
+    """Execute every Python block of the README files and of docs/; check that both README files agree."""
     session.install(".", *group("tests"))
     pytest(session, "tests/test_docs.py", "tests/test_readme.py")
 
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """The simulator's page in Chromium, which the machine has to have at /usr/bin/chromium."""
+    """Test the simulator's page in Chromium, which must be installed at /usr/bin/chromium."""
     session.install(".", *group("tests"), *group("browser"))
     session.run("pytest", "-n", "2", "tests/browser", *session.posargs)
 
 
 @nox.session
 def screenshots(session: nox.Session) -> None:
-    """Draw docs/images anew: the simulator's page in both themes, 1280 and 390 pixels wide."""
+    """Draw docs/images again: the simulator's page in both themes, 1280 and 390 pixels wide."""
     session.install(".", *group("tests"), *group("browser"))
     session.run("python", "-m", "tests.browser.screenshots", "docs/images")
 
@@ -98,7 +98,7 @@ OTHER_SDKS = {
 @nox.session
 @nox.parametrize("sdk", list(OTHER_SDKS))
 def interop(session: nox.Session, sdk: str) -> None:
-    """Other SDKs on the simulator, each in an environment of its own."""
+    """Run other SDKs on the simulator, each in an environment of its own."""
     session.install(".", *group("tests"), *OTHER_SDKS[sdk])
     session.run("pytest", "tests/interop", "-k", sdk.replace("-", "_"), *session.posargs)
 
@@ -124,14 +124,14 @@ def cluster(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What the package costs beside its floor; `nox -s bench -- --json FILE` writes the figures there."""
+    """Compare the cost of the package with its floor; `nox -s bench -- --json FILE` writes the figures to a file."""
     session.install(".", *group("bench"))
     session.run("python", "-m", "bench", *session.posargs)
 
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """The source distribution, the wheel made from it, and the command that the wheel installs."""
+    """Build the source distribution and the wheel, and run the command that the wheel installs."""
     session.install(*group("build"))
     with tempfile.TemporaryDirectory() as folder:
         session.run("python", "-m", "build", "--outdir", folder)

@@ -16,7 +16,7 @@ bot = Bot()
 
 @bot.on
 async def tell_openid(ctx: Context[GroupAtMessageCreate]) -> None:
-    """Tell a group its openid."""
+    """Reply with the openid of the group."""
     await ctx.reply(f"This group is {ctx.event.group_openid}")
 
 

@@ -56,7 +56,7 @@ async def react(ctx: Context[InteractionCreate]) -> None:
 
 
 async def deliver(ctx: Context[V2Question | GuildQuestion], message: Outgoing) -> None:
-    """Reply; where the platform refuses, log why, with the trace id its support asks for, and tell the user."""
+    """Reply; if the platform refuses, log why, with the trace id that its support asks for, and inform the user."""
     try:
         await ctx.reply(message)
     except ApiError as error:

@@ -51,10 +51,10 @@ async def from_address(ctx: Context[Question]) -> None:
 async def in_parts(ctx: Context[Question]) -> None:
     """Send a large file; it goes up in parts, several at a time."""
 
-    def tell(done: int, total: int) -> None:
+    def log_progress(done: int, total: int) -> None:
         log.info("%d of %d bytes are up", done, total)
 
-    await ctx.reply(Media.file(bytes(LARGE), name="zeros.bin", progress=tell))
+    await ctx.reply(Media.file(bytes(LARGE), name="zeros.bin", progress=log_progress))
 
 
 @bot.on

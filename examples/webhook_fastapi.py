@@ -17,7 +17,7 @@ from qqbot import ApiError, Bot, C2CMessageCreate, Context, GroupAtMessageCreate
 
 @dataclass
 class Order:
-    """What somebody has ordered, and where to tell them about it."""
+    """An order, and the customer to notify."""
 
     item: str
     customer: Target
@@ -69,7 +69,7 @@ async def list_orders() -> dict[int, str]:
 
 @app.post("/orders/{number}/shipment")
 async def ship(number: int) -> dict[str, str]:
-    """Ship an order, and tell the customer."""
+    """Ship an order, and notify the customer."""
     order = shop.orders.get(number)
     if order is None:
         raise HTTPException(404, "there is no such order")

@@ -1,6 +1,7 @@
-"""Cancels a coroutine wherever it waits, and looks for what it leaves behind.
+"""Cancels a coroutine at each of its waits, and checks what it leaves behind.
 
-Owns the interrupting and the looking. What is tried, and what else has to hold afterwards, is the tests'.
+Responsible for the cancellation and the checks for tasks, files and sockets. The tests supply the attempt and further
+checks.
 """
 
 import asyncio
@@ -119,7 +120,7 @@ class _Interrupted:
             try:
                 error = None
                 yield future
-            except BaseException as raised:  # noqa: BLE001 - it is the coroutine's
+            except BaseException as raised:  # noqa: BLE001 - it is thrown into the coroutine
                 error = raised
 
     def _interrupt(self, future: Any) -> None:
@@ -130,7 +131,7 @@ class _Interrupted:
             case "at once":
                 task.cancel()
             case "late" if future is not None:
-                future.add_done_callback(lambda _: task.cancel())  # before the task hears of it
+                future.add_done_callback(lambda _: task.cancel())  # before the task is resumed
             case _:
                 asyncio.get_running_loop().call_soon(task.cancel)
 
@@ -204,6 +205,6 @@ def _serves(task: "asyncio.Task[Any]") -> bool:
 def _open() -> set[str]:
     found = set[str]()
     for file in FILES.iterdir() if FILES.exists() else ():
-        with contextlib.suppress(OSError):  # it was closed meanwhile, or it is that of the folder
+        with contextlib.suppress(OSError):  # it was closed meanwhile, or is the descriptor of the folder itself
             found.add(str(file.readlink()))
     return found

@@ -1,6 +1,4 @@
-"""What every test has: an environment without the machine's own QQBOT_* settings, a busy machine that nobody speaks of,
-and the package's fixture `qq`.
-"""
+"""What every test has: an environment without QQBOT_* settings, no slow-loop warnings, and the fixture `qq`."""
 
 import math
 import os
@@ -12,7 +10,7 @@ from qqbot.testing.pytest_plugin import qq
 
 __all__ = ["qq"]
 
-# How long an example takes, or the making of one, is the machine's affair.
+# The time of an example depends on the machine, so it has no deadline.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
@@ -26,5 +24,5 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def patience_with_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine holds the loop up, too: only the tests of `looplag` are to hear of it."""
+    """A busy machine delays the loop, too: only the tests of `loop_lag` expect its warnings."""
     monkeypatch.setattr("qqbot.aio.loop_lag.WARN_SECONDS", math.inf)

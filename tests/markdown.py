@@ -1,4 +1,4 @@
-"""Reads the project's Markdown files for the tests that hold them: headings and fenced blocks."""
+"""Reads the project's Markdown files for the tests that check them: headings and fenced blocks."""
 
 import re
 from dataclasses import dataclass

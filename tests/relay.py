@@ -1,4 +1,4 @@
-"""A TCP relay between a bot and the platform, for what happens on the way: an end without a word, nobody there."""
+"""A TCP relay between a bot and the platform, for network faults: no close frame, or a refused connection."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Ports for servers that have to be told one, and for places where nobody is to answer."""
+"""Free ports: for servers that need a fixed one, and for addresses where no server answers."""
 
 import os
 import random
@@ -7,16 +7,16 @@ import socket
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 SHARE = 300
 FIRST = 20_000 + SHARE * (WORKER % 9)
-PORTS = range(FIRST, FIRST + SHARE)  # of this worker alone: while a server is down, nobody else takes its port
+PORTS = range(FIRST, FIRST + SHARE)  # of this worker alone: no other worker takes the port of a server that is down
 BUS = 10_000
 """The nodes of a Redis Cluster talk to each other on their port and this."""
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and nobody on its bus.
+    """Return a port without a listener, neither on it nor on its bus.
 
-    Both lie below 32 768, where Linux begins to take ports for connections: one of those cannot have it before a server
-    does, and whoever connects to it where nobody is does not meet himself.
+    Both lie below 32 768, the first ephemeral port of Linux: no outgoing connection can take one before a server does,
+    and a client that connects while no server listens cannot connect to itself.
     """
     while True:
         port = random.choice(PORTS)

@@ -1,4 +1,4 @@
-"""How long something takes, without the time in which a busy machine kept this process from running."""
+"""A stopwatch that does not count the time during which a busy machine kept this process from running."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ TICK = 0.02
 
 
 class Stopwatch:
-    """Runs from now on. What holds the loop up is not counted: no test of something that blocks can use it."""
+    """Runs from now on. Time in which the loop is blocked is not counted, so it cannot measure blocking code."""
 
     def __init__(self) -> None:
         self._now = asyncio.get_running_loop().time
@@ -18,7 +18,7 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Those that have passed."""
+        """The seconds that have passed."""
         return self._now() - self._began - self._lost - self._late
 
     @property
@@ -35,7 +35,7 @@ class Stopwatch:
 
 @asynccontextmanager
 async def stopwatch() -> AsyncIterator[Stopwatch]:
-    """A stopwatch that runs while the body does."""
+    """Run a stopwatch while the body runs."""
     watch = Stopwatch()
     running = asyncio.create_task(watch.run())
     try:

@@ -1,4 +1,4 @@
-"""`LeaseDeadline`: nobody acts under a grant that the store may have ended."""
+"""`LeaseDeadline`: no owner acts under a grant that the store may have ended."""
 
 import timeit
 

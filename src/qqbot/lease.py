@@ -1,9 +1,9 @@
-"""A lease: the right to run one shard, as every package that acts for a shard sees it.
+"""A lease: the right to run one shard, as seen by every package that acts for a shard.
 
 Responsible for the Protocols `Lease`, `Permit` and `StandbyLease`, the lease under which the running handler works
-(`current_lease`), and `LeaseDeadline`, which tells by our own clock whether a granted lease still holds. It stands
-beneath its consumers (`api`, `gateway`, `dispatcher`, `ingest`), because all of them ask the same question. Session
-managers hand leases out; nothing here renews one.
+(`current_lease`), and `LeaseDeadline`, which decides by our own clock whether a granted lease is still valid.
+Collaborators: the session managers hand leases out; `api`, `gateway`, `dispatcher` and `ingest` all ask whether one is
+valid, so this module stands beneath them. It renews nothing.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -20,7 +20,7 @@ class Permit(Protocol):
     """The right to send one IDENTIFY, for a short time."""
 
     def usable(self) -> bool:
-        """Whether it may still be used now."""
+        """True if it may still be used now."""
         ...
 
 
@@ -29,7 +29,7 @@ class Lease(Protocol):
 
     @property
     def shard(self) -> ShardKey:
-        """Which shard."""
+        """The shard that may be run."""
         ...
 
     @property
@@ -38,55 +38,55 @@ class Lease(Protocol):
         ...
 
     def valid(self) -> bool:
-        """Whether this process may act for the shard now; cheap, ask before each dispatch."""
+        """True if this process may act for the shard now; cheap, ask before each dispatch."""
         ...
 
     async def wait_lost(self) -> LostReason:
-        """Return when the lease is no longer ours."""
+        """Wait until the lease is lost; return why."""
         ...
 
     def checkpoint(self, state: ResumeState) -> None:
-        """Note the state; it is written with the next synchronisation."""
+        """Keep the state, to be written with the next synchronisation."""
         ...
 
     async def save(self, state: ResumeState | None) -> None:
-        """Write the state now; None forgets the session. What merely fails is raised as it is, and only logged.
+        """Write the state now; None forgets the session.
 
-        Raises: LeaseLost.
+        Raises: LeaseLost; any other error as it is, which the caller only logs.
         """
         ...
 
     def fenced(self, token: int) -> None:
         """Give the shard up: its events were published under `token` (0: unknown), which is larger than ours.
 
-        Whoever has the shard next, has it under a larger one.
+        The next owner of the shard must have a larger token still.
         """
         ...
 
     async def may_renew(self) -> bool:
-        """Whether the budget allows to replace a session that still works by a new one."""
+        """Return True if the session budget allows a new session in place of one that still works."""
         ...
 
     def identify_turn(self) -> AbstractAsyncContextManager[None]:
-        """Hold this process's turn to connect for an IDENTIFY: from before the socket opens until it was sent."""
+        """Hold this process's turn to IDENTIFY: from before the socket opens until IDENTIFY is sent."""
         ...
 
     async def identify_permit(self) -> Permit:
-        """Wait until an IDENTIFY may be sent; the turn is held."""
+        """Wait until an IDENTIFY may be sent, while the turn is held."""
         ...
 
 
 @runtime_checkable
 class StandbyLease(Lease, Protocol):
-    """A lease whose shard connects but is not heard yet: another generation of shards delivers the same events."""
+    """A lease on standby: its shard connects, but another generation of shards still handles the same events."""
 
     @property
     def kept(self) -> float:
-        """For how many seconds events are kept, to be handled when the shard is heard."""
+        """Seconds for which events are kept, to be handled when the shard is activated."""
         ...
 
     async def wait_active(self) -> None:
-        """Return when the events are to be handled."""
+        """Return when the shard is activated: its events are handled from here on."""
         ...
 
 
@@ -94,35 +94,35 @@ current_lease: ContextVar[Lease | None] = ContextVar("qqbot_current_lease", defa
 
 
 class LeaseDeadline:
-    """Open from a grant until `life` seconds after the request for it was sent.
+    """Valid from a grant until `life` seconds after the request for it was sent.
 
-    The count starts before the request and not at its answer: the store counts from a moment in between. Once shut
-    it stays shut, because somebody else may have been let in; a late answer revives nothing.
+    The count starts before the request and not at its answer: the store counts from a moment in between. Once it has
+    passed it stays so, because another owner may have been granted the lease; a late answer revives nothing.
     """
 
     __slots__ = ("_clock", "_life", "_until")
 
     def __init__(self, life: float, sent_at: float, *, clock: Clock = steady) -> None:
-        """Open for what was asked for at `sent_at`, a moment of `clock`; `life` in seconds."""
+        """Start with a grant that was requested at `sent_at`, a moment of `clock`; `life` is in seconds."""
         self._life = life
         self._clock = clock
-        self._until = sent_at + life
+        self._until = sent_at + life  # a moment of the clock; minus infinity after `shut`
 
     def valid(self) -> bool:
-        """Whether we may act now; cheap, and callable from any thread."""
+        """True if this process may act now; cheap, and callable from any thread."""
         return self._clock() < self._until
 
     def left(self) -> float:
-        """Return for how many more seconds the gate is open; 0 when it is shut."""
+        """Return the seconds until it passes; 0 if it has passed."""
         return max(self._until - self._clock(), 0.0)
 
     def renew(self, sent_at: float) -> bool:
-        """Stay open for what was asked for at `sent_at` and granted; False when that came too late."""
+        """Extend by a grant that was requested at `sent_at`; return False if it came too late."""
         if not self.valid():
             return False
         self._until = max(self._until, sent_at + self._life)
         return True
 
     def shut(self) -> None:
-        """Shut at once: the grant was taken away or given back."""
+        """End at once: the grant was taken away or given back."""
         self._until = float("-inf")

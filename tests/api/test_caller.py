@@ -7,7 +7,7 @@ import time
 import pytest
 from aiohttp import web
 
-from qqbot import Api, Credentials, Media, ReplyTo
+from qqbot import Api, Credentials, Media, ReplyTo, __version__
 from qqbot.api.caller import ResponseInfo
 from qqbot.api.exchange import Request, Response
 from qqbot.api.resources.groups import SEND_GROUP_MESSAGE
@@ -44,6 +44,7 @@ async def test_a_call_carries_token_and_json(platform: Scripted) -> None:
     (seen,) = platform.calls
     assert (seen.method, seen.path, seen.token) == ("POST", "/v2/groups/G1/messages", "token-1-secret")
     assert seen.headers["Content-Type"] == "application/json"
+    assert seen.headers["User-Agent"] == f"aioqqbot/{__version__}"
     assert seen.json == {"msg_type": 0, "content": "hello"}
 
 
@@ -249,7 +250,7 @@ async def test_review(platform: Scripted) -> None:
 async def test_an_answer_of_somebody_else(platform: Scripted, body: bytes) -> None:
     platform.answers.append(raw(body, content_type="text/html"))
     async with platform.api() as api:
-        with pytest.raises(ServerError, match="no JSON") as caught:
+        with pytest.raises(ServerError, match="not JSON") as caught:
             await api.groups.send_message("G1", "hello")
     assert caught.value.trace_id == TRACE
 
@@ -396,7 +397,7 @@ async def test_a_response_hook_has_the_calls_time(platform: Scripted, caplog: py
     platform.answers.append(reply(SENT))
     async with platform.api(on_response=[hang_up]) as api, asyncio.timeout(5):
         assert (await api.groups.send_message("G1", "hello", timeout=1.0)).id == "S1"
-    assert "outlasted the call's timeout" in caplog.text
+    assert "exceeded the call's timeout" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["access_token", "clientSecret", "client_secret", "secret", "token"])

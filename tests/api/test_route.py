@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qqbot
+from qqbot.api import routes
 from qqbot.api.resources import ROUTES
 from qqbot.api.route import Route
 from qqbot.errors import ConfigError, DecodeError
@@ -138,3 +139,14 @@ def test_both_forms_of_one_message(body: bytes) -> None:
 def test_what_says_nothing_takes_any_body() -> None:
     for body in (b"", b"{}", b"<html>"):
         ROUTES["ack_interaction"].decode(body)
+
+
+@pytest.mark.parametrize(("name", "value"), [("Route", Route), ("ROUTES", ROUTES), ("GET_ME", ROUTES["get_me"])])
+def test_the_module_of_0_1_still_has_its_names_and_warns(name: str, value: object) -> None:
+    with pytest.warns(DeprecationWarning, match=rf"{name} is in qqbot\.api\.\w+ now"):
+        assert getattr(routes, name) is value
+
+
+def test_the_module_of_0_1_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="NO_SUCH_ROUTE"):
+        _ = routes.NO_SUCH_ROUTE

@@ -114,7 +114,7 @@ MESSAGES: dict[str, Callable[[], Outgoing]] = {
     "ark": lambda: Ark.links("Weekend 周末", ["Walk 散步", ("Museum 博物馆", "https://example.com/museum")]),
     "embed": lambda: Embed("Trip 出行", fields=[("Alice", "2"), ("小明", "1")], prompt="Trip"),
 }
-"""What the bot says when it hears one of these words."""
+"""What the bot says when it gets one of these words."""
 
 
 class Showcase:
@@ -127,7 +127,7 @@ class Showcase:
         self.bot.on(GroupAtMessageCreate, C2CMessageCreate, AtMessageCreate, DirectMessageCreate)(self.answer)
         self.bot.on(InteractionCreate)(self.pressed)
         self.bot.on(MessageReactionAdd)(self.reacted)
-        self.bot.on(GroupMessageCreate)(self.overheard)
+        self.bot.on(GroupMessageCreate)(self.collect)
 
     async def answer(self, ctx: Spoken) -> None:
         if ctx.text in MESSAGES:
@@ -140,7 +140,7 @@ class Showcase:
             case "think":
                 await ctx.typing(1)
             case "story":
-                await self._tell(ctx)
+                await self._stream_story(ctx)
             case "quote me":
                 reference = getattr(ctx.event, "ref_idx", None) or ctx.event.id
                 await ctx.reply(Text("As you say. 如你所说", quote=reference))
@@ -149,7 +149,7 @@ class Showcase:
             case _:
                 await self._echo(ctx)
 
-    async def _tell(self, ctx: Spoken) -> None:
+    async def _stream_story(self, ctx: Spoken) -> None:
         await ctx.typing(5)
         async with ctx.stream() as story:
             await story.write("Once upon a time 从前 ")
@@ -176,5 +176,5 @@ class Showcase:
         if ctx.event.user_id != self.bot.me.id:
             await ctx.reply("Thanks! 谢谢")
 
-    async def overheard(self, ctx: Context[GroupMessageCreate]) -> None:
+    async def collect(self, ctx: Context[GroupMessageCreate]) -> None:
         self.small_talk.append(ctx.text)

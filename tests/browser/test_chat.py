@@ -394,7 +394,7 @@ async def test_two_tabs_are_two_users(context: BrowserContext, page: Page, sim: 
 
 async def test_somebody_joins(page: Page, sim: Simulator) -> None:
     await open_conversation(page, sim)
-    await page.get_by_label("Somebody else joins").fill("小红")
+    await page.get_by_label("Another person joins").fill("小红")
     await page.get_by_role("button", name="Join").click()
     await say(page, "hello", user="小红")
     await expect(page.locator("li.mine .author")).to_have_text("小红")

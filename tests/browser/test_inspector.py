@@ -29,9 +29,9 @@ async def test_any_event_is_pushed_from_a_template(page: Page, sim: Simulator) -
     await expect(bubble(page, "You said: hello")).to_be_visible()
     await body.fill("{")
     await panel.get_by_role("button", name="Push").click()
-    await expect(panel.get_by_text("This is no JSON")).to_be_visible()
+    await expect(panel.get_by_text("This is not JSON")).to_be_visible()
     await panel.get_by_role("button", name="Fill in again").click()
-    await expect(panel.get_by_text("This is no JSON")).to_be_hidden()
+    await expect(panel.get_by_text("This is not JSON")).to_be_hidden()
 
 
 async def test_a_fault_shows_the_bot_resuming(page: Page, sim: Simulator) -> None:

@@ -36,7 +36,7 @@ async def test_a_lost_connection_shows_a_banner_and_comes_back_with_a_new_snapsh
     await expect(page.get_by_role("alert").get_by_text(LOST)).to_be_hidden()
 
 
-async def test_a_simulator_that_ended_is_told_from_a_new_one(page: Page) -> None:
+async def test_a_simulator_that_ended_is_distinguished_from_a_new_one(page: Page) -> None:
     async with Simulator() as first:
         await page.goto(first.url)
         await expect(page.get_by_text("No bot is connected yet")).to_be_visible()

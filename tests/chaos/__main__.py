@@ -12,24 +12,24 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from statistics import quantiles
 
-from .killed import STRIKES, KilledTrial
-from .trial import KINDS, Report, Trial
+from .killed import STRIKES, KilledRun
+from .run import KINDS, ChaosRun, Report
 from .vitals import Watch
 
 ROUND_SECONDS = 20.0
-TOLD_IN_FULL = 3
+SHOWN_IN_FULL = 3
 """Violations of each bot that are printed with all that is known of them; of others only what they are."""
 
 
 class Complaints(logging.Handler):
-    """Collects what should never be logged: errors that nobody awaits, of the simulator, of a bot's own workings."""
+    """Collects what should never be logged: unawaited errors, and internal errors of the simulator or a bot."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one."""
+        """Keep one record as text."""
         self.texts.append(self.format(record))
 
 
@@ -44,24 +44,24 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-async def run(options: argparse.Namespace, seed: int, watch: Watch) -> list[Report]:
-    """Try all bots side by side, in rounds; at the end of each all are at rest, and are measured."""
-    trials: list[Trial | KilledTrial] = [
-        *(Trial(KINDS[index % len(KINDS)], seed=seed + index, rate=options.rate) for index in range(options.bots)),
+async def run_all(options: argparse.Namespace, seed: int, watch: Watch) -> list[Report]:
+    """Run all bots side by side, in rounds; after each round all are idle, and are measured."""
+    runs: list[ChaosRun | KilledRun] = [
+        *(ChaosRun(KINDS[index % len(KINDS)], seed=seed + index, rate=options.rate) for index in range(options.bots)),
         *(
-            KilledTrial(seed=seed + 1000 + index, rate=options.rate, strikes=((), STRIKES)[(index + 1) % 2])
+            KilledRun(seed=seed + 1000 + index, rate=options.rate, strikes=((), STRIKES)[(index + 1) % 2])
             for index in range(options.processes)
         ),
     ]
     end = time.monotonic() + 60 * options.minutes
     async with AsyncExitStack() as stack:
-        for trial in trials:
-            await stack.enter_async_context(trial)
+        for run in runs:
+            await stack.enter_async_context(run)
         while not watch.seen or time.monotonic() < end:
             seconds = min(ROUND_SECONDS, max(end - time.monotonic(), 5.0))
-            await asyncio.gather(*(trial.round(seconds) for trial in trials))
+            await asyncio.gather(*(run.round(seconds) for run in runs))
             watch.look()
-    return [trial.report for trial in trials]
+    return [run.report for run in runs]
 
 
 def summary(seed: int, seconds: float, reports: Sequence[Report], watch: Watch) -> dict[str, object]:
@@ -96,11 +96,11 @@ def main() -> int:
     complaints = Complaints()
     logging.getLogger().addHandler(complaints)
     begun, watch = time.monotonic(), Watch()
-    reports = asyncio.run(run(options, seed, watch))
+    reports = asyncio.run(run_all(options, seed, watch))
     for report in reports:
         for number, violation in enumerate(report.violations):
-            told = violation if number < TOLD_IN_FULL else violation.partition("\n")[0]
-            print(f"{report.name}: {told}", flush=True)
+            shown = violation if number < SHOWN_IN_FULL else violation.partition("\n")[0]
+            print(f"{report.name}: {shown}", flush=True)
     others = [*watch.growth(), *complaints.texts]
     for other in others:
         print(other, flush=True)

@@ -1,4 +1,4 @@
-"""The bots that are tried: they answer each message in the way that its text asks for.
+"""The bots under test: the text of each message says how they answer it.
 
 `echo` at once, `wait` after a moment, `hold` after longer than two heartbeats, `mute` not at all, `fail` with an
 exception, `ask` with a dialog of two further messages.
@@ -42,7 +42,7 @@ CONFIG = GatewayConfig(
 
 
 class Deliberate(Exception):
-    """What a handler raises that was asked to."""
+    """Raised by a handler on request of the message."""
 
 
 class Answers:
@@ -61,7 +61,7 @@ class Answers:
         except Exception:
             self._note("end", key, "")
             raise
-        self._note("end", key, "")  # not where it was cancelled: then it is handled again by the next process
+        self._note("end", key, "")  # not if it was cancelled: then the next process handles it again
 
     async def click(self, ctx: Context[InteractionCreate]) -> None:
         """Answer a click."""

@@ -44,14 +44,14 @@ def owed(sessions: Iterable[SessionLog], live: Collection[SessionLog]) -> set[st
 
 
 def kept_back(pushed: Iterable[str], owed_keys: Collection[str]) -> Iterator[Violation]:
-    """Where no session ends, all that was pushed was delivered."""
+    """If no session ends, all that was pushed was delivered."""
     for key in pushed:
         if key not in owed_keys:
             yield Violation("it was pushed and never delivered, though no session was to end", key)
 
 
 def lost(owed_keys: Iterable[str], runs: Iterable[Handled]) -> Iterator[Violation]:
-    """Whatever is owed was handled."""
+    """Every event that is owed was handled."""
     handled = {run.key for run in runs}
     for key in owed_keys:
         if key not in handled:
@@ -69,14 +69,14 @@ def out_of_order(runs: Iterable[Handled]) -> Iterator[Violation]:
     """Messages of one conversation are handled in their order, one after another."""
     last: dict[str, Handled] = {}
     for run in runs:
-        lane, _, number = run.key.partition("#")
-        previous = last.get(lane)
-        last[lane] = run
+        ordering_key, _, number = run.key.partition("#")
+        previous = last.get(ordering_key)
+        last[ordering_key] = run
         if previous is None:
             continue
         if int(previous.key.partition("#")[2]) >= int(number):
             yield Violation(f"it was handled after {previous.key}", run.key)
-        elif lane[0] != "d" and (previous.end is None or previous.end > run.begin):
+        elif ordering_key[0] != "d" and (previous.end is None or previous.end > run.begin):
             yield Violation(f"it was begun before {previous.key} was done", run.key)
 
 
@@ -97,7 +97,7 @@ def unanswered(records: Sequence[Record], answers: Counter[str]) -> Iterator[Vio
         if answers[text] > _most(text, runs):
             yield Violation(f"the failed answer {text!r} ({why}) is in the chat {answers[text]} times", _key(text))
     for text in answers.keys() - sent - failed.keys():
-        yield Violation(f"the answer {text!r} is in the chat, and the bot knows nothing of it", _key(text))
+        yield Violation(f"the answer {text!r} is in the chat, and the bot has no record of it", _key(text))
 
 
 def _most(text: str, runs: Counter[str]) -> int:
@@ -107,10 +107,10 @@ def _most(text: str, runs: Counter[str]) -> int:
 
 def speechless(pushed: dict[str, Pushed], records: Sequence[Record]) -> Iterator[Violation]:
     """A message that asks for an answer and was handled got one, or the bot knows why not."""
-    told = {text for record in records for text in (*record.sent, *record.unsent, *record.again)}
+    texts = {text for record in records for text in (*record.sent, *record.unsent, *record.again)}
     for key in {run.key for record in records for run in record.runs if run.end is not None}:
         asks = key in pushed and pushed[key].word in ("echo", "wait", "hold", "click")
-        if asks and f"re {key}" not in told:
+        if asks and f"re {key}" not in texts:
             yield Violation("it was handled, and no answer was tried", key)
 
 

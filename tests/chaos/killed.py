@@ -26,14 +26,14 @@ from .bots import BEAT
 from .invariants import Violation
 from .people import People
 from .record import Record
+from .run import CALM_SECONDS, POLL_SECONDS, Report, patiently, polled
 from .server_log import ServerLog
-from .trial import CALM_SECONDS, POLL_SECONDS, Report, patiently, polled
 from .vitals import fds, rss
 
 ROOT = Path(__file__).parent.parent.parent
 
 SAVED_SECONDS = 3.0
-"""After so long what is finished has to be in the state file: it is written every second, a busy disk is slower."""
+"""Seconds after which finished events are in the state file: it is written every second, a busy disk is slower."""
 
 LIFE_SECONDS = (3.0, 8.0)
 
@@ -79,11 +79,11 @@ class Life:
         return not self.record.unfinished
 
 
-class KilledTrial:
+class KilledRun:
     """One bot process after the other under chaos, `rate` messages a second, while it is entered.
 
-    `hold` as in `People`; `strikes`: what befalls the processes, in turn, none to let one live on; `life`: for how many
-    seconds they are left alone, at least and at most; `mutation`: what the client has wrong on purpose.
+    `hold` as in `People`; `strikes`: the signals sent to the processes, in turn; empty: one process lives on. `life`:
+    seconds between two signals, at least and at most; `mutation`: the deliberate fault in the client, see `mutations`.
     """
 
     def __init__(

@@ -31,15 +31,15 @@ def _everyone(messages: Messages, message: str, handlers: Sequence[Any]) -> Sequ
     return handlers
 
 
-def _always_reading(protocol: GatewayProtocol, reading: bool, now: float) -> None:
-    """Do not note that nobody reads, so that an acknowledgement that lies unread counts as overdue."""
+def _always_reading(protocol: GatewayProtocol, reading: bool) -> None:
+    """Ignore that the reader is paused, so that an acknowledgement that lies unread counts as overdue."""
 
 
 MUTATIONS: dict[str, Patch] = {
     "seq-dedup-off": (Watermark, "accept", _taken_again),
     "message-dedup-off": (Messages, "take", _everyone),
     "early-watermark": (Watermark, "accept", _finished_at_once),
-    "naive-ack": (GatewayProtocol, "reading", _always_reading),
+    "naive-ack": (GatewayProtocol, "set_reading", _always_reading),
 }
 
 

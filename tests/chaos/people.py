@@ -1,4 +1,4 @@
-"""Who writes to the bot: messages in many conversations, clicks, bursts, messages delivered twice, and dialogs.
+"""Users who write to the bot: messages in many conversations, clicks, bursts, duplicate deliveries, and dialogs.
 
 Each message has a key, `PLACE#NUMBER`, which is its id, stands in its text, and counts up in its conversation.
 """
@@ -17,7 +17,7 @@ from .server_log import ServerLog
 
 BURST = 60
 PATIENCE = 12.0
-"""Seconds that somebody in a dialog waits for the bot; longer than the bot waits for them."""
+"""Seconds that a user in a dialog waits for the bot; longer than the bot waits for the user."""
 
 WORDS = {"echo": 45, "wait": 25, "mute": 15, "fail": 5}
 GROUPS, FRIENDS, CHANNELS, TALKERS = 12, 8, 4, 4
@@ -33,7 +33,7 @@ class Pushed:
     at: float
 
     @property
-    def lane(self) -> str:
+    def ordering_key(self) -> str:
         """The conversation, in which numbers count up."""
         return self.key.partition("#")[0]
 
@@ -54,7 +54,7 @@ class Place:
 
 @dataclass(slots=True)
 class Dialog:
-    """One dialog: its messages, and whether who began it heard its end."""
+    """One dialog: its messages, and whether the user who began it received its last answer."""
 
     keys: list[str]
     done: bool = False
@@ -140,21 +140,21 @@ class People:
         if luck > 0.95 and place.kind == "GROUP_AT_MESSAGE_CREATE":
             self._sim.push("GROUP_MESSAGE_CREATE", body)  # the platform may deliver one message under both names
 
-    def _note(self, lane: str, word: str) -> str:
-        number = self._numbers[lane] = self._numbers.get(lane, 0) + 1
-        key = f"{lane}#{number}"
+    def _record(self, ordering_key: str, word: str) -> str:
+        number = self._numbers[ordering_key] = self._numbers.get(ordering_key, 0) + 1
+        key = f"{ordering_key}#{number}"
         self.pushed[key] = Pushed(key, word, time.monotonic())
         return key
 
     def _say(self, place: Place, word: str) -> dict[str, Any]:
-        key = self._note(place.name, word)
+        key = self._record(place.name, word)
         body = {"id": key, "content": f" {key} {word}", "timestamp": TIMESTAMP, **place.body}
         self._sim.push(place.kind, body)
         return body
 
     def _click(self, place: Place) -> None:
-        """Press a button: clicks have a lane of their own."""
-        key = self._note(f"i{place.name}", "click")
+        """Press a button: clicks have an ordering key of their own."""
+        key = self._record(f"i{place.name}", "click")
         where = {"group_openid": place.body["group_openid"], "group_member_openid": "M"}
         data = {"type": 11, "resolved": {"button_id": "1", "button_data": "x", "message_id": "m"}}
         self._sim.push(
@@ -173,13 +173,13 @@ class People:
     async def _converse(self, talker: Place, dialog: Dialog) -> None:
         """Answer what the bot asks twice, and wait for its last word; give up where it says nothing."""
         for number in (1, 2):
-            if not await self._hears(f"ask{number} {dialog.keys[0]}"):
+            if not await self._receives(f"ask{number} {dialog.keys[0]}"):
                 return
             dialog.keys.append(self._say(talker, "answer")["id"])
-        dialog.done = await self._hears(f"done {' '.join(dialog.keys)}")
+        dialog.done = await self._receives(f"done {' '.join(dialog.keys)}")
 
-    async def _hears(self, text: str) -> bool:
+    async def _receives(self, text: str) -> bool:
         end = time.monotonic() + self._patience
-        while not (heard := text in self._log.answers) and time.monotonic() < end:
+        while not (found := text in self._log.answers) and time.monotonic() < end:
             await asyncio.sleep(0.05)
-        return heard
+        return found

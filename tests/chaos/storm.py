@@ -75,7 +75,7 @@ GENTLE: Rules = (
     (TOKEN, Drop(), 0.2),
     ("GET /gateway/bot", HtmlBody(502), 0.2),
 )
-"""Where, what, and the chance of it each time."""
+"""Moment, fault, and its chance at each such moment."""
 
 ROUGH: Rules = (
     ("DISPATCH", Op9(), 0.0003),
@@ -108,6 +108,6 @@ def begin(sim: Simulator, storms: Sequence[Rules]) -> None:
 
 
 def once(sim: Simulator, rules: Rules) -> None:
-    """Let each of these befall one moment, if it comes to that."""
+    """Let each of these strike at most one moment."""
     for on, do, chance in rules:
         sim.faults.add(on, do, chance=chance, times=1)

@@ -202,7 +202,7 @@ async def nowhere() -> str:
 
 
 class Tokens:
-    """Hands out token-1, token-2, ...; fails as often as it is told."""
+    """Returns token-1, token-2, ...; raises `failures` first."""
 
     def __init__(self) -> None:
         self.number = 1

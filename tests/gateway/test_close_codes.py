@@ -17,7 +17,7 @@ FIXED, SPREAD, GROWING, FULL = (
 )
 
 ROWS = [
-    # codes, action, delay, pause, refresh, limit
+    # codes, action, delay, growth, refresh, limit
     ((None, 1000, 1001, 1006, 1011, 1012, 3000, 5000), RESUME, 1, FULL, False, 0),
     ((1009,), RESUME, 1, FIXED, False, 0),
     ((4000, 4015, 4099, 4800), IDENTIFY, 5, GROWING, False, 0),
@@ -37,7 +37,7 @@ ROWS = [
 @pytest.mark.parametrize(("code", "row"), [(code, row) for codes, *row in ROWS for code in codes])
 def test_each_row(code: int | None, row: list[object]) -> None:
     found = close_rule(code)
-    assert [found.action, found.delay, found.pause, found.refresh, found.limit] == row
+    assert [found.action, found.delay, found.growth, found.refresh, found.limit] == row
 
 
 def stops(found: CloseRule) -> bool:
@@ -47,7 +47,7 @@ def stops(found: CloseRule) -> bool:
 def test_what_stops_the_bot_says_what_to_do_in_both_languages() -> None:
     for code in (*CLOSE_CODES, 4924):
         found = close_rule(code)
-        assert found.words and found.source, code
+        assert found.reason and found.source, code
         assert stops(found) == (found.hint is not None), code
         if found.hint is not None:
             assert found.hint.zh and found.hint.en and not found.hint.zh.isascii(), code

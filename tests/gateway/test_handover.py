@@ -1,4 +1,4 @@
-"""`BufferedSource`: events of a shard that is not to be heard yet."""
+"""`BufferedSource`: events of a shard on standby."""
 
 import asyncio
 from collections.abc import Sequence
@@ -50,61 +50,61 @@ def publish(consumer: BufferedSource, *seqs: int) -> None:
         assert consumer.publish(Frame(op=0, s=seq, t="X"), b"")
 
 
-def test_it_hands_over_the_last_seconds_and_counts_the_rest_as_finished() -> None:
+def test_it_delivers_the_last_seconds_and_counts_the_rest_as_finished() -> None:
     consumer, clock = Feed(), Hand()
-    quiet = BufferedSource(consumer, 10.0, clock=clock)
-    quiet.begin("s", 0)
-    publish(quiet, 1, 2)
+    source = BufferedSource(consumer, 10.0, clock=clock)
+    source.begin("s", 0)
+    publish(source, 1, 2)
     clock.now += 6
-    publish(quiet, 3)
+    publish(source, 3)
     clock.now += 6
-    publish(quiet, 4)
-    assert consumer.taken == [] and quiet.watermark.low == 2  # a RESUME would repeat 3 and 4
-    quiet.caught_up(2)
+    publish(source, 4)
+    assert consumer.taken == [] and source.watermark.low == 2  # a RESUME would repeat 3 and 4
+    source.caught_up(2)
     assert consumer.again_to > 4  # each of them may have been handled by the other generation
-    quiet.activate()
+    source.activate()
     assert consumer.taken == [3, 4] and consumer.again_to == 4
-    publish(quiet, 5)
+    publish(source, 5)
     assert consumer.taken == [3, 4, 5]
 
 
-def test_it_never_holds_up_reading_while_it_is_muted() -> None:
+def test_it_never_stops_the_reading_while_on_standby() -> None:
     consumer = Feed()
     consumer.full = True
-    quiet = BufferedSource(consumer, 10.0)
-    publish(quiet, 1)
-    assert not quiet.full
-    quiet.activate()
-    assert quiet.full and not quiet.publish(Frame(op=0, s=2, t="X"), b"")
+    source = BufferedSource(consumer, 10.0)
+    publish(source, 1)
+    assert not source.full
+    source.activate()
+    assert source.full and not source.publish(Frame(op=0, s=2, t="X"), b"")
 
 
 def test_a_new_session_starts_with_an_empty_ring() -> None:
     consumer = Feed()
-    quiet = BufferedSource(consumer, 10.0)
-    quiet.begin("one", 0)
-    publish(quiet, 1, 2)
-    quiet.begin("two", 0)
-    publish(quiet, 1)
-    quiet.activate()
+    source = BufferedSource(consumer, 10.0)
+    source.begin("one", 0)
+    publish(source, 1, 2)
+    source.begin("two", 0)
+    publish(source, 1)
+    source.activate()
     assert consumer.taken == [1]
 
 
-async def test_the_lease_says_when_it_is_heard() -> None:
+async def test_the_lease_activates_it() -> None:
     class Lease:
         shard, token, kept = ShardKey(2, 0, 4), 1, 10.0
 
         def __init__(self) -> None:
-            self.heard = asyncio.Event()
+            self.activated = asyncio.Event()
 
         async def wait_active(self) -> None:
-            await self.heard.wait()
+            await self.activated.wait()
 
     consumer, lease = Feed(), Lease()
-    async with buffered(consumer, lease) as quiet:  # type: ignore[arg-type]
-        publish(quiet, 1)
+    async with buffered(consumer, lease) as source:  # type: ignore[arg-type]
+        publish(source, 1)
         await asyncio.sleep(0)
         assert consumer.taken == []
-        lease.heard.set()
+        lease.activated.set()
         async with asyncio.timeout(5):
             while not consumer.taken:
                 await asyncio.sleep(0)

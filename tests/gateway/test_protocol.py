@@ -1,4 +1,4 @@
-"""`GatewayProtocol` at work: each row of the decision table, deadlines, heartbeats, and what always holds."""
+"""`GatewayProtocol`: each row of the decision table, deadlines, heartbeats, and what always holds."""
 
 import json
 import math
@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec import Raw
 
 from qqbot.config import GatewayConfig
+from qqbot.gateway.close_codes import ASKED, LOST, RENEWAL, CloseRule
 from qqbot.gateway.protocol import (
     DELAY_CAP,
     DELAY_CAP_LATE,
@@ -27,12 +29,13 @@ from qqbot.gateway.protocol import (
     SessionResumed,
     Skipped,
 )
-from qqbot.models.frames import Frame
+from qqbot.models.frames import Frame, decode_frame
 from qqbot.models.gateway import ResumeState
 from tests.gateway import wire
 
 CONFIG = GatewayConfig()
 STATE = ResumeState(session_id="session", seq=7, me="42", name="robot")
+EVENT = "GROUP_AT_MESSAGE_CREATE"
 T = 1000.0
 
 
@@ -40,15 +43,15 @@ class Shard:
     """A protocol and the time, driven as `Shard` drives it."""
 
     def __init__(self, state: ResumeState | None = None, *, pace: float = 1.0, chance: float = 0.5) -> None:
-        self.protocol = GatewayProtocol(GatewayConfig(pace=pace), state, chance=lambda: chance)
         self.now = T
+        self.protocol = GatewayProtocol(GatewayConfig(pace=pace), state, clock=lambda: self.now, chance=lambda: chance)
 
     def hello(self, interval: float = 45.0) -> None:
-        self.protocol.connected(self.now)
+        self.protocol.connected()
         assert self.take(wire.hello(interval)) == HelloReceived()
 
     def take(self, data: bytes) -> object:
-        return self.protocol.receive(data, self.now)
+        return self.protocol.receive(data)
 
     def open(self) -> dict[str, object]:
         """HELLO, then IDENTIFY or RESUME; return what was sent."""
@@ -57,8 +60,8 @@ class Shard:
 
     def opening(self) -> dict[str, object]:
         if self.protocol.resumable:
-            return sent(self.protocol.resume("token", self.now))
-        return sent(self.protocol.identify("token", 1 << 25, (0, 1), self.now))
+            return sent(self.protocol.resume("token"))
+        return sent(self.protocol.identify("token", 1 << 25, (0, 1)))
 
     def live(self) -> None:
         if self.open()["op"] == 2:
@@ -67,7 +70,7 @@ class Shard:
             assert isinstance(self.take(wire.resumed()), SessionResumed)
 
     def lose(self, code: int | None) -> Next:
-        return self.protocol.closed(code, self.now)
+        return self.protocol.closed(code)
 
     def retry(self, code: int | None) -> Reconnect:
         after = self.lose(code)
@@ -76,7 +79,7 @@ class Shard:
 
     def tick_at_deadline(self) -> object:
         self.now = self.protocol.deadline()
-        return self.protocol.tick(self.now)
+        return self.protocol.tick()
 
 
 def sent(data: bytes) -> dict[str, object]:
@@ -151,6 +154,63 @@ def test_ready_as_the_answer_to_resume_begins_a_new_session() -> None:
     assert (shard.protocol.session_id, shard.protocol.seq) == ("new", 1)
 
 
+# Dispatches
+
+
+def test_a_live_dispatch_is_returned_itself_and_moves_the_seq() -> None:
+    shard = live()
+    assert shard.take(wire.dispatch(2)) == Frame(
+        op=0, d=Raw(b'{"id": "m2", "content": "\\u4f60\\u597d"}'), s=2, t=EVENT
+    )
+    assert (shard.protocol.seq, shard.protocol.events) == (2, 1)
+
+
+def test_events_are_counted_with_duplicates_but_without_ready_and_resumed() -> None:
+    shard = Shard(STATE)
+    shard.open()
+    shard.take(wire.dispatch(8))
+    shard.take(wire.resumed(9))
+    assert shard.protocol.events == 1
+    for s in (10, 10, 3):
+        shard.take(wire.dispatch(s))
+    assert (shard.protocol.seq, shard.protocol.events) == (10, 4)
+
+
+def test_a_live_dispatch_does_not_read_the_clock() -> None:
+    reads = 0
+
+    def clock() -> float:
+        nonlocal reads
+        reads += 1
+        return T
+
+    protocol = GatewayProtocol(CONFIG, None, clock=clock, chance=lambda: 0.5)
+    protocol.connected()
+    protocol.receive(wire.hello())
+    protocol.identify("token", 1, (0, 1))
+    protocol.receive(wire.ready())
+    before = reads
+    assert isinstance(protocol.receive(wire.dispatch(2)), Frame)
+    assert (before > 0, reads) == (True, before)
+
+
+@pytest.mark.parametrize("resuming", [False, True])
+def test_every_frame_is_decoded_once(resuming: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[bytes] = []
+
+    def decode(data: bytes) -> Frame:
+        decoded.append(data)
+        return decode_frame(data)
+
+    shard = Shard(STATE)
+    (shard.open if resuming else shard.live)()
+    monkeypatch.setattr("qqbot.gateway.protocol.decode_frame", decode)
+    received = [wire.dispatch(8), wire.dispatch(9), wire.ACK, wire.resumed(10), wire.dispatch(11), wire.frame(1)]
+    for data in received:
+        shard.take(data)
+    assert decoded == received
+
+
 # The decision table
 
 RESUMING = [(code, 1.0) for code in (1009,)] + [(4008, 60.0), (4009, 0.5), (None, 0.5), (1000, 0.5), (1006, 0.5)]
@@ -213,6 +273,30 @@ def test_op_7_hangs_up_and_the_4009_that_follows_does_not_count() -> None:
     assert isinstance(shard.take(wire.RECONNECT), Disconnect)
     after = shard.retry(4009)
     assert (after.delay, after.routine, shard.protocol.resumable) == (0.5, True, True)
+
+
+@pytest.mark.parametrize(("rule", "resumes"), [(ASKED, True), (RENEWAL, False)])
+def test_a_live_connection_that_we_close_follows_our_own_rule(rule: CloseRule, resumes: bool) -> None:
+    shard = live()
+    assert shard.protocol.start_close(rule)
+    assert not shard.protocol.start_close(LOST), "the first reason counts"
+    after = shard.retry(4914)
+    assert (after.cause, after.routine, shard.protocol.resumable) == (rule.reason, True, resumes)
+
+
+def test_only_a_live_connection_is_closed_on_request() -> None:
+    shard = Shard(STATE)
+    assert not shard.protocol.start_close(ASKED)
+    shard.open()
+    assert not shard.protocol.start_close(ASKED)
+
+
+def test_our_own_close_does_not_hide_the_code_of_the_next_connection() -> None:
+    shard = live()
+    shard.take(wire.RECONNECT)
+    shard.retry(None)
+    shard.open()
+    assert isinstance(shard.lose(4914), Halt)
 
 
 def test_op_7_ignores_even_a_code_that_would_stop() -> None:
@@ -321,9 +405,9 @@ def test_op_9_true_twice_as_the_answer_to_resume_counts_as_refused() -> None:
 def test_attempts_without_hello_do_not_count_as_refused() -> None:
     shard = Shard(STATE)
     for _ in range(10):
-        shard.protocol.connected(shard.now)
+        shard.protocol.connected()
         shard.retry(1006)
-        shard.protocol.failed("no route", shard.now)
+        shard.protocol.failed("no route")
     assert shard.open()["op"] == 6
 
 
@@ -413,6 +497,17 @@ def test_1009_at_different_seqs_gives_up_nothing() -> None:
     assert (shard.protocol.lost_events, shard.protocol.seq) == (0, 7)
 
 
+def test_1009_of_an_earlier_session_gives_up_nothing_in_the_next() -> None:
+    shard = Shard()
+    shard.open()
+    shard.take(wire.ready(s=1))
+    shard.retry(1009)
+    shard.open()
+    shard.take(wire.ready("next", s=1))
+    shard.retry(1009)
+    assert (shard.protocol.lost_events, shard.protocol.seq) == (0, 1)
+
+
 # Delays
 
 
@@ -471,8 +566,8 @@ def test_growing_jitter_is_at_most_20_percent_and_on_top() -> None:
 
 def test_full_jitter_grows_up_to_60_s() -> None:
     shard = Shard(STATE, chance=1)
-    assert [shard.protocol.failed("x", T).delay for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert Shard(STATE, chance=0).protocol.failed("x", T).delay == 0
+    assert [shard.protocol.failed("x").delay for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert Shard(STATE, chance=0).protocol.failed("x").delay == 0
 
 
 def test_ready_resets_the_delays_but_hello_does_not() -> None:
@@ -499,17 +594,20 @@ def test_pace_scales_every_delay() -> None:
 
 def test_hello_is_due_after_10_s() -> None:
     shard = Shard()
-    shard.protocol.connected(T)
+    shard.protocol.connected()
     assert shard.protocol.deadline() == T + 10
-    assert shard.protocol.tick(T + 9.9) is None
-    assert shard.protocol.tick(T + 10) == Disconnect("no HELLO came")
+    shard.now = T + 9.9
+    assert shard.protocol.tick() is None
+    shard.now = T + 10
+    assert shard.protocol.tick() == Disconnect("no HELLO came")
 
 
 def test_ready_is_due_after_20_s() -> None:
     shard = Shard()
     shard.open()
     assert shard.protocol.deadline() == T + 20
-    assert shard.protocol.tick(T + 20) == Disconnect("no answer to IDENTIFY")
+    shard.now = T + 20
+    assert shard.protocol.tick() == Disconnect("no answer to IDENTIFY")
 
 
 def test_resumed_is_due_20_s_after_the_last_replayed_event() -> None:
@@ -519,7 +617,7 @@ def test_resumed_is_due_20_s_after_the_last_replayed_event() -> None:
     shard.take(wire.dispatch(8))
     assert shard.protocol.deadline() == min(T + 35, T + 45 * 0.75)
     shard.now += 20
-    assert shard.protocol.tick(shard.now) == Disconnect("no answer to RESUME")
+    assert shard.protocol.tick() == Disconnect("no answer to RESUME")
 
 
 def test_the_first_heartbeat_is_null_later_ones_carry_the_seq() -> None:
@@ -563,32 +661,56 @@ def test_any_inbound_frame_is_a_sign_of_life() -> None:
             shard.take(data)
 
 
-def test_silence_while_nobody_reads_means_nothing() -> None:
+def test_the_round_trip_is_measured_from_the_heartbeat_that_is_acknowledged() -> None:
     shard = live()
-    shard.protocol.reading(False, shard.now)
+    shard.take(wire.ACK)
+    assert shard.protocol.round_trip is None
+    shard.tick_at_deadline()
+    shard.now += 0.25
+    shard.take(wire.ACK)
+    shard.now += 1
+    shard.take(wire.ACK)
+    assert shard.protocol.round_trip == 0.25
+
+
+def test_resumed_that_lies_unread_is_no_missing_answer() -> None:
+    shard = Shard(STATE)
+    shard.open()
+    assert not shard.protocol.held_up
+    shard.protocol.set_reading(False)
+    assert shard.protocol.held_up
+    shard.retry(None)
+    shard.hello()
+    shard.opening()
+    assert not shard.protocol.held_up, "a new connection is read"
+
+
+def test_silence_while_the_reader_is_paused_proves_nothing() -> None:
+    shard = live()
+    shard.protocol.set_reading(False)
     for _ in range(5):
         assert isinstance(shard.tick_at_deadline(), Send)
-    shard.protocol.reading(True, shard.now)
+    shard.protocol.set_reading(True)
     assert isinstance(shard.tick_at_deadline(), Send)
     assert isinstance(shard.tick_at_deadline(), Disconnect)
 
 
 @pytest.mark.parametrize("state", [None, STATE])
-def test_while_nobody_reads_no_answer_is_overdue(state: ResumeState | None) -> None:
+def test_while_the_reader_is_paused_no_answer_is_overdue(state: ResumeState | None) -> None:
     shard = Shard(state)
     shard.open()
-    shard.protocol.reading(False, shard.now)
+    shard.protocol.set_reading(False)
     for _ in range(5):
         assert isinstance(shard.tick_at_deadline(), Send)
     assert shard.now > T + 4 * 45
-    shard.protocol.reading(True, shard.now)
+    shard.protocol.set_reading(True)
     assert shard.protocol.deadline() <= shard.now + 20
 
 
 def test_a_machine_that_slept_reconnects_at_the_next_tick() -> None:
     shard = live()
     shard.now = shard.protocol.deadline() + 3600
-    assert isinstance(shard.protocol.tick(shard.now), Disconnect)
+    assert isinstance(shard.protocol.tick(), Disconnect)
     shard.retry(None)
     assert shard.protocol.resumable
 
@@ -596,7 +718,7 @@ def test_a_machine_that_slept_reconnects_at_the_next_tick() -> None:
 @pytest.mark.parametrize("interval", [0, -1, None, "soon", [1]])
 def test_a_hello_without_a_usable_interval_is_no_hello(interval: object) -> None:
     shard = Shard()
-    shard.protocol.connected(T)
+    shard.protocol.connected()
     assert isinstance(shard.take(wire.frame(10, {"heartbeat_interval": interval})), Skipped)
     assert isinstance(shard.tick_at_deadline(), Disconnect)
 
@@ -604,7 +726,7 @@ def test_a_hello_without_a_usable_interval_is_no_hello(interval: object) -> None
 @pytest.mark.parametrize("interval", [1, 10**9, 10**400])
 def test_the_interval_is_kept_within_bounds(interval: int) -> None:
     shard = Shard()
-    shard.protocol.connected(T)
+    shard.protocol.connected()
     shard.take(f'{{"op":10,"d":{{"heartbeat_interval":{interval}}}}}'.encode())
     assert T < shard.protocol.deadline() <= T + 300
 
@@ -622,6 +744,8 @@ def test_the_interval_is_kept_within_bounds(interval: int) -> None:
         (b'{"op":0,"d":{},"s":"1","t":"X"}', "malformed frame"),
         (b'{"op":0,"d":{},"s":1,"t":"\xff"}', "malformed frame"),
         (b'{"op":0,"d":{},"s":%d,"t":"X"}' % (1 << 60), "malformed frame"),
+        (wire.dispatch(-1), "malformed frame"),
+        (wire.dispatch(1 << 53), "malformed frame"),
         (b"[" * 100_000, "malformed frame"),
         (wire.dispatch(None), "dispatch without s"),
         (wire.frame(5), "unknown op"),
@@ -635,6 +759,21 @@ def test_what_does_not_fit_is_skipped_and_the_session_lives(data: bytes, kind: s
     assert isinstance(action, Skipped) and action.kind == kind
     assert shard.protocol.phase is Phase.LIVE
     assert isinstance(shard.take(wire.dispatch(2)), Frame)
+
+
+@pytest.mark.parametrize("s", [-(1 << 53), -1, 1 << 53])
+@pytest.mark.parametrize("state", [None, STATE])
+def test_a_seq_out_of_range_is_skipped_in_every_phase(state: ResumeState | None, s: int) -> None:
+    shard = Shard(state)
+    seq = shard.protocol.seq
+    shard.open()
+    for _ in range(2):
+        action = shard.take(wire.dispatch(s))
+        assert isinstance(action, Skipped) and action.kind == "malformed frame"
+        assert (shard.protocol.seq, shard.protocol.events) == (seq, 0)
+        seq = seq or 1
+        shard.take(wire.ready() if state is None else wire.resumed())
+        assert shard.protocol.phase is Phase.LIVE
 
 
 @pytest.mark.parametrize("state", [None, STATE])
@@ -709,13 +848,13 @@ class Lives(RuleBasedStateMachine):
     @precondition(lambda self: not self.open() and not self.halted)
     @rule()
     def connect(self) -> None:
-        self.protocol.connected(self.shard.now)
+        self.protocol.connected()
         self.hung_up = False
 
     @precondition(lambda self: not self.open() and not self.halted)
     @rule()
     def fail(self) -> None:
-        assert 0 <= self.protocol.failed("unreachable", self.shard.now).delay <= DELAY_CAP_LATE
+        assert 0 <= self.protocol.failed("unreachable").delay <= DELAY_CAP_LATE
 
     @precondition(lambda self: self.open() and not self.hung_up)
     @rule()
@@ -769,7 +908,7 @@ class Lives(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.shard.now += seconds
         due = self.shard.now >= self.protocol.deadline()
-        action = self.protocol.tick(self.shard.now)
+        action = self.protocol.tick()
         assert (action is not None) == due
         self.hung_up = isinstance(action, Disconnect)
         if isinstance(action, Send):
@@ -778,7 +917,7 @@ class Lives(RuleBasedStateMachine):
     @precondition(lambda self: self.open())
     @rule(reading=st.booleans())
     def reading(self, reading: bool) -> None:
-        self.protocol.reading(reading, self.shard.now)
+        self.protocol.set_reading(reading)
 
     @precondition(lambda self: self.open())
     @rule(code=CODES)

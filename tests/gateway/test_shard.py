@@ -116,7 +116,8 @@ async def test_an_expired_permit_is_asked_for_again(stage: Stage) -> None:
     assert next(expired, None) is None
 
 
-async def test_heartbeats_go_on_while_a_permit_is_awaited(stage: Stage) -> None:
+@pytest.mark.parametrize("pause", [0, 0.1])
+async def test_heartbeats_go_on_while_a_permit_is_awaited(stage: Stage, pause: float) -> None:
     granted = asyncio.Event()
     permit = stage.lease.identify_permit
 
@@ -127,8 +128,9 @@ async def test_heartbeats_go_on_while_a_permit_is_awaited(stage: Stage) -> None:
     stage.lease.identify_permit = late  # type: ignore[assignment,method-assign]
     async with stage.running():
         connection = await stage.gateway.accept()
+        await asyncio.sleep(pause)  # the pacemaker sleeps until HELLO is overdue
         await connection.send(wire.hello(0.05))
-        for _ in range(4):  # nobody acknowledges, and nobody reads
+        for _ in range(4):  # without any op 11, and while the reader waits
             assert await connection.heartbeat() is None
         granted.set()
         assert (await connection.receive())[0] == 2
@@ -320,7 +322,7 @@ async def test_the_servers_own_heartbeat_is_answered(stage: Stage) -> None:
 
 
 async def test_a_fault_in_the_pacemaker_is_not_silent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fault(self: object, now: float) -> None:
+    def fault(self: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("qqbot.gateway.protocol.GatewayProtocol.tick", fault)
@@ -329,6 +331,21 @@ async def test_a_fault_in_the_pacemaker_is_not_silent(stage: Stage, monkeypatch:
         await (await stage.gateway.accept()).send(wire.hello(0.05))
         with pytest.raises(ZeroDivisionError):
             await asyncio.wait_for(task, PATIENCE)
+
+
+async def test_a_pacemaker_that_something_else_cancelled_ends_its_connection(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancelled(self: object) -> None:
+        monkeypatch.undo()
+        raise asyncio.CancelledError
+
+    async with stage.running():
+        first = await stage.gateway.accept()
+        await first.identified(interval=0.2)
+        await stage.inbox.has(1)
+        monkeypatch.setattr("qqbot.gateway.protocol.GatewayProtocol.tick", cancelled)
+        await resumes(await stage.gateway.accept(), 1)
 
 
 # Frames that do not fit
@@ -463,7 +480,7 @@ async def test_cancellation_leaves_the_socket_open_and_leaving_closes_with_4000(
     assert not [t for t in asyncio.all_tasks() - tasks if "qqbot" in t.get_name()]
 
 
-async def test_the_last_end_is_told_once(stage: Stage) -> None:
+async def test_the_last_end_is_reported_once(stage: Stage) -> None:
     async with stage.running() as shard:
         await (first := await stage.gateway.accept()).identified()
         await first.close(4009)
@@ -474,7 +491,7 @@ async def test_the_last_end_is_told_once(stage: Stage) -> None:
     assert stage.events[-1].cause == "the shard was ended"
 
 
-async def test_ending_without_a_connection_tells_nothing(stage: Stage) -> None:
+async def test_ending_without_a_connection_reports_nothing(stage: Stage) -> None:
     async with stage.shard() as shard:
         task = asyncio.create_task(shard.run())
         connection = await stage.gateway.accept()

@@ -159,7 +159,7 @@ def test_no_text_is_too_odd(text: str) -> None:
 @pytest.mark.parametrize("identity", ["", "a b", '"', "<", ">"])
 def test_an_id_that_would_break_the_tag_is_refused(identity: str) -> None:
     for tag in (UserMention(identity), ChannelLink(identity), EmojiTag(identity)):
-        with pytest.raises(ConfigError, match="is no id"):
+        with pytest.raises(ConfigError, match="is not an id"):
             str(tag)
 
 

@@ -411,7 +411,7 @@ async def test_slow_call_that_fails(sim: Simulator, bot: BareBot) -> None:
     ],
 )
 async def test_no_moment(sim: Simulator, on: str) -> None:
-    with pytest.raises(ValueError, match="is no moment: use one of connected, IDENTIFY"):
+    with pytest.raises(ValueError, match="is not a moment: use one of connected, IDENTIFY"):
         sim.faults.add(on, Drop())
 
 
@@ -516,10 +516,10 @@ async def test_rules_over_the_control_api(sim: Simulator, bot: BareBot) -> None:
         ({"kind": "http", "status": 500}, "cannot happen on 'live'"),
         ({"kind": "http", "status": "500", "on": ME}, "status must be a whole number"),
         ({"kind": "http", "on": ME}, "http needs status"),
-        ({"kind": "http", "status": 9, "on": ME}, "9 is no HTTP status"),
+        ({"kind": "http", "status": 9, "on": ME}, "9 is not an HTTP status"),
         ({"kind": "http", "status": 500, "headers": {"a": 1}, "on": ME}, "headers must be an object of strings"),
         ({"kind": "drop", "on": ME, "code": 4009}, "drop takes no code"),
-        ({"kind": "drop", "on": "nowhere"}, "is no moment"),
+        ({"kind": "drop", "on": "nowhere"}, "is not a moment"),
         ({"kind": "drop", "on": 1}, "on must be a string"),
         ({"kind": "drop", "on": ME, "nth": True}, "nth must be a whole number"),
         ({"kind": "drop", "on": ME, "nth": 1.5}, "nth must be a whole number"),

@@ -246,4 +246,4 @@ async def test_the_chat_as_a_test_fails_where_the_bot_says_something_else(monkey
 
 async def test_there_is_nothing_to_test_in_silence(sim: Simulator, bot: BareBot, page: Page) -> None:
     refused = await page.do(do="test", **GROUP)
-    assert (refused["ok"], "nobody has said anything" in refused["error"]) == (False, True)
+    assert (refused["ok"], "has no messages yet" in refused["error"]) == (False, True)

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from qqbot import AtMessageCreate, Bot, Context, GroupAtMessageCreate
-from qqbot.cli.tuned import Hooked, Tuned
+from qqbot.cli.serving import ConfiguredBot, WebhookServedBot
 from qqbot.config import Credentials, Endpoints, GatewayConfig
 from qqbot.simulator.scenarios import SCENARIOS, Finding, Scenario, perform
 from qqbot.simulator.simulator import Servable
@@ -27,12 +27,12 @@ def right_bot(scenario: Scenario) -> Servable:
         await ctx.reply(ctx.text)
 
     if scenario.by_webhook:
-        return Hooked(bot)
+        return WebhookServedBot(bot)
     renewal = {} if scenario.renewal is None else {"renew_after": scenario.renewal, "renew_silence": scenario.renewal}
-    return Tuned(bot, gateway=GatewayConfig(**FAST, **renewal))
+    return ConfiguredBot(bot, gateway=GatewayConfig(**FAST, **renewal))
 
 
-def told(findings: list[Finding]) -> list[str]:
+def described(findings: list[Finding]) -> list[str]:
     return [f"{finding.what} ({finding.seen})" for finding in findings if not finding.right]
 
 
@@ -40,7 +40,7 @@ def told(findings: list[Finding]) -> list[str]:
 async def test_this_packages_bot_is_right(name: str) -> None:
     scenario = SCENARIOS[name]
     findings = await perform(scenario, lambda: right_bot(scenario))
-    assert told(findings) == []
+    assert described(findings) == []
     assert len(findings) > 3
 
 
@@ -125,7 +125,7 @@ CAUGHT = {
     "4009-every-30min": "RESUMEs each time",
     "4903-needs-new-token": "asks for another token",
     "op9-then-close": "waits for the close code",
-    "silent-session-after-3-days": "IDENTIFYs anew",
+    "silent-session-after-3-days": "IDENTIFYs again",
     "rolling-deploy": "3 questions have 3 answers",
     "msg-id-redelivered": "sends 2 answers to 2 messages",
     "msgseq-dedup": "repeats it with the same msg_seq",
@@ -139,7 +139,7 @@ CAUGHT = {
 async def test_a_naive_bot_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qqbot.simulator.scenarios.PATIENCE", 1.0)
     findings = await perform(SCENARIOS[name], NaiveBot)
-    assert CAUGHT[name] in [finding.what for finding in findings if not finding.right], told(findings)
+    assert CAUGHT[name] in [finding.what for finding in findings if not finding.right], described(findings)
 
 
 async def test_a_webhook_bot_that_acknowledges_late_is_caught() -> None:
@@ -149,5 +149,5 @@ async def test_a_webhook_bot_that_acknowledges_late_is_caught() -> None:
     async def echo(ctx: Context[GroupAtMessageCreate]) -> None:
         await ctx.reply(ctx.text)
 
-    findings = await perform(SCENARIOS["webhook-slow-ack"], lambda: Hooked(bot, awaited=True))
+    findings = await perform(SCENARIOS["webhook-slow-ack"], lambda: WebhookServedBot(bot, awaited=True))
     assert [finding.what for finding in findings if not finding.right] == ["acknowledges within the limit"]

@@ -18,7 +18,7 @@ from tests.webhook.hosts import by_aiohttp
 
 @dataclass
 class Endpoint:
-    """Answers the calls one after another with `answers` (status, text), the last one for ever."""
+    """Answers the calls one after another with `answers` (status, text), the last one forever."""
 
     answers: list[tuple[int, str]]
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)

@@ -119,6 +119,10 @@ MORE: dict[str, dict[str, object]] = {
         "image": "",
     },
     "send_c2c_message": {"msg_type": "2", "markdown": {"content": "", "template_id": "7"}, "msg_seq": "0"},
+    "send_dms": {
+        "markdown": {"content": "x"},
+        "keyboard": {"content": {"rows": [{"buttons": [{"render_data": {}, "action": {"permission": {}}}]}]}},
+    },
     "mute_guild_member": {"mute_seconds": "60", "mute_end_timestamp": "0"},
     "mute_guild": {"mute_seconds": "60", "user_ids": []},
     "create_join_approval_strategy": {"group_openids": ["{group_openid}"], "group_ids": []},

@@ -131,7 +131,7 @@ async def test_who_joins_and_leaves_a_guild(qq: Simulator) -> None:
         assert (await qq.guild().leave("Carol")).outcome == "unwanted"
         with pytest.raises(ValueError, match="Carol is no member"):
             await qq.guild().leave("Carol")
-        with pytest.raises(ValueError, match="say who clicks"):
+        with pytest.raises(ValueError, match="pass the member who clicks"):
             await (await qq.guild().join("Dave")).click("x")
 
 

@@ -1,1 +1,5 @@
-"""What asyncio lacks: clocks, tasks with an owner, cancellation. Knows nothing of bots."""
+"""What asyncio lacks, without any bot in it.
+
+Responsible for clocks, background tasks, throttled warnings, backoff, capacity and cancellation. Collaborators: none
+of the package but `errors`. It does not know what runs in the tasks.
+"""

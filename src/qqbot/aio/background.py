@@ -1,8 +1,8 @@
 """`background`: tasks that run while a block runs, and end with it.
 
-Responsible for starting them, for cancelling them at the end of the block and for awaiting their end, and for
-reporting a task that ends before. It does not decide what such an end means: the block reads `task.result()` if it
-has to fail with its task.
+Responsible for starting them, for cancelling them at the end of the block and awaiting their end, and for logging a
+task that fails earlier. Collaborators: none. It does not decide what such a failure means: a block that has to fail
+with its task reads `task.result()`.
 """
 
 import asyncio

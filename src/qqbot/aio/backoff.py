@@ -1,6 +1,7 @@
 """`Backoff`: how long to wait before the next attempt, growing with the failures in a row.
 
-Responsible for the formula; pure. Chance is an argument, so that tests and the gateway's protocol stay deterministic.
+Responsible for the formula; pure. Collaborators: none; chance is an argument, so that tests and the gateway's protocol
+stay deterministic. It does not count failures and does not sleep.
 """
 
 from dataclasses import dataclass

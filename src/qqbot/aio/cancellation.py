@@ -1,6 +1,8 @@
-"""How a run of shards ends that no shard and no user ended: the errors for it.
+"""Whose cancellation a CancelledError is: the current task's, or that of something it awaited.
 
-Owns their words, and how they reach the manager; when they are raised is the managers'.
+Responsible for telling both apart, for the error that an unexpected one becomes, and for forwarding errors out of a
+task group. Collaborators: the session managers and the supervisor, which decide what such an error ends. It cancels
+nothing.
 """
 
 import asyncio
@@ -11,12 +13,12 @@ from ..errors import GatewayError
 
 
 def is_cancelled() -> bool:
-    """Whether somebody cancelled the current task; otherwise a CancelledError is that of something it awaited."""
+    """True if the current task is being cancelled; if not, a CancelledError came out of something that it awaited."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
-def stray(who: str, error: asyncio.CancelledError) -> GatewayError:
+def unexpected_cancellation(who: str, error: asyncio.CancelledError) -> GatewayError:
     """Return the error for a cancellation that came out of something that `who` awaited."""
     failure = GatewayError(
         f"{who} ended because something that it awaited, such as a token source, was cancelled: "
@@ -27,13 +29,16 @@ def stray(who: str, error: asyncio.CancelledError) -> GatewayError:
 
 
 @contextmanager
-def told_to(fail: Callable[[Exception], None], who: str) -> Generator[None]:
-    """Hand `fail` what the body raises, for whoever raises it outside of the task group; also a stray cancellation."""
+def forward_errors(fail: Callable[[Exception], None], who: str) -> Generator[None]:
+    """Pass what the body raises to `fail`, so that it can be raised outside of the task group.
+
+    An unexpected cancellation is passed as a GatewayError; a cancellation of the task itself is raised.
+    """
     try:
         yield
     except asyncio.CancelledError as error:
         if is_cancelled():
             raise
-        fail(stray(who, error))
-    except Exception as error:  # noqa: BLE001 - it is not lost
+        fail(unexpected_cancellation(who, error))
+    except Exception as error:  # noqa: BLE001 - the caller raises it
         fail(error)

@@ -1,7 +1,8 @@
-"""The clock of leases, locks and heartbeats: it only goes forward, and counts the time in which the machine sleeps.
+"""`steady`: the clock of leases, locks and heartbeats, which only goes forward and counts suspended time.
 
-Owns the choice between the clocks of the system. A lease that others may take over after some seconds must not seem
-young because this machine was suspended meanwhile, which `time.monotonic` does not count on Linux.
+Responsible for the choice between the clocks of the system: a lease that others may take over after some seconds must
+not seem young because this machine was suspended, which `time.monotonic` does not count on Linux. Collaborators: none.
+It does not tell the time of day.
 """
 
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 Clock = Callable[[], float]
-"""Seconds that only go forward."""
+"""Returns seconds that only go forward."""
 
 
 def _choose() -> Clock:
@@ -19,4 +20,4 @@ def _choose() -> Clock:
 
 
 steady: Clock = _choose()
-"""Seconds since some moment; only differences mean anything, and only on this machine."""
+"""Return the seconds since some moment; only differences have a meaning, and only on this machine."""

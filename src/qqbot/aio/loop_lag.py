@@ -1,35 +1,38 @@
-"""`LoopLag`: how late the event loop is, and a warning when something holds it up.
+"""`LoopLag`: how late the event loop is, and a warning if something blocks it.
 
-Owns the measuring; it knows nothing of what runs in the loop.
+Responsible for measuring and for the warning. Collaborators: `throttle`. It does not know what runs in the loop, and
+interrupts nothing.
 """
 
 import asyncio
 import logging
 
+from .throttle import WARN_EVERY_SECONDS, Throttle
+
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.1  # what holds the loop up is measured short by this at the most
+LOOK_SECONDS = 0.1  # a lag is measured short by at most this
 WARN_SECONDS = 0.5
-WARN_EVERY_SECONDS = 60.0
 MEMORY_SECONDS = 30.0
 
 
 class LoopLag:
-    """By how many seconds the running loop is late, for as long as `watch` runs."""
+    """By how many seconds the running loop is late, while `watch` runs."""
 
     def __init__(self) -> None:
+        # Two halves of the memory, so that a peak is forgotten after a while and never at once.
         self._peak = 0.0
         self._older_peak = 0.0
 
     @property
     def peak(self) -> float:
-        """The largest lag of the last half minute, and up to as much before."""
+        """The largest lag in seconds of the last half minute to minute."""
         return max(self._peak, self._older_peak)
 
     async def watch(self) -> None:
         """Measure until cancelled."""
         now = asyncio.get_running_loop().time
-        forgetting, warning = now() + MEMORY_SECONDS, now()
+        forgetting, warnings = now() + MEMORY_SECONDS, Throttle(WARN_EVERY_SECONDS)
         while True:
             due = now() + LOOK_SECONDS
             await asyncio.sleep(LOOK_SECONDS)
@@ -37,8 +40,7 @@ class LoopLag:
             if now() >= forgetting:
                 forgetting, self._older_peak, self._peak = now() + MEMORY_SECONDS, self._peak, 0.0
             self._peak = max(self._peak, late)
-            if late >= WARN_SECONDS and now() >= warning:
-                warning = now() + WARN_EVERY_SECONDS
+            if late >= WARN_SECONDS and warnings.ready():
                 _warn(late)
 
 

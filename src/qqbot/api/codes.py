@@ -1,8 +1,8 @@
-"""What every error code of the platform means for the caller: error class, retry, hint.
+"""The rule for every error code of the platform: error class, retry policy, hint.
 
-Pure data. Codes are keyed by (endpoint family, code), because the platform gives one number to different
-errors; rows are grouped by remedy, since that is what differs. An unknown code is judged by its HTTP status.
-Owns no wire parsing (`caller`) and no timing (`retry`).
+Responsible for these tables; pure data. Codes are keyed by (endpoint family, code), because the platform uses one
+number for different errors; rows are grouped by remedy. The HTTP status decides about an unknown code.
+Collaborators: `exchange` reads error answers, `retry` applies the policies. It parses nothing and waits for nothing.
 Source: dev-prepare/error-trace/openapi, dev-prepare/api-call-guide, and the pages of the endpoints.
 """
 
@@ -31,7 +31,7 @@ Family = Literal["general", "token", "share_link"]
 
 
 class RetryPolicy(Enum):
-    """Whether the same call may be repeated, and when."""
+    """If and when the same call may be repeated."""
 
     NO = "no"
     ONCE = "once"
@@ -44,7 +44,7 @@ class RetryPolicy(Enum):
 
 
 class ErrorRule(NamedTuple):
-    """What an error code means for the caller."""
+    """The error to raise for a code, whether to retry, and the hint for the user."""
 
     error: type[ApiError]
     retry: RetryPolicy
@@ -56,7 +56,7 @@ class _Row(NamedTuple):
     retry: RetryPolicy
     hint: Hint
     codes: str
-    """Codes and ranges of codes ("50035-50037"), parted by blanks."""
+    """Codes and ranges of codes ("50035-50037"), separated by blanks."""
 
 
 _ARGUMENT = Hint("检查调用参数", "one of the arguments is wrong: compare the call with the endpoint's page")
@@ -352,7 +352,7 @@ _UNKNOWN = ErrorRule(
 
 
 def error_rule(family: Family, code: int, status: int) -> ErrorRule:
-    """Return what `code`, answered with the HTTP `status`, means at the endpoints of `family`."""
+    """Return the rule for `code` with the HTTP `status` at the endpoints of `family`."""
     known = _TABLES[family].get(code) or _TABLES["general"].get(code)
     if known is None:
         return _FAILED if status >= 500 else _BY_STATUS.get(status, _UNKNOWN)
@@ -362,10 +362,10 @@ def error_rule(family: Family, code: int, status: int) -> ErrorRule:
 
 
 def is_known(family: Family, code: int) -> bool:
-    """Whether `code` is in the table of `family` or the general one."""
+    """True if `code` is in the table of `family` or in the general one."""
     return code in _TABLES[family] or code in _TABLES["general"]
 
 
 def explain(code: int) -> dict[Family, ErrorRule]:
-    """Return what `code` means, for each endpoint family that uses it; empty when it is not in the table."""
+    """Return the rules for `code`, one for each endpoint family that uses it; empty if it is unknown."""
     return {family: table[code] for family, table in _TABLES.items() if code in table}

@@ -1,6 +1,7 @@
-"""How sockets reach the platform: the proxy that the environment names, and what went wrong, without any secret.
+"""How sockets reach the platform, and what went wrong.
 
-Owns neither sessions nor sockets: `api.transport` and `gateway.link` open them.
+Responsible for the proxy that the environment names, and for describing network errors without secrets.
+Collaborators: `api.transport` and `gateway.connection` open the sockets. It opens none.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ _TLS = "check the clock, and ssl_context= for a private certificate authority"
 def environment_proxy(url: str) -> str | None:
     """Return the HTTP proxy that the environment names for `url`, never one for a loopback host.
 
-    aiohttp's `trust_env` costs two trips to a thread for each request, and adds what ~/.netrc holds for the host.
+    aiohttp's `trust_env` uses a thread twice for each request, and adds the credentials of ~/.netrc for the host.
     """
     parts = urlsplit(url)
     if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
@@ -41,7 +42,7 @@ def environment_proxy(url: str) -> str | None:
 
 
 def cause_of(error: OSError | aiohttp.ClientError) -> str:
-    """Return what happened in words that hold no header, query, user or password."""
+    """Return a description that contains no header, query, user or password."""
     match error:
         case TimeoutError():
             cause = f"no connection in time; {_NETWORK}"

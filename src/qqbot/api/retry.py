@@ -1,7 +1,7 @@
-"""Which failed call is repeated, and after how long.
+"""`Attempts`: whether a failed call is repeated, and after how many seconds.
 
-Pure: `Attempts` follows one call, fed with its errors; time and chance are arguments. What a code means is in
-`codes`; waiting is the caller's.
+Responsible for that decision. Pure: time and chance are arguments.
+Collaborators: `codes` defines what a code means, `aio.backoff` has the formula. It does not wait; `caller` does.
 """
 
 from collections.abc import Mapping
@@ -9,17 +9,17 @@ from typing import cast
 
 from msgspec import UNSET
 
+from ..aio.backoff import Backoff
 from ..errors import ApiError, DuplicateMessage, RateLimited
 from .codes import RetryPolicy
 from .exchange import Failure
 
 MAX_ATTEMPTS = 4
-FIRST_DELAY = 0.5  # seconds; doubles with each attempt
-LONGEST_DELAY = 8.0
+BACKOFF = Backoff(first=0.5, cap=8.0, low=0.75, high=1.25)
 
 
 def is_numbered(body: object) -> bool:
-    """Whether `body` is a reply that may be sent twice: the platform refuses its msg_seq the second time."""
+    """True if `body` is a reply that may be sent twice: the platform refuses a msg_seq the second time."""
     return _has(body, "msg_seq") and (_has(body, "msg_id") or _has(body, "event_id"))
 
 
@@ -31,23 +31,19 @@ def _has(body: object, name: str) -> bool:
 
 
 class Attempts:
-    """The attempts at one call.
-
-    `repeatable`: sending it twice has the effect of sending it once. `count`: how many attempts failed;
-    `maybe_done`: one of them may have reached the platform and taken effect.
-    """
+    """The attempts at one call."""
 
     def __init__(self, repeatable: bool) -> None:
-        self.repeatable = repeatable
-        self.count = 0
-        self.maybe_done = False
-        self._used: set[RetryPolicy] = set()
+        self.repeatable = repeatable  # sending it twice has the same effect as sending it once
+        self.count = 0  # failed attempts
+        self.maybe_done = False  # one of them may have taken effect, so a later "duplicate" means success
+        self._used: set[RetryPolicy] = set()  # policies that allow one repeat for each call
 
     def after(self, failure: Failure, *, left: float, chance: float) -> float | None:
-        """Note a failed attempt; return the seconds to wait before the next one, None to give up.
+        """Record a failed attempt; return the seconds to wait before the next one, or None to give up.
 
-        `left`: the seconds the call still has; `chance`: a random number from 0 to 1 that spreads the repeats
-        of many callers.
+        `left`: the seconds until the deadline of the call. `chance`: a random number from 0 to 1 that spreads the
+        repeats of many callers.
         """
         self.count += 1
         self.maybe_done = self.maybe_done or _may_have_taken_effect(failure)
@@ -78,15 +74,15 @@ class Attempts:
         return self._growing(chance) if self.repeatable or not failure.sent else None
 
     def _growing(self, chance: float) -> float:
-        return min(FIRST_DELAY * 2.0 ** (self.count - 1), LONGEST_DELAY) * (0.75 + 0.5 * chance)
+        return BACKOFF.delay(self.count - 1, chance)
 
     def was_done_before(self, error: Exception) -> bool:
-        """Whether `error` only says that an earlier attempt of this call had succeeded."""
+        """True if `error` only means that an earlier attempt of this call succeeded."""
         return self.maybe_done and isinstance(error, DuplicateMessage)
 
 
 def _may_have_taken_effect(failure: Failure) -> bool:
-    """A 4xx answer means that nothing was done; what is no answer of the platform means nothing."""
+    """Return False for a 4xx answer, which means that nothing was done; without an answer nothing is known."""
     if isinstance(failure.error, ApiError):
         return failure.sent and (failure.error.status >= 500 or failure.error.status < 300)
     return failure.sent

@@ -1,1 +1,5 @@
-"""The websocket side of the platform: frames, close codes, the protocol without I/O, and the shard that runs it."""
+"""The websocket side of the platform.
+
+Responsible for close codes, the protocol without I/O, one connection, the shard that runs over many, and the handover
+between generations of shards. Collaborators: `lease`, `models`, `api` (tokens, connect options). It handles no event.
+"""

@@ -1,7 +1,8 @@
 """What the end of a connection means: close code -> `CloseRule`, as data.
 
-Owns the table, the platform's words and the hints for the cases in which a person has to act. Counting failures,
-drawing jitter and keeping the session is `gateway.protocol`'s.
+Responsible for the table, its reasons, and the hints for the cases in which a person has to act. Collaborators:
+`protocol` (follows the rules), the command `explain` (shows them). It does not count failures, draw jitter or keep the
+session.
 """
 
 from enum import Enum, auto
@@ -34,15 +35,15 @@ class ReconnectDelay(Enum):
 class CloseRule(Struct, frozen=True, kw_only=True):
     """What one way to lose a connection asks for.
 
-    `words`: what the platform says. `delay`: seconds, shaped by `pause`. `refresh`: the token is not to be used
-    again. `spares_resume`: a session that was being resumed is kept. `limit`: that many of one `family` in a row
-    stop the bot (0: never). `routine`: nothing went wrong. `hint`: what a person can do when the bot stops.
+    `reason`: for logs and errors. `delay`: seconds, shaped by `growth`. `refresh`: do not use the same token again.
+    `spares_resume`: keep a session that was being resumed. `limit`: that many of one `family` in a row stop the bot
+    (0: never). `routine`: nothing went wrong. `hint`: what a person can do if the bot stops.
     """
 
     action: Action
-    words: str
+    reason: str
     delay: float = 0.0
-    pause: ReconnectDelay = ReconnectDelay.FIXED
+    growth: ReconnectDelay = ReconnectDelay.FIXED
     refresh: bool = False
     spares_resume: bool = False
     limit: int = 0
@@ -54,74 +55,74 @@ class CloseRule(Struct, frozen=True, kw_only=True):
 
 RECONNECT = CloseRule(
     action=Action.RESUME,
-    words="the platform asked for a new connection (op 7)",
+    reason="the platform asked for a new connection (op 7)",
     delay=1,
-    pause=ReconnectDelay.SPREAD,
+    growth=ReconnectDelay.SPREAD,
     routine=True,
     source="dev-prepare/event-emit/websocket",
 )
 INVALID_RESUMABLE = CloseRule(
     action=Action.RESUME,
-    words="invalid session, may be resumed (op 9, d true)",
+    reason="invalid session, may be resumed (op 9, d true)",
     delay=3,
     source="dev-prepare/event-emit/websocket",
 )
 INVALID_SESSION = CloseRule(
     action=Action.IDENTIFY,
-    words="invalid session (op 9)",
+    reason="invalid session (op 9)",
     delay=3,
-    pause=ReconnectDelay.GROWING,
+    growth=ReconnectDelay.GROWING,
     refresh=True,
     source="dev-prepare/event-emit/websocket",
 )
 ASKED = CloseRule(
     action=Action.RESUME,
-    words="the program asked for a new connection",
+    reason="the program asked for a new connection",
     routine=True,
     source="bot.reconnect",
 )
 RENEWAL = CloseRule(
     action=Action.IDENTIFY,
-    words="the session is old and silent: it may have been forgotten",
+    reason="the session is old and silent: it may have been forgotten",
     routine=True,
     source="field reports",
 )
 LOST = CloseRule(
     action=Action.RESUME,
-    words="the connection was lost",
+    reason="the connection was lost",
     delay=1,
-    pause=ReconnectDelay.FULL_JITTER,
+    growth=ReconnectDelay.FULL_JITTER,
     source="RFC 6455; field reports",
 )
 
 
-def _again(words: str, delay: float, pause: ReconnectDelay = ReconnectDelay.FIXED) -> CloseRule:
-    return CloseRule(action=Action.IDENTIFY, words=words, delay=delay, pause=pause)
+def _again(reason: str, delay: float, growth: ReconnectDelay = ReconnectDelay.FIXED) -> CloseRule:
+    return CloseRule(action=Action.IDENTIFY, reason=reason, delay=delay, growth=growth)
 
 
-def _stop(words: str, zh: str, en: str) -> CloseRule:
-    return CloseRule(action=Action.STOP, words=words, hint=Hint(zh, en))
+def _stop(reason: str, zh: str, en: str) -> CloseRule:
+    return CloseRule(action=Action.STOP, reason=reason, hint=Hint(zh, en))
 
 
-def _our_fault(words: str) -> CloseRule:
+def _our_fault(reason: str) -> CloseRule:
     return CloseRule(
         action=Action.IDENTIFY,
-        words=words,
+        reason=reason,
         delay=5,
         limit=2,
         family="our fault",
         hint=Hint(
             "平台不接受 SDK 发出的数据：请升级 qqbot；若仍出现，请报告",
-            "the platform does not accept what the SDK sent: upgrade qqbot; should that not help, report it",
+            "the platform does not accept what the SDK sent: upgrade qqbot; if that does not help, report it",
         ),
     )
 
 
 _OTHER_49XX = CloseRule(
     action=Action.IDENTIFY,
-    words="refused for a reason that is not documented",
+    reason="refused for a reason that is not documented",
     delay=5,
-    pause=ReconnectDelay.GROWING,
+    growth=ReconnectDelay.GROWING,
     limit=5,
     family="other 49xx",
     hint=Hint(
@@ -135,7 +136,7 @@ _INTERNAL_ERROR = _again("internal error of the platform", 3, ReconnectDelay.GRO
 CLOSE_CODES: dict[int, CloseRule] = {
     1009: CloseRule(
         action=Action.RESUME,
-        words="a frame was larger than GatewayConfig(max_frame_bytes=...)",
+        reason="a frame was larger than GatewayConfig(max_frame_bytes=...)",
         delay=1,
         source="RFC 6455",
     ),
@@ -145,7 +146,7 @@ CLOSE_CODES: dict[int, CloseRule] = {
     4003: _again("payload before IDENTIFY", 1),
     4004: CloseRule(
         action=Action.IDENTIFY,
-        words="the access token was refused",
+        reason="the access token was refused",
         delay=1,
         refresh=True,
         spares_resume=True,
@@ -160,12 +161,12 @@ CLOSE_CODES: dict[int, CloseRule] = {
     4005: _again("already identified", 1),
     4006: _again("invalid session id", 1),
     4007: _again("invalid seq", 1),
-    4008: CloseRule(action=Action.RESUME, words="payloads were sent too fast", delay=60),
+    4008: CloseRule(action=Action.RESUME, reason="payloads were sent too fast", delay=60),
     4009: CloseRule(
         action=Action.RESUME,
-        words="the connection's time is over",
+        reason="the connection's time is over",
         delay=1,
-        pause=ReconnectDelay.SPREAD,
+        growth=ReconnectDelay.SPREAD,
         routine=True,
     ),
     4010: _stop(
@@ -173,7 +174,7 @@ CLOSE_CODES: dict[int, CloseRule] = {
         "分片编号或总数无效：请检查 Bot(shards=...) 或 QQBOT_SHARDS",
         "the shard's index or count is not valid: check Bot(shards=...) or QQBOT_SHARDS",
     ),
-    4011: CloseRule(action=Action.RESHARD, words="too many guilds for this number of shards", delay=5),
+    4011: CloseRule(action=Action.RESHARD, reason="too many guilds for this number of shards", delay=5),
     4012: _stop("invalid version", "网关版本无效：请升级 qqbot", "the gateway version is not valid: upgrade qqbot"),
     4013: _stop(
         "invalid intents",
@@ -189,9 +190,9 @@ CLOSE_CODES: dict[int, CloseRule] = {
     4902: _again("the resume was refused (reset by resume)", 3, ReconnectDelay.GROWING),
     4903: CloseRule(
         action=Action.IDENTIFY,
-        words="the platform could not create the session",
+        reason="the platform could not create the session",
         delay=5,
-        pause=ReconnectDelay.GROWING,
+        growth=ReconnectDelay.GROWING,
         refresh=True,
         limit=5,
         family="create session",
@@ -215,7 +216,7 @@ CLOSE_CODES: dict[int, CloseRule] = {
 
 
 def close_rule(code: int | None) -> CloseRule:
-    """Return what a connection's end with `code` (None: without one) asks for; unknown codes have a rule too."""
+    """Return the rule for the end of a connection with `code` (None: without one); unknown codes have a rule too."""
     if code is None:
         return LOST
     known = CLOSE_CODES.get(code)

@@ -1,7 +1,9 @@
-"""`Connection`: one websocket connection of aiohttp, with what aiohttp does in its own way kept in here.
+"""`Connection`: one websocket connection of aiohttp.
 
-Owns opening, closing in bounded time and cutting. aiohttp's `close_code` is never read: after our own close it is
-the peer's echo, after a cancelled `receive` 1006, after a lost connection 1000.
+Responsible for opening, closing in bounded time and cutting, and for keeping aiohttp's peculiarities out of `shard`.
+Collaborators: `api.network` (connect options, causes of failures). It does not interpret frames. It never reads
+aiohttp's `close_code`, which is the peer's echo after our own close, 1006 after a cancelled `receive` and 1000 after a
+lost connection.
 """
 
 import asyncio
@@ -21,7 +23,7 @@ RESUMABLE_CLOSE = 4000  # 1000 and 1001 would end the session
 
 
 class Connection:
-    """An open websocket. `receive` is aiohttp's own, so that a frame passes through no further coroutine."""
+    """An open websocket; `receive` is aiohttp's own method, because a wrapper would cost a coroutine for each frame."""
 
     def __init__(self, websocket: "aiohttp.ClientWebSocketResponse[Literal[False]]") -> None:
         self._websocket = websocket
@@ -50,22 +52,22 @@ class Connection:
             cause = cause_of(error)
         else:
             return cls(websocket)
-        # Raised out here, so that no context holds aiohttp's exception: some carry the proxy's password.
+        # Raised outside of `except`, so that no context holds aiohttp's exception: some carry the proxy's password.
         raise ConnectionFailed(cause)
 
     async def send(self, data: bytes) -> None:
-        """Send a text frame. Where the connection has just ended nothing happens: the reader sees the end."""
+        """Send a text frame; do nothing if the connection has just ended, because the reader sees the end."""
         with contextlib.suppress(ConnectionError, aiohttp.ClientError):
             await self._websocket.send_frame(data, WSMsgType.TEXT)
 
     async def close(self) -> None:
-        """Say goodbye so that the session can be resumed; wait `CLOSE_SECONDS` for the answer at most."""
+        """Close so that the session can be resumed; wait at most `CLOSE_SECONDS` for the peer's answer."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._websocket.close(code=RESUMABLE_CLOSE)
 
     def cut(self) -> None:
-        """End the connection at once, whether or not the peer is still there; `receive` then ends."""
+        """End the connection at once, without the peer; `receive` then ends."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)

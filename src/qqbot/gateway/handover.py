@@ -1,15 +1,17 @@
-"""`BufferedSource`: keeps the last events of a shard that is not to be heard yet, and hands them over when it is.
+"""`BufferedSource`: keeps the last events of a shard on standby, and delivers them when it is activated.
 
-Owns the ring. While the number of shards changes, both generations of shards deliver every event: the old one is
-heard until the new one is complete. What has left the ring by then was handled by the old one long ago.
+Responsible for the ring of kept events. While the number of shards changes, both generations of shards receive every
+event: the old one handles them until the new one is complete. Events that have left the ring by then were handled by
+the old one long ago. Collaborators: the `ShardConsumer` behind it, `lease.StandbyLease` (when to activate). It does
+not decide when a generation is complete.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from ..aio.background import background
 from ..aio.clock import Clock, steady
 from ..lease import StandbyLease
 from ..models.frames import Frame
@@ -18,16 +20,16 @@ from .shard import FrameConsumer
 
 
 class ShardConsumer(FrameConsumer, Protocol):
-    """An intake for one shard, as the fleet sees it."""
+    """Receives the events of one shard, and counts which of them are finished."""
 
     @property
     def watermark(self) -> Watermark:
-        """What of the current session is finished."""
+        """Which events of the current session are finished."""
         ...
 
     @property
     def repeats(self) -> int:
-        """How many events were dropped because the session had delivered them before."""
+        """How many duplicates were dropped: events that the session had delivered before."""
         ...
 
     async def drain(self, seconds: float) -> int:
@@ -39,17 +41,18 @@ MOST_KEPT = 65_536
 
 
 class BufferedSource:
-    """A feed in front of `consumer`; keeps what came in the last `seconds` until `activate`."""
+    """A source in front of `consumer`; keeps the events of the last `seconds` until `activate`."""
 
     def __init__(self, consumer: ShardConsumer, seconds: float, *, clock: Clock = steady) -> None:
         self._consumer = consumer
         self._seconds = seconds
         self._clock = clock
+        # When each event came, its frame and its bytes; None since `activate`, when events pass through.
         self._ring: deque[tuple[float, Frame, bytes]] | None = deque()
 
     @property
     def full(self) -> bool:
-        """Whether reading has to wait."""
+        """True if reading has to wait; never on standby, because the ring drops its oldest events."""
         return self._ring is None and self._consumer.full
 
     async def room(self) -> None:
@@ -59,34 +62,34 @@ class BufferedSource:
     def begin(
         self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = (), *, taken_over: bool = False
     ) -> None:
-        """Start counting a session; what was kept is of another one."""
+        """Start counting a session; drop what was kept, which belongs to an earlier one."""
         if self._ring is not None:
             self._ring.clear()
-        # What is kept has been handled by the other generation, as far as that got.
+        # The other generation handles the same events, so what is delivered from the ring may be a duplicate.
         self._consumer.begin(session_id, seq, done, taken_over=taken_over or self._ring is not None)
 
     def caught_up(self, seq: int) -> None:
-        """Note that all is repeated up to `seq`; what is kept is a repeat until it is handed over."""
+        """Mark the replay as complete up to `seq`; on standby only `activate` does: kept events may be duplicates."""
         if self._ring is None:
             self._consumer.caught_up(seq)
 
     def publish(self, frame: Frame, raw: bytes) -> bool:
-        """Keep the event, or pass it on; return whether there is room for another one."""
+        """Keep the event, or pass it on; return False to let handlers run before the next."""
         if self._ring is None:
             return self._consumer.publish(frame, raw)
         now = self._clock()
         self._ring.append((now, frame, raw))
         while self._ring[0][0] < now - self._seconds or len(self._ring) > MOST_KEPT:
-            self._pass_over(self._ring.popleft()[1])
+            self._mark_finished(self._ring.popleft()[1])
         return True
 
-    def _pass_over(self, frame: Frame) -> None:
-        """Count an event as finished that the other generation has handled."""
+    def _mark_finished(self, frame: Frame) -> None:
+        """Mark an event as finished that the other generation has handled: a RESUME need not replay it."""
         if frame.s is not None and self.watermark.accept(frame.s):
             self.watermark.finish(frame.s)
 
     def activate(self) -> None:
-        """Hand over what was kept, oldest first, and pass on what comes."""
+        """Deliver what was kept, oldest first, and pass on what comes from here on."""
         ring, self._ring = self._ring, None
         for _, frame, raw in ring or ():
             self._consumer.publish(frame, raw)
@@ -95,12 +98,12 @@ class BufferedSource:
 
     @property
     def watermark(self) -> Watermark:
-        """What of the current session is finished."""
+        """Which events of the current session are finished."""
         return self._consumer.watermark
 
     @property
     def repeats(self) -> int:
-        """How many events were dropped because the session had delivered them before."""
+        """How many duplicates were dropped: events that the session had delivered before."""
         return self._consumer.repeats
 
     async def drain(self, seconds: float) -> int:
@@ -110,16 +113,12 @@ class BufferedSource:
 
 @asynccontextmanager
 async def buffered(consumer: ShardConsumer, lease: StandbyLease) -> AsyncGenerator[BufferedSource]:
-    """A muted feed that is heard as soon as `lease` says so."""
-    quiet = BufferedSource(consumer, lease.kept)
-    waiting = asyncio.create_task(_activate(quiet, lease), name=f"qqbot muted {lease.shard}")
-    try:
-        yield quiet
-    finally:
-        waiting.cancel()
-        await asyncio.wait([waiting])
+    """Run a source on standby that is activated as soon as `lease` is."""
+    source = BufferedSource(consumer, lease.kept)
+    async with background(_activate(source, lease), name=f"qqbot standby {lease.shard}"):
+        yield source
 
 
-async def _activate(consumer: BufferedSource, lease: StandbyLease) -> None:
+async def _activate(source: BufferedSource, lease: StandbyLease) -> None:
     await lease.wait_active()
-    consumer.activate()
+    source.activate()

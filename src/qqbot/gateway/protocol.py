@@ -1,12 +1,12 @@
-"""`GatewayProtocol`: what a shard does, without doing it. Bytes and ticks go in, actions come out.
+"""`GatewayProtocol`: what a shard does, without I/O. Bytes and ticks go in, actions come out.
 
-Owns the session over all connections of a shard: session id, last received seq, refused RESUMEs, failures in a
-row, delays and deadlines. It knows no socket, clock or task: `now` is seconds of a clock that only goes forward,
-chance is a function. What the close codes mean is `gateway.close_codes`'s.
+Responsible for the session over all connections of a shard: session id, last received seq, refused RESUMEs, failures
+in a row, delays and deadlines. Collaborators: `close_codes` (what each close code means), `models.frames` (the wire
+form), `shard` (carries the actions out). It has no socket and no task; clock and chance are functions of the caller.
 
 One connection: `connected`, then `receive` for each frame, `identify` or `resume` after `HelloReceived`, `tick`
-whenever `deadline` has passed, and at its end `closed`, which says what is next. `failed` stands for a connection that did
-not come about.
+when `deadline` has passed, and `closed` at its end, which returns what is next. `failed` stands for an attempt to
+connect that failed.
 """
 
 from collections import deque
@@ -17,10 +17,11 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from ..aio.backoff import Backoff
 from ..config import GatewayConfig
 from ..errors import DecodeError, Hint
 from ..models import frames
-from ..models.frames import Frame, Op, decode_frame
+from ..models.frames import SYSTEM_EVENTS, Frame, Op, decode_frame
 from ..models.gateway import MAX_SEQ, ReadyUser, ResumeState
 from .close_codes import (
     INVALID_RESUMABLE,
@@ -40,8 +41,8 @@ IDENTIFIES_REMEMBERED = 16  # by then the delay is at its cap
 GROWTH_JITTER = 0.2
 REFUSED_RESUMES = 2
 SETTLED_SECONDS = 60.0  # a session that lived this long clears the counters that lead to a stop
-MIN_BEAT, MAX_BEAT = 0.02, 300.0  # bounds on what HELLO may ask for, in seconds
-STANDSTILL_SECONDS = 5.0  # a beat this late (and by more than its interval) means that the machine slept
+MIN_BEAT, MAX_BEAT = 0.02, 300.0  # bounds on the heartbeat interval of HELLO, in seconds
+STANDSTILL_SECONDS = 5.0  # a heartbeat this late (and by more than its interval) means that the machine slept
 
 Skip = Literal["malformed frame", "dispatch without s", "unexpected dispatch", "unexpected HELLO", "unknown op"]
 
@@ -51,14 +52,14 @@ class Phase(Enum):
 
     DOWN = auto()
     CONNECTED = auto()  # HELLO is awaited
-    GREETED = auto()  # neither IDENTIFY nor RESUME was sent yet
+    GREETED = auto()  # neither IDENTIFY nor RESUME was sent yet: a permit may be awaited
     IDENTIFYING = auto()
     RESUMING = auto()
     LIVE = auto()
     REFUSED = auto()  # op 9 came, the close code is awaited
 
 
-LIVE, DISPATCH = Phase.LIVE, int(Op.DISPATCH)  # a global is found faster than a member
+LIVE, DISPATCH = Phase.LIVE, int(Op.DISPATCH)  # a global is looked up faster than an attribute
 
 
 class HelloReceived(Struct, frozen=True):
@@ -66,13 +67,13 @@ class HelloReceived(Struct, frozen=True):
 
 
 class SessionReady(Struct, frozen=True):
-    """A new session began with `frame`, a dispatch like any other."""
+    """A new session began; deliver `frame` like any other dispatch."""
 
     frame: Frame
 
 
 class SessionResumed(Struct, frozen=True):
-    """The session goes on; `frame` is a dispatch like any other."""
+    """The session continues; deliver `frame` like any other dispatch."""
 
     frame: Frame
 
@@ -84,27 +85,30 @@ class Send(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """The session is over; the close code that says why is awaited, so `deadline` has moved."""
+    """The session is over; `deadline` has moved, because the close code that gives the reason is awaited."""
 
 
 class Disconnect(Struct, frozen=True):
-    """End the connection with code 4000."""
+    """Close the connection with code 4000."""
 
     cause: str
 
 
 class Skipped(Struct, frozen=True):
-    """A frame was of no use; the connection lives on."""
+    """A frame was of no use; the connection stays open."""
 
     kind: Skip
     detail: str
 
 
-Received = Frame | HelloReceived | SessionReady | SessionResumed | Send | Refused | Disconnect | Skipped
+ProtocolAction = HelloReceived | SessionReady | SessionResumed | Send | Refused | Disconnect | Skipped
 
 
 class Reconnect(Struct, frozen=True, kw_only=True):
-    """Connect again after `delay` seconds; with `refresh` the token that was used is not to be used again."""
+    """Connect again after `delay` seconds.
+
+    `refresh`: do not use the same token again. `routine`: nothing went wrong.
+    """
 
     delay: float
     cause: str
@@ -121,7 +125,7 @@ class Halt(Struct, frozen=True):
 
 
 class Reshard(Struct, frozen=True):
-    """After `delay` seconds ask for the number of shards and start over with it."""
+    """Ask for the number of shards after `delay` seconds, and start over with it."""
 
     delay: float
 
@@ -130,38 +134,51 @@ Next = Reconnect | Halt | Reshard
 
 
 class GatewayProtocol:
-    """The decision table of one shard at work.
+    """The decision table of one shard, over all of its connections.
 
-    `chance` returns numbers from 0 to 1, evenly spread.  Source: dev-prepare/event-emit/websocket
+    `clock` returns seconds that only go forward; `chance` returns numbers from 0 to 1, evenly spread.
+    Source: dev-prepare/event-emit/websocket
     """
 
-    def __init__(self, config: GatewayConfig, state: ResumeState | None, *, chance: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: GatewayConfig,
+        state: ResumeState | None,
+        *,
+        clock: Callable[[], float],
+        chance: Callable[[], float],
+    ) -> None:
         self._config = config
+        self._clock = clock
         self._chance = chance
-        self._phase = Phase.DOWN
+        # The session: it outlives connections, and the process if `state` was saved.
         self.session_id = None if state is None else state.session_id
-        self.seq = 0 if state is None else state.seq
+        self.seq = 0 if state is None else state.seq  # the last received; a heartbeat and a RESUME carry it
         self.me = ReadyUser(id=state.me, username=state.name) if state is not None and state.me else None
-        self.events = 0  # received, repeats among them; READY and RESUMED are none
+        # Counters for `ShardStats`.
+        self.events = 0  # received, with duplicates, without READY and RESUMED
         self.identifies = 0
         self.resumes = 0
         self.lost_events = 0
-        self.round_trip: float | None = None  # seconds from the last acknowledged heartbeat to its answer
-        self._interval = MAX_BEAT
-        self._deadline = 0.0
-        self._beat_at = 0.0
-        self._beaten_at = 0.0
-        self._unanswered = False
-        self._heard = False
-        self._reading = True
-        self._close_rule: CloseRule | None = None  # why we hang up ourselves
-        self._live_since = 0.0
-        self._failures = 0
-        self._resume_unanswered = False
-        self._refused_resumes = 0
-        self._in_a_row: dict[str, int] = {}
-        self._identified: deque[float] = deque(maxlen=IDENTIFIES_REMEMBERED)
-        self._too_large_after: int | None = None
+        self.round_trip: float | None = None  # seconds from the last acknowledged heartbeat to its op 11
+        # The current connection.
+        self._phase = Phase.DOWN
+        self._answer_due = 0.0  # when HELLO, READY, RESUMED or the close code after op 9 is overdue
+        self._heartbeat_interval = MAX_BEAT
+        self._next_heartbeat = 0.0
+        self._last_heartbeat = 0.0  # for `round_trip`
+        self._ack_pending = False  # a second heartbeat in silence means that the connection is dead
+        self._received = False  # any frame since the last heartbeat proves that the connection is alive
+        self._reading = True  # while the reader waits, an answer may lie unread: silence proves nothing
+        self._own_close: CloseRule | None = None  # set if we close: then the peer's close code does not count
+        # The history that delays and stops follow from.
+        self._live_since = 0.0  # a session that lived long enough clears `_streaks`
+        self._failures = 0  # in a row since the shard was live; delays grow with it
+        self._resume_pending = False  # only a RESUME that was sent can be refused
+        self._refused_resumes = 0  # in a row; the platform no longer has the session after REFUSED_RESUMES
+        self._streaks: dict[str, int] = {}  # by family of close codes, for those that stop after some in a row
+        self._identify_times: deque[float] = deque(maxlen=IDENTIFIES_REMEMBERED)  # they use up a daily allowance
+        self._oversized_after: int | None = None  # the seq at the last 1009: the same one again means the same event
 
     @property
     def phase(self) -> Phase:
@@ -170,149 +187,144 @@ class GatewayProtocol:
 
     @property
     def held_up(self) -> bool:
-        """Whether RESUMED cannot be read, because nobody takes the events before it."""
+        """True if RESUMED cannot be read because the events before it wait for room."""
         return self._phase is Phase.RESUMING and not self._reading
 
     @property
     def resumable(self) -> bool:
-        """Whether the next connection sends RESUME."""
+        """True if the next connection sends RESUME."""
         return self.session_id is not None
 
     # One connection, in order
 
-    def connected(self, now: float) -> None:
-        """Note that a socket is open."""
+    def connected(self) -> None:
+        """Mark the socket as open: HELLO is awaited."""
         self._phase = Phase.CONNECTED
-        self._close_rule = None
+        self._own_close = None
         self._reading = True
-        self._deadline = now + self._config.hello_timeout
+        self._answer_due = self._clock() + self._config.hello_timeout
 
-    def dispatch(self, data: bytes) -> Frame | None:
-        """Take one frame if it is a dispatch of a live session; None for all others, which `receive` has to take.
-
-        Nearly every frame is one, and a look at the clock would cost it as much as all that is done here.
-        """
-        try:
-            frame = decode_frame(data)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return None
-        seq = frame.s
-        if self._phase is not LIVE or frame.op != DISPATCH or seq is None or seq > MAX_SEQ:
-            return None
-        self._heard = True
-        if seq > self.seq:  # noqa: PLR1730 - nor a call of max()
-            self.seq = seq
-        self.events += 1
-        return frame
-
-    def receive(self, data: bytes, now: float) -> Received | None:
-        """Take one frame; return the dispatch itself, or what is to be done, or None."""
-        self._heard = True
+    def receive(self, data: bytes) -> Frame | ProtocolAction | None:
+        """Process one frame; return it if it is a dispatch for the consumer, else what to do (None: nothing)."""
+        self._received = True
         try:
             frame = decode_frame(data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return Skipped("malformed frame", str(error))
-        return self._control(frame, now)
+        seq = frame.s
+        # Nearly every frame is a dispatch of a live session: reading the clock would cost as much as all of this.
+        if self._phase is LIVE and frame.op == DISPATCH and seq is not None and 0 <= seq <= MAX_SEQ:
+            if seq > self.seq:  # noqa: PLR1730 - a call of max() would cost more
+                self.seq = seq
+            self.events += 1
+            return frame
+        return self._receive_control(frame)
 
-    def identify(self, token: str, intents: int, shard: tuple[int, int], now: float) -> bytes:
-        """Return the IDENTIFY that is sent now; from here on READY is awaited."""
+    def identify(self, token: str, intents: int, shard: tuple[int, int]) -> bytes:
+        """Return the IDENTIFY to send now; READY is awaited from here on."""
+        now = self._clock()
         self._phase = Phase.IDENTIFYING
-        self._deadline = now + self._config.ready_timeout
-        self._identified.append(now)
+        self._answer_due = now + self._config.ready_timeout
+        self._identify_times.append(now)
         self.identifies += 1
         return frames.identify(token, intents, shard)
 
-    def resume(self, token: str, now: float) -> bytes:
-        """Return the RESUME that is sent now; from here on RESUMED is awaited."""
+    def resume(self, token: str) -> bytes:
+        """Return the RESUME to send now; RESUMED is awaited from here on."""
         assert self.session_id is not None
         self._phase = Phase.RESUMING
-        self._deadline = now + self._config.resumed_timeout
-        self._resume_unanswered = True
+        self._answer_due = self._clock() + self._config.resumed_timeout
+        self._resume_pending = True
         self.resumes += 1
         return frames.resume(token, self.session_id, self.seq)
 
-    def reading(self, reading: bool, now: float) -> None:
-        """Note that frames are (not) being read: while they are not, silence means nothing."""
+    def set_reading(self, reading: bool) -> None:
+        """Mark the reader as running or paused: while it is paused, silence proves nothing."""
         self._reading = reading
         if reading:
-            self._heard = True
+            # What came meanwhile is read only now, so every deadline starts again.
+            self._received = True
             if self._phase is Phase.RESUMING:
-                self._deadline = now + self._config.resumed_timeout
+                self._answer_due = self._clock() + self._config.resumed_timeout
             elif self._phase is Phase.IDENTIFYING:
-                self._deadline = now + self._config.ready_timeout
+                self._answer_due = self._clock() + self._config.ready_timeout
 
     def deadline(self) -> float:
-        """Return when `tick` wants to be called; finite while a connection is open."""
+        """Return when `tick` is due, in seconds of the clock; finite while a connection is open."""
         if self._phase in (Phase.CONNECTED, Phase.REFUSED):
-            return self._deadline
-        if self._phase in (Phase.IDENTIFYING, Phase.RESUMING) and self._reading:
-            return min(self._deadline, self._beat_at)
-        return self._beat_at
+            return self._answer_due  # no heartbeats before HELLO, and none that matter after op 9
+        if self._awaiting_answer:
+            return min(self._answer_due, self._next_heartbeat)
+        return self._next_heartbeat
 
-    def tick(self, now: float) -> Send | Disconnect | None:
-        """Do what is due: a heartbeat, or give up a connection that is dead. Such a one is not worth a goodbye."""
+    def tick(self) -> Send | Disconnect | None:
+        """Do what is due: send a heartbeat, or give up a dead connection, which needs no close handshake."""
+        now = self._clock()
         if now < self.deadline():
             return None
         if self._phase is Phase.REFUSED:
-            return self._hang_up(INVALID_SESSION)
+            return self._disconnect(INVALID_SESSION)
         if self._phase is Phase.CONNECTED:
-            return self._hang_up(LOST, "no HELLO came")
-        if self._phase in (Phase.IDENTIFYING, Phase.RESUMING) and self._reading and now >= self._deadline:
-            self._count_refusal()
-            return self._hang_up(LOST, f"no answer to {'IDENTIFY' if self._phase is Phase.IDENTIFYING else 'RESUME'}")
+            return self._disconnect(LOST, "no HELLO came")
+        if self._awaiting_answer and now >= self._answer_due:
+            self._resume_refused()  # a RESUME that is ignored twice is as good as refused
+            return self._disconnect(
+                LOST, f"no answer to {'IDENTIFY' if self._phase is Phase.IDENTIFYING else 'RESUME'}"
+            )
         return self._beat(now)
 
-    def closed(self, code: int | None, now: float) -> Next:
-        """Note that the connection ended, by close code `code` (None: without one); say what is next.
+    def closed(self, code: int | None) -> Next:
+        """Process the end of the connection by close code `code` (None: without one); return what is next.
 
         After a `Disconnect` of our own the code does not count.
         """
-        self._count_life(now)
+        now = self._clock()
+        self._clear_streaks_if_settled(now)
         phase, self._phase = self._phase, Phase.DOWN
-        if self._close_rule is not None:
-            code, found = None, self._close_rule
+        if self._own_close is not None:
+            code, rule = None, self._own_close
         else:
-            found = _after_op_9(close_rule(code)) if phase is Phase.REFUSED else close_rule(code)
+            rule = _after_op_9(close_rule(code)) if phase is Phase.REFUSED else close_rule(code)
         if code == 1009:
-            self._skip_what_is_too_large()
+            self._skip_oversized_event()  # our own limit, so it does not mean that the RESUME was refused
         elif code is not None:
-            self._count_refusal()
-        self._resume_unanswered = False
-        return self._next(code, found, resuming=phase is Phase.RESUMING, now=now)
+            self._resume_refused()
+        self._resume_pending = False  # a connection that broke without a code does not refuse a RESUME
+        return self._next(code, rule, resuming=phase is Phase.RESUMING, now=now)
 
-    def leave(self, why: CloseRule) -> bool:
-        """Note that we hang up because of `why`; False where no connection is live."""
-        if self._phase is not Phase.LIVE or self._close_rule is not None:
+    def start_close(self, rule: CloseRule) -> bool:
+        """Mark the live connection as closed by us because of `rule`; return False if none is live."""
+        if self._phase is not Phase.LIVE or self._own_close is not None:
             return False
-        self._close_rule = why
+        self._own_close = rule
         return True
 
-    def failed(self, cause: str, now: float) -> Reconnect:
-        """Note that no connection came about; it counts neither as a refusal nor towards a stop."""
+    def failed(self, cause: str) -> Reconnect:
+        """Process an attempt to connect that failed; it counts neither as a refusal nor towards a stop."""
         self._phase = Phase.DOWN
-        return self._retry(msgspec.structs.replace(LOST, words=cause), now)
+        return self._reconnect(msgspec.structs.replace(LOST, reason=cause), self._clock())
 
-    # Inbound control frames
+    # Inbound frames, except dispatches of a live session
 
-    def _control(self, frame: Frame, now: float) -> Received | None:
+    def _receive_control(self, frame: Frame) -> Frame | ProtocolAction | None:
         match frame.op:
             case Op.DISPATCH:
-                return self._dispatched(frame, now)
+                return self._on_dispatch(frame)
             case Op.HEARTBEAT:
                 return Send(self._heartbeat())
             case Op.HEARTBEAT_ACK:
-                if self._unanswered:
-                    self.round_trip = now - self._beaten_at
-                self._unanswered = False
+                if self._ack_pending:  # a stray op 11 would measure from an older heartbeat
+                    self.round_trip = self._clock() - self._last_heartbeat
+                self._ack_pending = False
                 return None
             case Op.HELLO:
-                return self._greeted(frame, now)
+                return self._on_hello(frame)
             case Op.RECONNECT | Op.INVALID_SESSION:
-                return self._sent_away(frame, now)
+                return self._on_disconnect(frame)
             case _:
                 return Skipped("unknown op", f"op {frame.op}")
 
-    def _greeted(self, frame: Frame, now: float) -> HelloReceived | Skipped:
+    def _on_hello(self, frame: Frame) -> HelloReceived | Skipped:
         if self._phase is not Phase.CONNECTED:
             return Skipped("unexpected HELLO", "a second HELLO in one connection")
         try:
@@ -322,28 +334,26 @@ class GatewayProtocol:
         if interval <= 0:
             return Skipped("malformed frame", f"HELLO with heartbeat_interval {interval}")
         self._phase = Phase.GREETED
-        self._interval = max(min(interval, MAX_BEAT * 1000) / 1000, MIN_BEAT)
-        self._unanswered = False
-        # Spread, so that shards that connected together do not beat together.
-        self._beat_at = now + self._interval * (1 - self._chance() / 2)
+        # The upper bound comes before the division: an integer may be too large for a float.
+        self._heartbeat_interval = max(min(interval, MAX_BEAT * 1000) / 1000, MIN_BEAT)
+        self._ack_pending = False
+        # Spread, so that shards that connected together do not send heartbeats together.
+        self._next_heartbeat = self._clock() + self._heartbeat_interval * (1 - self._chance() / 2)
         return HelloReceived()
 
-    def _dispatched(self, frame: Frame, now: float) -> Received:
-        if frame.s is None and frame.t not in ("READY", "RESUMED"):
+    def _on_dispatch(self, frame: Frame) -> Frame | SessionReady | SessionResumed | Skipped:
+        if frame.s is None and frame.t not in SYSTEM_EVENTS:
             return Skipped("dispatch without s", str(frame.t))
         if frame.s is not None and not 0 <= frame.s <= MAX_SEQ:
             return Skipped("malformed frame", f"s is {frame.s}")
+        # The platform may answer a RESUME with a new session.
         if frame.t == "READY" and self._phase in (Phase.IDENTIFYING, Phase.RESUMING):
-            return self._ready(frame, now)
+            return self._on_ready(frame)
         if self._phase is Phase.RESUMING:
-            return self._replayed(frame, now)
-        if self._phase is Phase.LIVE and frame.s is not None:
-            self.seq = max(self.seq, frame.s)
-            self.events += 1
-            return frame
+            return self._on_replay(frame)
         return Skipped("unexpected dispatch", f"{frame.t} outside of a session")
 
-    def _ready(self, frame: Frame, now: float) -> SessionReady | Skipped:
+    def _on_ready(self, frame: Frame) -> SessionReady | Skipped:
         try:
             body = frames.decode_ready(frame.d)
         except DecodeError as error:
@@ -351,148 +361,158 @@ class GatewayProtocol:
         self.session_id = body.session_id
         self.seq = frame.s or 0
         self.me = frames.ready_user(body) or self.me
-        self._too_large_after = None
-        self._settle(now)
+        self._oversized_after = None
+        self._go_live()
         return SessionReady(frame)
 
-    def _replayed(self, frame: Frame, now: float) -> Frame | SessionResumed:
-        self._resume_good()
-        self._deadline = now + self._config.resumed_timeout
+    def _on_replay(self, frame: Frame) -> Frame | SessionResumed:
+        self._resume_accepted()
+        # A long replay is no silence: RESUMED is due some seconds after its last event.
+        self._answer_due = self._clock() + self._config.resumed_timeout
         if frame.s is not None:
             self.seq = max(self.seq, frame.s)
         if frame.t != "RESUMED":
             self.events += 1
             return frame
-        self._settle(now)
+        self._go_live()
         return SessionResumed(frame)
 
-    def _settle(self, now: float) -> None:
-        self._phase = Phase.LIVE
-        self._live_since = now
-        self._failures = 0
-        self._resume_good()
-
-    def _count_life(self, now: float) -> None:
-        if self._phase is Phase.LIVE and now - self._live_since >= SETTLED_SECONDS:
-            self._in_a_row.clear()
-
-    def _resume_good(self) -> None:
-        self._resume_unanswered = False
-        self._refused_resumes = 0
-
-    def _count_refusal(self) -> None:
-        """Note that the platform did not grant a RESUME; a connection that merely broke says nothing about it."""
-        if self._resume_unanswered:
-            self._refused_resumes += 1
-        self._resume_unanswered = False
-
-    def _sent_away(self, frame: Frame, now: float) -> Disconnect | Refused | None:
+    def _on_disconnect(self, frame: Frame) -> Disconnect | Refused | None:
         if self._phase is Phase.REFUSED:
-            return None  # the close code is on its way
+            return None  # the session is gone already, and the close code is on its way
         if frame.op == Op.RECONNECT:
-            return self._hang_up(RECONNECT)
+            return self._disconnect(RECONNECT)
         if bytes(frame.d) == b"true" and self.session_id is not None:
-            self._count_refusal()
-            return self._hang_up(INVALID_RESUMABLE)
-        self._count_life(now)
+            self._resume_refused()
+            return self._disconnect(INVALID_RESUMABLE)
+        now = self._clock()
+        self._clear_streaks_if_settled(now)  # here, because the phase is no longer LIVE when `closed` is called
         self._phase = Phase.REFUSED
-        self._deadline = now + self._config.close_code_timeout
+        self._answer_due = now + self._config.close_code_timeout
         self._drop_session()
         return Refused()
 
-    # Heartbeats and ends
+    # The session
 
-    def _heartbeat(self) -> bytes:
-        return frames.heartbeat(self.seq or None)
+    def _go_live(self) -> None:
+        self._phase = Phase.LIVE
+        self._live_since = self._clock()
+        self._failures = 0
+        self._resume_accepted()
 
-    def _beat(self, now: float) -> Send | Disconnect:
-        if self._unanswered and self._reading and not self._heard:
-            return self._hang_up(LOST, "heartbeats were not acknowledged")
-        if now - self._beat_at > max(self._interval, STANDSTILL_SECONDS):
-            return self._hang_up(LOST, "this process or its machine stood still for longer than a heartbeat")
-        self._unanswered = True
-        self._heard = False
-        self._beaten_at = now
-        self._beat_at = now + self._interval
-        return Send(self._heartbeat())
+    def _clear_streaks_if_settled(self, now: float) -> None:
+        if self._phase is Phase.LIVE and now - self._live_since >= SETTLED_SECONDS:
+            self._streaks.clear()
 
-    def _hang_up(self, why: CloseRule, cause: str = "") -> Disconnect:
-        self._close_rule = msgspec.structs.replace(why, words=cause) if cause else why
-        return Disconnect(self._close_rule.words)
+    def _resume_accepted(self) -> None:
+        self._resume_pending = False
+        self._refused_resumes = 0
+
+    def _resume_refused(self) -> None:
+        """Count a RESUME that the platform did not grant, once for each that was sent."""
+        if self._resume_pending:
+            self._refused_resumes += 1
+        self._resume_pending = False
 
     def _drop_session(self) -> None:
         self.session_id = None
         self.seq = 0
         self._refused_resumes = 0
-        self._too_large_after = None
+        self._oversized_after = None
 
-    def _skip_what_is_too_large(self) -> None:
-        """Give up the event after the last one received when it was too large twice."""
-        if self.session_id is not None and self._too_large_after == self.seq:
+    def _skip_oversized_event(self) -> None:
+        """Give up the event after the last one received if it was too large twice: a RESUME would repeat it forever."""
+        if self.session_id is not None and self._oversized_after == self.seq:
             self.seq += 1
             self.lost_events += 1
-            self._too_large_after = None
+            self._oversized_after = None
         else:
-            self._too_large_after = self.seq
+            self._oversized_after = self.seq
+
+    # Heartbeats and ends
+
+    @property
+    def _awaiting_answer(self) -> bool:
+        """True if READY or RESUMED is due; not while the reader is paused, because it may lie unread."""
+        return self._phase in (Phase.IDENTIFYING, Phase.RESUMING) and self._reading
+
+    def _heartbeat(self) -> bytes:
+        return frames.heartbeat(self.seq or None)
+
+    def _beat(self, now: float) -> Send | Disconnect:
+        if self._ack_pending and self._reading and not self._received:
+            return self._disconnect(LOST, "heartbeats were not acknowledged")
+        # After a suspend the platform has ended the connection, and a new one is faster than the missing op 11.
+        if now - self._next_heartbeat > max(self._heartbeat_interval, STANDSTILL_SECONDS):
+            return self._disconnect(LOST, "this process or its machine stood still for longer than a heartbeat")
+        self._ack_pending = True
+        self._received = False
+        self._last_heartbeat = now
+        self._next_heartbeat = now + self._heartbeat_interval
+        return Send(self._heartbeat())
+
+    def _disconnect(self, rule: CloseRule, reason: str = "") -> Disconnect:
+        self._own_close = msgspec.structs.replace(rule, reason=reason) if reason else rule
+        return Disconnect(self._own_close.reason)
 
     # What is next
 
-    def _next(self, code: int | None, found: CloseRule, *, resuming: bool, now: float) -> Next:
-        if found.action is Action.STOP:
+    def _next(self, code: int | None, rule: CloseRule, *, resuming: bool, now: float) -> Next:
+        if rule.action is Action.STOP:
             self._drop_session()
-            return Halt(code, found.words, found.hint)
-        if found.limit and (times := self._count(found.family)) >= found.limit:
+            return Halt(code, rule.reason, rule.hint)
+        if rule.limit and (times := self._lengthen_streak(rule.family)) >= rule.limit:
             self._drop_session()
-            return Halt(code, f"{found.words}, {times} times in a row", found.hint)
-        keeps = found.action is Action.RESUME or (found.spares_resume and resuming)
-        if not keeps or self._refused_resumes >= REFUSED_RESUMES:
+            return Halt(code, f"{rule.reason}, {times} times in a row", rule.hint)
+        keeps_session = rule.action is Action.RESUME or (rule.spares_resume and resuming)
+        if not keeps_session or self._refused_resumes >= REFUSED_RESUMES:
             self._drop_session()
-        if found.action is Action.RESHARD:
-            return Reshard(found.delay * self._config.pace)
-        return self._retry(found, now)
+        if rule.action is Action.RESHARD:
+            return Reshard(rule.delay * self._config.pace)
+        return self._reconnect(rule, now)
 
-    def _count(self, family: str) -> int:
-        self._in_a_row[family] = self._in_a_row.get(family, 0) + 1
-        return self._in_a_row[family]
+    def _lengthen_streak(self, family: str) -> int:
+        self._streaks[family] = self._streaks.get(family, 0) + 1
+        return self._streaks[family]
 
-    def _retry(self, found: CloseRule, now: float) -> Reconnect:
-        delay = self._delay(found, now) * self._config.pace
+    def _reconnect(self, rule: CloseRule, now: float) -> Reconnect:
+        delay = self._delay(rule, now) * self._config.pace
         self._failures += 1
-        return Reconnect(delay=delay, cause=found.words, refresh=found.refresh, routine=found.routine)
+        return Reconnect(delay=delay, cause=rule.reason, refresh=rule.refresh, routine=rule.routine)
 
-    def _delay(self, found: CloseRule, now: float) -> float:
-        failures, pause, cap = self._failures, found.pause, DELAY_CAP
-        # Sessions that end soon after READY would use up the day's allowance.
-        identifies = self._identifies_lately(now)
-        if found.action is Action.IDENTIFY and not self.resumable and identifies >= 2:
-            failures, pause, cap = max(failures, identifies - 1), ReconnectDelay.GROWING, DELAY_CAP_LATE
-        grown = found.delay * 2.0 ** min(failures, 30)
-        match pause:
+    def _delay(self, rule: CloseRule, now: float) -> float:
+        failures, growth, cap = self._failures, rule.growth, DELAY_CAP
+        # READY resets `_failures`, but sessions that end soon after READY would use up the day's allowance.
+        identifies = self._recent_identifies(now)
+        if rule.action is Action.IDENTIFY and not self.resumable and identifies >= 2:
+            failures, growth, cap = max(failures, identifies - 1), ReconnectDelay.GROWING, DELAY_CAP_LATE
+        match growth:
             case ReconnectDelay.FIXED:
-                return found.delay
+                return rule.delay
             case ReconnectDelay.SPREAD:
-                return found.delay * self._chance()
+                return rule.delay * self._chance()
             case ReconnectDelay.FULL_JITTER:
-                return min(grown, cap) * self._chance()
+                return Backoff(rule.delay, cap, low=0.0).delay(failures, self._chance())
             case ReconnectDelay.GROWING:
-                return min(grown * (1 + GROWTH_JITTER * self._chance()), cap)
+                backoff = Backoff(rule.delay, cap, low=1.0, high=1 + GROWTH_JITTER)
+                return min(backoff.delay(failures, self._chance()), cap)
 
-    def _identifies_lately(self, now: float) -> int:
-        return sum(now - moment < IDENTIFY_MEMORY for moment in self._identified)
+    def _recent_identifies(self, now: float) -> int:
+        return sum(now - moment < IDENTIFY_MEMORY for moment in self._identify_times)
 
 
-def _after_op_9(found: CloseRule) -> CloseRule:
-    """Join op 9 with the close code that followed it: the code decides, unless it would only say RESUME."""
-    if found.action is Action.RESUME:
+def _after_op_9(rule: CloseRule) -> CloseRule:
+    """Join op 9 with the close code that followed it: the code decides, but it cannot bring the session back."""
+    if rule.action is Action.RESUME:
         return INVALID_SESSION
-    if found.action is not Action.IDENTIFY:
-        return found
+    if rule.action is not Action.IDENTIFY:
+        return rule
     return msgspec.structs.replace(
-        found,
+        rule,
         refresh=True,
         spares_resume=False,
-        delay=max(found.delay, INVALID_SESSION.delay),
-        pause=ReconnectDelay.GROWING,
+        delay=max(rule.delay, INVALID_SESSION.delay),
+        growth=ReconnectDelay.GROWING,
     )
 
 
@@ -503,7 +523,7 @@ __all__ = [
     "HelloReceived",
     "Next",
     "Phase",
-    "Received",
+    "ProtocolAction",
     "Reconnect",
     "Refused",
     "Reshard",

@@ -1,7 +1,9 @@
-"""`Forwarder`: takes the dispatcher's place in a process that only receives events: they go to a sink.
+"""`Forwarder`: stands in for the dispatcher in a process that only receives events and publishes them to a sink.
 
-Owns what of each session is stored. An event is finished when the sink has returned: then its seq is saved, and no
-later process asks the platform for it again.
+Responsible for batches, order, retries, back-pressure, and for which events of each session are stored. An event is
+finished when the sink has returned: then its seq is saved, and no later process asks the platform for it again.
+Collaborators: the `EventSink` of the user, `models.watermark`, `lease` (fencing), `models.ingest` (the envelope). It
+handles no event and keeps none beyond the process.
 """
 
 import asyncio
@@ -14,6 +16,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol, Self
 
+from ..aio.backoff import Backoff
+from ..aio.cancellation import is_cancelled
+from ..aio.throttle import Throttle
 from ..errors import FencedOut
 from ..lease import Lease
 from ..models.frames import SYSTEM_EVENTS, Frame
@@ -22,38 +27,37 @@ from ..models.watermark import Watermark
 
 
 class EventSink(Protocol):
-    """Where events go that are handled in another process."""
+    """Stores events that are handled in another process."""
 
     async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
         """Store the events, in order; returning means that they are safe.
 
-        Raises: FencedOut, with the later owner's token, when one has published; anything else means "try again".
+        Raises: FencedOut, with the later owner's token, if a later owner has published; anything else is retried.
         """
         ...
 
 
 log = logging.getLogger(__name__)
 
-LARGEST_BATCH = 256
+LARGEST_BATCH = 256  # events
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.5, 30.0
-WARN_EVERY_SECONDS = 60.0
 
 
 class Forwarder:
-    """Hands events to `sink`, inside `within`; at most `max_inflight` wait to be stored."""
+    """Publishes events to `sink` while `within` runs; at most `max_inflight` events wait to be stored."""
 
     def __init__(self, sink: EventSink, *, max_inflight: int = 256) -> None:
         self.sink = sink
-        self.inflight = 0
-        self.closed = False
+        self.inflight = 0  # events of all shards that wait to be stored
+        self.closed = False  # a sink may swallow the cancellation of its sender: then this flag ends the retries
         self._max_inflight = max_inflight
-        self._senders: set[asyncio.Task[None]] = set()
-        self._changed: asyncio.Future[None] | None = None
-        self._full_since: float | None = None
+        self._senders: set[asyncio.Task[None]] = set()  # one for each source with events; ended by `within`
+        self._stored: asyncio.Future[None] | None = None  # shared by all that wait for room; None if none waits
+        self._full_since: float | None = None  # for the health check: how long reading has stood still
 
     @asynccontextmanager
     async def within(self) -> AsyncGenerator[Self]:
-        """Send while the body runs; leaving gives up what the sink has not taken."""
+        """Publish while the body runs; at its end give up what the sink has not stored."""
         self._loop = asyncio.get_running_loop()
         self.closed = False
         try:
@@ -65,66 +69,66 @@ class Forwarder:
                 sender.cancel()
             await asyncio.gather(*senders, return_exceptions=True)
 
-    def feed(self, lease: Lease) -> "ForwardingFeed":
-        """Return a new inlet for the events of `lease`."""
-        return ForwardingFeed(self, lease)
+    def feed(self, lease: Lease) -> "ForwardingSource":
+        """Return a new source for the events of `lease`."""
+        return ForwardingSource(self, lease)
 
     @property
     def full(self) -> bool:
-        """Whether `max_inflight` events wait to be stored."""
+        """True if `max_inflight` events wait to be stored."""
         return self.inflight >= self._max_inflight
 
     @property
     def full_for(self) -> float:
-        """For how many seconds there has been no room for another event."""
+        """Seconds for which there has been no room for another event."""
         return 0.0 if self._full_since is None else time.monotonic() - self._full_since
 
     async def changed(self) -> None:
         """Return when events were stored, or given up."""
-        if self._changed is None:
-            self._changed = self._loop.create_future()
-        await asyncio.shield(self._changed)
+        if self._stored is None:
+            self._stored = self._loop.create_future()
+        await asyncio.shield(self._stored)  # shared, so a waiter that is cancelled must not cancel it
 
     def count(self, events: int) -> None:
-        """Note that so many more (fewer, where negative) events wait to be stored."""
+        """Add `events` to those that wait to be stored; negative if they were stored or given up."""
         self.inflight += events
         if not self.full:
             self._full_since = None
         elif self._full_since is None:
             self._full_since = time.monotonic()
-        if events <= 0 and self._changed is not None:
-            self._changed.set_result(None)
-            self._changed = None
+        if events <= 0 and self._stored is not None:
+            self._stored.set_result(None)
+            self._stored = None
 
-    def start(self, feed: "ForwardingFeed") -> None:
-        """Send what `feed` has, in a task that ends when it has nothing left."""
+    def start(self, feed: "ForwardingSource") -> None:
+        """Publish what `feed` has, in a task that ends when nothing is left."""
         sender = self._loop.create_task(feed.send(), name=f"qqbot sink {feed.lease.shard}")
         self._senders.add(sender)
-        sender.add_done_callback(self._bury)
+        sender.add_done_callback(self._sender_ended)
 
-    def _bury(self, sender: "asyncio.Task[None]") -> None:
+    def _sender_ended(self, sender: "asyncio.Task[None]") -> None:
         self._senders.discard(sender)
         if not sender.cancelled() and (error := sender.exception()) is not None:
             log.critical("events can no longer be sent to the sink", exc_info=error)
 
 
-class ForwardingFeed:
-    """The inlet for one lease; counts what of its session is stored."""
+class ForwardingSource:
+    """The source of events for one lease; counts which events of its session are stored."""
 
     def __init__(self, forwarder: Forwarder, lease: Lease) -> None:
         self.lease = lease
         self.watermark = Watermark()
-        self.repeats = 0
+        self.repeats = 0  # duplicates
         self._forwarder = forwarder
-        self._session = ""
-        self._waiting: deque[tuple[Envelope, Watermark]] = deque()
-        self._sending = False
-        self._fenced = False
-        self._warned = -WARN_EVERY_SECONDS
+        self._session = ""  # for the envelope, and for the ids of events that have none
+        self._waiting: deque[tuple[Envelope, Watermark]] = deque()  # each with the watermark of its own session
+        self._sending = False  # one sender at a time keeps the order
+        self._fenced = False  # the shard's later owner stores what comes from here on
+        self._warnings = Throttle()
 
     @property
     def full(self) -> bool:
-        """Whether reading has to wait."""
+        """True if reading has to wait."""
         return self._forwarder.full or self.watermark.crowded
 
     async def room(self) -> None:
@@ -138,21 +142,21 @@ class ForwardingFeed:
         seq: int,
         done: Sequence[tuple[int, int]] = (),
         *,
-        taken_over: bool = False,  # noqa: ARG002 - what was stored twice, the workers tell by its id
+        taken_over: bool = False,  # noqa: ARG002 - the workers deduplicate by id what was stored twice
     ) -> None:
         """Start counting the session: everything up to `seq`, and the ranges `done`, is finished."""
         self._session = session_id
         self.watermark = Watermark(seq, done)
 
     def publish(self, frame: Frame, raw: bytes) -> bool:
-        """Queue one dispatch for the sink, unless the session delivered it before. False: wait before another one."""
+        """Queue one dispatch, but no duplicate of the session; return False to wait before the next."""
         seq, name = frame.s, frame.t or ""
-        if self._fenced:  # the later owner gets it too
+        if self._fenced:  # the later owner receives it too
             return not self._forwarder.full
         if seq is not None and not self.watermark.accept(seq):
             self.repeats += 1
             return True
-        if name in SYSTEM_EVENTS:
+        if name in SYSTEM_EVENTS:  # about the session itself, so no handler elsewhere needs them
             self.watermark.finish(seq or 0)
             return True
         event_id = frame.id or f"{self._session}:{seq}"
@@ -174,7 +178,7 @@ class ForwardingFeed:
         return not self._forwarder.full
 
     def caught_up(self, seq: int) -> None:
-        """Note that all is repeated up to `seq`: it makes no difference here."""
+        """Ignore the end of a replay: duplicates are known by their seq here, and by their id in the workers."""
 
     async def drain(self, seconds: float) -> int:
         """Wait until every event is stored, at most `seconds`; return how many are not."""
@@ -185,9 +189,10 @@ class ForwardingFeed:
         return len(self._waiting)
 
     async def send(self) -> None:
-        """Hand over all that waits, in order, batch by batch."""
+        """Publish all that waits, in order, batch by batch."""
         try:
             while self._waiting and not self._forwarder.closed:
+                # Kept in the queue until stored: a sender that ends before must not lose them.
                 batch = [self._waiting[place] for place in range(min(len(self._waiting), LARGEST_BATCH))]
                 if not await self._store([envelope for envelope, _ in batch]):
                     return
@@ -199,45 +204,36 @@ class ForwardingFeed:
             self._sending = False
 
     async def _store(self, batch: Sequence[Envelope]) -> bool:
-        """Publish `batch` as often as it takes; False when that is left to a later owner of the shard."""
-        failures = 0
+        """Publish `batch` until it is stored; return False if it is left to a later owner of the shard."""
+        backoff, failures = Backoff(RETRY_SECONDS, LONGEST_RETRY_SECONDS), 0
         fence = Fence(self.lease.shard, self.lease.token)
         while True:
             try:
                 await self._forwarder.sink.publish(batch, fence)
             except FencedOut as error:
                 log.warning("shard %s: %s; it is given up here", self.lease.shard, error)
-                self._give_up()
+                self._give_shard_up()
                 self.lease.fenced(error.token)
                 return False
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its events must not be lost
-                _raise_if_ours(error)
+            except (Exception, asyncio.CancelledError) as error:  # a failing sink must not lose events
+                if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                    raise  # we are asked to end; any other cancellation came out of something that the sink awaited
                 self._warn(error)
             else:
                 return True
-            if self._forwarder.closed:  # the sink has lost our cancellation, or made another error of it
+            if self._forwarder.closed:  # the sink swallowed our cancellation, or raised another error instead
                 return False
-            delay = min(RETRY_SECONDS * 2.0 ** min(failures, 10), LONGEST_RETRY_SECONDS)
+            await asyncio.sleep(backoff.delay(failures, random.random()))
             failures += 1
-            await asyncio.sleep(delay * (0.5 + random.random() / 2))
 
-    def _give_up(self) -> None:
-        """Leave what was not stored to the shard's next owner."""
+    def _give_shard_up(self) -> None:
+        """Drop what was not stored: the platform replays it to the shard's next owner."""
         self._fenced = True
         events = len(self._waiting)
         self._waiting.clear()
         self._forwarder.count(-events)
 
     def _warn(self, error: BaseException) -> None:
-        now = time.monotonic()
-        if now - self._warned >= WARN_EVERY_SECONDS:
-            self._warned = now
-            words = str(error) or type(error).__name__
-            log.warning("shard %s: the sink takes no events, trying again until it does: %s", self.lease.shard, words)
-
-
-def _raise_if_ours(error: BaseException) -> None:
-    """Raise a cancellation that was asked for; another one comes out of something that the sink awaited."""
-    task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-        raise error
+        if self._warnings.ready():
+            cause = str(error) or type(error).__name__
+            log.warning("shard %s: the sink takes no events, trying again until it does: %s", self.lease.shard, cause)

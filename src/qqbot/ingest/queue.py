@@ -1,6 +1,7 @@
-"""`QueueSink`: intake and logic apart inside one process, with a bounded queue in between.
+"""`QueueSink`: an `EventSink` inside one process, with a bounded queue between intake and logic.
 
-Owns the queue and its acknowledgements; it keeps nothing beyond the process.
+Responsible for the queue and its acknowledgements. Collaborators: `forwarder` (publishes to it), the user's workers
+(iterate over it). It keeps nothing beyond the process.
 """
 
 import asyncio
@@ -12,18 +13,18 @@ from ..models.ingest import Envelope, Fence
 
 
 class QueuedEvent(Struct, eq=False):
-    """One event that was taken out of the queue."""
+    """One event from the queue, to be acknowledged or retried."""
 
     envelope: Envelope
-    stored: "asyncio.Future[None]"
+    stored: "asyncio.Future[None]"  # done when the event is acknowledged; failed if its batch has to come again
 
     def ack(self) -> None:
-        """The event is done: its seq may be saved."""
+        """Acknowledge the event: its seq may be saved."""
         if not self.stored.done():
             self.stored.set_result(None)
 
     def retry(self, reason: str) -> None:
-        """The event is not done: its whole batch comes again."""
+        """Reject the event because of `reason`: its whole batch comes again."""
         if not self.stored.done():
             self.stored.set_exception(RuntimeError(reason))
 
@@ -37,15 +38,15 @@ class QueueSink:
             await worker.handle(delivery.envelope)
             delivery.ack()
 
-    Iterate in as many tasks as there are to be at work; `size` bounds what waits. Handlers behind it cannot use
-    `wait_for`: what they wait for comes when they have ended.
+    Iterate in as many tasks as should work at once; `size` bounds the events that wait. Handlers behind it cannot use
+    `wait_for`: the event that they wait for comes after they have ended.
     """
 
     def __init__(self, size: int = 256) -> None:
         self._queue: asyncio.Queue[QueuedEvent] = asyncio.Queue(size)
 
     async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:  # noqa: ARG002 - one owner in one process
-        """Queue the events and wait until all were acknowledged.  Raises: RuntimeError when one was not."""
+        """Queue the events and wait until all are acknowledged.  Raises: RuntimeError if one was rejected."""
         loop = asyncio.get_running_loop()
         deliveries = [QueuedEvent(envelope, loop.create_future()) for envelope in batch]
         for delivery in deliveries:
@@ -56,6 +57,6 @@ class QueueSink:
                 raise end
 
     async def __aiter__(self) -> AsyncIterator[QueuedEvent]:
-        """Iterate over the events as they come, without end."""
+        """Iterate over the events as they come, forever."""
         while True:
             yield await self._queue.get()

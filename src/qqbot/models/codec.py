@@ -1,7 +1,7 @@
-"""The only place that makes msgspec encoders and decoders.
+"""The only module that makes msgspec encoders and decoders.
 
-Owns how bytes become Structs and back, also where the platform departs from its own documentation; what the
-Structs are is in `models`.
+Responsible for turning bytes into Structs and back, also if the platform departs from its own documentation.
+It defines no model.
 """
 
 import functools
@@ -43,12 +43,12 @@ def strict(type_: type[T]) -> Decode[T]:
 
 
 def fast(type_: type[T]) -> Decode[T]:
-    """Return a function like `strict`'s that also takes numbers sent as text, and seconds for a moment."""
+    """Return a function like that of `strict`, which also accepts numbers as text, and times as seconds."""
     return msgspec.json.Decoder(type_, strict=False).decode
 
 
 def decoder(type_: type[T]) -> Decode[T]:
-    """Return a function that decodes JSON into `type_`, leniently where it has to.
+    """Return a function that decodes JSON into `type_`, leniently if it must.
 
     Raises: DecodeError (the function), naming the type and the field.
     """
@@ -68,7 +68,7 @@ def _ignore(_path: str) -> None:
 
 
 class Lenient(Protocol[T_co]):
-    """Decodes what does not quite have its documented form; `on_surprise` hears of each field that has not."""
+    """Decodes JSON that differs from its documented form; calls `on_surprise` for each field that differs."""
 
     def __call__(self, data: bytes | msgspec.Raw, on_surprise: Surprise = ...) -> T_co:
         """Return the value.  Raises: DecodeError."""
@@ -76,10 +76,10 @@ class Lenient(Protocol[T_co]):
 
 
 def lenient(type_: type[T]) -> Lenient[T]:
-    """Return a slow function that makes the best of JSON in which fields have unexpected types.
+    """Return a slow function that decodes JSON as far as possible if fields have unexpected types.
 
-    An optional field that is null or unusable takes its default, an unusable item of a list is left out,
-    numbers become text and the reverse, a moment may lack its time zone (Beijing's then) or count milliseconds.
+    An optional field that is null or unusable gets its default; an unusable item of a list is omitted; numbers become
+    text, and text numbers; a time without a time zone is Beijing time; a time may be in milliseconds.
 
     Raises: DecodeError (the function), naming the type and the field.
     """
@@ -99,7 +99,7 @@ def lenient(type_: type[T]) -> Lenient[T]:
 
 
 class _UnusableError(Exception):
-    """Nothing can be made of the value at `path`."""
+    """The value at `path` cannot be used."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -107,7 +107,7 @@ class _UnusableError(Exception):
 
 
 def _mend(value: object, shape: inspect.Type, path: str, note: Surprise) -> object:
-    """Return `value` in a form that `shape` takes.  Raises: _UnusableError."""
+    """Return `value` in a form that fits `shape`.  Raises: _UnusableError."""
     mender = _MENDERS.get(type(shape))
     return value if mender is None else mender(value, shape, path, note)
 

@@ -1,11 +1,16 @@
-"""Which process runs which shard, and when a session may be created."""
+"""Which process runs which shard, and when a session may be created.
+
+Responsible for the public names of session managers, of the leases that they grant, and of what a new manager has to
+implement. Collaborators: `local` (one process), `cluster` (processes that share Redis). They
+decide nothing about events: see `gateway` and `dispatcher`.
+"""
 
 from typing import TYPE_CHECKING
 
 from .._names import on_demand
-from ..lease import LeaseDeadline
+from ..lease import Lease, LeaseDeadline, LostReason, Permit, StandbyLease
 from ..models.watermark import Watermark
-from .base import ClusterView, ManagerEvent, NodeView, SessionManager, ShardView
+from .base import ClusterView, GatewaySource, ManagerEvent, NodeView, SessionManager, ShardFactory, ShardView
 from .cluster.assignor import ClusterMember, assign
 from .cluster.failure_detector import FailureDetector
 from .cluster.manager import RedisSessionManager
@@ -24,17 +29,23 @@ __all__ = [
     "ClusterMember",
     "ClusterView",
     "FailureDetector",
+    "GatewaySource",
     "IdentifyPacer",
+    "Lease",
     "LeaseDeadline",
     "LocalSessionManager",
+    "LostReason",
     "ManagerEvent",
     "NodeView",
+    "Permit",
     "RedisLock",
     "RedisSeenIds",
     "RedisSessionManager",
     "RedisTokenStore",
     "SessionManager",
+    "ShardFactory",
     "ShardView",
+    "StandbyLease",
     "Timings",
     "Watermark",
     "assign",

@@ -1,7 +1,7 @@
 """The QQ Bot platform on loopback: tokens, OpenAPI, gateway, and a page to chat with the bot.
 
-It speaks the wire protocol from its own copy of the protocol tables and shares no code with the client, so that
-a mistake cannot pass on both sides.
+It implements the wire protocol from its own copy of the protocol tables and shares no protocol code with the client,
+so a mistake in one of them cannot hide in the other.
 """
 
 from .faults.kinds import (

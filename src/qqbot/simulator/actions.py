@@ -1,4 +1,9 @@
-"""What people do: write a message, press a button. Each becomes an event, and may wait for the bot's answer."""
+"""What users do: write a message, press a button, join a guild.
+
+Responsible for turning each action into an event, and for waiting until the bot is done with that event.
+Collaborators: `payloads` (event bodies), `platform` (pushes events), `exchanges` (what the bot answers).
+Does not read JSON commands: see `control.commands` and `page.commands`.
+"""
 
 import mimetypes
 from dataclasses import dataclass, field, replace
@@ -19,14 +24,14 @@ QUIET = 0.3
 """Seconds of silence after which a bot in another process counts as done."""
 
 _ATTACHED = {"audio": "voice"}
-"""What the platform calls a file that is neither an image nor a video, by the first half of its content type."""
+"""The platform's word for a file that is neither an image nor a video, by the first half of its content type."""
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """An event about to be pushed, and the message that shows it in the chat.
+class UserAction:
+    """An event that is about to be pushed, and the message that shows it in the chat.
 
-    `other_kind`: type of a second event with the same body; '' if there is none.
+    `other_kind`, `other_id`: type and id of a second event with the same body; '' if there is none.
     """
 
     event_id: str
@@ -39,7 +44,7 @@ class Deed:
 
 
 class Actions:
-    """The people of one platform, acting."""
+    """The actions of all users of one platform."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -53,14 +58,14 @@ class Actions:
         mention: bool,
         attachments: list[JsonObject],
         quote: str | None = None,
-    ) -> Deed:
-        """Return the event of a message; `quote` is the id of the one that it quotes."""
+    ) -> UserAction:
+        """Return the event of a message; `quote` is the id of the message that it quotes."""
         message = self._written(person, where, text)
         message.attachments, message.quote, message.mention = attachments, quote, mention
         return self._sending(person, message)
 
-    def card(self, person: Person, where: Conversation, card: object, *, mention: bool) -> Deed:
-        """Return the event of a card.  Raises: ValueError for what is none, and where there are none."""
+    def card(self, person: Person, where: Conversation, card: object, *, mention: bool) -> UserAction:
+        """Return the event of a card.  Raises: ValueError if it is no card, or the scene has no cards."""
         card = cards.checked(card, where.scene)
         message = self._written(person, where, cards.summary(card))
         message.card, message.mention = card, mention
@@ -70,22 +75,22 @@ class Actions:
         is_v2 = where.scene in ("group", "c2c")
         return self._shown(identity.message_id() if is_v2 else identity.guild_message_id(), where, person, text)
 
-    def _sending(self, person: Person, message: MessageRecord) -> Deed:
+    def _sending(self, person: Person, message: MessageRecord) -> UserAction:
         where = message.conversation
         kind = payloads.message_kind(where, message.mention)
         body = payloads.message_body(self._platform.world, message, person)
         if where.scene in ("channel", "dms"):
             message.guild = body
-        deed = Deed(identity.event_id(kind), kind, body, message)
+        action = UserAction(identity.event_id(kind), kind, body, message)
         if kind == "AT_MESSAGE_CREATE" and self._platform.rights.private:
             # The bot gets each message of a channel, by either intent or by both.
-            return replace(deed, other_kind="MESSAGE_CREATE", other_id=identity.event_id("MESSAGE_CREATE"))
-        return deed
+            return replace(action, other_kind="MESSAGE_CREATE", other_id=identity.event_id("MESSAGE_CREATE"))
+        return action
 
-    def click(self, person: Person, message_id: str, button: str) -> Deed:
+    def click(self, person: Person, message_id: str, button: str) -> UserAction:
         """Return the event of a button press; `button` is an id or a label.
 
-        Raises: ValueError where there is no such button, or the person may not press it.
+        Raises: ValueError if there is no such button, or the person may not press it.
         """
         message, found = self.find_button(message_id, button)
         action = object_of(found, "action")
@@ -94,20 +99,20 @@ class Actions:
         match action.get("type"):
             case 1:  # callback
                 return self._press(person, message, found)
-            case 2:  # command: the client writes it into the input box
+            case 2:  # command: the QQ client writes it into the input box
                 text = text_of(action, "data")
                 return self.message(person, message.conversation, text, mention=True, attachments=[])
             case kind:
                 raise ValueError(f"the button {button!r} (action type {kind}) sends no event")
 
     def find_button(self, message_id: str, button: str) -> tuple[MessageRecord, JsonObject]:
-        """Return a message and its button of this id or label.  Raises: ValueError where there is none."""
+        """Return a message and its button of this id or label.  Raises: ValueError if there is none."""
         message = self._platform.world.message(message_id)
         if message is None:
             raise ValueError(f"there is no message {message_id}")
         return message, _find_button(message, button)
 
-    def _press(self, person: Person, message: MessageRecord, button: JsonObject) -> Deed:
+    def _press(self, person: Person, message: MessageRecord, button: JsonObject) -> UserAction:
         label = text_of(object_of(button, "render_data"), "label")
         shown = self._shown(identity.trace_id(), message.conversation, person, f"{person.name} pressed “{label}”")
         shown.kind, shown.reply_to, shown.button = "click", message.id, label
@@ -120,18 +125,18 @@ class Actions:
             timestamp=shown.time,
         )
         event_id = identity.event_id("INTERACTION_CREATE")
-        return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
+        return UserAction(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
 
-    def search(self, person: Person, where: Conversation, keyword: str) -> Deed:
+    def search(self, person: Person, where: Conversation, keyword: str) -> UserAction:
         """Return the event of a search by the bot."""
         shown = self._shown(identity.trace_id(), where, person, f"{person.name} searched for “{keyword}”")
         shown.kind = "click"
         body = payloads.search_body(self._platform.settings.app_id, person, keyword, shown.time)
         event_id = identity.event_id("INTERACTION_CREATE")
-        return Deed(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
+        return UserAction(event_id, "INTERACTION_CREATE", body, shown, Click(event_id, shown))
 
     def recall(self, person: Person, message_id: str) -> None:
-        """Take a message of one's own back.  Raises: ValueError where it is somebody else's."""
+        """Recall a message of this person.  Raises: ValueError if another sender wrote it."""
         message = self._platform.world.message(message_id)
         if message is None or message.sender != "user" or message.author != person.name or message.kind == "click":
             raise ValueError(f"{person.name} has written no message {message_id}")
@@ -141,7 +146,7 @@ class Actions:
             self._platform.push(*event)
 
     def react(self, person: Person, message_id: str, emoji: str) -> None:
-        """Put an emoji ("type:id") on a message of a channel, or take one's own off.  Raises: ValueError."""
+        """Add an emoji ("type:id") to a message of a channel, or remove it again.  Raises: ValueError."""
         message = self._platform.world.message(message_id)
         kind, _, emoji_id = emoji.partition(":")
         if message is None or message.conversation.scene != "channel" or kind not in ("1", "2") or not emoji_id:
@@ -155,25 +160,25 @@ class Actions:
         clock = self._platform.clock
         return MessageRecord(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
 
-    def do(self, deed: Deed) -> int:
-        """Push its event and show it in the chat; return how many sessions got it."""
-        if deed.click is not None:
-            self._platform.clicks[text_of(deed.body, "id")] = deed.click
-        events = {deed.event_id: deed.kind} | ({deed.other_id: deed.other_kind} if deed.other_kind else {})
+    def do(self, action: UserAction) -> int:
+        """Push the events and show the message in the chat; return how many sessions received them."""
+        if action.click is not None:
+            self._platform.clicks[text_of(action.body, "id")] = action.click
+        events = {action.event_id: action.kind} | ({action.other_id: action.other_kind} if action.other_kind else {})
         receivers = {
-            event_id: self._platform.push(kind, deed.body, event_id=event_id).receivers
+            event_id: self._platform.push(kind, action.body, event_id=event_id).receivers
             for event_id, kind in events.items()
         }
-        self._platform.exchanges.pushed(deed.event_id, [event_id for event_id, count in receivers.items() if count])
-        self._platform.world.add(deed.shown)
+        self._platform.exchanges.pushed(action.event_id, [event_id for event_id, count in receivers.items() if count])
+        self._platform.world.add(action.shown)
         return sum(receivers.values())
 
-    async def do_and_wait(self, deed: Deed, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
-        """Do it once the bot is there, and return when the bot is done with it; times in seconds."""
-        await self._platform.wait_receiver(deed.body, timeout)
+    async def do_and_wait(self, action: UserAction, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
+        """Do it as soon as the bot is connected, and return when the bot is done with it; times in seconds."""
+        await self._platform.wait_receiver(action.body, timeout)
         exchanges = self._platform.exchanges
-        with exchanges.opened(deed.event_id, deed.shown) as exchange:
-            if self.do(deed):
+        with exchanges.opened(action.event_id, action.shown) as exchange:
+            if self.do(action):
                 await exchanges.finish(exchange, timeout=timeout, quiet=quiet)
         return exchange
 
@@ -189,13 +194,13 @@ class Actions:
         return exchange
 
     async def join_guild(self, guild: GuildRecord, name: str) -> Exchange:
-        """Let somebody into a guild, where its first channel shows them."""
+        """Add a person to a guild; they become a member of its first channel."""
         channel = next(iter(guild.channels.values()), None) or self._platform.world.channel("general", guild.name)
         person = self._platform.world.person(channel, name)
         return await self.push_and_wait("GUILD_MEMBER_ADD", self._member(guild, person))
 
     async def leave_guild(self, guild: GuildRecord, name: str) -> Exchange:
-        """Let somebody leave a guild.  Raises: ValueError where they are no member."""
+        """Remove a person from a guild.  Raises: ValueError if they are not a member."""
         person = next((each for each in people_of(guild).values() if each.name == name), None)
         if person is None:
             raise ValueError(f"{name} is no member of the guild {guild.name}")
@@ -210,7 +215,7 @@ class Actions:
         return {**member, "guild_id": guild.id, "op_user_id": person.id}
 
     def file(self, data: bytes, name: str) -> JsonObject:
-        """Keep a file; return the attachment that it becomes."""
+        """Store a file; return it as an attachment in wire form."""
         guessed = mimetypes.guess_type(name)[0] or ""
         kind = guessed if guessed.startswith(("image/", "video/")) else _ATTACHED.get(guessed.partition("/")[0], "file")
         url = self._platform.files.store(data, name=name)

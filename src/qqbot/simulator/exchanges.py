@@ -1,7 +1,7 @@
-"""Who waits for the bot's answer, and when the bot is done.
+"""Exchanges: an event, the bot's answers to it, and the moment the bot is done with it.
 
-An exchange lasts from an event to the moment the bot is done with it: told by the bot itself where it runs in
-this process, else after a quiet period.
+Responsible for matching the bot's messages with the events that they answer. A bot in this process reports when it is
+done; a bot in another process is taken to be done after a quiet period.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from .wire import JsonObject
 
 
 class Exchange:
-    """One event and what the bot sent in answer. `outcome` is the bot's own word, None where it gave none.
+    """One event and what the bot sent in answer. `outcome` is what the bot reported, None if it reported nothing.
 
-    `message_id` and `conversation`: the message that shows the event, None where nothing in a chat does.
+    `message_id` and `conversation`: the message that shows the event, None if no chat shows it.
     """
 
     def __init__(self, event_id: str, message_id: str | None, conversation: Conversation | None) -> None:
@@ -32,7 +32,7 @@ class Exchange:
         self._changed = asyncio.Event()
 
     def add(self, message: MessageRecord) -> None:
-        """The bot sent a message."""
+        """Add a message of the bot."""
         self.replies.append(message)
         self._changed.set()
 
@@ -42,12 +42,12 @@ class Exchange:
         self._changed.set()
 
     def respond(self, answer: JsonObject) -> None:
-        """The bot answered the interaction with a body."""
+        """Record the body that answers the interaction."""
         self.answer = answer
         self._changed.set()
 
     def settle(self, event_id: str, outcome: str) -> None:
-        """The bot is done with an event; of two outcomes one that is not `unwanted` counts."""
+        """Record that the bot is done with an event; of two outcomes the first that is not `unwanted` counts."""
         self.pending.discard(event_id)
         if self.outcome in (None, "unwanted"):
             self.outcome = outcome
@@ -60,7 +60,7 @@ class Exchange:
             pass
 
     async def quiet(self, timeout: float, quiet: float) -> None:
-        """Return when nothing has come for `quiet` seconds after a first answer, or after `timeout` seconds."""
+        """Return if no answer has come for `quiet` seconds after the first one, or after `timeout` seconds."""
         end = time.monotonic() + timeout
         answered = await self._next(timeout)
         while answered and (left := end - time.monotonic()) > 0:
@@ -78,7 +78,7 @@ class Exchange:
 
 
 class Exchanges:
-    """The exchanges that are open. `self_reporting` counts the bots that tell when they are done."""
+    """The exchanges that are open. `self_reporting` counts the bots that report when they are done."""
 
     def __init__(self) -> None:
         self._open: dict[str, Exchange] = {}
@@ -97,14 +97,14 @@ class Exchanges:
                 del self._open[each]
 
     def pushed(self, event_id: str, delivered: list[str]) -> None:
-        """Note which events a message was delivered as; `event_id` is the one that its exchange was opened with."""
+        """Record which events a message was delivered as; `event_id` is the one that its exchange was opened with."""
         if (exchange := self._open.get(event_id)) is not None and delivered:
             exchange.pending = set(delivered)
             self._open |= dict.fromkeys(delivered, exchange)
 
     @contextmanager
-    def overheard(self) -> Generator[list[MessageRecord], None, None]:
-        """Collect all that the bot sends, to anybody."""
+    def collect_sent(self) -> Generator[list[MessageRecord], None, None]:
+        """Collect all that the bot sends, to any conversation."""
         messages: list[MessageRecord] = []
         self._listeners.append(messages)
         try:
@@ -120,26 +120,26 @@ class Exchanges:
             await exchange.quiet(timeout, quiet)
 
     def settle(self, event_id: str, outcome: str) -> None:
-        """A bot is done with an event."""
+        """Record that a bot is done with an event."""
         if (exchange := self._open.get(event_id)) is not None:
             exchange.settle(event_id, outcome)
 
     def acknowledge(self, event_id: str, code: int) -> None:
-        """The bot acknowledged an interaction."""
+        """Record that the bot acknowledged an interaction."""
         if (exchange := self._open.get(event_id)) is not None:
             exchange.acknowledge(code)
 
     def respond(self, event_id: str, answer: JsonObject) -> None:
-        """The bot answered an interaction with a body."""
+        """Record the body that answers an interaction."""
         if (exchange := self._open.get(event_id)) is not None:
             exchange.respond(answer)
 
     def sent(self, message: MessageRecord, reference: str) -> None:
-        """Give a message of the bot to who waits for it.
+        """Add a message of the bot to the exchanges that it belongs to.
 
-        `reference` is its msg_id or event_id. It belongs to the exchange that it names; one that names none
-        that is open (an active message, a dialog begun earlier) belongs to all of its conversation, and to the
-        events that have none.
+        `reference` is its msg_id or event_id. A message belongs to the exchange that it references. If that exchange is
+        not open (an active message, a dialog that began earlier), it belongs to all open exchanges of its conversation
+        and to those without a conversation.
         """
         for messages in self._listeners:
             messages.append(message)

@@ -1,6 +1,7 @@
-"""Event bodies: what the platform pushes when somebody writes or clicks.
+"""Event bodies: what the platform pushes when a user writes or clicks.
 
-Pure: world in, JSON out. Sources stand at each function; field tables in models.json.
+Responsible for the JSON of messages, clicks, searches and recalls. Pure: it reads the world and returns documents.
+Each function names its source; the field tables are in models.json.
 """
 
 from .state.world import BOT_NAME, Conversation, MessageRecord, Person, World
@@ -63,7 +64,7 @@ def _add_quote(body: JsonObject, quoted: MessageRecord) -> None:
 
 
 def recall_body(message: MessageRecord, person: Person) -> tuple[str, JsonObject] | None:
-    """Return type and `d` of the event of a recalled message, None in groups and C2C, which have none.
+    """Return type and `d` of the event of a recalled message; None in groups and C2C, which have no such event.
 
     Source: server-inter/channel/message/event.
     """
@@ -77,7 +78,7 @@ def recall_body(message: MessageRecord, person: Person) -> tuple[str, JsonObject
 
 
 def without_mention(text: str) -> str:
-    """Return what somebody wrote without the leading mention of the bot."""
+    """Return the text without the leading mention of the bot."""
     return text.removeprefix(f"@{BOT_NAME}").lstrip()
 
 
@@ -114,7 +115,7 @@ def _group_message(world: World, message: MessageRecord, person: Person) -> Json
 
 
 def _mentioned(message: MessageRecord, tag: str) -> tuple[str, list[Person]]:
-    """Return the text with a tag for each `@name` of somebody who is there, and who these are. A card names nobody."""
+    """Return the text with a tag for each `@name` of a member, and these members. A card mentions no member."""
     text = message.text or ""
     named: list[Person] = []
     people = message.conversation.people.values() if message.card is None else ()
@@ -209,7 +210,7 @@ def search_body(app_id: str, person: Person, keyword: str, timestamp: str) -> Js
 
 
 def bot_message(world: World, message: MessageRecord, body: JsonObject) -> JsonObject:
-    """Return a guild message of the bot as the send answers it."""
+    """Return a guild message of the bot as the platform answers its send."""
     where = message.conversation
     document: JsonObject = {
         "id": message.id,

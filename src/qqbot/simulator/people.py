@@ -1,6 +1,7 @@
-"""The handles that tests hold: places with people in them, and what the bot answered.
+"""What tests hold: chats, their members, and the bot's replies.
 
-Thin over `actions`; nothing here knows the wire.
+Responsible for the names and defaults of the public test API. Collaborators: `actions` (does the work).
+Does not know the wire protocol.
 """
 
 import asyncio
@@ -30,13 +31,13 @@ class Transcript:
 
     @classmethod
     def of(cls, message: MessageRecord) -> "Transcript":
-        """Return what is shown of a message now."""
+        """Return what the chat shows of a message now."""
         card = cards.as_sent(message.card) if message.card is not None else None
         return cls(message.id, message.text, message.markdown, message.keyboard, message.media, message.reply_to, card)
 
 
 class Chat:
-    """A group or a channel."""
+    """A group or a channel, with its members and messages."""
 
     def __init__(self, conversation: Conversation, world: World, actions: Actions) -> None:
         self._conversation = conversation
@@ -50,12 +51,12 @@ class Chat:
 
     @property
     def guild_id(self) -> str:
-        """The guild of a channel; '' for a group."""
+        """The guild id of a channel; '' for a group."""
         return self._conversation.guild_id
 
     @property
     def bot_is_admin(self) -> bool:
-        """Whether the bot is an administrator of a group, which it is not at first."""
+        """True if the bot is an administrator of the group; False at first."""
         return self._conversation.bot_role != "member"
 
     @bot_is_admin.setter
@@ -86,14 +87,14 @@ class Chat:
         return [Transcript.of(message) for message in self._actions.sent(self._conversation)]
 
     def member(self, name: str, *, role: str | None = None) -> "ChatMember":
-        """Return the member of this name, who joins if need be; `role`: member, admin or owner."""
+        """Return the member of this name; a new name joins the chat. `role`: member, admin or owner."""
         person = self._world.person(self._conversation, name)
         person.role = role or person.role
         return ChatMember(person, self._conversation, self._actions)
 
 
 class GuildChat:
-    """A guild: who comes and goes, and what the bot may do there."""
+    """A guild: members join and leave, and the bot has rights there."""
 
     def __init__(self, guild: GuildRecord, actions: Actions) -> None:
         self._guild = guild
@@ -106,7 +107,7 @@ class GuildChat:
 
     @property
     def bot_is_admin(self) -> bool:
-        """Whether the bot is an administrator, as it is at first."""
+        """True if the bot is an administrator, as it is at first."""
         return self._guild.bot_is_admin
 
     @bot_is_admin.setter
@@ -114,16 +115,16 @@ class GuildChat:
         self._guild.bot_is_admin = value
 
     async def join(self, name: str) -> "BotReply":
-        """Let somebody join, and return when the bot is done with it."""
+        """Let a person join, and return when the bot is done with the event."""
         return BotReply(await self._actions.join_guild(self._guild, name))
 
     async def leave(self, name: str) -> "BotReply":
-        """Let somebody leave, and return when the bot is done with it.  Raises: ValueError for no member."""
+        """Let a member leave, and return when the bot is done with the event.  Raises: ValueError if not a member."""
         return BotReply(await self._actions.leave_guild(self._guild, name))
 
 
 class ChatMember:
-    """Somebody who talks to the bot, in one place."""
+    """One person in one conversation, who writes to the bot."""
 
     def __init__(self, person: Person, conversation: Conversation, actions: Actions) -> None:
         self._person = person
@@ -137,17 +138,17 @@ class ChatMember:
 
     @property
     def openid(self) -> str:
-        """member_openid, user_openid or guild user id, by the place."""
+        """member_openid, user_openid or guild user id, depending on the scene."""
         return self._person.id
 
     @property
     def conversation_id(self) -> str:
-        """What the bot addresses here: group_openid, user_openid, channel id or the private chat's guild id."""
+        """The id that the bot sends to: group_openid, user_openid, channel id, or the guild id of the private chat."""
         return self._conversation.id
 
     @property
     def messages(self) -> list[Transcript]:
-        """What the bot has sent to where this person is, oldest first."""
+        """What the bot has sent to this conversation, oldest first."""
         return [Transcript.of(message) for message in self._actions.sent(self._conversation)]
 
     async def say(
@@ -160,16 +161,16 @@ class ChatMember:
         timeout: float = TIMEOUT,
         quiet: float = QUIET,
     ) -> "BotReply":
-        """Write a message and return when the bot is done with it, or its handler waits for what comes next.
+        """Write a message and return when the bot is done with it, or its handler waits for the next message.
 
-        `mention`: whether it mentions the bot (groups and channels). `attachments` in wire form. `quote`: the id
+        `mention`: True if it mentions the bot (groups and channels). `attachments` in wire form. `quote`: the id
         of the message that it quotes. `timeout`: seconds to wait for the bot; `quiet`: seconds of silence after
-        which a bot of another process is done.
+        which a bot in another process counts as done.
         """
-        deed = self._actions.message(
+        action = self._actions.message(
             self._person, self._conversation, text, mention=mention, attachments=list(attachments), quote=quote
         )
-        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
 
     async def upload(
         self,
@@ -181,10 +182,10 @@ class ChatMember:
         timeout: float = TIMEOUT,
         quiet: float = QUIET,
     ) -> "BotReply":
-        """Send a file, with a text if there is one, and return when the bot is done with it.
+        """Send a file, with an optional text, and return when the bot is done with it.
 
-        `file`: bytes or a path. `name` tells what it is: "cat.png" is an image, "hello.mp3" a voice message; by
-        default the path's, or "file". The bot can download it from the address in the attachment.
+        `file`: bytes or a path. `name` decides the type: "cat.png" is an image, "hello.mp3" a voice message; the
+        default is the name of the path, or "file". The bot can download it from the URL in the attachment.
         """
         if not isinstance(file, bytes):
             name = name or Path(file).name
@@ -198,36 +199,36 @@ class ChatMember:
         """Send a card, such as a shared web page, and return when the bot is done with it.
 
         `card` in wire form: `{"ark_type": "tuwen", "fields": {"title": ..., "desc": ..., "jump_url": ...}}`; QQ adds
-        `prompt` and `ark_name` where it has none. A card goes alone, in place of a text.
+        `prompt` and `ark_name` if they are missing. A card is sent in place of a text.
 
-        Raises: ValueError for what is no card, and in guilds, where there are none.
+        Raises: ValueError if it is no card, and in guilds, which have no cards.
         """
-        deed = self._actions.card(self._person, self._conversation, card, mention=mention)
-        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        action = self._actions.card(self._person, self._conversation, card, mention=mention)
+        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
 
     async def click(
         self, message_id: str, button: str, *, timeout: float = TIMEOUT, quiet: float = QUIET
     ) -> "BotReply":
         """Press a button of a message, by its id or label, and return when the bot is done with it.
 
-        Raises: ValueError where there is no such button, or this person may not press it.
+        Raises: ValueError if there is no such button, or this person may not press it.
         """
-        deed = self._actions.click(self._person, message_id, button)
-        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        action = self._actions.click(self._person, message_id, button)
+        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
 
     async def search(self, keyword: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "BotReply":
-        """Search by the bot, and return when the bot is done with it; its `answer` is what was found."""
-        deed = self._actions.search(self._person, self._conversation, keyword)
-        return BotReply(await self._actions.do_and_wait(deed, timeout=timeout, quiet=quiet), self)
+        """Search with the bot, and return when the bot is done with it; `answer` of the reply has the results."""
+        action = self._actions.search(self._person, self._conversation, keyword)
+        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
 
 
 class BotReply:
-    """What the bot sent in answer; false where it sent nothing.
+    """What the bot sent in answer; false if it sent nothing.
 
-    `text`, `markdown`, `keyboard`, `media`, `card` and `id` are of the first message, None where there is none.
-    `messages` has all. `outcome` is the bot's own word: `handled`, `failed`, `unwanted`, `waiting` (the handler is
-    suspended in `ctx.wait_for`) or `consumed` (a waiting handler took it); None where it gave none. `ack`: the code
-    that acknowledged a click; `answer`: the body that answered an interaction.
+    `text`, `markdown`, `keyboard`, `media`, `card` and `id` are those of the first message, None if it has none.
+    `messages` has all. `outcome` is what the bot reported: `handled`, `failed`, `unwanted`, `waiting` (the handler is
+    suspended in `ctx.wait_for`) or `consumed` (a waiting handler received it); None if it reported nothing. `ack`: the
+    code that acknowledged a click; `answer`: the body that answered an interaction.
     """
 
     def __init__(self, exchange: Exchange, asker: ChatMember | None = None) -> None:
@@ -243,7 +244,7 @@ class BotReply:
 
     def __repr__(self) -> str:
         said = [message.markdown or message.text for message in self.messages]
-        return f"Reply({said!r}, outcome={self.outcome!r})"
+        return f"BotReply({said!r}, outcome={self.outcome!r})"
 
     @property
     def _first(self) -> Transcript | None:
@@ -251,7 +252,7 @@ class BotReply:
 
     @property
     def id(self) -> str | None:
-        """The message's id."""
+        """The id of the message."""
         return self._first.id if self._first else None
 
     @property
@@ -280,13 +281,13 @@ class BotReply:
         return self._first.card if self._first else None
 
     async def click(self, button: str, *, by: ChatMember | None = None, timeout: float = TIMEOUT) -> "BotReply":
-        """Press a button of the first message that has a keyboard; `by` somebody else than who asked.
+        """Press a button of the first message that has a keyboard; `by`: another person than the one who asked.
 
-        Raises: ValueError where there is no such button, or this person may not press it.
+        Raises: ValueError if there is no such button, or this person may not press it.
         """
         person = by or self._asker
         if person is None:
-            raise ValueError("nobody asked for this message: say who clicks, `by=`")
+            raise ValueError("no person asked for this message: pass the member who clicks, `by=`")
         message = next((message for message in self.messages if message.keyboard), None)
         if message is None:
             raise ValueError(f"there is no button {button!r}: the bot sent no keyboard ({self!r})")

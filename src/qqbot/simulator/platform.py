@@ -1,6 +1,8 @@
-"""The platform's parts, joined: pushing events to the bot, taking messages from it.
+"""`Platform`: all parts of the simulated platform, connected.
 
-Owns no protocol of its own; sockets and HTTP are in front of it.
+Responsible for pushing events to the bot and for accepting its messages.
+Collaborators: `state` (what the platform knows), `gateway` and `webhook` (the two ways to the bot), `exchanges`.
+Does not listen on a socket: see `server`.
 """
 
 import json
@@ -34,10 +36,10 @@ from .wire.tables import Endpoint, tables
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformSettings:
-    """What a simulator is like. Times in seconds.
+    """The settings of a simulator. Times in seconds.
 
-    `gateway_per_minute` and `gateway_burst` limit the calls for the gateway's address. `limits`: those on
-    other calls and on active messages that hold. `numeric_expiry`: whether a token's life is a number, not text.
+    `gateway_per_minute` and `gateway_burst` limit the calls for the gateway's address. `limits`: which
+    limits on other calls and on active messages apply. `numeric_expiry`: True if `expires_in` is a number, not text.
     """
 
     app_id: str
@@ -114,12 +116,12 @@ class Platform:
         self.gateway.faults.on_change(lambda: self.journal.publish("faults", self.fault_rules))
 
     def may_call(self, endpoint: Endpoint) -> bool:
-        """Whether a bot of this profile may make a call."""
+        """True if a bot of this profile may make the call."""
         return (self.rights.private or not endpoint.private) and (self.rights.invited or not endpoint.invited)
 
     @property
     def http_base(self) -> str:
-        """The address of the platform's HTTP side, without a path."""
+        """The base URL of the HTTP API, without a path."""
         return self.gateway_url.replace("ws://", "http://").rpartition("/")[0]
 
     def bot_user(self) -> JsonObject:
@@ -127,11 +129,11 @@ class Platform:
         return {"id": self.world.bot_id, "username": BOT_NAME, "bot": True, "status": 1}
 
     def fault_rules(self) -> list[JsonObject]:
-        """Return the rules of what still goes wrong."""
+        """Return the fault rules that can still strike."""
         return [rule_document(rule) for rule in self.gateway.faults.rules]
 
     def roles_of(self, where: Conversation, person: Person) -> list[str]:
-        """Return the ids of somebody's roles in the guild of a conversation."""
+        """Return the ids of a person's roles in the guild of a conversation."""
         guild = self.world.find_guild(where.source_guild_id or where.guild_id)
         return list(self.guild_states.roles_of(guild, person)) if guild else []
 
@@ -141,7 +143,7 @@ class Platform:
             self.world.changed(message)
 
     def typing(self, where: Conversation, seconds: object) -> None:
-        """Show on the page that the bot writes, for so many seconds."""
+        """Show on the page that the bot is typing, for this many seconds (5 if it is no number)."""
         value = {"scene": where.scene, "conversation": where.id, "seconds": seconds if is_number(seconds) else 5}
         self.journal.publish("typing", lambda: value)
 
@@ -151,7 +153,7 @@ class Platform:
     def push(self, kind: str, body: object, *, event_id: str | None = None, shard: int | None = None) -> "Push":
         """Push an event to the sessions that it belongs to, and to the webhook.
 
-        Raises: ValueError for a body that is no JSON.
+        Raises: ValueError if the body is not JSON.
         """
         event_id = event_id or identity.event_id(kind)
         text = wire.check(body)
@@ -165,12 +167,12 @@ class Platform:
         return Push(event_id, receivers + self.webhook.push(kind, event_id, text))
 
     async def wait_receiver(self, body: object, timeout: float) -> None:
-        """Return when somebody takes events like this one, or after `timeout` seconds."""
+        """Return when a session or a webhook receives events like this one, or after `timeout` seconds."""
         if self.webhook.url is None:
             await self.gateway.wait_session(body, timeout)
 
     def quotas_document(self) -> list[JsonObject]:
-        """Return what is left of the active messages to each conversation."""
+        """Return how many active messages are left for each conversation."""
         return [
             {"scene": each.scene, "conversation": each.id, **self.quotas.document(each)} for each in self.world.all()
         ]
@@ -180,7 +182,7 @@ class Platform:
         self.journal.publish("quotas", self.quotas_document)
 
     def take(self, message: MessageRecord, reference: str) -> None:
-        """Put a message of the bot into the chat, and give it to who waits for it."""
+        """Add a message of the bot to the chat and to the exchanges that it belongs to."""
         self.world.add(message)
         if not reference:
             self.journal.publish("quotas", self.quotas_document)
@@ -193,7 +195,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """An event that was pushed, and to how many sessions and addresses."""
+    """An event that was pushed, and how many sessions and webhook addresses received it."""
 
     event_id: str
     receivers: int

@@ -1,6 +1,6 @@
-"""What happened on a simulator, as text for people: the chat, the frames, the calls.
+"""The report of a simulator as text: the chat, the frames, the calls.
 
-Owns the form only. Tokens and secrets were masked before they got into the journal.
+Responsible for the form only. Tokens and secrets were masked before they reached the journal.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _WIDTH = 400
 
 
 def report(platform: Platform) -> dict[str, str]:
-    """Return the parts that are not empty, by title; of each the last lines."""
+    """Return the parts that are not empty, by title; the last lines of each."""
     journal = platform.journal
     parts = {
         "chat": [line for message in platform.world.messages()[-_LINES:] for line in _said(message)],

@@ -1,7 +1,7 @@
-"""Scenarios from the field: what went wrong with somebody's bot, played again, and what was right about this one.
+"""Scenarios from the field: failures reported for real bots, replayed, with checks of what a bot should do.
 
-Owns the stories and their checks; a `Stage` has the simulator and the bots. A scenario asks of a bot only that it
-answers `Stage.greeting`, in groups and, for reviews, in channels.
+Responsible for the stories and their checks; a `Stage` has the simulator and the bots. A bot only has to answer
+`Stage.greeting`, in groups and, for reviews, in channels.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from .simulator import Servable, Simulator
 from .wire.refusal import Refusal
 
 PATIENCE = 20.0
-"""Seconds that a bot has for what it should do at once."""
+"""Seconds within which a bot must do what it should do at once."""
 
 _POLL = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a bot should do: whether it was `right`, and what was `seen`."""
+    """The result of one check: what the bot should do, whether it did (`right`), and what was `seen`."""
 
     what: str
     right: bool
@@ -35,16 +35,16 @@ class Finding:
 
 @runtime_checkable
 class Hookable(Protocol):
-    """A bot that gets its events by webhook."""
+    """A bot that receives its events by webhook."""
 
     @property
     def webhook_url(self) -> str | None:
-        """Where they go, while it is served."""
+        """The address that events are pushed to while the bot is served."""
         ...
 
 
 class Stage:
-    """One performance: a simulator, the bots on it, and what was found. `bots` makes another bot each time."""
+    """One run of a scenario: a simulator, its bots, and the findings. `bots` makes a new bot at each call."""
 
     def __init__(self, bots: Callable[[], Servable], options: Mapping[str, Any], *, greeting: str = "hello") -> None:
         self.sim = Simulator(**options)
@@ -63,16 +63,16 @@ class Stage:
 
     @property
     def alice(self) -> ChatMember:
-        """Somebody in a group."""
+        """A member of a group."""
         return self.sim.group("test").member("Alice")
 
     @property
     def said(self) -> list[Transcript]:
-        """What the bots have said in that group."""
+        """What the bots have sent to that group."""
         return self.sim.group("test").messages
 
     def check(self, what: str, right: bool, seen: object = "") -> None:
-        """Note whether something was right."""
+        """Record the result of one check."""
         self.findings.append(Finding(what, right, str(seen)))
 
     async def ask(self, what: str = "answers what was written meanwhile", *, by: ChatMember | None = None) -> BotReply:
@@ -82,15 +82,15 @@ class Stage:
         return reply
 
     async def until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
-        """Wait until something holds; return whether it came to that."""
+        """Wait until a condition is true; return False if it is not true after `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not condition():  # noqa: ASYNC110 - what the bot does has no event of its own
+                while not condition():  # noqa: ASYNC110 - the bot's actions set no asyncio.Event
                     await asyncio.sleep(_POLL)
         return condition()
 
     def calls(self, method: str, ending: str, status: int | None = None) -> int:
-        """Count the calls of a method to paths that end so, answered with `status`."""
+        """Count the calls of a method to paths with this ending, answered with `status`."""
         return sum(
             call["method"] == method and call["path"].endswith(ending) and status in (None, call["status"])
             for call in self.sim.calls
@@ -98,7 +98,7 @@ class Stage:
 
     @property
     def tokens(self) -> int:
-        """How often the bot has asked for a token."""
+        """How often the bot has requested a token."""
         return self.calls("POST", "/getAppAccessToken")
 
 
@@ -107,10 +107,10 @@ Play = Callable[[Stage], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One story. `right`: what a bot should do. `source`: who reported it. `options`: of the simulator.
+    """One story. `right`: what a bot should do. `source`: the report. `options`: those of the simulator.
 
-    `renewal`: seconds after which the bot has to renew a silent session, where it takes a day otherwise; None: as
-    ever. `by_webhook`: whether it gets its events that way.
+    `renewal`: seconds after which the bot has to renew a silent session, instead of a day; None: the default.
+    `by_webhook`: True if it receives its events by webhook.
     """
 
     name: str
@@ -154,7 +154,7 @@ def _scenario(
 
 
 async def perform(scenario: Scenario, bots: Callable[[], Servable], *, greeting: str = "hello") -> list[Finding]:
-    """Play a scenario with a bot; return what was found. `bots` makes the bot, and another one where it takes two."""
+    """Play a scenario with a bot; return the findings. `bots` makes the bot, and a second one if the story has two."""
     stage = Stage(bots, scenario.options, greeting=greeting)
     await scenario.play(stage)
     stage.check("loses no event", not stage.sim.lost_events, ", ".join(stage.sim.lost_events))
@@ -167,8 +167,8 @@ async def perform(scenario: Scenario, bots: Callable[[], Servable], *, greeting:
 
 @_scenario(
     "4009-every-30min",
-    story="Every half hour the gateway asks for a new connection (op 7) and ends the old one with 4009.",
-    right="RESUME at once, with the session that is there: nothing is lost, no IDENTIFY is spent. "
+    story="Every half hour the gateway requests a new connection (op 7) and closes the old one with 4009.",
+    right="RESUME the existing session at once: no event is lost, no IDENTIFY is spent. "
     "立即恢复会话，不丢事件，不消耗 IDENTIFY。",
     source="github.com/openclaw/openclaw/issues/78890",
 )
@@ -189,7 +189,7 @@ async def _half_hours(stage: Stage) -> None:
 @_scenario(
     "4902-resume-refused",
     story="After a lost connection the gateway refuses each RESUME with 4902, reset by resume.",
-    right="After two RESUMEs at most, give the session up and IDENTIFY; never go on resuming. "
+    right="After two RESUMEs at most, give the session up and IDENTIFY; never keep resuming. "
     "最多两次 RESUME，之后放弃会话重新 IDENTIFY。",
     source="github.com/tencent-connect/bot-node-sdk/issues/94",
 )
@@ -199,15 +199,15 @@ async def _refused_resume(stage: Stage) -> None:
         sim.faults.close_on_resume(4902, times=0)
         sim.faults.close(4009)
         identified = await stage.until(lambda: len(sim.identifies) > 1)
-        stage.check("IDENTIFYs anew", identified, f"{len(sim.identifies)} IDENTIFYs")
+        stage.check("IDENTIFYs again", identified, f"{len(sim.identifies)} IDENTIFYs")
         stage.check("gives up after two RESUMEs at most", len(sim.resumes) <= 2, f"{len(sim.resumes)} RESUMEs")
         await _answers_again(stage)
 
 
 @_scenario(
     "4903-needs-new-token",
-    story="The gateway answers IDENTIFY with op 9 and 4903, create session error: it wants another token.",
-    right="Fetch another token and IDENTIFY again, seconds later and slower each time. "
+    story="The gateway answers IDENTIFY with op 9 and 4903, create session error: it needs a new token.",
+    right="Fetch a new token and IDENTIFY again, seconds later, with a longer delay each time. "
     "换新的 token，隔几秒再 IDENTIFY，并逐次放慢。",
     source="github.com/tencent-connect/openclaw-qqbot/issues/18",
 )
@@ -226,8 +226,8 @@ async def _needs_token(stage: Stage) -> None:
 
 @_scenario(
     "op9-then-close",
-    story="The gateway declares the session invalid (op 9) and says why only a moment later, by its close code.",
-    right="Wait for the close code, then IDENTIFY; RESUME no more. 等到关闭码，再 IDENTIFY，不再 RESUME。",
+    story="The gateway declares the session invalid (op 9) and gives the reason only a moment later, as a close code.",
+    right="Wait for the close code, then IDENTIFY; do not RESUME. 等到关闭码，再 IDENTIFY，不再 RESUME。",
     source="github.com/bubbuild/bub-contrib/pull/61",
 )
 async def _invalid_session(stage: Stage) -> None:
@@ -236,19 +236,19 @@ async def _invalid_session(stage: Stage) -> None:
         sim.faults.strike(Op9(resumable=False))
         await asyncio.sleep(0.5)
         waited = sim.connections[0].open
-        stage.check("waits for the close code", waited, "hung up before it came" if not waited else "")
+        stage.check("waits for the close code", waited, "disconnected before it came" if not waited else "")
         if waited:
             sim.faults.close(4903)
         identified = await stage.until(lambda: len(sim.identifies) > 1)
-        stage.check("IDENTIFYs anew", identified, f"{len(sim.identifies)} IDENTIFYs")
+        stage.check("IDENTIFYs again", identified, f"{len(sim.identifies)} IDENTIFYs")
         stage.check("does not RESUME", not sim.resumes, f"{len(sim.resumes)} RESUMEs")
         await _answers_again(stage)
 
 
 @_scenario(
     "sleeping-laptop",
-    story="The machine slept; when it wakes, the connection is dead and nobody says so.",
-    right="Miss the acknowledgement of a heartbeat, cut the connection, RESUME, and handle what came meanwhile. "
+    story="The machine slept; when it wakes, the connection is dead without a close frame.",
+    right="Detect the missing heartbeat acknowledgement, close the connection, RESUME, and handle the missed events. "
     "发现心跳无应答后断开并 RESUME，补处理期间的事件。",
     source="github.com/NousResearch/hermes-agent/pull/26025",
     heartbeat_interval=1.0,
@@ -268,7 +268,7 @@ async def _asleep(stage: Stage) -> None:
 @_scenario(
     "silent-session-after-3-days",
     story="A session that is days old acknowledges heartbeats and RESUMEs, but no event comes any more.",
-    right="Renew by IDENTIFY a session that is older than a day and has been silent for ten minutes. "
+    right="IDENTIFY again if the session is older than a day and has been silent for ten minutes. "
     "会话超过一天且十分钟没有事件时，重新 IDENTIFY。",
     source="github.com/tencent-connect/bot-docs/issues/191",
     renewal=1.0,
@@ -279,15 +279,15 @@ async def _silent_session(stage: Stage) -> None:
         sim.silence_sessions()
         await sim.clock.advance(days=3)
         renewed = await stage.until(lambda: len(sim.identifies) > 1, PATIENCE)
-        stage.check("IDENTIFYs anew", renewed, f"{len(sim.identifies)} IDENTIFYs, after 3 days of the platform's time")
+        stage.check("IDENTIFYs again", renewed, f"{len(sim.identifies)} IDENTIFYs, after 3 days of the platform's time")
         if renewed:
             await _answers_again(stage)
 
 
 @_scenario(
     "rolling-deploy",
-    story="A new version of the bot starts beside the old one, which then ends.",
-    right="Nothing is lost in between, and nobody is answered twice. 不丢事件，也不重复回复。",
+    story="A new version of the bot starts while the old one still runs; then the old one stops.",
+    right="No event is lost in between, and no message is answered twice. 不丢事件，也不重复回复。",
     source="docs/develop/api-v2/dev-prepare/event-emit/websocket",
 )
 async def _deployed(stage: Stage) -> None:
@@ -306,7 +306,7 @@ async def _deployed(stage: Stage) -> None:
 
 
 async def _answers_again(stage: Stage) -> None:
-    """Check that the bot is there again."""
+    """Check that the bot is connected again and answers."""
     sim = stage.sim
     live = await stage.until(lambda: any(connection.ready and connection.open for connection in sim.connections))
     stage.check("is READY again", live)
@@ -337,8 +337,8 @@ async def _redelivered(stage: Stage) -> None:
 
 @_scenario(
     "msgseq-dedup",
-    story="A reply was taken, but the connection broke before the answer to the call.",
-    right="Repeat it with the same msg_seq: the platform refuses that (40054005), which means that it was sent. "
+    story="The platform accepted a reply, but the connection broke before the response.",
+    right="Retry with the same msg_seq: the platform refuses it as a duplicate (40054005), so the reply was sent. "
     "用同一个 msg_seq 重试，被去重（40054005）即表示已发送。",
     source="autogen/api/v2_groups_group_openid_messages.post",
 )
@@ -358,8 +358,8 @@ async def _cut_off(stage: Stage) -> None:
 
 @_scenario(
     "413-html",
-    story="Something in front of the platform refuses a message with 413 and a page of HTML.",
-    right="Fail in words, do not send it again, and live on. 给出明确的错误，不重发，继续运行。",
+    story="A proxy in front of the platform refuses a message with 413 and an HTML page.",
+    right="Raise a clear error, do not send it again, and keep running. 给出明确的错误，不重发，继续运行。",
     source="docs/develop/api-v2/server-inter/message/rich-media",
 )
 async def _too_large(stage: Stage) -> None:
@@ -370,13 +370,13 @@ async def _too_large(stage: Stage) -> None:
         refused = stage.calls("POST", "/messages", 413)
         stage.check("does not send it again", stage.calls("POST", "/messages") == refused == 1, f"{refused} calls")
         stage.check("is done with the event", reply.outcome in ("handled", "failed"), reply.outcome)
-        await stage.ask("lives on, and answers the next message")
+        await stage.ask("keeps running, and answers the next message")
 
 
 @_scenario(
     "audit-202",
-    story="A message in a channel is taken for review: HTTP 202 and 304023 or 304024; the verdict comes as an event.",
-    right="Do not send it again: it shows once it has passed. 不要重发，审核通过后自然可见。",
+    story="A message in a channel is reviewed: HTTP 202 and 304023 or 304024; the result comes as an event.",
+    right="Do not send it again: it appears once it has passed. 不要重发，审核通过后自然可见。",
     source="docs/develop/api-v2/server-inter/channel/message/event",
 )
 async def _reviewed(stage: Stage) -> None:
@@ -386,7 +386,7 @@ async def _reviewed(stage: Stage) -> None:
         sim.audits.expect(passes=True, delay=0.1)
         reply = await general.member("Alice").say(stage.greeting, timeout=PATIENCE)
         if reply.outcome in (None, "unwanted"):
-            stage.check("hears nothing of channels, where messages are reviewed", right=True)
+            stage.check("receives no events of channels, where messages are reviewed", right=True)
             return
         shown = await stage.until(lambda: bool(general.messages), 2.0)
         sent = stage.calls("POST", "/messages")
@@ -394,13 +394,13 @@ async def _reviewed(stage: Stage) -> None:
         stage.check(
             "it shows once it has passed", shown and len(general.messages) == 1, f"{len(general.messages)} times"
         )
-        await stage.ask("lives on, and answers the next message", by=general.member("Alice"))
+        await stage.ask("keeps running, and answers the next message", by=general.member("Alice"))
 
 
 @_scenario(
     "webhook-slow-ack",
     story="A handler takes longer than the platform waits for the acknowledgement of a push; it pushes again.",
-    right="Acknowledge before the handler is done, and answer once, however often the event comes. "
+    right="Acknowledge before the handler is done, and answer once, no matter how often the event is pushed. "
     "先应答再处理，无论推送几次都只回复一次。",
     source="docs/develop/api-v2/dev-prepare/event-emit/webhook",
     by_webhook=True,
@@ -423,8 +423,8 @@ async def _slow_handler(stage: Stage) -> None:
 
 @_scenario(
     "ip-not-listed-11298",
-    story="The machine's address is not on the bot's white list: each call is answered with 401 and 11298.",
-    right="Stop and name the list; another token does not help, and asking on only hammers the platform. "
+    story="The machine's IP address is not on the bot's allow list: each call is answered with 401 and 11298.",
+    right="Stop and name the allow list; a new token does not help, and retrying only loads the platform. "
     "停止并指出 IP 白名单，换 token 没有用。",
     source="github.com/tencent-connect/botpy/issues/189",
 )
@@ -437,11 +437,11 @@ async def _not_listed(stage: Stage) -> None:
         async with asyncio.timeout(PATIENCE), stage.bot():
             pass
     except TimeoutError:
-        error = "it goes on trying"
-    except Exception as problem:  # noqa: BLE001 - whatever ends the bot: its words are what is looked at
+        error = "it keeps trying"
+    except Exception as problem:  # noqa: BLE001 - whatever ends the bot, its message is checked
         error = str(problem)
-    named = any(code in error for code in ("11298", "40023002"))  # the older and the newer number of it
+    named = any(code in error for code in ("11298", "40023002"))  # the old and the new code of this error
     stage.check("stops, and names the code", named, error.partition("\n")[0])
-    stage.check("asks for no further tokens", stage.tokens <= 2, f"{stage.tokens} requests")
+    stage.check("requests no further tokens", stage.tokens <= 2, f"{stage.tokens} requests")
     asked = stage.calls("GET", "/gateway/bot") + stage.calls("GET", "/gateway")
     stage.check("asks twice at most", asked <= 2, f"{asked} times")

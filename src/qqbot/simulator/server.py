@@ -1,4 +1,8 @@
-"""One aiohttp application on loopback that serves platform, gateway, control API and page."""
+"""One aiohttp application on loopback that serves platform, gateway, control API and page.
+
+Responsible for listening and for the routes. Collaborators: `endpoints`, `gateway`, `control`, `page` (the handlers),
+`wire.guard` (which requests are refused).
+"""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -21,7 +25,7 @@ GATEWAY_PATH = "/websocket"
 
 
 class Server:
-    """Listens while it is entered."""
+    """Listens on loopback between `start` and `stop`."""
 
     def __init__(self, platform: Platform, commands: Commands, page_commands: PageCommands, control_token: str) -> None:
         self._platform = platform
@@ -29,7 +33,7 @@ class Server:
         self._live = Live(page_commands, platform.journal, self._guard)
         self._control = Control(commands, self._guard)
         self._transfers = Transfers(platform, self._guard)
-        self._open: AsyncExitStack | None = None
+        self._open: AsyncExitStack | None = None  # what `stop` has to close; None while stopped
 
     def _application(self) -> web.Application:
         @web.middleware
@@ -59,17 +63,17 @@ class Server:
 
     @property
     def listening(self) -> bool:
-        """Whether it has been started and not stopped."""
+        """True if it has been started and not stopped."""
         return self._open is not None
 
     async def start(self, port: int) -> int:
-        """Listen on `port`, 0 for any free one; return the port.  Raises: OSError where it is taken."""
+        """Listen on `port`, 0 for any free one; return the port.  Raises: OSError if the port is in use."""
         runner = web.AppRunner(self._application(), handle_signals=False, access_log=None, shutdown_timeout=0.5)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
             assert runner.server is not None
-            # No web.TCPSite: one that is cancelled while it starts leaves a socket that listens for good.
+            # Not web.TCPSite: if it is cancelled while it starts, its socket listens forever.
             loop = asyncio.get_running_loop()
             listener = await loop.create_server(runner.server, HOST, port, start_serving=False)
             stack.callback(listener.close)

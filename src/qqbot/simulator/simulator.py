@@ -1,6 +1,7 @@
-"""`Simulator`: the platform in a test or a command, and the handles on it.
+"""`Simulator`: the public class, for tests and for the command `qqbot simulate`.
 
-Owns start and stop and the names that users see; what the platform does stands in the other modules.
+Responsible for start and stop, and for the names that users see.
+Collaborators: `platform` (what the platform does), `people` (chats and members), `server` (HTTP and websockets).
 """
 
 import asyncio
@@ -33,7 +34,7 @@ from .wire import JsonObject
 
 
 class Servable(Protocol):
-    """What `Simulator.run` needs of a bot."""
+    """What `Simulator.run` requires of a bot."""
 
     def serve(
         self,
@@ -50,7 +51,7 @@ class Servable(Protocol):
         ...
 
     def on_settled(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
-        """Call back with event id and outcome; returns what ends that."""
+        """Call `callback` with event id and outcome; return a function that stops this."""
         ...
 
 
@@ -63,13 +64,13 @@ class Simulator:
     `port`: 0 for any free one. `profile`: `private` bots may ask for GUILD_MESSAGES and FORUMS_EVENT, recall in
     channels, list members, change channels and use forums; `uncertified` ones have smaller active quotas, and
     neither Markdown in guilds nor the interfaces that are granted on request. `shards`, `total` and
-    `max_concurrency` are what /gateway/bot says; budget and pacing are enforced, `identify_window` seconds wide.
-    `heartbeat_interval` in seconds. `gateway_burst`: calls for the gateway's address before two a minute are the
-    limit. `limits` on other calls and on active messages: `slow` those of a minute and a day, `all` those of a
-    second too, which a test at full speed meets at once, or `none`.
-    `numeric_expiry`: `expires_in` of a token is a number, where the platform mostly sends text. `seed`: what faults
-    with a chance draw from; one of its own where None is given. `webhook`: the address of a bot that
-    events are pushed to as well.
+    `max_concurrency` are what /gateway/bot answers; budget and pacing are enforced, `identify_window` seconds wide.
+    `heartbeat_interval` in seconds. `gateway_burst`: calls for the gateway's address before the limit of two
+    a minute applies. `limits` on other calls and on active messages: `slow` applies those of a minute and a day, `all`
+    also those of a second, which a test at full speed exceeds at once, `none` none.
+    `numeric_expiry`: `expires_in` of a token is a number; the platform mostly sends text. `seed` of the random
+    numbers of faults with a chance; None: a random seed. `webhook`: the address of a bot that events are also pushed
+    to.
     """
 
     def __init__(
@@ -107,8 +108,8 @@ class Simulator:
         )
         self._asked_port = port
         self._port = 0
-        self._entered = 0
-        self._turn = asyncio.Lock()  # to start or to stop
+        self._entered = 0  # how many `async with` are open: the last one to exit stops the server
+        self._turn = asyncio.Lock()  # start and stop wait for each other
         self._platform = Platform(settings)
         self._actions = Actions(self._platform)
         self._commands = Commands(self._platform, self._actions)
@@ -131,24 +132,24 @@ class Simulator:
     ) -> None:
         self._entered = max(self._entered - 1, 0)
         async with self._turn:
-            if not self._entered:  # somebody else may have entered meanwhile
+            if not self._entered:  # another task may have entered while this one waited for the lock
                 await self._server.stop()
 
-    # Where it is
+    # Addresses and credentials
 
     @property
     def api_base(self) -> str:
-        """The base of all API calls."""
+        """The base URL of all API calls."""
         return f"http://{HOST}:{self._port}"
 
     @property
     def token_url(self) -> str:
-        """The address that hands out tokens."""
+        """The URL of the token endpoint."""
         return f"{self.api_base}/app/getAppAccessToken"
 
     @property
     def url(self) -> str:
-        """The page, with the run's token."""
+        """The URL of the page, with the control token of this run."""
         return f"{self.api_base}/#{self.control_token}"
 
     @property
@@ -163,7 +164,7 @@ class Simulator:
 
     @property
     def seed(self) -> int:
-        """What faults with a chance draw from; given to another simulator they draw the same."""
+        """The seed of faults with a chance; another simulator with this seed draws the same numbers."""
         return self._platform.settings.seed
 
     @property
@@ -173,12 +174,12 @@ class Simulator:
 
     @property
     def endpoints(self) -> Endpoints:
-        """Base and token address."""
+        """Base URL and token URL."""
         return Endpoints(self.api_base, self.token_url)
 
     @asynccontextmanager
     async def run(self, bot: B) -> AsyncGenerator[B, None]:
-        """Serve a bot here; the body starts when all its shards are ready. Enters the simulator, too.
+        """Serve a bot here; the body starts when all its shards are ready. Also enters the simulator.
 
         While it runs, `say` and `click` return as soon as the bot is done with the event.
         """
@@ -196,7 +197,7 @@ class Simulator:
                 exchanges.self_reporting -= 1
                 forget()
 
-    # Who is there
+    # Chats and members
 
     def group(self, name: str, *, all_messages: bool | None = None, mention_tag: bool | None = None) -> Chat:
         """Return the group of this name; a new name creates it.
@@ -218,7 +219,7 @@ class Simulator:
         return self._place(self._platform.world.channel(name, guild))
 
     def user(self, name: str) -> ChatMember:
-        """Return the friend of this name, in the C2C chat; a new name makes friends."""
+        """Return the friend of this name, in the C2C chat; a new name becomes a friend."""
         return self._talker(self._platform.world.user(name), name)
 
     def dms(self, name: str, *, guild: str = "guild") -> ChatMember:
@@ -231,7 +232,7 @@ class Simulator:
     def _talker(self, conversation: Conversation, name: str) -> ChatMember:
         return ChatMember(self._platform.world.person(conversation, name), conversation, self._actions)
 
-    # What happens
+    # Events
 
     def push(self, kind: str, body: object, *, event_id: str | None = None, shard: int | None = None) -> str:
         """Push any event to the sessions that it belongs to, or to one shard; return its event id."""
@@ -240,7 +241,7 @@ class Simulator:
     async def event(self, kind: str, body: object) -> BotReply:
         """Push any event to the sessions that it belongs to, and return when the bot is done with it.
 
-        The replies are those to the event, and what the bot sends unasked meanwhile.
+        The replies include the active messages that the bot sends meanwhile.
         """
         return BotReply(await self._actions.push_and_wait(kind, body))
 
@@ -261,59 +262,61 @@ class Simulator:
         default = {"group": "test", "channel": "general"}.get(scene, user)
         where = self._platform.world.open(scene, conversation or default)
         person = self._platform.world.person(where, user)
-        deed = self._actions.message(person, where, text, mention=mention, attachments=list(attachments))
-        self._actions.do(deed)
-        return deed.event_id
+        action = self._actions.message(person, where, text, mention=mention, attachments=list(attachments))
+        self._actions.do(action)
+        return action.event_id
 
     @asynccontextmanager
     async def expect_silence(self) -> AsyncGenerator[None, None]:
-        """Fail where the bot sends anything, to anybody, while the body runs.
+        """Fail if the bot sends anything, to any conversation, while the body runs.
 
         Raises: AssertionError with what it sent.
         """
-        with self._platform.exchanges.overheard() as messages:
+        with self._platform.exchanges.collect_sent() as messages:
             yield
         if messages:
-            raise AssertionError(f"the bot was to be silent, and sent {[Transcript.of(each) for each in messages]}")
+            raise AssertionError(
+                f"the bot should have sent nothing, but sent {[Transcript.of(each) for each in messages]}"
+            )
 
-    def tell(self, text: str) -> None:
-        """Show something about the bot in the chat where somebody spoke last: that it crashed, for example."""
+    def show_notice(self, text: str) -> None:
+        """Show a notice about the bot in the chat with the last message: that the bot crashed, for example."""
         world = self._platform.world
         last = next((message.conversation for message in reversed(world.messages())), None)
         world.notice(last or world.group("test"), "bot", text=text)
 
     def open_chat(self, saved: str) -> int:
-        """Show a chat that was saved from the page, as JSON lines; return how many messages it has.
+        """Show a chat that was saved from the page as JSON lines; return the number of its messages.
 
-        The bot hears nothing of it.  Raises: ValueError with the number of a line that is wrong.
+        The bot receives no event for it.  Raises: ValueError with the number of a line that is wrong.
         """
         return archive.load(self._platform, saved)
 
     async def ready(self, count: int = 1) -> None:
-        """Return when this many shards are READY or RESUMED."""
+        """Return when `count` shards are READY or RESUMED."""
         await self._platform.gateway.wait_ready(count)
 
     async def identified(self) -> None:
-        """Return when a shard has become READY since the last fault on connections, or the last call of this."""
+        """Return when a shard has become READY since the last connection fault or call of this method."""
         await self._platform.gateway.identified.next()
 
     async def resumed(self) -> None:
-        """Return when a shard has RESUMED since the last fault on connections, or the last call of this."""
+        """Return when a shard has RESUMED since the last connection fault or call of this method."""
         await self._platform.gateway.resumed.next()
 
     @property
     def clock(self) -> Clock:
-        """Business time."""
+        """The platform's business time, which tests can advance."""
         return self._platform.clock
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong."""
+        """The faults: add rules, or strike connections now."""
         return self._platform.gateway.faults
 
     @property
     def webhook(self) -> Webhook:
-        """The way to the bot over HTTP: its address, its flaws, its deliveries."""
+        """The pushes to the bot over HTTP: address, flaws, deliveries."""
         return self._platform.webhook
 
     @property
@@ -323,7 +326,7 @@ class Simulator:
 
     @property
     def uploads(self) -> UploadState:
-        """How files go up in parts: block size, concurrency, volume."""
+        """The settings of multipart uploads: block size, concurrency, volume."""
         return self._platform.media.uploads
 
     @property
@@ -332,14 +335,14 @@ class Simulator:
         return self._platform.registered_domains
 
     def silence_sessions(self) -> None:
-        """Let the sessions that exist get no events any more, though they live and can be resumed."""
+        """Stop all events to the existing sessions, which stay alive and can be resumed."""
         self._platform.gateway.sessions.silence()
 
     def revoke_tokens(self) -> None:
-        """End all access tokens at once."""
+        """Revoke all access tokens at once."""
         self._platform.tokens.revoke()
 
-    # What was seen
+    # Observations
 
     @property
     def connections(self) -> list[ClientConnection]:
@@ -368,18 +371,18 @@ class Simulator:
 
     @property
     def violations(self) -> list[str]:
-        """What the bot did against the rules: identified too fast or too often, called what does not exist."""
+        """How the bot broke the platform's rules: identified too fast or too often, called an unknown endpoint."""
         return list(self._platform.journal.violations)
 
     @property
     def lost_events(self) -> list[str]:
-        """Ids of the events that a session was given and no connection ever took."""
+        """Ids of the events that were assigned to a session but never sent on a connection."""
         return self._platform.gateway.sessions.never_sent()
 
     def report(self) -> dict[str, str]:
-        """Return what happened as text: the chat, the frames and the calls, and what the bot must not do."""
+        """Return what happened as text: the chat, the frames, the calls, and the violations."""
         return report(self._platform)
 
     def state(self) -> JsonObject:
-        """Return what GET /_sim/state answers."""
+        """Return the answer of GET /_sim/state."""
         return self._commands.state()

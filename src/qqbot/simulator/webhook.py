@@ -1,6 +1,7 @@
-"""Events pushed to a bot's webhook address, as the platform does it, and what goes wrong on the way.
+"""`Webhook`: pushes events to a bot's webhook address, as the platform does, with deliberate flaws.
 
-Owns signing, the challenge, the limit for acknowledgements and redelivery. What is pushed is the platform's.
+Responsible for signing, the challenge, the deadline of acknowledgements and redelivery.
+Does not decide which events are pushed: see `platform`.
 Source: dev-prepare/event-emit/webhook.
 """
 
@@ -20,22 +21,22 @@ from . import wire
 from .state.journal import Journal
 
 Flaw = Literal["bad_signature", "old_timestamp", "redeliver", "replay"]
-"""What can be wrong with a push: not signed by the platform's key, signed an hour ago, delivered twice at the same
-time, and sent again byte by byte after its acknowledgement.
+"""What can be wrong with a push: not signed with the platform's key, signed an hour ago, delivered twice at the same
+time, or sent again byte by byte after its acknowledgement.
 """
 
 FLAWS: dict[str, Flaw] = {each: each for each in get_args(Flaw)}
 STALE_SECONDS = 3600
 KEPT = 2000
 CONNECTION = 0
-"""Stands in the log for the way by webhook; the gateway's connections count from 1."""
+"""The connection number of webhook pushes in the journal; gateway connections are numbered from 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
-    """One request and how it was answered. `status` None: no answer within the limit, or no connection.
+    """One request and its answer. `status` None: no answer within the deadline, or no connection.
 
-    `acknowledged`: the answer was what the platform takes for "handled". `seconds`: until the answer.
+    `acknowledged`: True if the platform counts the answer as "handled". `seconds`: time until the answer.
     """
 
     event_id: str
@@ -55,10 +56,10 @@ class _Event:
 
 
 class Webhook:
-    """The platform's way to one bot over HTTP. Nothing is pushed while `url` is None.
+    """Pushes events to one bot over HTTP. Pushes nothing while `url` is None.
 
-    `ack_limit`: seconds that an acknowledgement may take. An event that was not acknowledged is delivered again,
-    `attempts` times in all, `pause` seconds apart.
+    `ack_limit`: seconds that an acknowledgement may take. An event that was not acknowledged is delivered again, up to
+    `attempts` times in total, `pause` seconds apart.
     """
 
     def __init__(self, app_id: str, secret: str, journal: Journal, url: str | None = None) -> None:
@@ -69,11 +70,11 @@ class Webhook:
         self._app_id = app_id
         self._secret = secret
         self._journal = journal
-        self._seq = 0
-        self._flaws: deque[Flaw] = deque()
+        self._seq = 0  # `s` of the last push; webhooks have one sequence, without shards
+        self._flaws: deque[Flaw] = deque()  # one per coming push, in order
         self._deliveries: deque[WebhookDelivery] = deque(maxlen=KEPT)
-        self._running: set[asyncio.Task[None]] = set()
-        self._session: aiohttp.ClientSession | None = None
+        self._running: set[asyncio.Task[None]] = set()  # the loop alone keeps only weak references to tasks
+        self._session: aiohttp.ClientSession | None = None  # made at the first push: it needs a running loop
 
     @property
     def deliveries(self) -> list[WebhookDelivery]:
@@ -81,9 +82,9 @@ class Webhook:
         return list(self._deliveries)
 
     def flaw(self, kind: Flaw | str, times: int = 1) -> None:
-        """Let something be wrong with the next pushes. A flawed push is not delivered again by itself.
+        """Put a flaw into the next pushes. A flawed push is not redelivered.
 
-        Raises: ValueError for what is no flaw, or no number of times.
+        Raises: ValueError if the flaw is unknown, or `times` is less than 1.
         """
         known = FLAWS.get(kind)
         if known is None or times < 1:
@@ -92,11 +93,11 @@ class Webhook:
         self._flaws.extend(flaws)
 
     def prepare(self) -> None:
-        """Make the key that signs.  Raises: ConfigError where the extra `webhook` is missing."""
+        """Make the signing key.  Raises: ConfigError if the extra `webhook` is not installed."""
         _ = self._key
 
     async def challenge(self) -> bool:
-        """Send the challenge of the console; return whether the answer was right."""
+        """Send the challenge of the developer console; return True if the answer is right."""
         token, moment = secrets.token_urlsafe(16), str(int(time.time()))
         body = wire.dump({"op": 13, "d": {"plain_token": token, "event_ts": moment}}).encode()
         # Signed as any other call: several SDKs verify before they look at the op.
@@ -108,7 +109,7 @@ class Webhook:
             return False
 
     def push(self, kind: str, event_id: str, body: str) -> int:
-        """Begin to deliver an event; return to how many addresses."""
+        """Start to deliver an event; return the number of addresses, 0 or 1."""
         if self.url is None:
             return 0
         self._seq += 1
@@ -118,12 +119,12 @@ class Webhook:
         return 1
 
     async def delivered(self) -> None:
-        """Return when nothing is on its way."""
+        """Return when no delivery is running."""
         while self._running:
             await asyncio.wait(self._running)
 
     async def stop(self) -> None:
-        """Give up what is on its way."""
+        """Cancel all running deliveries."""
         for task in tuple(self._running):
             task.cancel()
         try:
@@ -177,9 +178,9 @@ class Webhook:
         return acknowledged
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int | None, str]:
-        """Send one request; return the status, None without an answer in time, and the text of the answer."""
+        """Send one request; return the status (None without an answer in time) and the text of the answer."""
         if self.url is None:
-            raise ValueError("there is no webhook address: Simulator(webhook=URL), or set sim.webhook.url")
+            raise ValueError("there is no webhook address: use Simulator(webhook=URL), or set sim.webhook.url")
         if self._session is None:
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64))
         fields = {

@@ -1,6 +1,7 @@
-"""The endpoints of the platform, a module for each group of them: their routes, and the methods that call them.
+"""The endpoints of the platform, one module for each group of them.
 
-`ROUTES` has every route by name; a new endpoint is a `Route` constant and a method in the module of its group.
+Responsible for their routes and for the methods that call them. Collaborators: `route`, and `models` for the bodies.
+A new endpoint is a `Route` constant and a method in the module of its group; `ROUTES` finds it by itself.
 """
 
 from collections.abc import Mapping

@@ -21,31 +21,31 @@ DELETE_MEDIA_IMAGE = Route("delete_media_image", "DELETE", "/v2/media-images/{im
 
 
 class MediaImages(Resource):
-    """Images that Markdown shows by address: at most 100, kept while they are used. Experimental."""
+    """Images that Markdown shows by address: at most 100, kept as long as they are used. Experimental."""
 
     async def prepare(self, image: MediaImagePrepareBody, *, timeout: float | None = None) -> MediaImagePrepareResult:
-        """Announce an image (`MediaImagePrepareBody.of(name, data)`); its bytes are then PUT to `presigned_url`.
+        """Announce an image (`MediaImagePrepareBody.of(name, data)`); send its bytes by PUT to `presigned_url` next.
 
         Experimental: seen in one source only.
 
-        Raises: QuotaExceeded when the library is full, MediaError.
+        Raises: QuotaExceeded if the library is full, MediaError.
         Source: qq-botpy-sdk 2.2.1 botpy/api.py
         """
         return await self._call(PREPARE_MEDIA_IMAGE, body=image, timeout=timeout)
 
     async def complete(self, upload_id: str, md5: str, *, timeout: float | None = None) -> MediaImageCompleteResult:
-        """Take an image whose bytes arrived into the library; its `url` is what Markdown names.
+        """Add an image to the library after its bytes were sent; Markdown refers to it by `url`.
 
         Experimental: seen in one source only.
 
-        Raises: QuotaExceeded when the library is full, MediaError; ConfigError for what is no md5.
+        Raises: QuotaExceeded if the library is full, MediaError; ConfigError for an invalid md5.
         Source: qq-botpy-sdk 2.2.1
         """
         body = MediaImageCompleteBody(upload_id=upload_id, md5=md5)
         return await self._call(COMPLETE_MEDIA_IMAGE, body=body, timeout=timeout)
 
     async def list(self, *, cursor: str = "", timeout: float | None = None) -> MediaImageList:
-        """Return one page of images, newest first, the first or the one at `cursor`.
+        """Return one page of images, newest first: the first page or the one at `cursor`.
 
         Experimental: seen in one source only.
 
@@ -64,7 +64,7 @@ class MediaImages(Resource):
                 yield image
 
     async def delete(self, image_id: str, *, timeout: float | None = None) -> None:
-        """Delete an image; messages that show it lose it.
+        """Delete an image; messages no longer show it.
 
         Experimental: seen in one source only.
 

@@ -1,6 +1,6 @@
-"""What a bot sends, as the platform takes it: the bodies of groups and C2C, and those of guild channels.
+"""The bodies of messages that a bot sends: to groups and C2C, and to guild channels.
 
-Responsible for the wire form only; pure functions of the values in `messages`.
+Responsible for the wire form; pure functions of the values in `messages`. It sends nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -166,21 +166,21 @@ class GuildMessageBody(Body, frozen=True, kw_only=True):
 
 
 def as_outgoing(message: object) -> Outgoing:
-    """Return `message` as a value, a str as `Text`.  Raises: ConfigError when it is empty or no message."""
+    """Return `message` as a value, a str as `Text`.  Raises: ConfigError if it is empty or not a message."""
     if isinstance(message, str):
         return Text(message)
     if isinstance(message, Outgoing):
         return message
-    raise ConfigError(f"a message is a str, Text, Markdown, Ark, Embed or Media, not {type(message).__name__}")
+    raise ConfigError(f"a message must be a str, Text, Markdown, Ark, Embed or Media, not {type(message).__name__}")
 
 
 _NO_EMBED = "an Embed can be sent in guild channels and guild private chats only; use Markdown here"
 
 
 def check_v2(message: Message, reply_to: ReplyTo | None, scene: Scene) -> Outgoing:
-    """Return `message` as a value that a group or C2C takes, before anything is uploaded or sent.
+    """Return `message` as a value for a group or C2C, before anything is uploaded or sent.
 
-    Raises: ConfigError when it is empty, an embed, or a wake-up message that is a reply or goes to a group.
+    Raises: ConfigError if it is empty, an embed, or a wake-up message that is a reply or goes to a group.
     """
     message = as_outgoing(message)
     if isinstance(message, Embed):
@@ -188,7 +188,7 @@ def check_v2(message: Message, reply_to: ReplyTo | None, scene: Scene) -> Outgoi
     if message.wakeup and scene is not Scene.C2C:
         raise ConfigError("wakeup=True is for C2C: there are no wake-up messages in groups")
     if message.wakeup and reply_to is not None:
-        raise ConfigError("wakeup=True does not go with a reply: send it with bot.send(target, ...)")
+        raise ConfigError("wakeup=True cannot be a reply: send it with bot.send(target, ...)")
     return message
 
 
@@ -197,15 +197,15 @@ def v2_body(
 ) -> V2MessageBody:
     """Return the wire body for a group or C2C (`scene`); `media` is the upload of a `Media`.
 
-    Raises: ConfigError when `message` is empty, is a `Media` without its upload, or does not go there.
+    Raises: ConfigError if `message` is empty, is a `Media` without its upload, or not possible there.
     """
     return wire_v2(check_v2(message, reply_to, scene), reply_to, media)
 
 
 def wire_v2(message: Outgoing, reply_to: ReplyTo | None, media: MediaInfo | None) -> V2MessageBody:
-    """Return the wire body for a group or C2C of what `check_v2` returned; `media` is the upload of a `Media`.
+    """Return the wire body for a group or C2C of a checked message; `media` is the upload of a `Media`.
 
-    Raises: ConfigError when `message` is a `Media` without its upload.
+    Raises: ConfigError if `message` is a `Media` without its upload.
     """
     fields = _v2_kind(message, media)
     for name in _V2_PASSED_ON:
@@ -225,7 +225,7 @@ _V2_PASSED_ON = ("subscribe_id", "action_button", "stream", "feature_id")
 
 
 def _v2_kind(message: Outgoing, media: MediaInfo | None) -> dict[str, Any]:
-    """Return the fields that make a message what it is."""
+    """Return the fields that depend on the kind of the message."""
     match message:
         case Text():
             return {"msg_type": MessageType.TEXT, "content": message.content}
@@ -236,14 +236,14 @@ def _v2_kind(message: Outgoing, media: MediaInfo | None) -> dict[str, Any]:
         case Media():
             if media is None:
                 raise ConfigError("a Media message needs the MediaInfo of its upload")
-            # Without any content the service of 2025 refused media.
+            # In 2025 the service refused media without any content.
             return {"msg_type": MessageType.MEDIA, "content": message.text or " ", "media": media}
         case Embed():
             raise ConfigError(_NO_EMBED)
 
 
 def _refer(fields: dict[str, Any], message: Outgoing, reply_to: ReplyTo | None) -> None:
-    """Add what the message quotes and what it answers."""
+    """Add the references to the quoted and the answered message."""
     if message.quote is not None:
         missing = message.ignore_missing_quote
         fields["message_reference"] = MessageReference(message_id=message.quote, ignore_get_message_error=missing)
@@ -256,7 +256,7 @@ def _refer(fields: dict[str, Any], message: Outgoing, reply_to: ReplyTo | None) 
 
 
 def typing_body(seconds: int, reply_to: ReplyTo) -> V2MessageBody:
-    """Return the wire body of the typing notice of C2C.  Raises: ConfigError unless `seconds` is 1 to 60."""
+    """Return the wire body of the typing notice of C2C.  Raises: ConfigError if `seconds` is not 1 to 60."""
     if not 1 <= seconds <= 60:
         raise ConfigError(f"the typing notice lasts 1 to 60 seconds, not {seconds}")
     return V2MessageBody(
@@ -271,7 +271,7 @@ def typing_body(seconds: int, reply_to: ReplyTo) -> V2MessageBody:
 def guild_body(message: Message, reply_to: ReplyTo | None = None) -> GuildMessageBody:
     """Return the wire body for a guild channel or a guild private chat, without the bytes of an image.
 
-    Raises: ConfigError when `message` is empty, is media other than an image, or has what guilds do not know.
+    Raises: ConfigError if `message` is empty, is media other than an image, or has options that guilds lack.
     """
     message = as_outgoing(message)
     _check_guild(message)
@@ -281,7 +281,7 @@ def guild_body(message: Message, reply_to: ReplyTo | None = None) -> GuildMessag
 
 
 def _guild_kind(message: Outgoing) -> dict[str, Any]:
-    """Return the fields that make a message what it is."""
+    """Return the fields that depend on the kind of the message."""
     match message:
         case Text():
             return {"content": message.content}
@@ -302,12 +302,14 @@ def _check_guild(message: Outgoing) -> None:
     surplus = [name for name in _V2_ONLY if getattr(message, name) is not UNSET]
     surplus += ["prompt_keyboard"] if message.prompt_keyboard else []
     if surplus:
-        raise ConfigError(f"guild messages have no {', '.join(surplus)}: only groups and C2C know it")
+        raise ConfigError(f"guild messages have no {', '.join(surplus)}: only groups and C2C support it")
     if isinstance(message, Media):
         if message.type is not FileType.IMAGE:
             raise ConfigError(f"guild messages can carry images only, not a {message.type.name.lower()}")
         if message.url is None and message.quote is not None:
-            raise ConfigError("in guilds an image from here cannot quote: send it by its address, or without quote=")
+            raise ConfigError(
+                "in guilds an image that is uploaded cannot quote: send it by its address, or without quote="
+            )
 
 
 def _markdown(message: Markdown) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The control API: HTTP in front of the commands."""
+"""The control API: HTTP in front of `commands`. Collaborators: `wire.guard` (authorization)."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,14 +13,14 @@ _Command = Callable[[JsonObject], Awaitable[JsonObject]]
 
 
 class Control:
-    """Serves `/_sim/`, all but the page."""
+    """Serves `/_sim/`, except for the page."""
 
     def __init__(self, commands: Commands, guard: Guard) -> None:
         self._commands = commands
         self._guard = guard
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the routes; the last one catches what does not exist."""
+        """Return the routes; the last one answers unknown paths."""
         posts = ("say", "click", "event", "fault", "clock", "group")
         return [
             *(web.post(f"/_sim/{name}", self._serving(getattr(self._commands, name))) for name in posts),

@@ -1,6 +1,6 @@
-"""A chat as a file: JSON lines with conversations, files and messages, to be saved and opened again.
+"""A chat as a file: JSON lines with conversations, files and messages, which can be saved and opened.
 
-Owns the form of these lines. A chat that is opened is history: it is shown, and the bot hears nothing of it.
+Responsible for the form of these lines. A chat that is opened is history: it is shown, but the bot gets no events.
 """
 
 import base64
@@ -17,7 +17,7 @@ from ..wire import JsonObject, is_array, is_integer, object_of, objects_of, text
 VERSION = 1
 
 ARCHIVE_LIMIT = 64 << 20
-"""Bytes of a saved chat."""
+"""The maximum size of a saved chat, in bytes."""
 
 _TEXTS = ("text", "markdown", "reply_to", "quote", "button", "notice")
 _OBJECTS = ("keyboard", "media", "ark", "embed", "card")
@@ -49,13 +49,13 @@ def _addresses(messages: list[MessageRecord]) -> Iterator[str]:
 
 
 def load(platform: Platform, saved: str) -> int:
-    """Show a saved chat; return how many messages it has.
+    """Show a saved chat; return the number of new messages.
 
     Raises: ValueError with the number of a line that is wrong; then nothing has changed.
     """
     steps = [_step(platform, number, line) for number, line in enumerate(saved.splitlines(), 1) if line.strip()]
     if not steps:
-        raise ValueError("the file is empty: it is no saved chat")
+        raise ValueError("the file is empty: it is not a saved chat")
     count = len(platform.world.messages())
     for step in steps:
         step()
@@ -64,7 +64,7 @@ def load(platform: Platform, saved: str) -> int:
 
 
 def _step(platform: Platform, number: int, line: str) -> Callable[[], None]:
-    """Return what a line does."""
+    """Check a line; return the function that restores it."""
     try:
         document = wire.parse_object(line)
         return _READERS.get(text_of(document, "line"), _unknown)(platform, document)
@@ -73,7 +73,7 @@ def _step(platform: Platform, number: int, line: str) -> Callable[[], None]:
 
 
 def _unknown(_: Platform, document: JsonObject) -> Callable[[], None]:
-    raise ValueError(f"{document.get('line')!r} is no kind of line")
+    raise ValueError(f"{document.get('line')!r} is not a kind of line")
 
 
 def _check_version(_: Platform, document: JsonObject) -> Callable[[], None]:
@@ -117,7 +117,7 @@ def _file(platform: Platform, document: JsonObject) -> Callable[[], None]:
     try:
         data = base64.b64decode(text_of(document, "data"), validate=True)
     except binascii.Error:
-        raise ValueError("the data of a file are no base64") from None
+        raise ValueError("the data of a file is not base64") from None
     kind = text_of(document, "type")
 
     def restore() -> None:

@@ -1,6 +1,6 @@
-"""What programs and the page ask of the simulator, as JSON: say, click, event, fault, clock, state.
+"""The commands of programs and of the page, as JSON: say, click, event, fault, clock, state.
 
-Owns the reading of these documents; who may ask is decided in `guard`.
+Responsible for reading these documents. Collaborators: `actions` (does the work), `wire.guard` (authorization).
 """
 
 import difflib
@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ..actions import QUIET, TIMEOUT, Actions, Deed
+from ..actions import QUIET, TIMEOUT, Actions, UserAction
 from ..exchanges import Exchange
 from ..faults.documents import inject
 from ..platform import Platform
@@ -20,29 +20,29 @@ from ..wire.arguments import BadCommand, flag, optional_flag, optional_integer, 
 
 
 class Commands:
-    """The commands of one simulator. Each raises ValueError for a document that is wrong."""
+    """The commands of one simulator. Each raises ValueError if the document is wrong."""
 
     def __init__(self, platform: Platform, actions: Actions) -> None:
         self._platform = platform
         self._actions = actions
 
-    # Asked by programs
+    # Commands of programs
 
     async def say(self, document: JsonObject) -> JsonObject:
         """Write a message, and return the replies."""
         times = _Times.of(document)
-        deed = self.message(document)
-        return _told(await self._actions.do_and_wait(deed, timeout=times.timeout, quiet=times.quiet))
+        action = self.message(document)
+        return _exchange_document(await self._actions.do_and_wait(action, timeout=times.timeout, quiet=times.quiet))
 
     async def click(self, document: JsonObject) -> JsonObject:
         """Press a button, and return the replies and the acknowledgement."""
         times = _Times.of(document)
-        deed = self.press(document)
-        exchange = await self._actions.do_and_wait(deed, timeout=times.timeout, quiet=times.quiet)
-        return {**_told(exchange), "ack": exchange.ack}
+        action = self.press(document)
+        exchange = await self._actions.do_and_wait(action, timeout=times.timeout, quiet=times.quiet)
+        return {**_exchange_document(exchange), "ack": exchange.ack}
 
     async def event(self, document: JsonObject) -> JsonObject:
-        """Push any event; one that the tables do not know has to be called `new`."""
+        """Push any event; one that is not in the tables requires `"new": true`."""
         shard, event_id = optional_integer(document, "shard"), optional_text(document, "id")
         kind, new = text(document, "type"), flag(document, "new", default=False)
         if not new and kind not in self._platform.tables.events:
@@ -50,12 +50,12 @@ class Commands:
         return {"event_id": self._platform.push(kind, document.get("d"), event_id=event_id, shard=shard).event_id}
 
     async def clock(self, document: JsonObject) -> JsonObject:
-        """Move business time forward, and say how late it is."""
+        """Advance business time, and return it."""
         await self._platform.clock.advance(seconds=seconds(document, "advance", 0.0, LONGEST_STEP))
         return self._platform.clock.document()
 
     async def fault(self, document: JsonObject) -> JsonObject:
-        """Break something: by a rule, or `{"webhook": FLAW, "times": N}` the next pushes."""
+        """Inject a fault: a strike, a rule, or `{"webhook": FLAW, "times": N}` for the next pushes."""
         if "webhook" in document:
             self._platform.webhook.flaw(text(document, "webhook"), optional_integer(document, "times") or 1)
         else:
@@ -70,11 +70,11 @@ class Commands:
         self._platform.world.set_delivery(where, **delivery)
         return {"id": where.id, "all_messages": where.all_messages, "mention_tag": where.mention_tag}
 
-    # What they name
+    # Shared with the page
 
-    def message(self, document: JsonObject) -> Deed:
-        """Return what writing a message does."""
-        # All that may be wrong is read before a conversation or a person comes into being.
+    def message(self, document: JsonObject) -> UserAction:
+        """Return the action of writing a message."""
+        # Check the whole document before a conversation or a person is created.
         user, mention = optional_text(document, "user"), flag(document, "mention", default=True)
         if document.get("card") is not None:
             card = _card(document)
@@ -101,8 +101,8 @@ class Commands:
             raise BadCommand("conversation must be a name or an id")
         return self._platform.world.open(scene, name)
 
-    def press(self, document: JsonObject) -> Deed:
-        """Return what pressing a button does."""
+    def press(self, document: JsonObject) -> UserAction:
+        """Return the action of pressing a button."""
         message_id = text(document, "message")
         message = self._platform.world.message(message_id)
         if message is None:
@@ -112,10 +112,10 @@ class Commands:
         person = self._platform.world.person(message.conversation, user or somebody(message.conversation))
         return self._actions.click(person, message_id, button)
 
-    # What there is
+    # State
 
     def snapshot(self, kept: int = 500) -> JsonObject:
-        """Return all that the page shows; of frames and calls the last `kept`."""
+        """Return all that the page shows; the last `kept` messages, frames and calls."""
         platform = self._platform
         return {
             "bot": platform.gateway.document(),
@@ -149,7 +149,7 @@ class Commands:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """How long a program waits, in seconds."""
+    """The timeouts of a command, in seconds."""
 
     timeout: float
     quiet: float
@@ -177,11 +177,11 @@ def _delivery(document: JsonObject) -> dict[str, bool | None]:
 def _card(document: JsonObject) -> JsonObject:
     for name in ("text", "attachments", "quote"):
         if document.get(name):
-            raise BadCommand(f"a card goes alone: send {name} in a message of its own")
+            raise BadCommand(f"a card is sent alone: send {name} in a separate message")
     return cards.checked(document["card"], _scene(document))
 
 
-def _told(exchange: Exchange) -> JsonObject:
+def _exchange_document(exchange: Exchange) -> JsonObject:
     return {
         "event_id": exchange.event_id,
         "replies": [message.document() for message in exchange.replies],
@@ -189,7 +189,7 @@ def _told(exchange: Exchange) -> JsonObject:
 
 
 def somebody(where: Conversation) -> str:
-    """Return the name of whoever speaks where nobody is named."""
+    """Return the member who acts if the command names none."""
     return next(iter(where.people), "Alice")
 
 

@@ -1,1 +1,1 @@
-"""What can go wrong, and when."""
+"""Faults: what can go wrong, and when."""

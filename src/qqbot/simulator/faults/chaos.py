@@ -1,6 +1,6 @@
-"""Faults of all kinds, each now and then: what a bot has to live with for a while.
+"""A random mix of faults of all kinds, which a bot has to survive.
 
-Owns which faults these are. What they break heals by itself; none of them ends a bot that does as it should.
+Responsible for the choice of faults. What they break recovers by itself; none of them stops a correct bot.
 """
 
 from collections import Counter
@@ -42,11 +42,11 @@ MIX: tuple[tuple[str, Fault], ...] = (
     (_ON_SENDS, TruncateBody()),
     (_ON_SENDS, SentButNoResponse()),
 )
-"""What goes wrong, and at which moments."""
+"""Pairs of a moment and the fault that strikes it."""
 
 
 def unleash(faults: Faults, chance: float) -> None:
-    """Let something go wrong at each of these moments with about this chance, until the faults are cleared."""
-    alike = Counter(on for on, _ in MIX)
+    """Strike each of these moments with about this chance, until the faults are cleared."""
+    faults_on = Counter(on for on, _ in MIX)
     for on, fault in MIX:
-        faults.add(on, fault, times=0, chance=chance / alike[on])
+        faults.add(on, fault, times=0, chance=chance / faults_on[on])

@@ -1,8 +1,8 @@
-"""Faults as JSON: what `POST /_sim/fault` takes, and how rules are shown.
+"""Faults as JSON: the body of `POST /_sim/fault`, and how rules are shown.
 
 `{"kind": "close", "code": 4009}` strikes the connections that are live; with `on` it is a rule: `{"kind": "http",
-"status": 500, "on": "POST /v2/groups/*", "nth": 3}`. Owns the reading; what a document may hold follows from the
-fields of the faults.
+"status": 500, "on": "POST /v2/groups/*", "nth": 3}`. Responsible for reading and writing these documents; the allowed
+fields are those of the fault classes.
 """
 
 from collections.abc import Iterable
@@ -26,14 +26,14 @@ _AT_THEIR_MOMENT: dict[str, tuple[str, str]] = {
     "close_on_resume": ("RESUME", "close"),
     "op9_on_identify": ("IDENTIFY", "op9"),
 }
-"""Words for a fault at its moment, as `Faults` has methods for them: what they stand for."""
+"""Kinds that include the moment, like the methods of `Faults`: moment and kind of the fault."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 _RULE_FIELDS: dict[str, object] = {"nth": _Count, "times": _Count, "chance": float, "shard": _Count}
 _LIMIT_FIELDS: dict[str, object] = dict.fromkeys(
     ("total", "remaining", "reset_after", "max_concurrency", "shards"), _Count
 )
-_OF_THE_PAGE = ("do", "id")  # what a page wraps a command in
+_OF_THE_PAGE = ("do", "id")  # the envelope that the page adds to a command
 
 _WORDS: dict[object, str] = {
     _Count: "a whole number, not negative",
@@ -46,11 +46,11 @@ _WORDS: dict[object, str] = {
 
 
 _FORMS: dict[object, str] = {int: "number", float: "number", str: "text", bool: "flag", object: "json"}
-"""How a form asks for a field; what is not here is for programs."""
+"""The input type of a field in the page's form; fields of other types are for programs only."""
 
 
 def inject(faults: Faults, document: JsonObject) -> None:
-    """Do what a document says.  Raises: ValueError that says what is wrong with it."""
+    """Apply a document.  Raises: ValueError that says what is wrong with it."""
     given = {name: value for name, value in document.items() if value is not None and name not in _OF_THE_PAGE}
     word = _read("kind", given.pop("kind", None), str)
     if word == "clear":
@@ -64,7 +64,7 @@ def inject(faults: Faults, document: JsonObject) -> None:
 
 
 def catalogue() -> list[JsonObject]:
-    """Return what can be asked for: each kind with the moments it can befall and the numbers it takes."""
+    """Return all kinds of faults, each with the moments that it can strike and its fields."""
     numbers = [{"name": name, "type": "number", "required": False} for name in _LIMIT_FIELDS]
     limit: JsonObject = {"kind": "session_start_limit", "moments": [], "fields": numbers}
     return [*(_catalogued(kind, fault) for kind, fault in KINDS.items()), limit]
@@ -81,7 +81,7 @@ def _catalogued(kind: str, fault: type[Fault]) -> JsonObject:
 
 
 def _form(kind: object) -> object:
-    """Return what a value is where it is given."""
+    """Return the type of a value, without the None of an optional one."""
     given = [each for each in get_args(kind) if each is not NoneType]
     return given[0] if NoneType in get_args(kind) else kind
 
@@ -93,7 +93,7 @@ def rule_document(rule: Rule) -> JsonObject:
 
 
 def fault_document(fault: Fault) -> JsonObject:
-    """Return a fault under its kind, with its numbers."""
+    """Return a fault with its kind and its fields."""
     values = {each.name: getattr(fault, each.name) for each in fields(fault)}
     return {
         "kind": fault.kind(),
@@ -139,7 +139,7 @@ def _value(name: str, value: object, kind: object) -> object:
 
 
 def _take(given: JsonObject, kinds: dict[str, object]) -> dict[str, Any]:
-    """Take the fields of these names out of `given`."""
+    """Remove the fields with these names from `given`, and return them."""
     return {name: _read(name, given.pop(name), kind) for name, kind in kinds.items() if name in given}
 
 

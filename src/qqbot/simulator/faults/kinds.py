@@ -1,6 +1,7 @@
-"""What can go wrong, as values: each fault knows its own numbers and the moments that it can befall.
+"""The kinds of faults, as values: each has its own fields and the moments that it can strike.
 
-Owns the vocabulary; when a fault is due is `faults`, what it does to a socket is `gateway` and `rest`.
+Responsible for the vocabulary and its checks.
+Collaborators: `rules` (when a fault is due), `gateway` and `endpoints.rest` (what it does to a socket).
 """
 
 import re
@@ -17,13 +18,13 @@ GATEWAY_MOMENTS: dict[str, str] = {
     "HEARTBEAT": "a heartbeat has come",
     "DISPATCH": "an event is about to be sent",
 }
-"""Moments of a connection, in order, and what each is. A DISPATCH can name a type of event."""
+"""The moments of a connection, in order, with their meaning. A DISPATCH can name an event type."""
 
 CALL = "call"
 """The moment of a call: of the OpenAPI, the token endpoint or the file store."""
 
 LONGEST = 600.0
-"""Seconds that a fault may take."""
+"""The longest time that a fault may take, in seconds."""
 
 _GATEWAY = frozenset(GATEWAY_MOMENTS)
 _OPENINGS = frozenset({"IDENTIFY", "RESUME"})
@@ -32,17 +33,17 @@ _SENDABLE_CODES = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong. `moments`: when it can."""
+    """Something that goes wrong. `moments`: when it can happen."""
 
     moments: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def kind(cls) -> str:
-        """Return its name as JSON has it: `sent_but_no_response`."""
+        """Return its name in JSON: `sent_but_no_response`."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def fits(self, moment: str) -> bool:
-        """Whether it can befall such a moment."""
+        """True if it can strike this moment."""
         return moment in self.moments
 
 
@@ -55,7 +56,7 @@ class Drop(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Latency(Fault):
-    """It takes `seconds` longer, and so does what comes behind it on this connection; `then` something goes wrong."""
+    """The moment, and what follows on this connection, is `seconds` late; then the fault `then` strikes."""
 
     moments = _GATEWAY | {CALL}
     seconds: float
@@ -65,7 +66,7 @@ class Latency(Fault):
         _check_seconds("seconds", self.seconds)
 
     def fits(self, moment: str) -> bool:
-        """Whether what comes then fits, too."""
+        """True if `then` can strike this moment, too."""
         return moment in self.moments and (self.then is None or self.then.fits(moment))
 
 
@@ -74,7 +75,7 @@ class Latency(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Close(Fault):
-    """The platform closes with `code`. The session ends where the platform's table says that it cannot be resumed."""
+    """The platform closes with `code`. The session ends if the platform's table says that it cannot be resumed."""
 
     moments = _GATEWAY
     code: int
@@ -86,14 +87,14 @@ class Close(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Op7(Fault):
-    """The platform asks for a new connection, and leaves this one open; it is no answer to IDENTIFY or RESUME."""
+    """The platform requests a reconnect and leaves this connection open. IDENTIFY and RESUME are not answered then."""
 
     moments = _GATEWAY - {"connected"}
 
 
 @dataclass(frozen=True, slots=True)
 class Op9(Fault):
-    """The session is invalid, or cannot be had; with `close` a close code follows, else the connection stays open."""
+    """The session is invalid or not created; with `close` a close code follows, else the connection stays open."""
 
     moments = _GATEWAY - {"connected"}
     resumable: bool = False
@@ -106,21 +107,21 @@ class Op9(Fault):
 
 @dataclass(frozen=True, slots=True)
 class StopAcks(Fault):
-    """No heartbeat of this connection is acknowledged any more."""
+    """Heartbeats of this connection are no longer acknowledged."""
 
     moments = _GATEWAY
 
 
 @dataclass(frozen=True, slots=True)
 class HalfOpen(Fault):
-    """The other end is gone, and nobody says so: nothing is sent or read any more, the socket stays open."""
+    """The other end is gone without a close: nothing is sent or read any more, the socket stays open."""
 
     moments = _GATEWAY
 
 
 @dataclass(frozen=True, slots=True)
 class Raw(Fault):
-    """Any text comes as a frame, besides what was to come."""
+    """Any text is sent as a frame, in addition to what is due."""
 
     moments = _GATEWAY
     data: str
@@ -128,7 +129,7 @@ class Raw(Fault):
 
 @dataclass(frozen=True, slots=True)
 class NoHello(Fault):
-    """Nothing is said on this connection until the bot says something."""
+    """The platform sends nothing on this connection until the bot sends something."""
 
     moments = frozenset({"connected"})
 
@@ -149,7 +150,7 @@ class SwallowResume(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Duplicate(Fault):
-    """The event is sent twice, under one number."""
+    """The event is sent twice, with the same seq."""
 
     moments = frozenset({"DISPATCH"})
 
@@ -190,7 +191,7 @@ class Http(Fault):
 
 @dataclass(frozen=True, slots=True)
 class HtmlBody(Fault):
-    """Something in front of the platform answers with `status` and a page of HTML."""
+    """A proxy in front of the platform answers with `status` and an HTML page."""
 
     moments = frozenset({CALL})
     status: int
@@ -201,14 +202,14 @@ class HtmlBody(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Hang(Fault):
-    """The call is neither served nor answered, until the bot gives up."""
+    """The call is neither served nor answered until the bot gives up."""
 
     moments = frozenset({CALL})
 
 
 @dataclass(frozen=True, slots=True)
 class TruncateBody(Fault):
-    """The call is served; its answer ends in the middle, with the connection."""
+    """The call is served; its answer is cut in the middle, and the connection closed."""
 
     moments = frozenset({CALL})
 
@@ -222,7 +223,7 @@ class SentButNoResponse(Fault):
 
 @dataclass(frozen=True, slots=True)
 class TokenExpired(Fault):
-    """All access tokens end just before this is looked at."""
+    """All access tokens are revoked just before the request is checked."""
 
     moments = _OPENINGS | {CALL}
 
@@ -235,12 +236,12 @@ FAULTS: tuple[type[Fault], ...] = (
 
 def _check_code(code: int) -> None:
     if not any(code in codes for codes in _SENDABLE_CODES):
-        raise ValueError(f"{code} is no close code that can be sent")
+        raise ValueError(f"{code} is not a close code that can be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999")
 
 
 def _check_status(status: int) -> None:
     if not 200 <= status <= 599:
-        raise ValueError(f"{status} is no HTTP status of an answer: 200 to 599")
+        raise ValueError(f"{status} is not an HTTP status of an answer: use 200 to 599")
 
 
 def _check_seconds(name: str, seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""Faults on purpose: rules that say what goes wrong, at which moment, and how often.
+"""`Faults`: the rules for deliberate faults: what goes wrong, at which moment, how often.
 
-Owns the rules and their counting, so that each run with one seed draws the same. What the faults are stands in
-`fault_kinds`; the gateway and the OpenAPI front ask at each moment what befalls it.
+Responsible for the rules and their counts; runs with the same seed draw the same numbers.
+Collaborators: `kinds` (the faults); the gateway and `endpoints.rest` ask at each moment which fault strikes.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ _CALL_PATTERN = re.compile(r"([A-Z]+|\*) [/*]\S*")
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """The moments that a rule is about: a moment of connections, or calls; `pattern` of the event's type or the call.
+    """The moments that a rule applies to: a moment of connections, or calls; `pattern` of the event type or the call.
 
-    Patterns are those of `fnmatch`: `*` stands for any characters, `/` too.
+    Patterns are those of `fnmatch`: `*` matches any characters, including `/`.
     """
 
     moment: str
@@ -59,19 +59,21 @@ class Trigger:
         if on in GATEWAY_MOMENTS:
             return cls(on)
         moments = ", ".join(GATEWAY_MOMENTS)
-        raise ValueError(f"on={on!r} is no moment: use one of {moments}, DISPATCH TYPE, or a call, POST /v2/groups/*")
+        raise ValueError(
+            f"on={on!r} is not a moment: use one of {moments}, DISPATCH TYPE, or a call, POST /v2/groups/*"
+        )
 
     def matches(self, moment: str, detail: str) -> bool:
-        """Whether it is about this moment."""
+        """True if the rule applies to this moment."""
         return moment == self.moment and fnmatchcase(detail, self.pattern)
 
 
 @dataclass(slots=True, eq=False)
 class Rule:
-    """From the `nth` moment on that matches, `do` befalls `times` of them (0: all), each with this `chance`.
+    """From the `nth` matching moment on, `do` strikes `times` of them (0: all), each with this `chance`.
 
-    `shard`: the index of the only shard that it is about. `seen` counts the moments that matched, `struck` those
-    that it befell.
+    `shard`: the index of the only shard that it applies to. `seen` counts the moments that matched, `struck` those
+    that the fault struck.
     """
 
     on: str
@@ -101,11 +103,11 @@ class Rule:
 
     @property
     def over(self) -> bool:
-        """Whether it has befallen as many moments as it was to."""
+        """True if it has struck `times` moments."""
         return 0 < self.times <= self.struck
 
     def matches(self, moment: str, detail: str, shard: Shard | None) -> bool:
-        """Whether it is about this moment of this shard."""
+        """True if the rule applies to this moment of this shard."""
         if not self.trigger.matches(moment, detail):
             return False
         return self.shard is None or (shard is not None and shard[0] == self.shard)
@@ -122,17 +124,17 @@ class Strike:
 
 
 StrikeNow = Callable[[Fault, int | None], None]
-"""Lets a fault befall the connections that are live, or those of a shard.  Raises: ValueError where there are none."""
+"""Strikes the live connections, or those of one shard, with a fault.  Raises: ValueError if there are none."""
 
 SetLimit = Callable[[int | None, int | None, int | None, int | None, int | None], None]
-"""Takes total, remaining, reset_after (milliseconds), max_concurrency and shards; None keeps what was."""
+"""Sets total, remaining, reset_after (milliseconds), max_concurrency and shards; None keeps the old value."""
 
 
 class Faults:
     """The faults of one simulator.
 
-    Of the rules that are due at one moment, the oldest is taken. `times=0` means until `clear()`. `counts`: how
-    often each kind has struck; `strikes`: the last that did.
+    If several rules are due at one moment, the oldest strikes. `times=0` means until `clear()`. `counts`: how often
+    each kind has struck; `strikes`: the last ones.
     """
 
     def __init__(self, strike: StrikeNow, limit: SetLimit, random: Random) -> None:
@@ -145,10 +147,10 @@ class Faults:
         self._listeners: list[Callable[[], None]] = []
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when a rule is added or gone, and when one strikes."""
+        """Call `listener` when a rule is added, removed or strikes."""
         self._listeners.append(listener)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in self._listeners:
             listener()
 
@@ -160,48 +162,48 @@ class Faults:
     def add(
         self, on: str, do: Fault, *, nth: int = 1, times: int = 1, chance: float = 1.0, shard: int | None = None
     ) -> Rule:
-        """Let `do` befall the `nth` moment from now that matches `on`, and those after it up to `times`.
+        """Strike the `nth` moment from now that matches `on`, and those after it, `times` in total.
 
         `on`: a moment of a connection (connected, IDENTIFY, RESUME, READY, RESUMED, live, HEARTBEAT, DISPATCH),
         `DISPATCH GROUP_*` for the events of a type, or calls, `POST /v2/groups/*`. `chance` is drawn for each
-        such moment, from the simulator's seed.
+        of these moments, from the simulator's seed.
 
-        Raises: ValueError for what is no moment, and for a fault that cannot happen there.
+        Raises: ValueError if `on` is not a moment, or the fault cannot happen there.
         """
         rule = Rule(on, do, nth, times, chance, shard)
-        # Its own numbers: what it draws at its n-th moment does not depend on the moments of other rules.
+        # Each rule has its own generator: what it draws must not depend on the moments of other rules.
         self._rules.append((rule, Random(self._random.getrandbits(64))))
-        self._tell()
+        self._notify()
         return rule
 
     def strike(self, do: Fault, *, shard: int | None = None, times: int = 1) -> None:
-        """Let `do` befall the connections that are live, now; with `times` again those that become live next.
+        """Strike the live connections now; with `times` also those that become live next.
 
-        Raises: ValueError where no connection of that shard is live.
+        Raises: ValueError if no connection of that shard is live.
         """
         if isinstance(do, Latency):
-            raise ValueError(f"{do} delays a moment: name it, on=...")  # noqa: TRY004 - it has the right type
+            raise ValueError(f"{do} delays a moment: name the moment, on=...")  # noqa: TRY004 - it has the right type
         rule = Rule("live", do, times=times, shard=shard)
         self._strike(do, shard)
         rule.struck += 1
         if not rule.over:
             self._rules.append((rule, self._random))
-        self._tell()
+        self._notify()
 
-    # On connections that are live, now; with `times` again on the next ones
+    # Strike live connections now; with `times` also the next ones
 
     def close(self, code: int, reason: str = "", *, shard: int | None = None, times: int = 1) -> None:
-        """Close with `code`. The session ends where the platform's table says that it cannot be resumed."""
+        """Close with `code`. The session ends if the platform's table says that it cannot be resumed."""
         self.strike(Close(code, reason), shard=shard, times=times)
 
     def op7(self, *, shard: int | None = None, times: int = 1) -> None:
-        """Ask for a new connection, and leave the old one open."""
+        """Request a reconnect, and leave the old connection open."""
         self.strike(Op7(), shard=shard, times=times)
 
     def op9(
         self, *, resumable: bool = False, close: int | None = None, shard: int | None = None, times: int = 1
     ) -> None:
-        """Declare the session invalid; close with a code after it, or leave the connection open."""
+        """Declare the session invalid; then close with a code, or leave the connection open."""
         self.strike(Op9(resumable, close), shard=shard, times=times)
 
     def drop(self, *, shard: int | None = None, times: int = 1) -> None:
@@ -209,21 +211,21 @@ class Faults:
         self.strike(Drop(), shard=shard, times=times)
 
     def half_open(self, *, shard: int | None = None, times: int = 1) -> None:
-        """Send and read nothing more, and leave the socket open."""
+        """Stop sending and reading, and leave the socket open."""
         self.strike(HalfOpen(), shard=shard, times=times)
 
     def stop_acks(self, *, shard: int | None = None, times: int = 1) -> None:
-        """Acknowledge no more heartbeats of this connection."""
+        """Stop acknowledging the heartbeats of this connection."""
         self.strike(StopAcks(), shard=shard, times=times)
 
     def raw(self, data: str, *, shard: int | None = None, times: int = 1) -> None:
         """Send any text as a frame."""
         self.strike(Raw(data), shard=shard, times=times)
 
-    # On the way there
+    # Strike while a connection is opened
 
     def no_hello(self, *, times: int = 1) -> None:
-        """Say nothing on the next connection."""
+        """Send nothing on the next connection."""
         self.add("connected", NoHello(), times=times)
 
     def swallow_identify(self, *, shard: int | None = None, times: int = 1) -> None:
@@ -243,7 +245,7 @@ class Faults:
         self.add("RESUME", Close(code), shard=shard, times=times)
 
     def op9_on_identify(self, *, close: int | None = None, shard: int | None = None, times: int = 1) -> None:
-        """Answer the next IDENTIFY with op 9 (d false); close with a code after it, or leave it open."""
+        """Answer the next IDENTIFY with op 9 (d false); then close with a code, or leave the connection open."""
         self.add("IDENTIFY", Op9(close=close), shard=shard, times=times)
 
     def session_start_limit(
@@ -255,7 +257,7 @@ class Faults:
         max_concurrency: int | None = None,
         shards: int | None = None,
     ) -> None:
-        """Set what /gateway/bot says and the gateway enforces; `reset_after` in milliseconds, as on the wire."""
+        """Set what /gateway/bot answers and the gateway enforces; `reset_after` in milliseconds, as on the wire."""
         self._limit(total, remaining, reset_after, max_concurrency, shards)
 
     def http(
@@ -275,7 +277,7 @@ class Faults:
         connection before the answer.
         """
         if sent_but_no_response and status is not None:
-            raise ValueError("a call that gets no response has no status either")
+            raise ValueError("a call without a response has no status: pass status or sent_but_no_response, not both")
         do: Fault | None = SentButNoResponse() if sent_but_no_response else None
         if status is not None:
             do = Http(status, body=body, headers=dict(headers or {}))
@@ -284,22 +286,22 @@ class Faults:
     def clear(self) -> None:
         """End all faults; a changed session_start_limit stays."""
         self._rules.clear()
-        self._tell()
+        self._notify()
 
-    # What is asked at each moment
+    # Asked at each moment
 
     async def at(self, moment: str, detail: str = "", shard: Shard | None = None, connection: int = 0) -> Fault | None:
-        """Return what befalls this moment, counted; a latency has passed by then."""
+        """Return the fault that strikes this moment, and count it; a latency is awaited here."""
         fault = self._take(moment, detail, shard) if self._rules else None
         while fault is not None:
-            self.note(Strike(connection, moment, detail, fault))
+            self.record(Strike(connection, moment, detail, fault))
             if not isinstance(fault, Latency):
                 return fault
             await asyncio.sleep(fault.seconds)
             fault = fault.then
         return None
 
-    def note(self, strike: Strike) -> None:
+    def record(self, strike: Strike) -> None:
         """Count a fault that strikes."""
         self.counts[strike.fault.kind()] += 1
         self.strikes.append(strike)
@@ -317,5 +319,5 @@ class Faults:
             return None
         found.struck += 1
         self._rules = [pair for pair in self._rules if not pair[0].over]
-        self._tell()
+        self._notify()
         return found.do

@@ -1,7 +1,7 @@
-"""One websocket of the gateway: an outbox with one writer, one reader, one watch over the heartbeats.
+"""One websocket of the gateway: an outbox with one writer, one reader, and a heartbeat timeout.
 
-Knows frames, not their meaning: what arrives goes to a `Receiver`. The writer alone sends, so that a bot that
-does not read never keeps the reader from its heartbeats.
+Responsible for the socket: it sends and receives frames, but does not know their meaning. Collaborators: a `Receiver`
+(`service`) decides on each payload. Only the writer sends, so a bot that does not read never blocks the reader.
 """
 
 import asyncio
@@ -30,30 +30,30 @@ class Receiver(Protocol):
     """Decides what to do with payloads."""
 
     async def opened(self, connection: "ClientConnection") -> None:
-        """A connection is there."""
+        """Handle a new connection."""
         ...
 
     async def received(self, connection: "ClientConnection", data: str | bytes) -> None:
-        """A payload has come."""
+        """Handle a payload."""
         ...
 
     async def sending(self, connection: "ClientConnection", dispatch: Dispatch) -> Sequence[Dispatch]:
-        """A dispatch is due: return what is sent."""
+        """Return what is sent in place of a dispatch that is due."""
         ...
 
     async def announced(self, connection: "ClientConnection", kind: str) -> None:
-        """READY or RESUMED has been sent."""
+        """Handle that READY or RESUMED has been sent."""
         ...
 
     def ended(self, connection: "ClientConnection") -> None:
-        """The connection is gone."""
+        """Handle the end of the connection."""
         ...
 
 
 class ClientConnection:
     """One connection of a bot.
 
-    `closed_by` is "platform", "bot" or "" while it is open; `code` the close code, 1006 where there was none.
+    `closed_by` is "platform", "bot" or "" while it is open; `code` the close code, 1006 if there was none.
     `opened_at` is monotonic, in seconds.
     """
 
@@ -62,26 +62,26 @@ class ClientConnection:
         self.opened_at = time.monotonic()
         self.shard: Shard | None = None
         self.session: Session | None = None
-        self.ready = False
-        self.acks = True
-        self.silent = False
+        self.ready = False  # READY or RESUMED has been sent
+        self.acks = True  # False after the fault StopAcks
+        self.silent = False  # True after the fault HalfOpen: sends and reads nothing, the socket stays open
         self.closed_by = ""
         self.code: int | None = None
         self._journal = journal
         self._allowed_silence = 2 * heartbeat_interval
         self._last_beat = self.opened_at
         self._outbox: deque[str | tuple[int, str]] = deque()
-        self._goodbye: tuple[int, str] | None = None
+        self._close_frame: tuple[int, str] | None = None  # set once: the writer stops, then `_serve` closes with it
         self._wake = asyncio.Event()
         self._transport: asyncio.Transport | None = None
 
     @property
     def open(self) -> bool:
-        """Whether neither side has ended it."""
+        """True if neither side has closed it."""
         return not self.closed_by
 
     def document(self) -> JsonObject:
-        """Return the connection as the page takes it."""
+        """Return the connection for the page."""
         return {
             "number": self.number,
             "shard": self.shard,
@@ -95,7 +95,7 @@ class ClientConnection:
         ws = web.WebSocketResponse(compress=False, timeout=CLOSE_TIMEOUT, max_msg_size=1 << 20)
         try:
             await ws.prepare(request)
-        except ConnectionError:  # the bot was gone before it was answered
+        except ConnectionError:  # the bot disconnected before the handshake was answered
             self._note_end("bot", None)
             return web.Response(status=499)
         transport = request.transport
@@ -115,11 +115,11 @@ class ClientConnection:
             await asyncio.wait((reading, writing, watching), return_when=asyncio.FIRST_COMPLETED)
             for task in (reading, writing, watching):
                 task.cancel()
-        if self._goodbye is not None:
-            await self._say_goodbye(ws, *self._goodbye)
+        if self._close_frame is not None:
+            await self._send_close(ws, *self._close_frame)
 
-    async def _say_goodbye(self, ws: web.WebSocketResponse, code: int, reason: str) -> None:
-        """Close while nobody else reads: only then aiohttp waits for the bot's close frame, and ours arrives."""
+    async def _send_close(self, ws: web.WebSocketResponse, code: int, reason: str) -> None:
+        """Close when no other task reads: only then does aiohttp wait for the bot's close frame."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await ws.close(code=code, message=reason.encode())
@@ -133,13 +133,13 @@ class ClientConnection:
 
     async def _write(self, ws: web.WebSocketResponse, receiver: Receiver) -> None:
         with contextlib.suppress(ConnectionError):
-            while self._goodbye is None:
+            while self._close_frame is None:
                 if not await self._send_next(ws, receiver):
                     self._wake.clear()
                     await self._wake.wait()
 
     async def _send_next(self, ws: web.WebSocketResponse, receiver: Receiver) -> bool:
-        """Send what is due, or note that a close is; return whether there was anything."""
+        """Send what is due, or keep a close frame for `_serve`; return False if nothing was due."""
         if self.silent:
             return False
         if self._outbox:
@@ -147,7 +147,7 @@ class ClientConnection:
             if isinstance(item, str):
                 await ws.send_str(item)
             else:
-                self._goodbye = item
+                self._close_frame = item
             return True
         if self.session is None or (dispatch := self.session.take()) is None:
             return False
@@ -167,23 +167,23 @@ class ClientConnection:
         while (left := self._last_beat + self._allowed_silence - time.monotonic()) > 0:  # noqa: ASYNC110 -- the deadline moves
             await asyncio.sleep(left)
         if self.silent:
-            await asyncio.Event().wait()  # nobody is there who could watch
-        # Not queued: the writer may wait for a bot that is gone.
+            await asyncio.Event().wait()  # half-open: the platform does not detect the timeout either
+        # Do not queue the close: the writer may be blocked by a bot that does not read.
         self._note_end("platform", 4009)
-        self._goodbye = (4009, "heartbeat timeout")
+        self._close_frame = (4009, "heartbeat timeout")
 
-    # What the receiver asks for
+    # Called by the receiver
 
     def beat(self) -> None:
-        """Note a heartbeat."""
+        """Record a heartbeat."""
         self._last_beat = time.monotonic()
 
     def wake(self) -> None:
-        """Something is to be sent."""
+        """Wake the writer: something is due."""
         self._wake.set()
 
     def send(self, op: int, body: object = None) -> None:
-        """Queue a payload that is no dispatch."""
+        """Queue a payload that is not a dispatch."""
         text = wire.dump({"op": op} if body is None else {"op": op, "d": body})
         self._journal.frame("to_bot", self.number, self.shard, op, text)
         self._queue(text)
@@ -194,7 +194,7 @@ class ClientConnection:
         self._queue(text)
 
     def close(self, code: int, reason: str) -> None:
-        """Queue a close frame; nothing more is sent or taken after it."""
+        """Queue a close frame; nothing is sent or handled after it."""
         if self.silent:
             self.drop()
         elif self.open:
@@ -208,13 +208,13 @@ class ClientConnection:
         self._note_end("platform", 1006)
         raw = self._transport.get_extra_info("socket")
         if raw is not None:
-            # OSError: the bot may have ended it just now. The others: sockets of some event loops refuse the option.
+            # OSError: the bot may have closed it at this moment; the others: some event loops refuse the option.
             with contextlib.suppress(OSError, TypeError, AttributeError, NotImplementedError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
 
     def fall_silent(self) -> None:
-        """Send and read nothing more, and say nothing of it; only the bot can end it now."""
+        """Stop sending and reading without a close frame; only the bot can end the connection now."""
         self.silent, self.ready = True, False
 
     def _note_end(self, by: str, code: int | None) -> None:

@@ -1,6 +1,7 @@
-"""The gateway: what the platform answers to each payload, and the record of who identified when.
+"""The gateway: what the platform answers to each payload, and the record of all IDENTIFYs and RESUMEs.
 
-Owns connections and sessions together; the socket itself is `connection`, numbering and replay are `sessions`.
+Responsible for the protocol between bot and platform, and for carrying out faults.
+Collaborators: `connection` (one socket), `sessions` (numbering and replay), `faults.rules` (which fault strikes).
 Source: dev-prepare/event-emit/websocket.
 """
 
@@ -28,7 +29,7 @@ CREATE_SESSION_ERROR = 4903
 _CONNECTIONS_SHOWN = 20
 
 REORDER_SECONDS = 0.1
-"""How long events are held back that are to be sent in another order."""
+"""Seconds to wait for further events before they are sent in reverse order."""
 
 
 class Identify(TypedDict):
@@ -41,7 +42,7 @@ class Identify(TypedDict):
 
 
 class Resume(TypedDict):
-    """One RESUME as it arrived. `time` is monotonic, in seconds; `shard` None where the session is unknown."""
+    """One RESUME as it arrived. `time` is monotonic, in seconds; `shard` None if the session is unknown."""
 
     time: float
     session_id: str
@@ -51,24 +52,24 @@ class Resume(TypedDict):
 
 
 class Counter:
-    """Counts something that tests wait for; what happened before the last `mark` does not count."""
+    """Counts occurrences that tests wait for; those before the last `mark` do not count."""
 
     def __init__(self) -> None:
         self.total = 0
-        self._seen = 0
+        self._seen = 0  # how many a test has already waited for
         self._changed = asyncio.Event()
 
     def add(self) -> None:
-        """It happened."""
+        """Count one occurrence."""
         self.total += 1
         self._changed.set()
 
     def mark(self) -> None:
-        """Wait only for what happens from now on."""
+        """Ignore all occurrences so far."""
         self._seen = self.total
 
     async def next(self) -> None:
-        """Return when it has happened once more than at the last mark or return."""
+        """Return when there is one more occurrence than at the last `mark` or return."""
         while self.total <= self._seen:
             self._changed.clear()
             await self._changed.wait()
@@ -78,7 +79,7 @@ class Counter:
 class GatewayService:
     """Serves the websockets of one bot.
 
-    `may_use_private`: whether the bot may ask for the intents of private bots.
+    `may_use_private`: True if the bot may use the intents of private bots.
     """
 
     def __init__(
@@ -118,12 +119,12 @@ class GatewayService:
         return await connection.run(request, self)
 
     def close_all(self) -> None:
-        """End all connections: the platform goes away."""
+        """Close all connections with 1001, as a platform that shuts down does."""
         for connection in self.connections:
             connection.close(1001, "going away")
 
     def deliver(self, kind: str, event_id: str, document: object, body: str, shard: int | None) -> int:
-        """Give an event to all sessions that it belongs to; return how many these are."""
+        """Append an event to all sessions that it belongs to; return how many these are."""
         intent = self._tables.intent_of(kind)
         return self.sessions.deliver(kind, event_id, body, intent=intent, route=EventRoute(document, shard))
 
@@ -144,7 +145,7 @@ class GatewayService:
                     await self._next_ready()
 
     async def wait_ready(self, count: int) -> None:
-        """Return when this many shards are READY or RESUMED at once."""
+        """Return when `count` shards are READY or RESUMED at the same time."""
         while len(self.ready_connections()) < count:
             await self._next_ready()
 
@@ -152,10 +153,10 @@ class GatewayService:
         self._became_ready.clear()
         await self._became_ready.wait()
 
-    # Connections report here
+    # Receiver: connections report here
 
     async def opened(self, connection: ClientConnection) -> None:
-        """Say HELLO."""
+        """Send HELLO."""
         if await self._goes_well(connection, "connected"):
             connection.send(10, {"heartbeat_interval": int(1000 * self.heartbeat_interval)})
 
@@ -194,7 +195,7 @@ class GatewayService:
             case int() if op in self._tables.opcodes and connection.session is None:
                 connection.close(4003, "not authenticated")
             case 11:
-                pass  # the bot acknowledges a heartbeat of ours
+                pass  # the bot acknowledges a heartbeat of the platform
             case _:
                 connection.close(4001, "invalid opcode")
 
@@ -311,22 +312,22 @@ class GatewayService:
         self.identified.mark()
         self.resumed.mark()
         for connection in connections:
-            self.faults.note(Strike(connection.number, "live", "", fault))
-            self._befall(connection, "live", fault)
+            self.faults.record(Strike(connection.number, "live", "", fault))
+            self._carry_out(connection, "live", fault)
 
     async def _goes_well(self, connection: ClientConnection, moment: str) -> bool:
-        """Let the faults of a moment strike; return whether it takes its course all the same."""
+        """Let the faults of a moment strike; return True if the moment still takes place."""
         fault = await self.faults.at(moment, shard=connection.shard, connection=connection.number)
-        if fault is not None and not self._befall(connection, moment, fault):
+        if fault is not None and not self._carry_out(connection, moment, fault):
             return False
         return connection.open
 
     async def sending(self, connection: ClientConnection, dispatch: Dispatch) -> Sequence[Dispatch]:
-        """Return what is sent where `dispatch` is due."""
+        """Return what is sent when `dispatch` is due."""
         is_event = bool(dispatch.event_id)
         moment, detail = ("DISPATCH", dispatch.type) if is_event else (dispatch.type, "")
         fault = await self.faults.at(moment, detail, connection.shard, connection.number)
-        if not connection.open:  # it ended meanwhile: what was not sent is replayed
+        if not connection.open:  # it closed meanwhile: the session replays what was not sent
             return []
         match fault:
             case None:
@@ -339,10 +340,10 @@ class GatewayService:
                 following = session.take_events(fault.window - 1) if session is not None else []
                 return [dispatch, *following][::-1]
             case _:
-                return [dispatch] if self._befall(connection, moment, fault) and connection.open else []
+                return [dispatch] if self._carry_out(connection, moment, fault) and connection.open else []
 
-    def _befall(self, connection: ClientConnection, moment: str, fault: Fault) -> bool:
-        """Do what goes wrong; return whether the moment takes its course all the same."""
+    def _carry_out(self, connection: ClientConnection, moment: str, fault: Fault) -> bool:
+        """Carry out a fault; return True if the moment still takes place."""
         match fault:
             case Close():
                 self._close(connection, fault.code, fault.reason)
@@ -366,7 +367,7 @@ class GatewayService:
             case TokenExpired():
                 self._tokens.revoke()
                 return True
-            case _:  # NoHello and its like: nothing happens
+            case _:  # NoHello and others like it: the platform does not react
                 pass
         return False
 
@@ -393,7 +394,7 @@ class GatewayService:
         if shards is not None:
             self._limit_shards(shards)
 
-    # What the page sees
+    # State for the page
 
     def shards(self) -> list[JsonObject]:
         """Return the state of all shards."""
@@ -408,7 +409,7 @@ class GatewayService:
         ]
 
     def intents(self) -> int:
-        """Return all intents that the bot has asked for."""
+        """Return all intents of the bot's sessions."""
         mask = 0
         for session in self.sessions.all():
             mask |= session.intents
@@ -418,7 +419,7 @@ class GatewayService:
         self._journal.publish("bot", self.document)
 
     def document(self) -> JsonObject:
-        """Return the state of the bot as the page takes it."""
+        """Return the state of the bot for the page."""
         user = self._user()
         return {
             "app_id": self._tokens.app_id,

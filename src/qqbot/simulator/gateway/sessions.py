@@ -1,6 +1,7 @@
-"""Gateway sessions: numbering, replay buffers, and which session gets which event.
+"""Gateway sessions: numbering, replay buffers, and which session receives which event.
 
-A session outlives its connection. Knows nothing of sockets: it wakes whoever is attached.
+Responsible for sessions, which outlive their connections. Collaborators: a `Listener` (the attached connection),
+which is woken if something is due. Does not send.
 """
 
 import zlib
@@ -21,17 +22,17 @@ class Listener(Protocol):
 
     @property
     def open(self) -> bool:
-        """Whether neither side has ended it."""
+        """True if neither side has closed it."""
         ...
 
     def wake(self) -> None:
-        """Something is to be sent."""
+        """Handle that something is due."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """One numbered payload. `text` is the whole frame; `shared`: whether other sessions were given the event, too."""
+    """One numbered payload. `text` is the whole frame; `shared`: True if other sessions have the event, too."""
 
     seq: int
     type: str
@@ -41,28 +42,28 @@ class Dispatch:
 
 
 class Session:
-    """One shard's sequence of events."""
+    """The sequence of events of one shard."""
 
-    def __init__(self, shard: Shard, intents: int, taken: set[str]) -> None:
-        self._taken = taken
+    def __init__(self, shard: Shard, intents: int, sent_events: set[str]) -> None:
+        self._sent_events = sent_events  # shared by all sessions: an event sent by one of them is not lost
         self.id = identity.trace_id()
         self.shard = shard
         self.intents = intents
-        self.silent = False
-        self.seq = 0
-        self.sent = 0
+        self.silent = False  # True: receives no events, though it can be resumed
+        self.seq = 0  # of the last dispatch
+        self.sent = 0  # the highest seq that a connection sent; a RESUME sets it back
         self.listener: Listener | None = None
-        self._kept: deque[Dispatch] = deque()
-        self._pending: deque[Dispatch] = deque()
-        self._overwritten: list[str] = []
+        self._kept: deque[Dispatch] = deque()  # for replay
+        self._pending: deque[Dispatch] = deque()  # due on the attached connection
+        self._overwritten: list[str] = []  # events that left the full replay buffer without being sent
 
     @property
     def connected(self) -> bool:
-        """Whether a connection that is open takes the events."""
+        """True if an open connection is attached."""
         return self.listener is not None and self.listener.open
 
     def wants(self, intent: int) -> bool:
-        """Whether the intents ask for events of these bits."""
+        """True if the intents include events of these bits."""
         return not self.silent and (not intent or bool(self.intents & intent))
 
     def append(self, kind: str, event_id: str, body: str, *, shared: bool = False) -> None:
@@ -92,24 +93,24 @@ class Session:
             self._overwritten.append(dispatch.event_id)
 
     def take(self) -> Dispatch | None:
-        """Return what the attached connection sends next."""
+        """Remove and return what the attached connection sends next."""
         return self._pending.popleft() if self._pending else None
 
     def take_events(self, most: int) -> list[Dispatch]:
-        """Return the events that are sent next, `most` of them, up to a READY or RESUMED."""
+        """Remove and return the next events, at most `most`, up to a READY or RESUMED."""
         taken: list[Dispatch] = []
         while len(taken) < most and self._pending and self._pending[0].event_id:
             taken.append(self._pending.popleft())
         return taken
 
     def mark_sent(self, dispatch: Dispatch) -> None:
-        """Remember that a connection took this dispatch."""
+        """Record that a connection sends this dispatch."""
         self.sent = max(self.sent, dispatch.seq)
         if dispatch.shared:
-            self._taken.add(dispatch.event_id)
+            self._sent_events.add(dispatch.event_id)
 
     def can_replay_after(self, seq: object) -> bool:
-        """Whether a RESUME with this seq can be served."""
+        """True if a RESUME with this seq can be served."""
         if not isinstance(seq, int) or not 0 <= seq <= self.seq:
             return False
         return not self._overwritten or seq >= self._kept[0].seq - 1
@@ -120,11 +121,11 @@ class Session:
         self._pending = deque(dispatch for dispatch in self._kept if dispatch.seq > seq)
 
     def stop(self) -> None:
-        """Send nothing more."""
+        """Drop what is due."""
         self._pending.clear()
 
     def never_sent(self) -> list[str]:
-        """Return the ids of the events that no connection took."""
+        """Return the ids of the events that no connection sent."""
         return self._overwritten + [dispatch.event_id for dispatch in self._kept if dispatch.seq > self.sent]
 
 
@@ -133,19 +134,19 @@ class SessionTable:
 
     def __init__(self) -> None:
         self._live: dict[str, Session] = {}
-        self._lost: list[str] = []
-        self._taken: set[str] = set()  # of the events that several sessions were given
+        self._lost: list[str] = []  # events of ended sessions that were never sent
+        self._sent_events: set[str] = set()  # only events that several sessions have
 
     def all(self) -> tuple[Session, ...]:
         """Return the sessions that can be resumed or are connected."""
         return tuple(self._live.values())
 
     def create(self, shard: Shard, intents: int) -> Session:
-        """Start a session. One of the same shard that nobody is connected to ends."""
+        """Start a session. An unconnected session of the same shard ends."""
         for session in self.all():
             if session.shard == shard and not session.connected:
                 self.end(session)
-        session = Session(shard, intents, self._taken)
+        session = Session(shard, intents, self._sent_events)
         self._live[session.id] = session
         return session
 
@@ -160,7 +161,7 @@ class SessionTable:
             session.stop()
 
     def silence(self) -> None:
-        """Give no events to the sessions that exist any more."""
+        """Stop all events to the existing sessions."""
         for session in self.all():
             session.silent = True
 
@@ -172,27 +173,27 @@ class SessionTable:
         return len(receivers)
 
     def covers(self, route: "EventRoute") -> bool:
-        """Whether there is a session of the shard, whatever its intents."""
+        """True if the shard has a session, whatever its intents."""
         return bool(self._on(route))
 
     def _on(self, route: "EventRoute") -> list[Session]:
         return [session for session in self._live.values() if route.index(session.shard[1]) == session.shard[0]]
 
     def never_sent(self) -> list[str]:
-        """Return the ids of the events that no connection took, of ended sessions too."""
+        """Return the ids of the events that no connection sent, including those of ended sessions."""
         left = self._lost + [event_id for session in self._live.values() for event_id in session.never_sent()]
-        return [event_id for event_id in left if event_id not in self._taken]
+        return [event_id for event_id in left if event_id not in self._sent_events]
 
 
 class EventRoute:
-    """Where an event goes: the shard that was asked for, or the one that its conversation belongs to."""
+    """The shard of an event: the requested one, or the one that its conversation belongs to."""
 
     def __init__(self, body: object, shard: int | None = None) -> None:
         self._shard = shard
         self._number = 0 if shard is not None else _routing_number(body)
 
     def index(self, count: int) -> int:
-        """Return the shard's index where there are `count` shards."""
+        """Return the index of the shard among `count` shards."""
         return self._number % count if self._shard is None else self._shard
 
 

@@ -1,1 +1,1 @@
-"""The page, for people."""
+"""The page of the simulator, in the browser."""

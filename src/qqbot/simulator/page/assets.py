@@ -1,4 +1,4 @@
-"""The page's files, out of the package."""
+"""Serves the static files of the page from the package."""
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable

@@ -1,6 +1,6 @@
-"""What the page asks: all that a person does there. The answer shows in the chat, not in the result.
+"""The commands of the page: everything that a user does there. The bot's answer appears in the chat, not in the result.
 
-Owns these commands; those that programs ask too are in `commands`.
+Responsible for these commands. Collaborators: `control.commands` (those shared with programs).
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,13 +21,13 @@ from .testcase import as_test
 _ROLES = ("member", "admin", "owner")
 
 _ENVELOPE = ("do", "id")
-"""What a page wraps a command in: its name, and the number that the result comes back under."""
+"""The fields that the page adds to a command: its name, and the id of the result."""
 
 _Command = Callable[[JsonObject], Awaitable[JsonObject]]
 
 
 class PageCommands:
-    """The commands of all pages. Each raises ValueError for a document that is wrong."""
+    """The commands of all pages. Each raises ValueError if the document is wrong."""
 
     def __init__(self, platform: Platform, actions: Actions, commands: Commands) -> None:
         self._platform = platform
@@ -49,7 +49,7 @@ class PageCommands:
         }
 
     async def do(self, document: JsonObject) -> JsonObject:
-        """Do what a document says; return what the page does not see otherwise."""
+        """Run a command; return what the page does not receive by patches."""
         command = self._commands.get(text(document, "do"))
         if command is None:
             raise BadCommand(f"there is no command {document['do']!r}; known are {', '.join(self._commands)}")
@@ -100,7 +100,7 @@ class PageCommands:
     # Around it
 
     async def _open(self, document: JsonObject) -> JsonObject:
-        """Let a conversation or somebody in it come into being, or change what they are there."""
+        """Create a conversation or a member, or change the role of a member."""
         where = self._shared.conversation(document)
         name, role = optional_text(document, "user"), optional_text(document, "role")
         if role not in (None, *_ROLES):
@@ -112,7 +112,7 @@ class PageCommands:
         return {"scene": where.scene, "id": where.id}
 
     async def _audit(self, document: JsonObject) -> JsonObject:
-        """Let the next guild message be reviewed."""
+        """Review the next guild message."""
         self._platform.audits.expect(
             passes=flag(document, "passes", default=True), delay=seconds(document, "delay", 3.0)
         )

@@ -1,6 +1,6 @@
-"""The page's websocket: a snapshot, then patches in order; and the page's commands.
+"""The page's websocket: sends a snapshot, then patches in order; receives the page's commands.
 
-The simulator is the only truth: a page that cannot follow gets a new snapshot.
+Responsible for the connections of pages. A page that cannot keep up receives a new snapshot.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from ..wire.guard import BODY_LIMIT, Guard
 from .commands import PageCommands
 
 AUTH_TIMEOUT = 5.0
-"""Seconds in which a page has to show the token."""
+"""Seconds within which a page has to send the token."""
 
 _POLICY_VIOLATION = 1008
 
@@ -39,13 +39,13 @@ class Live:
             else:
                 await ws.close(code=_POLICY_VIOLATION, message=b"the token is not this run's")
         except* ConnectionError:
-            pass  # the page went away while it was written to
+            pass  # the page disconnected during a write
         finally:
             self._open.discard(ws)
         return ws
 
     async def close(self) -> None:
-        """End all pages' connections: the simulator goes away."""
+        """Close the connections of all pages: the simulator stops."""
         for ws in tuple(self._open):
             await ws.close(code=1001)
 

@@ -1,6 +1,6 @@
-"""Examples of event bodies: what a form starts with when somebody makes up an event.
+"""Example event bodies: the initial text of the form for custom events.
 
-Made from the tables of models: the fields that are always there, and those that this world knows a value for.
+Made from the tables of models: the required fields, and the fields whose value is known.
 """
 
 from ..state.clock import Clock
@@ -17,7 +17,7 @@ _TIMES = ("timestamp", "_at", "_time")
 def event_template(tables: Tables, kind: str, known: JsonObject) -> object:
     """Return a body of this event type; `known` fills fields by their names.
 
-    Raises: ValueError for a type that is not in the tables.
+    Raises: ValueError if the type is not in the tables.
     """
     event = tables.events.get(kind)
     if event is None:
@@ -27,7 +27,7 @@ def event_template(tables: Tables, kind: str, known: JsonObject) -> object:
 
 
 def known_fields(world: World, clock: Clock, where: Conversation, person: Person) -> JsonObject:
-    """Return what an event may say of this place and person, by the names of fields; of other scenes, the first."""
+    """Return field values by name for this conversation and person; for other scenes, those of their first one."""
     known: JsonObject = {"content": "hello", "username": person.name, "nick": person.name, "name": where.name}
     known |= {"time": clock.timestamp(), "seconds": int(clock.date().timestamp())}
     known |= {"guild_id": identity.snowflake("guild", "guild"), "user_id": identity.snowflake("person", person.name)}
@@ -47,7 +47,7 @@ def _place_fields(where: Conversation, person: Person) -> JsonObject:
 
 
 def _object(tables: Tables, model: str, known: JsonObject, depth: int) -> JsonObject:
-    """Return the fields of a model that have a value. Inner objects have an id of their own: that of the person."""
+    """Return the fields of a model that have a value. The id of inner objects is that of the person."""
     found = [(field, _value(tables, field, known, depth)) for field in tables.models.get(model, ())]
     return {field.name: value for field, value in found if value is not None}
 

@@ -1,6 +1,6 @@
-"""A chat as a test: what people did in one conversation, and what the bot answered, as a pytest file.
+"""A chat as a test: what users did in one conversation, and what the bot answered, as a pytest file.
 
-Owns the writing of that file; what its names do is in `people` and in the pytest plugin.
+Responsible for writing that file. Collaborators: `people` and the pytest plugin define the names that it uses.
 """
 
 import json
@@ -27,20 +27,20 @@ async def test_chat(qq):
 
 @dataclass(slots=True)
 class _Step:
-    """Something that somebody did, and the messages of the bot that followed. `pause`: minutes before it."""
+    """One action of a user, and the bot's messages that followed. `pause`: minutes before the action."""
 
-    deed: MessageRecord
+    message: MessageRecord
     name: str
     pause: int
     replies: list[MessageRecord] = field(default_factory=list[MessageRecord])
 
 
 def as_test(world: World, where: Conversation) -> str:
-    """Return the test that has the same chat.  Raises: ValueError where nobody has said anything."""
+    """Return a test with the same chat.  Raises: ValueError if the conversation has no messages."""
     steps = _steps(world.messages(where))
     if not steps:
-        raise ValueError("nobody has said anything here: there is nothing to test")
-    people = _variables([step.deed.author for step in steps])
+        raise ValueError("this conversation has no messages yet: there is nothing to test")
+    people = _variables([step.message.author for step in steps])
     lines = [f"{variable} = {_handle(world, where, world.person(where, name))}" for name, variable in people.items()]
     for step in steps:
         lines += ["", *_lines(step, steps, people)]
@@ -55,14 +55,14 @@ def _steps(messages: list[MessageRecord]) -> list[_Step]:
             pause = 0 if before is None else int((message.at - before) // _MINUTE)
             steps.append(_Step(message, f"reply{len(steps) + 1}", pause))
         elif message.sender == "bot" and steps:
-            asked = (step for step in steps if step.deed.id == message.reply_to)
+            asked = (step for step in steps if step.message.id == message.reply_to)
             next(asked, steps[-1]).replies.append(message)
         before = message.at
     return steps
 
 
 def _variables(names: list[str]) -> dict[str, str]:
-    """Return a Python name for everybody."""
+    """Return a Python variable name for each person."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
         variable = re.sub(r"\W", "_", name).lower()
@@ -92,32 +92,32 @@ def _handle(world: World, where: Conversation, person: Person) -> str:
 def _lines(step: _Step, steps: list[_Step], people: dict[str, str]) -> Iterator[str]:
     if step.pause:
         yield f"await qq.clock.advance(minutes={step.pause})"
-    call = _click(step.deed, steps, people) if step.deed.kind == "click" else _saying(step.deed, steps, people)
+    call = _click(step.message, steps, people) if step.message.kind == "click" else _saying(step.message, steps, people)
     if call is None:
-        yield f"# {step.deed.author} pressed {_text(step.deed.button)} on a message that the bot sent unasked"
+        yield f"# {step.message.author} pressed {_text(step.message.button)} on a message that the bot sent unasked"
         return
     yield f"{step.name} = await {call}"
     yield from _assertions(step)
 
 
-def _saying(deed: MessageRecord, steps: list[_Step], people: dict[str, str]) -> str:
-    """Return the call that says the same; a file has to be beside the test under its name."""
-    mention = deed.mention or deed.conversation.scene in ("c2c", "dms")
+def _saying(message: MessageRecord, steps: list[_Step], people: dict[str, str]) -> str:
+    """Return the call that sends the same message; an attached file must be beside the test, under its name."""
+    mention = message.mention or message.conversation.scene in ("c2c", "dms")
     options = "" if mention else ", mention=False"
-    who = people[deed.author]
-    if deed.card is not None:
-        return f"{who}.share({_literal(deed.card)}{options})"
-    if deed.attachments:
-        text = f", text={_text(deed.text)}" if deed.text else ""
-        return f"{who}.upload({_text(text_of(deed.attachments[0], 'filename'))}{text}{options})"
-    quoted = _reply(deed.quote, steps)
+    who = people[message.author]
+    if message.card is not None:
+        return f"{who}.share({_literal(message.card)}{options})"
+    if message.attachments:
+        text = f", text={_text(message.text)}" if message.text else ""
+        return f"{who}.upload({_text(text_of(message.attachments[0], 'filename'))}{text}{options})"
+    quoted = _reply(message.quote, steps)
     if quoted is not None:
         options += f", quote={_place(*quoted)}.id"
-    return f"{who}.say({_text(deed.text or '')}{options})"
+    return f"{who}.say({_text(message.text or '')}{options})"
 
 
 def _reply(message_id: str | None, steps: list[_Step]) -> tuple[_Step, int] | None:
-    """Return which reply a message of the bot is."""
+    """Return the step and the index of a reply; None if the id is not that of a reply."""
     for step in steps:
         for index, reply in enumerate(step.replies):
             if reply.id == message_id:
@@ -129,16 +129,16 @@ def _place(step: _Step, index: int) -> str:
     return f"{step.name}.messages[{index}]" if index else step.name
 
 
-def _click(deed: MessageRecord, steps: list[_Step], people: dict[str, str]) -> str | None:
-    """Return the call that presses the same button, None where no reply has it."""
-    found = _reply(deed.reply_to, steps)
+def _click(message: MessageRecord, steps: list[_Step], people: dict[str, str]) -> str | None:
+    """Return the call that presses the same button; None if no reply has it."""
+    found = _reply(message.reply_to, steps)
     if found is None:
         return None
     step, index = found
-    button, who = _text(deed.button), people[deed.author]
+    button, who = _text(message.button), people[message.author]
     if any(reply.keyboard for reply in step.replies[:index]):  # `click` takes the first keyboard
         return f"{who}.click({_place(step, index)}.id, {button})"
-    by = "" if step.deed.author == deed.author else f", by={who}"
+    by = "" if step.message.author == message.author else f", by={who}"
     return f"{step.name}.click({button}{by})"
 
 
@@ -171,5 +171,5 @@ def _literal(value: object) -> str:
 
 
 def _text(value: str | None) -> str:
-    """Return a text as Python source: JSON's strings are Python's, in double quotes."""
+    """Return a text as Python source: a JSON string is a valid Python string literal."""
     return "None" if value is None else json.dumps(value, ensure_ascii=False)

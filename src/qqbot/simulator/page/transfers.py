@@ -1,4 +1,4 @@
-"""What the page moves as a whole: files that are dropped into a chat, and chats that are saved or opened."""
+"""Uploads and downloads of the page: files for a chat, and whole chats that are saved or opened."""
 
 from aiohttp import web
 
@@ -13,7 +13,7 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 class Transfers:
-    """Serves `/_sim/files` and `/_sim/chat`. Reading a file needs its address alone, as with the platform."""
+    """Serves `/_sim/files` and `/_sim/chat`. Files need no token to be read, as on the platform."""
 
     def __init__(self, platform: Platform, guard: Guard) -> None:
         self._platform = platform
@@ -29,7 +29,7 @@ class Transfers:
         ]
 
     async def _upload(self, request: web.Request) -> web.Response:
-        """Take a file; answer the address that a bot can fetch it from."""
+        """Store a file; answer the URL that a bot can download it from."""
         data = await self._body(request, FILE_LIMIT)
         if isinstance(data, web.Response):
             return data

@@ -1,4 +1,4 @@
-/** Owns the start of the page: reads the token, joins the parts, and shows which of them can be used now. */
+/** Responsible for the start of the page: reads the token, joins the parts, and shows which of them can be used now. */
 
 import { mountBot } from "./inspector/bot.js";
 import { mountClock } from "./inspector/clock.js";
@@ -55,8 +55,8 @@ function mountChat() {
     connection.command({ do: what, message: message.id, user: viewpoint.user, ...more });
   const press = (message, { id, render_data: { label } }) => ask("click", message, { button: id || label });
   const attempt = async (...asked) => {
-    byId("told").textContent = "";
-    await ask(...asked).catch((error) => report(byId("told"), "failed", error.message));
+    byId("chat-outcome").textContent = "";
+    await ask(...asked).catch((error) => report(byId("chat-outcome"), "failed", error.message));
   };
   const fill = (...command) => composer.fill(...command);
   const does = {

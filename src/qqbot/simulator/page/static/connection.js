@@ -1,5 +1,5 @@
 /**
- * Owns the way to the simulator: the WebSocket with its authentication, reconnection and the answers to
+ * Responsible for the way to the simulator: the WebSocket with its authentication, reconnection and the answers to
  * commands, and the transfer of whole files. What the messages mean is for state.js.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns the making of elements. Whatever comes from outside enters the page as a text node or an
+ * Responsible for the making of elements. Whatever comes from outside enters the page as a text node or an
  * attribute value, never as markup.
  */
 
@@ -36,7 +36,7 @@ export function link(address, label) {
   return element("a", { href: url.href, target: "_blank", rel: "noopener noreferrer" }, label);
 }
 
-/** Draws anew and gives the focus back to the control of the same id, so that the keyboard user stays in place. */
+/** Draws again and gives the focus back to the control of the same id, so that the keyboard user stays in place. */
 export function keepingFocus(draw) {
   const { id } = document.activeElement;
   draw();

@@ -1,5 +1,5 @@
 /**
- * Owns the language of the page and every sentence in it (words.en.js, words.zh.js). Texts of the simulator
+ * Responsible for the language of the page and every sentence in it (words.en.js, words.zh.js). Texts of the simulator
  * itself (error messages) arrive ready made and are shown as they are.
  */
 

@@ -1,4 +1,4 @@
-/** Owns which column a narrow screen shows. A wide screen shows all three, whatever is chosen here. */
+/** Responsible for which column a narrow screen shows. A wide screen shows all three, whatever is chosen here. */
 
 import { byId } from "./dom.js";
 

@@ -1,4 +1,4 @@
-/** Owns what the page remembers: for all visits, or for this tab alone. Works without storage; it then remembers nothing. */
+/** Responsible for what the page remembers: for all visits, or for this tab alone. Works without storage; it then remembers nothing. */
 
 const PREFIX = "qqbot.simulator.";
 

@@ -1,5 +1,5 @@
 /**
- * Owns the page's copy of the simulator's state. The simulator is the only truth: a snapshot replaces
+ * Responsible for the page's copy of the simulator's state. The simulator is the only truth: a snapshot replaces
  * everything, patches follow in order. Draws nothing.
  */
 

@@ -1,4 +1,4 @@
-/** Owns the tabs of the right column: one panel at a time, chosen by a click or by the arrow keys. */
+/** Responsible for the tabs of the right column: one panel at a time, chosen by a click or by the arrow keys. */
 
 import { byId } from "./dom.js";
 

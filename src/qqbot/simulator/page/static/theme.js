@@ -1,4 +1,4 @@
-/** Owns light and dark: the system's choice until the user makes one. Colours are in style.css. */
+/** Responsible for light and dark: the system's choice until the user makes one. Colours are in style.css. */
 
 import { byId } from "./dom.js";
 import { onLanguage, words } from "./i18n.js";

@@ -1,4 +1,4 @@
-/** Owns the sentences of the page in Chinese. */
+/** Responsible for the sentences of the page in Chinese. */
 
 export const ZH = {
   title: "QQ 机器人模拟器",

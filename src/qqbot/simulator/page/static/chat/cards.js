@@ -1,4 +1,4 @@
-/** Owns how cards look: what users share, and of the bot arks, made from templates, and embeds, which have lines. */
+/** Responsible for how cards look: what users share, and of the bot arks, made from templates, and embeds, which have lines. */
 
 import { element, link } from "../dom.js";
 import { hasWords, words } from "../i18n.js";

@@ -1,4 +1,4 @@
-/** Owns the input below the chat: writing, the @ switch, files, the quoted message, sending, and what failed. */
+/** Responsible for the input below the chat: writing, the @ switch, files, the quoted message, sending, and what failed. */
 
 import { byId, element } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";
@@ -200,7 +200,7 @@ export class Composer {
   }
 }
 
-/** Width and height of a picture in pixels; nothing where it cannot be read. */
+/** Width and height of a picture in pixels; nothing if it cannot be read. */
 async function sizeOf(file) {
   try {
     const { width, height } = await createImageBitmap(file);

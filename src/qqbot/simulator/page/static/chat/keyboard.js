@@ -1,4 +1,4 @@
-/** Owns a message's keyboard: its buttons by rows, who may press them, and what came of the last press. */
+/** Responsible for a message's keyboard: its buttons by rows, who may press them, and what came of the last press. */
 
 import { element, link, report } from "../dom.js";
 import { words } from "../i18n.js";
@@ -14,7 +14,7 @@ const ADMINS = 1;
 const ROLES = 3;
 
 /**
- * Draws keyboards and remembers their presses by message, so that a message drawn anew still tells.
+ * Draws keyboards and remembers their presses by message, so that a message that is drawn again still shows them.
  * `press(message, button)` sends the click and settles with it; `fill(text, enter, quoted)` writes a command
  * into the input.
  */
@@ -63,17 +63,17 @@ export class Keyboards {
 
   async #click(message, button, line) {
     const { label } = button.render_data;
-    const tell = (state, error) => {
+    const showOutcome = (state, error) => {
       this.#outcomes.set(message.id, { state, label, error });
       this.#report(message, line);
     };
-    tell("pending");
+    showOutcome("pending");
     try {
       await this.#press(message, button);
       this.#pressed.add(keyOf(message, button));
-      tell("done");
+      showOutcome("done");
     } catch (error) {
-      tell("failed", error.message);
+      showOutcome("failed", error.message);
     }
   }
 
@@ -93,7 +93,7 @@ function confirmed({ action: { modal } }) {
   return !modal?.content || window.confirm(modal.content);
 }
 
-/** The name of the sentence that says why this person may not press, `null` where they may. */
+/** The name of the sentence that says why this person may not press, `null` if they may. */
 function forbidden(permission, me) {
   const { type, specify_user_ids: users = [], specify_role_ids: roles = [] } = permission ?? {};
   if (type === NAMED) return users.includes(me?.id) ? null : "button.named";

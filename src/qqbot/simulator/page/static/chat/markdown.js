@@ -1,5 +1,5 @@
 /**
- * Owns Markdown: the vendored parser's tokens become elements. No markup of a message is ever parsed as
+ * Responsible for Markdown: the vendored parser's tokens become elements. No markup of a message is ever parsed as
  * HTML, and a picture from elsewhere becomes a link, so the page sends no request anywhere.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns how files in messages look. What the simulator keeps is shown; anything else is a link that only
+ * Responsible for how files in messages look. What the simulator keeps is shown; anything else is a link that only
  * the user can follow.
  */
 

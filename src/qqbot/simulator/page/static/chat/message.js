@@ -1,4 +1,4 @@
-/** Owns the look of one message. Texts enter as text nodes; Markdown, files and cards have modules of their own. */
+/** Responsible for the look of one message. Texts enter as text nodes; Markdown, files and cards have modules of their own. */
 
 import { drawArk, drawEmbed, drawShared } from "./cards.js";
 import { element } from "../dom.js";
@@ -18,7 +18,7 @@ const PAUSE = 60; // seconds between two messages that are worth a word
  */
 export function drawMessage(message, { quoted, before, keyboard, chip, controls, mine, context, react }) {
   const parts = isSystem(message)
-    ? [element(message.notice === "bot" ? "pre" : "p", {}, tell(message)), acknowledgement(message), clock(message)]
+    ? [element(message.notice === "bot" ? "pre" : "p", {}, describe(message)), acknowledgement(message), clock(message)]
     : [
         head(message, controls),
         element("div", { class: "bubble" }, quote(message, quoted), ...body(message, context)),
@@ -44,7 +44,7 @@ function pause(message, before) {
 }
 
 /** What happened, in the page's language where the simulator named it. */
-function tell({ kind, notice, author, button, text }) {
+function describe({ kind, notice, author, button, text }) {
   if (kind === "click" && button) return words("pressed", { author, button });
   const name = `notice.${notice}`;
   return hasWords(name) ? words(name, { author, text: text ?? "" }) : text;

@@ -1,4 +1,4 @@
-/** Owns the dialog in which a user makes a card: its type, the fields that go with it, and its sending. */
+/** Responsible for the dialog in which a user makes a card: its type, the fields that go with it, and its sending. */
 
 import { byId, element } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";
@@ -21,7 +21,7 @@ export function mountSharing(state, composer) {
     type.value = state.card_types.includes(chosen) ? chosen : state.card_types[0];
     drawFields(type.value);
   };
-  // A new snapshot must not take away the field that somebody is writing in.
+  // A new snapshot must not take away the field that the user is writing in.
   state.addEventListener("snapshot", () => type.options.length === state.card_types.length || draw());
   onLanguage(draw);
   type.addEventListener("change", () => drawFields(type.value));

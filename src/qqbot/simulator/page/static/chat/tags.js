@@ -1,4 +1,4 @@
-/** Owns the tags that QQ knows in texts: mentions, faces, and commands that fill the input. */
+/** Responsible for the tags that QQ knows in texts: mentions, faces, and commands that fill the input. */
 
 import { element } from "../dom.js";
 import { words } from "../i18n.js";

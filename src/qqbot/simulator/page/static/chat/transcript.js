@@ -1,4 +1,4 @@
-/** Owns what becomes of a chat: a test of it, a file of it, and a chat out of such a file. */
+/** Responsible for what becomes of a chat: a test of it, a file of it, and a chat out of such a file. */
 
 import { byId, report } from "../dom.js";
 import { words } from "../i18n.js";
@@ -6,9 +6,9 @@ import { words } from "../i18n.js";
 export function mountTranscript(viewpoint, connection) {
   const attempt = async (act) => {
     try {
-      report(byId("told"), "done", (await act()) ?? "");
+      report(byId("chat-outcome"), "done", (await act()) ?? "");
     } catch (error) {
-      report(byId("told"), "failed", error.message);
+      report(byId("chat-outcome"), "failed", error.message);
     }
   };
   byId("as-test").addEventListener("click", () => attempt(() => showTest(viewpoint, connection)));

@@ -1,4 +1,4 @@
-/** Owns the line that says that the bot is typing. */
+/** Responsible for the line that says that the bot is typing. */
 
 import { byId } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";

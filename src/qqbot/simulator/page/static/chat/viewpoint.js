@@ -1,4 +1,4 @@
-/** Owns where the user of this tab stands: the conversation that is open, and who they are in it. */
+/** Responsible for where the user of this tab stands: the conversation that is open, and who they are in it. */
 
 import { recallHere, rememberHere } from "../settings.js";
 
@@ -27,7 +27,7 @@ export class Viewpoint extends EventTarget {
     return this.me?.name ?? this.conversation.members[0]?.name ?? NEWCOMER;
   }
 
-  /** That member with id, role and roles; `null` for somebody who has yet to join. */
+  /** That member with id, role and roles; `null` for a name that has not joined yet. */
   get me() {
     const { conversation } = this;
     const chosen = conversation && this.#users.get(keyOf(conversation));
@@ -47,7 +47,7 @@ export class Viewpoint extends EventTarget {
   }
 }
 
-/** What tells one conversation from all others. */
+/** The key of a conversation, unique in this simulator. */
 export function keyOf({ scene, id }) {
   return `${scene}/${id}`;
 }

@@ -1,4 +1,4 @@
-/** Owns the chip on each message of a user: how long the bot may still reply, and how often it has. */
+/** Responsible for the chip on each message of a user: how long the bot may still reply, and how often it has. */
 
 import { element } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";
@@ -16,7 +16,7 @@ export class Windows {
     onLanguage(() => this.#tick());
   }
 
-  /** The chip of a message, `null` where nothing can be replied to. */
+  /** The chip of a message, `null` if it cannot be replied to. */
   draw(message) {
     if (message.from !== "user" || message.kind === "click" || message.kind === "notice") return null;
     // A timer is not read out each time it changes.
@@ -26,7 +26,7 @@ export class Windows {
     return chip;
   }
 
-  /** Forgets all chips: the log is drawn anew. */
+  /** Forgets all chips: the log is drawn again. */
   clear() {
     this.#chips.clear();
   }

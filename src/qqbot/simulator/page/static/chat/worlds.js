@@ -1,4 +1,4 @@
-/** Owns the left column: the conversations of the simulator, the choice of who I am in the open one, and new ones of both. */
+/** Responsible for the left column: the conversations of the simulator, the choice of who I am in the open one, and new ones of both. */
 
 import { byId, element, keepingFocus } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";

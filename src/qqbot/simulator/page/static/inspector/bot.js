@@ -1,4 +1,4 @@
-/** Owns the bot's state in the header: online, shards, intents. */
+/** Responsible for the bot's state in the header: online, shards, intents. */
 
 import { byId, element } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";

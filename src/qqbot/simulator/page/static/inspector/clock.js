@@ -1,4 +1,4 @@
-/** Owns the tab Clock: the business time of the simulator, and buttons that let some of it pass at once. */
+/** Responsible for the tab Clock: the business time of the simulator, and buttons that let some of it pass at once. */
 
 import { byId, element, report } from "../dom.js";
 import { onLanguage, timeOfDay, words } from "../i18n.js";
@@ -48,8 +48,8 @@ function button(seconds, skip) {
   return element("button", { type: "button", onclick: () => skip(seconds) }, `+ ${duration(seconds)}`);
 }
 
-/** The time of day, moved on since the simulator told it. */
+/** The time of day, advanced since the simulator sent it. */
 function clockTime(state) {
-  const told = new Date(state.clock.time).getTime();
-  return timeOfDay(new Date(told + 1000 * (state.now() - state.clock.now)));
+  const sent = new Date(state.clock.time).getTime();
+  return timeOfDay(new Date(sent + 1000 * (state.now() - state.clock.now)));
 }

@@ -1,4 +1,4 @@
-/** Owns what a user can do with a message: quote it, take one's own back, put an emoji on it. */
+/** Responsible for what a user can do with a message: quote it, take one's own back, put an emoji on it. */
 
 import { element } from "../dom.js";
 import { words } from "../i18n.js";

@@ -1,4 +1,4 @@
-/** Owns the tab Events: any event that the platform knows, made up in a form and pushed to the bot. */
+/** Responsible for the tab Events: any event that the platform knows, made up in a form and pushed to the bot. */
 
 import { byId, element, report } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";

@@ -1,4 +1,4 @@
-/** Owns the tab Faults: a button for each common way to break the connection, the review of messages, and the rules. */
+/** Responsible for the tab Faults: a button for each common way to break the connection, the review of messages, and the rules. */
 
 import { byId, element, report } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";

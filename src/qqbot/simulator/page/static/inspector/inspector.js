@@ -1,4 +1,4 @@
-/** Owns what the tabs Frames and Calls say of each gateway frame and each HTTP call. */
+/** Responsible for what the tabs Frames and Calls say of each gateway frame and each HTTP call. */
 
 import { byId, element } from "../dom.js";
 import { timeOfDay, words } from "../i18n.js";

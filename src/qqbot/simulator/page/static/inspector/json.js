@@ -1,4 +1,4 @@
-/** Owns the indentation of JSON text. Works on the text itself: parsing would round long numbers. */
+/** Responsible for the indentation of JSON text. Works on the text itself: parsing would round long numbers. */
 
 /** The text over several lines if it is JSON, as it is if not (a broken frame is shown as it was sent). */
 export function indent(text) {

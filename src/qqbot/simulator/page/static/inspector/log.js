@@ -1,4 +1,4 @@
-/** Owns the list of messages of the open conversation, where it is scrolled to, and what an empty one says. */
+/** Responsible for the list of messages of the open conversation, where it is scrolled to, and what an empty one says. */
 
 import { drawControls } from "./controls.js";
 import { beforePaint, byId, element, keepingFocus } from "../dom.js";
@@ -6,7 +6,7 @@ import { onLanguage, words } from "../i18n.js";
 import { drawMessage } from "../chat/message.js";
 import { keyOf } from "../chat/viewpoint.js";
 
-const NEAR_END = 80; // pixels: whoever has scrolled up further is reading, and is left there
+const NEAR_END = 80; // pixels: a user who has scrolled up further is reading, so do not scroll
 
 /** `does` is what a message's controls do: `quote`, `recall`, `react`, each with the message; and `fill`. */
 export class Log {
@@ -32,7 +32,7 @@ export class Log {
     state.addEventListener("conversations", () => this.#view !== this.#viewNow() && redraw());
     viewpoint.addEventListener("change", redraw);
     onLanguage(redraw);
-    // A picture takes its place after it has arrived: whoever is at the end stays there.
+    // A picture takes its place after it has arrived: a user at the end stays there.
     byId("messages").addEventListener("load", () => this.#following && this.#toEnd(), { capture: true });
     new ResizeObserver(() => this.#following && this.#toEnd()).observe(byId("log"));
     byId("log").addEventListener("scroll", () => {
@@ -41,7 +41,7 @@ export class Log {
     });
   }
 
-  /** Draws another conversation or language. A screen reader hears new messages, not this. */
+  /** Draws another conversation or language. A screen reader announces new messages, not this. */
   #redraw() {
     const log = byId("log");
     log.setAttribute("aria-busy", "true");

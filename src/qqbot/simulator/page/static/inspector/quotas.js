@@ -1,4 +1,4 @@
-/** Owns the chips that say how many messages the bot may still send unasked to the open conversation. */
+/** Responsible for the chips that say how many messages the bot may still send unasked to the open conversation. */
 
 import { byId, element } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";

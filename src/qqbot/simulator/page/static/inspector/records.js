@@ -1,4 +1,4 @@
-/** Owns a list of records, newest first, each of which opens to its whole text. What a record says is its drawer's. */
+/** Responsible for a list of records, newest first, each of which opens to its whole text. `draw` decides what a record shows. */
 
 import { beforePaint, element } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";

@@ -1,4 +1,4 @@
-/** Owns the form that makes a rule of any fault, and the list of rules that can still strike. */
+/** Responsible for the form that makes a rule of any fault, and the list of rules that can still strike. */
 
 import { element } from "../dom.js";
 import { words } from "../i18n.js";

@@ -1,4 +1,4 @@
-/** Owns the tab Shards: the sessions of the bot, a button that kills the connection of each, and the connections before. */
+/** Responsible for the tab Shards: the sessions of the bot, a button that kills the connection of each, and the connections before. */
 
 import { beforePaint, byId, element, keepingFocus, report } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";

@@ -57,7 +57,7 @@ KINDS = (
 
 @dataclass(slots=True)
 class Report:
-    """What became of a trial. `delays`: seconds from the push of a message to the begin of its handler.
+    """What became of a run. `delays`: seconds from the push of a message to the begin of its handler.
     `process`: file descriptors and MiB of the bot's own process at the end of each round.
     """
 
@@ -74,7 +74,7 @@ class Report:
             self.figures[name] = self.figures.get(name, 0) + value
 
 
-class Trial:
+class ChaosRun:
     """One bot under chaos, `rate` messages a second, while it is entered."""
 
     def __init__(self, kind: Kind, *, seed: int, rate: float) -> None:
@@ -189,7 +189,7 @@ class Trial:
         broken = sim.violations[self._rules_broken :]
         self._rules_broken += len(broken)
         self._found((Violation(text) for text in (*log.needless, *broken)), log)
-        if lag < BEAT / 2:  # a loop that stood still hears no acknowledgement
+        if lag < BEAT / 2:  # a blocked loop reads no acknowledgement in time
             self._found(self._left(sim), log)
         self._count(log, people, owed, lag)
 
@@ -220,7 +220,7 @@ class Trial:
                 self.report.delays.append(run.begin - people.pushed[run.key].at)
 
     def _conclude(self) -> None:
-        """Note the totals."""
+        """Add the totals to the report."""
         self.report.faults += self._sim.faults.counts
         self.report.figures |= self._log.totals.document()
 
