@@ -48,6 +48,13 @@ async def test_a_public_bot_gets_a_mention_once(bot: BareBot) -> None:
     assert [frame["t"] for frame in await frames(bot, GUILDS, mention=True)] == ["AT_MESSAGE_CREATE"]
 
 
+async def test_the_event_id_is_that_of_the_event_which_the_bot_received() -> None:
+    async with Simulator(profile="private") as sim, BareBot(sim) as bot:
+        socket = await bot.connect_ready(PRIVATE)
+        event_id = sim.push_message("channel", text="hi")
+        assert (await socket.next())["id"] == event_id
+
+
 async def test_an_answer_to_either_event_is_a_reply() -> None:
     async with Simulator(profile="private") as sim, BareBot(sim) as bot:
         alice = sim.channel("general").member("Alice")

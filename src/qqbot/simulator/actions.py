@@ -160,18 +160,16 @@ class Actions:
         clock = self._platform.clock
         return MessageRecord(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
 
-    def do(self, action: UserAction) -> int:
-        """Push the events and show the message in the chat; return how many sessions received them."""
+    def do(self, action: UserAction) -> list[str]:
+        """Push the events and show the message in the chat; return the ids of the events that a session received."""
         if action.click is not None:
             self._platform.clicks[text_of(action.body, "id")] = action.click
         events = {action.event_id: action.kind} | ({action.other_id: action.other_kind} if action.other_kind else {})
-        receivers = {
-            event_id: self._platform.push(kind, action.body, event_id=event_id).receivers
-            for event_id, kind in events.items()
-        }
-        self._platform.exchanges.pushed(action.event_id, [event_id for event_id, count in receivers.items() if count])
+        pushed = {each: self._platform.push(kind, action.body, event_id=each) for each, kind in events.items()}
+        delivered = [event_id for event_id, push in pushed.items() if push.receivers]
+        self._platform.exchanges.pushed(action.event_id, delivered)
         self._platform.world.add(action.shown)
-        return sum(receivers.values())
+        return delivered
 
     async def do_and_wait(self, action: UserAction, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
         """Do it as soon as the bot is connected, and return when the bot is done with it; times in seconds."""

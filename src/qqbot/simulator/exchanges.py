@@ -99,7 +99,7 @@ class Exchanges:
     def pushed(self, event_id: str, delivered: list[str]) -> None:
         """Record which events a message was delivered as; `event_id` is the one that its exchange was opened with."""
         if (exchange := self._open.get(event_id)) is not None and delivered:
-            exchange.pending = set(delivered)
+            exchange.event_id, exchange.pending = delivered[0], set(delivered)
             self._open |= dict.fromkeys(delivered, exchange)
 
     @contextmanager

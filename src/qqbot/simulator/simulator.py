@@ -263,8 +263,8 @@ class Simulator:
         where = self._platform.world.open(scene, conversation or default)
         person = self._platform.world.person(where, user)
         action = self._actions.message(person, where, text, mention=mention, attachments=list(attachments))
-        self._actions.do(action)
-        return action.event_id
+        delivered = self._actions.do(action)
+        return delivered[0] if delivered else action.event_id
 
     @asynccontextmanager
     async def expect_silence(self) -> AsyncGenerator[None, None]:
