@@ -416,6 +416,20 @@ async def test_recall_in_channels() -> None:
         assert (await bot.call("DELETE", f"{dms}/{sent}"))[0] == 204
 
 
+async def test_a_form_with_empty_fields(sim: Simulator, bot: BareBot) -> None:
+    import aiohttp
+
+    form = aiohttp.FormData({"content": "look", "markdown": "", "keyboard": "null", "embed": "{}", "ark": ""})
+    form.add_field("file_image", b"\x89PNG", filename="x.png", content_type="image/png")
+    form.add_field("msg_seq", "0")
+    form.add_field("msg_id", "")
+    assert (await bot.call("POST", f"/channels/{sim.channel('general').id}/messages", data=form))[0] == 200
+
+
+async def test_null_is_a_body_without_fields(sim: Simulator, bot: BareBot) -> None:
+    assert (await bot.refused("POST", f"/v2/groups/{sim.group('test').id}/messages", data=b"null"))[1] == 50006
+
+
 async def test_image_as_a_form(sim: Simulator, bot: BareBot) -> None:
     import aiohttp
 

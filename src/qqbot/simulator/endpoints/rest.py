@@ -259,8 +259,10 @@ async def _known_body(request: web.Request, raw: bytes, row: Row) -> JsonObject:
 
 
 def _json_body(raw: bytes) -> JsonObject:
+    if raw.strip() in (b"", b"null"):
+        return {}
     try:
-        return wire.parse_object(raw) if raw.strip() else {}
+        return wire.parse_object(raw)
     except ValueError:
         raise Refusal(schema.BAD_BODY, "request body wrong: not a JSON object") from None
 
