@@ -15,7 +15,7 @@ from qqbot.models.gateway import GatewayBot, SessionStartLimit
 from qqbot.sessions.cluster.assignor import Role
 from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ClusterHalt, ClusterState, NodeInfo, ShardId
-from qqbot.sessions.cluster.store import Grant, OtherTimings, OwnershipReport, StoreAway, Synced
+from qqbot.sessions.cluster.store import Grant, OtherTimings, OwnershipReport, PermitAnswer, StoreAway, Synced
 from qqbot.sessions.cluster.timings import Timings
 from tests.redis.servers import ENGINES, Server
 
@@ -211,8 +211,8 @@ async def test_a_step_of_the_clock_holds_identifies_for_one_window(cluster: Clus
     assert (await store.permit(A, a.token, 1))[0] == 1
     now = (await store.look()).now
     await cluster.meta("last", round((now - step) * 1000))
-    verdict, wait = await store.permit(A, a.token, 1)
-    assert verdict == 0 and wait == pytest.approx(TIMINGS.window + TIMINGS.permit, abs=0.05)
+    answer, wait = await store.permit(A, a.token, 1)
+    assert answer is PermitAnswer.LATER and wait == pytest.approx(TIMINGS.window + TIMINGS.permit, abs=0.05)
 
 
 # claim
@@ -296,8 +296,8 @@ async def permits(cluster: Cluster, grant: Grant, concurrency: int, count: int) 
     loop, usable = asyncio.get_running_loop(), list[tuple[float, float]]()
     while len(usable) < count:
         asked = loop.time()
-        verdict, wait = await store.permit(grant.shard_id, grant.token, concurrency)
-        if verdict == 1:
+        answer, wait = await store.permit(grant.shard_id, grant.token, concurrency)
+        if answer is PermitAnswer.GRANTED:
             usable.append((asked + wait, loop.time() + wait))
         else:
             await asyncio.sleep(min(wait, TIMINGS.renew))
@@ -325,8 +325,8 @@ async def test_permits_count_the_budget(cluster: Cluster) -> None:
     store = await cluster.store("a")
     await store.put_gateway(gateway(remaining=1, reset=60))
     assert (await store.permit(A, a.token, 9))[0] == 1
-    verdict, wait = await store.permit(A, a.token, 9)
-    assert verdict == -2 and wait == pytest.approx(60, abs=2)
+    answer, wait = await store.permit(A, a.token, 9)
+    assert answer is PermitAnswer.NO_BUDGET and wait == pytest.approx(60, abs=2)
     await store.put_gateway(gateway(remaining=5, reset=60))  # within the period the smaller number holds
     assert (await store.permit(A, a.token, 9))[0] == -2
     await cluster.meta("budget_reset", 1)
