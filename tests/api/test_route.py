@@ -24,6 +24,7 @@ ENDPOINTS = {
 
 OMITTED = {
     "get_app_access_token": "absolute URL: the token source asks for tokens",
+    "put_media_image": "pre-signed URL of a storage host, without the bot's token",
     "put_upload_part": "pre-signed URL of a storage host, without the bot's token",
 }
 """Endpoints that have no route on purpose."""

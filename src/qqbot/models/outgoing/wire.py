@@ -26,6 +26,7 @@ class MessageType(IntEnum):
     ARK = 3
     INPUT_NOTIFY = 6
     MEDIA = 7
+    CARD = 8
 
 
 class MessageMarkdownParams(Body, frozen=True, kw_only=True):
@@ -105,6 +106,22 @@ class InputNotify(Body, frozen=True, kw_only=True):
     input_second: int
 
 
+class MessageCardContent(Body, frozen=True, kw_only=True):
+    """What a card shows, and the address that a click opens, on the wire."""
+
+    title: str
+    description: str
+    pic_url: str
+    url: str
+
+
+class MessageCard(Body, frozen=True, kw_only=True):
+    """A card with a picture and a link on the wire; `type`: "tuwen" is the only known one."""
+
+    type: str
+    content: MessageCardContent
+
+
 class V2MessageBody(Body, frozen=True, kw_only=True):
     """A message to a group or in C2C, on the wire.
 
@@ -117,6 +134,7 @@ class V2MessageBody(Body, frozen=True, kw_only=True):
     keyboard: MessageKeyboard | UnsetType = UNSET
     ark: ArkBody | UnsetType = UNSET
     media: MediaInfo | UnsetType = UNSET
+    card: MessageCard | UnsetType = UNSET
     input_notify: InputNotify | UnsetType = UNSET
     message_reference: MessageReference | UnsetType = UNSET
     msg_id: str | UnsetType = UNSET
