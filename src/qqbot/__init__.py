@@ -1,11 +1,13 @@
 """A typed asyncio SDK for QQ bots: OpenAPI client, websocket gateway, event handlers.
 
-Owns the public names; what is not listed here or in a public module's documentation may change.
+Responsible for the public names. A name that is neither listed here nor in the documentation of a public module may
+change in any release. Collaborators: `models.events` keeps the list of the events.
 """
 
 from typing import TYPE_CHECKING
 
 from ._names import on_demand
+from ._version import __version__
 from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
@@ -180,6 +182,7 @@ __all__ = [
     "TokenSource",
     "TransportError",
     "UserMention",
+    "__version__",
     "button",
     "command",
     "escape",

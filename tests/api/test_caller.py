@@ -7,7 +7,7 @@ import time
 import pytest
 from aiohttp import web
 
-from qqbot import Api, Credentials, Media, ReplyTo
+from qqbot import Api, Credentials, Media, ReplyTo, __version__
 from qqbot.api.caller import ResponseInfo
 from qqbot.api.exchange import Request, Response
 from qqbot.api.resources.groups import SEND_GROUP_MESSAGE
@@ -46,6 +46,7 @@ async def test_a_call_carries_token_and_json(platform: Scripted) -> None:
     (seen,) = platform.calls
     assert (seen.method, seen.path, seen.token) == ("POST", "/v2/groups/G1/messages", "token-1-secret")
     assert seen.headers["Content-Type"] == "application/json"
+    assert seen.headers["User-Agent"] == f"aioqqbot/{__version__}"
     assert seen.json == {"msg_type": 0, "content": "hello"}
 
 

@@ -139,6 +139,7 @@ def test_numbered_replies(body: object, numbered: bool) -> None:
         (TIMED_OUT, Evidence.SILENCE, [True, True, False]),
         (BROKEN, Evidence.SILENCE, [True, True, False]),
         (answered(0, 500), Evidence.FAULT, [True, True, False]),
+        (answered(503, 503), Evidence.FAULT, [True, True, False]),
         (answered(50055001), Evidence.BUSY, [True, True, False]),
         (answered(304082, 500), Evidence.BUSY, [True, True, False]),
         (answered(987654, 500), Evidence.UNEXPLAINED, [True, False, False]),

@@ -65,7 +65,7 @@ def test_a_router_takes_them() -> None:
     @router.on(InteractionCreate, when=button("vote:"))
     async def vote(ctx: object) -> None: ...
 
-    (registration,) = router.match(message("/weather"))
+    (registration,) = router._handlers.match(message("/weather"))
     assert registration.when is not None
     assert registration.when(message("/weather"))
 

@@ -11,7 +11,7 @@ import pytest
 from msgspec import inspect
 
 import qqbot.models
-from qqbot.api.resources import ROUTES
+from qqbot.api.route_table import ROUTES
 from qqbot.errors import DecodeError
 from qqbot.models.base import Model
 from qqbot.models.codec import decoder

@@ -181,7 +181,7 @@ def test_the_window_can_be_set() -> None:
     narrow = WebhookProtocol(APP_ID, [SECRET], window=5)
     assert narrow.receive(headers(EVENT, at=NOW - 10), EVENT, NOW).reply.status == 401
     for wrong in (0, -1, 301, float("nan")):
-        with pytest.raises(ConfigError, match="repeats are known"):
+        with pytest.raises(ConfigError, match="ids of events are remembered"):
             WebhookProtocol(APP_ID, [SECRET], window=wrong)
 
 

@@ -11,11 +11,11 @@ import logging
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from .._version import __version__
 from ..config import Secret
 from ..errors import (
     ApiError,
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-USER_AGENT = "aioqqbot"
+USER_AGENT = f"aioqqbot/{__version__}"
 SHORTEST_ATTEMPT = 5.0  # seconds; the platform may take that long for a message
 NO_CONTENT = 204
 LOGGED_CHARACTERS = 2000  # of a body
@@ -72,22 +72,24 @@ Hold = Callable[[], Awaitable[None]]
 """Awaited before each attempt to send a message, within the call's timeout."""
 
 
-@dataclass(slots=True)
-class _Call(Generic[T]):
+class _Call(Struct, Generic[T]):
     """One call in progress. `timeout` is in seconds, `ends_at` in seconds of the event loop's clock."""
 
     route: Route[T]
     path: str
-    url: str = field(repr=False)
+    url: str
     own: bool  # the URL is on the API's host; the token must not go to any other
     key: tuple[str, str]  # of `Limits`: the route and its first id
-    body: bytes | None = field(repr=False)
+    body: bytes | None
     content_type: str
     attempts: Attempts
     timeout: float
     ends_at: float  # one deadline for the attempts and the waits between them
     headers: Mapping[str, str] | None = None
     token: Secret | None = None  # of the last attempt, to invalidate it and to keep it out of the log
+
+    def __repr__(self) -> str:
+        return f"_Call({self.where})"  # URL, headers and body may hold secrets
 
     @property
     def where(self) -> str:

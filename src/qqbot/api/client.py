@@ -1,4 +1,7 @@
-"""`Api`: the OpenAPI client, `async with Api(Credentials(app_id, secret)) as api: await api.users.me()`.
+"""`Api`: the OpenAPI client.
+
+Responsible for the HTTP session, the token source and the caller while it is open, and for choosing the endpoint of a
+target. Collaborators: `caller` (makes a call), `resources` (the endpoints). It decides no retry and no limit.
 
 Responsible for the HTTP session, the token source and the caller while it is open, and for sending to any conversation.
 Collaborators: `caller` makes the calls, `resources` have the endpoints.
@@ -7,11 +10,12 @@ It handles no events; a bot uses it, and it can be used without a bot.
 
 import ssl
 import time
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from importlib import import_module
 from types import TracebackType
-from typing import NamedTuple, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,53 +30,79 @@ from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads, is_public, is_public_or_loopback
 from .exchange import Request, Response
 from .network import ConnectOptions, environment_proxy, exact
-from .resources.announces import Announcements
-from .resources.api_permissions import ApiPermissions
-from .resources.audio import Audio
 from .resources.c2c import C2C
 from .resources.channels import Channels
 from .resources.direct_messages import DirectMessages
-from .resources.forums import Forums
 from .resources.gateway import GatewayInfo
-from .resources.group_blacklist import GroupBlacklist
-from .resources.group_mutes import GroupMutes
 from .resources.groups import Groups
-from .resources.guilds import Guilds
 from .resources.interactions import Interactions
-from .resources.join_requests import JoinRequests
-from .resources.media_images import MediaImages
-from .resources.members import Members
-from .resources.menus import Menus
-from .resources.mute import Mute
-from .resources.onboarding import Onboarding
-from .resources.panels import Panels
-from .resources.permissions import ChannelRights
-from .resources.pins import Pins
-from .resources.reactions import Reactions
-from .resources.roles import Roles
-from .resources.schedules import Schedules
-from .resources.strategies import JoinStrategies
 from .resources.users import Users
-from .resources.webhook_sessions import WebhookSessions
 from .route import Query, Route
 from .sequence import Sequences
 from .token import AccessTokens, TokenSource, TokenStore
 from .transport import AiohttpTransport, Transport
 from .uploads import Uploads
-from .windows import closed
+
+if TYPE_CHECKING:  # imported when they are first used: most programs use few of them
+    from .resources.announces import Announcements
+    from .resources.api_permissions import ApiPermissions
+    from .resources.audio import Audio
+    from .resources.forums import Forums
+    from .resources.group_blacklist import GroupBlacklist
+    from .resources.group_mutes import GroupMutes
+    from .resources.guilds import Guilds
+    from .resources.join_requests import JoinRequests
+    from .resources.media_images import MediaImages
+    from .resources.members import Members
+    from .resources.menus import Menus
+    from .resources.mute import Mute
+    from .resources.onboarding import Onboarding
+    from .resources.panels import Panels
+    from .resources.permissions import ChannelRights
+    from .resources.pins import Pins
+    from .resources.reactions import Reactions
+    from .resources.roles import Roles
+    from .resources.schedules import Schedules
+    from .resources.strategies import JoinStrategies
+    from .resources.webhook_sessions import WebhookSessions
 
 T = TypeVar("T")
 
 TIMEOUT = 30.0  # seconds
 
+ON_DEMAND = {
+    "guilds": ("guilds", "Guilds"),
+    "members": ("members", "Members"),
+    "roles": ("roles", "Roles"),
+    "permissions": ("permissions", "ChannelRights"),
+    "api_permissions": ("api_permissions", "ApiPermissions"),
+    "mute": ("mute", "Mute"),
+    "announces": ("announces", "Announcements"),
+    "pins": ("pins", "Pins"),
+    "schedules": ("schedules", "Schedules"),
+    "reactions": ("reactions", "Reactions"),
+    "forums": ("forums", "Forums"),
+    "audio": ("audio", "Audio"),
+    "group_blacklist": ("group_blacklist", "GroupBlacklist"),
+    "group_mutes": ("group_mutes", "GroupMutes"),
+    "join_requests": ("join_requests", "JoinRequests"),
+    "join_strategies": ("strategies", "JoinStrategies"),
+    "menus": ("menus", "Menus"),
+    "panels": ("panels", "Panels"),
+    "media_images": ("media_images", "MediaImages"),
+    "webhook_sessions": ("webhook_sessions", "WebhookSessions"),
+    "onboarding": ("onboarding", "Onboarding"),
+}
+"""Resources that are imported when they are first used: attribute, module and class."""
+
 
 class ApiOptions(TypedDict, total=False):
     """Options of `Api`, and of `Bot`, which passes them on.
 
-    `session`, `transport`, `token`: objects of the caller, never closed here. `token_store`: where processes share one
-    access token. `proxy`: an http(s) URL; the default is the proxy that the environment names for the host, or none if
-    `session` is given. `ssl_context`: for a private certificate authority. `local_addr`: the address and port to
-    connect from. `timeout`: seconds for a call with its repeats. `on_request` and `on_response`: hooks, run in order.
+    `session`, `transport`, `token`: opened and closed by the caller. `token_store`: for processes that share one access
+    token. `proxy`: an http(s) URL; None: what the environment names for the host, if no `session` is given.
+    `ssl_context`: for a private certificate authority. `local_addr`: the address and port to connect from. `timeout`:
+    seconds for a call with its repeats. `on_request` and `on_response`: hooks, run in order.
     """
 
     session: aiohttp.ClientSession | None
@@ -104,6 +134,28 @@ class Api:
     Raises: ConfigError for options that exclude each other.
     """
 
+    guilds: "Guilds"
+    members: "Members"
+    roles: "Roles"
+    permissions: "ChannelRights"
+    api_permissions: "ApiPermissions"
+    mute: "Mute"
+    announces: "Announcements"
+    pins: "Pins"
+    schedules: "Schedules"
+    reactions: "Reactions"
+    forums: "Forums"
+    audio: "Audio"
+    group_blacklist: "GroupBlacklist"
+    group_mutes: "GroupMutes"
+    join_requests: "JoinRequests"
+    join_strategies: "JoinStrategies"
+    menus: "Menus"
+    panels: "Panels"
+    media_images: "MediaImages"
+    webhook_sessions: "WebhookSessions"
+    onboarding: "Onboarding"
+
     def __init__(
         self,
         credentials: Credentials,
@@ -124,32 +176,23 @@ class Api:
         self.gateway = GatewayInfo(self.call)
         self.users = Users(self.call)
         uploads = Uploads(self._put, clock)
-        self.groups = Groups(self.call, sequences, uploads)
-        self.c2c = C2C(self.call, sequences, uploads)
-        self.guilds = Guilds(self.call)
-        self.members = Members(self.call)
-        self.roles = Roles(self.call)
-        self.permissions = ChannelRights(self.call)
-        self.api_permissions = ApiPermissions(self.call)
-        self.mute = Mute(self.call)
-        self.announces = Announcements(self.call)
-        self.channels = Channels(self.call)
-        self.pins = Pins(self.call)
-        self.schedules = Schedules(self.call)
-        self.reactions = Reactions(self.call)
-        self.forums = Forums(self.call)
-        self.audio = Audio(self.call)
-        self.direct_messages = DirectMessages(self.call)
+        self.groups = Groups(self.call, sequences, uploads, clock)
+        self.c2c = C2C(self.call, sequences, uploads, clock)
+        self.channels = Channels(self.call, clock)
+        self.direct_messages = DirectMessages(self.call, clock)
         self.interactions = Interactions(self.call, credentials.app_id)
-        self.group_blacklist = GroupBlacklist(self.call)
-        self.group_mutes = GroupMutes(self.call)
-        self.join_requests = JoinRequests(self.call)
-        self.join_strategies = JoinStrategies(self.call)
-        self.menus = Menus(self.call)
-        self.panels = Panels(self.call)
-        self.media_images = MediaImages(self.call, self._put)
-        self.webhook_sessions = WebhookSessions(self.call)
-        self.onboarding = Onboarding(self.call)
+
+    if not TYPE_CHECKING:  # type checkers know each resource above, and report a misspelt one
+
+        def __getattr__(self, name: str) -> object:
+            """Make the resource `name` when it is first used."""
+            if name not in ON_DEMAND:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            module, kind = ON_DEMAND[name]
+            make = getattr(import_module(f".resources.{module}", __package__), kind)
+            resource = make(self.call, self._put) if name == "media_images" else make(self.call)
+            setattr(self, name, resource)
+            return resource
 
     async def call(
         self,
@@ -177,23 +220,17 @@ class Api:
         *,
         reply_to: ReplyTo | None = None,
         timeout: float | None = None,
-        check: Callable[[], None] | None = None,
     ) -> MessageSendResult:
-        """Send `message` to a conversation of any kind.
-
-        `check` refuses the message by raising an exception. It is called after the upload of a `Media`, which can take
-        minutes; only groups and C2C have uploads.
+        """Send `message` to a conversation of any kind, a `Media` after its upload.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         """
         match target.scene:
             case Scene.GROUP:
-                return await self.groups.send_message(
-                    target.id, message, reply_to=reply_to, timeout=timeout, check=check
-                )
+                return await self.groups.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
             case Scene.C2C:
-                return await self.c2c.send_message(target.id, message, reply_to=reply_to, timeout=timeout, check=check)
+                return await self.c2c.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
             case Scene.CHANNEL:
                 sent = await self.channels.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
             case Scene.DMS:
@@ -201,19 +238,16 @@ class Api:
         return MessageSendResult(id=sent.id, timestamp=sent.timestamp)
 
     async def reply(self, ticket: Ticket, message: Message, *, timeout: float | None = None) -> MessageSendResult:
-        """Answer what `ctx.ticket()` was made for, from any process; a ticket is used in one.
+        """Answer what `ctx.ticket()` was made for, from any process; use a ticket in one process only.
 
         Raises: ReplyWindowExpired after the ticket's deadline, ConfigError when its numbers are used up, and what
         `send` raises.
         """
-
-        def check() -> None:
-            if datetime.now(UTC) >= ticket.deadline:
-                raise closed(ticket.target.scene)
-
-        check()
-        reply_to = ReplyTo(ticket.reply_to.msg_id, ticket.reply_to.event_id, self._ticket_number(ticket))
-        return await self.send(ticket.target, message, reply_to=reply_to, timeout=timeout, check=check)
+        # The deadline is a time of day, since a ticket outlives its process; the window is a moment of our clock.
+        expires_at = self._clock() + (ticket.deadline - datetime.now(UTC)).total_seconds()
+        number = self._ticket_number(ticket)
+        reply_to = ReplyTo(ticket.reply_to.msg_id, ticket.reply_to.event_id, number, expires_at)
+        return await self.send(ticket.target, message, reply_to=reply_to, timeout=timeout)
 
     def _ticket_number(self, ticket: Ticket) -> int:
         ends_at, now = ticket.deadline.timestamp(), datetime.now(UTC).timestamp()

@@ -6,7 +6,6 @@ Collaborators: `codes` defines what a code means, `transport` sends, `retry` dec
 
 import re
 from collections.abc import AsyncIterable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -27,19 +26,21 @@ TRACE_HEADER = "x-tps-trace-id"
 SHOWN_CHARACTERS = 200  # of an answer that is not JSON
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """One HTTP request. `headers` may be changed by request hooks; `timeout` is in seconds.
 
     `path` is for errors and the log (no query, no host). The repr omits URL, headers and body: they may hold secrets.
     """
 
     method: str
-    url: str = field(repr=False)
+    url: str
     path: str
-    headers: dict[str, str] = field(repr=False)
-    body: bytes | AsyncIterable[bytes] | None = field(repr=False)
+    headers: dict[str, str]
+    body: bytes | AsyncIterable[bytes] | None
     timeout: float
+
+    def __repr__(self) -> str:
+        return f"Request(method={self.method!r}, path={self.path!r}, timeout={self.timeout!r})"
 
 
 class Response:

@@ -24,7 +24,7 @@ class Evidence(Enum):
 
     UNSENT = "nothing was sent: no connection, no token"
     SILENCE = "no answer, or a connection that broke"
-    FAULT = "HTTP 5xx without a code, or with a body that is not JSON"
+    FAULT = "HTTP 5xx without a code of its own, or with a body that is not JSON"
     BUSY = "a code that the table knows as a fault that passes"
     UNEXPLAINED = "HTTP 5xx with a code that the table does not know"
     LIMITED = "too fast: HTTP 429, or such a code"
@@ -72,7 +72,7 @@ def evidence_of(failure: Failure) -> Evidence:
     if policy is RetryPolicy.UNEXPLAINED:
         return Evidence.UNEXPLAINED
     if isinstance(failure.error, ApiError):
-        return Evidence.BUSY if failure.error.code else Evidence.FAULT
+        return Evidence.FAULT if failure.error.code in (0, failure.error.status) else Evidence.BUSY
     return Evidence.SILENCE
 
 

@@ -12,7 +12,7 @@ from . import route
 def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .resources import ROUTES  # noqa: PLC0415 - only an old name needs every resource
+    from .route_table import ROUTES  # noqa: PLC0415 - only an old name needs every resource
 
     found: Any = ROUTES if name == "ROUTES" else ROUTES.get(name.lower()) if name.isupper() else None
     home = "qqbot.api.route" if found is None else "qqbot.api.resources"

@@ -10,9 +10,10 @@ import asyncio
 import logging
 import random
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from ..aio.clock import Clock
 from ..config import Credentials
@@ -35,12 +36,14 @@ class TokenSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SharedToken:
+class SharedToken(Struct, frozen=True):
     """An access token that another process fetched, and for how many `seconds` it is still valid."""
 
-    value: str = field(repr=False)
+    value: str
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"SharedToken(seconds={self.seconds!r})"  # the value is a secret
 
 
 class TokenStore(Protocol):
@@ -77,13 +80,15 @@ class _Answer(Model, frozen=True, kw_only=True):
     expires_in: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _CachedToken:
+class _CachedToken(Struct, frozen=True):
     """A token, when to ask for the next one, and when to stop using this one (seconds of the clock)."""
 
-    value: str = field(repr=False)
+    value: str
     ask_at: float
     ends_at: float
+
+    def __repr__(self) -> str:
+        return f"_CachedToken(ask_at={self.ask_at!r}, ends_at={self.ends_at!r})"  # the value is a secret
 
 
 _decode = decoder(_Answer)

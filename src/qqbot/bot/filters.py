@@ -1,6 +1,6 @@
-"""Ready-made predicates for `when=`: which of the events of a kind a handler takes.
+"""Predicates for `when=`: which events of a kind a handler takes.
 
-Owns the questions asked of one event; asking them is the dispatcher's.
+Responsible for questions about one event; pure. Collaborators: `dispatcher` asks them before it calls a handler.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from ..models.text import parse_command
 
 
 def command(name: str) -> Callable[[MessageEvent], bool]:
-    """Return a predicate for messages that start with "/name", after any mentions, whatever the case.
+    """Return a predicate for messages that start with "/name", after any mentions, in upper or lower case.
 
     ::
 

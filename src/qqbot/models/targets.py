@@ -1,6 +1,7 @@
-"""The conversation that a message goes to, what it answers, and both stored for later.
+"""Targets and tickets: where a message goes and what it answers, and both stored for later.
 
-Responsible for the addresses and the platform's reply windows. Collaborators: `api.resources` has the paths.
+Responsible for the addresses and for the platform's reply windows and limits, as values. Collaborators: `api` sends to
+them, and checks the window. It knows no path of the API.
 """
 
 from datetime import datetime
@@ -26,7 +27,7 @@ REPLY_WINDOWS = {Scene.GROUP: 300.0, Scene.C2C: 3600.0, Scene.CHANNEL: 300.0, Sc
 """Seconds in which a message or an event can be answered.  Source: server-inter/message/overview"""
 
 REPLY_LIMITS = {Scene.GROUP: 5, Scene.C2C: 4}
-"""The maximum number of answers to one message, in the scenes that limit it.  Source: server-inter/message/overview"""
+"""Answers to one message, if they are limited.  Source: server-inter/message/overview"""
 
 TICKET_NUMBERS = 64
 """How many msg_seq a ticket reserves; no window allows nearly so many answers."""
@@ -62,10 +63,12 @@ class Target(_Kept, frozen=True):
             raise ConfigError(f"a target in the scene {self.scene.value!r} needs an id, not ''")
 
 
-class ReplyTo(Struct, frozen=True):
+class ReplyTo(Struct, frozen=True, omit_defaults=True):
     """What a message answers: a message (`msg_id`) or an event (`event_id`, the id of its envelope).
 
-    `msg_seq` distinguishes the answers to one message; the API client assigns it if it is None.
+    `msg_seq` tells the answers to one message apart; the API client numbers them when it is None. `expires_at` is when
+    the reply window closes, a moment of the API client's `clock`: later nothing is sent. It is not sent itself; None
+    leaves the window to the platform.
 
     Raises: ConfigError if not exactly one of `msg_id` and `event_id` is given.
     Source: server-inter/message/send-receive/send
@@ -74,6 +77,7 @@ class ReplyTo(Struct, frozen=True):
     msg_id: str | None = None
     event_id: str | None = None
     msg_seq: int | None = None
+    expires_at: float | None = None
 
     def __post_init__(self) -> None:
         if bool(self.msg_id) == bool(self.event_id):
@@ -81,16 +85,15 @@ class ReplyTo(Struct, frozen=True):
 
     @property
     def reference(self) -> str:
-        """The id of the message or event that is answered."""
+        """The id of the message or the event that is answered."""
         return self.msg_id or self.event_id or ""
 
 
 class Ticket(_Kept, frozen=True, kw_only=True):
     """The right to answer one message or event later, also from another process: `api.reply(ticket, ...)`.
 
-    Created by `ctx.ticket()`, stored by `to_json`. `first` is the first msg_seq of a block that is reserved for this
-    ticket: use a ticket in one process only, and create another ticket for each other process. `deadline` is the end
-    of the reply window.
+    `ctx.ticket()` makes it, `to_json` stores it. `first` begins the block of msg_seq that is reserved for this ticket,
+    so use it in one process only: each process needs a ticket of its own. `deadline` is when the reply window closes.
     """
 
     target: Target

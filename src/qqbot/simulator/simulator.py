@@ -199,9 +199,16 @@ class Simulator:
 
     # Chats and members
 
-    def group(self, name: str) -> Chat:
-        """Return the group of this name; a new name creates it."""
-        return self._place(self._platform.world.group(name))
+    def group(self, name: str, *, all_messages: bool | None = None, mention_tag: bool | None = None) -> Chat:
+        """Return the group of this name; a new name creates it.
+
+        `all_messages`: whether its owner lets the bot see all messages; then a mention comes as GROUP_MESSAGE_CREATE
+        too. `mention_tag`: whether the tag of the mention, `<@member_openid>`, stays in the content; the platform does
+        either. None keeps what the group has, False at first.
+        """
+        group = self._platform.world.group(name)
+        self._platform.world.set_delivery(group, all_messages=all_messages, mention_tag=mention_tag)
+        return self._place(group)
 
     def guild(self, name: str = "guild") -> GuildChat:
         """Return the guild of this name; a new name creates it."""
@@ -256,8 +263,8 @@ class Simulator:
         where = self._platform.world.open(scene, conversation or default)
         person = self._platform.world.person(where, user)
         action = self._actions.message(person, where, text, mention=mention, attachments=list(attachments))
-        self._actions.do(action)
-        return action.event_id
+        delivered = self._actions.do(action)
+        return delivered[0] if delivered else action.event_id
 
     @asynccontextmanager
     async def expect_silence(self) -> AsyncGenerator[None, None]:

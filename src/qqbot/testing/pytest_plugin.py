@@ -1,7 +1,7 @@
-"""The pytest plugin: the fixture `qq`, and what happened on the simulator in the report of a test that failed.
+"""The pytest plugin: the fixture `qq`, and the record of the simulator in the report of a failed test.
 
-pytest loads it in every project where the package is installed, so nothing else is imported before it is needed,
-and tests that do not ask for `qq` see nothing of it.
+Responsible for the fixture, its marker and the report. pytest loads the plugin in every project where the package is
+installed. Therefore it imports the simulator only at its first use, and does nothing for tests without `qq`.
 """
 
 from collections.abc import Generator, Iterator
@@ -12,11 +12,11 @@ import pytest
 if TYPE_CHECKING:
     from ..simulator import Simulator
 
-MARKER = "qq(**options): what Simulator takes for the fixture qq of this test, for example profile='private'"
+MARKER = "qq(**options): arguments of Simulator for the fixture qq of this test, for example profile='private'"
 
 
 class _Outcome(Protocol):
-    """What a hook wrapper gets; pluggy has another class for it in each version."""
+    """The argument of a hook wrapper; its class differs between the versions of pluggy."""
 
     def get_result(self) -> pytest.TestReport:
         """Return what the hook returned."""
@@ -24,7 +24,7 @@ class _Outcome(Protocol):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker, so that --strict-markers knows it."""
+    """Register the marker, for --strict-markers."""
     config.addinivalue_line("markers", MARKER)
 
 
@@ -32,10 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def qq(request: pytest.FixtureRequest) -> "Simulator":
     """The QQ platform for one test: `async with qq.run(bot): ...`.
 
-    It starts with the first bot, in the test's own event loop, on a free port; so it works with any plugin that
-    runs async tests, and side by side in many processes.
+    It starts with the first bot, in the event loop of the test, on a free port. Therefore it works with any plugin
+    that runs async tests, and in parallel processes.
     """
-    from ..simulator import Simulator  # noqa: PLC0415 - only a test that asks for it pays for it
+    from ..simulator import Simulator  # noqa: PLC0415 - only a test that uses it pays for the import
 
     node: pytest.Item = request.node
     marker = node.get_closest_marker("qq")
@@ -44,7 +44,7 @@ def qq(request: pytest.FixtureRequest) -> "Simulator":
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, _Outcome, None]:
-    """Show the chat, the frames and the calls of a test that failed."""
+    """Add the chat, the frames and the calls to the report of a failed test."""
     outcome = yield
     report = outcome.get_result()
     if report.failed:

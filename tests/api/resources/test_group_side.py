@@ -100,16 +100,16 @@ def ask_to_join(sim: Simulator, group: str, member: str) -> None:
     sim.push("GROUP_JOIN_REQUEST", {"group_openid": group, **request, "verify_info": {"method": "verify_message"}})
 
 
-async def put(api: Api, url: str) -> None:
+async def put(api: Api, url: str, content_type: str = "application/octet-stream") -> None:
     """Bring the bytes of the picture to a pre-signed address."""
-    async with api.session.put(url, data=BYTES) as answer:
+    async with api.session.put(url, data=BYTES, headers={"Content-Type": content_type}) as answer:
         assert answer.status == 200
 
 
 async def announce_image(api: Api) -> str:
     """Upload the picture; return the id of the upload, which is not in the library yet."""
     prepared = await api.media_images.prepare(PICTURE)
-    await put(api, prepared.presigned_url)
+    await put(api, prepared.presigned_url, PICTURE.content_type)
     return prepared.upload_id
 
 

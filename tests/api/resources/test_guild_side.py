@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from qqbot import Api
-from qqbot.api.resources import ROUTES
+from qqbot.api.route_table import ROUTES
 from qqbot.errors import ApiError, ConfigError, NotFound, PermissionMissing, QuotaExceeded
 from qqbot.models.announces import RecommendChannel
 from qqbot.models.api_permissions import APIPermissionDemandIdentify

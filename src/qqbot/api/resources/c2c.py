@@ -1,9 +1,8 @@
 """C2C: conversations of the bot with one user."""
 
-from collections.abc import Callable
 from functools import partial
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from ...models.alternatives import CompleteUploadBody, InputNotifyBody
 from ...models.media import MediaUploadResult, UploadPartBody, UploadPrepareBody, UploadPrepareResult
@@ -15,6 +14,7 @@ from ...models.targets import ReplyTo, Scene
 from ..route import UPLOAD_TIMEOUT, Route, nothing
 from ..streams import C2CStream
 from ..uploads import Steps
+from ..windows import check_window
 from .conversations import Conversations
 
 SEND_C2C_MESSAGE = Route(
@@ -58,19 +58,18 @@ class C2C(Conversations):
         *,
         reply_to: ReplyTo | None = None,
         timeout: float | None = None,
-        check: Callable[[], None] | None = None,
     ) -> MessageSendResult:
         """Send `message` to a user; a reply if `reply_to` names a message or an event.
 
-        A `Media` is uploaded first; `timeout` (seconds) covers both. `check` is called between them and refuses the
-        message by raising an exception. A reply without an answer is repeated with the same msg_seq; if the platform
-        then reports a duplicate, the first one arrived, and the result's `id` is "", since it is not known.
+        A `Media` is uploaded first; `timeout` (seconds) covers both. A reply is repeated under its
+        msg_seq when no answer came; if the repeat shows that the first had arrived, the result's `id` is "", since
+        the platform does not return it again.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: autogen/api/v2_users_user_openid_messages.post
         """
-        return await self._send(user_openid, message, reply_to, timeout, check=check)
+        return await self._send(user_openid, message, reply_to, timeout)
 
     async def _post(self, openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
         return await self._call(SEND_C2C_MESSAGE, openid, body=body, timeout=timeout)
@@ -85,6 +84,7 @@ class C2C(Conversations):
         Raises: ConfigError for other `seconds`, ReplyWindowExpired, RateLimited (`retry_after`, seconds).
         Source: autogen/api/v2_users_user_openid_messages.post
         """
+        check_window(reply_to, self.scene, self._clock())
         await self._post(user_openid, body=typing_body(seconds, self._with_number(reply_to)), timeout=timeout)
 
     async def send_stream_message(
@@ -99,7 +99,8 @@ class C2C(Conversations):
         return await self._call(SEND_C2C_STREAM_MESSAGE, user_openid, body=fragment, timeout=timeout)
 
     def stream(self, user_openid: str, reply_to: ReplyTo, *, markdown: bool = True) -> C2CStream:
-        """Return an answer to write piece by piece: `async with api.c2c.stream(...) as s: await s.write("...")`."""
+        """Return an answer to be written bit by bit: `async with api.c2c.stream(...) as s: await s.write("...")`."""
+        check_window(reply_to, self.scene, self._clock())
         numbered = self._with_number(reply_to)
 
         async def send(fragment: StreamMessageBody) -> StreamMessageResult:
@@ -108,7 +109,7 @@ class C2C(Conversations):
 
         async def send_whole(text: str) -> MessageSendResult:
             message = Markdown(text) if markdown else Text(text)
-            return await self.send_message(user_openid, message, reply_to=ReplyTo(reply_to.msg_id, reply_to.event_id))
+            return await self.send_message(user_openid, message, reply_to=structs.replace(reply_to, msg_seq=None))
 
         return C2CStream(send, send_whole, numbered, markdown=markdown)
 

@@ -22,11 +22,11 @@ from ...models.outgoing.messages import Markdown
 from ...models.outgoing.messages import Message as Sent
 from ...models.outgoing.wire import guild_body
 from ...models.setting_guides import ChannelSettingGuideBody
-from ...models.targets import ReplyTo
+from ...models.targets import ReplyTo, Scene
 from ...models.users import Member
 from ..route import Route, nothing
-from .base import Resource, check_range
-from .conversations import guild_message
+from .base import check_range
+from .conversations import GuildConversations
 
 
 class _WrappedMessage(Model, frozen=True, kw_only=True):
@@ -83,8 +83,10 @@ MOST_MESSAGES = 20
 """Messages of one page."""
 
 
-class Channels(Resource):
-    """Guild channels. The bot must be connected to the gateway to send, and an administrator to change channels."""
+class Channels(GuildConversations):
+    """Guild channels. The bot has to be connected to the gateway to send, and an administrator to change channels."""
+
+    scene = Scene.CHANNEL
 
     async def of_guild(self, guild_id: str, *, timeout: float | None = None) -> list[Channel]:
         """Return the channels of a guild.
@@ -204,7 +206,7 @@ class Channels(Resource):
         PermissionMissing, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: server-inter/channel/message/send
         """
-        body = await guild_message(message, reply_to, timeout)
+        body = await self._body(message, reply_to, timeout)
         return await self._call(SEND_CHANNEL_MESSAGE, channel_id, body=body, timeout=timeout)
 
     async def message(self, channel_id: str, message_id: str, *, timeout: float | None = None) -> Message:

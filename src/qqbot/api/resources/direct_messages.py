@@ -4,10 +4,9 @@ from ...models.guilds import DMS, CreateDMSBody
 from ...models.messages import Message
 from ...models.outgoing.messages import Message as Sent
 from ...models.setting_guides import DMSSettingGuideBody, GuildToSet
-from ...models.targets import ReplyTo
+from ...models.targets import ReplyTo, Scene
 from ..route import Route, nothing
-from .base import Resource
-from .conversations import guild_message
+from .conversations import GuildConversations
 
 CREATE_DMS = Route("create_dms", "POST", "/users/@me/dms", DMS, repeat="always")
 SEND_DMS = Route("send_dms", "POST", "/dms/{guild_id}/messages", Message, sends=True)
@@ -15,8 +14,10 @@ DELETE_DMS = Route("delete_dms", "DELETE", "/dms/{guild_id}/messages/{message_id
 SEND_DMS_SETTING_GUIDE = Route("send_dms_setting_guide", "POST", "/dms/{guild_id}/settingguide", Message, sends=True)
 
 
-class DirectMessages(Resource):
-    """Private chats of guilds: each has its own `guild_id`, as if it were a guild."""
+class DirectMessages(GuildConversations):
+    """Private chats of guilds: each is a guild of its own, named by `guild_id`."""
+
+    scene = Scene.DMS
 
     async def create(self, recipient_id: str, source_guild_id: str, *, timeout: float | None = None) -> DMS:
         """Open a private chat with a user of a guild that the bot has joined.
@@ -36,7 +37,7 @@ class DirectMessages(Resource):
         PermissionMissing, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: server-inter/message/dms/post_dms_messages
         """
-        body = await guild_message(message, reply_to, timeout)
+        body = await self._body(message, reply_to, timeout)
         return await self._call(SEND_DMS, guild_id, body=body, timeout=timeout)
 
     async def recall(

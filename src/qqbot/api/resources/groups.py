@@ -1,6 +1,6 @@
 """QQ groups: messages, media, members."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 
 from msgspec import UNSET, UnsetType
@@ -70,19 +70,18 @@ class Groups(Conversations):
         *,
         reply_to: ReplyTo | None = None,
         timeout: float | None = None,
-        check: Callable[[], None] | None = None,
     ) -> MessageSendResult:
         """Send `message` to a group; a reply if `reply_to` names a message or an event.
 
-        A `Media` is uploaded first; `timeout` (seconds) covers both. `check` is called between them and refuses the
-        message by raising an exception. A reply without an answer is repeated with the same msg_seq; if the platform
-        then reports a duplicate, the first one arrived, and the result's `id` is "", since it is not known.
+        A `Media` is uploaded first; `timeout` (seconds) covers both. A reply is repeated under its
+        msg_seq when no answer came; if the repeat shows that the first had arrived, the result's `id` is "", since
+        the platform does not return it again.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: autogen/api/v2_groups_group_openid_messages.post
         """
-        return await self._send(group_openid, message, reply_to, timeout, check=check)
+        return await self._send(group_openid, message, reply_to, timeout)
 
     async def _post(self, openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
         return await self._call(SEND_GROUP_MESSAGE, openid, body=body, timeout=timeout)

@@ -45,6 +45,7 @@ class PageCommands:
             "clock": commands.clock,
             "event": commands.event,
             "fault": commands.fault,
+            "group": commands.group,
         }
 
     async def do(self, document: JsonObject) -> JsonObject:

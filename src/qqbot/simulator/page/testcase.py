@@ -78,6 +78,9 @@ def _handle(world: World, where: Conversation, person: Person) -> str:
     place = f"{_text(where.name)}, guild={_text(guild.name)}" if guild else _text(where.name)
     role = "" if person.role == "member" else f", role={_text(person.role)}"
     match where.scene:
+        case "group" if where.all_messages:
+            tag = ", mention_tag=True" if where.mention_tag else ""
+            return f"qq.group({place}, all_messages=True{tag}).member({name}{role})"
         case "group" | "channel":
             return f"qq.{where.scene}({place}).member({name}{role})"
         case "c2c":
