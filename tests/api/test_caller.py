@@ -11,6 +11,7 @@ from qqbot import Api, Credentials, Media, ReplyTo, __version__
 from qqbot.api.caller import ResponseInfo
 from qqbot.api.exchange import Request, Response
 from qqbot.api.resources.groups import SEND_GROUP_MESSAGE
+from qqbot.api.resources.panels import CREATE_PANEL
 from qqbot.api.route import Route
 from qqbot.errors import (
     ApiError,
@@ -180,6 +181,10 @@ async def test_no_content_is_an_empty_answer(platform: Scripted) -> None:
         assert [each async for each in api.media_images.iter()] == []
         await api.interactions.ack("1")
         assert len(platform.calls) == 6
+        platform.answers.append(raw(b"", 204))
+        with pytest.raises(DecodeError, match="panel_id"):
+            await api.call(CREATE_PANEL, body={})
+        assert len(platform.calls) == 7
         platform.answers.append(raw(b"", 200))
         platform.answers.extend([raw(b"", 200)] * 3)
         with pytest.raises(ServerError, match="it is empty"):

@@ -346,7 +346,7 @@ def _bytes(body: object) -> bytes | None:
 
 def _undecoded(call: _Call[T], response: Response, error: DecodeError) -> Failure:
     """Return the failure for an answer that is not JSON.  Raises: DecodeError for JSON of another shape."""
-    if words := words_if_no_json(response.body):
+    if response.status != NO_CONTENT and (words := words_if_no_json(response.body)):
         return unreadable(call.route.method, call.path, response, f"it is not JSON ({words})")
     raise DecodeError(f"{call.where} (trace id {response.trace_id or 'none'}): {error}") from error
 
