@@ -24,9 +24,9 @@ from ..api.client import Api, ApiOptions
 from ..api.token import TokenStore
 from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardSelection, unknown_variables
 from ..dispatcher import Dispatcher, KnownEvents, ShardSource
-from ..dispatcher.claims import SeenIds
+from ..dispatcher.dedupe import SeenIds
 from ..dispatcher.delivery import Settled
-from ..dispatcher.dispatcher import HandlerListener
+from ..dispatcher.dispatcher import MAX_QUEUED, MAX_QUEUED_BYTES, HandlerListener
 from ..errors import ConfigError, DecodeError, GatewayHalted, MessagePendingAudit
 from ..gateway.shard import ShardEvent
 from ..ingest import Forwarder
@@ -98,12 +98,13 @@ class Bot(Router):
     QQBOT_API_BASE, QQBOT_SHARDS, QQBOT_REDIS_URL) where they are not given, at the time it is served. `shards`: 20
     (exactly), "20+" (at least), "0-3/16" (only these); None as the platform recommends. `intents` overrides what the
     handlers need. `lifespan` is a function of the bot that returns an async context manager, entered before the
-    first event. `max_inflight`: events accepted and unfinished at most. `drain`: seconds that handlers have to
-    finish at the end. `handler_timeout`: seconds for each handler, without what it spends in `wait_for`; None: no
-    limit. `hold_sends`: while a shard is between connections messages wait, within the timeout of their calls: some
-    that were sent then have been lost. `sink` takes the events in place of the handlers, to be handled elsewhere.
-    `audits` asks for the verdicts of reviews, for `audit_result`. What `Api` takes (proxy, ssl_context, session,
-    on_request, ...) is taken here too.
+    first event. `max_inflight`: handlers that run at most, without those suspended in `wait_for`; `max_queued` and
+    `max_queued_bytes`: events that wait for their turn at most, and the bytes of their frames; with more, nothing is
+    read. `drain`: seconds that handlers have to finish at the end. `handler_timeout`: seconds for each handler, without
+    what it spends in `wait_for`; None: no limit. `hold_sends`: while a shard is between connections messages wait,
+    within the timeout of their calls: some that were sent then have been lost. `sink` takes the events in place of the
+    handlers, to be handled elsewhere. `audits` asks for the verdicts of reviews, for `audit_result`. What `Api` takes
+    (proxy, ssl_context, session, on_request, ...) is taken here too.
     """
 
     def __init__(
@@ -117,6 +118,8 @@ class Bot(Router):
         gateway: GatewayConfig | None = None,
         lifespan: Lifespan | None = None,
         max_inflight: int = 256,
+        max_queued: int = MAX_QUEUED,
+        max_queued_bytes: int = MAX_QUEUED_BYTES,
         drain: float = 10.0,
         handler_timeout: float | None = None,
         hold_sends: bool = False,
@@ -127,6 +130,8 @@ class Bot(Router):
         super().__init__()
         if max_inflight < 1:
             raise ConfigError("Bot(max_inflight=...) must be at least 1")
+        if max_queued < 1 or max_queued_bytes < 1:
+            raise ConfigError("Bot(max_queued=...) and Bot(max_queued_bytes=...) must be at least 1")
         self._credentials = credentials
         self._endpoints = endpoints
         self._shards = shards if shards is None else ShardSelection.parse(shards)
@@ -136,6 +141,7 @@ class Bot(Router):
         self._local: tuple[tuple[str, Endpoints], LocalSessionManager] | None = None
         self._lifespan = lifespan
         self._max_inflight = max_inflight
+        self._max_queued, self._max_queued_bytes = max_queued, max_queued_bytes
         if handler_timeout is not None and not handler_timeout > 0:
             raise ConfigError("Bot(handler_timeout=...) must be greater than 0 seconds, or None for no limit")
         self._drain = drain
@@ -471,6 +477,8 @@ class Bot(Router):
             self,
             api.clock,
             max_inflight=self._max_inflight,
+            max_queued=self._max_queued,
+            max_queued_bytes=self._max_queued_bytes,
             handler_timeout=self._handler_timeout,
             listeners=self._listeners,
             seen=None if shared is None else shared.seen,

@@ -15,7 +15,7 @@ from ..api.client import Api
 from ..api.downloads import MAX_BYTES
 from ..api.streams import AnswerStream, GatheredAnswer
 from ..api.windows import closed, seconds_left
-from ..dispatcher.waits import Wanted
+from ..dispatcher.delivery import Wanted
 from ..errors import DuplicateMessage, LeaseLost
 from ..lease import Lease
 from ..models.events import Event, InteractionCreate, MessageEvent, Replyable

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 STANDSTILL_SECONDS = 30.0
 ROOM_SECONDS = 3.0
-"""How long a webhook call waits while too many events are unfinished; then it is to come again."""
+"""How long a webhook call waits while too many events wait; then it is to come again."""
 
 _inside: ContextVar["BotRuntime | None"] = ContextVar("qqbot_inside", default=None)
 
@@ -141,7 +141,7 @@ class BotRuntime:
 
     @property
     def standing_still(self) -> float:
-        """For how many seconds nothing has been read, because too many events are unfinished."""
+        """For how many seconds nothing has been read, because too many events wait."""
         return max(self.dispatcher.full_for, 0.0 if self.forwarder is None else self.forwarder.full_for)
 
     def stats(self) -> BotStats:
@@ -151,6 +151,8 @@ class BotRuntime:
             shards=() if self.supervisor is None else tuple(self.supervisor.stats()),
             inflight=dispatcher.inflight + (0 if forwarder is None else forwarder.inflight),
             max_inflight=dispatcher.max_inflight,
+            queued=dispatcher.queued,
+            queued_bytes=dispatcher.queued_bytes,
             waiting=dispatcher.waiting,
             workers=dispatcher.workers,
             failed=dispatcher.failed,
@@ -169,7 +171,7 @@ class BotRuntime:
             elif not warned:
                 warned = True
                 log.warning(
-                    "no event was read for %.0f s: as many as max_inflight allows are unfinished; %s",
+                    "no event was read for %.0f s: as many wait as max_queued and max_queued_bytes allow; %s",
                     self.standing_still,
                     self._who_holds_up(),
                 )

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol, Self
 
+from ..aio.capacity import Capacity
 from ..errors import FencedOut
 from ..lease import Lease
 from ..models.frames import SYSTEM_EVENTS, Frame
@@ -44,12 +45,10 @@ class Forwarder:
 
     def __init__(self, sink: EventSink, *, max_inflight: int = 256) -> None:
         self.sink = sink
-        self.inflight = 0
         self.closed = False
-        self._max_inflight = max_inflight
+        self.capacity = Capacity(max_inflight)
         self._senders: set[asyncio.Task[None]] = set()
         self._changed: asyncio.Future[None] | None = None
-        self._full_since: float | None = None
 
     @asynccontextmanager
     async def within(self) -> AsyncGenerator[Self]:
@@ -70,14 +69,19 @@ class Forwarder:
         return ForwardingFeed(self, lease)
 
     @property
+    def inflight(self) -> int:
+        """How many events wait to be stored."""
+        return self.capacity.count
+
+    @property
     def full(self) -> bool:
         """Whether `max_inflight` events wait to be stored."""
-        return self.inflight >= self._max_inflight
+        return self.capacity.full
 
     @property
     def full_for(self) -> float:
         """For how many seconds there has been no room for another event."""
-        return 0.0 if self._full_since is None else time.monotonic() - self._full_since
+        return self.capacity.full_for
 
     async def changed(self) -> None:
         """Return when events were stored, or given up."""
@@ -85,14 +89,10 @@ class Forwarder:
             self._changed = self._loop.create_future()
         await asyncio.shield(self._changed)
 
-    def count(self, events: int) -> None:
-        """Note that so many more (fewer, where negative) events wait to be stored."""
-        self.inflight += events
-        if not self.full:
-            self._full_since = None
-        elif self._full_since is None:
-            self._full_since = time.monotonic()
-        if events <= 0 and self._changed is not None:
+    def count_off(self, events: int) -> None:
+        """Count so many events as waiting no longer."""
+        self.capacity.remove(count=events)
+        if self._changed is not None:
             self._changed.set_result(None)
             self._changed = None
 
@@ -129,8 +129,10 @@ class ForwardingFeed:
 
     async def room(self) -> None:
         """Return when there is room for another event."""
-        while self.full:
+        await self._forwarder.capacity.room()
+        while self.watermark.crowded:
             await self._forwarder.changed()
+            await self._forwarder.capacity.room()
 
     def begin(
         self,
@@ -167,11 +169,11 @@ class ForwardingFeed:
             raw=raw,
         )
         self._waiting.append((envelope, self.watermark))
-        self._forwarder.count(1)
+        is_room = self._forwarder.capacity.add()
         if not self._sending:
             self._sending = True
             self._forwarder.start(self)
-        return not self._forwarder.full
+        return is_room
 
     def caught_up(self, seq: int) -> None:
         """Note that all is repeated up to `seq`: it makes no difference here."""
@@ -194,7 +196,7 @@ class ForwardingFeed:
                 for envelope, watermark in batch:
                     self._waiting.popleft()
                     watermark.finish(envelope.seq)
-                self._forwarder.count(-len(batch))
+                self._forwarder.count_off(len(batch))
         finally:
             self._sending = False
 
@@ -226,7 +228,7 @@ class ForwardingFeed:
         self._fenced = True
         events = len(self._waiting)
         self._waiting.clear()
-        self._forwarder.count(-events)
+        self._forwarder.count_off(events)
 
     def _warn(self, error: BaseException) -> None:
         now = time.monotonic()

@@ -37,8 +37,12 @@ class Watermark:
 
     @property
     def crowded(self) -> bool:
-        """Whether there may be `MAX_RANGES` finished ranges or more, so that no further seq should be taken in."""
-        return len(self._open) + len(self._done) - self._passed >= MAX_RANGES
+        """Whether there are `MAX_RANGES` finished ranges or more, so that no further seq should be taken in."""
+        # Each range ends below an open seq, or came with the session. Only if that bound is reached are they counted:
+        # thousands of events that wait in a row are one gap, and no range.
+        if len(self._open) + len(self._done) - self._passed < MAX_RANGES:
+            return False
+        return sum(1 for _ in self._gaps()) + len(self._done) - self._passed >= MAX_RANGES
 
     @property
     def high(self) -> int:

@@ -1,0 +1,97 @@
+"""`EventDecoder`: from the payload of a delivery to its event and the handlers for it.
+
+Responsible for payloads that do not have their documented form: they are reported once, and become what can be read
+of them. Collaborators: `models.events` (decoders), the router (`Handlers`), `log_once`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import Raw, Struct
+
+from ..models.events import Event, UnknownEvent, decode_odd
+from .delivery import UNDECODED, Delivery, Handler, Parked
+from .log_once import OnceLogger
+
+
+class HandlerMatch(Struct, frozen=True, eq=False):
+    """What is done with events of one wire name: how they are decoded, and which handlers could take them.
+
+    `decode` returns an `Event`, and a `MessageEvent` if `is_message`.
+    """
+
+    decode: Callable[[Raw], Any]
+    handlers: tuple[Handler, ...]
+    is_message: bool
+
+
+class Handlers(Protocol):
+    """What the dispatcher asks of the router."""
+
+    @property
+    def matches(self) -> Mapping[str, HandlerMatch]:
+        """The matches that were asked for, by wire name; emptied when handlers come or go."""
+        ...
+
+    def match_for(self, name: str) -> HandlerMatch:
+        """Return what is done with events of this wire name."""
+        ...
+
+    def expected(self, name: str) -> bool:
+        """Return whether handlers may wait for an event of this wire name, so that it is no surprise."""
+        ...
+
+    def match(self, event: Event) -> Sequence[Handler]:
+        """Return the handlers for events of this kind, in order of registration."""
+        ...
+
+    @property
+    def context(self) -> Callable[[Delivery], object]:
+        """Makes what the handlers are called with."""
+        ...
+
+    async def report(self, context: object, error: Exception, handler: str) -> None:
+        """Report to the user that a handler failed. Must not raise."""
+        ...
+
+
+class EventDecoder:
+    """Decodes deliveries for the handlers of `handlers`."""
+
+    __slots__ = ("_handlers", "_matches", "_once_logger")
+
+    def __init__(self, handlers: Handlers, once_logger: OnceLogger) -> None:
+        self._handlers = handlers
+        self._matches = handlers.matches
+        self._once_logger = once_logger
+
+    def decode(self, delivery: Delivery) -> None:
+        """Set the event of a delivery and the handlers for it."""
+        frame = delivery.frame
+        name = frame.t or ""
+        match = self._matches.get(name) or self._handlers.match_for(name)
+        delivery.handlers = match.handlers
+        try:
+            delivery.event = match.decode(frame.d)
+        except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
+            self._decode_odd(delivery, name)
+
+    def _decode_odd(self, delivery: Delivery, name: str) -> None:
+        first_time = delivery.event is UNDECODED  # what was parked is decoded again, and was reported already
+        event = decode_odd(name, delivery.frame.d, self._once_logger.surprise if first_time else None)
+        delivery.event = event
+        if isinstance(event, UnknownEvent):
+            delivery.handlers = self._handlers.match(event)
+            self._once_logger.unknown(event)
+
+    def unpark(self, delivery: Delivery) -> None:
+        """Decode an event again that has waited behind its conversation."""
+        if type(delivery.event) is Parked:
+            self.decode(delivery)
+
+
+def park(delivery: Delivery) -> None:
+    """Keep no more of an event than its ordering key, while it waits; what a handler waits for is kept."""
+    if delivery.wait is None and type(delivery.event) is not Parked:
+        delivery.event = Parked(delivery.event.ordering_key)
+        delivery.handlers = ()
