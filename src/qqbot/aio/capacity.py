@@ -14,14 +14,14 @@ from collections import deque
 class Capacity:
     """Room for `limit` entries, of `max_bytes` bytes together."""
 
-    __slots__ = ("_full_since", "_promised", "_waiters", "bytes", "count", "limit", "max_bytes")
+    __slots__ = ("_promised", "_waiters", "bytes", "count", "full_since", "limit", "max_bytes")
 
     def __init__(self, limit: int, max_bytes: float = math.inf) -> None:
         self.limit = limit
         self.max_bytes = max_bytes
         self.count = 0
         self.bytes = 0
-        self._full_since: float | None = None  # None while there is room: set once, when the last place is taken
+        self.full_since: float | None = None  # when the last place was taken; None while there is room
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._promised = False  # until the waiter that was woken has had its turn: a second one must not be woken
 
@@ -33,7 +33,12 @@ class Capacity:
     @property
     def full_for(self) -> float:
         """For how many seconds there has been no room."""
-        return 0.0 if self._full_since is None else time.monotonic() - self._full_since
+        return 0.0 if self.full_since is None else time.monotonic() - self.full_since
+
+    @property
+    def busy(self) -> bool:
+        """True if a caller that wants room has to wait for it: there is none, or others were first."""
+        return self.count >= self.limit or self.bytes >= self.max_bytes or self._promised or bool(self._waiters)
 
     def add(self, size: int = 0) -> bool:
         """Count one entry more, of `size` bytes; return whether there is room for another one."""
@@ -41,21 +46,30 @@ class Capacity:
         self.bytes += size
         if self.count < self.limit and self.bytes < self.max_bytes:
             return True
-        if self._full_since is None:
-            self._full_since = time.monotonic()
+        self.mark_full()
         return False
+
+    def mark_full(self) -> None:
+        """Remember since when there is no room."""
+        if self.full_since is None:
+            self.full_since = time.monotonic()
 
     def remove(self, size: int = 0, count: int = 1) -> None:
         """Count `count` entries fewer, of `size` bytes together."""
         self.count -= count
         self.bytes -= size
-        if self._full_since is not None and not self.full:
-            self._full_since = None
+        if self.full_since is not None:
+            self.mark_freed()
+
+    def mark_freed(self) -> None:
+        """Promise room to the first that waits, if there is some again."""
+        if not self.full:
+            self.full_since = None
             self._promise()
 
     async def room(self) -> None:
         """Return when there is room, in the order of the calls; what is added must be added before the next `await`."""
-        if not self.full and not self._waiters and not self._promised:
+        if not self.busy:
             return
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()

@@ -635,10 +635,10 @@ class Bot(Router):
     # What the dispatcher and the fleet ask
 
     @property
-    def context(self) -> Callable[[Delivered], Context[Event]]:
+    def context(self) -> Callable[[Delivered, Event], Context[Event]]:
         """Makes what the handlers of one event are called with."""
         # Not Context[Event]: that would be a call through typing, for each event.
-        return cast("Callable[[Delivered], Context[Event]]", partial(Context, self))
+        return cast("Callable[[Delivered, Event], Context[Event]]", partial(Context, self))
 
     async def report(self, context: object, error: Exception, handler: str) -> None:
         """Log a handler's exception and tell the `on_error` functions."""

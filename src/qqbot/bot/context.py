@@ -117,12 +117,8 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
 
     bot: Owner
     _delivered: Delivered
-
-    @property
-    def event(self) -> E_co:
-        """The event itself; `event.id` is the payload's own id."""
-        # The router looked the handler up by the event's class.
-        return self._delivered.event  # type: ignore[return-value] # pyright: ignore[reportReturnType]
+    event: E_co
+    """The event itself; `event.id` is the payload's own id."""
 
     @property
     def raw(self) -> bytes:
@@ -316,7 +312,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         """
         self.bot.check_expected(events)
         delivered = await self._delivered.wait_for(Wanted(events, when, anywhere), timeout)
-        return Context(self.bot, delivered)
+        return Context(self.bot, delivered, delivered.event)
 
     @overload
     async def download(self, attachment: MessageAttachment | str, *, max_bytes: int = ...) -> bytes: ...

@@ -12,6 +12,8 @@ from ..aio.capacity import Capacity
 from ..aio.clock import Clock
 from .delivery import Delivery, DeliverySource, Resume
 
+BURST = 64
+
 
 class Backlog:
     """The events that wait for a worker.
@@ -21,10 +23,22 @@ class Backlog:
     inbox of one source at a time: a worker that changed the source with each event would find none of it in the cache.
     """
 
-    __slots__ = ("_clock", "_wake_worker", "admitted", "batch", "capacity", "received", "resumes", "sources", "waking")
+    __slots__ = (
+        "_clock",
+        "_wake_worker",
+        "admitted",
+        "batch",
+        "burst",
+        "capacity",
+        "received",
+        "resumes",
+        "sources",
+        "waking",
+    )
 
     def __init__(self, capacity: Capacity, clock: Clock, wake_worker: Callable[[], None]) -> None:
         self.capacity = capacity
+        self.burst = Capacity(BURST)  # what came since a worker looked: with more, the rest would leave the cache
         self._clock = clock
         self._wake_worker = wake_worker
         self.resumes: deque[Resume] = deque()
@@ -34,15 +48,20 @@ class Backlog:
         self.waking = True  # a worker will look: it need not be woken again. Also while the dispatcher is closed
         self.received = 0.0  # the moment of this burst: one clock read for what comes before a worker looks
 
-    def put(self, delivery: Delivery) -> bool:
-        """Queue an event in its source's inbox; return whether there is room for another one."""
+    def look(self) -> None:
+        """A worker looks now: what comes from here on is another burst."""
+        self.waking = False
+        if self.burst.count:
+            self.burst.remove(count=self.burst.count)
+
+    def put(self, delivery: Delivery) -> None:
+        """Queue an event in its source's inbox; its bytes are counted by the source."""
         source = delivery.source
         if not source.inbox:
             self.sources.append(source)
         source.inbox.append(delivery)
         if not self.waking:
             self.wake()
-        return self.capacity.add(len(delivery.raw))
 
     def now(self) -> float:
         """Return the moment at which the events of this burst were received."""

@@ -7,22 +7,11 @@ of them. Collaborators: `models.events` (decoders), the router (`Handlers`), `lo
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from ..models.events import Event, UnknownEvent, decode_odd
-from .delivery import UNDECODED, Delivery, Handler, Parked
+from .delivery import NO_MATCH, UNDECODED, Delivery, Handler, HandlerMatch, Parked
 from .log_once import OnceLogger
-
-
-class HandlerMatch(Struct, frozen=True, eq=False):
-    """What is done with events of one wire name: how they are decoded, and which handlers could take them.
-
-    `decode` returns an `Event`, and a `MessageEvent` if `is_message`.
-    """
-
-    decode: Callable[[Raw], Any]
-    handlers: tuple[Handler, ...]
-    is_message: bool
 
 
 class Handlers(Protocol):
@@ -46,7 +35,7 @@ class Handlers(Protocol):
         ...
 
     @property
-    def context(self) -> Callable[[Delivery], object]:
+    def context(self) -> Callable[[Delivery, Event], object]:
         """Makes what the handlers are called with."""
         ...
 
@@ -70,18 +59,19 @@ class EventDecoder:
         frame = delivery.frame
         name = frame.t or ""
         match = self._matches.get(name) or self._handlers.match_for(name)
-        delivery.handlers = match.handlers
         try:
-            delivery.event = match.decode(frame.d)
+            delivery.event, delivery.match = match.decode(frame.d), match
         except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
-            self._decode_odd(delivery, name)
+            self.decode_odd(delivery, name)
 
-    def _decode_odd(self, delivery: Delivery, name: str) -> None:
+    def decode_odd(self, delivery: Delivery, name: str) -> None:
+        """Make the best of a payload that does not have its documented form."""
         first_time = delivery.event is UNDECODED  # what was parked is decoded again, and was reported already
         event = decode_odd(name, delivery.frame.d, self._once_logger.surprise if first_time else None)
         delivery.event = event
+        delivery.match = self._matches.get(name) or self._handlers.match_for(name)
         if isinstance(event, UnknownEvent):
-            delivery.handlers = self._handlers.match(event)
+            delivery.match = HandlerMatch(delivery.match.decode, tuple(self._handlers.match(event)), is_message=False)
             self._once_logger.unknown(event)
 
     def unpark(self, delivery: Delivery) -> None:
@@ -94,4 +84,4 @@ def park(delivery: Delivery) -> None:
     """Keep no more of an event than its ordering key, while it waits; what a handler waits for is kept."""
     if delivery.wait is None and type(delivery.event) is not Parked:
         delivery.event = Parked(delivery.event.ordering_key)
-        delivery.handlers = ()
+        delivery.match = NO_MATCH

@@ -8,10 +8,10 @@ fields. Collaborators: `dispatcher`, `waiters`, `sources`.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ..lease import Lease
 from ..models.events import Event, MessageEvent
@@ -40,6 +40,17 @@ class Handler(Protocol):
     def function(self) -> Callable[[Any], Awaitable[object]]:
         """What is awaited with the context."""
         ...
+
+
+class HandlerMatch(Struct, frozen=True, eq=False):
+    """What is done with events of one wire name: how they are decoded, and which handlers could take them.
+
+    `decode` returns an `Event`, and a `MessageEvent` if `is_message`.
+    """
+
+    decode: Callable[[Raw], Any]
+    handlers: tuple[Handler, ...]
+    is_message: bool
 
 
 class Wanted(Struct, frozen=True):
@@ -162,6 +173,7 @@ class Direct(Struct, eq=False):
 
 UNDECODED = Event()
 """The event of a delivery that was not looked at."""
+NO_MATCH = HandlerMatch(lambda _: UNDECODED, (), is_message=False)
 
 
 class Parked(Event, frozen=True):
@@ -189,7 +201,7 @@ class Delivery(Struct, eq=False):
     watermark: Watermark | None = None
     direct: Direct | None = None
     event: Event = UNDECODED
-    handlers: Sequence[Handler] = ()
+    match: HandlerMatch = NO_MATCH
     ordering_key: str | None = None  # set while it holds its key, '' if that needs no order
     handler: Handler | None = None  # that runs, or is suspended
     wait: Wait | None = None  # takes it in place of the handlers

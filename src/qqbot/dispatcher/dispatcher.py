@@ -19,9 +19,9 @@ from ..lease import Lease, current_lease
 from ..models.outcome import Outcome
 from .backlog import Backlog
 from .completion import Completion
-from .decoding import EventDecoder, HandlerMatch, Handlers, park
+from .decoding import EventDecoder, Handlers, park
 from .dedupe import Deduplicator, Duplicate, KnownEvents, New, SeenIds
-from .delivery import Delivery, Resume, Settled
+from .delivery import Delivery, Handler, HandlerMatch, Resume, Settled
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
@@ -190,12 +190,16 @@ class Dispatcher:
 
     def _admit(self, delivery: Delivery) -> bool:
         """Look at an event for the first time; return False if no handler is to run for it."""
-        name = delivery.frame.t or ""
+        frame = delivery.frame
+        name = frame.t or ""
         match = self._matches.get(name) or self._handlers.match_for(name)
         if not match.handlers and not (self._waits.open and self._waits.may_want(name)):
             self._drop_unwanted(delivery, name)
             return False
-        self._decoder.decode(delivery)
+        try:
+            delivery.event, delivery.match = match.decode(frame.d), match
+        except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
+            self._decoder.decode_odd(delivery, name)
         if self._dedupe.tracking:
             admitted = self._dedupe.admit(delivery)
             if not isinstance(admitted, New):
@@ -226,7 +230,7 @@ class Dispatcher:
 
     def _next(self) -> Delivery | None:
         """Return the event that this worker runs now; None if there is none, or too many handlers run."""
-        ordering, backlog = self._ordering, self.backlog
+        ordering, backlog, capacity = self._ordering, self.backlog, self._capacity
         if ordering.running is not None:
             ordering.mark_suspended()
         while True:
@@ -237,20 +241,23 @@ class Dispatcher:
                 return None
             if backlog.admitted:
                 delivery = backlog.admitted.popleft()
+                if ordering.held and self._waits_behind(delivery):
+                    continue
+                self._decoder.unpark(delivery)
             elif batch := backlog.batch or backlog.next_batch():
                 delivery = batch.popleft()
-                if not self._admit(delivery):
+                if not self._admit(delivery) or (ordering.held and self._waits_behind(delivery)):
                     continue
             else:
                 return None
-            if ordering.held and self._waits_behind(delivery):
-                continue
-            self._decoder.unpark(delivery)
-            backlog.count_off(delivery)
+            capacity.count -= 1
+            capacity.bytes -= len(delivery.raw)
+            if capacity.full_since is not None:
+                capacity.mark_freed()
             if delivery.wait is not None and self.waiters.hand_over(delivery):
                 continue
-            # The handler may suspend: another worker has to look at the other events then.
-            backlog.wake_if_any()
+            if not backlog.waking:  # the handler may suspend: another worker has to look at the other events then
+                backlog.wake_if_any()
             ordering.running = delivery
             return delivery
 
@@ -280,12 +287,19 @@ class Dispatcher:
 
         An event takes all its steps in this frame: a coroutine for each would cost as much as the rest.
         """
-        backlog, runner, dedupe = self.backlog, self._runner, self._dedupe
+        backlog, ordering, runner, dedupe, completion = (
+            self.backlog,
+            self._ordering,
+            self._runner,
+            self._dedupe,
+            self._completion,
+        )
         take, cancelling, plain, sharing = dedupe.take, current_task().cancelling, runner.plain, dedupe.sharing
+        context_of = self._context_of
         lease: Lease | None = None
         context = copy_context()
         while True:
-            backlog.waking = False
+            backlog.look()
             left = YIELD_EVERY
             while (delivery := self._next()) is not None:
                 if delivery.source.lease is not lease:
@@ -298,15 +312,15 @@ class Dispatcher:
                     # Without a valid lease it stays unfinished: the next owner of the shard gets it again. Asked last,
                     # because the lease may have ended while the shared ids were.
                     if lease is None or lease.valid():
-                        handlers = delivery.handlers if is_new else ()
+                        match, event = delivery.match, delivery.event
+                        handlers: Sequence[Handler] = match.handlers if is_new else ()
                         result: Outcome = "unwanted"
-                        message = delivery.message
-                        if message is not None:
-                            handlers = take(message, handlers)
-                        user_context = self._context_of(delivery)
+                        if match.is_message:
+                            handlers = take(event.id, handlers)  # type: ignore[attr-defined] # pyright: ignore
+                        user_context = context_of(delivery, event)
                         for handler in handlers:
                             try:
-                                if handler.when is not None and not handler.when(delivery.event):
+                                if handler.when is not None and not handler.when(event):
                                     continue
                                 delivery.handler = handler
                                 if plain:
@@ -322,9 +336,26 @@ class Dispatcher:
                             await dedupe.share(delivery)
                         outcome = result
                 finally:
-                    self._finish(delivery, outcome)
+                    if (
+                        ordering.running is delivery
+                        and outcome is not None
+                        and delivery.dialog is None
+                        and not dedupe.tracking
+                        and not completion.listeners
+                    ):  # its handlers have not suspended, and only its source has to know
+                        delivery.handler = None
+                        if delivery.ordering_key is not None:
+                            ordering.leave(delivery)
+                        ordering.running = None
+                        delivery.source.finish(delivery, outcome)
+                    else:
+                        self._finish(delivery, outcome)
                 # A handler must not leak context variables or a pending cancellation into the next event.
-                if _differs(context) or cancelling():
+                try:
+                    leaked = copy_context() != context
+                except Exception:  # noqa: BLE001 - a value of the user's may not be comparable
+                    leaked = True
+                if leaked or cancelling():
                     return  # the pool starts a fresh worker
                 left -= 1
                 if not left:  # other tasks have their turn, then the worker that was woken for the rest
@@ -341,11 +372,3 @@ class Dispatcher:
         self._completion.complete(delivery, outcome)
         if self._completion.listeners and outcome is not None:
             self._completion.report(delivery, outcome)
-
-
-def _differs(context: Context) -> bool:
-    """Return whether the current context is not like `context`."""
-    try:
-        return copy_context() != context
-    except Exception:  # noqa: BLE001 - a value of the user's may not be comparable
-        return True

@@ -13,12 +13,11 @@ from ..models.frames import Frame
 from ..models.gateway import MAX_SEQ
 from ..models.outcome import Outcome
 from ..models.watermark import Watermark
+from .backlog import BURST
 from .delivery import Delivery, DeliverySource, Direct
 from .dispatcher import Dispatcher
 
 log = logging.getLogger(__name__)
-
-ENOUGH_UNSEEN = 64  # with more in its inbox a source lets handlers run: their memory is still in the cache
 
 
 class ShardSource(DeliverySource):
@@ -28,22 +27,24 @@ class ShardSource(DeliverySource):
         super().__init__(lease, dispatcher.waiters)
         self.watermark = Watermark()
         self.repeats = 0
-        self._dispatcher = dispatcher
         self._backlog = dispatcher.backlog
+        self._capacity = dispatcher.backlog.capacity
+        self._burst = dispatcher.backlog.burst
         self._sessions = [self.watermark]  # earlier ones too, while events of theirs are unfinished
         self._again_to = -1  # the last seq that an earlier process may have begun to handle
 
     @property
     def full(self) -> bool:
         """True if reading has to wait."""
-        return self._dispatcher.full or self.watermark.crowded
+        return self._capacity.busy or self._burst.busy or self.watermark.crowded
 
     async def room(self) -> None:
         """Return when there is room for another event."""
-        await self._dispatcher.room()
+        await self._capacity.room()
+        await self._burst.room()
         while self.watermark.crowded:
             await self.changed()
-            await self._dispatcher.room()
+            await self._capacity.room()
 
     def begin(
         self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = (), *, taken_over: bool = False
@@ -76,8 +77,22 @@ class ShardSource(DeliverySource):
         if frame.s is not None and not watermark.accept(frame.s):
             self.repeats += 1
             return True
-        backlog = self._backlog
-        return backlog.put(Delivery(frame, raw, self, backlog.now(), watermark)) and len(self.inbox) < ENOUGH_UNSEEN
+        inbox, backlog, capacity, burst = self.inbox, self._backlog, self._capacity, self._burst
+        if inbox and backlog.waking:  # the source is known, and a worker will look
+            inbox.append(Delivery(frame, raw, self, backlog.received, watermark))
+        else:
+            backlog.put(Delivery(frame, raw, self, backlog.now(), watermark))
+        # `Capacity.add`, twice, without the calls: this is the hot path.
+        size = capacity.bytes = capacity.bytes + len(raw)
+        count = capacity.count = capacity.count + 1
+        unseen = burst.count = burst.count + 1
+        if unseen < BURST and count < capacity.limit and size < capacity.max_bytes:
+            return True
+        if capacity.full:
+            capacity.mark_full()
+        if burst.full:
+            burst.mark_full()
+        return False
 
 
 class DirectSource(DeliverySource):
@@ -117,6 +132,7 @@ class DirectSource(DeliverySource):
         self._pending += 1
         backlog = self._dispatcher.backlog
         backlog.put(Delivery(frame, raw, self, backlog.now() - age, None, direct))
+        backlog.capacity.add(len(raw))
         return True
 
     def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:

@@ -246,12 +246,12 @@ class Waiters:
         for delivery in self._queued_for(wait):
             if delivery.wait is not None:
                 continue
-            kept = delivery.event, delivery.handlers
+            kept = delivery.event, delivery.match
             self._decoder.unpark(delivery)
             if delivery.message not in self._dedupe and self._takes(wait, delivery.event):
                 self._consume(delivery, wait)
                 return
-            delivery.event, delivery.handlers = kept
+            delivery.event, delivery.match = kept
             if wait not in self.waits:  # its predicate raised
                 return
 

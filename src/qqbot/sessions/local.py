@@ -104,11 +104,12 @@ class _Lease:
         self.identify_permit = identify_queue.permit
         self.may_renew = identify_queue.can_spare
         self._states = states
+        self._held = True  # read for each event, so it is no look into `_ended`
         self._ended = asyncio.Event()
         self.cause: LostReason | None = None
 
     def valid(self) -> bool:
-        return not self._ended.is_set()
+        return self._held
 
     async def wait_lost(self) -> LostReason:
         await self._ended.wait()
@@ -125,9 +126,10 @@ class _Lease:
 
     def fenced(self, token: int) -> None:  # noqa: ARG002 - no token of ours would be larger
         self.cause = "fenced"
-        self._ended.set()
+        self.end()
 
     def end(self) -> None:
+        self._held = False
         self._ended.set()
 
 
