@@ -5,9 +5,7 @@ of them. Collaborators: `models.events` (decoders), the router (`Handlers`), `lo
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
-
-from msgspec import Raw
+from typing import Protocol
 
 from ..models.events import Event, UnknownEvent, decode_odd
 from .delivery import NO_MATCH, UNDECODED, Delivery, Handler, HandlerMatch, Parked
@@ -54,30 +52,28 @@ class EventDecoder:
         self._matches = handlers.matches
         self._once_logger = once_logger
 
-    def decode(self, delivery: Delivery) -> None:
-        """Set the event of a delivery and the handlers for it."""
-        frame = delivery.frame
-        name = frame.t or ""
-        match = self._matches.get(name) or self._handlers.match_for(name)
+    def decode(self, delivery: Delivery, match: HandlerMatch) -> None:
+        """Set the event of a delivery; `match` says how, and what is done with it."""
         try:
-            delivery.event, delivery.match = match.decode(frame.d), match
+            delivery.event, delivery.match = match.decode(delivery.frame.d), match
         except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
-            self.decode_odd(delivery, name)
+            self._decode_odd(delivery, match)
 
-    def decode_odd(self, delivery: Delivery, name: str) -> None:
+    def _decode_odd(self, delivery: Delivery, match: HandlerMatch) -> None:
         """Make the best of a payload that does not have its documented form."""
         first_time = delivery.event is UNDECODED  # what was parked is decoded again, and was reported already
-        event = decode_odd(name, delivery.frame.d, self._once_logger.surprise if first_time else None)
-        delivery.event = event
-        delivery.match = self._matches.get(name) or self._handlers.match_for(name)
+        name, payload = delivery.frame.t or "", delivery.frame.d
+        event = decode_odd(name, payload, self._once_logger.surprise if first_time else None)
         if isinstance(event, UnknownEvent):
-            delivery.match = HandlerMatch(delivery.match.decode, tuple(self._handlers.match(event)), is_message=False)
+            match = HandlerMatch(match.decode, tuple(self._handlers.match(event)), is_message=False)
             self._once_logger.unknown(event)
+        delivery.event, delivery.match = event, match
 
     def unpark(self, delivery: Delivery) -> None:
         """Decode an event again that has waited behind its conversation."""
         if type(delivery.event) is Parked:
-            self.decode(delivery)
+            name = delivery.frame.t or ""
+            self.decode(delivery, self._matches.get(name) or self._handlers.match_for(name))
 
 
 def park(delivery: Delivery) -> None:

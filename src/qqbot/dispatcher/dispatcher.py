@@ -21,7 +21,7 @@ from .backlog import Backlog
 from .completion import Completion
 from .decoding import EventDecoder, Handlers, park
 from .dedupe import Deduplicator, Duplicate, KnownEvents, New, SeenIds
-from .delivery import Delivery, Handler, HandlerMatch, Resume, Settled
+from .delivery import UNDECODED, Delivery, Handler, HandlerMatch, Resume, Settled
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
@@ -32,7 +32,7 @@ __all__ = ["MAX_QUEUED", "MAX_QUEUED_BYTES", "Dispatcher", "HandlerListener", "H
 
 MAX_QUEUED = 10_000
 MAX_QUEUED_BYTES = 16 * 1024 * 1024
-YIELD_EVERY = 64  # events whose handlers do not suspend: then other tasks have their turn
+BATCH = 64  # so many events run, if their handlers do not suspend, before other tasks have their turn
 FEW_ADMITTED = 64  # that many are kept decoded
 
 
@@ -190,26 +190,32 @@ class Dispatcher:
 
     def _admit(self, delivery: Delivery) -> bool:
         """Look at an event for the first time; return False if no handler is to run for it."""
-        frame = delivery.frame
-        name = frame.t or ""
-        match = self._matches.get(name) or self._handlers.match_for(name)
-        if not match.handlers and not (self._waits.open and self._waits.may_want(name)):
-            self._drop_unwanted(delivery, name)
+        match = self._matches.get(delivery.frame.t or "")
+        if (match is None or not match.handlers) and (match := self._match_for(delivery)) is None:
             return False
-        try:
-            delivery.event, delivery.match = match.decode(frame.d), match
-        except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
-            self._decoder.decode_odd(delivery, name)
-        if self._dedupe.tracking:
-            admitted = self._dedupe.admit(delivery)
-            if not isinstance(admitted, New):
-                self.backlog.count_off(delivery)
-                if isinstance(admitted, Duplicate):
-                    delivery.source.finish(delivery, admitted.outcome)
-                return False
-        if self._waits.open:
-            self.waiters.offer(delivery)
-        return True
+        self._decoder.decode(delivery, match)
+        return not (self._dedupe.tracking or self._waits.open) or self._is_new(delivery)
+
+    def _match_for(self, delivery: Delivery) -> HandlerMatch | None:
+        """Return what is done with the event; None if nothing is: then it has ended."""
+        name = delivery.frame.t or ""
+        match = self._matches.get(name) or self._handlers.match_for(name)
+        if match.handlers or (self._waits.open and self._waits.may_want(name)):
+            return match
+        self._drop_unwanted(delivery, name)
+        return None
+
+    def _is_new(self, delivery: Delivery) -> bool:
+        """Offer an event that did not come before to the handlers that wait; False if it did: then it is dropped."""
+        admitted = self._dedupe.admit(delivery)
+        if isinstance(admitted, New):
+            if self._waits.open:
+                self.waiters.offer(delivery)
+            return True
+        self.backlog.count_off(delivery)
+        if isinstance(admitted, Duplicate):
+            delivery.source.finish(delivery, admitted.outcome)
+        return False
 
     def _drop_unwanted(self, delivery: Delivery, name: str) -> None:
         if not self._handlers.expected(name):
@@ -229,37 +235,21 @@ class Dispatcher:
                 admitted.append(delivery)
 
     def _next(self) -> Delivery | None:
-        """Return the event that this worker runs now; None if there is none, or too many handlers run."""
-        ordering, backlog, capacity = self._ordering, self.backlog, self._capacity
+        """Return the event that has the next turn; None if there is none, or too many handlers run."""
+        ordering, backlog = self._ordering, self.backlog
         if ordering.running is not None:
             ordering.mark_suspended()
-        while True:
-            if backlog.resumes:
-                self._resume(backlog.resumes.popleft())
-                continue
-            if len(ordering.holders) >= self.max_inflight:
-                return None
-            if backlog.admitted:
-                delivery = backlog.admitted.popleft()
-                if ordering.held and self._waits_behind(delivery):
-                    continue
+        while backlog.resumes:
+            self._resume(backlog.resumes.popleft())
+        if len(ordering.holders) >= self.max_inflight:
+            return None
+        while backlog.admitted:
+            delivery = backlog.admitted.popleft()
+            if not self._waits_behind(delivery):
                 self._decoder.unpark(delivery)
-            elif batch := backlog.batch or backlog.next_batch():
-                delivery = batch.popleft()
-                if not self._admit(delivery) or (ordering.held and self._waits_behind(delivery)):
-                    continue
-            else:
-                return None
-            capacity.count -= 1
-            capacity.bytes -= len(delivery.raw)
-            if capacity.full_since is not None:
-                capacity.mark_freed()
-            if delivery.wait is not None and self.waiters.hand_over(delivery):
-                continue
-            if not backlog.waking:  # the handler may suspend: another worker has to look at the other events then
-                backlog.wake_if_any()
-            ordering.running = delivery
-            return delivery
+                return delivery
+        batch = backlog.batch or backlog.next_batch()
+        return batch.popleft() if batch else None
 
     def _waits_behind(self, delivery: Delivery) -> bool:
         """Queue an event behind the one that holds its key; return False if it may go on."""
@@ -282,30 +272,50 @@ class Dispatcher:
             self.backlog.waking = False
             self.backlog.wake_if_any()
 
-    async def _work(self) -> None:  # noqa: C901, PLR0912 - see below
+    async def _work(self) -> None:  # noqa: C901, PLR0912, PLR0915 - see below
         """Run events until there are none for a while, or a handler has left something in the context.
 
-        An event takes all its steps in this frame: a coroutine for each would cost as much as the rest.
+        An event takes all its steps in this frame: a call for each would cost as much as the rest.
         """
-        backlog, ordering, runner, dedupe, completion = (
-            self.backlog,
-            self._ordering,
-            self._runner,
-            self._dedupe,
-            self._completion,
-        )
-        take, cancelling, plain, sharing = dedupe.take, current_task().cancelling, runner.plain, dedupe.sharing
-        context_of = self._context_of
+        backlog, ordering, runner, dedupe = self.backlog, self._ordering, self._runner, self._dedupe
+        capacity, completion, waits, matches = self._capacity, self._completion, self._waits, self._matches
+        cancelling, decode, context_of = current_task().cancelling, self._decoder.decode, self._context_of
+        plain, sharing = runner.plain, dedupe.sharing
         lease: Lease | None = None
         context = copy_context()
         while True:
             backlog.look()
-            left = YIELD_EVERY
-            while (delivery := self._next()) is not None:
-                if delivery.source.lease is not lease:
-                    lease = delivery.source.lease
+            left = BATCH
+            undisturbed = False  # since the last event no other task has run: what `_next` has found still holds
+            while left:
+                batch = backlog.batch
+                delivery = batch.popleft() if undisturbed and batch else self._next()
+                if delivery is None:
+                    break
+                if delivery.event is UNDECODED:  # `_admit`, without the calls
+                    match = matches.get(delivery.frame.t or "")
+                    if (match is None or not match.handlers) and (match := self._match_for(delivery)) is None:
+                        continue
+                    decode(delivery, match)
+                    if (dedupe.tracking or waits.open) and not self._is_new(delivery):
+                        continue
+                    if ordering.held and self._waits_behind(delivery):
+                        continue
+                capacity.count -= 1
+                capacity.bytes -= len(delivery.raw)
+                if capacity.full_since is not None:
+                    capacity.mark_freed()
+                if delivery.wait is not None and self.waiters.hand_over(delivery):
+                    undisturbed = False
+                    continue
+                if not undisturbed:  # the handler may suspend: another worker has to look at the other events then
+                    backlog.wake_if_any()
+                source = delivery.source
+                if source.lease is not lease:
+                    lease = source.lease
                     current_lease.set(lease)
                     context = copy_context()
+                ordering.running = delivery
                 outcome: Outcome | None = None  # until it is known, and for good if the worker is cancelled
                 try:
                     is_new = not sharing or await dedupe.is_new(delivery)
@@ -316,7 +326,7 @@ class Dispatcher:
                         handlers: Sequence[Handler] = match.handlers if is_new else ()
                         result: Outcome = "unwanted"
                         if match.is_message:
-                            handlers = take(event.id, handlers)  # type: ignore[attr-defined] # pyright: ignore
+                            handlers = dedupe.take(delivery.event.id, handlers)  # type: ignore[attr-defined]
                         user_context = context_of(delivery, event)
                         for handler in handlers:
                             try:
@@ -336,18 +346,16 @@ class Dispatcher:
                             await dedupe.share(delivery)
                         outcome = result
                 finally:
-                    if (
-                        ordering.running is delivery
-                        and outcome is not None
-                        and delivery.dialog is None
-                        and not dedupe.tracking
-                        and not completion.listeners
-                    ):  # its handlers have not suspended, and only its source has to know
-                        delivery.handler = None
+                    undisturbed = ordering.running is delivery
+                    if undisturbed and outcome is not None and not (dedupe.tracking or completion.listeners):
+                        # `_finish`, without the calls: only its source has to know, and what waits behind it.
+                        ordering.running = delivery.handler = None
                         if delivery.ordering_key is not None:
                             ordering.leave(delivery)
-                        ordering.running = None
-                        delivery.source.finish(delivery, outcome)
+                            undisturbed = False
+                        if delivery.dialog is not None:
+                            self.waiters.end(delivery, delivery.dialog, outcome)
+                        source.finish(delivery, outcome)
                     else:
                         self._finish(delivery, outcome)
                 # A handler must not leak context variables or a pending cancellation into the next event.
@@ -358,8 +366,7 @@ class Dispatcher:
                 if leaked or cancelling():
                     return  # the pool starts a fresh worker
                 left -= 1
-                if not left:  # other tasks have their turn, then the worker that was woken for the rest
-                    break
+            # After a whole batch other tasks have their turn, and then the worker that was woken for the rest.
             if self.closed or not await self._workers.park():
                 return
 
