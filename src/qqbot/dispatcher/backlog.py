@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from ..aio.capacity import Capacity
 from ..aio.clock import Clock
-from .delivery import Delivery, DeliverySource, Resume
+from .delivery import Delivery, DeliverySource, Resume, Unseen
 
 BURST = 64
 
@@ -43,7 +43,7 @@ class Backlog:
         self._wake_worker = wake_worker
         self.resumes: deque[Resume] = deque()
         self.admitted: deque[Delivery] = deque()
-        self.batch: deque[Delivery] = deque()
+        self.batch: deque[Unseen] = deque()
         self.sources: deque[DeliverySource] = deque()  # those with something in their inbox
         self.waking = True  # a worker will look: it need not be woken again. Also while the dispatcher is closed
         self.received = 0.0  # the moment of this burst: one clock read for what comes before a worker looks
@@ -54,12 +54,12 @@ class Backlog:
         if self.burst.count:
             self.burst.remove(count=self.burst.count)
 
-    def put(self, delivery: Delivery) -> None:
+    def put(self, entry: Unseen) -> None:
         """Queue an event in its source's inbox; its bytes are counted by the source."""
-        source = delivery.source
+        source = entry[2]
         if not source.inbox:
             self.sources.append(source)
-        source.inbox.append(delivery)
+        source.inbox.append(entry)
         if not self.waking:
             self.wake()
 
@@ -94,21 +94,22 @@ class Backlog:
         if not self.waking and (self.resumes or self.admitted or self.batch or self.sources):
             self.wake()
 
-    def next_batch(self) -> deque[Delivery]:
+    def next_batch(self) -> deque[Unseen]:
         """Make the inbox of the next source the batch and return it; it is empty if there is none."""
         if self.sources:
             source = self.sources.popleft()
             self.batch, source.inbox = source.inbox, self.batch
         return self.batch
 
-    def take_unseen(self) -> Iterator[Delivery]:
+    def take_unseen(self) -> Iterator[Unseen]:
         """Remove and yield what was not looked at, in its order."""
         while batch := self.batch or self.next_batch():
             yield batch.popleft()
 
     def empty(self) -> list[Delivery | Resume]:
         """Let nothing wait any more; return what did."""
-        waiting: list[Delivery | Resume] = [*self.resumes, *self.admitted, *self.take_unseen()]
+        waiting: list[Delivery | Resume] = [*self.resumes, *self.admitted]
+        waiting += (Delivery(*entry) for entry in self.take_unseen())
         self.resumes.clear()
         self.admitted.clear()
         return waiting

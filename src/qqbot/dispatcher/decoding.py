@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from ..models.events import Event, UnknownEvent, decode_odd
-from .delivery import NO_MATCH, UNDECODED, Delivery, Handler, HandlerMatch, Parked
+from ..models.frames import Frame
+from .delivery import NO_MATCH, Delivery, Handler, HandlerMatch, Parked
 from .log_once import OnceLogger
 
 
@@ -52,28 +53,24 @@ class EventDecoder:
         self._matches = handlers.matches
         self._once_logger = once_logger
 
-    def decode(self, delivery: Delivery, match: HandlerMatch) -> None:
-        """Set the event of a delivery; `match` says how, and what is done with it."""
-        try:
-            delivery.event, delivery.match = match.decode(delivery.frame.d), match
-        except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
-            self._decode_odd(delivery, match)
-
-    def _decode_odd(self, delivery: Delivery, match: HandlerMatch) -> None:
-        """Make the best of a payload that does not have its documented form."""
-        first_time = delivery.event is UNDECODED  # what was parked is decoded again, and was reported already
-        name, payload = delivery.frame.t or "", delivery.frame.d
-        event = decode_odd(name, payload, self._once_logger.surprise if first_time else None)
+    def decode_odd(self, frame: Frame, match: HandlerMatch, *, again: bool = False) -> tuple[Event, HandlerMatch]:
+        """Make the best of a payload that does not have its documented form; `again`: it was reported before."""
+        event = decode_odd(frame.t or "", frame.d, None if again else self._once_logger.surprise)
         if isinstance(event, UnknownEvent):
             match = HandlerMatch(match.decode, tuple(self._handlers.match(event)), is_message=False)
             self._once_logger.unknown(event)
-        delivery.event, delivery.match = event, match
+        return event, match
 
     def unpark(self, delivery: Delivery) -> None:
         """Decode an event again that has waited behind its conversation."""
-        if type(delivery.event) is Parked:
-            name = delivery.frame.t or ""
-            self.decode(delivery, self._matches.get(name) or self._handlers.match_for(name))
+        if type(delivery.event) is not Parked:
+            return
+        frame = delivery.frame
+        match = self._matches.get(frame.t or "") or self._handlers.match_for(frame.t or "")
+        try:
+            delivery.event, delivery.match = match.decode(frame.d), match
+        except Exception:  # noqa: BLE001 - as the first time
+            delivery.event, delivery.match = self.decode_odd(frame, match, again=True)
 
 
 def park(delivery: Delivery) -> None:

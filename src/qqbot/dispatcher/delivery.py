@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Raw, Struct
 
@@ -61,6 +61,10 @@ class Wanted(Struct, frozen=True):
     anywhere: bool = False
 
 
+Unseen: TypeAlias = tuple[Frame, bytes, "DeliverySource", float, Watermark | None, "Direct | None"]
+"""An event that is accepted and was not looked at: the first fields of its `Delivery`."""
+
+
 class WaitsForEvents(Protocol):
     """What suspends handlers: `waiters.Waiters`."""
 
@@ -77,7 +81,7 @@ class DeliverySource:
     def __init__(self, lease: Lease | None, waiters: WaitsForEvents) -> None:
         self.lease = lease
         self.waiters = waiters
-        self.inbox: deque[Delivery] = deque()  # accepted and not looked at; the backlog swaps it for an empty one
+        self.inbox: deque[Unseen] = deque()  # the backlog swaps it for an empty one
         self.given_up = 0  # they count as unfinished, but nothing will finish them here
         self.waiting = 0  # unfinished events of handlers that are suspended in `wait_for`
         self._watched: asyncio.Future[None] | None = None  # one future for all callers of `changed`
@@ -172,7 +176,7 @@ class Direct(Struct, eq=False):
 
 
 UNDECODED = Event()
-"""The event of a delivery that was not looked at."""
+"""The event of a delivery that ended before it was looked at."""
 NO_MATCH = HandlerMatch(lambda _: UNDECODED, (), is_message=False)
 
 
@@ -190,8 +194,8 @@ class Parked(Event, frozen=True):
 class Delivery(Struct, eq=False):
     """One event on its way. A Struct, since one is made for every event and msgspec makes them in C.
 
-    `received` is a moment of the API's clock. `event` is UNDECODED until its turn, and `Parked` while it waits behind
-    its conversation: what waits must be small.
+    `received` is a moment of the API's clock. `event` is `Parked` while it waits behind its conversation: what waits
+    must be small. A field is set for few events only: msgspec makes that slow, and the constructor fast.
     """
 
     frame: Frame
@@ -203,7 +207,7 @@ class Delivery(Struct, eq=False):
     event: Event = UNDECODED
     match: HandlerMatch = NO_MATCH
     ordering_key: str | None = None  # set while it holds its key, '' if that needs no order
-    handler: Handler | None = None  # that runs, or is suspended
+    handler: Handler | None = None  # that is suspended; of one that is in its first step `ordering` knows
     wait: Wait | None = None  # takes it in place of the handlers
     dialog: Dialog | None = None  # its handler has waited, or has a time limit
 

@@ -21,7 +21,7 @@ from .backlog import Backlog
 from .completion import Completion
 from .decoding import EventDecoder, Handlers, park
 from .dedupe import Deduplicator, Duplicate, KnownEvents, New, SeenIds
-from .delivery import UNDECODED, Delivery, Handler, HandlerMatch, Resume, Settled
+from .delivery import Delivery, Handler, HandlerMatch, Resume, Settled, Unseen
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
@@ -188,21 +188,28 @@ class Dispatcher:
 
     # Before an event's turn
 
-    def _admit(self, delivery: Delivery) -> bool:
-        """Look at an event for the first time; return False if no handler is to run for it."""
-        match = self._matches.get(delivery.frame.t or "")
-        if (match is None or not match.handlers) and (match := self._match_for(delivery)) is None:
-            return False
-        self._decoder.decode(delivery, match)
-        return not (self._dedupe.tracking or self._waits.open) or self._is_new(delivery)
+    def _admit(self, entry: Unseen) -> Delivery | None:
+        """Look at an event for the first time; return None if no handler is to run for it."""
+        frame = entry[0]
+        match = self._matches.get(frame.t or "")
+        if (match is None or not match.handlers) and (match := self._match_for(entry)) is None:
+            return None
+        try:
+            event = match.decode(frame.d)
+        except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
+            event, match = self._decoder.decode_odd(frame, match)
+        delivery = Delivery(*entry, event, match)
+        if (self._dedupe.tracking or self._waits.open) and not self._is_new(delivery):
+            return None
+        return delivery
 
-    def _match_for(self, delivery: Delivery) -> HandlerMatch | None:
+    def _match_for(self, entry: Unseen) -> HandlerMatch | None:
         """Return what is done with the event; None if nothing is: then it has ended."""
-        name = delivery.frame.t or ""
+        name = entry[0].t or ""
         match = self._matches.get(name) or self._handlers.match_for(name)
         if match.handlers or (self._waits.open and self._waits.may_want(name)):
             return match
-        self._drop_unwanted(delivery, name)
+        self._drop_unwanted(Delivery(*entry), name)
         return None
 
     def _is_new(self, delivery: Delivery) -> bool:
@@ -228,13 +235,13 @@ class Dispatcher:
     def _admit_unseen(self) -> None:
         """Look at all that is queued, so that a handler that begins to wait can be offered it."""
         admitted = self.backlog.admitted
-        for delivery in self.backlog.take_unseen():
-            if self._admit(delivery):
+        for entry in self.backlog.take_unseen():
+            if (delivery := self._admit(entry)) is not None:
                 if len(admitted) >= FEW_ADMITTED:
                     park(delivery)
                 admitted.append(delivery)
 
-    def _next(self) -> Delivery | None:
+    def _next(self) -> Delivery | Unseen | None:
         """Return the event that has the next turn; None if there is none, or too many handlers run."""
         ordering, backlog = self._ordering, self.backlog
         if ordering.running is not None:
@@ -279,7 +286,7 @@ class Dispatcher:
         """
         backlog, ordering, runner, dedupe = self.backlog, self._ordering, self._runner, self._dedupe
         capacity, completion, waits, matches = self._capacity, self._completion, self._waits, self._matches
-        cancelling, decode, context_of = current_task().cancelling, self._decoder.decode, self._context_of
+        cancelling, decode_odd, context_of = current_task().cancelling, self._decoder.decode_odd, self._context_of
         plain, sharing = runner.plain, dedupe.sharing
         lease: Lease | None = None
         context = copy_context()
@@ -289,20 +296,28 @@ class Dispatcher:
             undisturbed = False  # since the last event no other task has run: what `_next` has found still holds
             while left:
                 batch = backlog.batch
-                delivery = batch.popleft() if undisturbed and batch else self._next()
-                if delivery is None:
+                entry = batch.popleft() if undisturbed and batch else self._next()
+                if entry is None:
                     break
-                if delivery.event is UNDECODED:  # `_admit`, without the calls
-                    match = matches.get(delivery.frame.t or "")
-                    if (match is None or not match.handlers) and (match := self._match_for(delivery)) is None:
+                if isinstance(entry, tuple):  # `_admit`, without the calls
+                    frame, raw, source, received, watermark, direct = entry
+                    match = matches.get(frame.t or "")
+                    if (match is None or not match.handlers) and (match := self._match_for(entry)) is None:
                         continue
-                    decode(delivery, match)
+                    try:
+                        event = match.decode(frame.d)
+                    except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
+                        event, match = decode_odd(frame, match)
+                    delivery = Delivery(frame, raw, source, received, watermark, direct, event, match)
                     if (dedupe.tracking or waits.open) and not self._is_new(delivery):
                         continue
                     if ordering.held and self._waits_behind(delivery):
                         continue
+                else:
+                    delivery = entry
+                    raw, source, event, match = delivery.raw, delivery.source, delivery.event, delivery.match
                 capacity.count -= 1
-                capacity.bytes -= len(delivery.raw)
+                capacity.bytes -= len(raw)
                 if capacity.full_since is not None:
                     capacity.mark_freed()
                 if delivery.wait is not None and self.waiters.hand_over(delivery):
@@ -310,7 +325,6 @@ class Dispatcher:
                     continue
                 if not undisturbed:  # the handler may suspend: another worker has to look at the other events then
                     backlog.wake_if_any()
-                source = delivery.source
                 if source.lease is not lease:
                     lease = source.lease
                     current_lease.set(lease)
@@ -322,17 +336,19 @@ class Dispatcher:
                     # Without a valid lease it stays unfinished: the next owner of the shard gets it again. Asked last,
                     # because the lease may have ended while the shared ids were.
                     if lease is None or lease.valid():
-                        match, event = delivery.match, delivery.event
                         handlers: Sequence[Handler] = match.handlers if is_new else ()
                         result: Outcome = "unwanted"
                         if match.is_message:
-                            handlers = dedupe.take(delivery.event.id, handlers)  # type: ignore[attr-defined]
+                            handlers = dedupe.take(event.id, handlers)
                         user_context = context_of(delivery, event)
                         for handler in handlers:
                             try:
                                 if handler.when is not None and not handler.when(event):
                                     continue
-                                delivery.handler = handler
+                                if ordering.running is delivery:
+                                    ordering.handler = handler
+                                else:
+                                    delivery.handler = handler
                                 if plain:
                                     await handler.function(user_context)
                                 else:
@@ -349,7 +365,7 @@ class Dispatcher:
                     undisturbed = ordering.running is delivery
                     if undisturbed and outcome is not None and not (dedupe.tracking or completion.listeners):
                         # `_finish`, without the calls: only its source has to know, and what waits behind it.
-                        ordering.running = delivery.handler = None
+                        ordering.running = None
                         if delivery.ordering_key is not None:
                             ordering.leave(delivery)
                             undisturbed = False

@@ -9,17 +9,18 @@ from collections import deque
 from collections.abc import Iterator
 
 from .backlog import Backlog
-from .delivery import Delivery, Resume
+from .delivery import Delivery, Handler, Resume
 
 
 class Ordering:
     """The ordering keys that are held; '' is no key: such events wait for no other one."""
 
-    __slots__ = ("_backlog", "held", "holders", "running")
+    __slots__ = ("_backlog", "handler", "held", "holders", "running")
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
         self.running: Delivery | None = None  # its handler was called last, and may not have suspended at all
+        self.handler: Handler | None = None  # of `running`: the one that was called last
         self.held: dict[str, deque[Delivery | Resume]] = {}  # by key, with what waits behind
         self.holders: dict[Delivery | Resume, None] = {}  # suspended, but not in `wait_for`; the oldest first
 
@@ -32,6 +33,7 @@ class Ordering:
         """Let the handler that was called last hold its key: it has not returned."""
         delivery, self.running = self.running, None
         if delivery is not None:
+            delivery.handler = self.handler
             self.hold(delivery)
 
     def hold(self, delivery: Delivery) -> None:
@@ -64,8 +66,9 @@ class Ordering:
 
     def leave(self, entry: Delivery | Resume) -> None:
         """Let the entry hold its key no longer; the next one of that key has its turn."""
-        if self.running is entry:
-            self.running = None
+        running = self.running
+        if running is not None and running is entry:
+            running.handler, self.running = self.handler, None
         self.holders.pop(entry, None)
         key, entry.ordering_key = entry.ordering_key, None
         if not key:

@@ -79,9 +79,9 @@ class ShardSource(DeliverySource):
             return True
         inbox, backlog, capacity, burst = self.inbox, self._backlog, self._capacity, self._burst
         if inbox and backlog.waking:  # the source is known, and a worker will look
-            inbox.append(Delivery(frame, raw, self, backlog.received, watermark))
+            inbox.append((frame, raw, self, backlog.received, watermark, None))
         else:
-            backlog.put(Delivery(frame, raw, self, backlog.now(), watermark))
+            backlog.put((frame, raw, self, backlog.now(), watermark, None))
         # `Capacity.add`, twice, without the calls: this is the hot path.
         size = capacity.bytes = capacity.bytes + len(raw)
         count = capacity.count = capacity.count + 1
@@ -131,7 +131,7 @@ class DirectSource(DeliverySource):
             return False
         self._pending += 1
         backlog = self._dispatcher.backlog
-        backlog.put(Delivery(frame, raw, self, backlog.now() - age, None, direct))
+        backlog.put((frame, raw, self, backlog.now() - age, None, direct))
         backlog.capacity.add(len(raw))
         return True
 

@@ -132,7 +132,8 @@ class Waiters:
         self.waits.add(wait)
         dialog = waiter.dialog
         if dialog is None:
-            dialog = waiter.dialog = Dialog(over=waiter.handler is None)
+            runs = waiter.handler is not None or self._ordering.running is waiter
+            dialog = waiter.dialog = Dialog(over=not runs)
         self._offer_queued(wait)
         self._suspend(waiter, dialog)
         timer = None if timeout is None else loop.call_later(timeout, self._expire, wait, timeout)
