@@ -28,17 +28,19 @@ class Backlog:
         "_wake_worker",
         "admitted",
         "batch",
-        "burst",
         "capacity",
+        "enough",
         "received",
         "resumes",
         "sources",
+        "turns",
         "waking",
     )
 
     def __init__(self, capacity: Capacity, clock: Clock, wake_worker: Callable[[], None]) -> None:
         self.capacity = capacity
-        self.burst = Capacity(BURST)  # what came since a worker looked: with more, the rest would leave the cache
+        self.enough = 0  # with so many in the room a burst ends: its events are to be handled while in the cache
+        self.turns = Capacity(1)  # of the readers: taken at the end of a burst, free again when a worker looks
         self._clock = clock
         self._wake_worker = wake_worker
         self.resumes: deque[Resume] = deque()
@@ -46,27 +48,33 @@ class Backlog:
         self.batch: deque[Unseen] = deque()
         self.sources: deque[DeliverySource] = deque()  # those with something in their inbox
         self.waking = True  # a worker will look: it need not be woken again. Also while the dispatcher is closed
-        self.received = 0.0  # the moment of this burst: one clock read for what comes before a worker looks
+        self.received = 0.0  # the moment of this burst: one clock read for all that comes until a worker looks
 
     def look(self) -> None:
         """A worker looks now: what comes from here on is another burst."""
         self.waking = False
-        if self.burst.count:
-            self.burst.remove(count=self.burst.count)
+        if self.turns.count:
+            self.turns.remove(count=self.turns.count)
+
+    def stop_reading(self) -> None:
+        """End a burst: readers wait for their turn until a worker has looked, or there is room."""
+        if self.capacity.full:
+            self.capacity.mark_full()
+        else:
+            self.turns.add()
 
     def put(self, entry: Unseen) -> None:
-        """Queue an event in its source's inbox; its bytes are counted by the source."""
+        """Queue an event in its source's inbox."""
         source = entry[2]
         if not source.inbox:
             self.sources.append(source)
         source.inbox.append(entry)
+        self.capacity.add(len(entry[1]))
+
+    def arrival(self) -> float:
+        """Return the moment at which the events of this burst were received; see that a worker looks at them."""
         if not self.waking:
             self.wake()
-
-    def now(self) -> float:
-        """Return the moment at which the events of this burst were received."""
-        if not self.waking:
-            self.received = self._clock()
         return self.received
 
     def put_first(self, entry: Delivery | Resume) -> None:
@@ -85,8 +93,10 @@ class Backlog:
             self.wake()
 
     def wake(self) -> None:
-        """Let one more worker look."""
+        """Let one more worker look: what comes until then is one burst."""
         self.waking = True
+        self.received = self._clock()
+        self.enough = min(self.capacity.count + BURST, self.capacity.limit)
         self._wake_worker()
 
     def wake_if_any(self) -> None:

@@ -93,13 +93,24 @@ class _Unfinished(Struct, eq=False):
 class Deduplicator:
     """The memory of one dispatcher; events are known by their ids only if `seen` is given, or after `track`."""
 
-    __slots__ = ("_clock", "_events", "_messages", "_order", "_seen", "_unfinished", "_withdrawn", "tracking")
+    __slots__ = (
+        "_clock",
+        "_events",
+        "_seen",
+        "_unfinished",
+        "_withdrawn",
+        "messages",
+        "order",
+        "remembered",
+        "tracking",
+    )
 
     def __init__(self, clock: Clock, seen: SeenIds | None = None) -> None:
         self._clock = clock
         self._seen = seen
-        self._messages: dict[str, Sequence[Handler] | None] = {}  # who had it; None: no handler gets it any more
-        self._order: deque[str] = deque()  # of the messages: one is dropped at a time, so their memory stays warm
+        self.messages: dict[str, Sequence[Handler] | None] = {}  # who had it; None: no handler gets it any more
+        self.order: deque[str] = deque()  # of the messages: one is dropped at a time, so their memory stays warm
+        self.remembered = REMEMBERED_MESSAGES
         self._events = KnownEvents(clock())
         self._unfinished: dict[str, _Unfinished] = {}
         self._withdrawn: list[str] = []  # claims of ours that other processes have to learn of
@@ -175,11 +186,11 @@ class Deduplicator:
     # Messages, by the handlers that had them
 
     def __contains__(self, message: str | None) -> bool:
-        return message in self._messages
+        return message in self.messages
 
     def take(self, message: str, handlers: Sequence[Handler]) -> Sequence[Handler]:
         """Return those of `handlers` that have not had this message, and remember that they get it now."""
-        messages = self._messages
+        messages = self.messages
         if message in messages:
             earlier = messages[message]
             if earlier is None:
@@ -188,22 +199,22 @@ class Deduplicator:
             messages[message] = (*earlier, *fresh)
             return fresh
         messages[message] = handlers
-        order = self._order
+        order = self.order
         order.append(message)
-        if len(order) > REMEMBERED_MESSAGES:
+        if len(order) > self.remembered:
             del messages[order.popleft()]
         return handlers
 
     def close(self, message: str) -> None:
         """Remember that no handler is to get this message any more."""
         self.take(message, ())
-        self._messages[message] = None
+        self.messages[message] = None
 
     def forget(self, message: str) -> None:
         """Let the next delivery of this message run again."""
-        if message in self._messages:
-            del self._messages[message]
-            self._order.remove(message)  # slow, but rare: an event was given up
+        if message in self.messages:
+            del self.messages[message]
+            self.order.remove(message)  # slow, but rare: an event was given up
 
     # What all processes of the bot share
 

@@ -84,7 +84,7 @@ class DeliverySource:
         self.inbox: deque[Unseen] = deque()  # the backlog swaps it for an empty one
         self.given_up = 0  # they count as unfinished, but nothing will finish them here
         self.waiting = 0  # unfinished events of handlers that are suspended in `wait_for`
-        self._watched: asyncio.Future[None] | None = None  # one future for all callers of `changed`
+        self.watched: asyncio.Future[None] | None = None  # one future for all callers of `changed`
 
     @property
     def pending(self) -> int:
@@ -108,9 +108,9 @@ class DeliverySource:
 
     async def changed(self) -> None:
         """Return when an event is finished, or its handler is suspended."""
-        if self._watched is None:
-            self._watched = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._watched)
+        if self.watched is None:
+            self.watched = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self.watched)
 
     def finish(self, delivery: "Delivery", outcome: Outcome | None) -> None:
         """Mark `delivery` as ended; `outcome` None: it was given up and stays unfinished."""
@@ -118,14 +118,14 @@ class DeliverySource:
             self.given_up += 1
         elif delivery.watermark is not None:
             delivery.watermark.finish(delivery.frame.s or 0)
-        if self._watched is not None:
+        if self.watched is not None:
             self.wake()
 
     def wake(self) -> None:
         """Let the callers of `changed` go on."""
-        if self._watched is not None:
-            self._watched.set_result(None)
-            self._watched = None
+        if self.watched is not None:
+            self.watched.set_result(None)
+            self.watched = None
 
 
 class Wait(Struct, eq=False):

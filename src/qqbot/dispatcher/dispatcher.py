@@ -288,6 +288,7 @@ class Dispatcher:
         capacity, completion, waits, matches = self._capacity, self._completion, self._waits, self._matches
         cancelling, decode_odd, context_of = current_task().cancelling, self._decoder.decode_odd, self._context_of
         plain, sharing = runner.plain, dedupe.sharing
+        messages, order, remembered = dedupe.messages, dedupe.order, dedupe.remembered
         lease: Lease | None = None
         context = copy_context()
         while True:
@@ -296,9 +297,13 @@ class Dispatcher:
             undisturbed = False  # since the last event no other task has run: what `_next` has found still holds
             while left:
                 batch = backlog.batch
-                entry = batch.popleft() if undisturbed and batch else self._next()
-                if entry is None:
-                    break
+                entry: Delivery | Unseen | None
+                if undisturbed and batch:
+                    entry = batch.popleft()
+                else:
+                    undisturbed = False
+                    if (entry := self._next()) is None:
+                        break
                 if isinstance(entry, tuple):  # `_admit`, without the calls
                     frame, raw, source, received, watermark, direct = entry
                     match = matches.get(frame.t or "")
@@ -309,21 +314,24 @@ class Dispatcher:
                     except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
                         event, match = decode_odd(frame, match)
                     delivery = Delivery(frame, raw, source, received, watermark, direct, event, match)
-                    if (dedupe.tracking or waits.open) and not self._is_new(delivery):
-                        continue
+                    if dedupe.tracking or waits.open:
+                        undisturbed = False  # a handler may wait for it
+                        if not self._is_new(delivery):
+                            continue
                     if ordering.held and self._waits_behind(delivery):
                         continue
                 else:
                     delivery = entry
-                    raw, source, event, match = delivery.raw, delivery.source, delivery.event, delivery.match
+                    frame, raw, source, watermark = delivery.frame, delivery.raw, delivery.source, delivery.watermark
+                    event, match = delivery.event, delivery.match
                 capacity.count -= 1
                 capacity.bytes -= len(raw)
                 if capacity.full_since is not None:
                     capacity.mark_freed()
-                if delivery.wait is not None and self.waiters.hand_over(delivery):
-                    undisturbed = False
-                    continue
-                if not undisturbed:  # the handler may suspend: another worker has to look at the other events then
+                if not undisturbed:
+                    if delivery.wait is not None and self.waiters.hand_over(delivery):
+                        continue
+                    # The handler may suspend: another worker has to look at the other events then.
                     backlog.wake_if_any()
                 if source.lease is not lease:
                     lease = source.lease
@@ -338,8 +346,15 @@ class Dispatcher:
                     if lease is None or lease.valid():
                         handlers: Sequence[Handler] = match.handlers if is_new else ()
                         result: Outcome = "unwanted"
-                        if match.is_message:
-                            handlers = dedupe.take(event.id, handlers)
+                        if match.is_message:  # `Deduplicator.take`, without the call
+                            message = event.id
+                            if message in messages:
+                                handlers = dedupe.take(message, handlers)
+                            else:
+                                messages[message] = handlers
+                                order.append(message)
+                                if len(order) > remembered:
+                                    del messages[order.popleft()]
                         user_context = context_of(delivery, event)
                         for handler in handlers:
                             try:
@@ -371,7 +386,10 @@ class Dispatcher:
                             undisturbed = False
                         if delivery.dialog is not None:
                             self.waiters.end(delivery, delivery.dialog, outcome)
-                        source.finish(delivery, outcome)
+                        if watermark is not None:
+                            watermark.finish(frame.s or 0)
+                        if source.watched is not None:
+                            source.wake()
                     else:
                         self._finish(delivery, outcome)
                 # A handler must not leak context variables or a pending cancellation into the next event.

@@ -13,7 +13,6 @@ from ..models.frames import Frame
 from ..models.gateway import MAX_SEQ
 from ..models.outcome import Outcome
 from ..models.watermark import Watermark
-from .backlog import BURST
 from .delivery import Delivery, DeliverySource, Direct
 from .dispatcher import Dispatcher
 
@@ -29,19 +28,19 @@ class ShardSource(DeliverySource):
         self.repeats = 0
         self._backlog = dispatcher.backlog
         self._capacity = dispatcher.backlog.capacity
-        self._burst = dispatcher.backlog.burst
+        self._turns = dispatcher.backlog.turns
         self._sessions = [self.watermark]  # earlier ones too, while events of theirs are unfinished
         self._again_to = -1  # the last seq that an earlier process may have begun to handle
 
     @property
     def full(self) -> bool:
         """True if reading has to wait."""
-        return self._capacity.busy or self._burst.busy or self.watermark.crowded
+        return self._capacity.busy or self._turns.busy or self.watermark.crowded
 
     async def room(self) -> None:
         """Return when there is room for another event."""
         await self._capacity.room()
-        await self._burst.room()
+        await self._turns.room()
         while self.watermark.crowded:
             await self.changed()
             await self._capacity.room()
@@ -77,21 +76,18 @@ class ShardSource(DeliverySource):
         if frame.s is not None and not watermark.accept(frame.s):
             self.repeats += 1
             return True
-        inbox, backlog, capacity, burst = self.inbox, self._backlog, self._capacity, self._burst
-        if inbox and backlog.waking:  # the source is known, and a worker will look
-            inbox.append((frame, raw, self, backlog.received, watermark, None))
-        else:
-            backlog.put((frame, raw, self, backlog.now(), watermark, None))
-        # `Capacity.add`, twice, without the calls: this is the hot path.
+        inbox, backlog, capacity = self.inbox, self._backlog, self._capacity
+        # `Backlog.arrival` and `put`, without the calls: this is the hot path.
+        if not backlog.waking:
+            backlog.wake()
+        if not inbox:
+            backlog.sources.append(self)
+        inbox.append((frame, raw, self, backlog.received, watermark, None))
         size = capacity.bytes = capacity.bytes + len(raw)
         count = capacity.count = capacity.count + 1
-        unseen = burst.count = burst.count + 1
-        if unseen < BURST and count < capacity.limit and size < capacity.max_bytes:
+        if count < backlog.enough and size < capacity.max_bytes:
             return True
-        if capacity.full:
-            capacity.mark_full()
-        if burst.full:
-            burst.mark_full()
+        backlog.stop_reading()
         return False
 
 
@@ -131,8 +127,7 @@ class DirectSource(DeliverySource):
             return False
         self._pending += 1
         backlog = self._dispatcher.backlog
-        backlog.put((frame, raw, self, backlog.now() - age, None, direct))
-        backlog.capacity.add(len(raw))
+        backlog.put((frame, raw, self, backlog.arrival() - age, None, direct))
         return True
 
     def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
