@@ -20,6 +20,7 @@ class WorkerPool:
         self._work = work
         self._left = left
         self._workers: set[asyncio.Task[None]] = set()
+        self._starting = False  # an eager task factory begins inside of `wake`: its caller has to go on first
         self._parked: list[asyncio.Future[bool]] = []
         self._fewest_parked = 0  # since the last look of the trimmer: so many were not needed
         self._trimmer: asyncio.TimerHandle | None = None
@@ -51,13 +52,16 @@ class WorkerPool:
             if not future.done():
                 future.set_result(True)
                 return
-        worker = self._loop.create_task(self._start(), name="qqbot worker", context=self._context.copy())
+        self._starting = True
+        try:
+            worker = self._loop.create_task(self._start(), name="qqbot worker", context=self._context.copy())
+        finally:
+            self._starting = False
         self._workers.add(worker)
         worker.add_done_callback(self._bury)
 
     async def _start(self) -> None:
-        if asyncio.current_task() not in self._workers:
-            # An eager task factory runs this inside of `wake`: work must not begin before its caller has gone on.
+        if self._starting:
             await asyncio.sleep(0)
         await self._work()
 
