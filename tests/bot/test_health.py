@@ -36,7 +36,7 @@ class Probe:
 
 @pytest.fixture
 async def bot() -> Bot:
-    return Bot(gateway=FAST, max_inflight=2, drain=0.1)
+    return Bot(gateway=FAST, max_inflight=1, max_queued=1, drain=0.1)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import itertools
 from contextvars import ContextVar
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from qqbot.bot.context import Delivered
 from qqbot.dispatcher import ShardSource
+from qqbot.dispatcher.delivery import Delivery, Parked
 from qqbot.lease import current_lease
 from qqbot.models.events import (
     C2CMessageCreate,
@@ -81,16 +83,21 @@ async def test_one_message_under_two_event_names_reaches_a_handler_once() -> Non
         assert seen == ["1"]
 
 
-async def test_at_most_max_inflight_are_accepted_then_room_waits() -> None:
+async def test_at_most_max_inflight_run_and_max_queued_wait_then_room_waits() -> None:
     gate = asyncio.Event()
 
     async def handler(event: Event) -> None:
         await gate.wait()
 
-    async with running(Table([One(handler)]), max_inflight=3) as dispatcher:
+    async with running(Table([One(handler)]), max_inflight=3, max_queued=2) as dispatcher:
         feed = ShardSource(dispatcher, Held())
-        publish(feed, message(1, "A"), message(2, "B"), message(3, "C"))
+        for seq, user in enumerate("ABCDE", 1):
+            assert not feed.full
+            publish(feed, message(seq, user))
+            await settle()
+        assert (dispatcher.inflight, dispatcher.queued) == (3, 2)
         assert feed.full
+        assert dispatcher.full_for > 0
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(feed.room(), 0.02)
         waiting = asyncio.create_task(feed.room())
@@ -98,6 +105,94 @@ async def test_at_most_max_inflight_are_accepted_then_room_waits() -> None:
         gate.set()
         await asyncio.wait_for(waiting, 5)
         assert not feed.full
+        assert await feed.drain(5) == 0
+        assert (dispatcher.inflight, dispatcher.queued, dispatcher.full_for) == (0, 0, 0)
+
+
+async def test_waiting_events_are_bounded_by_their_bytes_too() -> None:
+    gate = asyncio.Event()
+
+    async def handler(event: Event) -> None:
+        await gate.wait()
+
+    async with running(Table([One(handler)]), max_queued_bytes=1000) as dispatcher:
+        feed = ShardSource(dispatcher, Held())
+        assert feed.publish(message(1), b"x" * 300)
+        await settle()
+        assert dispatcher.queued_bytes == 0, "what is handled does not wait"
+        assert [feed.publish(message(seq), b"x" * 300) for seq in range(2, 6)] == [True, True, True, False]
+        assert (feed.full, dispatcher.queued, dispatcher.queued_bytes) == (True, 4, 1200)
+        gate.set()
+        await asyncio.wait_for(feed.room(), 5)
+        assert await feed.drain(5) == 0
+        assert dispatcher.queued_bytes == 0
+
+
+async def test_a_conversation_with_10_000_messages_holds_up_no_other_one() -> None:
+    handled: list[int] = []
+    answered: list[float] = []
+    gate = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def handler(event: C2CMessageCreate) -> None:
+        if event.author.openid == "B":
+            answered.append(loop.time())
+            return
+        if not handled:
+            await gate.wait()
+        handled.append(int(event.content))
+
+    async with running(Table([One(handler)]), max_queued=20_000) as dispatcher:
+        feed = ShardSource(dispatcher, Held())
+        for seq in range(1, 10_001):
+            if not feed.publish(message(seq), message(seq).d):
+                await asyncio.sleep(0)
+        await settle()
+        assert (dispatcher.inflight, dispatcher.queued, dispatcher.workers) == (1, 9_999, 2)
+        asked = loop.time()
+        publish(feed, message(10_001, "B"))
+        async with asyncio.timeout(5):
+            while not answered:
+                await asyncio.sleep(0)
+        assert answered[0] - asked < 0.1
+        gate.set()
+        assert await feed.drain(30) == 0
+        assert (dispatcher.inflight, dispatcher.queued, dispatcher.queued_bytes) == (0, 0, 0)
+    assert handled == list(range(1, 10_001))
+
+
+async def test_what_waits_behind_its_conversation_is_kept_small() -> None:
+    gate = asyncio.Event()
+
+    async def handler(event: C2CMessageCreate) -> None:
+        await gate.wait()
+
+    async with running(Table([One(handler)])) as dispatcher:
+        feed = ShardSource(dispatcher, Held())
+        publish(feed, message(1), message(2))
+        await settle()
+        ((key, delivery),) = dispatcher._ordering.waiting()
+        assert isinstance(delivery, Delivery)
+        assert (key, type(delivery.event)) == ("c2c:A", Parked)
+        gate.set()
+        assert await feed.drain(5) == 0
+
+
+async def test_many_events_that_do_not_suspend_let_other_tasks_run_in_between() -> None:
+    handled = 0
+    seen: list[int] = []
+
+    async def handler(event: Event) -> None:
+        nonlocal handled
+        handled += 1
+
+    async with running(Table([One(handler)])) as dispatcher:
+        feed = ShardSource(dispatcher, Held())
+        publish(feed, *(message(seq, str(seq)) for seq in range(1, 1001)))
+        while handled < 1000:
+            await asyncio.sleep(0)
+            seen.append(handled)
+    assert max(after - before for before, after in itertools.pairwise((0, *seen))) <= 64
 
 
 async def test_handlers_that_do_not_suspend_need_two_workers_at_most() -> None:
@@ -199,6 +294,7 @@ async def test_an_unwanted_event_is_finished_and_not_decoded() -> None:
         dispatcher.settled.append(lambda _, outcome: outcomes.append(outcome))
         feed = ShardSource(dispatcher, Held())
         publish(feed, msgspec.structs.replace(message(1), d=msgspec.Raw(b"{not even JSON")))
+        assert await feed.drain(5) == 0
         assert outcomes == ["unwanted"]
         assert feed.watermark.low == 1
 
@@ -395,6 +491,7 @@ async def test_a_flood_of_unknown_names_is_not_remembered_without_end(caplog: py
     async with running(Table([], unwanted=set(names))) as dispatcher:
         feed = ShardSource(dispatcher, Held())
         publish(feed, *(message(seq, name=name) for seq, name in enumerate(names, 1)))
+        assert await feed.drain(5) == 0
     assert len(caplog.records) == 1024
 
 

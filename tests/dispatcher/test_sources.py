@@ -6,7 +6,7 @@ import pytest
 
 from qqbot.bot.context import Delivered
 from qqbot.dispatcher import DirectSource, ShardSource
-from qqbot.dispatcher.waits import Wanted
+from qqbot.dispatcher.delivery import Wanted
 from qqbot.models.events import C2CMessageCreate
 from qqbot.models.outcome import Outcome
 from tests.dispatcher.standins import Held, One, Table, message, publish, running, settle
@@ -335,11 +335,14 @@ async def test_many_that_are_taken_at_once_are_no_more_than_there_is_room_for() 
 
 async def test_what_waits_for_room_until_the_end_is_told_to_come_again() -> None:
     ids = Ids()
-    async with running(Table([counting([], asyncio.Event())], bare=True), max_inflight=1, seen=ids) as dispatcher:
+    stuck = Table([counting([], asyncio.Event())], bare=True)
+    async with running(stuck, max_inflight=1, max_queued=1, seen=ids) as dispatcher:
         door = DirectSource(dispatcher)
         assert await door.take(message(1), b"")
-        waiting = asyncio.create_task(door.take(message(2), b""))
+        assert await door.take(message(2), b"")
+        waiting = asyncio.create_task(door.take(message(3), b""))
         await settle()
+        assert not waiting.done()
     assert not await waiting
     assert ids.known == set()
 

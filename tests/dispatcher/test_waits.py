@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from qqbot.bot.context import Delivered
-from qqbot.dispatcher import ShardSource, waits
-from qqbot.dispatcher.waits import Wanted
+from qqbot.dispatcher import ShardSource, waiters
+from qqbot.dispatcher.delivery import Wanted
 from qqbot.errors import ConfigError
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, MessageAuditPass
 from qqbot.models.frames import Frame
@@ -88,7 +88,7 @@ async def test_1000_dialogs_are_open_while_other_events_flow() -> None:
         second = await first.wait_for(MESSAGE, 30)
         answers.append(f"{content(first)}-{content(second)}")
 
-    async with running(Table([One(handler)], bare=True), max_inflight=16) as dispatcher:
+    async with running(Table([One(handler)], bare=True), max_inflight=16, max_queued=16) as dispatcher:
         feed = ShardSource(dispatcher, Held())
 
         async def send(seq: int, user: str, text: str) -> None:
@@ -121,7 +121,7 @@ async def test_more_events_than_may_be_in_flight_queue_behind_a_dialog_that_goes
         await asyncio.sleep(0.01)
         order.append(f"1-{content(second)}")
 
-    async with running(Table([One(handler)], bare=True), max_inflight=3) as dispatcher:
+    async with running(Table([One(handler)], bare=True), max_inflight=3, max_queued=3) as dispatcher:
         feed = ShardSource(dispatcher, Held())
         for seq in range(1, 10):
             await feed.room()
@@ -321,7 +321,7 @@ async def test_a_repeat_of_the_message_that_began_a_dialog_is_no_answer_in_it() 
 
 
 async def test_one_wait_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waits, "MAX_WAITS", 2)
+    monkeypatch.setattr(waiters, "MAX_WAITS", 2)
     table = Table([])
 
     async def handler(first: Delivered) -> None:
@@ -376,7 +376,7 @@ async def test_room_is_told_where_timeouts_put_more_in_flight_than_allowed() -> 
                 await first.wait_for(MESSAGE, 0.01)
         await asyncio.sleep(0.05)
 
-    async with running(Table([One(handler)], bare=True), max_inflight=1) as dispatcher:
+    async with running(Table([One(handler)], bare=True), max_inflight=1, max_queued=1) as dispatcher:
         feed = ShardSource(dispatcher, Held())
         for seq, user in enumerate("ABCD", 1):
             async with asyncio.timeout(5):

@@ -182,7 +182,7 @@ async def test_a_full_bot_asks_for_another_delivery(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("qqbot.bot.run.ROOM_SECONDS", 0.05)
-    bot = Bot(CREDENTIALS, max_inflight=2, drain=PATIENCE)
+    bot = Bot(CREDENTIALS, max_inflight=1, max_queued=1, drain=PATIENCE)
     gate = Gate(bot)
     async with bot.serve(connect=False):
         assert [await call(bot, event(number)) for number in range(3)] == [(200, ACK), (200, ACK), (200, AGAIN)]

@@ -21,7 +21,7 @@ from ..aio.clock import Clock
 from ..api.client import Api, ApiOptions
 from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection
 from ..dispatcher.delivery import Settled
-from ..dispatcher.dispatcher import HandlerListener
+from ..dispatcher.dispatcher import MAX_QUEUED, MAX_QUEUED_BYTES, HandlerListener
 from ..errors import ConfigError, DecodeError, MessagePendingAudit
 from ..ingest.forwarder import EventSink
 from ..models.events import MessageAuditPass, MessageAuditReject
@@ -39,7 +39,7 @@ from .audits import AuditOutcome, Audits
 from .context import Context
 from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
 from .router import HandlerDecorators
-from .runtime import MAX_QUEUED, MAX_QUEUED_BYTES, BotRuntime, BotSettings, ShardFunction
+from .runtime import BotRuntime, BotSettings, ShardFunction
 
 if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web
@@ -63,8 +63,10 @@ class Bot(HandlerDecorators):
     QQBOT_API_BASE, QQBOT_SHARDS, QQBOT_REDIS_URL) if they are not given, when the bot is served. `shards`: 20
     (exactly), "20+" (at least), "0-3/16" (only these); None as the platform recommends. `intents` overrides what the
     handlers need. `lifespan` is a function of the bot that returns an async context manager, entered before the first
-    event. `max_inflight`: events accepted and unfinished at most. `drain`: seconds that handlers have to finish at the
-    end. `handler_timeout`: seconds for each handler, without its time in `wait_for`; None: no limit. `hold_sends`:
+    event. `max_inflight`: handlers that run at most, without those suspended in `wait_for`. `max_queued` and
+    `max_queued_bytes`: events that wait for their turn at most, and the bytes of their frames; with more, nothing is
+    read. `drain`: seconds that handlers have to finish at the end. `handler_timeout`: seconds for each handler,
+    without its time in `wait_for`; None: no limit. `hold_sends`:
     messages wait, within the timeout of their calls, while a shard is between connections: the platform has lost some
     that were sent then. `sink` takes the events in place of the handlers, to be handled elsewhere. `audits` asks for
     the verdicts of reviews, for `audit_result`. The options of `Api` (proxy, ssl_context, session, on_request, ...) are

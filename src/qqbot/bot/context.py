@@ -17,7 +17,7 @@ from ..api.client import Api
 from ..api.downloads import MAX_BYTES
 from ..api.streams import AnswerStream, GatheredAnswer
 from ..api.windows import check_window
-from ..dispatcher.waits import Wanted
+from ..dispatcher.delivery import Wanted
 from ..errors import ConfigError, DuplicateMessage
 from ..lease import Lease
 from ..models.events import Event, InteractionCreate, MessageEvent, Replyable
@@ -136,12 +136,8 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     api: Api
     _check_expected: Callable[[Sequence[type[Event]]], None]
     _delivered: Delivered
-
-    @property
-    def event(self) -> E_co:
-        """The event itself; `event.id` is the payload's own id."""
-        # The router looked the handler up by the event's class.
-        return self._delivered.event  # type: ignore[return-value] # pyright: ignore[reportReturnType]
+    event: E_co
+    """The event itself; `event.id` is the payload's own id."""
 
     @property
     def raw(self) -> bytes:
@@ -330,7 +326,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         """
         self._check_expected(events)
         delivered = await self._delivered.wait_for(Wanted(events, when, anywhere), timeout)
-        return Context(self.bot, self.api, self._check_expected, delivered)
+        return Context(self.bot, self.api, self._check_expected, delivered, delivered.event)
 
     @overload
     async def download(self, attachment: MessageAttachment | str, *, max_bytes: int = ...) -> bytes: ...

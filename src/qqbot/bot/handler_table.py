@@ -24,7 +24,7 @@ E = TypeVar("E", bound=Event)
 Function = Callable[[Context[Any]], Awaitable[object]]
 ErrorFunction = Callable[[Context[Event], Exception], Awaitable[object]]
 When = Callable[[E], bool]
-MakeContext = Callable[[Delivered], Context[Event]]
+MakeContext = Callable[[Delivered, Event], Context[Event]]
 
 REMEMBERED_NAMES = 1024
 
@@ -185,7 +185,7 @@ class HandlerTable:
                 log.exception("an on_error function failed itself")
 
 
-def _not_served(_: Delivered) -> Context[Event]:
+def _not_served(_: Delivered, __: Event) -> Context[Event]:
     raise ConfigError("only the handlers of a bot that is served are called")
 
 

@@ -153,6 +153,8 @@ class BotRun:
             shards=() if self.supervisor is None else tuple(self.supervisor.stats()),
             inflight=dispatcher.inflight + (0 if forwarder is None else forwarder.inflight),
             max_inflight=dispatcher.max_inflight,
+            queued=dispatcher.queued,
+            queued_bytes=dispatcher.queued_bytes,
             waiting=dispatcher.waiting,
             workers=dispatcher.workers,
             failed=dispatcher.failed,

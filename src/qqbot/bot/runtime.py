@@ -24,7 +24,7 @@ from ..api.client import Api, ApiOptions
 from ..api.token import TokenStore
 from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardSelection, unknown_variables
 from ..dispatcher import Dispatcher, KnownEvents, ShardSource
-from ..dispatcher.claims import SeenIds
+from ..dispatcher.dedupe import SeenIds
 from ..dispatcher.delivery import Settled
 from ..dispatcher.dispatcher import HandlerListener
 from ..errors import ConfigError, GatewayHalted
@@ -46,10 +46,6 @@ if TYPE_CHECKING:  # most bots serve no HTTP
     from ..webhook.handler import WebhookHandler
 
 log = logging.getLogger(__name__)
-
-# The defaults of the dispatcher: import them from there once it takes the two options.
-MAX_QUEUED = 10_000
-MAX_QUEUED_BYTES = 16 * 1024 * 1024
 
 ShardFunction = Callable[[ShardEvent], object]
 
@@ -274,13 +270,15 @@ class BotRuntime:
     def _dispatcher(self, api: Api, shared: SharedStores | None, *, asked: Intents | None) -> Dispatcher:
         # partial, and not a function of ours: it is called for each event, and msgspec makes the Context in C.
         self._handlers.context = cast(
-            "Callable[[Delivered], Context[Event]]", partial(Context, self._bot, api, partial(check_expected, asked))
+            "Callable[[Delivered, Event], Context[Event]]",
+            partial(Context, self._bot, api, partial(check_expected, asked)),
         )
         dispatcher = Dispatcher(
             self._handlers,
             api.clock,
             max_inflight=self.settings.max_inflight,
-            # Wiring: max_queued and max_queued_bytes of the settings go here once the dispatcher takes them.
+            max_queued=self.settings.max_queued,
+            max_queued_bytes=self.settings.max_queued_bytes,
             handler_timeout=self.settings.handler_timeout,
             listeners=self.listeners,
             seen=None if shared is None else shared.seen,

@@ -49,15 +49,18 @@ class ShardStats(Struct, frozen=True, kw_only=True):
 class BotStats(Struct, frozen=True, kw_only=True):
     """A bot in this process, now.
 
-    `inflight`: accepted and unfinished events, at most `max_inflight`. `waiting`: handlers suspended in `wait_for`.
-    `workers`: tasks that run handlers. `failed`: how often a handler raised. `surprises`: how often each field did not
-    have its documented form. `standing_still`: seconds since reading stopped because too many events are unfinished.
-    `loop_lag`: the largest delay of the event loop in about the last half minute, in seconds.
+    `inflight`: handlers that run, at most `max_inflight`; `waiting`: those suspended in `wait_for`; `queued`: events
+    that wait for their turn, with frames of `queued_bytes` together; `workers`: tasks that run handlers. `failed`: how
+    often a handler raised. `surprises`: how often each field did not have its documented form. `standing_still`:
+    seconds since reading stopped because too many events wait. `loop_lag`: the largest delay of the event loop in about
+    the last half minute, in seconds.
     """
 
     shards: tuple[ShardStats, ...] = ()
     inflight: int = 0
     max_inflight: int = 0
+    queued: int = 0
+    queued_bytes: int = 0
     waiting: int = 0
     workers: int = 0
     failed: int = 0

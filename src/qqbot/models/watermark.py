@@ -37,8 +37,12 @@ class Watermark:
 
     @property
     def crowded(self) -> bool:
-        """True if there may be `MAX_RANGES` finished ranges or more; then no further seq should be accepted."""
-        return len(self._open) + len(self._done) - self._passed >= MAX_RANGES
+        """True if there are `MAX_RANGES` finished ranges or more; then no further seq should be accepted."""
+        # Each range ends below an open seq, or came with the session. Only if that bound is reached are they counted:
+        # thousands of events that wait in a row are one gap, and no range.
+        if len(self._open) + len(self._done) - self._passed < MAX_RANGES:
+            return False
+        return sum(1 for _ in self._gaps()) + len(self._done) - self._passed >= MAX_RANGES
 
     @property
     def high(self) -> int:

@@ -106,11 +106,12 @@ class _Lease:
         self.identify_permit = identify_queue.permit
         self.may_renew = identify_queue.can_spare
         self._states = states
+        self._held = True  # read for each event: a plain attribute is faster than a look into `_ended`
         self._ended = asyncio.Event()  # set once: a lease never becomes valid again
         self.cause: LostReason | None = None  # None: released by us
 
     def valid(self) -> bool:
-        return not self._ended.is_set()
+        return self._held
 
     async def wait_lost(self) -> LostReason:
         await self._ended.wait()
@@ -127,9 +128,10 @@ class _Lease:
 
     def fenced(self, token: int) -> None:  # noqa: ARG002 - all tokens of this manager are equal
         self.cause = "fenced"
-        self._ended.set()
+        self.end()
 
     def end(self) -> None:
+        self._held = False
         self._ended.set()
 
 

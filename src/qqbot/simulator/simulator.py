@@ -17,7 +17,7 @@ from .control import archive
 from .control.commands import Commands
 from .faults.rules import Faults
 from .gateway.connection import ClientConnection
-from .gateway.service import Identify, Resume
+from .gateway.service import Identify, ResumeRequest
 from .page.commands import PageCommands
 from .people import BotReply, Chat, ChatMember, GuildChat, Transcript
 from .platform import Platform, PlatformSettings
@@ -355,7 +355,7 @@ class Simulator:
         return list(self._platform.gateway.identifies)
 
     @property
-    def resumes(self) -> list[Resume]:
+    def resumes(self) -> list[ResumeRequest]:
         """All RESUMEs, oldest first."""
         return list(self._platform.gateway.resumes)
 
