@@ -15,7 +15,7 @@ from .api.route import Route
 from .api.token import TokenSource
 from .bot.bot import Bot
 from .bot.context import Context
-from .bot.filters import button, command, interaction
+from .bot.filters import button, command, interaction, meant_for_me
 from .bot.router import Router
 from .config import Credentials, Endpoints, GatewayConfig
 from .dispatcher.dispatcher import HandlerRun
@@ -71,7 +71,7 @@ from .models.interactions import (
 )
 from .models.keyboards import Button, ButtonModal, ButtonPermission, ButtonStyle, Keyboard
 from .models.messages import MessageAttachment, MessageSendResult
-from .models.outgoing.messages import ActionButton, Ark, Embed, Markdown, Media, Outgoing, Text
+from .models.outgoing.messages import ActionButton, Ark, Card, Embed, Markdown, Media, Outgoing, Text
 from .models.permissions import Permissions
 from .models.stats import BotStats, ShardStats
 from .models.targets import ReplyTo, Scene, Target, Ticket
@@ -84,6 +84,7 @@ from .models.text import (
     Face,
     UserMention,
     escape,
+    faces_as_text,
     parse_command,
     parse_tags,
     strip_leading_mentions,
@@ -108,6 +109,7 @@ __all__ = [
     "ButtonModal",
     "ButtonPermission",
     "ButtonStyle",
+    "Card",
     "ChannelLink",
     "CommandEnter",
     "CommandInput",
@@ -184,7 +186,9 @@ __all__ = [
     "button",
     "command",
     "escape",
+    "faces_as_text",
     "interaction",
+    "meant_for_me",
     "parse_command",
     "parse_tags",
     "shard_of",

@@ -11,6 +11,7 @@ from qqbot import Api, Credentials, Media, ReplyTo, __version__
 from qqbot.api.caller import ResponseInfo
 from qqbot.api.exchange import Request, Response
 from qqbot.api.resources.groups import SEND_GROUP_MESSAGE
+from qqbot.api.resources.panels import CREATE_PANEL
 from qqbot.api.route import Route
 from qqbot.errors import (
     ApiError,
@@ -29,6 +30,8 @@ from qqbot.errors import (
     TransportError,
 )
 from qqbot.lease import current_lease
+from qqbot.models.guilds import Guild
+from qqbot.models.messages import MessageSendResult
 from tests.api.scripted import APP_ID, SECRET, TRACE, Scripted, cut, hang, raw, reply
 from tests.stopwatch import stopwatch
 
@@ -136,6 +139,56 @@ async def test_a_guild_message_is_not_repeated_after_a_failure(platform: Scripte
         with pytest.raises(ServerError):
             await api.channels.send_message("C1", "hello", reply_to=REPLY)
     assert len(platform.calls) == 1
+
+
+async def test_a_code_that_is_not_known_is_no_reason_to_send_again(platform: Scripted) -> None:
+    platform.answers.extend([reply({"code": 987654, "err_code": 40099999, "message": "?"}, 500)] * 2)
+    async with platform.api() as api:
+        with pytest.raises(ServerError) as caught:
+            await api.groups.send_message("G1", "hello", reply_to=REPLY)
+        assert caught.value.code == 40099999
+        assert len(platform.calls) == 1
+        assert (await api.users.me()).id == ""
+    assert len(platform.calls) == 3
+
+
+async def test_the_number_that_is_known_decides_about_repeats(platform: Scripted) -> None:
+    for known in ({"code": 50055001, "err_code": 40099999}, {"code": 987654, "err_code": 50055001}):
+        platform.calls.clear()
+        platform.answers.extend([reply(known, 500), reply({"id": "m"})])
+        async with platform.api() as api:
+            assert (await api.groups.send_message("G1", "hello", reply_to=REPLY)).id == "m"
+        assert len(platform.calls) == 2
+
+
+async def test_a_review_without_a_code_is_pending(platform: Scripted) -> None:
+    platform.answers.append(reply({"data": {"message_audit": {"audit_id": "A1"}}}))
+    async with platform.api() as api:
+        with pytest.raises(MessagePendingAudit) as caught:
+            await api.groups.send_message("G1", "hello", reply_to=REPLY)
+    assert (caught.value.audit_id, caught.value.status, caught.value.code) == ("A1", 200, 0)
+    assert len(platform.calls) == 1
+
+
+async def test_no_content_is_an_empty_answer(platform: Scripted) -> None:
+    async with platform.api() as api:
+        for _ in range(6):
+            platform.answers.append(raw(b"", 204))
+        assert (await api.groups.send_message("G1", "hello", reply_to=REPLY)) == MessageSendResult()
+        assert (await api.channels.send_message("C1", "hello")).id == ""
+        assert await api.guilds.get("1") == Guild(id="")
+        assert await api.channels.of_guild("1") == []
+        assert [each async for each in api.media_images.iter()] == []
+        await api.interactions.ack("1")
+        assert len(platform.calls) == 6
+        platform.answers.append(raw(b"", 204))
+        with pytest.raises(DecodeError, match="panel_id"):
+            await api.call(CREATE_PANEL, body={})
+        assert len(platform.calls) == 7
+        platform.answers.append(raw(b"", 200))
+        platform.answers.extend([raw(b"", 200)] * 3)
+        with pytest.raises(ServerError, match="it is empty"):
+            await api.guilds.get("1")
 
 
 async def test_a_timed_out_message_may_have_been_sent(platform: Scripted) -> None:

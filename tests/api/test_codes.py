@@ -97,12 +97,14 @@ def test_remedies(code: int, error: type[ApiError]) -> None:
         (405, ApiError, RetryPolicy.NO),
         (413, MediaError, RetryPolicy.NO),
         (429, RateLimited, RetryPolicy.BACKOFF),
-        (500, ServerError, RetryPolicy.BACKOFF),
-        (504, ServerError, RetryPolicy.BACKOFF),
+        (500, ServerError, RetryPolicy.UNEXPLAINED),
+        (504, ServerError, RetryPolicy.UNEXPLAINED),
     ],
 )
 def test_an_unknown_code_is_judged_by_its_status(status: int, error: type[ApiError], retry: RetryPolicy) -> None:
     assert error_rule("general", 99999999, status)[:2] == (error, retry)
+    if status >= 500:
+        assert error_rule("general", 0, status)[:2] == (error, RetryPolicy.BACKOFF)
 
 
 def test_any_401_renews_the_token_but_a_refused_ip() -> None:

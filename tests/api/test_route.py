@@ -150,3 +150,14 @@ def test_the_module_of_0_1_still_has_its_names_and_warns(name: str, value: objec
 def test_the_module_of_0_1_has_no_other_names() -> None:
     with pytest.raises(AttributeError, match="NO_SUCH_ROUTE"):
         _ = routes.NO_SUCH_ROUTE
+
+
+def test_an_answer_without_content() -> None:
+    assert Route("bytes", "GET", "/x", bytes).empty() == b""
+    assert ROUTES["delete_channel"].empty() is None
+    assert ROUTES["list_channels"].empty() == []
+    assert ROUTES["get_channel"].empty().id == ""
+    with pytest.raises(DecodeError):
+        ROUTES["create_panel"].empty()
+    with pytest.raises(DecodeError):
+        ROUTES["get_thread"].empty()

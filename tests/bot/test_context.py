@@ -14,6 +14,7 @@ from qqbot import (
     ApiError,
     Bot,
     C2CMessageCreate,
+    Card,
     ConfigError,
     Context,
     GroupAtMessageCreate,
@@ -22,7 +23,9 @@ from qqbot import (
     MessageEvent,
     ReplyWindowExpired,
     Target,
+    Text,
     TransportError,
+    meant_for_me,
 )
 from qqbot.api.downloads import Downloads
 from qqbot.api.exchange import Request
@@ -290,3 +293,51 @@ def test_targets_and_tickets_are_json() -> None:
     for text in ("", "{}", '{"scene": "c2c", "id": ""}'):
         with pytest.raises(ConfigError):
             Target.from_json(text)
+
+
+async def test_the_text_and_the_mention_of_a_message_in_any_kind_of_group() -> None:
+    bot = Bot()
+    seen: list[tuple[str, str, bool]] = []
+
+    @bot.on(MessageEvent, when=meant_for_me)
+    async def see(ctx: Context[MessageEvent]) -> None:
+        seen.append((type(ctx.event).__name__, ctx.text, ctx.mentions_me))
+
+    def group(content: str, *mentions: object) -> dict[str, object]:
+        author = {"member_openid": "M1"}
+        return {"id": content, "group_openid": "G1", "author": author, "content": content, "mentions": mentions}
+
+    you = {"scope": "single", "member_openid": "B0", "bot": True, "is_you": True}
+    async with Simulator() as sim, sim.run(bot):
+        await sim.event("GROUP_AT_MESSAGE_CREATE", group(" cut", you))
+        await sim.event("GROUP_MESSAGE_CREATE", group("<@B0> kept", you))
+        await sim.event("GROUP_MESSAGE_CREATE", group("in <@B0> the middle", you))
+        await sim.event("GROUP_MESSAGE_CREATE", group("to others"))
+        await sim.event("GROUP_MESSAGE_CREATE", group("@everyone", {"scope": "all", "is_you": True}))
+        await sim.event("C2C_MESSAGE_CREATE", {"id": "1", "author": {"user_openid": "U1"}, "content": "private"})
+    assert seen == [
+        ("GroupAtMessageCreate", "cut", True),
+        ("GroupMessageCreate", "kept", True),
+        ("GroupMessageCreate", "in the middle", True),
+        ("C2CMessageCreate", "private", False),
+    ]
+
+
+async def test_an_extra_field_changes_nothing_about_a_reply() -> None:
+    bot = Bot()
+
+    @bot.on
+    async def answer(ctx: Context[C2CMessageCreate]) -> None:
+        await ctx.reply(Text("one", extra={"brand_new": {"a": 1}}))
+        await ctx.reply(Card("two", "https://example.com", extra={"brand_new": 2}))
+        ticket = Ticket.from_json(ctx.ticket().to_json())
+        await ctx.api.reply(ticket, Text("three", extra={"brand_new": 3}))
+
+    async with Simulator() as sim, sim.run(bot):
+        await sim.user("Alice").say("hi")
+    first, second, third = bodies(sim)
+    assert [each["brand_new"] for each in (first, second, third)] == [{"a": 1}, 2, 3]
+    assert (first["msg_seq"], second["msg_seq"]) == (1, 2)
+    assert second["msg_type"] == 8
+    assert first["msg_id"] == second["msg_id"] == third["msg_id"]
+    assert third["msg_seq"] not in (1, 2)

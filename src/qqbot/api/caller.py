@@ -44,6 +44,7 @@ T = TypeVar("T")
 
 USER_AGENT = f"aioqqbot/{__version__}"
 SHORTEST_ATTEMPT = 5.0  # seconds; the platform may take that long for a message
+NO_CONTENT = 204
 LOGGED_CHARACTERS = 2000  # of a body
 _SECRET_FIELDS = r'"(access_token|clientSecret|client_secret|bot_encrypt_secret|secret|token)"\s*:\s*"[^"]*"'
 
@@ -150,7 +151,7 @@ class Caller:
             outcome = await self._attempt(call)
             if isinstance(outcome, Response):
                 try:
-                    return route.decode(outcome.body)
+                    return route.decode(outcome.body) if outcome.body or outcome.status != NO_CONTENT else route.empty()
                 except DecodeError as error:
                     outcome = _undecoded(call, outcome, error)
             if call.attempts.was_done_before(outcome.error):
@@ -164,6 +165,7 @@ class Caller:
         limit = route.timeout or self._timeout if timeout is None else timeout
         if not limit > 0:
             raise ConfigError(f"{route.name}: timeout={timeout!r} must be greater than 0 seconds")
+        numbered = route.repeatable is None
         repeatable = is_numbered(body) if route.repeatable is None else route.repeatable
         relative = path.startswith("/")
         return _Call(
@@ -174,7 +176,7 @@ class Caller:
             key=(route.name, ids[0] if ids else ""),
             body=_bytes(body),
             content_type=body.content_type if isinstance(body, Form) else "application/json",
-            attempts=Attempts(repeatable),
+            attempts=Attempts(repeatable, numbered=numbered),
             timeout=limit,
             ends_at=self._now() + limit,
         )
@@ -344,7 +346,7 @@ def _bytes(body: object) -> bytes | None:
 
 def _undecoded(call: _Call[T], response: Response, error: DecodeError) -> Failure:
     """Return the failure for an answer that is not JSON.  Raises: DecodeError for JSON of another shape."""
-    if words := words_if_no_json(response.body):
+    if response.status != NO_CONTENT and (words := words_if_no_json(response.body)):
         return unreadable(call.route.method, call.path, response, f"it is not JSON ({words})")
     raise DecodeError(f"{call.where} (trace id {response.trace_id or 'none'}): {error}") from error
 

@@ -22,14 +22,14 @@ import aiohttp
 
 from ..aio.clock import Clock
 from ..config import Credentials, Endpoints, is_loopback
-from ..errors import ConfigError
+from ..errors import ConfigError, DecodeError
 from ..models.messages import MessageSendResult
 from ..models.outgoing.messages import Message
 from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads, is_public, is_public_or_loopback
 from .exchange import Request, Response
-from .network import ConnectOptions, environment_proxy
+from .network import ConnectOptions, environment_proxy, exact
 from .resources.c2c import C2C
 from .resources.channels import Channels
 from .resources.direct_messages import DirectMessages
@@ -189,7 +189,8 @@ class Api:
             if name not in ON_DEMAND:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             module, kind = ON_DEMAND[name]
-            resource = getattr(import_module(f".resources.{module}", __package__), kind)(self.call)
+            make = getattr(import_module(f".resources.{module}", __package__), kind)
+            resource = make(self.call, self._put) if name == "media_images" else make(self.call)
             setattr(self, name, resource)
             return resource
 
@@ -325,9 +326,21 @@ class Api:
         proxy = self._proxy_for(self._endpoints.api_base)
         return AiohttpTransport(session, proxy=proxy, ssl_context=self._options.get("ssl_context"))
 
-    async def _put(self, url: str, content: AsyncIterable[bytes], size: int, timeout: float) -> Response:
+    async def _put(
+        self,
+        url: str,
+        content: AsyncIterable[bytes] | bytes,
+        size: int,
+        timeout: float,
+        *,
+        content_type: str = "application/octet-stream",
+    ) -> Response:
         """Send bytes to a pre-signed address without the token: the address itself is the authorization."""
-        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        headers = {"Content-Length": str(size), "Content-Type": content_type}
+        try:
+            url = str(exact(url))
+        except ValueError as error:
+            raise DecodeError(f"the platform gave a pre-signed address that is none: {error}") from None
         request = Request("PUT", url, "(a pre-signed address)", headers, content, timeout)
         return await self._opened.transport.send(request)
 

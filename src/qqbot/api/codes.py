@@ -36,6 +36,7 @@ class RetryPolicy(Enum):
     NO = "no"
     ONCE = "once"
     BACKOFF = "backoff"
+    UNEXPLAINED = "unexplained"
     QUOTA = "quota"
     TOKEN = "token"
     SEQ = "seq"
@@ -327,9 +328,12 @@ _TABLES: dict[Family, dict[int, ErrorRule]] = {
     "share_link": _table(_SHARE_LINK),
 }
 
+PENDING = ErrorRule(MessagePendingAudit, RetryPolicy.ACCEPTED, _AUDIT)
+"""The rule for an answer that names a review, with or without a code."""
+
 _BY_STATUS = {
-    201: ErrorRule(MessagePendingAudit, RetryPolicy.ACCEPTED, _AUDIT),
-    202: ErrorRule(MessagePendingAudit, RetryPolicy.ACCEPTED, _AUDIT),
+    201: PENDING,
+    202: PENDING,
     401: ErrorRule(AuthError, RetryPolicy.TOKEN, _TOKEN),
     403: ErrorRule(PermissionMissing, RetryPolicy.NO, _NO_RIGHT),
     404: ErrorRule(NotFound, RetryPolicy.NO, _MISSING),
@@ -344,18 +348,22 @@ _BY_STATUS = {
     429: ErrorRule(RateLimited, RetryPolicy.BACKOFF, _SLOWER),
 }
 _FAILED = ErrorRule(ServerError, RetryPolicy.BACKOFF, _BUSY)
-_UNKNOWN = ErrorRule(
-    ApiError,
-    RetryPolicy.NO,
-    Hint("未收录的错误，请带上 trace id 反馈", "this error is not in our table: report it with code and trace id"),
+_NOT_LISTED = Hint(
+    "未收录的错误，请带上 trace id 反馈", "this error is not in our table: report it with code and trace id"
 )
+_UNKNOWN = ErrorRule(ApiError, RetryPolicy.NO, _NOT_LISTED)
+# The platform gave a reason, which no repeat may change, and what it did is not known.
+_UNEXPLAINED = ErrorRule(ServerError, RetryPolicy.UNEXPLAINED, _NOT_LISTED)
 
 
 def error_rule(family: Family, code: int, status: int) -> ErrorRule:
     """Return the rule for `code` with the HTTP `status` at the endpoints of `family`."""
     known = _TABLES[family].get(code) or _TABLES["general"].get(code)
     if known is None:
-        return _FAILED if status >= 500 else _BY_STATUS.get(status, _UNKNOWN)
+        if status >= 500:
+            # A proxy repeats the status in its body: that is not a code of the platform.
+            return _FAILED if code in (0, status) else _UNEXPLAINED
+        return _BY_STATUS.get(status, _UNKNOWN)
     if status == 401 and known.error is not IPNotAllowed:
         return known._replace(retry=RetryPolicy.TOKEN)
     return known

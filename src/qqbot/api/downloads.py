@@ -7,6 +7,7 @@ It knows no messages and sends no token.
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from yarl import URL
 
 from ..errors import ConfigError, ConnectionFailed, MediaError, Timeout
 from .files import in_thread
-from .network import cause_of
+from .network import cause_of, exact
 
 MAX_BYTES = 64 * 1024 * 1024
 TIMEOUT = 120.0  # seconds
@@ -231,7 +232,7 @@ class Downloads:
 def _parsed(url: str) -> URL:
     """Return `url` parsed.  Raises: ConfigError if it is not a web address."""
     try:
-        target = URL(url)
+        target = exact(url)
     except ValueError:
         raise ConfigError(f"{url!r} is not an address") from None
     host = target.raw_host
@@ -242,7 +243,9 @@ def _parsed(url: str) -> URL:
 
 
 def _joined(url: str, location: str) -> str:
-    """Return the address of a redirect.  Raises: ConfigError if `location` is not an address."""
+    """Return the address of a redirect, unchanged if it is whole.  Raises: ConfigError if it is not an address."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location):
+        return location
     try:
         return urljoin(url, location)
     except ValueError:

@@ -20,7 +20,7 @@ from ..errors import (
     TransportError,
 )
 from ..models.codec import decoder, parse
-from .codes import ErrorRule, Family, RetryPolicy, error_rule, is_known
+from .codes import PENDING, ErrorRule, Family, RetryPolicy, error_rule, is_known
 
 TRACE_HEADER = "x-tps-trace-id"
 SHOWN_CHARACTERS = 200  # of an answer that is not JSON
@@ -93,6 +93,12 @@ class _ErrorBody(Struct, frozen=True):
     message: str = ""
     trace_id: str = ""
     data: _Data = _Data()
+    message_audit: _Audit = _Audit()
+
+    @property
+    def audit_id(self) -> str:
+        """The review that the message waits for, '' if there is none."""
+        return self.data.message_audit.audit_id or self.message_audit.audit_id
 
 
 _UNREADABLE = Hint(
@@ -105,7 +111,8 @@ _NO_ERROR = _ErrorBody()
 
 def is_success(response: Response) -> bool:
     """True if the answer is certainly not an error; cheap, because it does not decode the body."""
-    return response.status in (200, 204) and b'code"' not in response.body
+    body = response.body
+    return response.status in (200, 204) and b'code"' not in body and b'message_audit"' not in body
 
 
 def failure_of(
@@ -113,14 +120,14 @@ def failure_of(
 ) -> Failure | None:
     """Return the failure that an answer stands for, None if it is not an error; mask `secrets` in the message.
 
-    An answer with status 200 is an error if its body has a code other than 0. An answer with 201 or 202 names the
-    review that the message waits for, with or without a code.
+    An answer with status 200 is an error if its body has a code other than 0. An answer with 200, 201 or 202 may name
+    the review that the message waits for, with or without a code.
     """
     status = response.status
     if is_success(response):
         return None
     body = _body(response.body)
-    if status < 300 and not (body.code or body.err_code or body.data.message_audit.audit_id):
+    if status < 300 and not (body.code or body.err_code or body.audit_id):
         return None
     code, meaning = _judge(family, body, status)
     error = meaning.error(
@@ -135,7 +142,7 @@ def failure_of(
     if isinstance(error, RateLimited):
         error.retry_after = _seconds(response.header("retry-after"))
     if isinstance(error, MessagePendingAudit):
-        error.audit_id = body.data.message_audit.audit_id
+        error.audit_id = body.audit_id
     return Failure(error, meaning)
 
 
@@ -176,6 +183,8 @@ def _judge(family: Family, body: _ErrorBody, status: int) -> tuple[int, ErrorRul
     code = (
         body.code if is_known(family, body.code) and not is_known(family, body.err_code) else body.err_code or body.code
     )
+    if body.audit_id and not code and status < 300:
+        return code, PENDING
     return code, error_rule(family, code, status)
 
 

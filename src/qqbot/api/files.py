@@ -82,7 +82,7 @@ class OpenFile:
 
 @asynccontextmanager
 async def opened(media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFile]:
-    """Open the source of `media`; at most `limit` bytes.
+    """Open the source of `media`; at most `limit` bytes, and any number of any kind if it is not to be checked.
 
     Raises: ConfigError if it is missing, empty, too large, or not of its kind.
     """
@@ -96,11 +96,12 @@ async def opened(media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFil
         case str():
             raise ConfigError("media that the platform fetches has no bytes here")
         case _:
-            file, name = await _spooled(media.source, limit), None
+            file, name = await _spooled(media.source, limit if media.check else None), None
     try:
         size = await asyncio.to_thread(file.seek, 0, os.SEEK_END)
         source = OpenFile(file, size, name)
-        await _check(source, media.type, limit)
+        if media.check:
+            await _check(source, media.type, limit)
         yield source
     finally:
         file.close()
@@ -134,7 +135,7 @@ def _open(path: Path) -> BinaryIO:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
 
 
-async def _spooled(chunks: AsyncIterable[bytes], limit: int) -> BinaryIO:
+async def _spooled(chunks: AsyncIterable[bytes], limit: int | None) -> BinaryIO:
     with contextlib.ExitStack() as stack:
         file: BinaryIO = stack.enter_context(await in_thread(tempfile.TemporaryFile, _close))
         try:
@@ -142,7 +143,7 @@ async def _spooled(chunks: AsyncIterable[bytes], limit: int) -> BinaryIO:
                 size = 0
                 async for chunk in chunks:
                     size += len(chunk)
-                    if size > limit:
+                    if limit is not None and size > limit:
                         raise _too_large(size, limit)
                     await asyncio.to_thread(file.write, chunk)
                     silence.reschedule(asyncio.get_running_loop().time() + SILENCE)
@@ -155,12 +156,17 @@ async def _spooled(chunks: AsyncIterable[bytes], limit: int) -> BinaryIO:
 async def _check(source: OpenFile, kind: FileType, limit: int) -> None:
     what = source.name or "the media"
     if source.size == 0:
-        raise ConfigError(f"{what} is empty: it has 0 bytes")
+        raise ConfigError(f"{what} is empty: it has 0 bytes; check=False sends it all the same")
     if source.size > limit:
         raise _too_large(source.size, limit)
     if not fits(kind, await source.read(0, HEAD)):
-        raise ConfigError(f"{what} is not a {kind.name.lower()} that the platform accepts: it accepts {FORMATS[kind]}")
+        raise ConfigError(
+            f"{what} is not a {kind.name.lower()} that the platform accepts: it accepts {FORMATS[kind]}; "
+            "check=False sends it all the same"
+        )
 
 
 def _too_large(size: int, limit: int) -> ConfigError:
-    return ConfigError(f"the media has {size} bytes or more, the platform accepts at most {limit}")
+    return ConfigError(
+        f"the media has {size} bytes or more, the platform accepts at most {limit}; check=False sends it all the same"
+    )

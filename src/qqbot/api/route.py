@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Generic, Literal, TypeVar, cast, get_origin
 from urllib.parse import quote, urlencode
 
-from ..errors import ConfigError
-from ..models.codec import decoder
+from ..errors import ConfigError, DecodeError
+from ..models.codec import blank, decoder
 from .codes import Family
 
 T_co = TypeVar("T_co", covariant=True)
@@ -61,6 +61,20 @@ class Route(Generic[T_co]):
         if isinstance(self.answer, type) or get_origin(self.answer) is not None:
             return decoder(cast("type[T_co]", self.answer))
         return self.answer
+
+    def empty(self) -> T_co:
+        """Return the answer that has no content: optional fields have their defaults, others are empty.
+
+        Raises: DecodeError if there is no such answer.
+        """
+        if self.answer is bytes:
+            return self.decode(b"")
+        try:
+            return self.decode(b"{}")
+        except DecodeError:
+            if not isinstance(self.answer, type):
+                raise
+            return blank(cast("type[T_co]", self.answer))
 
     @cached_property
     def repeatable(self) -> bool | None:

@@ -169,6 +169,12 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         return ""
 
     @property
+    def mentions_me(self) -> bool:
+        """True if the event is a message that mentions the bot; False in private chats, where none is needed."""
+        event = self._delivered.event
+        return isinstance(event, MessageEvent) and event.mentions_bot(self.bot.user_id)
+
+    @property
     def target(self: "Context[Replyable]") -> Target:
         """The conversation of the event: `await bot.send(ctx.target, ...)` works later too."""
         return self.event.reply_target()

@@ -79,7 +79,9 @@ def lenient(type_: type[T]) -> Lenient[T]:
     """Return a slow function that decodes JSON as far as possible if fields have unexpected types.
 
     An optional field that is null or unusable gets its default; an unusable item of a list is omitted; numbers become
-    text, and text numbers; a time without a time zone is Beijing time; a time may be in milliseconds.
+    text, and text numbers; a time without a time zone is Beijing time; a time may be in milliseconds. A list that is
+    null or `{}` is empty, and so is one that is absent from an object with fields of its type only. An object stands
+    for a list of one, and a list of one for an object.
 
     Raises: DecodeError (the function), naming the type and the field.
     """
@@ -119,11 +121,14 @@ def _mend_object(value: object, shape: inspect.StructType, path: str, note: Surp
     if not isinstance(value, dict):
         raise _UnusableError(path)
     mended = dict(cast("dict[str, object]", value))
+    fits = not mended or _has_field(mended, shape)  # else it may be an object of another type
     for field in shape.fields:
         key = field.encode_name
         here = f"{path}.{key}" if path else key
         if key not in mended:
-            if field.required:
+            if field.required and fits and isinstance(field.type, _LISTS):
+                mended[key] = []
+            elif field.required:
                 raise _UnusableError(here)
             continue
         try:
@@ -134,6 +139,13 @@ def _mend_object(value: object, shape: inspect.StructType, path: str, note: Surp
             note(here)
             del mended[key]
     return mended
+
+
+_LISTS = (inspect.ListType, inspect.VarTupleType)
+
+
+def _has_field(value: dict[str, object], shape: inspect.StructType) -> bool:
+    return any(field.encode_name in value for field in shape.fields)
 
 
 def _mend_union(value: object, shape: inspect.UnionType, path: str, note: Surprise) -> object:
@@ -150,6 +162,12 @@ def _mend_union(value: object, shape: inspect.UnionType, path: str, note: Surpri
 def _mend_items(
     value: object, shape: inspect.ListType | inspect.VarTupleType, path: str, note: Surprise
 ) -> list[object]:
+    if value is None:
+        note(path)
+        return []
+    if isinstance(value, dict):
+        value = _listed(cast("dict[str, object]", value), shape.item_type, path)
+        note(path)
     if not isinstance(value, list):
         raise _UnusableError(path)
     mended: list[object] = []
@@ -159,6 +177,15 @@ def _mend_items(
         except _UnusableError:
             note(f"{path}[]")
     return mended
+
+
+def _listed(value: dict[str, object], item: inspect.Type, path: str) -> list[object]:
+    """Return the list that an object stands for.  Raises: _UnusableError if it is not an object of the items' type."""
+    if not value:
+        return []
+    if isinstance(item, inspect.StructType) and _has_field(value, item):
+        return [value]
+    raise _UnusableError(path)
 
 
 def _mend_dict(value: object, _shape: inspect.DictType, path: str, _note: Surprise) -> object:
@@ -246,6 +273,33 @@ _MENDERS: dict[type[inspect.Type], Callable[[object, Any, str, Surprise], object
     inspect.DateTimeType: _mend_moment,
     inspect.EnumType: _mend_member,
     inspect.NoneType: _mend_null,
+}
+
+
+def blank(type_: type[T]) -> T:
+    """Return a value of a Struct without content: optional fields have their defaults, others are empty.
+
+    Raises: DecodeError if there is no such value.
+    """
+    try:
+        return cast("T", _blank(_shape(type_)))
+    except (KeyError, ValueError, TypeError) as error:
+        raise DecodeError(f"not a {type_.__name__}: the answer is empty ({error})") from None
+
+
+def _blank(shape: inspect.Type) -> object:
+    if isinstance(shape, inspect.StructType):
+        return shape.cls(**{field.name: _blank(field.type) for field in shape.fields if field.required})
+    return _BLANK[type(shape)]
+
+
+_BLANK: dict[type[inspect.Type], object] = {
+    inspect.StrType: "",
+    inspect.IntType: 0,
+    inspect.FloatType: 0.0,
+    inspect.BoolType: False,
+    inspect.ListType: (),
+    inspect.VarTupleType: (),
 }
 
 

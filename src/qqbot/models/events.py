@@ -345,17 +345,27 @@ class InChannel:
 
 
 class GroupMessageEvent(GroupMessage, InGroup, MessageEvent, frozen=True, kw_only=True):
-    """A message in a group, of either kind."""
+    """A message in a group, of either kind: which of them a group sends is its owner's choice.
+
+    `@bot.on(GroupMessageEvent, when=meant_for_me)` takes the messages that mention the bot, in every group.
+    """
 
 
 @event("GROUP_AT_MESSAGE_CREATE", Intents.GROUP_AND_C2C_EVENT)
 class GroupAtMessageCreate(GroupMessageEvent, frozen=True, kw_only=True):
     """A user mentioned the bot in a group.  Source: autogen/event/group_at_message_create"""
 
+    def mentions_bot(self, me: str) -> bool:  # noqa: ARG002 - the event says so
+        """Return True: that is what the event means."""
+        return True
+
 
 @event("GROUP_MESSAGE_CREATE", Intents.GROUP_AND_C2C_EVENT)
 class GroupMessageCreate(GroupMessageEvent, frozen=True, kw_only=True):
-    """Any message in a group that lets the bot see all messages.  Source: autogen/event/group_message_create"""
+    """Any message in a group that lets the bot see all messages, also one that mentions the bot.
+
+    Source: autogen/event/group_message_create
+    """
 
 
 @event("C2C_MESSAGE_CREATE", Intents.GROUP_AND_C2C_EVENT)
@@ -383,6 +393,10 @@ class ChannelMessageEvent(Message, InChannel, MessageEvent, frozen=True, kw_only
 @event("AT_MESSAGE_CREATE", Intents.PUBLIC_GUILD_MESSAGES)
 class AtMessageCreate(ChannelMessageEvent, frozen=True, kw_only=True):
     """A user mentioned the bot in a channel.  Source: server-inter/channel/message/event"""
+
+    def mentions_bot(self, me: str) -> bool:  # noqa: ARG002 - the event says so
+        """Return True: that is what the event means."""
+        return True
 
 
 @event("MESSAGE_CREATE", Intents.GUILD_MESSAGES)

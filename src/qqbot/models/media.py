@@ -27,10 +27,17 @@ class MediaInfo(Body, frozen=True, kw_only=True):
 
 _MAGIC: dict[FileType, tuple[tuple[int, bytes], ...]] = {
     FileType.IMAGE: ((0, b"\x89PNG"), (0, b"\xff\xd8\xff"), (0, b"GIF8"), (8, b"WEBP"), (0, b"BM")),
-    FileType.VIDEO: ((4, b"ftyp"),),
+    # An mp4 usually begins with its type, but a file of QuickTime, a fragment or padding may come first.
+    FileType.VIDEO: tuple(
+        (4, box) for box in (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"sidx", b"free", b"skip", b"wide", b"pnot")
+    ),
     FileType.VOICE: (
-        *((0, b"#!SILK"), (1, b"#!SILK"), (0, b"ID3"), (8, b"WAVE"), (0, b"OggS")),
-        *((0, b"\xff\xfb"), (0, b"\xff\xf3"), (0, b"\xff\xf2")),
+        (0, b"#!SILK"),
+        (1, b"#!SILK"),
+        (0, b"ID3"),
+        (8, b"WAVE"),
+        (0, b"OggS"),
+        (0, b"fLaC"),
     ),
 }
 """The first bytes of the formats that the platform accepts: offset and bytes."""
@@ -38,7 +45,7 @@ _MAGIC: dict[FileType, tuple[tuple[int, bytes], ...]] = {
 FORMATS = {
     FileType.IMAGE: "png, jpg, gif, webp or bmp",
     FileType.VIDEO: "mp4",
-    FileType.VOICE: "silk, mp3, wav or ogg",
+    FileType.VOICE: "silk, mp3, wav, flac or ogg",
 }
 
 HEAD = 16  # bytes that identify the format
@@ -46,7 +53,17 @@ HEAD = 16  # bytes that identify the format
 
 def fits(kind: FileType, head: bytes) -> bool:
     """True if a file that begins with `head` can be of this kind."""
-    return kind not in _MAGIC or any(head.startswith(magic, offset) for offset, magic in _MAGIC[kind])
+    if kind not in _MAGIC or any(head.startswith(magic, offset) for offset, magic in _MAGIC[kind]):
+        return True
+    return kind is FileType.VOICE and _is_layer_three(head)
+
+
+def _is_layer_three(head: bytes) -> bool:
+    """True if `head` begins a frame of mp3: MPEG 1, 2 or 2.5, layer III, with or without a checksum."""
+    if len(head) < 2 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    return version != 1 and layer == 1
 
 
 class MediaUploadBody(Body, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from .._names import on_demand
 from .base import Aware, Id, Model
-from .text import strip_leading_mentions
+from .text import faces_as_text, strip_mentions_of
 from .users import Account, GroupMention, Member, User, V2User
 
 
@@ -109,11 +109,12 @@ class InboundMessage(Model, frozen=True, kw_only=True):
     attachments: tuple[MessageAttachment, ...] = ()
 
     def text_without_mention(self, me: str) -> str:
-        """Return the content without outer blanks and without leading mentions of the user `me`.
+        """Return the content without outer blanks and without mentions of the bot, which has the user id `me`."""
+        return strip_mentions_of(self.content, (me,))
 
-        Groups and C2C remove that mention themselves; guilds leave `<@!id>`.
-        """
-        return strip_leading_mentions(self.content, me)
+    def mentions_bot(self, me: str) -> bool:  # noqa: ARG002 - only guilds need the id
+        """True if the message mentions the bot, which has the user id `me`; False in private chats."""
+        return False
 
 
 class Message(InboundMessage, frozen=True, kw_only=True):
@@ -138,13 +139,21 @@ class Message(InboundMessage, frozen=True, kw_only=True):
     message_reference: MessageReference | None = None
 
     def text_without_mention(self, me: str) -> str:
-        """Return the content without outer blanks and without leading mentions of the user `me`.
+        """Return the content without outer blanks and without mentions of the bot, which has the user id `me`.
 
         `me` is '' if the bot does not know its own id, for example without a gateway connection; then it is taken to be
         the only bot that the message mentions.
         """
+        return super().text_without_mention(me or self._only_bot())
+
+    def mentions_bot(self, me: str) -> bool:
+        """True if the message mentions the bot, which has the user id `me`; '' as in `text_without_mention`."""
+        me = me or self._only_bot()
+        return bool(me) and any(user.id == me for user in self.mentions)
+
+    def _only_bot(self) -> str:
         bots = {user.id for user in self.mentions if user.bot}
-        return super().text_without_mention(me or (bots.pop() if len(bots) == 1 else ""))
+        return bots.pop() if len(bots) == 1 else ""
 
     direct_message: bool = False
     src_guild_id: str = ""
@@ -202,6 +211,10 @@ class V2Message(InboundMessage, frozen=True, kw_only=True):
     msg_idx: str = ""
     msg_seq: int = 0
 
+    def text_without_mention(self, me: str) -> str:
+        """Return the content without outer blanks and mentions of the bot, with the names of faces, "[name]"."""
+        return faces_as_text(super().text_without_mention(me))
+
     @property
     def ref_idx(self) -> str | None:
         """The value of `quote=` to quote this message; None if the platform did not send it."""
@@ -209,7 +222,10 @@ class V2Message(InboundMessage, frozen=True, kw_only=True):
 
 
 class GroupMessage(V2Message, frozen=True, kw_only=True):
-    """A message in a group. `content` omits the mention of the bot; other mentions are `<@member_openid>`.
+    """A message in a group. `content` may omit the mention of the bot; other mentions are `<@member_openid>`.
+
+    The record of the bot's own mention in `mentions` has `is_you`; the `scope` "all" mentions every member, not the
+    bot.
 
     Source: autogen/event/group_message_create
     """
@@ -217,6 +233,20 @@ class GroupMessage(V2Message, frozen=True, kw_only=True):
     group_openid: Id
     group_id: str = ""
     mentions: tuple[GroupMention, ...] = ()
+
+    def text_without_mention(self, me: str) -> str:
+        """Return the content without outer blanks and mentions of the bot, with the names of faces, "[name]".
+
+        The bot is known by `is_you`, since a group has other ids for it than `me`.
+        """
+        text = super().text_without_mention(me)
+        own = [each for each in self.mentions if each.is_single and each.is_you]
+        ids = {name for each in own for name in (each.id, each.member_openid, each.user_openid) if name}
+        return strip_mentions_of(text, ids) if ids else text
+
+    def mentions_bot(self, me: str) -> bool:  # noqa: ARG002 - the record says so
+        """True if the message mentions the bot."""
+        return any(each.is_single and each.is_you for each in self.mentions)
 
 
 class C2CMessage(V2Message, frozen=True, kw_only=True):

@@ -277,7 +277,7 @@ def read_rich_text(source: RichSource) -> RichText:
 
 def _from_json(source: str) -> RichText | None:
     try:
-        if source.startswith("{"):
+        if source.startswith("{") and source != "{}":
             return _rich_text(source.encode())
         if source.startswith("[") and (found := _rich_objects(source.encode())):
             return read_rich_text(found)

@@ -5,7 +5,7 @@ Responsible for the text inside `content`; `messages` and `outgoing` have the me
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 from urllib.parse import quote, unquote
 
@@ -21,13 +21,15 @@ _MENTION = _PERSON.format(r"[^\s<>\"]+") + r"|<qqbot-at-everyone\s*/?>|@everyone
 _LEADING = re.compile(rf"(?:\s|{_MENTION})+")
 _ANYWHERE = re.compile(rf" ?(?:{_MENTION}) ?")
 _COMMAND = re.compile(r"[/／](\S+)\s*(.*)", re.DOTALL)
+_FACE_TAG = r"<faceType=(?P<face>\d+),faceId=\"(?P<face_id>[^\"]*)\",ext=\"(?P<ext>[^\"]*)\">"
+_FACE = re.compile(_FACE_TAG)
 _TAG = re.compile(
     r"<@!?(?P<user>[^\s<>\"]+)>"
     r"|<\#(?P<channel>\w+)>"
     r"|<emoji:(?P<emoji>\w+)>"
     r"|(?P<everyone>@everyone)\b"
     r"|<qqbot-(?P<name>at-user|at-everyone|cmd-enter|cmd-input)(?P<attributes>(?:\s+\w+=\"[^\"]*\")*)\s*/?>"
-    r"|<faceType=(?P<face>\d+),faceId=\"(?P<face_id>[^\"]*)\",ext=\"(?P<ext>[^\"]*)\">"
+    rf"|{_FACE_TAG}"
 )
 _ATTRIBUTE = re.compile(r"(\w+)=\"([^\"]*)\"")
 
@@ -46,6 +48,36 @@ def strip_leading_mentions(text: str, user: str | None = None) -> str:
 def strip_mentions(text: str) -> str:
     """Return `text` without outer blanks and without any mention. U+00A0 becomes a space."""
     return _ANYWHERE.sub(" ", _spaced(text)).strip()
+
+
+def strip_mentions_of(text: str, users: Iterable[str]) -> str:
+    """Return `text` without outer blanks and without any mention of these users. U+00A0 becomes a space."""
+    names = "|".join(re.escape(user) for user in users if user)
+    text = _spaced(text)
+    if names and "<" in text:
+        text = re.sub(rf"[ ]?(?:{_PERSON.format(f'(?:{names})')})[ ]?", _gap, text)
+    return text.strip()
+
+
+def _gap(found: re.Match[str]) -> str:
+    """Return what a mention leaves: a space between words, nothing at the edge of a line."""
+    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    return "" if before in ("", "\n") or after in ("", "\n") else " "
+
+
+def faces_as_text(text: str) -> str:
+    """Return `text` with the name of each face that a user of a group or C2C sent, "[name]", in place of its tag.
+
+    A face without a name keeps its tag.
+    """
+    return _FACE.sub(_face_name, text) if "<faceType=" in text else text
+
+
+def _face_name(found: re.Match[str]) -> str:
+    name = _face_text(found["ext"]).strip()
+    if not name:
+        return found[0]
+    return name if name.startswith("[") else f"[{name}]"
 
 
 def _spaced(text: str) -> str:

@@ -101,6 +101,11 @@ class GroupMention(Model, frozen=True, kw_only=True):
     bot: bool = False
     is_you: bool = False
 
+    @property
+    def is_single(self) -> bool:
+        """True if it mentions one user, False if it mentions every member."""
+        return self.scope != "all"
+
 
 class FriendAuthor(Model, frozen=True, kw_only=True):
     """The user who became a friend.  Source: autogen/event/friend_add"""

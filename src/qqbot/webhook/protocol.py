@@ -156,7 +156,8 @@ class WebhookProtocol:
         if frame is not None and frame.op == Op.CALLBACK_VALIDATION:
             return self._answer_challenge(frame.d)
         if refusal := self._distrust(headers, body, now):
-            return _refuse(401, refusal)
+            # A challenge that was changed on the way is not signed either: its form is what is wrong.
+            return _refuse(401, refusal if frame is not None or _is_json(body) else "the body is not JSON")
         return self._take(frame or _bare_interaction(body), body)
 
     @staticmethod
@@ -204,6 +205,14 @@ def _frame(body: bytes) -> Frame | None:
         return decode_frame(body)
     except _UNREADABLE:
         return None
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except _UNREADABLE:
+        return False
+    return True
 
 
 def _bare_interaction(body: bytes) -> Frame | None:

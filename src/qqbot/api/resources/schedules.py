@@ -9,15 +9,7 @@ from ...models.schedules import RemindType, Schedule, milliseconds, schedule_bod
 from ..route import Route, nothing
 from .base import Resource
 
-_schedule_array = decoder(list[Schedule])
-
-
-def _schedules(data: bytes) -> list[Schedule]:
-    """Return the schedules of an answer; it may be null if there are none."""
-    return [] if data.strip() == b"null" else _schedule_array(data)
-
-
-LIST_SCHEDULES = Route("list_schedules", "GET", "/channels/{channel_id}/schedules", _schedules)
+LIST_SCHEDULES = Route("list_schedules", "GET", "/channels/{channel_id}/schedules", decoder(list[Schedule]))
 GET_SCHEDULE = Route("get_schedule", "GET", "/channels/{channel_id}/schedules/{schedule_id}", Schedule)
 CREATE_SCHEDULE = Route("create_schedule", "POST", "/channels/{channel_id}/schedules", Schedule)
 MODIFY_SCHEDULE = Route("modify_schedule", "PATCH", "/channels/{channel_id}/schedules/{schedule_id}", Schedule)

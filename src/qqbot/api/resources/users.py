@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from msgspec import UNSET, UnsetType
 
+from ...errors import DecodeError
 from ...models.base import Model
 from ...models.codec import decoder
 from ...models.guilds import Guild
@@ -35,7 +36,12 @@ _url_link = decoder(_WrappedUrlLink)
 
 def _guilds(data: bytes) -> list[Guild]:
     """Return the guilds of an answer: the page documents an object, but the service sends a bare array."""
-    return _guild_array(data) if data.lstrip().startswith(b"[") else list(_guild_list(data).guilds)
+    if not data.lstrip().startswith(b"{"):
+        return _guild_array(data)
+    try:
+        return list(_guild_list(data).guilds)
+    except DecodeError:
+        return _guild_array(data)  # a single guild
 
 
 def _share_url(data: bytes) -> str:

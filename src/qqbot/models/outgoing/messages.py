@@ -67,6 +67,7 @@ class Extras(TypedDict, total=False):
     stream: MessageStream | UnsetType
     feature_id: int | UnsetType
     wakeup: bool | UnsetType
+    extra: Mapping[str, object] | None
 
 
 class _Sent(Struct, frozen=True, kw_only=True):
@@ -75,7 +76,8 @@ class _Sent(Struct, frozen=True, kw_only=True):
     `quote` shows another message above it: a guild message id, or in groups and C2C a REFIDX_... index;
     `ignore_missing_quote` sends it even if that message is gone. `prompt_keyboard`: suggestions below it. `wakeup`: a
     message to a user who has not written for a long time (C2C, not a reply). `subscribe_id`: the id of a subscription.
-    `feature_id` and `stream` are passed on unchanged.
+    `feature_id` and `stream` are passed on unchanged. `extra` has fields of the body that are newer than this package:
+    they are added to it, or replace its own; an object is merged with the object of the same name.
     """
 
     quote: str | None = None
@@ -86,6 +88,7 @@ class _Sent(Struct, frozen=True, kw_only=True):
     stream: MessageStream | UnsetType = UNSET
     feature_id: int | UnsetType = UNSET
     wakeup: bool | UnsetType = UNSET
+    extra: Mapping[str, object] | None = None
 
 
 class _Written(_Sent, frozen=True):
@@ -244,6 +247,26 @@ class Ark(_Sent, frozen=True):
         return hash((self.template_id, *self.values))
 
 
+class Card(_Sent, frozen=True):
+    """A card with a picture and a link, in groups and C2C: `Card("News", "https://...", description="...")`.
+
+    `url` opens at a click, `pic_url` is the address of the picture. `type`: "tuwen" is the only known one.
+
+    Raises: ConfigError if there is no title or no address.
+    Source: autogen/api/v2_groups_group_openid_messages.post
+    """
+
+    title: str
+    url: str
+    description: str = ""
+    pic_url: str = ""
+    type: str = "tuwen"
+
+    def __post_init__(self) -> None:
+        if not self.title.strip() or not self.url:
+            raise ConfigError('a Card needs a title and an address: Card("News", "https://...")')
+
+
 class Embed(_Sent, frozen=True):
     """A card of lines, in guild channels and guild private chats only.
 
@@ -278,6 +301,7 @@ class MediaExtras(Extras, total=False):
 
     name: str | None
     progress: Progress | None
+    check: bool
 
 
 class Media(_Sent, frozen=True, kw_only=True):
@@ -285,8 +309,9 @@ class Media(_Sent, frozen=True, kw_only=True):
 
     Created by `image`, `video`, `voice` and `file`. `source` is a web address that the platform downloads (a str), a
     `pathlib.Path`, the bytes, or an async iterable of bytes, which can be sent once. A str is never a path, so that
-    the text of a user can never name a file of this machine. `progress` is called during the upload. Guild channels
-    and guild private chats accept images only.
+    the text of a user can never name a file of this machine. `progress` is called during the upload. `check=False`
+    sends the bytes whatever their kind and size, and leaves it to the platform to refuse them. Guild channels and
+    guild private chats accept images only.
 
     Raises: ConfigError if `source` is empty, or a str that is not an http or https address.
     Source: server-inter/message/rich-media
@@ -297,6 +322,7 @@ class Media(_Sent, frozen=True, kw_only=True):
     text: str = ""
     name: str | None = None
     progress: Progress | None = None
+    check: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.source, str) and not _is_web_address(self.source):
@@ -304,7 +330,7 @@ class Media(_Sent, frozen=True, kw_only=True):
                 f"media needs an http:// or https:// address, not {self.source!r}; "
                 "for a file of this machine pass a pathlib.Path"
             )
-        if isinstance(self.source, bytes) and not self.source:
+        if isinstance(self.source, bytes) and not self.source and self.check:
             raise ConfigError("the media is empty: it has 0 bytes")
         if self.type is FileType.FILE and not self.name:
             force_setattr(self, "name", _file_name(self.source))
@@ -326,7 +352,7 @@ class Media(_Sent, frozen=True, kw_only=True):
 
     @classmethod
     def voice(cls, source: Source, text: str = "", **options: Unpack[MediaExtras]) -> Self:
-        """Return a voice message (silk, mp3, wav, ogg)."""
+        """Return a voice message (silk, mp3, wav, flac, ogg)."""
         return cls(type=FileType.VOICE, source=source, text=text, **options)
 
     @classmethod
@@ -338,7 +364,7 @@ class Media(_Sent, frozen=True, kw_only=True):
         return hash((self.type, self.text, self.name, self.quote))
 
 
-Outgoing = Text | Markdown | Ark | Embed | Media
+Outgoing = Text | Markdown | Ark | Card | Embed | Media
 """A message that can be sent."""
 
 Message = str | Outgoing

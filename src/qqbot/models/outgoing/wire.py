@@ -5,17 +5,32 @@ Responsible for the wire form; pure functions of the values in `messages`. It se
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType, defstruct
 
 from ...errors import ConfigError
 from ..base import Body
+from ..codec import encode, to_json
 from ..keyboards import MessageKeyboard, PromptKeyboard
 from ..media import FileType, MediaInfo
 from ..messages import MessageReference
 from ..targets import ReplyTo, Scene
-from .messages import ActionButton, Ark, Embed, Markdown, MarkdownStyle, Media, Message, MessageStream, Outgoing, Text
+from .messages import (
+    ActionButton,
+    Ark,
+    Card,
+    Embed,
+    Markdown,
+    MarkdownStyle,
+    Media,
+    Message,
+    MessageStream,
+    Outgoing,
+    Text,
+)
+
+B = TypeVar("B", bound=Body)
 
 
 class MessageType(IntEnum):
@@ -166,14 +181,65 @@ class GuildMessageBody(Body, frozen=True, kw_only=True):
 
 
 def as_outgoing(message: object) -> Outgoing:
-    """Return `message` as a value, a str as `Text`.  Raises: ConfigError if it is empty or not a message."""
+    """Return `message` as a value, a str as `Text`.
+
+    Raises: ConfigError if it is empty or not a message, or its `extra` cannot be sent.
+    """
     if isinstance(message, str):
         return Text(message)
     if isinstance(message, Outgoing):
+        if message.extra is not None:
+            _check_extra(message.extra)
         return message
-    raise ConfigError(f"a message must be a str, Text, Markdown, Ark, Embed or Media, not {type(message).__name__}")
+    raise ConfigError(
+        f"a message must be a str, Text, Markdown, Ark, Card, Embed or Media, not {type(message).__name__}"
+    )
 
 
+_OWNED = ("msg_id", "event_id", "msg_seq")
+"""Fields that the SDK counts and compares: `extra` cannot have them."""
+
+
+def _check_extra(extra: Mapping[str, object]) -> None:
+    if owned := [name for name in _OWNED if name in extra]:
+        raise ConfigError(f"extra= cannot have {', '.join(owned)}: reply with ctx.reply(), or pass reply_to=")
+    try:
+        encode(dict(extra))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"extra= must be an object that JSON can express: {error}") from None
+
+
+def _extended(body: B, extra: Mapping[str, object] | None) -> B:
+    """Return `body` with the fields of `extra`, as a value of a subclass made for them."""
+    if not extra:
+        return body
+    own = {name: getattr(body, name) for name in body.__struct_fields__}
+    added = {f"extra_{number}": key for number, key in enumerate(extra) if key not in own}
+    kind = defstruct(
+        type(body).__name__,
+        [(name, object, UNSET) for name in (*added, *(key for key in extra if key in own))],
+        bases=(type(body),),
+        rename=added,
+        frozen=True,
+        kw_only=True,
+    )
+    new = {name: extra[key] for name, key in added.items()}
+    changed = {key: _merged(own[key], value) for key, value in extra.items() if key in own}
+    return cast("B", kind(**own | changed | new))
+
+
+def _merged(old: object, new: object) -> object:
+    """Return `new`; objects are merged with those that they replace."""
+    old = to_json(old) if isinstance(old, Struct) else old
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return new
+    merged = dict(cast("Mapping[str, object]", old))
+    for key, value in cast("Mapping[str, object]", new).items():
+        merged[key] = _merged(merged.get(key), value)
+    return merged
+
+
+_NO_CARD = "a Card can be sent in groups and C2C only; use Ark or Embed here"
 _NO_EMBED = "an Embed can be sent in guild channels and guild private chats only; use Markdown here"
 
 
@@ -218,7 +284,7 @@ def wire_v2(message: Outgoing, reply_to: ReplyTo | None, media: MediaInfo | None
     _refer(fields, message, reply_to)
     if reply_to is not None and reply_to.msg_seq is not None:
         fields["msg_seq"] = reply_to.msg_seq
-    return V2MessageBody(**fields)
+    return _extended(V2MessageBody(**fields), message.extra)
 
 
 _V2_PASSED_ON = ("subscribe_id", "action_button", "stream", "feature_id")
@@ -233,6 +299,8 @@ def _v2_kind(message: Outgoing, media: MediaInfo | None) -> dict[str, Any]:
             return {"msg_type": MessageType.MARKDOWN, **_markdown(message)}
         case Ark():
             return {"msg_type": MessageType.ARK, "ark": _ark(message)}
+        case Card():
+            return {"msg_type": MessageType.CARD, "card": _card(message)}
         case Media():
             if media is None:
                 raise ConfigError("a Media message needs the MediaInfo of its upload")
@@ -277,7 +345,7 @@ def guild_body(message: Message, reply_to: ReplyTo | None = None) -> GuildMessag
     _check_guild(message)
     fields = _guild_kind(message)
     _refer(fields, message, reply_to)
-    return GuildMessageBody(**fields)
+    return _extended(GuildMessageBody(**fields), message.extra)
 
 
 def _guild_kind(message: Outgoing) -> dict[str, Any]:
@@ -289,6 +357,8 @@ def _guild_kind(message: Outgoing) -> dict[str, Any]:
             return _markdown(message)
         case Ark():
             return {"ark": _ark(message)}
+        case Card():
+            raise ConfigError(_NO_CARD)
         case Media():
             return {"content": message.text or UNSET, "image": message.url or UNSET}
         case Embed():
@@ -339,6 +409,13 @@ def _ark_kv(key: str, value: str | Sequence[Mapping[str, str]]) -> ArkKvBody:
         return ArkKvBody(key=key, value=value)
     lines = (tuple(ArkObjKvBody(key=name, value=text) for name, text in line.items()) for line in value)
     return ArkKvBody(key=key, obj=tuple(ArkObjBody(obj_kv=line) for line in lines))
+
+
+def _card(message: Card) -> MessageCard:
+    content = MessageCardContent(
+        title=message.title, description=message.description, pic_url=message.pic_url, url=message.url
+    )
+    return MessageCard(type=message.type, content=content)
 
 
 def _embed(message: Embed) -> EmbedBody:
