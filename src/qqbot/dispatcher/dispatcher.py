@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
-from typing import Self
+from typing import Any, Self
 
 from ..aio.capacity import Capacity
 from ..aio.clock import Clock
@@ -309,6 +309,7 @@ class Dispatcher:
                     match = matches.get(frame.t or "")
                     if (match is None or not match.handlers) and (match := self._match_for(entry)) is None:
                         continue
+                    event: Any
                     try:
                         event = match.decode(frame.d)
                     except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
@@ -347,7 +348,7 @@ class Dispatcher:
                         handlers: Sequence[Handler] = match.handlers if is_new else ()
                         result: Outcome = "unwanted"
                         if match.is_message:  # `Deduplicator.take`, without the call
-                            message = event.id
+                            message: str = event.id
                             if message in messages:
                                 handlers = dedupe.take(message, handlers)
                             else:
@@ -400,7 +401,8 @@ class Dispatcher:
                 if leaked or cancelling():
                     return  # the pool starts a fresh worker
                 left -= 1
-            # After a whole batch other tasks have their turn, and then the worker that was woken for the rest.
+            if not left:  # other tasks have their turn, and then a worker that sees to the rest
+                backlog.wake_if_any()
             if self.closed or not await self._workers.park():
                 return
 
