@@ -20,8 +20,8 @@ from ..models.outcome import Outcome
 from .backlog import Backlog
 from .completion import Completion
 from .decoding import EventDecoder, Handlers, park
-from .dedupe import Deduplicator, Duplicate, KnownEvents, New, SeenIds
-from .delivery import Delivery, Handler, HandlerMatch, Resume, Settled, Unseen
+from .dedupe import Deduplicator, EndedBefore, KnownEvents, New, SeenIds
+from .delivery import Delivery, Handler, HandlerMatch, Resumption, Settled, Unseen
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
@@ -103,7 +103,7 @@ class Dispatcher:
     def _give_up_queued(self) -> None:
         """Let go of what was accepted and has not begun, so that it comes again."""
         for entry in (*self.backlog.empty(), *self._ordering.empty()):
-            if isinstance(entry, Resume):
+            if isinstance(entry, Resumption):
                 entry.wait.future.cancel()
                 self._ordering.leave(entry)
                 continue
@@ -220,7 +220,7 @@ class Dispatcher:
                 self.waiters.offer(delivery)
             return True
         self.backlog.count_off(delivery)
-        if isinstance(admitted, Duplicate):
+        if isinstance(admitted, EndedBefore):
             delivery.source.finish(delivery, admitted.outcome)
         return False
 
@@ -265,7 +265,7 @@ class Dispatcher:
         park(delivery)
         return True
 
-    def _resume(self, resume: Resume) -> None:
+    def _resume(self, resume: Resumption) -> None:
         """Let a handler go on without an event, unless another one holds its key: then that has to end first."""
         key = resume.wait.waiter.event.ordering_key
         if resume.ordering_key is not None or not self._ordering.wait(resume, key):
