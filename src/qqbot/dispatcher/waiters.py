@@ -1,8 +1,8 @@
 """`Waiters`: handlers that wait for further events, from `wait_for` to the end of the handler.
 
 Responsible for the open waits and the rules: which handler takes an event, what a suspended handler holds, and what
-becomes of the events that it took. A wait that ends without an event is a `Resumption` in the queue: the handler goes on
-when its turn in its conversation has come, as with an event. Collaborators: `backlog` and `ordering` (the queue),
+becomes of the events that it took. A wait that ends without an event is a `Resumption` in the queue: the handler goes
+on when its turn in its conversation has come, as with an event. Collaborators: `backlog` and `ordering` (the queue),
 `dedupe` (no duplicate is an answer), `completion` (the end of what a handler took).
 """
 
