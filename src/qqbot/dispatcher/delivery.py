@@ -1,7 +1,8 @@
 """`Delivery`: one event from its acceptance to the end of its handlers, and `DeliverySource`: what it came through.
 
 Responsible for the values that the parts of the dispatcher share: a delivery, an open `wait_for` (`Wait`), its end
-without an event (`Resumption`), and what only some deliveries have (`Dialog`, `Direct`). Collaborators: `dispatcher`, `waiters`, `sources`.
+without an event (`Resumption`), and what only some deliveries have (`Dialog`, `Direct`). It decides nothing.
+Collaborators: `dispatcher`, `waiters`, `sources`.
 """
 
 import asyncio
