@@ -19,7 +19,8 @@ def test_it_is_full_by_number_or_by_bytes() -> None:
     capacity.remove(10)
     assert not capacity.full
     assert not capacity.add(95)
-    assert capacity.full_for >= 0
+    assert capacity.full
+    assert capacity.busy
     capacity.remove(95)
     assert (capacity.count, capacity.bytes, capacity.full, capacity.full_for) == (1, 10, False, 0.0)
 

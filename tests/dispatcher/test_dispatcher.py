@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import gc
 import itertools
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 
 import msgspec
 import pytest
 
 from qqbot.bot.context import Delivered
-from qqbot.dispatcher import ShardSource
+from qqbot.dispatcher import Dispatcher, ShardSource
+from qqbot.dispatcher.backlog import BURST
 from qqbot.dispatcher.delivery import Delivery, Parked
 from qqbot.lease import current_lease
 from qqbot.models.events import (
@@ -591,3 +592,55 @@ async def test_a_handler_that_ignores_its_cancellation_at_the_end_is_the_last_on
         await settle()
     assert seen == [1, 3]
     assert (dispatcher.inflight, feed.watermark.low, feed.watermark.done) == (0, 1, ((3, 3),))
+
+
+async def test_each_event_has_the_moment_of_its_arrival_however_long_others_wait() -> None:
+    now = 0.0
+    received: list[float] = []
+    gate = asyncio.Event()
+
+    async def handler(delivered: Delivered) -> None:
+        received.append(delivered.received)
+        await gate.wait()
+
+    dispatcher = Dispatcher(Table([One(handler)], bare=True), lambda: now, max_inflight=1)
+    async with dispatcher.within(copy_context()):
+        feed = ShardSource(dispatcher, Held())
+        for seq in range(1, 5):
+            now = 100.0 * seq
+            publish(feed, message(seq, f"U{seq}"))
+            await settle()
+        gate.set()
+        assert await feed.drain(5) == 0
+    assert received == [100.0, 200.0, 300.0, 400.0]
+
+
+async def test_a_reader_that_ends_a_burst_lets_handlers_run_and_readers_take_turns() -> None:
+    handled = 0
+
+    async def handler(event: Event) -> None:
+        nonlocal handled
+        handled += 1
+
+    async with running(Table([One(handler)])) as dispatcher:
+        first, second, third = (ShardSource(dispatcher, Held()) for _ in range(3))
+        more = [first.publish(message(seq, str(seq)), b"") for seq in range(1, BURST + 1)]
+        assert more == [True] * (BURST - 1) + [False]
+        assert all(source.full for source in (first, second, third))
+        order: list[ShardSource] = []
+
+        async def read(source: ShardSource) -> None:
+            await source.room()
+            order.append(source)
+            seq = 1000 * len(order)
+            while source.publish(message(seq, str(seq)), b""):
+                seq += 1
+
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            for source in (second, third, first):
+                group.create_task(read(source))
+        assert order == [second, third, first]
+        for source in order:
+            assert await source.drain(5) == 0
+        assert not dispatcher.full
+    assert BURST + 3 <= handled <= BURST + 3 * 2 * BURST, "a turn is one burst, on top of what waits at its beginning"

@@ -406,6 +406,52 @@ async def test_an_answer_that_came_before_the_question_was_asked_is_taken() -> N
     assert sorted(answers) == ["3", "4"]
 
 
+async def test_an_answer_that_came_while_no_more_handlers_could_run_is_taken() -> None:
+    answers: list[str] = []
+    handled: list[str] = []
+    asking = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) != "1":
+            await asyncio.sleep(0.1 if content(first) == "2" else 0)  # longer than the answer is waited for
+            handled.append(content(first))
+            return
+        await asking.wait()
+        answers.append(content(await first.wait_for(MESSAGE, 0.05)))
+
+    async with running(Table([One(handler)], bare=True), max_inflight=1) as dispatcher:
+        feed = ShardSource(dispatcher, Held())
+        publish(feed, message(1), message(2, "B"), *(message(seq, f"U{seq}") for seq in range(3, 103)), message(103))
+        await settle()
+        assert (dispatcher.inflight, dispatcher.queued) == (1, 102)
+        asking.set()
+        assert await feed.drain(5) == 0
+        assert (dispatcher.inflight, dispatcher.waiting, dispatcher.queued) == (0, 0, 0)
+    assert answers == ["103"]
+    assert handled == [str(seq) for seq in range(2, 103)]
+
+
+async def test_a_timeout_goes_on_although_no_more_handlers_could_run() -> None:
+    ended: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "1":
+            with contextlib.suppress(TimeoutError):
+                await first.wait_for(MESSAGE, 0.01)
+            ended.append("1")
+            gate.set()
+        else:
+            await gate.wait()
+
+    async with running(Table([One(handler)], bare=True), max_inflight=1) as dispatcher:
+        feed = ShardSource(dispatcher, Held())
+        publish(feed, message(1), message(2, "B"), message(3, "C"))
+        assert await feed.drain(5) == 0
+        assert dispatcher.inflight == 0
+    assert ended == ["1"]
+
+
 async def test_draining_does_not_wait_for_a_dialog_and_its_first_event_comes_again() -> None:
     ended: list[str] = []
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from ..aio.capacity import Capacity
 from ..aio.clock import Clock
-from .delivery import Delivery, DeliverySource, Resume, Unseen
+from .delivery import Delivery, DeliverySource, Resumption, Unseen
 
 BURST = 64
 
@@ -43,7 +43,7 @@ class Backlog:
         self.turns = Capacity(1)  # of the readers: taken at the end of a burst, free again when a worker looks
         self._clock = clock
         self._wake_worker = wake_worker
-        self.resumes: deque[Resume] = deque()
+        self.resumes: deque[Resumption] = deque()
         self.admitted: deque[Delivery] = deque()
         self.batch: deque[Unseen] = deque()
         self.sources: deque[DeliverySource] = deque()  # those with something in their inbox
@@ -77,16 +77,16 @@ class Backlog:
             self.wake()
         return self.received
 
-    def put_first(self, entry: Delivery | Resume) -> None:
+    def put_first(self, entry: Delivery | Resumption) -> None:
         """Let an entry that was looked at have the next turn."""
-        if isinstance(entry, Resume):
+        if isinstance(entry, Resumption):
             self.resumes.appendleft(entry)
         else:
             self.admitted.appendleft(entry)
         if not self.waking:
             self.wake()
 
-    def resume(self, entry: Resume) -> None:
+    def resume(self, entry: Resumption) -> None:
         """Let a handler go on without an event, after those that do so already."""
         self.resumes.append(entry)
         if not self.waking:
@@ -116,9 +116,9 @@ class Backlog:
         while batch := self.batch or self.next_batch():
             yield batch.popleft()
 
-    def empty(self) -> list[Delivery | Resume]:
+    def empty(self) -> list[Delivery | Resumption]:
         """Let nothing wait any more; return what did."""
-        waiting: list[Delivery | Resume] = [*self.resumes, *self.admitted]
+        waiting: list[Delivery | Resumption] = [*self.resumes, *self.admitted]
         waiting += (Delivery(*entry) for entry in self.take_unseen())
         self.resumes.clear()
         self.admitted.clear()

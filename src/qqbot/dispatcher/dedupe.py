@@ -69,7 +69,7 @@ class New(Struct, frozen=True):
     """The event did not come before: it is to be handled."""
 
 
-class DuplicateEvent(Struct, frozen=True):
+class EndedBefore(Struct, frozen=True):
     """The event came before and ended with `outcome`."""
 
     outcome: Outcome
@@ -124,7 +124,7 @@ class Deduplicator:
 
     # Events, by their ids
 
-    def admit(self, delivery: Delivery) -> New | DuplicateEvent | Attached:
+    def admit(self, delivery: Delivery) -> New | EndedBefore | Attached:
         """Return whether the event came before; New: `settled` has to follow."""
         event_id = delivery.frame.id
         if not self.tracking or not event_id:
@@ -140,7 +140,7 @@ class Deduplicator:
             self._let_come_again(delivery)
             outcome = None
         if outcome is not None:
-            return DuplicateEvent(outcome)
+            return EndedBefore(outcome)
         self._unfinished[event_id] = _Unfinished(delivery, [], retry)
         return NEW
 

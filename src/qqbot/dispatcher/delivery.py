@@ -1,8 +1,8 @@
 """`Delivery`: one event from its acceptance to the end of its handlers, and `DeliverySource`: what it came through.
 
 Responsible for the values that the parts of the dispatcher share: a delivery, an open `wait_for` (`Wait`), its end
-without an event (`Resume`), and what only some deliveries have (`Dialog`, `Direct`). Who changes them is said at the
-fields. Collaborators: `dispatcher`, `waiters`, `sources`.
+without an event (`Resumption`), and what only some deliveries have (`Dialog`, `Direct`). It decides nothing.
+Collaborators: `dispatcher`, `waiters`, `sources`.
 """
 
 import asyncio
@@ -137,7 +137,7 @@ class Wait(Struct, eq=False):
     future: "asyncio.Future[Delivery]"
 
 
-class Resume(Struct, eq=False):
+class Resumption(Struct, eq=False):
     """A handler goes on without an event: its `wait` timed out, or its predicate raised. It queues like an event.
 
     `ordering_key` is set while it holds that key for the handler.

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
-from typing import Self
+from typing import Any, Self
 
 from ..aio.capacity import Capacity
 from ..aio.clock import Clock
@@ -20,8 +20,8 @@ from ..models.outcome import Outcome
 from .backlog import Backlog
 from .completion import Completion
 from .decoding import EventDecoder, Handlers, park
-from .dedupe import Deduplicator, DuplicateEvent, KnownEvents, New, SeenIds
-from .delivery import Delivery, Handler, HandlerMatch, Resume, Settled, Unseen
+from .dedupe import Deduplicator, EndedBefore, KnownEvents, New, SeenIds
+from .delivery import Delivery, Handler, HandlerMatch, Resumption, Settled, Unseen
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
@@ -103,7 +103,7 @@ class Dispatcher:
     def _give_up_queued(self) -> None:
         """Let go of what was accepted and has not begun, so that it comes again."""
         for entry in (*self.backlog.empty(), *self._ordering.empty()):
-            if isinstance(entry, Resume):
+            if isinstance(entry, Resumption):
                 entry.wait.future.cancel()
                 self._ordering.leave(entry)
                 continue
@@ -220,7 +220,7 @@ class Dispatcher:
                 self.waiters.offer(delivery)
             return True
         self.backlog.count_off(delivery)
-        if isinstance(admitted, DuplicateEvent):
+        if isinstance(admitted, EndedBefore):
             delivery.source.finish(delivery, admitted.outcome)
         return False
 
@@ -265,7 +265,7 @@ class Dispatcher:
         park(delivery)
         return True
 
-    def _resume(self, resume: Resume) -> None:
+    def _resume(self, resume: Resumption) -> None:
         """Let a handler go on without an event, unless another one holds its key: then that has to end first."""
         key = resume.wait.waiter.event.ordering_key
         if resume.ordering_key is not None or not self._ordering.wait(resume, key):
@@ -309,6 +309,7 @@ class Dispatcher:
                     match = matches.get(frame.t or "")
                     if (match is None or not match.handlers) and (match := self._match_for(entry)) is None:
                         continue
+                    event: Any
                     try:
                         event = match.decode(frame.d)
                     except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
@@ -347,7 +348,7 @@ class Dispatcher:
                         handlers: Sequence[Handler] = match.handlers if is_new else ()
                         result: Outcome = "unwanted"
                         if match.is_message:  # `Deduplicator.take`, without the call
-                            message = event.id
+                            message: str = event.id
                             if message in messages:
                                 handlers = dedupe.take(message, handlers)
                             else:
@@ -400,7 +401,8 @@ class Dispatcher:
                 if leaked or cancelling():
                     return  # the pool starts a fresh worker
                 left -= 1
-            # After a whole batch other tasks have their turn, and then the worker that was woken for the rest.
+            if not left:  # other tasks have their turn, and then a worker that sees to the rest
+                backlog.wake_if_any()
             if self.closed or not await self._workers.park():
                 return
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from .backlog import Backlog
-from .delivery import Delivery, Handler, Resume
+from .delivery import Delivery, Handler, Resumption
 
 
 class Ordering:
@@ -21,8 +21,8 @@ class Ordering:
         self._backlog = backlog
         self.running: Delivery | None = None  # its handler was called last, and may not have suspended at all
         self.handler: Handler | None = None  # of `running`: the one that was called last
-        self.held: dict[str, deque[Delivery | Resume]] = {}  # by key, with what waits behind
-        self.holders: dict[Delivery | Resume, None] = {}  # suspended, but not in `wait_for`; the oldest first
+        self.held: dict[str, deque[Delivery | Resumption]] = {}  # by key, with what waits behind
+        self.holders: dict[Delivery | Resumption, None] = {}  # suspended, but not in `wait_for`; the oldest first
 
     @property
     def inflight(self) -> int:
@@ -50,13 +50,13 @@ class Ordering:
             delivery.ordering_key = ""
         self.hold(delivery)
 
-    def hold_through(self, resume: Resume, delivery: Delivery) -> None:
+    def hold_through(self, resume: Resumption, delivery: Delivery) -> None:
         """Let the event hold the key of its handler's `resume`."""
         if resume.ordering_key is not None:
             delivery.ordering_key, resume.ordering_key = resume.ordering_key, None
         self.hold(delivery)
 
-    def wait(self, entry: Delivery | Resume, key: str) -> bool:
+    def wait(self, entry: Delivery | Resumption, key: str) -> bool:
         """Queue the entry if another one holds its key; return False if it may go on."""
         behind = self.held.get(key)
         if behind is None:
@@ -64,7 +64,7 @@ class Ordering:
         behind.append(entry)
         return True
 
-    def leave(self, entry: Delivery | Resume) -> None:
+    def leave(self, entry: Delivery | Resumption) -> None:
         """Let the entry hold its key no longer; the next one of that key has its turn."""
         running = self.running
         if running is not None and running is entry:
@@ -92,7 +92,7 @@ class Ordering:
         self.held[key].appendleft(taken)
         return True
 
-    def waiting(self) -> Iterator[tuple[str, Delivery | Resume]]:
+    def waiting(self) -> Iterator[tuple[str, Delivery | Resumption]]:
         """Iterate over what waits behind any key, in its order."""
         for key, behind in self.held.items():
             for entry in behind:
@@ -102,7 +102,7 @@ class Ordering:
         """Return the event whose handler has been suspended longest."""
         return next((each for each in self.holders if isinstance(each, Delivery) and each.handler is not None), None)
 
-    def empty(self) -> list[Delivery | Resume]:
+    def empty(self) -> list[Delivery | Resumption]:
         """Let nothing wait any more; return what did."""
         waiting = [entry for _, entry in self.waiting()]
         for behind in self.held.values():

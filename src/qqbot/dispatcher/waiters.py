@@ -1,8 +1,8 @@
 """`Waiters`: handlers that wait for further events, from `wait_for` to the end of the handler.
 
 Responsible for the open waits and the rules: which handler takes an event, what a suspended handler holds, and what
-becomes of the events that it took. A wait that ends without an event is a `Resume` in the queue: the handler goes on
-when its turn in its conversation has come, as with an event. Collaborators: `backlog` and `ordering` (the queue),
+becomes of the events that it took. A wait that ends without an event is a `Resumption` in the queue: the handler goes
+on when its turn in its conversation has come, as with an event. Collaborators: `backlog` and `ordering` (the queue),
 `dedupe` (no duplicate is an answer), `completion` (the end of what a handler took).
 """
 
@@ -17,7 +17,7 @@ from .backlog import Backlog
 from .completion import Completion
 from .decoding import EventDecoder
 from .dedupe import Deduplicator
-from .delivery import Delivery, Dialog, Resume, Wait, Wanted
+from .delivery import Delivery, Dialog, Resumption, Wait, Wanted
 from .ordering import Ordering
 
 MAX_WAITS = 2048
@@ -260,7 +260,7 @@ class Waiters:
         """Iterate over what is queued in the conversation of `wait`; what waits behind others there comes first."""
         place = wait.place
         for key, entry in self._ordering.waiting():
-            if not isinstance(entry, Resume) and (not place or place_of(key) == place):
+            if not isinstance(entry, Resumption) and (not place or place_of(key) == place):
                 yield entry
         for delivery in self._backlog.admitted:
             here = place_of(delivery.event.ordering_key)
@@ -275,7 +275,7 @@ class Waiters:
             return wait.wanted.when is None or wait.wanted.when(event)
         except Exception as error:  # noqa: BLE001 - the predicate is the user's: its caller gets the error
             self.waits.remove(wait)
-            self._backlog.resume(Resume(wait, error))
+            self._backlog.resume(Resumption(wait, error))
             return False
 
     def _consume(self, delivery: Delivery, wait: Wait) -> None:
@@ -288,7 +288,9 @@ class Waiters:
     def _expire(self, wait: Wait, timeout: float) -> None:
         kinds = " or ".join(kind.__name__ for kind in wait.wanted.kinds)
         if self.waits.remove(wait):
-            self._backlog.resume(Resume(wait, TimeoutError(f"wait_for({kinds}): nothing came within {timeout:g} s")))
+            self._backlog.resume(
+                Resumption(wait, TimeoutError(f"wait_for({kinds}): nothing came within {timeout:g} s"))
+            )
 
     # Turns
 
@@ -315,7 +317,7 @@ class Waiters:
         wait.future.set_result(delivery)
         return True
 
-    def resume(self, resume: Resume) -> None:
+    def resume(self, resume: Resumption) -> None:
         """Let a handler go on without an event, if it still waits for one; its turn in its conversation has come."""
         wait = resume.wait
         waiter, dialog = wait.waiter, _dialog_of(wait)
