@@ -21,7 +21,7 @@ from qqbot.testing import Simulator
 from qqbot.webhook import WebhookApp
 from qqbot.webhook.aiohttp import listening
 from tests.cancelling import Attempt, cancel_at_each_turn, cancel_everywhere
-from tests.dispatcher.standins import Held
+from tests.dispatcher.standins import FakeLease
 from tests.served import is_served
 from tests.webhook.signed import CREDENTIALS, event, signed
 
@@ -60,7 +60,7 @@ def test_a_bot_in_each_turn_of_its_loop(tmp_path: Path) -> None:
     assert cancel_at_each_turn(setting) > 40
 
 
-class Saving(Held):
+class Saving(FakeLease):
     """A lease that notes what is saved."""
 
     saves = 0

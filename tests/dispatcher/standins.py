@@ -21,7 +21,7 @@ from qqbot.models.gateway import ResumeState, ShardKey
 
 
 @dataclass
-class Held:
+class FakeLease:
     """A lease that is held until a test takes it away."""
 
     shard: ShardKey = field(default_factory=lambda: ShardKey(0, 0, 1))

@@ -13,7 +13,7 @@ from qqbot.bot.context import Delivered
 from qqbot.dispatcher import DirectSource, ShardSource
 from qqbot.dispatcher.delivery import Wanted
 from qqbot.models.events import C2CMessageCreate
-from tests.dispatcher.standins import Held, One, Table, message, publish, running, settle
+from tests.dispatcher.standins import FakeLease, One, Table, message, publish, running, settle
 
 
 def eager(
@@ -62,7 +62,7 @@ async def test_events_are_handled_once_and_in_order_in_workers_that_start_at_onc
         order.append((event.author.openid, int(event.content)))
 
     async with running(Table([One(handler)], bare=True), max_inflight=4) as dispatcher:
-        feed, direct = ShardSource(dispatcher, Held()), DirectSource(dispatcher)
+        feed, direct = ShardSource(dispatcher, FakeLease()), DirectSource(dispatcher)
         asyncio.get_running_loop().set_task_factory(factory)
         try:
             for seq in range(1, 101):

@@ -15,7 +15,7 @@ from qqbot.dispatcher.delivery import Wanted
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate
 from qqbot.models.frames import Frame
 from qqbot.models.outcome import Outcome
-from tests.dispatcher.standins import Held, One, Table, click, message, running
+from tests.dispatcher.standins import FakeLease, One, Table, click, message, running
 from tests.dispatcher.test_sources import Ids
 
 EVENTS = 150
@@ -30,7 +30,7 @@ class World:
         self.chance = random.Random(seed)
         self.shared = self.chance.random() < 0.3
         self.two_ways = self.shared or self.chance.random() < 0.5
-        self.leases = [Held(), Held()]
+        self.leases = [FakeLease(), FakeLease()]
         self.begun: Counter[str] = Counter()
         self.taken: Counter[str] = Counter()
         self.running: dict[str, str] = {}  # by lane, of the others
