@@ -128,7 +128,7 @@ def _throughput(series: Mapping[str, Series]) -> list[Row]:
             ratio(qqbot.cpu, tasks.cpu),
         ),
         Row(
-            "an event nobody handles, beside a handled one",
+            "an event without a handler, beside a handled one",
             "events/s",
             unwanted.rate,
             qqbot.rate,
@@ -136,7 +136,7 @@ def _throughput(series: Mapping[str, Series]) -> list[Row]:
             Target(1.3, least=True),
         ),
         Row(
-            "an event nobody handles, beside a handled one",
+            "an event without a handler, beside a handled one",
             "CPU us/event",
             unwanted.microseconds,
             qqbot.microseconds,

@@ -155,7 +155,7 @@ class Dispatcher:
 
     @property
     def surprises(self) -> Mapping[tuple[str, str], int]:
-        """How often which field of which event did not have its documented form."""
+        """The number of times that each field of each event did not have its documented form."""
         return self._once_logger.surprises
 
     @property

@@ -89,7 +89,7 @@ class Commands:
         delivery = _delivery(document)
         where = self.conversation(document)
         self._platform.world.set_delivery(where, **delivery)
-        return where, self._platform.world.person(where, user or somebody(where))
+        return where, self._platform.world.person(where, user or default_person(where))
 
     def conversation(self, document: JsonObject) -> Conversation:
         """Return the conversation that a document names; a new name creates it."""
@@ -109,7 +109,7 @@ class Commands:
             raise BadCommand(f"there is no message {message_id}")
         user, button = optional_text(document, "user"), text(document, "button")
         self._actions.find_button(message_id, button)
-        person = self._platform.world.person(message.conversation, user or somebody(message.conversation))
+        person = self._platform.world.person(message.conversation, user or default_person(message.conversation))
         return self._actions.click(person, message_id, button)
 
     # State
@@ -188,7 +188,7 @@ def _exchange_document(exchange: Exchange) -> JsonObject:
     }
 
 
-def somebody(where: Conversation) -> str:
+def default_person(where: Conversation) -> str:
     """Return the member who acts if the command names none."""
     return next(iter(where.people), "Alice")
 
