@@ -13,6 +13,8 @@ SECONDS = 2.0
 ROUNDS = 3
 MOST_INFLIGHT = 256
 MEGABYTE = 1024 * 1024
+ROOM = 16
+"""MB that the frames of waiting events may have: `max_queued_bytes` of a bot that does not say otherwise."""
 
 
 async def run(effort: Effort) -> list[Row]:
@@ -31,7 +33,7 @@ async def run(effort: Effort) -> list[Row]:
     tasks = max(flooded.tasks for flooded in floods["qqbot"])
     events = effort.amount(EVENTS)
     return [
-        Row(f"{events} events against stuck handlers: memory above idle", "MB", peak, base, target=Target(10)),
+        Row(f"{events} events against stuck handlers: memory above idle", "MB", peak, base, target=Target(ROOM + 10)),
         Row("the same: tasks above idle", "tasks", tasks, target=Target(MOST_INFLIGHT + 1)),
         Row("the same: sessions that it took", "sessions", sessions, target=Target(1)),
     ]

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from qqbot import ApiError, Bot, Context, GroupAtMessageCreate
+from qqbot import ApiError, Bot, Context, GroupMessageEvent, meant_for_me
 
 bot = Bot()
 
 
-@bot.on
-async def tell_openid(ctx: Context[GroupAtMessageCreate]) -> None:
+@bot.on(GroupMessageEvent, when=meant_for_me)
+async def tell_openid(ctx: Context[GroupMessageEvent]) -> None:
     """Reply with the openid of the group."""
     await ctx.reply(f"This group is {ctx.event.group_openid}")
 

@@ -13,7 +13,7 @@ from qqbot import (
     C2CMessageCreate,
     Context,
     DirectMessageCreate,
-    GroupAtMessageCreate,
+    GroupMessageEvent,
     InteractionCreate,
     Keyboard,
     Markdown,
@@ -21,19 +21,20 @@ from qqbot import (
     MessageAttachment,
     Outgoing,
     Text,
+    meant_for_me,
 )
 
 log = logging.getLogger("hello")
 bot = Bot()
 
-V2Question = GroupAtMessageCreate | C2CMessageCreate
+V2Question = GroupMessageEvent | C2CMessageCreate
 GuildQuestion = AtMessageCreate | DirectMessageCreate
 
 MOODS = Keyboard([[Button.callback("很好 fine", "fine"), Button.callback("不太好 so-so", "so-so")]])
 ANSWERS = {"fine": "Glad to hear it! 真好！", "so-so": "Tomorrow will be better. 明天会更好的。"}
 
 
-@bot.on
+@bot.on(GroupMessageEvent, C2CMessageCreate, when=meant_for_me)
 async def greet(ctx: Context[V2Question]) -> None:
     """Greet in a group or in private, where every bot may send Markdown with buttons."""
     for attachment in ctx.event.attachments:

@@ -7,7 +7,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
-from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate
+from qqbot import Bot, C2CMessageCreate, Context, GroupMessageEvent, meant_for_me
 
 
 class JsonFormatter(logging.Formatter):
@@ -34,8 +34,8 @@ log = logging.getLogger("json_log")
 bot = Bot()
 
 
-@bot.on
-async def answer(ctx: Context[GroupAtMessageCreate | C2CMessageCreate]) -> None:
+@bot.on(GroupMessageEvent, C2CMessageCreate, when=meant_for_me)
+async def answer(ctx: Context[GroupMessageEvent | C2CMessageCreate]) -> None:
     """Answer a number with its square; what is no number makes an error, to be seen in the log."""
     log.info("asked about %s", ctx.text)
     await ctx.reply(str(float(ctx.text) ** 2))

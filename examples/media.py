@@ -10,14 +10,14 @@ import struct
 import zlib
 from pathlib import Path
 
-from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate, Media, MediaError, command
+from qqbot import Bot, C2CMessageCreate, Context, GroupMessageEvent, Media, MediaError, command, meant_for_me
 
 LARGE = 12 * 1024 * 1024  # bytes: more than the 5 MiB that go up in one piece
 
 log = logging.getLogger("media")
 bot = Bot()
 
-Question = C2CMessageCreate | GroupAtMessageCreate
+Question = C2CMessageCreate | GroupMessageEvent
 
 
 def picture(red: int, green: int, blue: int, side: int = 64) -> bytes:
@@ -31,23 +31,23 @@ def picture(red: int, green: int, blue: int, side: int = 64) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-@bot.on(C2CMessageCreate, GroupAtMessageCreate, when=command("bytes"))
+@bot.on(C2CMessageCreate, GroupMessageEvent, when=command("bytes"))
 async def from_bytes(ctx: Context[Question]) -> None:
     await ctx.reply(Media.image(picture(30, 120, 220), text="Made just now 刚刚生成"))
 
 
-@bot.on(C2CMessageCreate, GroupAtMessageCreate, when=command("path"))
+@bot.on(C2CMessageCreate, GroupMessageEvent, when=command("path"))
 async def from_path(ctx: Context[Question]) -> None:
     await ctx.reply(Media.file(Path(__file__)))
 
 
-@bot.on(C2CMessageCreate, GroupAtMessageCreate, when=command("address"))
+@bot.on(C2CMessageCreate, GroupMessageEvent, when=command("address"))
 async def from_address(ctx: Context[Question]) -> None:
     """Name an address: the platform fetches it by itself, so it must be public."""
     await ctx.reply(Media.image("https://qq-web.cdn-go.cn/im.qq.com_new/img/logo.png"))
 
 
-@bot.on(C2CMessageCreate, GroupAtMessageCreate, when=command("large"))
+@bot.on(C2CMessageCreate, GroupMessageEvent, when=command("large"))
 async def in_parts(ctx: Context[Question]) -> None:
     """Send a large file; it goes up in parts, several at a time."""
 
@@ -57,7 +57,7 @@ async def in_parts(ctx: Context[Question]) -> None:
     await ctx.reply(Media.file(bytes(LARGE), name="zeros.bin", progress=log_progress))
 
 
-@bot.on
+@bot.on(C2CMessageCreate, GroupMessageEvent, when=meant_for_me)
 async def look_at(ctx: Context[Question]) -> None:
     """Say what came: how large the files are, and their checksums."""
     for attachment in ctx.event.attachments:

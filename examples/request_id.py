@@ -7,7 +7,7 @@ With both, one call can be found in your logs and by Tencent's support. Try it:
 import uuid
 from contextvars import ContextVar
 
-from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate, Request, ResponseInfo
+from qqbot import Bot, C2CMessageCreate, Context, GroupMessageEvent, Request, ResponseInfo, meant_for_me
 
 request_id: ContextVar[str] = ContextVar("request_id")  # calls run side by side: each has its own
 
@@ -29,8 +29,8 @@ def print_ids(response: ResponseInfo) -> None:
 bot = Bot(on_request=[set_request_id], on_response=[print_ids])
 
 
-@bot.on
-async def echo(ctx: Context[GroupAtMessageCreate | C2CMessageCreate]) -> None:
+@bot.on(GroupMessageEvent, C2CMessageCreate, when=meant_for_me)
+async def echo(ctx: Context[GroupMessageEvent | C2CMessageCreate]) -> None:
     """Repeat what was said: two calls with ids, one to find the gateway and one for the reply."""
     await ctx.reply(ctx.text)
 

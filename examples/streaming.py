@@ -7,7 +7,7 @@ as one message at the end.
 import asyncio
 from collections.abc import AsyncIterator
 
-from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate
+from qqbot import Bot, C2CMessageCreate, Context, GroupMessageEvent, meant_for_me
 
 bot = Bot()
 
@@ -20,8 +20,8 @@ async def model(question: str) -> AsyncIterator[str]:
         yield f"{word} "
 
 
-@bot.on
-async def answer(ctx: Context[C2CMessageCreate | GroupAtMessageCreate]) -> None:
+@bot.on(C2CMessageCreate, GroupMessageEvent, when=meant_for_me)
+async def answer(ctx: Context[C2CMessageCreate | GroupMessageEvent]) -> None:
     await ctx.typing()
     async with ctx.stream() as stream:
         async for words in model(ctx.text):

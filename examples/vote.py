@@ -10,7 +10,7 @@ from qqbot import (
     Button,
     ButtonPermission,
     Context,
-    GroupAtMessageCreate,
+    GroupMessageEvent,
     InteractionCreate,
     Keyboard,
     Markdown,
@@ -40,8 +40,8 @@ class Poll:
 polls: dict[str, Poll] = {}  # the one of each group, by group_openid; a real bot keeps them in its database
 
 
-@bot.on(GroupAtMessageCreate, when=command("vote"))
-async def ask(ctx: Context[GroupAtMessageCreate]) -> None:
+@bot.on(GroupMessageEvent, when=command("vote"))
+async def ask(ctx: Context[GroupMessageEvent]) -> None:
     """Ask a question; a new one takes the place of the last."""
     _, text = parse_command(ctx.text)
     question, mark, rest = text.partition("?")

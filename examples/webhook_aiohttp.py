@@ -6,13 +6,13 @@ is https://YOUR.HOST/qq; a proxy in front of port 8080 speaks HTTPS.
 
 from aiohttp import web
 
-from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate
+from qqbot import Bot, C2CMessageCreate, Context, GroupMessageEvent, meant_for_me
 
 bot = Bot()
 
 
-@bot.on(C2CMessageCreate, GroupAtMessageCreate)
-async def echo(ctx: Context[C2CMessageCreate | GroupAtMessageCreate]) -> None:
+@bot.on(C2CMessageCreate, GroupMessageEvent, when=meant_for_me)
+async def echo(ctx: Context[C2CMessageCreate | GroupMessageEvent]) -> None:
     await ctx.reply(ctx.text)
 
 

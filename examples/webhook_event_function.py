@@ -9,13 +9,13 @@ import asyncio
 import base64
 from typing import Any
 
-from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate
+from qqbot import Bot, C2CMessageCreate, Context, GroupMessageEvent, meant_for_me
 
 bot = Bot()  # at module level: a warm instance remembers what it has handled
 
 
-@bot.on(C2CMessageCreate, GroupAtMessageCreate)
-async def echo(ctx: Context[C2CMessageCreate | GroupAtMessageCreate]) -> None:
+@bot.on(C2CMessageCreate, GroupMessageEvent, when=meant_for_me)
+async def echo(ctx: Context[C2CMessageCreate | GroupMessageEvent]) -> None:
     await ctx.reply(ctx.text)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from fastapi import FastAPI, HTTPException
 
-from qqbot import ApiError, Bot, C2CMessageCreate, Context, GroupAtMessageCreate, Target, command, parse_command
+from qqbot import ApiError, Bot, C2CMessageCreate, Context, GroupMessageEvent, Target, command, parse_command
 
 
 @dataclass
@@ -41,8 +41,8 @@ shop = Shop()
 bot = Bot()
 
 
-@bot.on(C2CMessageCreate, GroupAtMessageCreate, when=command("order"))
-async def take_order(ctx: Context[C2CMessageCreate | GroupAtMessageCreate]) -> None:
+@bot.on(C2CMessageCreate, GroupMessageEvent, when=command("order"))
+async def take_order(ctx: Context[C2CMessageCreate | GroupMessageEvent]) -> None:
     _, item = parse_command(ctx.text)
     if not item:
         await ctx.reply("What would you like? 请告诉我商品名称，例如 /order cat")

@@ -5,13 +5,13 @@ frozen as soon as it has answered, so the answer waits for the handlers: `awaite
 QQBOT_SECRET in the function's environment; the callback address is that of its HTTPS trigger.
 """
 
-from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate
+from qqbot import Bot, C2CMessageCreate, Context, GroupMessageEvent, meant_for_me
 
 bot = Bot()
 
 
-@bot.on(C2CMessageCreate, GroupAtMessageCreate)
-async def echo(ctx: Context[C2CMessageCreate | GroupAtMessageCreate]) -> None:
+@bot.on(C2CMessageCreate, GroupMessageEvent, when=meant_for_me)
+async def echo(ctx: Context[C2CMessageCreate | GroupMessageEvent]) -> None:
     await ctx.reply(ctx.text)
 
 

@@ -21,7 +21,8 @@ from qqbot.testing import Simulator
 from qqbot.webhook import WebhookApp
 from qqbot.webhook.aiohttp import listening
 from tests.cancelling import Attempt, cancel_at_each_turn, cancel_everywhere
-from tests.dispatcher.standins import Held
+from tests.dispatcher.standins import FakeLease
+from tests.served import is_served
 from tests.webhook.signed import CREDENTIALS, event, signed
 
 SHORT = 0.001
@@ -52,14 +53,14 @@ def test_a_bot_in_each_turn_of_its_loop(tmp_path: Path) -> None:
                     async with sim.run(bot):
                         await sim.user("Alice").say("hello")
                 finally:
-                    assert not bot.serving
+                    assert not is_served(bot)
 
             yield attempt
 
     assert cancel_at_each_turn(setting) > 40
 
 
-class Saving(Held):
+class Saving(FakeLease):
     """A lease that notes what is saved."""
 
     saves = 0
@@ -105,7 +106,7 @@ async def test_a_webhook_for_several_bots(twice: bool) -> None:
             async with site.serve():
                 await asyncio.sleep(0)
         finally:
-            assert not any(bot.serving for bot in bots.values())
+            assert not any(is_served(bot) for bot in bots.values())
 
     bots = {app_id: answering(Credentials(app_id, "s" * 32)) for app_id in ("1", "2")}
     site = WebhookApp(bots)
@@ -119,7 +120,7 @@ async def test_a_webhook_that_gets_one_bot_more() -> None:
             await site.remove("1")
 
     async def is_left_alone() -> None:
-        assert not bot.serving
+        assert not is_served(bot)
         with pytest.raises(KeyError):
             await site.remove("1")
 
@@ -133,7 +134,7 @@ async def test_a_call_to_a_bot_that_nobody_serves() -> None:
         try:
             await bot.handle_webhook(signed(body), body)
         finally:
-            assert not bot.serving
+            assert not is_served(bot)
 
     bot, numbers = answering(CREDENTIALS), itertools.count(1)
     await cancel_everywhere(attempt)

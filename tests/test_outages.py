@@ -21,7 +21,7 @@ from tests.relay import Relay
 FAST = GatewayConfig(pace=0.02, hello_timeout=2, ready_timeout=2, resumed_timeout=2, identify_window=0.2)
 
 
-class Trial:
+class Harness:
     """A bot that notes what it hears."""
 
     def __init__(self, sim: Simulator, **options: Any) -> None:
@@ -82,40 +82,40 @@ async def until_warned(caplog: pytest.LogCaptureFixture, part: str) -> None:
 async def test_a_connection_that_ends_without_a_close_frame(sim: Simulator) -> None:
     async with Relay(port_of(sim)) as relay:
         await gateway_at(sim, f"127.0.0.1:{relay.port}")
-        trial = Trial(sim)
-        async with sim.run(trial.bot):
+        harness = Harness(sim)
+        async with sim.run(harness.bot):
             relay.end()
-            await trial.hears("after")
+            await harness.hears("after")
             assert (len(sim.identifies), len(sim.resumes)) == (1, 1)
-    assert next(event.code for event in trial.events if event.kind == "closed") is None
+    assert next(event.code for event in harness.events if event.kind == "closed") is None
 
 
 async def test_the_gateway_is_down_for_a_while(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     async with Relay(port_of(sim)) as relay:
         await gateway_at(sim, f"127.0.0.1:{relay.port}")
-        trial = Trial(sim)
-        async with sim.run(trial.bot):
+        harness = Harness(sim)
+        async with sim.run(harness.bot):
             await relay.down()
             sim.push_message("c2c", text="meanwhile")
             await until_warned(caplog, "cannot be reached")
             await asyncio.sleep(0.5)
             await relay.up()
-            await trial.hears("after")
-            assert trial.texts == ["meanwhile", "after"]
+            await harness.hears("after")
+            assert harness.texts == ["meanwhile", "after"]
             assert (len(sim.identifies), len(sim.resumes)) == (1, 1)
 
 
 async def test_the_gateway_moves(sim: Simulator) -> None:
     async with Relay(port_of(sim)) as relay, Relay(port_of(sim)) as other:
         await gateway_at(sim, f"127.0.0.1:{relay.port}")
-        trial = Trial(sim)
-        async with sim.run(trial.bot):
+        harness = Harness(sim)
+        async with sim.run(harness.bot):
             sim.faults.clear()
             await gateway_at(sim, f"127.0.0.1:{other.port}")
             await relay.down()
             sim.push_message("c2c", text="meanwhile")
-            await trial.hears("after")
-            assert trial.texts == ["meanwhile", "after"]
+            await harness.hears("after")
+            assert harness.texts == ["meanwhile", "after"]
             assert (len(sim.identifies), len(sim.resumes)) == (1, 1)
 
 
@@ -123,12 +123,12 @@ async def test_the_gateway_is_down_at_start(sim: Simulator, caplog: pytest.LogCa
     async with Relay(port_of(sim)) as relay:
         await gateway_at(sim, f"127.0.0.1:{relay.port}")
         await relay.down()
-        trial = Trial(sim)
-        async with trial.bot.serve(credentials=sim.credentials, endpoints=sim.endpoints):
+        harness = Harness(sim)
+        async with harness.bot.serve(credentials=sim.credentials, endpoints=sim.endpoints):
             await until_warned(caplog, "cannot be reached")
             await relay.up()
-            await asyncio.wait_for(trial.bot.ready(), 15)
-            await trial.hears("after")
+            await asyncio.wait_for(harness.bot.ready(), 15)
+            await harness.hears("after")
 
 
 # Names
@@ -158,17 +158,17 @@ async def test_names_are_not_resolved_at_start_or_later(sim: Simulator, caplog: 
     names.broken = True
     connector = aiohttp.TCPConnector(resolver=names, use_dns_cache=False)
     async with aiohttp.ClientSession(connector=connector) as session:
-        trial = Trial(sim, session=session)
+        harness = Harness(sim, session=session)
         endpoints = Endpoints(f"http://{host}", f"http://{host}/app/getAppAccessToken")
-        async with trial.bot.serve(credentials=sim.credentials, endpoints=endpoints):
+        async with harness.bot.serve(credentials=sim.credentials, endpoints=endpoints):
             await until_warned(caplog, "the platform does not answer")
             names.broken = False
-            await asyncio.wait_for(trial.bot.ready(), 15)
+            await asyncio.wait_for(harness.bot.ready(), 15)
             names.broken = True
             sim.faults.close(4009)
             await until_warned(caplog, "cannot be reached")
             names.broken = False
-            await trial.hears("after")
+            await harness.hears("after")
             assert (len(sim.identifies), len(sim.resumes)) == (1, 1)
 
 
@@ -178,34 +178,34 @@ async def test_names_are_not_resolved_at_start_or_later(sim: Simulator, caplog: 
 @pytest.mark.parametrize("route", ["POST /app/getAppAccessToken", "GET /gateway/bot"])
 async def test_an_endpoint_is_down_at_start(sim: Simulator, route: str, caplog: pytest.LogCaptureFixture) -> None:
     sim.faults.http(route, 503, times=4)
-    trial = Trial(sim)
-    async with asyncio.timeout(25), sim.run(trial.bot):
-        await trial.hears("after")
+    harness = Harness(sim)
+    async with asyncio.timeout(25), sim.run(harness.bot):
+        await harness.hears("after")
     assert any("trying again until it" in record.getMessage() for record in caplog.records)
 
 
 async def test_the_token_endpoint_is_down_later(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    trial = Trial(sim)
-    async with sim.run(trial.bot):
+    harness = Harness(sim)
+    async with sim.run(harness.bot):
         sim.faults.http("POST /app/getAppAccessToken", 503, times=0)
         sim.faults.close(4009)
         await sim.resumed()
-        await trial.hears("the old token is still good")
+        await harness.hears("the old token is still good")
         sim.faults.close(4004)
         await until_warned(caplog, "no access token could be fetched")
         sim.faults.clear()
         await asyncio.wait_for(sim.identified(), 15)
-        await trial.hears("after")
+        await harness.hears("after")
 
 
 async def test_gateway_bot_is_not_needed_to_resume(sim: Simulator) -> None:
-    trial = Trial(sim)
-    async with sim.run(trial.bot):
+    harness = Harness(sim)
+    async with sim.run(harness.bot):
         sim.faults.http("GET /gateway/bot", 503, times=0)
         for _ in range(2):
             sim.faults.close(4009)
             await asyncio.wait_for(sim.resumed(), 15)
-        await trial.hears("after")
+        await harness.hears("after")
 
 
 # The machine

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import qqbot
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -51,6 +53,7 @@ def test_wheel_names_its_dependencies_and_licence(wheel: zipfile.ZipFile) -> Non
         "msgspec",
         "redis[hiredis]",
     ]
+    assert fields["Version"] == qqbot.__version__
     assert fields["License-Expression"] == "Apache-2.0"
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
 

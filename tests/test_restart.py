@@ -34,7 +34,7 @@ async def sim() -> AsyncIterator[Simulator]:
         assert sim.lost_events == []
 
 
-class Trial:
+class Harness:
     """One process's life of a bot: hangs on "hang", notes everything else."""
 
     def __init__(self, path: Path, **options: Any) -> None:
@@ -77,13 +77,13 @@ def no_clockwork(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_the_next_process_resumes_and_skips_what_was_finished(sim: Simulator, path: Path) -> None:
-    first = Trial(path)
+    first = Harness(path)
     async with sim.run(first.bot):
         for user, text in [("Alice", "one"), ("Bob", "hang"), ("Alice", "two")]:
             sim.push_message("c2c", user=user, text=text)
         await first.has("one", "two")
     sim.push_message("c2c", user="Alice", text="three")
-    second = Trial(path)
+    second = Harness(path)
     second.texts.append("no hang")
     async with sim.run(second.bot):
         await second.has("hang", "three")
@@ -94,11 +94,11 @@ async def test_the_next_process_resumes_and_skips_what_was_finished(sim: Simulat
 
 def test_an_interrupt_of_asyncio_run_finishes_nothing_that_a_handler_did_not(path: Path) -> None:
     async def main() -> None:
-        trial = Trial(path, drain=30)
-        async with Simulator() as sim, sim.run(trial.bot):
+        harness = Harness(path, drain=30)
+        async with Simulator() as sim, sim.run(harness.bot):
             sim.push_message("c2c", user="Alice", text="one")
             sim.push_message("c2c", user="Bob", text="hang")
-            await trial.has("one")
+            await harness.has("one")
             asyncio.get_running_loop().call_later(0.05, interrupt)
             await asyncio.Event().wait()
 
@@ -112,12 +112,12 @@ def test_an_interrupt_of_asyncio_run_finishes_nothing_that_a_handler_did_not(pat
 
 
 async def test_a_bot_that_is_started_again_in_one_process_resumes_too(sim: Simulator, path: Path) -> None:
-    trial = Trial(path)
+    harness = Harness(path)
     for text in ("one", "two"):
-        async with sim.run(trial.bot):
+        async with sim.run(harness.bot):
             sim.push_message("c2c", text=text)
-            await trial.has(text)
-    assert trial.texts == ["one", "two"]
+            await harness.has(text)
+    assert harness.texts == ["one", "two"]
     assert (len(sim.identifies), len(sim.resumes)) == (1, 1)
 
 
@@ -130,18 +130,18 @@ async def test_without_a_state_file_nothing_is_resumed(sim: Simulator) -> None:
 
 @pytest.mark.usefixtures("no_clockwork")
 async def test_a_session_is_saved_at_once_when_it_begins_goes_on_and_is_left(sim: Simulator, path: Path) -> None:
-    trial = Trial(path)
-    async with sim.run(trial.bot):
+    harness = Harness(path)
+    async with sim.run(harness.bot):
         await until(lambda: bool(saved(path)))
         begun = saved(path)["0"]
         sim.push_message("c2c", text="one")
-        await trial.has("one")
+        await harness.has("one")
         assert saved(path)["0"] == begun
         sim.faults.close(4009)
         await sim.resumed()
         await until(lambda: saved(path)["0"]["seq"] > begun["seq"])
         sim.push_message("c2c", text="two")
-        await trial.has("two")
+        await harness.has("two")
         resumed = saved(path)["0"]
     left = saved(path)["0"]
     assert left["session_id"] == resumed["session_id"] == begun["session_id"]
@@ -149,20 +149,20 @@ async def test_a_session_is_saved_at_once_when_it_begins_goes_on_and_is_left(sim
 
 
 async def test_progress_is_saved_every_second_with_what_is_finished_above_it(sim: Simulator, path: Path) -> None:
-    trial = Trial(path)
-    async with sim.run(trial.bot):
+    harness = Harness(path)
+    async with sim.run(harness.bot):
         sim.push_message("c2c", user="Bob", text="hang")
         for text in ("one", "two"):
             sim.push_message("c2c", text=text)
         await until(lambda: bool(saved(path)) and saved(path)["0"]["done"] == [[3, 4]], 5)
         state = saved(path)["0"]
         assert (state["seq"], state["received"]) == (1, 4)
-        assert state["last_event"] >= state["since"] > 0 and state["me"] == trial.bot.me.id
+        assert state["last_event"] >= state["since"] > 0 and state["me"] == harness.bot.me.id
 
 
 @pytest.mark.usefixtures("no_clockwork")
 async def test_a_session_that_is_over_is_forgotten_at_once(sim: Simulator, path: Path) -> None:
-    async with sim.run(Trial(path).bot):
+    async with sim.run(Harness(path).bot):
         await until(lambda: bool(saved(path)))
         sim.faults.close_on_identify(4900, times=0)
         sim.faults.close(4006)
@@ -174,30 +174,30 @@ async def test_a_session_that_is_over_is_forgotten_at_once(sim: Simulator, path:
 
 async def test_what_the_platform_stopped_is_not_resumed(sim: Simulator, path: Path) -> None:
     with pytest.raises(GatewayHalted):
-        async with sim.run(Trial(path).bot) as bot:
+        async with sim.run(Harness(path).bot) as bot:
             sim.faults.close(4914)
             await bot.wait()
     assert not saved(path)
 
 
 async def test_a_saved_session_that_the_platform_no_longer_has(sim: Simulator, path: Path) -> None:
-    async with sim.run(Trial(path).bot):
+    async with sim.run(Harness(path).bot):
         pass
     rewrite(path, {"session_id": "long gone"})
-    trial = Trial(path)
-    async with sim.run(trial.bot):
+    harness = Harness(path)
+    async with sim.run(harness.bot):
         sim.push_message("c2c", text="one")
-        await trial.has("one")
+        await harness.has("one")
     assert [resume["session_id"] for resume in sim.resumes] == ["long gone"]
     assert len(sim.identifies) == 2
     assert saved(path)["0"]["session_id"] != "long gone"
 
 
 async def test_an_old_session_is_tried_all_the_same(sim: Simulator, path: Path) -> None:
-    async with sim.run(Trial(path).bot):
+    async with sim.run(Harness(path).bot):
         pass
     rewrite(path, {"since": 1.0, "last_event": 1.0})
-    async with sim.run(Trial(path).bot):
+    async with sim.run(Harness(path).bot):
         pass
     assert (len(sim.identifies), len(sim.resumes)) == (1, 1)
     assert saved(path)["0"]["since"] == 1.0, "the age goes on"
@@ -215,40 +215,40 @@ async def test_an_old_session_is_tried_all_the_same(sim: Simulator, path: Path) 
 async def test_a_damaged_or_foreign_file_is_reported_and_ignored(
     sim: Simulator, path: Path, caplog: pytest.LogCaptureFixture, change: dict[str, object], why: str
 ) -> None:
-    async with sim.run(Trial(path).bot):
+    async with sim.run(Harness(path).bot):
         pass
     rewrite(path, **change)
-    async with sim.run(Trial(path).bot):
+    async with sim.run(Harness(path).bot):
         pass
     [warning] = [record.getMessage() for record in caplog.records if record.name.startswith("qqbot.sessions")]
     assert str(path) in warning and why in warning
     assert (len(sim.identifies), len(sim.resumes)) == (2, 0)
-    async with sim.run(Trial(path).bot):
+    async with sim.run(Harness(path).bot):
         pass
     assert len(sim.resumes) == 1, "the file was not written anew"
 
 
 async def test_a_path_that_cannot_be_written_is_said_before_anything_is_connected(sim: Simulator, path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
-        async with sim.run(Trial(path.parent / "nowhere" / "state.json").bot):
+        async with sim.run(Harness(path.parent / "nowhere" / "state.json").bot):
             pass
     assert sim.calls == [] and sim.connections == []
 
 
 async def test_a_second_bot_on_one_state_file_is_refused(sim: Simulator, path: Path) -> None:
-    async with sim.run(Trial(path).bot):
+    async with sim.run(Harness(path).bot):
         calls = len(sim.calls)
         with pytest.raises(ConfigError, match="in use by another bot"):
-            async with sim.run(Trial(path).bot):
+            async with sim.run(Harness(path).bot):
                 pass
         assert len(sim.calls) == calls and len(sim.connections) == 1
 
 
 async def test_sessions_that_go_on_need_no_budget(sim: Simulator, path: Path) -> None:
-    async with sim.run(Trial(path).bot):
+    async with sim.run(Harness(path).bot):
         pass
     sim.faults.session_start_limit(remaining=0, reset_after=3_600_000)
-    async with asyncio.timeout(5), sim.run(Trial(path).bot):
+    async with asyncio.timeout(5), sim.run(Harness(path).bot):
         pass
     assert len(sim.resumes) == 1
 
@@ -256,25 +256,25 @@ async def test_sessions_that_go_on_need_no_budget(sim: Simulator, path: Path) ->
 async def test_handlers_that_ask_for_more_begin_a_new_session(
     sim: Simulator, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with sim.run(Trial(path).bot):
+    async with sim.run(Harness(path).bot):
         pass
-    more = Trial(path)
+    more = Harness(path)
     more.bot.on("GUILD_CREATE")(more.take)
     async with sim.run(more.bot):
         pass
     assert (len(sim.identifies), len(sim.resumes)) == (2, 0)
     assert "GUILDS" in caplog.text and "a new one is begun" in caplog.text
-    async with sim.run(Trial(path).bot):  # asks for less: what comes beside is dropped
+    async with sim.run(Harness(path).bot):  # asks for less: what comes beside is dropped
         pass
     assert (len(sim.identifies), len(sim.resumes)) == (2, 1)
     assert saved(path)["0"]["intents"] == sim.identifies[1]["intents"], "the session still is what it was"
 
 
 async def test_each_of_several_shards_resumes_its_own_session(sim: Simulator, path: Path) -> None:
-    async with sim.run(Trial(path, shards=3).bot):
+    async with sim.run(Harness(path, shards=3).bot):
         await until(lambda: len(saved(path)) == 3)
         sessions = {index: state["session_id"] for index, state in saved(path).items()}
-    async with sim.run(Trial(path, shards=3).bot):
+    async with sim.run(Harness(path, shards=3).bot):
         pass
     assert len(sim.identifies) == 3
     assert {(str((resume["shard"] or ["?"])[0]), resume["session_id"]) for resume in sim.resumes} == set(
@@ -310,13 +310,13 @@ async def test_a_save_that_fails_is_logged_and_the_shard_lives(
     sim: Simulator, path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("qqbot.bot.shards.CHECKPOINT_SECONDS", 0.01)
-    trial = Trial(path, sessions=Broken())
-    async with sim.run(trial.bot):
+    harness = Harness(path, sessions=Broken())
+    async with sim.run(harness.bot):
         sim.push_message("c2c", text="one")
-        await trial.has("one")
+        await harness.has("one")
         await until(lambda: "no checkpoint" in caplog.text)
         sim.push_message("c2c", text="two")
-        await trial.has("two")
+        await harness.has("two")
     assert "no save" in caplog.text
     assert len(sim.connections) == 1
 

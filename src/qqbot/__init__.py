@@ -1,11 +1,13 @@
 """A typed asyncio SDK for QQ bots: OpenAPI client, websocket gateway, event handlers.
 
-Owns the public names; what is not listed here or in a public module's documentation may change.
+Responsible for the public names. A name that is neither listed here nor in the documentation of a public module may
+change in any release. Collaborators: `models.events` keeps the list of the events.
 """
 
 from typing import TYPE_CHECKING
 
 from ._names import on_demand
+from ._version import __version__
 from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
@@ -13,7 +15,7 @@ from .api.route import Route
 from .api.token import TokenSource
 from .bot.bot import Bot
 from .bot.context import Context
-from .bot.filters import button, command, interaction
+from .bot.filters import button, command, interaction, meant_for_me
 from .bot.router import Router
 from .config import Credentials, Endpoints, GatewayConfig
 from .dispatcher.dispatcher import HandlerRun
@@ -69,7 +71,7 @@ from .models.interactions import (
 )
 from .models.keyboards import Button, ButtonModal, ButtonPermission, ButtonStyle, Keyboard
 from .models.messages import MessageAttachment, MessageSendResult
-from .models.outgoing.messages import ActionButton, Ark, Embed, Markdown, Media, Outgoing, Text
+from .models.outgoing.messages import ActionButton, Ark, Card, Embed, Markdown, Media, Outgoing, Text
 from .models.permissions import Permissions
 from .models.stats import BotStats, ShardStats
 from .models.targets import ReplyTo, Scene, Target, Ticket
@@ -82,6 +84,7 @@ from .models.text import (
     Face,
     UserMention,
     escape,
+    faces_as_text,
     parse_command,
     parse_tags,
     strip_leading_mentions,
@@ -106,6 +109,7 @@ __all__ = [
     "ButtonModal",
     "ButtonPermission",
     "ButtonStyle",
+    "Card",
     "ChannelLink",
     "CommandEnter",
     "CommandInput",
@@ -178,10 +182,13 @@ __all__ = [
     "TokenSource",
     "TransportError",
     "UserMention",
+    "__version__",
     "button",
     "command",
     "escape",
+    "faces_as_text",
     "interaction",
+    "meant_for_me",
     "parse_command",
     "parse_tags",
     "shard_of",

@@ -1,6 +1,7 @@
-"""Names of a package that are loaded when they are asked for, and names that it had before.
+"""Lazy names and former names of a public package.
 
-Responsible for `__getattr__` of the public packages. A name that was replaced warns until 1.0.
+Responsible for `__getattr__` of the public packages: it imports a module at the first use of a name, and warns for a
+name that was replaced. Former names are removed in 1.0.
 """
 
 import sys
@@ -14,15 +15,15 @@ def on_demand(
 ) -> Callable[[str], object]:
     """Return a `__getattr__` for `package`.
 
-    `modules`: for a name the module that has it, relative to the package; it is not imported before. `renamed`: for
-    an old name the new one of the same package.
+    `modules`: for each name its module, relative to the package, which is imported at the first use. `renamed`: for
+    each former name its present name in the same package.
     """
     replaced = renamed or {}
 
     def load(name: str) -> object:
         if (new := replaced.get(name)) is not None:
             warnings.warn(
-                f"{package}.{name} is called {package}.{new} now; the old name goes with 1.0",
+                f"{package}.{name} is called {package}.{new} now; the old name is removed in 1.0",
                 DeprecationWarning,
                 stacklevel=2,
             )

@@ -1,31 +1,33 @@
 """Configuration as frozen values: credentials, addresses, gateway timings, shards; and the environment.
 
-Owns checking and reading; nothing here is kept globally. All times are seconds, all sizes bytes.
+Responsible for reading and checking these values, and for the list of the variables (`VARIABLES`). It keeps no global
+state. All times are in seconds, all sizes in bytes.
 """
 
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from .errors import ConfigError
 
-VARIABLES = frozenset(
-    {
-        "QQBOT_APP_ID",
-        "QQBOT_SECRET",
-        "QQBOT_SECRET_FILE",
-        "QQBOT_PREVIOUS_SECRET",
-        "QQBOT_API_BASE",
-        "QQBOT_TOKEN_URL",
-        "QQBOT_SHARDS",
-        "QQBOT_REDIS_URL",
-        "QQBOT_CLUSTER",
-        "QQBOT_LOG",
-    }
-)
+VARIABLES = {
+    "QQBOT_APP_ID": "the bot's AppID",
+    "QQBOT_SECRET": "the bot's AppSecret",
+    "QQBOT_SECRET_FILE": "a file that holds the AppSecret, instead of QQBOT_SECRET",
+    "QQBOT_PREVIOUS_SECRET": "the AppSecret that webhook calls may still be signed with while it is being changed",
+    "QQBOT_API_BASE": "the base of the OpenAPI (default: the platform's)",
+    "QQBOT_TOKEN_URL": "the address that issues access tokens (default: derived from the base)",
+    "QQBOT_SHARDS": "20 (exactly), 20+ (at least) or 0-3/16 (only these); default: what the platform recommends",
+    "QQBOT_REDIS_URL": "the Redis server through which processes share the shards",
+    "QQBOT_CLUSTER": "the name of the cluster that shares them (default: default)",
+    "QQBOT_LOG": "debug (shows bodies, secrets masked), info, warning or error",
+}
+"""Every environment variable that the package reads, with the sentence that `qqbot run --help` shows."""
 
 
 class Secret:
@@ -56,7 +58,7 @@ class Secret:
 
 
 def _text_of(secret: object) -> str:
-    """Return the secret's text; '' for what is none, such as an environment variable that is not set."""
+    """Return the text of the secret; '' for any other type, such as None for a variable that is not set."""
     if isinstance(secret, Secret):
         return secret.reveal()
     return secret if isinstance(secret, str) else ""
@@ -66,9 +68,9 @@ def _text_of(secret: object) -> str:
 class Credentials:
     """AppID and AppSecret of one bot, as the console at q.qq.com shows them.
 
-    `previous`: another AppSecret by which webhook calls may still be signed, while it is being changed.
+    `previous`: an earlier AppSecret that webhook calls may still be signed with, while it is being changed.
 
-    Raises: ConfigError when one is missing or cannot be right.
+    Raises: ConfigError if one is missing or cannot be right.
     """
 
     app_id: str
@@ -88,14 +90,14 @@ class Credentials:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The AppSecrets by which webhook calls may be signed, the current one first."""
+        """The AppSecrets that webhook calls may be signed with, the current one first."""
         return (self.secret,) if self.previous is None else (self.secret, self.previous)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Credentials":
         """Read QQBOT_APP_ID, QQBOT_SECRET or the file that QQBOT_SECRET_FILE names, and QQBOT_PREVIOUS_SECRET.
 
-        Raises: ConfigError when one is missing.
+        Raises: ConfigError if one is missing.
         """
         app_id = environ.get("QQBOT_APP_ID", "")
         if not app_id:
@@ -134,9 +136,9 @@ def _secret_from(environ: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the platform is: the base of all API calls and the address that hands out tokens.
+    """The addresses of the platform: the base of all API calls, and the address that issues tokens.
 
-    `token_url` defaults to what belongs to `api_base`.  Raises: ConfigError for what is no http(s) URL.
+    `token_url` defaults to the one that belongs to `api_base`.  Raises: ConfigError if one is not an http(s) URL.
     """
 
     api_base: str = "https://api.bot.qq.com"
@@ -149,12 +151,12 @@ class Endpoints:
 
     @classmethod
     def production(cls) -> "Endpoints":
-        """The platform's one domain.  Source: changelog of 2026-08-10."""
+        """The single domain of the platform.  Source: changelog of 2026-08-10."""
         return cls()
 
     @classmethod
     def legacy(cls) -> "Endpoints":
-        """The hosts before 2026-08-10, still answering."""
+        """The hosts used before 2026-08-10, which still answer."""
         return cls("https://api.sgroup.qq.com")
 
     @classmethod
@@ -164,9 +166,9 @@ class Endpoints:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Endpoints":
-        """Read QQBOT_API_BASE and QQBOT_TOKEN_URL; production where they are not set.
+        """Read QQBOT_API_BASE and QQBOT_TOKEN_URL; production if they are not set.
 
-        Raises: ConfigError for what is no http(s) URL.
+        Raises: ConfigError if one is not an http(s) URL.
         """
         return cls(environ.get("QQBOT_API_BASE") or cls.api_base_default(), environ.get("QQBOT_TOKEN_URL", ""))
 
@@ -191,20 +193,20 @@ def check_url(url: str, name: str, schemes: tuple[str, ...] = ("http", "https"))
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        _ = parts.port  # raises for a port that is no number
+        _ = parts.port  # raises if the port is not a number
     except (ValueError, TypeError, AttributeError):
         raise ConfigError(f"{name}={url!r} is not a URL; expected something like {schemes[-1]}://host") from None
     if parts.scheme not in schemes or not host:
         raise ConfigError(f"{name}={url!r} is not a URL of {' or '.join(schemes)} with a host")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigError(f"{name} must hold neither user, password, query nor fragment")
+        raise ConfigError(f"{name} must contain neither user, password, query nor fragment")
     if parts.scheme in ("http", "ws") and not is_loopback(host):
         raise ConfigError(f"{name}={url!r} would send the access token in the clear; use {schemes[-1]}://")
     return url
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine, by its name or address alone."""
+    """True if `host` is this machine, judged by its name or address alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -215,9 +217,9 @@ def is_loopback(host: str) -> bool:
 class GatewayConfig:
     """Deadlines of the gateway, in seconds; the defaults are right for the platform.
 
-    `pace` multiplies every delay before a reconnect (tests make it small); `max_frame_bytes` is the largest
-    frame that is accepted. A session older than `renew_after` that has been silent for `renew_silence` is replaced by
-    a new one: some that were resumed for days get no more events.
+    `pace` multiplies every delay before a reconnect (tests make it small); `max_frame_bytes` is the largest frame that
+    is accepted. A session that is older than `renew_after` and silent for `renew_silence` is replaced by a new one,
+    because some sessions that were resumed for days receive no more events.
 
     Raises: ConfigError for a value that is not positive.
     """
@@ -239,17 +241,16 @@ class GatewayConfig:
                 raise ConfigError(f"GatewayConfig({name}=...) must be greater than 0")
 
 
-@dataclass(frozen=True, slots=True)
-class ShardSelection:
+class ShardSelection(Struct, frozen=True):
     """Which shards a bot runs.
 
-    `count` None means what the platform recommends; `at_least` makes `count` a lower bound; `only` names the
-    indices that this process runs, without coordination.
+    `count`: the number of shards, None for the number that the platform recommends. `at_least`: `count` is a lower
+    bound. `only`: the indices that this process runs, without coordination.
     """
 
     count: int | None = None
     at_least: bool = False
-    only: range | None = field(default=None)
+    only: range | None = None
 
     @classmethod
     def parse(cls, value: "int | str | ShardSelection | None") -> "ShardSelection":
@@ -286,7 +287,7 @@ class ShardSelection:
 
     @property
     def fixed(self) -> bool:
-        """Whether the user decided on the count, so that it must not grow by itself."""
+        """True if the user fixed the count, so that it must not grow by itself."""
         return self.count is not None and not self.at_least
 
     def resolve(self, recommended: int) -> tuple[int, range]:
@@ -297,16 +298,15 @@ class ShardSelection:
         return count, self.only or range(count)
 
 
-@dataclass(frozen=True, slots=True)
-class RedisConfig:
-    """Where processes share shards: the server's URL, which may hold a password, and the cluster's name."""
+class RedisConfig(Struct, frozen=True):
+    """How processes share shards: the URL of the server, which may contain a password, and the name of the cluster."""
 
     url: Secret
     cluster: str = "default"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "RedisConfig | None":
-        """Read QQBOT_REDIS_URL and QQBOT_CLUSTER; None where no URL is set.
+        """Read QQBOT_REDIS_URL and QQBOT_CLUSTER; None if no URL is set.
 
         Raises: ConfigError for a cluster without a URL.
         """
@@ -322,11 +322,11 @@ class RedisConfig:
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Return one sentence for each QQBOT_* variable that nothing reads, with the name that may be meant."""
+    """Return a sentence for each QQBOT_* variable that the package does not read, with the name that may be meant."""
     unknown = [name for name in sorted(environ) if name.startswith("QQBOT_") and name not in VARIABLES]
     if not unknown:
         return []
-    from difflib import get_close_matches  # noqa: PLC0415 - nearly always needless, and slow to import
+    from difflib import get_close_matches  # noqa: PLC0415 - rarely needed, and slow to import
 
     sentences: list[str] = []
     for name in unknown:

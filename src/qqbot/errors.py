@@ -14,22 +14,22 @@
     │   ├── ReplyWindowExpired      the message can no longer be replied to
     │   ├── DuplicateMessage        this msg_seq was already used
     │   ├── ContentRejected         text, URL, template or keyboard not accepted
-    │   ├── MessagePendingAudit     accepted, but a person or a machine reviews it first
+    │   ├── MessagePendingAudit     accepted, but reviewed before it is shown
     │   ├── MediaError              a file could not be fetched, converted or stored
     │   └── ServerError             the platform failed
     ├── TransportError              no usable answer came back
     │   ├── Timeout                 the call took too long; a message may have been sent
     │   └── ConnectionFailed        no connection, or it broke
     ├── GatewayError
-    │   └── GatewayHalted           the platform forbids to go on
+    │   └── GatewayHalted           the platform forbids to continue
     ├── DecodeError                 an answer or frame does not fit its documented form
-    ├── Interrupted                 the bot stopped before it was done with an event
+    ├── Interrupted                 the bot stopped before it had finished an event
     ├── LeaseLost                   another process owns this shard now
     ├── FencedOut                   a later owner of the shard has published events
     ├── LockLost                    a distributed lock expired or was taken
     └── SignatureError              a webhook call was not signed by the platform
 
-This module owns the classes; which code becomes which class is data in `qqbot.api.codes`.
+Responsible for the classes and their texts. Collaborators: `api.codes` maps the codes of the platform to classes.
 """
 
 from typing import NamedTuple
@@ -50,14 +50,14 @@ class QQBotError(Exception):
 
 
 class ConfigError(QQBotError):
-    """An argument, an environment variable or a handler is wrong; the message says how to mend it."""
+    """An argument, an environment variable or a handler is wrong; the message says how to correct it."""
 
 
 class ApiError(QQBotError):
     """The platform answered a call with an error.
 
-    `status` is the HTTP status, `code` the platform's number (0 where it sent none), `message` its words,
-    `trace_id` what Tencent's support asks for, `hint` what to do.
+    `status`: the HTTP status; `code`: the number of the platform (0 if it sent none); `message`: its text;
+    `trace_id`: what the support of Tencent asks for; `hint`: what to do.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class AuthError(ApiError):
 
 
 class IPNotAllowed(ApiError):
-    """The address this call came from is not on the bot's IP list."""
+    """The IP address of the caller is not on the list of the bot."""
 
 
 class PermissionMissing(ApiError):
-    """The bot lacks a right; somebody has to apply for it or grant it."""
+    """The bot lacks a permission, which has to be applied for or granted."""
 
 
 class NotFound(ApiError):
@@ -108,21 +108,21 @@ class NotFound(ApiError):
 
 
 class RateLimited(ApiError):
-    """Calls came too fast. `retry_after`: seconds to wait, None where the platform did not say."""
+    """Calls came too fast. `retry_after`: seconds to wait, None if the platform did not say."""
 
     retry_after: float | None = None
 
 
 class QuotaExceeded(ApiError):
-    """An allowance (messages, schedules, uploads, ...) is used up until it is renewed."""
+    """An allowance (messages, schedules, uploads, ...) is used up until its renewal."""
 
 
 class ReplyWindowExpired(ApiError):
-    """The message or event can no longer be replied to; only an active message can follow."""
+    """The message or event can no longer be replied to; only an active message is possible."""
 
 
 class DuplicateMessage(ApiError):
-    """A message with this msg_id and msg_seq was taken before."""
+    """A message with this msg_id and msg_seq was accepted before."""
 
 
 class ContentRejected(ApiError):
@@ -158,13 +158,13 @@ class ConnectionFailed(TransportError):
 
 
 class GatewayError(QQBotError):
-    """Something about the gateway connection."""
+    """The gateway connection failed, or a session could not continue."""
 
 
 class GatewayHalted(GatewayError):
-    """The platform said stop: connecting again cannot help until a person changes something.
+    """The platform forbids to continue: connecting again cannot help until a person changes something.
 
-    `code` is the close code (None where there was none), `reason` says it in words, `hint` what to do.
+    `code`: the close code (None if there was none); `reason`: the text for it; `hint`: what to do.
     """
 
     def __init__(self, code: int | None, reason: str, hint: Hint | None = None) -> None:
@@ -183,7 +183,7 @@ class DecodeError(QQBotError):
 
 
 class Interrupted(QQBotError):
-    """The bot stopped before it was done with an event: it has to be delivered again."""
+    """The bot stopped before it had finished an event, which has to be delivered again."""
 
 
 class LeaseLost(QQBotError):
@@ -203,4 +203,4 @@ class LockLost(QQBotError):
 
 
 class SignatureError(QQBotError):
-    """A webhook call does not carry the platform's signature."""
+    """A webhook call does not have the signature of the platform."""

@@ -7,10 +7,11 @@ import time
 import pytest
 from aiohttp import web
 
-from qqbot import Api, Credentials, Media, ReplyTo
+from qqbot import Api, Credentials, Media, ReplyTo, __version__
 from qqbot.api.caller import ResponseInfo
 from qqbot.api.exchange import Request, Response
 from qqbot.api.resources.groups import SEND_GROUP_MESSAGE
+from qqbot.api.resources.panels import CREATE_PANEL
 from qqbot.api.route import Route
 from qqbot.errors import (
     ApiError,
@@ -29,6 +30,8 @@ from qqbot.errors import (
     TransportError,
 )
 from qqbot.lease import current_lease
+from qqbot.models.guilds import Guild
+from qqbot.models.messages import MessageSendResult
 from tests.api.scripted import APP_ID, SECRET, TRACE, Scripted, cut, hang, raw, reply
 from tests.stopwatch import stopwatch
 
@@ -44,6 +47,7 @@ async def test_a_call_carries_token_and_json(platform: Scripted) -> None:
     (seen,) = platform.calls
     assert (seen.method, seen.path, seen.token) == ("POST", "/v2/groups/G1/messages", "token-1-secret")
     assert seen.headers["Content-Type"] == "application/json"
+    assert seen.headers["User-Agent"] == f"aioqqbot/{__version__}"
     assert seen.json == {"msg_type": 0, "content": "hello"}
 
 
@@ -135,6 +139,56 @@ async def test_a_guild_message_is_not_repeated_after_a_failure(platform: Scripte
         with pytest.raises(ServerError):
             await api.channels.send_message("C1", "hello", reply_to=REPLY)
     assert len(platform.calls) == 1
+
+
+async def test_a_code_that_is_not_known_is_no_reason_to_send_again(platform: Scripted) -> None:
+    platform.answers.extend([reply({"code": 987654, "err_code": 40099999, "message": "?"}, 500)] * 2)
+    async with platform.api() as api:
+        with pytest.raises(ServerError) as caught:
+            await api.groups.send_message("G1", "hello", reply_to=REPLY)
+        assert caught.value.code == 40099999
+        assert len(platform.calls) == 1
+        assert (await api.users.me()).id == ""
+    assert len(platform.calls) == 3
+
+
+async def test_the_number_that_is_known_decides_about_repeats(platform: Scripted) -> None:
+    for known in ({"code": 50055001, "err_code": 40099999}, {"code": 987654, "err_code": 50055001}):
+        platform.calls.clear()
+        platform.answers.extend([reply(known, 500), reply({"id": "m"})])
+        async with platform.api() as api:
+            assert (await api.groups.send_message("G1", "hello", reply_to=REPLY)).id == "m"
+        assert len(platform.calls) == 2
+
+
+async def test_a_review_without_a_code_is_pending(platform: Scripted) -> None:
+    platform.answers.append(reply({"data": {"message_audit": {"audit_id": "A1"}}}))
+    async with platform.api() as api:
+        with pytest.raises(MessagePendingAudit) as caught:
+            await api.groups.send_message("G1", "hello", reply_to=REPLY)
+    assert (caught.value.audit_id, caught.value.status, caught.value.code) == ("A1", 200, 0)
+    assert len(platform.calls) == 1
+
+
+async def test_no_content_is_an_empty_answer(platform: Scripted) -> None:
+    async with platform.api() as api:
+        for _ in range(6):
+            platform.answers.append(raw(b"", 204))
+        assert (await api.groups.send_message("G1", "hello", reply_to=REPLY)) == MessageSendResult()
+        assert (await api.channels.send_message("C1", "hello")).id == ""
+        assert await api.guilds.get("1") == Guild(id="")
+        assert await api.channels.of_guild("1") == []
+        assert [each async for each in api.media_images.iter()] == []
+        await api.interactions.ack("1")
+        assert len(platform.calls) == 6
+        platform.answers.append(raw(b"", 204))
+        with pytest.raises(DecodeError, match="panel_id"):
+            await api.call(CREATE_PANEL, body={})
+        assert len(platform.calls) == 7
+        platform.answers.append(raw(b"", 200))
+        platform.answers.extend([raw(b"", 200)] * 3)
+        with pytest.raises(ServerError, match="it is empty"):
+            await api.guilds.get("1")
 
 
 async def test_a_timed_out_message_may_have_been_sent(platform: Scripted) -> None:
@@ -249,7 +303,7 @@ async def test_review(platform: Scripted) -> None:
 async def test_an_answer_of_somebody_else(platform: Scripted, body: bytes) -> None:
     platform.answers.append(raw(body, content_type="text/html"))
     async with platform.api() as api:
-        with pytest.raises(ServerError, match="no JSON") as caught:
+        with pytest.raises(ServerError, match="not JSON") as caught:
             await api.groups.send_message("G1", "hello")
     assert caught.value.trace_id == TRACE
 
@@ -396,7 +450,7 @@ async def test_a_response_hook_has_the_calls_time(platform: Scripted, caplog: py
     platform.answers.append(reply(SENT))
     async with platform.api(on_response=[hang_up]) as api, asyncio.timeout(5):
         assert (await api.groups.send_message("G1", "hello", timeout=1.0)).id == "S1"
-    assert "outlasted the call's timeout" in caplog.text
+    assert "exceeded the call's timeout" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["access_token", "clientSecret", "client_secret", "secret", "token"])

@@ -56,7 +56,7 @@ async def test_an_unreachable_platform_is_an_error_after_a_few_tries() -> None:
 
 async def test_opened_twice_is_an_error(platform: Scripted) -> None:
     async with platform.api() as api:
-        with pytest.raises(ConfigError, match="open already"):
+        with pytest.raises(ConfigError, match="already open"):
             await api.__aenter__()
 
 

@@ -30,7 +30,7 @@ DOCUMENTED = json.loads((TABLES / "codes.json").read_text(encoding="utf-8"))
 
 def test_every_documented_code_has_the_documented_retry() -> None:
     entries = DOCUMENTED["api_errors"]
-    assert len(entries) == 327
+    assert len(entries) == 345
     found = {entry["code"]: error_rule("general", entry["code"], 400).retry.value for entry in entries}
     assert found == {entry["code"]: entry["retry"] for entry in entries}
 
@@ -62,6 +62,14 @@ def test_the_token_endpoint_has_its_own_meanings() -> None:
         (20028, RateLimited),
         (22009, QuotaExceeded),
         (40034100, QuotaExceeded),
+        (11255, NotFound),
+        (11293, PermissionMissing),
+        (30013, QuotaExceeded),
+        (304041, PermissionMissing),
+        (40023001, RateLimited),
+        (40034012, PermissionMissing),
+        (40035002, MediaError),
+        (40035003, MediaError),
         (40034005, ReplyWindowExpired),
         (40034024, ReplyWindowExpired),
         (40034128, ReplyWindowExpired),
@@ -89,12 +97,14 @@ def test_remedies(code: int, error: type[ApiError]) -> None:
         (405, ApiError, RetryPolicy.NO),
         (413, MediaError, RetryPolicy.NO),
         (429, RateLimited, RetryPolicy.BACKOFF),
-        (500, ServerError, RetryPolicy.BACKOFF),
-        (504, ServerError, RetryPolicy.BACKOFF),
+        (500, ServerError, RetryPolicy.UNEXPLAINED),
+        (504, ServerError, RetryPolicy.UNEXPLAINED),
     ],
 )
 def test_an_unknown_code_is_judged_by_its_status(status: int, error: type[ApiError], retry: RetryPolicy) -> None:
     assert error_rule("general", 99999999, status)[:2] == (error, retry)
+    if status >= 500:
+        assert error_rule("general", 0, status)[:2] == (error, RetryPolicy.BACKOFF)
 
 
 def test_any_401_renews_the_token_but_a_refused_ip() -> None:

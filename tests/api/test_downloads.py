@@ -12,6 +12,7 @@ from aiohttp import web
 
 from qqbot import Api, ConfigError, ConnectionFailed, Credentials, Endpoints, MediaError, MessageAttachment, Timeout
 from qqbot.api.downloads import Downloads, is_public, is_public_or_loopback
+from qqbot.api.network import exact
 
 DATA = b"x" * 100_000
 
@@ -101,7 +102,7 @@ SPELLINGS_OF_LOOPBACK = ["127.1", "2130706433", "0x7f.1", "127.0.0.1.", "localho
 
 @pytest.mark.parametrize("name", SPELLINGS_OF_LOOPBACK)
 async def test_other_spellings_of_a_private_address_are_refused(host: str, name: str) -> None:
-    with pytest.raises(ConfigError, match=r"nothing is fetched from 127\.0\.0\.1"):
+    with pytest.raises(ConfigError, match=r"downloads from 127\.0\.0\.1"):
         await Downloads().fetch(f"http://{name}:{host.partition(':')[2]}/data")
 
 
@@ -171,7 +172,7 @@ async def test_a_redirect_is_checked_like_the_address_itself(host: str) -> None:
 
 @pytest.mark.parametrize("location", ["http://[::1", "//[", "http://a:99999/", f"http://{'a' * 64}.invalid/"])
 async def test_a_redirect_to_what_is_no_address(host: str, location: str) -> None:
-    with pytest.raises(ConfigError, match=r"no address|no host name"):
+    with pytest.raises(ConfigError, match=r"not an address|not a host name"):
         await Downloads(reachable=is_public_or_loopback).fetch(f"http://{host}/redirect?to={quote(location)}")
 
 
@@ -232,3 +233,42 @@ def test_which_addresses_are_public(address: str, public: bool) -> None:
 def test_the_scheme_is_mended() -> None:
     assert MessageAttachment(url="gchat.qpic.cn/a").address == "https://gchat.qpic.cn/a"
     assert MessageAttachment(url="//gchat.qpic.cn/a").address == "https://gchat.qpic.cn/a"
+
+
+SIGNED = "/signed/a%2fb%7e/%E5%9b%be;v=1/x+y?sign=q%2B1%3d/+==&t=1;2&empty=&name=a%20b,'(c)'!*$@:[1]&d=../."
+
+
+@pytest.mark.parametrize("hops", ["", "/move?to=", "/move?to=http://{host}", "/move?to=//{host}"])
+async def test_a_signed_address_goes_out_byte_for_byte(hops: str) -> None:
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.raw_path)
+        if request.path == "/move":
+            return web.Response(status=302, headers={"Location": request.query["to"]})
+        return web.Response(body=b"signed")
+
+    app = web.Application()
+    app.router.add_get("/{rest:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host = f"127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        address = SIGNED
+        if hops:
+            way, _, origin = hops.partition("=")
+            address = f"{way}={origin.format(host=host)}{quote(SIGNED, safe='')}"
+        downloads = Downloads(reachable=is_public_or_loopback)
+        assert await downloads.fetch(f"http://{host}{address}") == b"signed"
+    finally:
+        await runner.cleanup()
+    assert seen[-1] == SIGNED
+
+
+async def test_what_no_address_may_have_is_quoted() -> None:
+    assert str(exact("https://h/a b|é?q=1%&r=%zz\\")) == "https://h/a%20b%7C%C3%A9?q=1%25&r=%25zz%5C"
+    assert str(exact("https://BÜCHER.example?q=\udce9#x")) == "https://xn--bcher-kva.example/?q=%E9#x"
+    for address in ("h/a", "://h", "http:///a", "http://h:99999/", "http://a\\@h/"):
+        with pytest.raises(ValueError, match=r".+"):
+            exact(address)

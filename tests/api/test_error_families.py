@@ -29,6 +29,7 @@ CALL = Route("probe", "POST", "/v2/probe", bytes)
 
 
 SAMPLES: list[tuple[str, int, type[ApiError]]] = [
+    ("auth", 11245, AuthError),
     ("general", 10001, NotFound),
     ("general", 11241, AuthError),
     ("general", 11242, ServerError),
@@ -44,6 +45,9 @@ SAMPLES: list[tuple[str, int, type[ApiError]]] = [
     ("ip", 11298, IPNotAllowed),
     ("2025 send page", 22009, QuotaExceeded),
     ("2025 send page", 304082, MediaError),
+    ("media", 850012, MediaError),
+    ("messages", 304041, PermissionMissing),
+    ("v2 send", 11255, NotFound),
     ("v2 send", 22006, ContentRejected),
     ("v2 send", 304064, PermissionMissing),
     ("v2 send", 304080, MediaError),

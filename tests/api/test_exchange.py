@@ -65,6 +65,25 @@ def test_review(status: int, code: int) -> None:
     assert error.audit_id == "A1"
 
 
+@pytest.mark.parametrize("extra", [{}, {"code": 0, "err_code": 0}, {"message": "ok"}])
+def test_review_in_a_200_without_a_code(extra: dict[str, object]) -> None:
+    review = {"message_audit": {"audit_id": "A1"}}
+    for body in ({"data": review} | extra, review | extra):
+        error = failed(body, 200)
+        assert isinstance(error, MessagePendingAudit)
+        assert (error.audit_id, error.code) == ("A1", 0)
+        assert error.hint is not None
+
+
+def test_a_text_about_reviews_is_none() -> None:
+    for body in (
+        b'{"id":"m","content":"a \\"message_audit\\" b"}',
+        b'{"message_audit":{}}',
+        b'{"data":{"message_audit":null}}',
+    ):
+        assert failure_of(REQUEST, Response(200, {}, body)) is None
+
+
 def test_review_without_its_id() -> None:
     error = failed({"code": 304023, "data": []}, 202)
     assert isinstance(error, MessagePendingAudit)

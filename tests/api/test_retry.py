@@ -1,13 +1,16 @@
 """Which failures are repeated."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qqbot.api.codes import ErrorRule, RetryPolicy, error_rule
 from qqbot.api.exchange import Failure
-from qqbot.api.retry import MAX_ATTEMPTS, Attempts, is_numbered
+from qqbot.api.retry import MAX_ATTEMPTS, REPEATS, Attempts, Evidence, evidence_of, is_numbered
 from qqbot.errors import ApiError, ConnectionFailed, DuplicateMessage, RateLimited, Timeout
+from qqbot.models.outgoing.messages import Text
 from qqbot.models.outgoing.wire import v2_body
 from qqbot.models.targets import ReplyTo
 
@@ -115,6 +118,7 @@ def test_attempts_are_bounded_and_delays_fit(repeatable: bool, script: list[Fail
     [
         (v2_body("x", ReplyTo(msg_id="m", msg_seq=1)), True),
         (v2_body("x", ReplyTo(event_id="e", msg_seq=1)), True),
+        (v2_body(Text("x", extra={"new": 1}), ReplyTo(msg_id="m", msg_seq=1)), True),
         (v2_body("x", ReplyTo(msg_id="m")), False),
         (v2_body("x"), False),
         ({"msg_id": "m", "msg_seq": 2}, True),
@@ -126,3 +130,45 @@ def test_attempts_are_bounded_and_delays_fit(repeatable: bool, script: list[Fail
 )
 def test_numbered_replies(body: object, numbered: bool) -> None:
     assert is_numbered(body) is numbered
+
+
+@pytest.mark.parametrize(
+    ("failure", "evidence", "repeated"),
+    [
+        (UNREACHED, Evidence.UNSENT, [True, True, True]),
+        (TIMED_OUT, Evidence.SILENCE, [True, True, False]),
+        (BROKEN, Evidence.SILENCE, [True, True, False]),
+        (answered(0, 500), Evidence.FAULT, [True, True, False]),
+        (answered(503, 503), Evidence.FAULT, [True, True, False]),
+        (answered(50055001), Evidence.BUSY, [True, True, False]),
+        (answered(304082, 500), Evidence.BUSY, [True, True, False]),
+        (answered(987654, 500), Evidence.UNEXPLAINED, [True, False, False]),
+        (answered(500, 503), Evidence.UNEXPLAINED, [True, False, False]),
+        (answered(0, 429), Evidence.LIMITED, [True, True, True]),
+        (answered(987654, 429), Evidence.LIMITED, [True, True, True]),
+        (answered(20028, 500), Evidence.LIMITED, [True, True, True]),
+        (answered(11243, 401), Evidence.TOKEN, [True, True, True]),
+        (answered(987654, 401), Evidence.TOKEN, [True, True, True]),
+        (answered(11242, 500), Evidence.CHECK, [True, True, True]),
+        (answered(987654), Evidence.REFUSED, [False, False, False]),
+        (answered(40034005, 500), Evidence.REFUSED, [False, False, False]),
+        (answered(304023, 202), Evidence.REFUSED, [False, False, False]),
+    ],
+)
+def test_what_is_repeated_by_which_evidence(failure: Failure, evidence: Evidence, repeated: list[bool]) -> None:
+    assert evidence_of(failure) is evidence
+    assert list(REPEATS[evidence][:3]) == repeated
+    calls = (Attempts(repeatable=True), Attempts(repeatable=True, numbered=True), Attempts(repeatable=False))
+    assert [after(call, failure) is not None for call in calls] == repeated
+    again = Attempts(repeatable=True)
+    times = 0
+    while after(again, failure) is not None:
+        times += 1
+    assert times == REPEATS[evidence].times
+
+
+def test_the_page_has_the_same_table() -> None:
+    page = (Path(__file__).parents[2] / "docs/errors.md").read_text("utf-8")
+    for evidence, (idempotent, numbered, others, times) in REPEATS.items():
+        marks = " | ".join("yes" if each else "no" for each in (idempotent, numbered, others))
+        assert f"| {evidence.value} | {marks} | {times} |" in page

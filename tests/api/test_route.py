@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qqbot
-from qqbot.api.resources import ROUTES
+from qqbot.api import routes
 from qqbot.api.route import Route
+from qqbot.api.route_table import ROUTES
 from qqbot.errors import ConfigError, DecodeError
 from qqbot.simulator.endpoints import rest
 
@@ -23,6 +24,7 @@ ENDPOINTS = {
 
 OMITTED = {
     "get_app_access_token": "absolute URL: the token source asks for tokens",
+    "put_media_image": "pre-signed URL of a storage host, without the bot's token",
     "put_upload_part": "pre-signed URL of a storage host, without the bot's token",
 }
 """Endpoints that have no route on purpose."""
@@ -137,3 +139,25 @@ def test_both_forms_of_one_message(body: bytes) -> None:
 def test_what_says_nothing_takes_any_body() -> None:
     for body in (b"", b"{}", b"<html>"):
         ROUTES["ack_interaction"].decode(body)
+
+
+@pytest.mark.parametrize(("name", "value"), [("Route", Route), ("ROUTES", ROUTES), ("GET_ME", ROUTES["get_me"])])
+def test_the_module_of_0_1_still_has_its_names_and_warns(name: str, value: object) -> None:
+    with pytest.warns(DeprecationWarning, match=rf"{name} is in qqbot\.api\.\w+ now"):
+        assert getattr(routes, name) is value
+
+
+def test_the_module_of_0_1_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="NO_SUCH_ROUTE"):
+        _ = routes.NO_SUCH_ROUTE
+
+
+def test_an_answer_without_content() -> None:
+    assert Route("bytes", "GET", "/x", bytes).empty() == b""
+    assert ROUTES["delete_channel"].empty() is None
+    assert ROUTES["list_channels"].empty() == []
+    assert ROUTES["get_channel"].empty().id == ""
+    with pytest.raises(DecodeError):
+        ROUTES["create_panel"].empty()
+    with pytest.raises(DecodeError):
+        ROUTES["get_thread"].empty()

@@ -12,6 +12,7 @@ import pytest
 
 from qqbot import Api, ConfigError, MediaError, QuotaExceeded, Text, Timeout
 from qqbot.api.files import FIRST_BYTES, opened
+from qqbot.models.media import FileType, fits
 from qqbot.models.outgoing.messages import Media, Source
 from qqbot.testing import Simulator
 
@@ -203,14 +204,14 @@ async def test_a_stream_that_stalls_ends_without_a_timeout_too(
     sim: Simulator, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("qqbot.api.files.SILENCE", 0.1)
-    with pytest.raises(Timeout, match="gave nothing"):
+    with pytest.raises(Timeout, match="yielded nothing"):
         await api.groups.send_message(sim.group("test").id, Media.image(slow()))
     assert paths(sim) == []
 
 
 async def test_a_pipe_is_no_file(api: Api, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ConfigError, match="no regular file"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         await api.groups.upload_media("G", Media.image(tmp_path / "pipe"))
 
 
@@ -275,3 +276,48 @@ async def test_memory_stays_flat(sim: Simulator, tmp_path: Path) -> None:
     told, _ = await process.communicate()
     assert process.returncode == 0
     assert int(told) < 20 * 1024 * 1024
+
+
+@pytest.mark.parametrize("second", ["fa", "fb", "f2", "f3", "e2", "e3"])
+def test_every_frame_of_mp3_is_a_voice(second: str) -> None:
+    assert fits(FileType.VOICE, bytes.fromhex(f"ff{second}9000"))
+
+
+@pytest.mark.parametrize("head", [b"\xff", b"\xff\xf1P", b"\xff\xfd\x90", b"\xff\xea\x90", b"\xfe\xfb\x90", b""])
+def test_other_bytes_are_no_voice(head: bytes) -> None:
+    assert not fits(FileType.VOICE, head)
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [
+        (FileType.VOICE, b"fLaC\0\0\0\x22"),
+        (FileType.VOICE, b"OggS\0\2"),
+        (FileType.VIDEO, b"\0\0\0\x20ftypiso5"),
+        (FileType.VIDEO, b"\0\0\0\x14ftypqt  "),
+        (FileType.VIDEO, b"\0\0\0\x18styp"),
+        (FileType.VIDEO, b"\0\0\0\x08wide\0\0\0\0mdat"),
+        (FileType.VIDEO, b"\0\0\x10\0moov"),
+        (FileType.VIDEO, b"\0\0\0\x08free\0\0\0\x20ftyp"),
+    ],
+)
+def test_kinds_are_known_by_all_their_signatures(kind: FileType, head: bytes) -> None:
+    assert fits(kind, head)
+    assert not fits(FileType.IMAGE, head)
+
+
+async def test_a_check_that_errs_can_be_left_out(sim: Simulator, api: Api) -> None:
+    group = sim.group("test").id
+    for source in (b"a new format", stream(b"a newer ", b"one")):
+        image = Media.image(source, check=False)
+        assert (await api.groups.send_message(group, image)).id
+    with pytest.raises(ConfigError, match="check=False sends it all the same"):
+        await api.groups.send_message(group, Media.image(b"a new format"))
+    assert Media.image(b"", check=False).source == b""
+    for source in (b"12345", stream(b"123", b"45")):
+        with pytest.raises(ConfigError, match="at most 4"):
+            async with opened(Media.file(source), limit=4):
+                pass
+    for source in (b"12345", stream(b"123", b"45")):
+        async with opened(Media.file(source, check=False), limit=4) as file:
+            assert await file.read(0, 9) == b"12345"

@@ -26,6 +26,7 @@ from qqbot import (
     GatewayHalted,
     GroupAtMessageCreate,
     Interrupted,
+    LeaseLost,
     Ready,
     Router,
     ShardEvent,
@@ -33,10 +34,12 @@ from qqbot import (
 )
 from qqbot.bot.program import loading
 from qqbot.config import GatewayConfig
+from qqbot.lease import current_lease
 from qqbot.redis.sharing import Shared
 from qqbot.sessions import LocalSessionManager
 from qqbot.testing import Simulator
 from tests.dispatcher.standins import message
+from tests.served import is_served
 
 
 def echo_bot(sim: Simulator, prefix: str = "") -> Bot:
@@ -51,6 +54,20 @@ def echo_bot(sim: Simulator, prefix: str = "") -> Bot:
 
 async def say(sim: Simulator, text: str) -> str | None:
     return (await sim.group("test").member("Alice").say(f"@bot {text}")).text
+
+
+def test_the_public_names_are_those_that_users_call() -> None:
+    names = {name for name in [*dir(Bot), *vars(Bot())] if not name.startswith("_")}
+    assert names == {
+        *("on", "on_error", "include", "expect", "intents"),
+        *("on_handled", "on_settled", "on_shard_event"),
+        *("run", "serve", "start", "stop", "ready", "wait", "reconnect"),
+        *("api", "me", "user_id", "send", "audit_result", "spawn", "handle"),
+        *("webhook", "asgi", "handle_webhook", "health", "stats"),
+    }
+    assert {name for name in dir(Router()) if not name.startswith("_")} == {
+        *("on", "on_error", "include", "expect", "intents")
+    }
 
 
 async def test_async_with_and_wait() -> None:
@@ -140,7 +157,7 @@ async def test_the_same_bot_is_not_served_twice_at_once_where_both_begin_togethe
     assert [one is None, two is None].count(True) == 1
     assert isinstance(one or two, ConfigError)
     await bot.stop()
-    assert not bot.serving
+    assert not is_served(bot)
 
 
 async def test_lifespan_surrounds_the_handlers() -> None:
@@ -345,9 +362,35 @@ async def test_a_start_that_is_given_up_leaves_nothing_behind() -> None:
                 break
             starting.cancel()
             await asyncio.wait([starting])
-            assert starting.cancelled() and not bot.serving
+            assert starting.cancelled() and not is_served(bot)
             assert not [task for task in asyncio.all_tasks() if task.get_name() == "qqbot"]
         await bot.stop()
+
+
+async def test_a_spawned_task_outlives_the_lease_of_its_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = Bot()
+    over = asyncio.Event()
+    sent: list[str] = []
+
+    async def later(ctx: Context[GroupAtMessageCreate]) -> None:
+        await over.wait()
+        await ctx.reply("spawned")
+        sent.append("spawned")
+
+    @bot.on
+    async def answer(ctx: Context[GroupAtMessageCreate]) -> None:
+        task = ctx.bot.spawn(later(ctx))
+        lease = current_lease.get()
+        with monkeypatch.context() as taken_over:
+            taken_over.setattr(type(lease), "valid", lambda _: False)
+            with pytest.raises(LeaseLost):
+                await ctx.reply("by the handler")
+            over.set()
+            await task
+
+    async with Simulator() as sim, sim.run(bot):
+        assert await say(sim, "hi") == "spawned"
+    assert sent == ["spawned"]
 
 
 async def test_a_spawned_task_may_stop_the_bot() -> None:
@@ -401,7 +444,7 @@ async def test_stop_ends_a_bot_that_is_just_being_started() -> None:
             await bot.stop()
             with pytest.raises(ConfigError, match="stopped before it had started"):
                 await starting
-        assert not bot.serving and len(left) == moments
+        assert not is_served(bot) and len(left) == moments
         entering.clear()
 
 
@@ -410,7 +453,7 @@ async def test_a_bot_is_started_once_at_a_time() -> None:
     first, second = await asyncio.gather(bot.start(connect=False), bot.start(connect=False), return_exceptions=True)
     assert first is None and isinstance(second, ConfigError)
     await bot.stop()
-    assert not bot.serving
+    assert not is_served(bot)
 
 
 async def test_the_lifespan_and_its_tasks_may_call_stop() -> None:
@@ -432,7 +475,7 @@ async def test_the_lifespan_and_its_tasks_may_call_stop() -> None:
     async with asyncio.timeout(5):
         await bot.wait()
         await bot.stop()
-    assert not bot.serving
+    assert not is_served(bot)
 
 
 async def test_two_callers_of_stop_both_wait_for_the_end() -> None:
@@ -625,7 +668,7 @@ async def test_a_bot_that_was_cancelled_at_its_very_end_can_be_served_again() ->
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
-    assert not bot.serving
+    assert not is_served(bot)
 
 
 async def test_whoever_waits_for_ready_is_not_cancelled_with_the_bot() -> None:

@@ -14,6 +14,7 @@ from qqbot import (
     ApiError,
     Bot,
     C2CMessageCreate,
+    Card,
     ConfigError,
     Context,
     GroupAtMessageCreate,
@@ -22,7 +23,9 @@ from qqbot import (
     MessageEvent,
     ReplyWindowExpired,
     Target,
+    Text,
     TransportError,
+    meant_for_me,
 )
 from qqbot.api.downloads import Downloads
 from qqbot.api.exchange import Request
@@ -123,6 +126,59 @@ async def test_the_window_can_close_during_an_upload() -> None:
         assert bodies(sim) == []
         assert len([call for call in sim.calls if call["path"].endswith("/files")]) == 1
     assert refused == ["late"]
+
+
+PATHS = {
+    Scene.GROUP: "POST /v2/groups/*",
+    Scene.C2C: "POST /v2/users/*",
+    Scene.CHANNEL: "POST /channels/*",
+    Scene.DMS: "POST /dms/*",
+}
+
+
+@pytest.mark.parametrize("scene", list(Scene))
+async def test_a_reply_knows_its_window_and_does_not_send_it(scene: Scene) -> None:
+    target = Target(scene, "X")
+    async with Simulator() as sim, Api(sim.credentials, endpoints=sim.endpoints, clock=sim.clock.now) as api:
+        sim.faults.http(PATHS[scene], status=200, body={"id": "M", "timestamp": "2026-01-01T00:00:00+08:00"}, times=0)
+        reply_to = ReplyTo(msg_id="m", expires_at=api.clock() + 10)
+        await api.send(target, "in time", reply_to=reply_to)
+        assert "expires_at" not in bodies(sim)[0]
+        await sim.clock.advance(seconds=10)
+        with pytest.raises(ReplyWindowExpired, match="nothing was sent"):
+            await api.send(target, "too late", reply_to=reply_to)
+        await api.send(target, "the platform decides", reply_to=ReplyTo(msg_id="m"))
+        assert [body["content"] for body in bodies(sim)] == ["in time", "the platform decides"]
+
+
+async def test_typing_and_a_stream_are_refused_after_the_window() -> None:
+    async with Simulator() as sim, Api(sim.credentials, endpoints=sim.endpoints, clock=sim.clock.now) as api:
+        late = ReplyTo(msg_id="m", expires_at=api.clock())
+        with pytest.raises(ReplyWindowExpired):
+            await api.c2c.typing("U", late)
+        with pytest.raises(ReplyWindowExpired):
+            api.c2c.stream("U", late)
+        assert bodies(sim) == []
+
+
+@pytest.mark.parametrize("scene", ["group", "c2c"])
+async def test_a_stream_is_refused_before_anything_is_written(scene: str) -> None:
+    bot = Bot()
+    refused: list[str] = []
+
+    @bot.on(MessageEvent)
+    async def late(ctx: Context[MessageEvent]) -> None:
+        await sim.clock.advance(minutes=61)
+        with pytest.raises(ReplyWindowExpired):
+            ctx.stream()
+        refused.append(ctx.target.scene)
+
+    async with Simulator() as sim, sim.run(bot):
+        sim.push_message(scene, text="@bot hi")
+        async with asyncio.timeout(5):
+            while not refused:
+                await asyncio.sleep(0.01)
+    assert refused == [scene]
 
 
 async def test_a_ticket_can_end_during_an_upload() -> None:
@@ -233,6 +289,55 @@ def test_targets_and_tickets_are_json() -> None:
     assert Target.from_json(target.to_json()) == target
     ticket = Ticket(target=target, reply_to=ReplyTo(event_id="E"), first=2, deadline=datetime.now(UTC))
     assert Ticket.from_json(ticket.to_json().encode()) == ticket
+    assert json.loads(ticket.to_json())["reply_to"] == {"event_id": "E"}
     for text in ("", "{}", '{"scene": "c2c", "id": ""}'):
         with pytest.raises(ConfigError):
             Target.from_json(text)
+
+
+async def test_the_text_and_the_mention_of_a_message_in_any_kind_of_group() -> None:
+    bot = Bot()
+    seen: list[tuple[str, str, bool]] = []
+
+    @bot.on(MessageEvent, when=meant_for_me)
+    async def see(ctx: Context[MessageEvent]) -> None:
+        seen.append((type(ctx.event).__name__, ctx.text, ctx.mentions_me))
+
+    def group(content: str, *mentions: object) -> dict[str, object]:
+        author = {"member_openid": "M1"}
+        return {"id": content, "group_openid": "G1", "author": author, "content": content, "mentions": mentions}
+
+    you = {"scope": "single", "member_openid": "B0", "bot": True, "is_you": True}
+    async with Simulator() as sim, sim.run(bot):
+        await sim.event("GROUP_AT_MESSAGE_CREATE", group(" cut", you))
+        await sim.event("GROUP_MESSAGE_CREATE", group("<@B0> kept", you))
+        await sim.event("GROUP_MESSAGE_CREATE", group("in <@B0> the middle", you))
+        await sim.event("GROUP_MESSAGE_CREATE", group("to others"))
+        await sim.event("GROUP_MESSAGE_CREATE", group("@everyone", {"scope": "all", "is_you": True}))
+        await sim.event("C2C_MESSAGE_CREATE", {"id": "1", "author": {"user_openid": "U1"}, "content": "private"})
+    assert seen == [
+        ("GroupAtMessageCreate", "cut", True),
+        ("GroupMessageCreate", "kept", True),
+        ("GroupMessageCreate", "in the middle", True),
+        ("C2CMessageCreate", "private", False),
+    ]
+
+
+async def test_an_extra_field_changes_nothing_about_a_reply() -> None:
+    bot = Bot()
+
+    @bot.on
+    async def answer(ctx: Context[C2CMessageCreate]) -> None:
+        await ctx.reply(Text("one", extra={"brand_new": {"a": 1}}))
+        await ctx.reply(Card("two", "https://example.com", extra={"brand_new": 2}))
+        ticket = Ticket.from_json(ctx.ticket().to_json())
+        await ctx.api.reply(ticket, Text("three", extra={"brand_new": 3}))
+
+    async with Simulator() as sim, sim.run(bot):
+        await sim.user("Alice").say("hi")
+    first, second, third = bodies(sim)
+    assert [each["brand_new"] for each in (first, second, third)] == [{"a": 1}, 2, 3]
+    assert (first["msg_seq"], second["msg_seq"]) == (1, 2)
+    assert second["msg_type"] == 8
+    assert first["msg_id"] == second["msg_id"] == third["msg_id"]
+    assert third["msg_seq"] not in (1, 2)

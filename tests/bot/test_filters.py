@@ -1,6 +1,6 @@
 import pytest
 
-from qqbot import Router, button, command
+from qqbot import Router, button, command, meant_for_me
 from qqbot.errors import ConfigError
 from qqbot.models.events import AtMessageCreate, GroupAtMessageCreate, InteractionCreate, MessageEvent, decode_event
 from tests.models.samples import SAMPLES, wire
@@ -65,6 +65,34 @@ def test_a_router_takes_them() -> None:
     @router.on(InteractionCreate, when=button("vote:"))
     async def vote(ctx: object) -> None: ...
 
-    (registration,) = router.match(message("/weather"))
+    (registration,) = router._handlers.match(message("/weather"))
     assert registration.when is not None
     assert registration.when(message("/weather"))
+
+
+def group_message(name: str, content: str, **fields: object) -> MessageEvent:
+    sample = SAMPLES["GROUP_AT_MESSAGE_CREATE"]
+    assert isinstance(sample, dict)
+    found = decode_event(name, wire({**sample, "content": content, **fields}))
+    assert isinstance(found, MessageEvent)
+    return found
+
+
+YOU = {"scope": "single", "member_openid": "B0", "bot": True, "is_you": True}
+
+
+def test_a_command_after_or_before_the_mention_in_a_group() -> None:
+    for content in ("/weather", "<@B0> /weather", "/weather<@B0>", "/weather <@B0> 北京"):
+        assert command("weather")(group_message("GROUP_MESSAGE_CREATE", content, mentions=[YOU]))
+
+
+def test_messages_for_the_bot() -> None:
+    assert meant_for_me(group_message("GROUP_AT_MESSAGE_CREATE", "hi", mentions=[]))
+    assert meant_for_me(group_message("GROUP_MESSAGE_CREATE", "hi", mentions=[YOU]))
+    assert not meant_for_me(group_message("GROUP_MESSAGE_CREATE", "hi", mentions=[]))
+    assert not meant_for_me(group_message("GROUP_MESSAGE_CREATE", "hi", mentions=[{"scope": "all", "is_you": True}]))
+    assert meant_for_me(message("hi"))
+    for name in ("C2C_MESSAGE_CREATE", "DIRECT_MESSAGE_CREATE"):
+        found = decode_event(name, wire(SAMPLES[name]))
+        assert isinstance(found, MessageEvent)
+        assert meant_for_me(found)

@@ -36,7 +36,7 @@ class Probe:
 
 @pytest.fixture
 async def bot() -> Bot:
-    return Bot(gateway=FAST, max_inflight=2, drain=0.1)
+    return Bot(gateway=FAST, max_inflight=1, max_queued=1, drain=0.1)
 
 
 @pytest.fixture
@@ -87,8 +87,7 @@ async def test_a_bot_that_is_stopping_is_alive_and_not_ready(sim: Simulator, pro
 async def test_reading_that_stands_still_is_said_once_with_handler_and_conversation(
     sim: Simulator, bot: Bot, probe: Probe, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("qqbot.bot.runtime.STANDSTILL_SECONDS", 0.5)
-    monkeypatch.setattr("qqbot.bot.bot.STANDSTILL_SECONDS", 0.5)
+    monkeypatch.setattr("qqbot.bot.run.STANDSTILL_SECONDS", 0.5)
     gate = asyncio.Event()
 
     @bot.on
@@ -98,7 +97,7 @@ async def test_reading_that_stands_still_is_said_once_with_handler_and_conversat
     async with sim.run(bot):
         for name in ("Alice", "Bob", "Carol"):
             sim.push_message("c2c", user=name, text="hi")
-        with caplog.at_level(logging.WARNING, "qqbot.bot.runtime"):
+        with caplog.at_level(logging.WARNING, "qqbot.bot.run"):
             async with asyncio.timeout(10):
                 while not caplog.records:
                     await asyncio.sleep(0.05)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qqbot import Api, Bot, C2CMessageCreate, Context, GatewayHalted, Scene, Target, Timeout
-from qqbot.api.resources import ROUTES
+from qqbot.api.route_table import ROUTES
 from qqbot.config import GatewayConfig
 from qqbot.testing import Simulator
 

@@ -20,7 +20,7 @@ LONG_ENOUGH = 1.5  # for three renewals
 PATIENT = dataclasses.replace(CONFIG, renew_silence=1.0)  # where a busy machine is not to be taken for silence
 
 
-class Trial:
+class Harness:
     def __init__(self, sim: Simulator, config: GatewayConfig = CONFIG, **options: Any) -> None:
         self.sim = sim
         self.bot = Bot(**{"gateway": config, "drain": 0.1, **options})
@@ -46,10 +46,10 @@ async def sim() -> AsyncIterator[Simulator]:
 
 
 async def test_one_by_one(sim: Simulator) -> None:
-    trial = Trial(sim, shards=3)
-    async with sim.run(trial.bot):
-        await trial.identified(9)
-        kinds = [(event.kind, event.shard.index) for event in trial.events if event.kind != "connected"]
+    harness = Harness(sim, shards=3)
+    async with sim.run(harness.bot):
+        await harness.identified(9)
+        kinds = [(event.kind, event.shard.index) for event in harness.events if event.kind != "connected"]
     for (kind, shard), (next_kind, next_shard) in zip(kinds[3::2], kinds[4::2], strict=False):
         assert (kind, next_kind) == ("closed", "identified") and shard == next_shard
     assert {shard for kind, shard in kinds if kind == "closed"} == {0, 1, 2}
@@ -58,27 +58,27 @@ async def test_one_by_one(sim: Simulator) -> None:
 
 
 async def test_a_session_that_hears_of_something_is_left_alone(sim: Simulator) -> None:
-    trial = Trial(sim, PATIENT)
-    async with sim.run(trial.bot):
+    harness = Harness(sim, PATIENT)
+    async with sim.run(harness.bot):
         end = time.monotonic() + 2 * LONG_ENOUGH
         while time.monotonic() < end:
             sim.push_message("c2c", text="x")
             await asyncio.sleep(0.1)
         assert len(sim.identifies) == 1
-        await trial.identified(2)
+        await harness.identified(2)
 
 
 @pytest.mark.parametrize("config", [{"renew_after": 3600.0}, {"renew_silence": 3600.0}])
 async def test_a_young_session_or_a_short_silence_is_left_alone(sim: Simulator, config: dict[str, float]) -> None:
-    trial = Trial(sim, GatewayConfig(**{**{name: getattr(CONFIG, name) for name in CONFIG.__slots__}, **config}))
-    async with sim.run(trial.bot):
+    harness = Harness(sim, GatewayConfig(**{**{name: getattr(CONFIG, name) for name in CONFIG.__slots__}, **config}))
+    async with sim.run(harness.bot):
         await asyncio.sleep(LONG_ENOUGH)
         assert len(sim.identifies) == 1
 
 
 async def test_what_is_unfinished_would_be_lost(sim: Simulator) -> None:
-    trial = Trial(sim, PATIENT)
-    async with sim.run(trial.bot):
+    harness = Harness(sim, PATIENT)
+    async with sim.run(harness.bot):
         sim.push_message("c2c", text="hang")
         await asyncio.sleep(2 * LONG_ENOUGH)
         assert len(sim.identifies) == 1
@@ -86,9 +86,9 @@ async def test_what_is_unfinished_would_be_lost(sim: Simulator) -> None:
 
 async def test_a_session_for_each_shard_is_kept_back(sim: Simulator) -> None:
     sim.faults.session_start_limit(remaining=5, reset_after=3_600_000)
-    trial = Trial(sim, shards=2)
-    async with sim.run(trial.bot):
-        await trial.identified(3)
+    harness = Harness(sim, shards=2)
+    async with sim.run(harness.bot):
+        await harness.identified(3)
         await asyncio.sleep(LONG_ENOUGH)
         assert len(sim.identifies) == 3, "the last two sessions of the day are for shards that have none"
         assert all(connection.ready for connection in sim.connections[-2:])
@@ -96,21 +96,21 @@ async def test_a_session_for_each_shard_is_kept_back(sim: Simulator) -> None:
 
 async def test_a_new_day_renews_the_budget(sim: Simulator) -> None:
     sim.faults.session_start_limit(total=1000, remaining=1, reset_after=300)
-    trial = Trial(sim)
-    async with sim.run(trial.bot):
-        await trial.identified(2)
+    harness = Harness(sim)
+    async with sim.run(harness.bot):
+        await harness.identified(2)
 
 
 async def test_the_age_is_carried_over_and_a_resume_is_no_news(sim: Simulator, tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     config = GatewayConfig(pace=0.02, identify_window=0.1, renew_after=86_400, renew_silence=10)
-    async with sim.run(Trial(sim, config, sessions=LocalSessionManager(state=path, window=0.1)).bot):
+    async with sim.run(Harness(sim, config, sessions=LocalSessionManager(state=path, window=0.1)).bot):
         pass
     document = json.loads(path.read_bytes())
     document["shards"]["0"].update(since=time.time() - 90_000, last_event=time.time() - 700)
     path.write_text(json.dumps(document))
-    trial = Trial(sim, config, sessions=LocalSessionManager(state=path, window=0.1))
-    async with sim.run(trial.bot):
+    harness = Harness(sim, config, sessions=LocalSessionManager(state=path, window=0.1))
+    async with sim.run(harness.bot):
         assert len(sim.resumes) == 1
-        await trial.identified(1)
+        await harness.identified(1)
     assert (len(sim.identifies), len(sim.resumes)) == (2, 1)

@@ -7,6 +7,7 @@ import pytest
 
 from qqbot import (
     AtMessageCreate,
+    Bot,
     C2CMessageCreate,
     ConfigError,
     Context,
@@ -19,7 +20,9 @@ from qqbot import (
     Router,
     UnknownEvent,
 )
+from qqbot.bot.handler_table import HandlerTable
 from qqbot.models.events import decode_event
+from qqbot.testing import Simulator
 
 GROUP = b'{"id":"m","group_openid":"G","content":"x","author":{"member_openid":"U"}}'
 
@@ -27,8 +30,12 @@ GROUP = b'{"id":"m","group_openid":"G","content":"x","author":{"member_openid":"
 async def handle(ctx: Context[Any]) -> None: ...
 
 
+def table(router: Bot | Router) -> HandlerTable:
+    return router._handlers
+
+
 def names(router: Router, name: str, data: bytes = GROUP) -> list[str]:
-    return [one.name for one in router.match(decode_event(name, data))]
+    return [one.name for one in table(router).match(decode_event(name, data))]
 
 
 def test_a_bare_decorator_reads_the_annotation() -> None:
@@ -41,8 +48,8 @@ def test_a_bare_decorator_reads_the_annotation() -> None:
     async def several(ctx: Context[GroupAtMessageCreate | C2CMessageCreate]) -> None: ...
 
     assert [name.rpartition(".")[2] for name in names(router, "GROUP_AT_MESSAGE_CREATE")] == ["one", "several"]
-    assert router.match_for("C2C_MESSAGE_CREATE").handlers
-    assert not router.match_for("DIRECT_MESSAGE_CREATE").handlers
+    assert table(router).match_for("C2C_MESSAGE_CREATE").handlers
+    assert not table(router).match_for("DIRECT_MESSAGE_CREATE").handlers
 
 
 def test_handlers_run_in_order_of_registration() -> None:
@@ -65,8 +72,8 @@ def test_handlers_run_in_order_of_registration() -> None:
 def test_a_wire_name_takes_events_without_a_class() -> None:
     router = Router()
     router.on("BRAND_NEW", intent=1 << 22)(handle)
-    assert router.match_for("BRAND_NEW").handlers
-    assert not router.match_for("OTHER").handlers
+    assert table(router).match_for("BRAND_NEW").handlers
+    assert not table(router).match_for("OTHER").handlers
     assert names(router, "BRAND_NEW", b"{}") == ["handle"]
     assert router.intents == 1 << 22
 
@@ -81,8 +88,8 @@ def test_a_wire_name_takes_events_with_a_class_too() -> None:
 def test_unknown_event_takes_what_has_no_class_and_what_does_not_fit() -> None:
     router = Router()
     router.on(UnknownEvent)(handle)
-    assert router.match_for("BRAND_NEW").handlers
-    assert not router.match_for("GROUP_AT_MESSAGE_CREATE").handlers
+    assert table(router).match_for("BRAND_NEW").handlers
+    assert not table(router).match_for("GROUP_AT_MESSAGE_CREATE").handlers
     router.on(GroupAtMessageCreate)(handle)
     assert names(router, "GROUP_AT_MESSAGE_CREATE", b"[]") == ["handle"]
     assert router.intents == Intents.GROUP_AND_C2C_EVENT
@@ -91,15 +98,15 @@ def test_unknown_event_takes_what_has_no_class_and_what_does_not_fit() -> None:
 def test_a_tap_wants_everything_and_asks_for_nothing() -> None:
     router = Router()
     router.on(Event)(handle)
-    assert router.match_for("BRAND_NEW").handlers
-    assert router.match_for("READY").handlers
+    assert table(router).match_for("BRAND_NEW").handlers
+    assert table(router).match_for("READY").handlers
     assert router.intents == 0
 
 
 def test_an_alias_reaches_the_handler_of_the_event() -> None:
     router = Router()
     router.on("GROUP_MEMBER_REMOVE")(handle)
-    assert router.match_for("GROUP_MEMBER_QUIT").handlers
+    assert table(router).match_for("GROUP_MEMBER_QUIT").handlers
 
 
 def test_intents_are_what_the_handlers_need() -> None:
@@ -110,21 +117,21 @@ def test_intents_are_what_the_handlers_need() -> None:
     assert not router.intents & Intents.GUILD_MESSAGES
     router.on(MessageCreate)(handle)
     assert router.intents & Intents.GUILD_MESSAGES
-    assert router.handlers_for(Intents.GUILD_MESSAGES) == ["handle"]
+    assert table(router).handlers_for(Intents.GUILD_MESSAGES) == ["handle"]
 
 
 def test_a_handler_registered_later_is_found() -> None:
     router = Router()
-    assert not router.match_for("C2C_MESSAGE_CREATE").handlers
+    assert not table(router).match_for("C2C_MESSAGE_CREATE").handlers
     router.on(C2CMessageCreate)(handle)
-    assert router.match_for("C2C_MESSAGE_CREATE").handlers
+    assert table(router).match_for("C2C_MESSAGE_CREATE").handlers
 
 
 def test_outside_names_are_not_remembered_without_end() -> None:
     router = Router()
     for number in range(5000):
-        router.match_for(f"NAME_{number}")
-    assert len(router.matches) <= 1024
+        table(router).match_for(f"NAME_{number}")
+    assert len(table(router).matches) <= 1024
 
 
 def test_the_same_function_twice_for_one_event() -> None:
@@ -179,7 +186,7 @@ def test_a_bare_callable_object_is_a_handler() -> None:
     router.on(C2CMessageCreate)(Greeter())
     with pytest.raises(ConfigError, match=r"which event|cannot be read"):
         router.on(functools.partial(handle))
-    assert router.match_for("C2C_MESSAGE_CREATE").handlers
+    assert table(router).match_for("C2C_MESSAGE_CREATE").handlers
 
 
 def test_partials_and_methods_are_handlers() -> None:
@@ -189,4 +196,63 @@ def test_partials_and_methods_are_handlers() -> None:
     router = Router()
     router.on(C2CMessageCreate)(functools.partial(handle))
     router.on(Owner().method)
-    assert len(router.match(decode_event("C2C_MESSAGE_CREATE", GROUP.replace(b"member", b"user")))) == 2
+    assert len(table(router).match(decode_event("C2C_MESSAGE_CREATE", GROUP.replace(b"member", b"user")))) == 2
+
+
+def test_what_is_registered_after_include_takes_effect() -> None:
+    bot, outer, inner = Bot(), Router(), Router()
+    bot.include(outer)
+    outer.include(inner)
+    assert not table(bot).match_for("C2C_MESSAGE_CREATE").handlers
+    inner.on(C2CMessageCreate)(handle)
+    inner.expect(GroupAtMessageCreate)
+    for one in (inner, outer, bot):
+        assert [found.name for found in table(one).match_for("C2C_MESSAGE_CREATE").handlers] == ["handle"]
+        assert table(one).expected("GROUP_AT_MESSAGE_CREATE")
+        assert one.intents == Intents.GROUP_AND_C2C_EVENT
+
+
+def test_a_router_that_is_included_on_two_ways_adds_its_later_handlers_once() -> None:
+    bot, left, right, shared = Router(), Router(), Router(), Router()
+    for one in (left, right):
+        one.include(shared)
+        bot.include(one)
+    bot.include(shared)
+    shared.on(C2CMessageCreate)(handle)
+    assert len(table(bot).match_for("C2C_MESSAGE_CREATE").handlers) == 1
+
+
+def test_a_later_handler_that_is_refused_is_added_nowhere() -> None:
+    bot, router = Router(), Router()
+    bot.on(C2CMessageCreate)(handle)
+    bot.include(router)
+    with pytest.raises(ConfigError, match="twice"):
+        router.on(C2CMessageCreate)(handle)
+    assert not table(router).match_for("C2C_MESSAGE_CREATE").handlers
+    assert len(table(bot).match_for("C2C_MESSAGE_CREATE").handlers) == 1
+
+
+async def test_a_handler_and_an_error_function_that_come_later_are_called() -> None:
+    bot, router = Bot(), Router()
+    bot.include(router)
+    seen: list[object] = []
+
+    async with Simulator() as sim:
+
+        @router.on(GroupAtMessageCreate)
+        async def fail(ctx: Context[GroupAtMessageCreate]) -> None:
+            raise ValueError(ctx.text)
+
+        @router.on_error
+        async def keep(ctx: Context[Event], error: Exception) -> None:
+            seen.append(str(error))
+
+        async with sim.run(bot):
+            await sim.group("test").member("Alice").say("@bot hi")
+
+            @router.on(GroupAtMessageCreate)
+            async def answer(ctx: Context[GroupAtMessageCreate]) -> None:
+                await ctx.reply("while it is served")
+
+            assert (await sim.group("test").member("Alice").say("@bot ho")).text == "while it is served"
+    assert seen == ["hi", "ho"]

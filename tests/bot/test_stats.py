@@ -16,7 +16,7 @@ from qqbot.testing import Simulator
 FAST = GatewayConfig(pace=0.02, hello_timeout=2, ready_timeout=2, resumed_timeout=2, identify_window=0.2)
 
 
-class Trial:
+class Harness:
     """A bot that hangs on "hang" until it is let go."""
 
     def __init__(self, sim: Simulator, **options: object) -> None:
@@ -53,10 +53,10 @@ async def sim() -> AsyncIterator[Simulator]:
 
 
 async def test_a_shard_at_rest(sim: Simulator) -> None:
-    trial = Trial(sim)
-    async with sim.run(trial.bot):
-        await trial.until(lambda stats: stats.received == stats.watermark == 1)
-        stats = await trial.until(lambda stats: stats.round_trip is not None)
+    harness = Harness(sim)
+    async with sim.run(harness.bot):
+        await harness.until(lambda stats: stats.received == stats.watermark == 1)
+        stats = await harness.until(lambda stats: stats.round_trip is not None)
     assert str(stats.shard) == "0/1" and stats.state == "live"
     assert stats.round_trip is not None and 0 < stats.round_trip < 10
     assert stats.session_age is not None and 0 < stats.session_age < 10
@@ -65,41 +65,41 @@ async def test_a_shard_at_rest(sim: Simulator) -> None:
 
 
 async def test_unfinished_events_are_the_lag(sim: Simulator) -> None:
-    trial = Trial(sim)
-    async with sim.run(trial.bot):
+    harness = Harness(sim)
+    async with sim.run(harness.bot):
         for user, text in [("Alice", "one"), ("Bob", "hang"), ("Alice", "two"), ("Bob", "three"), ("Alice", "four")]:
             sim.push_message("c2c", user=user, text=text)
-        stats = await trial.until(lambda stats: stats.unfinished == 2 and stats.received == 6)
+        stats = await harness.until(lambda stats: stats.unfinished == 2 and stats.received == 6)
         assert (stats.watermark, stats.lag, stats.ranges, stats.events) == (2, 4, 2, 5)
-        trial.let_go.set()
-        await trial.until(lambda stats: stats.lag == 0 and stats.ranges == 0)
+        harness.let_go.set()
+        await harness.until(lambda stats: stats.lag == 0 and stats.ranges == 0)
 
 
 async def test_events_per_second_of_the_last_seconds(sim: Simulator) -> None:
-    trial = Trial(sim)
-    async with sim.run(trial.bot):
+    harness = Harness(sim)
+    async with sim.run(harness.bot):
         begin = time.monotonic()
         for number in range(200):
             sim.push_message("c2c", user=f"user {number}", text="x")
-        stats = await trial.until(lambda stats: stats.events == 200)
+        stats = await harness.until(lambda stats: stats.events == 200)
         assert 200 / max(time.monotonic() - begin, 1) * 0.5 <= stats.events_per_second <= 200
         assert stats.last_event is not None
         before = stats.last_event
         await asyncio.sleep(2.5)
-        assert trial.now.events_per_second < stats.events_per_second
-        assert before + 1 < (trial.now.last_event or 0) < before + 30
+        assert harness.now.events_per_second < stats.events_per_second
+        assert before + 1 < (harness.now.last_event or 0) < before + 30
 
 
 async def test_reconnects_by_cause(sim: Simulator) -> None:
-    trial = Trial(sim)
-    async with sim.run(trial.bot):
+    harness = Harness(sim)
+    async with sim.run(harness.bot):
         for strike in (lambda: sim.faults.close(4009), lambda: sim.faults.close(4009), sim.faults.op7):
             strike()
             await sim.resumed()
-        await trial.until(lambda stats: stats.state == "live")
+        await harness.until(lambda stats: stats.state == "live")
         sim.faults.close(4006)
         await sim.identified()
-        stats = await trial.until(lambda stats: stats.state == "live")
+        stats = await harness.until(lambda stats: stats.state == "live")
     assert stats.reconnects == {
         "the connection's time is over": 2,
         "the platform asked for a new connection (op 7)": 1,
@@ -109,77 +109,77 @@ async def test_reconnects_by_cause(sim: Simulator) -> None:
 
 
 async def test_a_lost_connection_has_no_code(sim: Simulator) -> None:
-    trial = Trial(sim)
-    async with sim.run(trial.bot):
+    harness = Harness(sim)
+    async with sim.run(harness.bot):
         sim.faults.close(4009)
         await sim.resumed()
-        await trial.until(lambda stats: stats.state == "live")
+        await harness.until(lambda stats: stats.state == "live")
         sim.faults.drop()
         await sim.resumed()
-        stats = await trial.until(lambda stats: stats.state == "live")
+        stats = await harness.until(lambda stats: stats.state == "live")
     assert (stats.last_code, stats.reconnects["the connection was lost"]) == (None, 1)
 
 
 async def test_repeats_and_skipped_frames(sim: Simulator) -> None:
-    trial = Trial(sim)
-    async with sim.run(trial.bot):
+    harness = Harness(sim)
+    async with sim.run(harness.bot):
         sim.push_message("c2c", text="one")
-        await trial.until(lambda stats: stats.received == 2)
+        await harness.until(lambda stats: stats.received == 2)
         frames = [frame for frame in sim.frames if frame["t"] == "C2C_MESSAGE_CREATE"]
         sim.faults.raw(frames[-1]["json"])
         sim.faults.raw("not json")
         sim.faults.raw('{"op":99}')
-        stats = await trial.until(lambda stats: sum(stats.skipped.values()) == 2)
+        stats = await harness.until(lambda stats: sum(stats.skipped.values()) == 2)
     assert (stats.repeats, stats.skipped) == (1, {"malformed frame": 1, "unknown op": 1})
 
 
 async def test_the_states_of_a_shard(sim: Simulator) -> None:
-    trial = Trial(sim)
+    harness = Harness(sim)
     seen: list[str] = []
-    trial.bot.on_shard_event(lambda event: seen.append(f"{event.kind}: {trial.now.state}"))
-    async with sim.run(trial.bot):
+    harness.bot.on_shard_event(lambda event: seen.append(f"{event.kind}: {harness.now.state}"))
+    async with sim.run(harness.bot):
         sim.faults.swallow_resume()
         sim.faults.close(4009)
-        await trial.until(lambda stats: stats.state == "resuming")
+        await harness.until(lambda stats: stats.state == "resuming")
         await sim.resumed()
-        await trial.until(lambda stats: stats.state == "live")
+        await harness.until(lambda stats: stats.state == "live")
         sim.faults.swallow_identify()
         sim.faults.close(4006)
-        await trial.until(lambda stats: stats.state == "identifying")
-        assert trial.now.session_age is None
+        await harness.until(lambda stats: stats.state == "identifying")
+        assert harness.now.session_age is None
         await sim.identified()
-        await trial.until(lambda stats: stats.state == "live")
+        await harness.until(lambda stats: stats.state == "live")
         sim.push_message("c2c", text="hang")
-        await trial.until(lambda stats: stats.unfinished == 1)
-        asyncio.get_running_loop().call_later(0.3, trial.let_go.set)
-        await trial.bot.stop()
+        await harness.until(lambda stats: stats.unfinished == 1)
+        asyncio.get_running_loop().call_later(0.3, harness.let_go.set)
+        await harness.bot.stop()
     assert seen[:3] == ["connected: connecting", "identified: live", "closed: waiting"]
     assert seen[-1] == "closed: draining"
 
 
 async def test_a_halted_shard_says_so(sim: Simulator) -> None:
-    trial = Trial(sim)
+    harness = Harness(sim)
     seen: list[str] = []
-    trial.bot.on_shard_event(lambda event: seen.append(f"{event.kind}: {trial.now.state} {trial.now.last_code}"))
+    harness.bot.on_shard_event(lambda event: seen.append(f"{event.kind}: {harness.now.state} {harness.now.last_code}"))
     with pytest.raises(GatewayHalted):
-        async with sim.run(trial.bot):
+        async with sim.run(harness.bot):
             sim.faults.close(4914)
-            await trial.bot.wait()
+            await harness.bot.wait()
     assert "halted: halted 4914" in seen
 
 
 async def test_several_shards_in_order(sim: Simulator) -> None:
-    trial = Trial(sim, shards=3)
-    async with sim.run(trial.bot):
-        assert [str(stats.shard) for stats in trial.all()] == ["0/3", "1/3", "2/3"]
+    harness = Harness(sim, shards=3)
+    async with sim.run(harness.bot):
+        assert [str(stats.shard) for stats in harness.all()] == ["0/3", "1/3", "2/3"]
 
 
 async def test_the_age_of_a_session_goes_on_in_the_next_process(sim: Simulator, tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     for _ in range(2):
-        async with sim.run(Trial(sim, sessions=LocalSessionManager(state=path)).bot):
+        async with sim.run(Harness(sim, sessions=LocalSessionManager(state=path)).bot):
             await asyncio.sleep(1.2)
-    trial = Trial(sim, sessions=LocalSessionManager(state=path))
-    async with sim.run(trial.bot):
-        assert trial.now.session_age is not None and 2.4 < trial.now.session_age < 30
-        assert trial.now.identifies == 0 and trial.now.resumes == 1
+    harness = Harness(sim, sessions=LocalSessionManager(state=path))
+    async with sim.run(harness.bot):
+        assert harness.now.session_age is not None and 2.4 < harness.now.session_age < 30
+        assert harness.now.identifies == 0 and harness.now.resumes == 1

@@ -123,11 +123,18 @@ def make_bot(
     seed: int,
     shards: int = 1,
     max_inflight: int = 256,
+    max_queued: int = 10_000,
     sessions: SessionManager | None = None,
 ) -> Bot:
     """Return a bot that answers, and notes what it does."""
     bot = Bot(
-        gateway=CONFIG, shards=shards, max_inflight=max_inflight, sessions=sessions, drain=5.0, timeout=CALL_SECONDS
+        gateway=CONFIG,
+        shards=shards,
+        max_inflight=max_inflight,
+        max_queued=max_queued,
+        sessions=sessions,
+        drain=5.0,
+        timeout=CALL_SECONDS,
     )
     answers = Answers(note, seed)
     bot.on(MessageEvent)(answers.message)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from qqbot.dispatcher.dedupe import Messages
+from qqbot.dispatcher.dedupe import Deduplicator
 from qqbot.gateway.protocol import GatewayProtocol
 from qqbot.models.watermark import Watermark
 
@@ -26,7 +26,7 @@ def _finished_at_once(watermark: Watermark, seq: int) -> bool:
     return fresh
 
 
-def _everyone(messages: Messages, message: str, handlers: Sequence[Any]) -> Sequence[Any]:
+def _everyone(dedupe: Deduplicator, message: str, handlers: Sequence[Any]) -> Sequence[Any]:
     """Hand a message to all handlers, also one that came before."""
     return handlers
 
@@ -37,7 +37,7 @@ def _always_reading(protocol: GatewayProtocol, reading: bool) -> None:
 
 MUTATIONS: dict[str, Patch] = {
     "seq-dedup-off": (Watermark, "accept", _taken_again),
-    "message-dedup-off": (Messages, "take", _everyone),
+    "message-dedup-off": (Deduplicator, "take", _everyone),
     "early-watermark": (Watermark, "accept", _finished_at_once),
     "naive-ack": (GatewayProtocol, "set_reading", _always_reading),
 }

@@ -44,7 +44,7 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Spot:
     """A conversation: the name of its messages' event, and what their payload has besides id and text."""
 
     name: str
@@ -60,25 +60,25 @@ class Dialog:
     done: bool = False
 
 
-def places(sim: Simulator) -> Iterator[Place]:
+def places(sim: Simulator) -> Iterator[Spot]:
     """Return groups, friends and channels."""
     for index in range(GROUPS):
         author = {"id": "M", "member_openid": sim.group(f"g{index}").member("Alice").openid}
         body = {"group_openid": sim.group(f"g{index}").id, "author": author}
-        yield Place(f"g{index}", "GROUP_AT_MESSAGE_CREATE", body)
+        yield Spot(f"g{index}", "GROUP_AT_MESSAGE_CREATE", body)
     for index in range(FRIENDS):
         yield friend(sim, f"c{index}")
     for index in range(CHANNELS):
         channel = sim.channel(f"h{index}", guild=f"guild {index}")
         author = {"id": "7", "username": "Alice"}
         body = {"guild_id": channel.guild_id, "channel_id": channel.id, "author": author}
-        yield Place(f"h{index}", "AT_MESSAGE_CREATE", body)
+        yield Spot(f"h{index}", "AT_MESSAGE_CREATE", body)
 
 
-def friend(sim: Simulator, name: str) -> Place:
+def friend(sim: Simulator, name: str) -> Spot:
     """Return the private chat with a friend."""
     openid = sim.user(name).openid
-    return Place(name, "C2C_MESSAGE_CREATE", {"author": {"id": openid, "user_openid": openid}})
+    return Spot(name, "C2C_MESSAGE_CREATE", {"author": {"id": openid, "user_openid": openid}})
 
 
 class People:
@@ -146,13 +146,13 @@ class People:
         self.pushed[key] = Pushed(key, word, time.monotonic())
         return key
 
-    def _say(self, place: Place, word: str) -> dict[str, Any]:
+    def _say(self, place: Spot, word: str) -> dict[str, Any]:
         key = self._record(place.name, word)
         body = {"id": key, "content": f" {key} {word}", "timestamp": TIMESTAMP, **place.body}
         self._sim.push(place.kind, body)
         return body
 
-    def _click(self, place: Place) -> None:
+    def _click(self, place: Spot) -> None:
         """Press a button: clicks have an ordering key of their own."""
         key = self._record(f"i{place.name}", "click")
         where = {"group_openid": place.body["group_openid"], "group_member_openid": "M"}
@@ -163,14 +163,14 @@ class People:
             | {"data": data, "scene": "group", "chat_type": 1, **where},
         )
 
-    async def _talk(self, talker: Place) -> None:
+    async def _talk(self, talker: Spot) -> None:
         while not self._stopped:
             await asyncio.sleep(self._random.uniform(0, 2))
             dialog = Dialog([self._say(talker, "ask")["id"]])
             self.dialogs.append(dialog)
             await self._converse(talker, dialog)
 
-    async def _converse(self, talker: Place, dialog: Dialog) -> None:
+    async def _converse(self, talker: Spot, dialog: Dialog) -> None:
         """Answer what the bot asks twice, and wait for its last word; give up where it says nothing."""
         for number in (1, 2):
             if not await self._receives(f"ask{number} {dialog.keys[0]}"):

@@ -37,6 +37,7 @@ class Kind:
     name: str
     shards: int = 1
     max_inflight: int = 256
+    max_queued: int = 10_000
     storms: tuple[storm.Rules, ...] = (storm.GENTLE,)
     hold: float = 0.0
     max_concurrency: int = 16
@@ -49,9 +50,17 @@ class Kind:
 
 KINDS = (
     Kind("rough", storms=(storm.GENTLE, storm.ROUGH)),
-    Kind("crowded", max_inflight=8, hold=0.4),
+    Kind("crowded", max_inflight=8, max_queued=8, hold=0.4),
     Kind("sharded", shards=3, max_concurrency=2),
-    Kind("all", shards=3, max_inflight=32, storms=(storm.GENTLE, storm.ROUGH), hold=0.4, max_concurrency=1),
+    Kind(
+        "all",
+        shards=3,
+        max_inflight=32,
+        max_queued=32,
+        storms=(storm.GENTLE, storm.ROUGH),
+        hold=0.4,
+        max_concurrency=1,
+    ),
 )
 
 
@@ -158,7 +167,11 @@ class ChaosRun:
             gateway_burst=1000,
         )
         bot = make_bot(
-            into(self._record), seed=self._seed, shards=self.kind.shards, max_inflight=self.kind.max_inflight
+            into(self._record),
+            seed=self._seed,
+            shards=self.kind.shards,
+            max_inflight=self.kind.max_inflight,
+            max_queued=self.kind.max_queued,
         )
         async with sim, sim.run(bot):
             yield sim, bot

@@ -22,7 +22,7 @@ REPEATS: Rules = (("DISPATCH", Duplicate(), 0.1), ("DISPATCH INTERACTION_CREATE"
 
 
 async def test_a_bot_of_this_process() -> None:
-    kind = Kind("short", shards=2, max_inflight=16, storms=(GENTLE, ROUGH), hold=0.4)
+    kind = Kind("short", shards=2, max_inflight=16, max_queued=16, storms=(GENTLE, ROUGH), hold=0.4)
     async with ChaosRun(kind, seed=SEED, rate=60) as run:
         await run.round(4, messages=240)
     assert run.report.violations == []
@@ -51,7 +51,9 @@ async def test_it_notices_what_is_handled_twice(mutation: str) -> None:
 @pytest.mark.parametrize("mutation", ["naive-ack", None])
 async def test_it_notices_a_connection_that_is_left_for_no_reason(mutation: str | None) -> None:
     with mutated(mutation):
-        async with ChaosRun(Kind("crowded", max_inflight=2, storms=(), hold=3), seed=SEED, rate=40) as run:
+        async with ChaosRun(
+            Kind("crowded", max_inflight=2, max_queued=2, storms=(), hold=3), seed=SEED, rate=40
+        ) as run:
             for _ in range(6 if mutation else 1):  # not looked for where the loop stood still for half a beat
                 await run.round(2, messages=80)
                 left = [violation for violation in run.report.violations if "left connection" in violation]

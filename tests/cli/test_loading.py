@@ -56,7 +56,7 @@ def test_dataclasses_and_annotations_as_text_work(file: Path) -> None:
         "@dataclass\nclass Answer:\n    _: KW_ONLY\n    text: str = ''\n"
         "@bot.on\nasync def handler(ctx: Context[GroupAtMessageCreate]) -> None: ...\n"
     )
-    assert load_bot(str(file)).match_for("GROUP_AT_MESSAGE_CREATE").handlers
+    assert load_bot(str(file))._handlers.match_for("GROUP_AT_MESSAGE_CREATE").handlers
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_dataclasses_and_annotations_as_text_work(file: Path) -> None:
         (BOT + "bot = Bot(\n", "SyntaxError"),
         ("x = '\0'\n", "is not valid Python"),
         (BOT, "has no bot at its top level"),
-        (BOT + "one = Bot()\ntwo = Bot()\n", "has 2 bots (one, two): say which one"),
+        (BOT + "one = Bot()\ntwo = Bot()\n", "has 2 bots (one, two): name one of them"),
         ("import nothing_of_that_name\n", "No module named 'nothing_of_that_name'"),
         ("raise SystemExit(0)\n", "ended the program while it was being loaded"),
         (BOT + "bot = Bot()\n\nbot.run()\n", "line 4: {file} calls bot.run() while it is being loaded"),

@@ -1,10 +1,15 @@
 """The command line as a whole: usage, help, versions."""
 
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
+import qqbot
+from qqbot import __version__
 from qqbot.cli import main
+from qqbot.config import VARIABLES
 from tests.cli.program import python, run
 
 
@@ -52,5 +57,15 @@ async def test_help_names_the_commands_and_loads_no_more_than_it_needs() -> None
 async def test_version_names_what_a_report_needs() -> None:
     code, out, err = await run("version")
     assert (code, err) == (0, "")
-    for name in ("aioqqbot", "aiohttp", "msgspec", "redis", sys.version.split()[0]):
+    for name in (f"aioqqbot {__version__}", "aiohttp", "msgspec", "redis", sys.version.split()[0]):
         assert name in out
+
+
+def test_help_of_run_names_every_variable_that_the_package_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    out = capsys.readouterr().out
+    sources = [path.read_text("utf-8") for path in Path(qqbot.__file__).parent.rglob("*.py")]
+    read = {name for source in sources for name in re.findall(r"environ(?:\.get\(|\[)\"(QQBOT_[A-Z_]+)\"", source)}
+    assert read == set(VARIABLES)
+    assert all(f"  {name}\n" in out for name in read)

@@ -92,7 +92,7 @@ async def test_verify_finds_a_server_that_signs_forged_events() -> None:
         code, out, _ = await run("webhook", "verify", url, env=ENVIRONMENT)
     assert code == 1
     assert "FAILED a forged challenge" in out
-    assert "anybody can forge events" in out
+    assert "an attacker can forge events" in out
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ async def test_verify_names_the_step_that_fails(verified: Callable[[str, bytes, 
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(307, "follows no redirect"), (404, "path of the bot"), (502, "a proxy in front")]
+    ("status", "words"), [(307, "follows no redirect"), (404, "path of the bot"), (502, "a proxy answers")]
 )
 async def test_verify_knows_who_answers_instead(status: int, words: str) -> None:
     async def handler(_: web.Request) -> web.Response:
@@ -218,7 +218,7 @@ async def test_the_simulator_pushes_to_a_bot_in_another_process(tmp_path: Path) 
 async def test_the_simulator_pushes_to_urls_only() -> None:
     finished = await run("simulate", "--webhook", "example.com", "--port", "0", "--no-browser")
     assert finished.code == 3
-    assert "is no http" in finished.err
+    assert "is not an http" in finished.err
 
 
 @pytest.mark.parametrize("enveloped", [True, False])

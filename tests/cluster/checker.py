@@ -1,6 +1,7 @@
-"""Judges a run by the gateway's records and the nodes' logs. Pure: no clock, no socket.
+"""Judge a run by the gateway's records and the nodes' logs.
 
-The numbers G1 to G8 are those of the guarantees in docs/production.md.
+Responsible for what must not be: overlaps, lost events, crowded windows, falling tokens. Pure: no clock, no socket. The
+numbers G1 to G8 are those of the guarantees in docs/production.md.
 """
 
 import itertools
@@ -9,15 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qqbot.sessions.cluster.state import ShardId
 from tests.cluster.gateway import Gateway, Shard
-
-Spot = tuple[int, int]
-"""Generation and index of a shard."""
 
 
 @dataclass
-class Tenure:
-    """One token of one shard: which node dispatched under it, from when to when."""
+class Ownership:
+    """One token of one shard: the node that dispatched under it, and its first and last dispatch in seconds."""
 
     token: int
     node: str
@@ -31,34 +30,34 @@ class Logs:
 
     begun: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     ended: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    tenures: dict[Spot, dict[int, Tenure]] = field(default_factory=lambda: defaultdict(dict))
-    dispatches: dict[Spot, list[float]] = field(default_factory=lambda: defaultdict(list))
+    ownerships: dict[ShardId, dict[int, Ownership]] = field(default_factory=lambda: defaultdict(dict))
+    dispatches: dict[ShardId, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def read(self, name: str, path: Path) -> None:
         text = path.read_text()
-        for line in text[: text.rfind("\n") + 1].splitlines():  # one may be there in part
+        for line in text[: text.rfind("\n") + 1].splitlines():  # the last line may be incomplete
             kind, at, *words = line.split()
             if kind == "begin":
                 self._begin(name, float(at), (int(words[0]), int(words[1])), int(words[2]), words[3])
             elif kind == "end":
                 self.ended[words[3]].append(float(at))
 
-    def _begin(self, node: str, at: float, spot: Spot, token: int, event: str) -> None:
+    def _begin(self, node: str, at: float, shard_id: ShardId, token: int, event: str) -> None:
         self.begun[event].append(at)
-        self.dispatches[spot].append(at)
-        tenure = self.tenures[spot].setdefault(token, Tenure(token, node, at, at))
-        tenure.last = max(tenure.last, at)
-        tenure.first = min(tenure.first, at)
+        self.dispatches[shard_id].append(at)
+        ownership = self.ownerships[shard_id].setdefault(token, Ownership(token, node, at, at))
+        ownership.last = max(ownership.last, at)
+        ownership.first = min(ownership.first, at)
 
 
 def overlaps(logs: Logs) -> list[str]:
-    """G1: two tokens of a shard of which one was used while the other was."""
+    """G1: two tokens of a shard that were in use at the same time."""
     found: list[str] = []
-    for spot, tenures in logs.tenures.items():
-        ordered = sorted(tenures.values(), key=lambda tenure: tenure.first)
+    for shard_id, ownerships in logs.ownerships.items():
+        ordered = sorted(ownerships.values(), key=lambda ownership: ownership.first)
         for before, after in itertools.pairwise(ordered):
             if after.first < before.last:
-                found.append(f"shard {spot}: {before} and {after} overlap for {before.last - after.first:.3f} s")
+                found.append(f"shard {shard_id}: {before} and {after} overlap for {before.last - after.first:.3f} s")
     return found
 
 
@@ -68,7 +67,7 @@ def lost(gateway: Gateway, logs: Logs) -> list[str]:
 
 
 def crowded(gateway: Gateway, window: float) -> list[str]:
-    """G5: windows in which more sessions were created than the platform allows, by when they came at the earliest."""
+    """G5: windows with more sessions than the platform allows, by the earliest moment at which they may have come."""
     k = gateway.concurrency
     times = [at for at, _ in gateway.identifies]
     earliest = [at - lag for at, lag in zip(times, gateway.lags, strict=True)]
@@ -80,32 +79,32 @@ def crowded(gateway: Gateway, window: float) -> list[str]:
 
 
 def falling_tokens(logs: Logs) -> list[str]:
-    """G8: tokens of a shard that are smaller than one that was used before."""
+    """G8: tokens of a shard that are smaller than an earlier one."""
     found: list[str] = []
-    for spot, tenures in logs.tenures.items():
-        ordered = sorted(tenures.values(), key=lambda tenure: tenure.first)
+    for shard_id, ownerships in logs.ownerships.items():
+        ordered = sorted(ownerships.values(), key=lambda ownership: ownership.first)
         found += [
-            f"shard {spot}: {after.token} after {before.token}"
+            f"shard {shard_id}: {after.token} after {before.token}"
             for before, after in itertools.pairwise(ordered)
             if after.token <= before.token
         ]
     return found
 
 
-def gaps(logs: Logs, since: float, until: float) -> dict[Spot, float]:
+def gaps(logs: Logs, since: float, until: float) -> dict[ShardId, float]:
     """The longest time without a dispatch for each shard, between two moments."""
-    found: dict[Spot, float] = {}
-    for spot, times in logs.dispatches.items():
+    found: dict[ShardId, float] = {}
+    for shard_id, times in logs.dispatches.items():
         inside = [since, *sorted(at for at in times if since < at < until), until]
-        found[spot] = max(later - earlier for earlier, later in itertools.pairwise(inside))
+        found[shard_id] = max(later - earlier for earlier, later in itertools.pairwise(inside))
     return found
 
 
-def taken_over(logs: Logs, spots: Iterable[Spot], at: float) -> list[float]:
+def taken_over(logs: Logs, shard_ids: Iterable[ShardId], at: float) -> list[float]:
     """G2: for each of the shards the seconds from `at` until another owner handled an event of it."""
     found: list[float] = []
-    for spot in spots:
-        later = [tenure.first for tenure in logs.tenures[spot].values() if tenure.first > at]
+    for shard_id in shard_ids:
+        later = [ownership.first for ownership in logs.ownerships[shard_id].values() if ownership.first > at]
         found.append(min(later, default=float("inf")) - at)
     return found
 

@@ -1,4 +1,4 @@
-"""What the scripts cost the server, at 1 000 shards on 50 nodes."""
+"""Measure what the scripts cost the server, at 1 000 shards on 50 nodes."""
 
 import statistics
 from collections.abc import Awaitable, Callable
@@ -7,8 +7,9 @@ from typing import Any
 
 from qqbot.models.gateway import ResumeState
 from qqbot.sessions import Timings
+from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ClusterState, NodeInfo, write
-from qqbot.sessions.cluster.store import Grant, OwnershipReport, Store
+from qqbot.sessions.cluster.store import Grant, OwnershipReport
 from tests.redis.servers import Engine, started
 
 SHARDS, NODES, ROUNDS = 1000, 50, 51
@@ -33,31 +34,31 @@ async def measure(engine: Engine) -> dict[str, float]:
         client = await stack.enter_async_context(server.client())
         stores, grants = await fill(server.url, stack)
         owned = [OwnershipReport(grant.shard_id, grant.token, write(STATE)) for grant in grants[-1]]
-        store, held = stores[-1], owned[0]
+        store, report = stores[-1], owned[0]
         known = await store.look()
         info = NodeInfo("a-host-with-a-name", 12345, "0.1.0")
 
         async def sync() -> ClusterState:
             found = await store.sync("active", info, owned, known=known, target_active=0)
-            return found.picture
+            return found.state
 
         async def release() -> None:
-            assert await store.release(held)
+            assert await store.release(report)
 
         async def claim() -> None:
-            nonlocal held
-            granted = await store.claim(await store.look(), [held.shard_id])
+            nonlocal report
+            granted = await store.claim(await store.look(), [report.shard_id])
             assert granted
-            held = OwnershipReport(held.shard_id, granted[0].token, write(STATE))
-            owned[0] = held
+            report = OwnershipReport(report.shard_id, granted[0].token, write(STATE))
+            owned[0] = report
 
         async def permit() -> None:
-            await store.permit(held.shard_id, held.token, 1)
+            await store.permit(report.shard_id, report.token, 1)
 
         async def evict() -> None:
-            picture = await store.look()
-            leaving = next(iter(picture.nodes.values()))
-            assert await store.evict(picture, leaving.id, leaving.stamp)
+            state = await store.look()
+            leaving = next(iter(state.nodes.values()))
+            assert await store.evict(state, leaving.id, leaving.stamp)
 
         calls: list[tuple[str, Callable[[], Awaitable[Any]], int]] = [
             ("sync", sync, ROUNDS),
@@ -77,24 +78,24 @@ async def measure(engine: Engine) -> dict[str, float]:
         return costs
 
 
-async def fill(url: str, stack: AsyncExitStack) -> tuple[list[Store], list[list[Grant]]]:
+async def fill(url: str, stack: AsyncExitStack) -> tuple[list[RedisStore], list[list[Grant]]]:
     """Let each node own its part of the shards, with a state for each."""
     stores, grants = [], []
     for number in range(NODES):
-        store = Store(
+        store = RedisStore(
             url, app_id="102000001", cluster="production", node=f"host-{number:03}-abcdef12", timings=Timings()
         )
         stores.append(await stack.enter_async_context(store))
         if not number:
             await store.admin("plan", SHARDS)
         info = NodeInfo("a-host-with-a-name", 12345, "0.1.0")
-        picture = (await store.sync("active", info, [], known=ClusterState(), target_active=0)).picture
+        state = (await store.sync("active", info, [], known=ClusterState(), target_active=0)).state
         part = SHARDS // NODES
-        granted = await store.claim(picture, [(1, index) for index in range(number * part, (number + 1) * part)])
+        granted = await store.claim(state, [(1, index) for index in range(number * part, (number + 1) * part)])
         assert granted is not None and len(granted) == part
         grants.append(granted)
-        held = [OwnershipReport(grant.shard_id, grant.token, write(STATE)) for grant in granted]
-        await store.sync("active", info, held, known=picture, target_active=0)
+        reports = [OwnershipReport(grant.shard_id, grant.token, write(STATE)) for grant in granted]
+        await store.sync("active", info, reports, known=state, target_active=0)
     return stores, grants
 
 

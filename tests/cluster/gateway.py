@@ -1,4 +1,4 @@
-"""A small gateway that records every arrival: what the checker judges nodes by.
+"""A small gateway that records every arrival, for the checker.
 
 It keeps sessions as the platform does (replay after RESUME, the older connection of a session is reset) and sends
 events all the time. Times are of `qqbot.aio.clock.steady`, which all processes of one machine share.
@@ -48,7 +48,7 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self.identifies: list[tuple[float, Shard]] = []
         self.lags: list[float] = []
-        """For each of them, how much earlier it may have come: this loop was held up."""
+        """For each of them, how many seconds earlier it may have come: this loop was late."""
         self.resumes: list[tuple[float, Shard | None, str]] = []
         self.events: dict[str, list[Session]] = {}
         self.kicks = 0
@@ -154,10 +154,10 @@ class Gateway:
             await socket.close(code=4006)
         else:
             await self._kick(session)
-            shard_id = 0
-            while shard_id < len(session.events):  # more may come meanwhile
-                seq, text = session.events[shard_id]
-                shard_id += 1
+            position = 0
+            while position < len(session.events):  # more may come meanwhile
+                seq, text = session.events[position]
+                position += 1
                 if seq > body["seq"]:
                     await socket.send_str(text)
             session.socket = socket
@@ -174,7 +174,7 @@ class Gateway:
                         await old.close(code=4902)
 
     async def _emit(self) -> None:
-        """Send events at `rate`, however late the clock strikes."""
+        """Send events at `rate`, however late this loop is."""
         due, then = 0.0, steady()
         while True:
             await asyncio.sleep(TICK)
@@ -193,18 +193,18 @@ class Gateway:
             due = min(due, self.rate)
 
     def _send(self, session: Session, event: str) -> None:
-        """Give an event to one session; there is one for each number of shards that is in use."""
+        """Send an event to one session; each number of shards that is in use has one for it."""
         text = session.frame(EVENT, "{}", event)
         session.events.append((session.seq, text))
         socket = session.socket
         if socket is not None and not socket.closed:
             with contextlib.suppress(ConnectionError, RuntimeError):
-                # Not awaited: a process that is stopped must not stop the gateway.
+                # Not awaited: a stopped process must not stop the gateway.
                 task = asyncio.ensure_future(socket.send_str(text))
                 task.add_done_callback(_ignore)
 
     def give_up(self, session: Session) -> None:
-        """End a session as the platform may: what it had for the bot is gone."""
+        """End a session as the platform may: its undelivered events are gone."""
         session.over = True
         session.events = []
         for receivers in self.events.values():

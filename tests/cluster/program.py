@@ -1,6 +1,6 @@
-"""A node process of the cluster tests: a real bot, whose handler writes down each event when it begins and ends it.
+"""A node process of the cluster tests: a real bot whose handler logs when it begins and ends an event.
 
-Everything that it needs stands in the environment; one line of its log is one write, so that a kill loses none.
+Its settings come from the environment; one line of its log is one write, so that a kill loses none.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ def main() -> None:
         write("end", lease.shard.gen, lease.shard.index, lease.token, ctx.event_id)
 
     @bot.on_shard_event
-    def note(event: object) -> None:
+    def record(event: object) -> None:
         write("shard", event.shard.index, event.kind, event.code)  # type: ignore[attr-defined]
 
     bot.run()

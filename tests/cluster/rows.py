@@ -1,6 +1,7 @@
 """The rows of the table in docs/production.md: what happens to a cluster, and what must come of it.
 
 Each row is a function of a seed that returns what was wrong and the figures; its docstring is its name in the table.
+The same rows without servers are in tests/sessions/cluster/test_reconcile.py.
 """
 
 import asyncio
@@ -11,13 +12,13 @@ from typing import Any
 
 from qqbot.aio.clock import steady
 from qqbot.sessions import Timings
-from qqbot.sessions.cluster.state import next_field
+from qqbot.sessions.cluster.redis_records import next_field
 from qqbot.sessions.cluster.store import StoreAway
 from qqbot.testing import Simulator
 from tests.cluster import checker
+from tests.cluster.cluster_run import SCALE, ClusterRun, Options, Process, cluster_run
 from tests.cluster.cost import measure
 from tests.cluster.gateway import EVENT
-from tests.cluster.trial import SCALE, Options, Process, Trial, trial
 from tests.redis.servers import ENGINES, Engine, Relay, as_cluster, default_engine, with_sentinels
 
 Result = tuple[list[str], dict[str, Any]]
@@ -33,9 +34,9 @@ def row(function: Row) -> Row:
 @asynccontextmanager
 async def cluster(
     nodes: int = 4, options: Options | None = None, *, seed: int = 0, **more: Any
-) -> AsyncIterator[tuple[Trial, list[Process]]]:
-    """A trial whose nodes have shared the shards and connected them all."""
-    async with trial(options, seed=seed, **more) as run:
+) -> AsyncIterator[tuple[ClusterRun, list[Process]]]:
+    """A run whose nodes have shared the shards and connected them all."""
+    async with cluster_run(options, seed=seed, **more) as run:
         begun = steady()
         processes = [run.start(chr(ord("a") + number)) for number in range(nodes)]
         await run.settled(shares(run.options.shards, nodes))
@@ -50,25 +51,25 @@ def shares(shards: int, nodes: int) -> list[int]:
     return [floor + (rank < extra) for rank in range(nodes)]
 
 
-async def finish(run: Trial, *, identifies: int | None = None, kicks: int = 0) -> Result:
+async def finish(run: ClusterRun, *, identifies: int | None = None, kicks: int = 0) -> Result:
     await run.quiet()
-    wrong = run.verdict(identifies=identifies, kicks=kicks)
+    wrong = run.violations(identifies=identifies, kicks=kicks)
     if wrong:
         wrong.append(run.tail())
     return wrong, run.figures
 
 
-def takeover_bound(run: Trial) -> float:
+def takeover_bound(run: ClusterRun) -> float:
     """G2, with room for a busy machine."""
     times = run.timings
     return times["observe"] + 1.1 * times["renew"] + 3.0
 
 
-async def takeover(run: Trial, spots: set[checker.Spot], at: float) -> list[str]:
-    """Wait until others handle events of the shards; note how long that took."""
+async def takeover(run: ClusterRun, shard_ids: set[checker.ShardId], at: float) -> list[str]:
+    """Wait until other nodes handle events of the shards; record how long that took."""
     bound = takeover_bound(run)
     while steady() < at + bound:
-        times = checker.taken_over(run.logs(), spots, at)
+        times = checker.taken_over(run.logs(), shard_ids, at)
         if max(times) < float("inf"):
             run.figures |= {"takeover p50": sorted(times)[len(times) // 2], "takeover max": max(times)}
             return []
@@ -80,10 +81,10 @@ async def takeover(run: Trial, spots: set[checker.Spot], at: float) -> list[str]
 async def kill(seed: int, options: Options | None = None) -> Result:
     """kill -9 of an owner"""
     async with cluster(4 if options is None else 2, options, seed=seed) as (run, nodes):
-        spots = run.owned(nodes[-1])
+        shard_ids = run.owned(nodes[-1])
         at = steady()
         nodes[-1].kill()
-        wrong = await takeover(run, spots, at)
+        wrong = await takeover(run, shard_ids, at)
         rest, figures = await finish(run)
         return wrong + rest, figures
 
@@ -120,7 +121,7 @@ async def rolling_deploy(seed: int, options: Options | None = None) -> Result:
             "gap p50": sorted(gaps.values())[len(gaps) // 2],
             "gap max": max(gaps.values()),
         }
-        wrong = [f"G3: a gap of {gap:.2f} s in shard {spot}" for spot, gap in gaps.items() if gap > 2.0]
+        wrong = [f"G3: a gap of {gap:.2f} s in shard {shard_id}" for shard_id, gap in gaps.items() if gap > 2.0]
         rest, figures = await finish(run)
         return wrong + rest, figures
 
@@ -131,9 +132,9 @@ async def kill_twice(seed: int) -> Result:
     async with cluster(4, seed=seed) as (run, nodes):
         wrong: list[str] = []
         for node in nodes[2:]:
-            spots, at = run.owned(node), steady()
+            shard_ids, at = run.owned(node), steady()
             node.kill()
-            wrong += await takeover(run, spots, at)
+            wrong += await takeover(run, shard_ids, at)
         rest, figures = await finish(run)
         return wrong + rest, figures
 
@@ -142,13 +143,13 @@ async def kill_twice(seed: int) -> Result:
 async def pause(seed: int) -> Result:
     """SIGSTOP for twice as long as others wait, then SIGCONT"""
     async with cluster(4, seed=seed) as (run, nodes):
-        spots, at = run.owned(nodes[-1]), steady()
+        shard_ids, at = run.owned(nodes[-1]), steady()
         nodes[-1].signal(signal.SIGSTOP)
-        wrong = await takeover(run, spots, at)
+        wrong = await takeover(run, shard_ids, at)
         await asyncio.sleep(max(at + 2 * run.timings["observe"] - steady(), 0))
         nodes[-1].signal(signal.SIGCONT)
         await run.settled(shares(run.options.shards, 4))
-        rest, figures = await finish(run, kicks=len(spots))
+        rest, figures = await finish(run, kicks=len(shard_ids))
         return wrong + rest, figures
 
 
@@ -157,15 +158,15 @@ async def store_restart_and_kill(seed: int) -> Result:
     """store restarted empty, and an owner killed with it"""
     async with cluster(4, seed=seed) as (run, nodes):
         assert run.server is not None
-        spots, at = run.owned(nodes[-1]), steady()
+        shard_ids, at = run.owned(nodes[-1]), steady()
         nodes[-1].kill()
         await run.server.restart(empty=True)
-        wrong = await takeover(run, spots, at)
+        wrong = await takeover(run, shard_ids, at)
         rest, figures = await finish(run)
         return wrong + rest, figures
 
 
-async def freeze(seed: int, share: float) -> tuple[Trial, Result]:
+async def freeze(seed: int, share: float) -> tuple[ClusterRun, Result]:
     async with cluster(4, seed=seed) as (run, _):
         assert run.server is not None
         before, at = len(run.gateway.resumes), steady()
@@ -220,7 +221,7 @@ async def flushall(seed: int) -> Result:
         return await flush(run, nodes)
 
 
-async def flush(run: Trial, nodes: list[Process]) -> Result:
+async def flush(run: ClusterRun, nodes: list[Process]) -> Result:
     assert run.server is not None
     before = len(run.gateway.resumes)
     async with run.server.client() as client:
@@ -257,9 +258,9 @@ async def join_and_leave(seed: int) -> Result:
         await count(4)
         await run.stop(late[0])
         await count(3)
-        held = max(nodes, key=lambda node: len(run.owned(node)))
-        least = (6 + 5) + 5 + len(run.owned(held)) + 6  # of two that join one is earlier
-        await run.stop(held)
+        busiest = max(nodes, key=lambda node: len(run.owned(node)))
+        least = (6 + 5) + 5 + len(run.owned(busiest)) + 6  # two nodes never join at the same moment
+        await run.stop(busiest)
         await count(2)
         run.start("e")
         await count(3)
@@ -269,7 +270,7 @@ async def join_and_leave(seed: int) -> Result:
             "gap p50": sorted(gaps.values())[len(gaps) // 2],
             "gap max": max(gaps.values()),
         }
-        wrong = [f"G3: a gap of {gap:.2f} s in shard {spot}" for spot, gap in gaps.items() if gap > 2.0]
+        wrong = [f"G3: a gap of {gap:.2f} s in shard {shard_id}" for shard_id, gap in gaps.items() if gap > 2.0]
         if sum(each) > least:
             wrong.append(f"G6: {each} moves, {least} would do")
         rest, figures = await finish(run)
@@ -279,7 +280,7 @@ async def join_and_leave(seed: int) -> Result:
 @row
 async def cut_off(seed: int) -> Result:
     """one node cut off from the store"""
-    async with trial(seed=seed) as run:
+    async with cluster_run(seed=seed) as run:
         assert run.server is not None
         async with Relay(run.server) as way:
             for name in "abc":
@@ -287,9 +288,9 @@ async def cut_off(seed: int) -> Result:
             lonely = run.start("d", url=way.url)
             await run.settled(shares(run.options.shards, 4))
             await asyncio.sleep(1)
-            spots, at = run.owned(lonely), steady()
+            shard_ids, at = run.owned(lonely), steady()
             way.cut()
-            wrong = await takeover(run, spots, at)
+            wrong = await takeover(run, shard_ids, at)
             way.mend()
             await run.settled(shares(run.options.shards, 4))
             rest, figures = await finish(run)
@@ -299,14 +300,14 @@ async def cut_off(seed: int) -> Result:
 @row
 async def standby(seed: int) -> Result:
     """one of three actives killed, a standby waits"""
-    async with trial(seed=seed) as run:
+    async with cluster_run(seed=seed) as run:
         nodes = [run.start(name, target=3) for name in "abc"]
         run.start("s", role="standby", target=3)
         await run.settled(shares(run.options.shards, 3))
         await asyncio.sleep(1)
-        spots, at = run.owned(nodes[0]), steady()
+        shard_ids, at = run.owned(nodes[0]), steady()
         nodes[0].kill()
-        wrong = await takeover(run, spots, at)
+        wrong = await takeover(run, shard_ids, at)
         await run.settled(shares(run.options.shards, 3))
         rest, figures = await finish(run)
         return wrong + rest, figures
@@ -347,9 +348,9 @@ async def restart_in_another_hour(seed: int) -> Result:
             await run.server.restart(empty=empty)
             await asyncio.sleep(1)
             victim = nodes.pop()
-            spots, at = run.owned(victim), steady()
+            shard_ids, at = run.owned(victim), steady()
             victim.kill()
-            wrong += await takeover(run, spots, at)
+            wrong += await takeover(run, shard_ids, at)
         rest, figures = await finish(run)
         return wrong + rest, figures
 
@@ -362,9 +363,9 @@ async def append_only_restart(seed: int) -> Result:
         assert run.server is not None
         await run.server.restart()
         await asyncio.sleep(1)
-        spots, at = run.owned(nodes[-1]), steady()
+        shard_ids, at = run.owned(nodes[-1]), steady()
         nodes[-1].kill()
-        wrong = await takeover(run, spots, at)
+        wrong = await takeover(run, shard_ids, at)
         rest, figures = await finish(run)
         return wrong + rest, figures
 
@@ -393,13 +394,13 @@ async def cluster_master_loss(seed: int) -> Result:
             return await fail_over(run, nodes, holder.kill)
 
 
-async def fail_over(run: Trial, nodes: list[Process], kill_master: Callable[[], None]) -> Result:
+async def fail_over(run: ClusterRun, nodes: list[Process], kill_master: Callable[[], None]) -> Result:
     at, before = steady(), len(run.gateway.resumes)
     kill_master()
     await asyncio.sleep(1)
     while True:
         try:
-            await run.picture()
+            await run.state()
             break
         except StoreAway:
             await asyncio.sleep(0.1)
@@ -407,9 +408,9 @@ async def fail_over(run: Trial, nodes: list[Process], kill_master: Callable[[], 
     await run.settled(shares(run.options.shards, 4))
     run.figures["resumes by failover"] = len(run.gateway.resumes) - before
     await asyncio.sleep(1.2 * run.timings["observe"])
-    spots, at = run.owned(nodes[-1]), steady()
+    shard_ids, at = run.owned(nodes[-1]), steady()
     nodes[-1].kill()
-    wrong = await takeover(run, spots, at)
+    wrong = await takeover(run, shard_ids, at)
     rest, figures = await finish(run)
     return wrong + rest, figures
 
@@ -447,7 +448,7 @@ async def halt(seed: int) -> Result:
         codes = [node.process.poll() for node in run.nodes]
         wrong = [] if codes == [5, 5, 5, 5] else [f"exit codes {codes}"]
         if attempts != 1 or len(run.gateway.identifies) != 7:
-            wrong.append(f"{attempts} attempts to identify after the platform said stop")
+            wrong.append(f"{attempts} attempts to identify after the platform refused")
         async with run.store() as store:
             assert await store.admin("unhalt")
         run.gateway.refuse_identify = None
@@ -470,15 +471,15 @@ async def roll(seed: int) -> Result:
         gaps = checker.gaps(run.logs(), at, steady())
         await asyncio.sleep(2 * run.timings["renew"])
         rest, figures = await finish(run, identifies=60)
-        picture = await run.picture()
-        wrong = [] if (picture.gen, picture.shards, picture.next_shards) == (2, 40, 0) else ["no switch"]
+        state = await run.state()
+        wrong = [] if (state.gen, state.shards, state.next_shards) == (2, 40, 0) else ["no switch"]
         figures |= {"handled twice": checker.replayed(run.logs()), "shards": len(gaps)}
         return wrong + rest, figures
 
 
 @row
 async def roll_by_restart(seed: int) -> Result:
-    """the number of shards changes from 20 to 40, where the platform refuses both at once"""
+    """the number of shards changes from 20 to 40, if the platform refuses both at once"""
     async with cluster(4, seed=seed) as (run, _):
         await run.quiet()
         mixed, old_gone = 0, 0.0
@@ -498,8 +499,8 @@ async def roll_by_restart(seed: int) -> Result:
         run.gateway.rate = run.options.rate
         await asyncio.sleep(2 * run.timings["renew"])
         rest, figures = await finish(run, identifies=60)
-        picture = await run.picture()
-        wrong = [] if (picture.gen, picture.shards, picture.next_shards) == (2, 40, 0) else ["no switch"]
+        state = await run.state()
+        wrong = [] if (state.gen, state.shards, state.next_shards) == (2, 40, 0) else ["no switch"]
         if mixed:
             wrong.append(f"both numbers of shards were connected, seen {mixed} times")
         return wrong + rest, figures
@@ -507,7 +508,7 @@ async def roll_by_restart(seed: int) -> Result:
 
 @row
 async def too_few_shards(seed: int) -> Result:
-    """code 4011, where the number of shards is not fixed"""
+    """code 4011, if the number of shards is not fixed"""
     async with cluster(2, Options(shards=6, rate=60, selection="6+"), seed=seed) as (run, _):
         run.gateway.shards = 8
         run.gateway.too_few = 6
@@ -557,7 +558,7 @@ async def random_mix(seed: int, seconds: float = 60) -> Result:
 async def simulator(seed: int, rate: float = 2000.0) -> Result:
     """3 processes, 20 shards, the simulator at 2 000 events a second: one killed, then all restarted in turn"""
     limits = {"app_id": "1", "secret": "secret", "max_concurrency": 10, "identify_window": 5 * SCALE}
-    async with Simulator(shards=20, **limits) as sim, trial(Options(rate=0, handling=0.0), seed=seed) as run:
+    async with Simulator(shards=20, **limits) as sim, cluster_run(Options(rate=0, handling=0.0), seed=seed) as run:
         for name in "abc":
             run.start(name, base=sim.api_base)
         await sim.ready(20)
@@ -565,9 +566,9 @@ async def simulator(seed: int, rate: float = 2000.0) -> Result:
         first, pushed, begun = len(sim.identifies), set[str](), steady()
         pushing = asyncio.create_task(push(sim, rate, pushed))
         await asyncio.sleep(2)
-        spots, at = run.owned(run.nodes[-1]), steady()
+        shard_ids, at = run.owned(run.nodes[-1]), steady()
         run.nodes[-1].kill()
-        wrong = await takeover(run, spots, at)
+        wrong = await takeover(run, shard_ids, at)
         run.start("d", base=sim.api_base)
         await run.owners([6, 7, 7])
         for number, old in enumerate([run.nodes[0], run.nodes[1], run.nodes[3]]):
@@ -595,7 +596,7 @@ async def simulator(seed: int, rate: float = 2000.0) -> Result:
 
 
 async def push(sim: Simulator, rate: float, pushed: set[str]) -> None:
-    """Push events to the shards in turn, at `rate`, however late the clock strikes."""
+    """Push events to the shards in turn, at `rate`, however late this loop is."""
     due, then, number = 0.0, steady(), 0
     while True:
         await asyncio.sleep(0.005)
@@ -617,7 +618,7 @@ async def script_cost(seed: int) -> Result:
     return [f"{name} takes {value:.2f} ms" for name, value in figures.items() if value >= 1], figures
 
 
-# The checker is checked: these rows must be found wrong.
+# Mutations: the checker has to find these rows wrong.
 
 MUTATIONS: dict[str, Row] = {}
 
@@ -632,7 +633,7 @@ async def leases_outlive_observers(seed: int) -> Result:
     """own = 1.5 * observe: two owners at once"""
     own = 1.5 * Timings().scaled(SCALE).observe
     options = Options(timings={"own": own})
-    async with trial(options, seed=seed) as run:
+    async with cluster_run(options, seed=seed) as run:
         assert run.server is not None
         async with Relay(run.server) as way:
             for name in "ab":
@@ -640,9 +641,9 @@ async def leases_outlive_observers(seed: int) -> Result:
             lonely = run.start("c", url=way.url)
             await run.settled(shares(run.options.shards, 3))
             await asyncio.sleep(1)
-            spots, at = run.owned(lonely), steady()
+            shard_ids, at = run.owned(lonely), steady()
             way.cut()
-            await takeover(run, spots, at)
+            await takeover(run, shard_ids, at)
             await asyncio.sleep(own)
             return await finish(run)
 

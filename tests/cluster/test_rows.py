@@ -3,7 +3,7 @@
 import pytest
 
 from tests.cluster import checker
-from tests.cluster.checker import Logs, Tenure
+from tests.cluster.checker import Logs, Ownership
 from tests.cluster.gateway import Gateway
 from tests.cluster.rows import SHORT, Row, kill, rolling_deploy, store_restart_empty
 
@@ -17,9 +17,9 @@ async def test_row(row: Row) -> None:
 
 def test_the_checker_sees_what_must_not_be() -> None:
     logs = Logs()
-    logs.tenures[1, 0] = {5: Tenure(5, "a", 0.0, 2.0), 6: Tenure(6, "b", 1.9, 3.0)}
+    logs.ownerships[1, 0] = {5: Ownership(5, "a", 0.0, 2.0), 6: Ownership(6, "b", 1.9, 3.0)}
     assert len(checker.overlaps(logs)) == 1 and not checker.falling_tokens(logs)
-    logs.tenures[1, 0] = {5: Tenure(5, "a", 2.0, 3.0), 6: Tenure(6, "b", 0.0, 1.0)}
+    logs.ownerships[1, 0] = {5: Ownership(5, "a", 2.0, 3.0), 6: Ownership(6, "b", 0.0, 1.0)}
     assert not checker.overlaps(logs) and len(checker.falling_tokens(logs)) == 1
     gateway = Gateway(shards=2, concurrency=2, rate=0)
     gateway.identifies = [(0.0, (0, 2)), (0.5, (1, 2)), (0.9, (0, 2))]

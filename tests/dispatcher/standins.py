@@ -21,7 +21,7 @@ from qqbot.models.gateway import ResumeState, ShardKey
 
 
 @dataclass
-class Held:
+class FakeLease:
     """A lease that is held until a test takes it away."""
 
     shard: ShardKey = field(default_factory=lambda: ShardKey(0, 0, 1))
@@ -82,8 +82,8 @@ class Table:
     def match(self, event: Event) -> Sequence[Handler]:
         return self.handlers
 
-    def context(self, delivered: Delivered) -> object:
-        return delivered if self.bare else delivered.event
+    def context(self, delivered: Delivered, event: Event) -> object:
+        return delivered if self.bare else event
 
     async def report(self, context: object, error: Exception, handler: str) -> None:
         self.errors.append(error)

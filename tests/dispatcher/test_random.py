@@ -11,11 +11,11 @@ import pytest
 
 from qqbot.bot.context import Delivered
 from qqbot.dispatcher import DirectSource, Dispatcher, ShardSource
-from qqbot.dispatcher.waits import Wanted
+from qqbot.dispatcher.delivery import Wanted
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate
 from qqbot.models.frames import Frame
 from qqbot.models.outcome import Outcome
-from tests.dispatcher.standins import Held, One, Table, click, message, running
+from tests.dispatcher.standins import FakeLease, One, Table, click, message, running
 from tests.dispatcher.test_sources import Ids
 
 EVENTS = 150
@@ -30,7 +30,7 @@ class World:
         self.chance = random.Random(seed)
         self.shared = self.chance.random() < 0.3
         self.two_ways = self.shared or self.chance.random() < 0.5
-        self.leases = [Held(), Held()]
+        self.leases = [FakeLease(), FakeLease()]
         self.begun: Counter[str] = Counter()
         self.taken: Counter[str] = Counter()
         self.running: dict[str, str] = {}  # by lane, of the others
@@ -58,6 +58,7 @@ class World:
         return running(
             self.table,
             max_inflight=self.chance.choice((1, 2, 8, 64)),
+            max_queued=self.chance.choice((1, 2, 8, 64, 10_000)),
             handler_timeout=self.chance.choice((None, 0.05)),
             seen=Ids() if self.shared else None,
         )
@@ -231,9 +232,10 @@ def nothing_is_left(dispatcher: Dispatcher, feeds: list[ShardSource], door: Dire
     assert (dispatcher.inflight, dispatcher.waiting, dispatcher.full_for) == (0, 0, 0)
     assert [(source.pending, source.waiting) for source in inlets] == [(0, 0)] * len(inlets)
     assert not dispatcher._ordering.held
-    assert not dispatcher._ordering._holders
-    assert not dispatcher._unfinished
-    assert not dispatcher._arrivals
+    assert not dispatcher._ordering.holders
+    assert not dispatcher._dedupe.unfinished
+    assert (dispatcher.queued, dispatcher.queued_bytes) == (0, 0)
+    assert not dispatcher.backlog.empty()
 
 
 @pytest.mark.parametrize("seed", range(24))

@@ -6,10 +6,10 @@ import pytest
 
 from qqbot.bot.context import Delivered
 from qqbot.dispatcher import DirectSource, ShardSource
-from qqbot.dispatcher.waits import Wanted
+from qqbot.dispatcher.delivery import Wanted
 from qqbot.models.events import C2CMessageCreate
 from qqbot.models.outcome import Outcome
-from tests.dispatcher.standins import Held, One, Table, message, publish, running, settle
+from tests.dispatcher.standins import FakeLease, One, Table, message, publish, running, settle
 
 
 class Ids:
@@ -142,7 +142,7 @@ async def test_a_repeat_whose_sender_delivers_it_again_speaks_for_the_first() ->
             raise ValueError
 
     async with running(Table([One(fails_once)], bare=True)) as dispatcher:
-        door, feed = DirectSource(dispatcher), ShardSource(dispatcher, Held())
+        door, feed = DirectSource(dispatcher), ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         second = asyncio.create_task(door.deliver(message(1), b"", retry=True))
         await settle()
@@ -156,7 +156,7 @@ async def test_an_event_that_comes_both_ways_is_handled_once_and_its_seq_finishe
     seen: list[str] = []
     gate = asyncio.Event()
     async with running(Table([counting(seen, gate)], bare=True)) as dispatcher:
-        door, feed = DirectSource(dispatcher), ShardSource(dispatcher, Held())
+        door, feed = DirectSource(dispatcher), ShardSource(dispatcher, FakeLease())
         await door.take(message(1), b"")
         publish(feed, message(1))
         await settle()
@@ -243,7 +243,7 @@ async def test_what_another_process_finished_is_not_handled_and_what_is_finished
     seen: list[str] = []
     ids = Ids("C2C_MESSAGE_CREATE:1")
     async with running(Table([counting(seen)], bare=True), seen=ids) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1), message(2))
         assert await feed.drain(5) == 0
         assert feed.watermark.low == 2, "what is finished elsewhere is finished here"
@@ -260,7 +260,7 @@ async def test_what_a_handler_took_is_shared_when_the_handler_ends() -> None:
         await gate.wait()
 
     async with running(Table([One(handler)], bare=True), seen=ids) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2))
@@ -285,7 +285,7 @@ async def test_an_event_whose_answer_goes_first_is_claimed_and_given_back_when_t
 
 
 async def test_a_lease_that_ends_while_the_shared_ids_are_asked_leaves_the_event_to_the_next_owner() -> None:
-    lease, seen = Held(), list[str]()
+    lease, seen = FakeLease(), list[str]()
 
     class Slow(Ids):
         async def contains(self, event_id: str) -> bool:
@@ -305,7 +305,7 @@ async def test_an_event_that_comes_both_ways_at_once_is_handled_where_its_id_is_
 ) -> None:
     seen: list[str] = []
     async with running(Table([counting(seen)], bare=True), seen=Ids()) as dispatcher:
-        door, feed = DirectSource(dispatcher), ShardSource(dispatcher, Held())
+        door, feed = DirectSource(dispatcher), ShardSource(dispatcher, FakeLease())
         for step in range(4):
             frame = message(step + 1)
             if first == "feed":
@@ -335,18 +335,21 @@ async def test_many_that_are_taken_at_once_are_no_more_than_there_is_room_for() 
 
 async def test_what_waits_for_room_until_the_end_is_told_to_come_again() -> None:
     ids = Ids()
-    async with running(Table([counting([], asyncio.Event())], bare=True), max_inflight=1, seen=ids) as dispatcher:
+    stuck = Table([counting([], asyncio.Event())], bare=True)
+    async with running(stuck, max_inflight=1, max_queued=1, seen=ids) as dispatcher:
         door = DirectSource(dispatcher)
         assert await door.take(message(1), b"")
-        waiting = asyncio.create_task(door.take(message(2), b""))
+        assert await door.take(message(2), b"")
+        waiting = asyncio.create_task(door.take(message(3), b""))
         await settle()
+        assert not waiting.done()
     assert not await waiting
     assert ids.known == set()
 
 
 @pytest.mark.parametrize("outcome", ["handled", "failed"])
 async def test_a_lease_that_is_lost_leaves_the_event_to_the_next_owner(outcome: Outcome) -> None:
-    lease = Held()
+    lease = FakeLease()
     seen: list[str] = []
     async with running(Table([counting(seen)], bare=True)) as dispatcher:
         feed = ShardSource(dispatcher, lease)
@@ -354,7 +357,7 @@ async def test_a_lease_that_is_lost_leaves_the_event_to_the_next_owner(outcome: 
         publish(feed, message(1))
         assert await feed.drain(5) == 0
         assert feed.watermark.low == 0
-        again = ShardSource(dispatcher, Held())  # and where this process owns it again, the same message runs
+        again = ShardSource(dispatcher, FakeLease())  # and where this process owns it again, the same message runs
         publish(again, message(1))
         assert await again.drain(1) == 0
     assert seen == ["C2C_MESSAGE_CREATE:1"]

@@ -20,6 +20,7 @@ from qqbot.testing import Simulator
 from tests.cli.control import Control
 from tests.cli.program import Program, environment, python
 from tests.redis.servers import default_engine, started
+from tests.served import is_served
 from tests.sockets import free_port
 from tests.webhook.hosts import by_aiohttp, by_uvicorn, reachable
 from tests.webhook.signed import Caller
@@ -208,7 +209,7 @@ async def test_webhook_fastapi(sim: Simulator, control: Control) -> None:
         assert messages[answer["message"]] == "Order 1 is on its way. 已发货"
         assert await caller.ask("GET", "/orders") == (200, {})
         assert (await caller.ask("POST", "/orders/2/shipment"))[0] == 404
-    assert not example.bot.serving
+    assert not is_served(example.bot)
 
 
 @pytest.mark.usefixtures("sim_environment")

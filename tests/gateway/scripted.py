@@ -229,7 +229,7 @@ class Inbox:
         self.raw: list[bytes] = []
         self.limit = limit
         self._taken = asyncio.Event()
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     @property
     def full(self) -> bool:
@@ -256,15 +256,15 @@ class Inbox:
     def publish(self, frame: Frame, raw: bytes) -> bool:
         self.frames.append(frame)
         self.raw.append(raw)
-        self._news.set()
+        self._changed.set()
         return not self.full
 
     async def has(self, count: int) -> list[int | None]:
         """Wait until `count` frames have come; return the seqs."""
         async with asyncio.timeout(PATIENCE):
             while len(self.frames) < count:
-                self._news.clear()
-                await self._news.wait()
+                self._changed.clear()
+                await self._changed.wait()
         return [frame.s for frame in self.frames]
 
 

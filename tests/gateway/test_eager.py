@@ -11,7 +11,7 @@ from qqbot.gateway.handover import buffered
 from qqbot.models.gateway import ResumeState
 from tests.gateway import wire
 from tests.gateway.scripted import StillLease, stage
-from tests.gateway.test_handover import Feed, publish
+from tests.gateway.test_handover import FakeConsumer, publish
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
 
@@ -66,7 +66,7 @@ async def test_a_standby_lease_that_is_active_already() -> None:
         async def wait_active(self) -> None:
             pass
 
-    consumer = Feed()
+    consumer = FakeConsumer()
     async with buffered(consumer, Active()) as source:
         publish(source, 1)
         assert consumer.taken == [1]

@@ -9,7 +9,7 @@ from qqbot.models.gateway import ShardKey
 from qqbot.models.watermark import Watermark
 
 
-class Feed:
+class FakeConsumer:
     def __init__(self) -> None:
         self.watermark = Watermark()
         self.repeats = 0
@@ -51,7 +51,7 @@ def publish(consumer: BufferedSource, *seqs: int) -> None:
 
 
 def test_it_delivers_the_last_seconds_and_counts_the_rest_as_finished() -> None:
-    consumer, clock = Feed(), Hand()
+    consumer, clock = FakeConsumer(), Hand()
     source = BufferedSource(consumer, 10.0, clock=clock)
     source.begin("s", 0)
     publish(source, 1, 2)
@@ -69,7 +69,7 @@ def test_it_delivers_the_last_seconds_and_counts_the_rest_as_finished() -> None:
 
 
 def test_it_never_stops_the_reading_while_on_standby() -> None:
-    consumer = Feed()
+    consumer = FakeConsumer()
     consumer.full = True
     source = BufferedSource(consumer, 10.0)
     publish(source, 1)
@@ -79,7 +79,7 @@ def test_it_never_stops_the_reading_while_on_standby() -> None:
 
 
 def test_a_new_session_starts_with_an_empty_ring() -> None:
-    consumer = Feed()
+    consumer = FakeConsumer()
     source = BufferedSource(consumer, 10.0)
     source.begin("one", 0)
     publish(source, 1, 2)
@@ -99,7 +99,7 @@ async def test_the_lease_activates_it() -> None:
         async def wait_active(self) -> None:
             await self.activated.wait()
 
-    consumer, lease = Feed(), Lease()
+    consumer, lease = FakeConsumer(), Lease()
     async with buffered(consumer, lease) as source:  # type: ignore[arg-type]
         publish(source, 1)
         await asyncio.sleep(0)

@@ -12,7 +12,7 @@ from qqbot.ingest import Forwarder, QueueSink
 from qqbot.models.gateway import ShardKey
 from qqbot.models.ingest import key_of
 from qqbot.testing import Simulator
-from tests.dispatcher.standins import Held, message
+from tests.dispatcher.standins import FakeLease, message
 
 FAST = GatewayConfig(pace=0.02, identify_window=0.2)
 
@@ -39,7 +39,7 @@ async def test_an_event_is_finished_when_the_sink_has_returned() -> None:
     store = Store()
     store.open.clear()
     async with Forwarder(store).within() as forwarder:
-        feed = forwarder.feed(Held())
+        feed = forwarder.feed(FakeLease())
         feed.begin("s", 0)
         for seq in (1, 2, 3):
             feed.publish(message(seq), b"{}")
@@ -50,7 +50,7 @@ async def test_an_event_is_finished_when_the_sink_has_returned() -> None:
         assert await feed.drain(5) == 0
         assert feed.watermark.low == 3
     assert [name for batch in store.batches for name in batch] == [f"C2C_MESSAGE_CREATE:{seq}" for seq in (1, 2, 3)]
-    assert store.fences == {Fence(Held().shard, 1)}
+    assert store.fences == {Fence(FakeLease().shard, 1)}
 
 
 async def test_a_sink_that_fails_gets_the_batch_again(
@@ -60,7 +60,7 @@ async def test_a_sink_that_fails_gets_the_batch_again(
     store = Store()
     store.failures = [OSError("broker away"), OSError("broker away")]
     async with Forwarder(store).within() as forwarder:
-        feed = forwarder.feed(Held())
+        feed = forwarder.feed(FakeLease())
         feed.publish(message(1), b"{}")
         assert await feed.drain(5) == 0
     assert store.batches == [["C2C_MESSAGE_CREATE:1"]]
@@ -70,7 +70,7 @@ async def test_a_sink_that_fails_gets_the_batch_again(
 async def test_a_later_owner_takes_over_what_was_not_stored() -> None:
     store = Store()
     store.failures = [FencedOut("token 1 is old", 7)]
-    lease = Held()
+    lease = FakeLease()
     async with Forwarder(store).within() as forwarder:
         feed = forwarder.feed(lease)
         feed.publish(message(1), b"{}")
@@ -83,7 +83,7 @@ async def test_a_later_owner_takes_over_what_was_not_stored() -> None:
 async def test_a_shard_that_another_process_owns_holds_up_no_other_one() -> None:
     store = Store()
     async with Forwarder(store, max_inflight=4).within() as forwarder:
-        fenced, other = forwarder.feed(Held()), forwarder.feed(Held(ShardKey(1, 0, 2)))
+        fenced, other = forwarder.feed(FakeLease()), forwarder.feed(FakeLease(ShardKey(1, 0, 2)))
         store.failures = [FencedOut("token 1 is old")]
         fenced.publish(message(1), b"{}")
         assert await fenced.drain(5) == 0
@@ -102,7 +102,7 @@ async def test_a_cancellation_that_comes_out_of_the_sink_is_a_failure_like_any_o
     store = Store()
     store.failures = [asyncio.CancelledError()]
     async with Forwarder(store).within() as forwarder:
-        feed = forwarder.feed(Held())
+        feed = forwarder.feed(FakeLease())
         feed.publish(message(1), b"{}")
         assert await feed.drain(5) == 0
     assert store.batches == [["C2C_MESSAGE_CREATE:1"]]
@@ -129,7 +129,7 @@ async def test_a_sink_that_loses_its_cancellation_does_not_hold_up_the_end(
     monkeypatch.setattr("qqbot.ingest.forwarder.LARGEST_BATCH", 1)
     store = Deaf()
     async with asyncio.timeout(5), Forwarder(store).within() as forwarder:
-        feed = forwarder.feed(Held())
+        feed = forwarder.feed(FakeLease())
         for seq in (1, 2):
             feed.publish(message(seq), b"{}")
         await asyncio.sleep(0.01)
@@ -146,7 +146,7 @@ async def test_a_sink_that_stores_before_its_task_is_known() -> None:
     asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))
     store = Instant()
     async with Forwarder(store, max_inflight=1).within() as forwarder:
-        feed = forwarder.feed(Held())
+        feed = forwarder.feed(FakeLease())
         for seq in range(1, 50):
             assert feed.publish(message(seq), b"{}"), "what is stored already is not in flight"
         assert (feed.watermark.low, forwarder.inflight, await feed.drain(5)) == (49, 0, 0)
@@ -157,7 +157,7 @@ async def test_a_full_sink_stops_the_reading() -> None:
     store = Store()
     store.open.clear()
     async with Forwarder(store, max_inflight=2).within() as forwarder:
-        feed = forwarder.feed(Held())
+        feed = forwarder.feed(FakeLease())
         assert feed.publish(message(1), b"{}")
         assert not feed.publish(message(2), b"{}")
         room = asyncio.create_task(feed.room())

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from qqbot.errors import DecodeError
 from qqbot.models.base import OpenIntEnum
-from qqbot.models.codec import decoder, encode, fast, lenient, parse, strict, to_json
+from qqbot.models.codec import blank, decoder, encode, fast, lenient, parse, strict, to_json
 
 
 class Colour(OpenIntEnum):
@@ -59,9 +59,14 @@ def surprises(data: bytes) -> tuple[Tree, list[str]]:
         (b'{"treeId":"7","bestLeaf":{"id":"a","size":1.5}}', Tree("7", best_leaf=Leaf("a")), ["bestLeaf.size"]),
         (b'{"treeId":"7","bestLeaf":{"id":"a","size":"3"}}', Tree("7", best_leaf=Leaf("a", 3)), []),
         (b'{"treeId":"7","leaves":[{},{"id":"a"},null]}', Tree("7", leaves=(Leaf("a"),)), ["leaves[]", "leaves[]"]),
-        (b'{"treeId":"7","leaves":{"id":"a"}}', Tree("7"), ["leaves"]),
+        (b'{"treeId":"7","leaves":{"id":"a"}}', Tree("7", leaves=(Leaf("a"),)), ["leaves"]),
+        (b'{"treeId":"7","leaves":{"size":1}}', Tree("7"), ["leaves", "leaves[]"]),
+        (b'{"treeId":"7","leaves":{"other":1}}', Tree("7"), ["leaves"]),
+        (b'{"treeId":"7","leaves":{}}', Tree("7"), ["leaves"]),
+        (b'{"treeId":"7","leaves":null}', Tree("7"), ["leaves"]),
+        (b'{"treeId":"7","notes":{}}', Tree("7", notes=[]), ["notes"]),
         (b'{"treeId":"7","notes":[1,"b",true]}', Tree("7", notes=["1", "b"]), ["notes[]", "notes[]"]),
-        (b'{"treeId":"7","notes":null}', Tree("7"), ["notes"]),
+        (b'{"treeId":"7","notes":null}', Tree("7", notes=[]), ["notes"]),
         (b'{"treeId":"7","extra":{"a":"1"}}', Tree("7", extra={"a": 1}), []),
         (b'{"treeId":"7","extra":[]}', Tree("7"), ["extra"]),
         (b'{"treeId":"7","unheardOf":[[]]}', Tree("7"), []),
@@ -106,3 +111,21 @@ def test_plain_values() -> None:
     assert parse(encode(tree)) == parse(encode(to_json(tree)))
     assert to_json(tree.leaves[0]) == {"id": "a", "size": 0}
     assert "notes" not in encode(tree).decode()
+
+
+class Fruit(Struct, frozen=True):
+    leaf: Leaf
+    names: tuple[str, ...]
+    weight: float
+    ripe: bool
+    colour: Colour = Colour.RED
+
+
+class Dated(Struct, frozen=True):
+    picked: datetime
+
+
+def test_a_blank_value() -> None:
+    assert blank(Fruit) == Fruit(leaf=Leaf(""), names=(), weight=0.0, ripe=False)
+    with pytest.raises(DecodeError, match="not a Dated: the answer is empty"):
+        blank(Dated)

@@ -215,7 +215,7 @@ def test_a_click_without_a_place_is_delivered_but_cannot_be_answered() -> None:
     assert isinstance(found, InteractionCreate)
     assert found.ordering_key == found.button_id == found.button_data == ""
     assert (found.type, found.type.name) == (3000, "UNKNOWN_3000")
-    with pytest.raises(ConfigError, match="nowhere to answer"):
+    with pytest.raises(ConfigError, match="cannot be answered"):
         found.reply_target()
 
 
@@ -576,7 +576,7 @@ class TestEvent:
                 event(name)(Again)
 
     def test_a_second_name_for_a_class_is_refused(self) -> None:
-        with pytest.raises(ConfigError, match="is the event READY already"):
+        with pytest.raises(ConfigError, match="is already the event READY"):
             event("TEST_READY")(Ready)
 
     def test_a_class_that_cannot_be_decoded_fails_where_it_is_defined(self) -> None:
@@ -594,3 +594,64 @@ class TestEvent:
             event("TEST_PLAIN")(Plain)  # type: ignore[type-var]
         with pytest.raises(ConfigError, match="wire name"):
             event("")(Event)
+
+
+BOT_MENTION = {"scope": "single", "member_openid": "B0", "username": "bot", "bot": True, "is_you": True}
+OTHER_MENTION = {"scope": "single", "member_openid": "M1", "username": "Bob", "bot": False, "is_you": False}
+
+
+def group_message(name: str, content: str, *mentions: object) -> MessageEvent:
+    found = decode_event(name, wire(GROUP_MESSAGE | {"content": content, "mentions": mentions}))
+    assert isinstance(found, MessageEvent)
+    return found
+
+
+@pytest.mark.parametrize("name", ["GROUP_AT_MESSAGE_CREATE", "GROUP_MESSAGE_CREATE"])
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (" /weather", "/weather"),
+        ("<@B0> /weather 北京", "/weather 北京"),
+        ("\u00a0<@!B0>\u00a0/weather", "/weather"),
+        ('/weather <qqbot-at-user id="B0" /> 北京', "/weather 北京"),
+        ("/weather<@B0>北京", "/weather 北京"),
+        ("<@M1> <@B0> hi", "<@M1> hi"),
+        ("hi <@B0>", "hi"),
+        ("one\n<@B0> two", "one\ntwo"),
+        ("<@B01> hi", "<@B01> hi"),
+        ("1 < 2 &lt; 3", "1 < 2 &lt; 3"),
+    ],
+)
+def test_the_mention_of_the_bot_in_a_group_is_known_by_is_you(name: str, content: str, text: str) -> None:
+    assert group_message(name, content, BOT_MENTION, OTHER_MENTION).text_without_mention("42") == text
+    by_id = BOT_MENTION | {"id": "B0", "member_openid": ""}
+    assert group_message(name, content, by_id).text_without_mention("") == text
+
+
+def test_a_mention_of_all_members_is_none_of_the_bot() -> None:
+    everyone = {"scope": "all", "is_you": True, "id": "M1"}
+    found = group_message("GROUP_MESSAGE_CREATE", "<@M1> @everyone hi", everyone)
+    assert found.text_without_mention("42") == "<@M1> @everyone hi"
+    assert not found.mentions_bot("42")
+
+
+def test_which_messages_mention_the_bot() -> None:
+    assert group_message("GROUP_AT_MESSAGE_CREATE", "hi").mentions_bot("")
+    assert group_message("GROUP_MESSAGE_CREATE", "hi", OTHER_MENTION, BOT_MENTION).mentions_bot("")
+    assert not group_message("GROUP_MESSAGE_CREATE", "hi", OTHER_MENTION).mentions_bot("")
+    for name, mentioned in (("AT_MESSAGE_CREATE", True), ("MESSAGE_CREATE", False), ("DIRECT_MESSAGE_CREATE", False)):
+        found = decode_event(name, wire(GUILD_MESSAGE | {"mentions": [{"id": "7", "bot": False}]}))
+        assert isinstance(found, MessageEvent)
+        assert found.mentions_bot("42") is mentioned
+    named = decode_event("MESSAGE_CREATE", wire(GUILD_MESSAGE | {"mentions": [{"id": "42", "bot": True}]}))
+    assert isinstance(named, MessageEvent)
+    assert named.mentions_bot("42")
+    assert named.mentions_bot("")
+    assert not named.mentions_bot("43")
+
+
+def test_faces_in_groups_become_their_names() -> None:
+    smile = '<faceType=4,faceId="",ext="eyJ0ZXh0IjoiW+W+rueskV0ifQ==">'
+    found = group_message("GROUP_MESSAGE_CREATE", f"<@B0> hi{smile}!", BOT_MENTION)
+    assert found.text_without_mention("") == "hi[微笑]!"
+    assert found.content == f"<@B0> hi{smile}!"

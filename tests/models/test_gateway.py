@@ -14,7 +14,7 @@ def test_shard_of(guild: str | int, count: int, shard: int) -> None:
 
 @pytest.mark.parametrize("guild", ["", "C9F778FE", "-1", -1, "1.5", "٣"])
 def test_what_is_no_guild_has_no_shard(guild: str | int) -> None:
-    with pytest.raises(ConfigError, match="no guild id"):
+    with pytest.raises(ConfigError, match="not a guild id"):
         shard_of(guild, 2)
 
 

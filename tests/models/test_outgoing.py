@@ -13,6 +13,7 @@ from qqbot.models.messages import MessageSendResult
 from qqbot.models.outgoing.messages import (
     ActionButton,
     Ark,
+    Card,
     Embed,
     Extras,
     Markdown,
@@ -20,6 +21,7 @@ from qqbot.models.outgoing.messages import (
     Media,
     Message,
     MessageStream,
+    Outgoing,
     Text,
 )
 from qqbot.models.outgoing.wire import GuildMessageBody, V2MessageBody, as_outgoing, guild_body, typing_body, v2_body
@@ -314,3 +316,65 @@ def test_media_from_here() -> None:
     assert Media.file(b"x").name == "file"
     assert Media.image(b"x").url is None
     assert sent(guild_body(Media.image(b"x", "look"))) == {"content": "look"}
+
+
+def test_cards() -> None:
+    card = Card("News", "https://a/b", description="Two things", pic_url="https://a/c.png", quote="REFIDX_1")
+    content = {"title": "News", "description": "Two things", "pic_url": "https://a/c.png", "url": "https://a/b"}
+    assert sent(v2_body(card, ReplyTo(msg_id="m", msg_seq=2))) == {
+        "msg_type": 8,
+        "card": {"type": "tuwen", "content": content},
+        "message_reference": {"message_id": "REFIDX_1"},
+        "msg_id": "m",
+        "msg_seq": 2,
+    }
+    with pytest.raises(ConfigError, match="groups and C2C only"):
+        guild_body(card)
+    for title, url in ((" ", "https://a/b"), ("News", "")):
+        with pytest.raises(ConfigError, match="a title and an address"):
+            Card(title, url)
+
+
+NEW = {"new": {"a": [1]}, "odd-name": None, "content": "other"}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Text("x", extra=NEW),
+        Markdown("x", extra=NEW),
+        Ark(1, {"a": "b"}, extra=NEW),
+        Card("x", "https://a", extra=NEW),
+        Media.image("https://a", extra=NEW),
+    ],
+    ids=["text", "md", "ark", "card", "media"],
+)
+def test_fields_newer_than_the_package_are_merged_into_the_body(message: Outgoing) -> None:
+    body = v2_body(message, ReplyTo(msg_id="m", msg_seq=7), FILE)
+    assert isinstance(body, V2MessageBody)
+    found = sent(body)
+    assert {name: found[name] for name in NEW} == NEW
+    assert (found["msg_id"], found["msg_seq"]) == ("m", 7)
+    if not isinstance(message, Card):
+        assert sent(guild_body(message)).items() >= NEW.items()
+
+
+def test_an_extra_object_is_merged_with_the_object_of_its_name() -> None:
+    message = Markdown("x", extra={"markdown": {"new": 1}, "msg_type": 99})
+    assert sent(v2_body(message)) == {"msg_type": 99, "markdown": {"content": "x", "new": 1}}
+    assert sent(guild_body(Embed("t", extra={"embed": {"new": 1}}))) == {"embed": {"title": "t", "new": 1}}
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"msg_seq": 1}, "cannot have msg_seq"),
+        ({"msg_id": "", "event_id": ""}, "cannot have msg_id, event_id"),
+        ({"a": object()}, "JSON can express"),
+        ({(): 1}, "JSON can express"),
+    ],
+)
+def test_an_extra_that_cannot_be_sent(extra: dict[str, object], words: str) -> None:
+    for send in (v2_body, guild_body):
+        with pytest.raises(ConfigError, match=words):
+            send(Text("x", extra=extra))

@@ -15,10 +15,12 @@ from qqbot.models.text import (
     Tag,
     UserMention,
     escape,
+    faces_as_text,
     parse_command,
     parse_tags,
     strip_leading_mentions,
     strip_mentions,
+    strip_mentions_of,
     unescape,
 )
 
@@ -159,7 +161,7 @@ def test_no_text_is_too_odd(text: str) -> None:
 @pytest.mark.parametrize("identity", ["", "a b", '"', "<", ">"])
 def test_an_id_that_would_break_the_tag_is_refused(identity: str) -> None:
     for tag in (UserMention(identity), ChannelLink(identity), EmojiTag(identity)):
-        with pytest.raises(ConfigError, match="is no id"):
+        with pytest.raises(ConfigError, match="is not an id"):
             str(tag)
 
 
@@ -172,3 +174,24 @@ def test_attributes_are_checked() -> None:
         make("北" * 100)
     with pytest.raises(ConfigError, match="show"):
         CommandInput("a", "x" * 101)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("plain", "plain"),
+        ('<faceType=4,faceId="",ext="eyJ0ZXh0IjoiW+W+rueskV0ifQ==">', "[微笑]"),
+        ('a<faceType=1,faceId="9",ext="eyJ0ZXh0Ijoic21pbGUifQ==">b', "a[smile]b"),
+        ('<faceType=1,faceId="9",ext="?">', '<faceType=1,faceId="9",ext="?">'),
+        ('<faceType=1,faceId="9",ext="e30=">', '<faceType=1,faceId="9",ext="e30=">'),
+    ],
+)
+def test_faces_are_readable(text: str, words: str) -> None:
+    assert faces_as_text(text) == words
+
+
+def test_the_mentions_of_some_users_are_stripped() -> None:
+    assert strip_mentions_of("<@7> hi <@8> all", ["7", "8"]) == "hi all"
+    assert strip_mentions_of("<@7> hi", ["", "8"]) == "<@7> hi"
+    assert strip_mentions_of("<@!a.b>hi", ["axb"]) == "<@!a.b>hi"
+    assert strip_mentions_of(" hi ", []) == "hi"

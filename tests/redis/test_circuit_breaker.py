@@ -5,8 +5,9 @@ import logging
 
 import pytest
 
+from qqbot.aio.throttle import WARN_EVERY_SECONDS
 from qqbot.redis import circuit_breaker
-from qqbot.redis.circuit_breaker import ANSWER_SECONDS, MOST_CALLS, PAUSE_SECONDS, WARN_EVERY_SECONDS, CircuitBreaker
+from qqbot.redis.circuit_breaker import ANSWER_SECONDS, MOST_CALLS, PAUSE_SECONDS, CircuitBreaker
 from tests.api.scripted import ManualClock
 
 

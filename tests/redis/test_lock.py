@@ -307,7 +307,7 @@ async def test_a_store_that_goes_away_cannot_be_told_and_does_not_hold_us_up(
 ) -> None:
     async with RedisLock(store.url, NAME):
         store.freeze()
-    assert "could not be given back" in caplog.text
+    assert "could not be released" in caplog.text
     store.thaw()
 
 

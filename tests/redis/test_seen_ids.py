@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
-from qqbot.dispatcher.claims import SeenIds
+from qqbot.dispatcher.dedupe import SeenIds
 from qqbot.errors import ConfigError
 from qqbot.redis import circuit_breaker
 from qqbot.redis.circuit_breaker import MOST_CALLS

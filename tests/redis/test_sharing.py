@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 import pytest
 
 from qqbot import Bot, Context, Credentials, GroupAtMessageCreate, RedisLock
-from qqbot.bot.bot import Sharing
+from qqbot.bot.runtime import Sharing
 from qqbot.models.ingest import Envelope
 from qqbot.redis import circuit_breaker
 from qqbot.redis.sharing import Shared

@@ -155,6 +155,29 @@ async def test_what_did_not_go_out_is_replayed(
     assert sim.lost_events == []
 
 
+class StubbornSocket:
+    """The socket of a transport that refuses every option, as those of some event loops do."""
+
+    def setsockopt(self, *_: object) -> None:
+        raise TypeError("transport sockets do not support setsockopt()")
+
+    def shutdown(self, *_: object) -> None:
+        raise TypeError("transport sockets do not support shutdown()")
+
+
+async def test_a_drop_needs_nothing_of_the_socket(
+    sim: Simulator, bot: BareBot, socket: Socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = sim.connections[0]
+    transport = connection._transport
+    assert transport is not None
+    monkeypatch.setattr(transport, "_extra", {**transport._extra, "socket": StubbornSocket()})  # type: ignore[attr-defined]
+    sim.faults.drop()
+    sim.push("N", 1)
+    assert await socket.close_code() == 1006
+    assert (connection.closed_by, connection.code) == ("platform", 1006)
+
+
 async def test_duplicate(sim: Simulator, socket: Socket) -> None:
     sim.faults.add("DISPATCH", Duplicate())
     sim.push("N", 1)

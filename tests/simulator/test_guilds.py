@@ -39,16 +39,16 @@ REFUSED: dict[str, tuple[str, object, int]] = {
     "category below 2": ("POST /guilds/{guild}/channels", {"name": "x", "type": 4, "position": 1}, 50001),
     "color": ("POST /guilds/{guild}/roles", {"color": 1 << 32}, 50001),
     "empty role": ("POST /guilds/{guild}/roles", {}, 50001),
-    "hoist as text": ("POST /guilds/{guild}/roles", {"hoist": "1"}, 12002),
+    "hoist as a word": ("POST /guilds/{guild}/roles", {"hoist": "yes"}, 12002),
     "built-in role": ("DELETE /guilds/{guild}/roles/2", None, 12001),
     "built-in role of all members": ("PUT /guilds/{guild}/members/{alice}/roles/1", None, 11282),
     "channel admin of no channel": ("PUT /guilds/{guild}/members/{alice}/roles/5", {}, 10003),
     "days": ("DELETE /guilds/{guild}/members/{alice}", {"delete_history_msg_days": 5}, 50001),
     "manage": ("PUT /channels/{channel}/members/{alice}/permissions", {"add": "2"}, 301000),
     "no bits": ("PUT /channels/{channel}/members/{alice}/permissions", {"add": "x"}, 301000),
-    "bits as a number": ("PUT /channels/{channel}/members/{alice}/permissions", {"add": 4}, 12002),
+    "bits in a list": ("PUT /channels/{channel}/members/{alice}/permissions", {"add": [4]}, 12002),
     "no change": ("PUT /channels/{channel}/roles/1/permissions", {}, 301000),
-    "no user to mute": ("PATCH /guilds/{guild}/mute", {"user_ids": [], "mute_seconds": "1"}, 502004),
+    "no time, and zeros": ("PATCH /guilds/{guild}/mute", {"mute_end_timestamp": "", "mute_seconds": None}, 502005),
     "no time": ("PATCH /guilds/{guild}/mute", {}, 502005),
     "bad time": ("PATCH /guilds/{guild}/members/{alice}/mute", {"mute_seconds": "soon"}, 502005),
     "nothing announced": ("POST /guilds/{guild}/announces", {}, 501001),
@@ -104,6 +104,11 @@ REFUSED: dict[str, tuple[str, object, int]] = {
         610010,
     ),
 }
+
+
+async def test_the_flags_of_the_message_setting_are_booleans(bot: BareBot, ids: GuildIds) -> None:
+    _, setting = await bot.call("GET", f"/guilds/{ids.guild}/message/setting")
+    assert (setting["disable_create_dm"], setting["disable_push_msg"]) == (False, False)
 
 
 @pytest.mark.parametrize(("request_line", "body", "code"), REFUSED.values(), ids=REFUSED)
@@ -207,3 +212,43 @@ async def test_daily_limits_of_a_guild_reset(sim: Simulator, bot: BareBot) -> No
     await sim.clock.advance(days=1)
     bot.token = (await bot.fetch_token())["access_token"]
     assert (await bot.call("POST", path, {"schedule": {"name": "x", **FAR}}))[0] == 200
+
+
+ROLE_FORMS: list[tuple[dict[str, Any], tuple[str, int, int]]] = [
+    ({"name": "writers", "color": 5, "hoist": 1}, ("writers", 5, 1)),
+    ({"name": "writers", "color": "5", "hoist": "1"}, ("writers", 5, 1)),
+    ({"filter": {"name": 1, "color": 1, "hoist": 1}, "info": {"name": "writers", "color": 5}}, ("writers", 5, 0)),
+    ({"filter": {"name": 0, "color": 1, "hoist": 0}, "info": {"name": "", "color": 5, "hoist": 1}}, ("readers", 5, 1)),
+    ({"filter": {"hoist": "1"}, "info": {"hoist": "0"}}, ("readers", 4, 0)),
+    ({"info": {"name": "writers"}}, ("writers", 4, 1)),
+    ({"name": "", "color": 0}, ("readers", 0, 1)),
+]
+
+
+@pytest.mark.parametrize(("body", "shown"), ROLE_FORMS)
+async def test_a_role_is_changed_in_either_form(
+    bot: BareBot, ids: GuildIds, body: dict[str, Any], shown: tuple[str, int, int]
+) -> None:
+    path = f"/guilds/{ids.guild}/roles"
+    role_id = (await bot.call("POST", path, {"name": "readers", "color": 4, "hoist": 1}))[1]["role_id"]
+    status, answer = await bot.call("PATCH", f"{path}/{role_id}", {"guild_id": ids.guild, **body})
+    assert status == 200
+    assert tuple(answer["role"][name] for name in ("name", "color", "hoist")) == shown
+
+
+async def test_a_role_is_created_in_the_form_of_botgo(bot: BareBot, ids: GuildIds) -> None:
+    body = {
+        "guild_id": ids.guild,
+        "filter": {"name": 1, "color": 1, "hoist": 0},
+        "info": {"name": "x", "color": 7, "hoist": 0},
+    }
+    _, answer = await bot.call("POST", f"/guilds/{ids.guild}/roles", body)
+    assert (answer["role"]["name"], answer["role"]["color"]) == ("x", 7)
+
+
+async def test_without_ids_a_mute_is_of_the_whole_guild(bot: BareBot, ids: GuildIds) -> None:
+    for user_ids in ([], None):
+        body = {"user_ids": user_ids, "mute_end_timestamp": "0", "mute_seconds": "60"}
+        assert await bot.call("PATCH", f"/guilds/{ids.guild}/mute", body) == (204, None)
+    status, answer = await bot.call("PATCH", f"/guilds/{ids.guild}/mute", {"user_ids": [ids.alice], "mute_seconds": 60})
+    assert (status, answer) == (200, {"user_ids": [ids.alice]})

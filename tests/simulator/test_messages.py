@@ -233,7 +233,7 @@ async def test_event_id(sim: Simulator, bot: BareBot, socket: Socket, asked: Fra
         ({"msg_type": 2, "markdown": {"custom_template_id": "1", "params": [{"values": ["a"]}]}}, 12002),
         ({"msg_type": 7}, 22006),
         ({"msg_type": 7, "media": {"file_info": "unknown"}}, 304080),
-        ({"msg_type": 7, "media": {}}, 12002),
+        ({"msg_type": 7, "media": {}}, 22006),
         ({"msg_type": 6, "input_notify": {"input_type": 1, "input_second": 5}}, 22006),
         ({"msg_type": 4, "embed": {"title": "x"}}, 22006),
         ({"msg_type": 0, "content": "x" * 5001}, 40054007),
@@ -244,7 +244,7 @@ async def test_event_id(sim: Simulator, bot: BareBot, socket: Socket, asked: Fra
         ({"msg_type": 2, "markdown": {"content": "x"}, "keyboard": keyboard(1, 6)}, 40034029),
         ({"msg_type": 2, "markdown": {"content": "x"}, "keyboard": {"content": {"rows": []}}}, 40034029),
         ({"msg_type": 2, "markdown": {"content": "x"}, "keyboard": {"id": "1", **keyboard()}}, 40034029),
-        ({"msg_type": 2, "markdown": {"content": "x"}, "keyboard": {}}, 40034029),
+        ({"msg_type": 2, "markdown": {"content": "x"}, "keyboard": {"id": "", "content": {"rows": []}}}, 40034029),
         ({"msg_type": 2, "markdown": {"content": "x"}, "keyboard": {"content": {"rows": [{"buttons": [{}]}]}}}, 12002),
         (
             {
@@ -375,7 +375,7 @@ async def test_channel(sim: Simulator, bot: BareBot, socket: Socket) -> None:
         ({"content": f"see {LINK}"}, 304003),
         ({"content": "x" * 5001}, 1100499),
         ({"markdown": {"content": "x"}, "keyboard": keyboard(6)}, 304040),
-        ({"content": 1}, 12002),
+        ({"content": [1]}, 12002),
     ],
 )
 async def test_refused_channel_content(sim: Simulator, bot: BareBot, body: object, code: int) -> None:
@@ -414,6 +414,20 @@ async def test_recall_in_channels() -> None:
         dms = f"/dms/{sim.dms('Alice').conversation_id}/messages"
         sent = (await bot.call("POST", dms, {"content": "x"}))[1]["id"]
         assert (await bot.call("DELETE", f"{dms}/{sent}"))[0] == 204
+
+
+async def test_a_form_with_empty_fields(sim: Simulator, bot: BareBot) -> None:
+    import aiohttp
+
+    form = aiohttp.FormData({"content": "look", "markdown": "", "keyboard": "null", "embed": "{}", "ark": ""})
+    form.add_field("file_image", b"\x89PNG", filename="x.png", content_type="image/png")
+    form.add_field("msg_seq", "0")
+    form.add_field("msg_id", "")
+    assert (await bot.call("POST", f"/channels/{sim.channel('general').id}/messages", data=form))[0] == 200
+
+
+async def test_null_is_a_body_without_fields(sim: Simulator, bot: BareBot) -> None:
+    assert (await bot.refused("POST", f"/v2/groups/{sim.group('test').id}/messages", data=b"null"))[1] == 50006
 
 
 async def test_image_as_a_form(sim: Simulator, bot: BareBot) -> None:

@@ -22,6 +22,25 @@ async def test_unknown_route(sim: Simulator, bot: BareBot) -> None:
     assert (await bot.refused("DELETE", "/users/@me"))[0] == 405
 
 
+async def test_the_content_type_has_no_parameters(sim: Simulator, bot: BareBot) -> None:
+    headers = {"Authorization": f"QQBot {bot.token}"}
+    for path, status in (("/users/@me", 200), ("/v2/nothing", 404)):
+        async with bot.http.get(sim.api_base + path, headers=headers) as response:
+            assert (response.status, response.headers["Content-Type"]) == (status, "application/json")
+    async with bot.http.post(sim.token_url, json={}) as response:
+        assert response.headers["Content-Type"] == "application/json"
+
+
+async def test_a_204_has_neither_body_nor_content_type(sim: Simulator, bot: BareBot) -> None:
+    channel = sim.channel("general")
+    _, sent = await bot.call("POST", f"/channels/{channel.id}/messages", {"content": "hi"})
+    path = f"{sim.api_base}/channels/{channel.id}/messages/{sent['id']}/reactions/1/4"
+    async with bot.http.put(path, headers={"Authorization": f"QQBot {bot.token}"}) as response:
+        assert (response.status, await response.read()) == (204, b"")
+        assert "Content-Type" not in response.headers
+        assert response.headers["X-Tps-trace-ID"]
+
+
 async def test_me(sim: Simulator, bot: BareBot) -> None:
     status, me = await bot.call("GET", "/users/@me")
     assert (status, me["bot"]) == (200, True)
@@ -85,11 +104,13 @@ async def test_group(sim: Simulator, bot: BareBot) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {"file_type": "1", "srv_send_msg": False, "url": "https://x/y.png"},
-        {"file_type": True, "srv_send_msg": False},
-        {"srv_send_msg": False},
-        {"file_type": 1, "srv_send_msg": 0},
-        {"file_type": None, "srv_send_msg": False},
+        {"file_type": "one", "srv_send_msg": False, "url": "https://x/y.png"},
+        {"file_type": 1.5, "srv_send_msg": False},
+        {"file_type": [1], "srv_send_msg": False},
+        {"file_type": 1, "srv_send_msg": "perhaps"},
+        {"file_type": 1, "srv_send_msg": 2},
+        {"file_type": 1, "url": ["https://x/y.png"]},
+        {"file_type": 1, "url": {"url": "https://x/y.png"}},
     ],
 )
 async def test_body_against_the_table(sim: Simulator, bot: BareBot, body: object) -> None:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from qqbot.testing import Simulator
@@ -39,7 +41,8 @@ async def test_revoked(sim: Simulator, bot: BareBot) -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({"appId": 102000001, "clientSecret": "x"}, 100002),
+        ({"appId": 102000001, "clientSecret": "x"}, 100016),
+        ({"appId": True, "clientSecret": "x"}, 100002),
         ({"appId": "102000001"}, 100002),
         ({"appId": "102000001", "clientSecret": "wrong"}, 100016),
         ({"appId": "1", "clientSecret": "wrong"}, 100016),
@@ -54,7 +57,13 @@ async def test_refused(bot: BareBot, body: object, code: int) -> None:
 
 async def test_no_json(bot: BareBot) -> None:
     assert (await ask(bot, data=b"{", headers={"Content-Type": "application/json"}))["code"] == 100002
-    assert (await ask(bot, data={"appId": "1", "clientSecret": "x"}))["code"] == 100007
+    assert (await ask(bot, data={"appId": "1", "clientSecret": "x"}))["code"] == 100002
+
+
+async def test_neither_the_content_type_nor_the_type_of_the_app_id_matters(sim: Simulator, bot: BareBot) -> None:
+    data = json.dumps({"appId": int(sim.app_id), "clientSecret": sim.secret})
+    for headers in ({"Content-Type": "text/plain"}, {"Content-Type": "application/octet-stream"}):
+        assert (await ask(bot, data=data.encode(), headers=headers))["access_token"] == bot.token
 
 
 async def test_the_journal_contains_neither_secret_nor_token(sim: Simulator, bot: BareBot) -> None:

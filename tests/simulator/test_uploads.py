@@ -1,5 +1,6 @@
 """Uploads in parts, streamed messages and audits, without the client."""
 
+import base64
 import hashlib
 from typing import Any
 
@@ -36,6 +37,14 @@ async def prepared(bot: BareBot, **changes: object) -> tuple[str, dict[str, Any]
 async def put(bot: BareBot, url: str, data: object = DATA, **headers: str) -> int:
     async with bot.http.put(url, data=data, headers=headers) as response:
         return response.status
+
+
+async def test_a_file_info_is_standard_base64_with_padding(sim: Simulator, bot: BareBot) -> None:
+    path = f"/v2/users/{sim.user('Alice').openid}/files"
+    body = {"file_type": 1, "url": "https://a.example/cat.png", "srv_send_msg": False}
+    infos = [(await bot.call("POST", path, body))[1]["file_info"] for _ in range(20)]
+    assert all(info.endswith("=") and base64.b64decode(info, validate=True) for info in infos)
+    assert any(set(info) & {"+", "/"} for info in infos)
 
 
 async def test_an_upload_in_parts(sim: Simulator, bot: BareBot) -> None:
@@ -163,3 +172,51 @@ async def test_an_audit(sim: Simulator, bot: BareBot) -> None:
     result = await socket.next_of("MESSAGE_AUDIT_REJECT")
     assert result["d"]["audit_id"] == answer["data"]["message_audit"]["audit_id"]
     assert [message["notice"] for message in sim.state()["messages"]] == ["audit_rejected"]
+
+
+PICTURE = {
+    "file_name": "cat.png",
+    "content_type": "image/png",
+    "file_size": len(DATA),
+    "md5": hashlib.md5(DATA).hexdigest(),
+    "sha1": hashlib.sha1(DATA).hexdigest(),
+}
+
+
+async def announce(bot: BareBot, **changes: object) -> dict[str, Any]:
+    status, answer = await bot.call("POST", "/v2/media-images/prepare", {**PICTURE, **changes})
+    assert status == 200, answer
+    return answer
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "application/octet-stream", "image/png; charset=utf-8", "IMAGE/PNG"])
+async def test_an_image_goes_up_with_the_declared_content_type_only(bot: BareBot, kind: str) -> None:
+    announced = await announce(bot)
+    url = announced["presigned_url"]
+    assert await put(bot, url, DATA, **{"Content-Type": kind}) == 403
+    complete = {"upload_id": announced["upload_id"], "md5": PICTURE["md5"]}
+    assert (await bot.refused("POST", "/v2/media-images/complete", complete))[1] == 40093001
+    assert await put(bot, url, DATA, **{"Content-Type": "image/png"}) == 200
+    assert (await bot.call("POST", "/v2/media-images/complete", complete))[0] == 200
+
+
+async def test_an_image_is_too_large_or_another_one(bot: BareBot) -> None:
+    assert (await bot.refused("POST", "/v2/media-images/prepare", {**PICTURE, "file_size": (10 << 20) + 1}))[
+        1
+    ] == 40035002
+    announced = await announce(bot)
+    await put(bot, announced["presigned_url"], DATA, **{"Content-Type": "image/png"})
+    complete = {"upload_id": announced["upload_id"], "md5": "0" * 32}
+    assert (await bot.refused("POST", "/v2/media-images/complete", complete))[1] == 40035003
+
+
+async def test_a_deleted_image_stays_in_the_messages_that_were_sent(sim: Simulator, bot: BareBot) -> None:
+    announced = await announce(bot)
+    await put(bot, announced["presigned_url"], DATA, **{"Content-Type": "image/png"})
+    complete = {"upload_id": announced["upload_id"], "md5": PICTURE["md5"]}
+    _, image = await bot.call("POST", "/v2/media-images/complete", complete)
+    body = {"msg_type": 2, "markdown": {"content": f"![cat]({image['url']})"}}
+    await bot.call("POST", f"/v2/groups/{sim.group('test').id}/messages", body)
+    assert (await bot.call("DELETE", f"/v2/media-images/{image['image_id']}/delete"))[0] == 200
+    assert (await bot.call("GET", "/v2/media-images"))[1]["images"] == []
+    assert sim.group("test").messages[-1].markdown == f"![cat]({image['url']})"

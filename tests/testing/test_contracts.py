@@ -146,7 +146,7 @@ class RunsTwice(Faulty):
         (HidesHalts, "a_halt_ends_the_run_and_is_told", "not with GatewayHalted"),
         (HidesHalts, "too_few_shards_halt", "not with GatewayHalted"),
         (StopsTooLate, "stop_returns_in_time_although_a_shard_does_not_end", "^$"),
-        (TakesItsTimeToBegin, "stop_ends_a_run_that_has_hardly_begun", "goes on where it should"),
+        (TakesItsTimeToBegin, "stop_ends_a_run_that_has_hardly_begun", "continues although it should"),
         (RunsWithoutEnd, "stop_ends_the_shards_and_their_leases", "run did not return after stop"),
         (LeavesATaskBehind, "cancelling_the_run_ends_the_shards", "a task was left behind"),
         (TellsNothing, "watch_tells_what_is_claimed_and_released", r"claimed: \[\]"),

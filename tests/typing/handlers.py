@@ -11,6 +11,7 @@ from qqbot import (
     ForumNotice,
     ForumThreadCreate,
     GroupAtMessageCreate,
+    Intents,
     InteractionCreate,
     MessageDelete,
     MessageEvent,
@@ -87,3 +88,8 @@ async def no_reply_to_a_deletion(ctx: Context[MessageDelete]) -> None:
 
 @bot.on(InteractionCreate, when=command("weather"))  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportUntypedFunctionDecorator, reportArgumentType]
 async def no_command_in_a_click(ctx: Context[InteractionCreate]) -> None: ...
+
+
+bot.include(router)
+bot.match_for("READY")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+assert_type(bot.intents, Intents)

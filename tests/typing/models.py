@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import assert_type
 
+from qqbot.models import Channel, ForumReply
 from qqbot.models.events import (
     AtMessageCreate,
     C2CMessageCreate,
@@ -34,6 +35,11 @@ def fields(group: GroupAtMessageCreate, c2c: C2CMessageCreate, guild: AtMessageC
     assert_type(group.reply_target(), Target)
     assert_type(any_.reply_reference(None), ReplyTo)
     group.content = "x"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def offered_by_the_package(channel: Channel, reply: ForumReply) -> None:
+    assert_type(channel.name, str)
+    assert_type(reply.reply_info.reply_id, str)
 
 
 def is_replyable(group: GroupAtMessageCreate, click: InteractionCreate) -> list[Replyable]:

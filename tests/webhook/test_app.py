@@ -13,6 +13,7 @@ from aiohttp import web
 from qqbot import Bot, C2CMessageCreate, ConfigError, Context, Credentials
 from qqbot.webhook import WebhookApp, application
 from tests.cli.program import python
+from tests.served import is_served
 from tests.sockets import free_port
 from tests.webhook.hosts import by_aiohttp, by_uvicorn, reachable
 from tests.webhook.signed import ACK, APP_ID, SECRET, Caller, event, signed
@@ -79,7 +80,7 @@ async def test_each_bot_gets_its_own_calls(kind: str) -> None:
         # one goes
         await app.remove("101")
         assert one.life == ["in", "out"]
-        assert not one.bot.serving
+        assert not is_served(one.bot)
         assert (await caller.send(event(3), one.headers(event(3))))[0] == 401
         with pytest.raises(KeyError):
             await app.remove("101")
@@ -97,8 +98,8 @@ async def test_who_is_served_already_is_left_alone() -> None:
             await app.add("102", two.bot)
             assert await caller.send(event(1), two.headers(event(1))) == (200, ACK)
             await app.remove("102")
-        assert one.bot.serving
-        assert two.bot.serving
+        assert is_served(one.bot)
+        assert is_served(two.bot)
     assert one.life == two.life == ["in", "out"]
 
 
@@ -120,7 +121,7 @@ async def test_a_bot_that_cannot_be_served_is_not_added_and_its_error_is_told() 
         async with by_aiohttp(application({"101": good.bot, "102": bad}).webhook()):
             pass
     assert good.life == ["in", "out"] * 2
-    assert not good.bot.serving
+    assert not is_served(good.bot)
 
 
 async def test_an_asgi_server_is_told_why_it_cannot_start() -> None:

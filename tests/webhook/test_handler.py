@@ -16,6 +16,7 @@ from qqbot.sessions import RedisSessionManager
 from qqbot.testing import Simulator
 from tests.cli.program import python
 from tests.redis.servers import Server
+from tests.served import is_served
 from tests.webhook.signed import ACK, AGAIN, CREDENTIALS, SECRET, click, event, signed
 
 PATIENCE = 10
@@ -180,8 +181,8 @@ async def test_a_caller_that_goes_away_does_not_end_the_handler(served: tuple[Bo
 async def test_a_full_bot_asks_for_another_delivery(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("qqbot.bot.runtime.ROOM_SECONDS", 0.05)
-    bot = Bot(CREDENTIALS, max_inflight=2, drain=PATIENCE)
+    monkeypatch.setattr("qqbot.bot.run.ROOM_SECONDS", 0.05)
+    bot = Bot(CREDENTIALS, max_inflight=1, max_queued=1, drain=PATIENCE)
     gate = Gate(bot)
     async with bot.serve(connect=False):
         assert [await call(bot, event(number)) for number in range(3)] == [(200, ACK), (200, ACK), (200, AGAIN)]
@@ -220,9 +221,10 @@ async def test_what_comes_while_the_lifespan_is_entered_waits_for_it() -> None:
 async def test_a_webhook_without_the_extra_does_not_start() -> None:
     code = (
         "import asyncio, sys\nsys.modules['cryptography'] = None\nfrom qqbot import Bot, ConfigError, Credentials\n"
+        "from tests.served import is_served\n"
         "bot = Bot(Credentials('1', 's'))\nbot.asgi()\nasync def main():\n"
         "    async with bot.serve(connect=False): print('started')\n"
-        "try: asyncio.run(main())\nexcept ConfigError as error: print(error, bot.serving)"
+        "try: asyncio.run(main())\nexcept ConfigError as error: print(error, is_served(bot))"
     )
     async with python("-c", code) as program:
         out = (await program.finished()).out
@@ -321,7 +323,7 @@ def test_functions_answer_after_the_handlers_across_event_loops() -> None:
 
     async def main(body: bytes, answer: object) -> None:
         assert await call(bot, body) == (200, answer)
-        assert not bot.serving
+        assert not is_served(bot)
 
     for _ in range(2):
         asyncio.run(main(event(1, text="one"), ACK))
@@ -383,7 +385,7 @@ async def test_a_cancelled_call_leaves_a_bot_that_serves_the_next() -> None:
     first.cancel()
     await asyncio.wait([first])
     assert first.cancelled()
-    assert not bot.serving
+    assert not is_served(bot)
     gate.open.set()
     assert await call(bot, event(1)) == (200, ACK)
     assert len(gate.runs) == 2
@@ -457,12 +459,22 @@ async def test_the_window_and_the_limit_are_options() -> None:
         bot.asgi(max_bytes=0)
 
 
+async def test_the_headers_of_an_answer_belong_to_the_caller(served: tuple[Bot, Gate]) -> None:
+    bot, gate = served
+    gate.open.set()
+    for number in (1, 2):
+        _, headers, _ = await bot.handle_webhook(signed(event(number)), event(number))
+        assert headers == {"Content-Type": "application/json"}
+        headers["Content-Type"] = "changed"
+
+
 async def test_no_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    bot = Bot(Credentials(CREDENTIALS.app_id, "new-secret", previous=SECRET))
+    credentials = Credentials(CREDENTIALS.app_id, "new-secret", previous=SECRET)
+    bot = Bot(credentials)
     gate = Gate(bot)
     gate.open.set()
     await call(bot, event(1))
     await bot.handle_webhook(signed(event(2), secret="wrong"), event(2))
-    assert SECRET not in caplog.text + repr(bot) + repr(bot.credentials)
-    assert "new-secret" not in caplog.text + repr(bot) + repr(bot.credentials)
+    assert SECRET not in caplog.text + repr(bot) + repr(credentials)
+    assert "new-secret" not in caplog.text + repr(bot) + repr(credentials)

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from qqbot import Bot, C2CMessageCreate, Context
 from qqbot.webhook import sign
+from tests.served import is_served
 from tests.webhook.hosts import FRAMEWORKS, PATHS, SERVERS, by_aiohttp
 from tests.webhook.signed import ACK, AGAIN, CREDENTIALS, SECRET, Caller, event, signed
 
@@ -59,7 +60,7 @@ async def answering(host: str, *, awaited: bool = False) -> AsyncIterator[Hosted
 
     async with hosted(host, bot, awaited=awaited) as url, Caller(url) as caller:
         yield Hosted(caller, bot, handled, texts)
-    assert not bot.serving
+    assert not is_served(bot)
 
 
 @pytest.fixture(params=HOSTS)
@@ -71,7 +72,7 @@ async def host(request: pytest.FixtureRequest) -> AsyncIterator[Hosted]:
 async def test_calls(host: Hosted, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     caller, bot, handled, texts = host
-    assert bot.serving
+    assert is_served(bot)
     # an event, and the same again
     assert await caller.send(event(1, text="嗨 words of the message")) == (200, ACK)
     async with asyncio.timeout(10):
@@ -171,7 +172,7 @@ async def test_an_application_mounted_without_a_lifespan_serves_the_bot_for_each
 
     @bot.on
     async def note(ctx: Context[C2CMessageCreate]) -> None:
-        handled.append(bot.serving)
+        handled.append(is_served(bot))
 
     mounted = bot.asgi()
 
@@ -184,4 +185,4 @@ async def test_an_application_mounted_without_a_lifespan_serves_the_bot_for_each
         answers = await asyncio.gather(*(caller.send(event(number, user=str(number))) for number in range(5)))
     assert answers == [(200, ACK)] * 5
     assert handled == [True] * 5
-    assert not bot.serving
+    assert not is_served(bot)

@@ -181,7 +181,7 @@ def test_the_window_can_be_set() -> None:
     narrow = WebhookProtocol(APP_ID, [SECRET], window=5)
     assert narrow.receive(headers(EVENT, at=NOW - 10), EVENT, NOW).reply.status == 401
     for wrong in (0, -1, 301, float("nan")):
-        with pytest.raises(ConfigError, match="repeats are known"):
+        with pytest.raises(ConfigError, match="ids of events are remembered"):
             WebhookProtocol(APP_ID, [SECRET], window=wrong)
 
 
@@ -251,3 +251,13 @@ def test_a_refusal_holds_nothing_of_the_call() -> None:
     assert "private words" not in receipt.refusal
     assert b"private words" not in receipt.reply.body
     assert SECRET not in repr(PROTOCOL) + repr(receipt)
+
+
+@pytest.mark.parametrize("cut", [b"", b"{", b'{"op":13,"d":{"plain_token":"a', b"\xff\xfe", b"op=13&d="])
+def test_a_challenge_that_was_mangled_is_no_json(cut: bytes) -> None:
+    receipt = PROTOCOL.receive({}, cut, NOW)
+    assert (receipt.reply.status, receipt.refusal) == (401, "the body is not JSON")
+    signed = PROTOCOL.receive(headers(cut, secret="wrong"), cut, NOW)
+    assert (signed.reply.status, signed.refusal) == (401, "the body is not JSON")
+    assert PROTOCOL.receive({}, b'{"op":13}', NOW).refusal != "the body is not JSON"
+    assert PROTOCOL.receive({}, b'{"a":1}', NOW).refusal == "the call is not signed"

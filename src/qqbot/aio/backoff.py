@@ -4,13 +4,12 @@ Responsible for the formula; pure. Collaborators: none; chance is an argument, s
 stay deterministic. It does not count failures and does not sleep.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MOST_DOUBLINGS = 30  # 2 ** 31 seconds exceed every cap, and the power of a float must not overflow
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(NamedTuple):
     """Doubles `first` seconds with each failure up to `cap` seconds, spread over `low` to `high` times that."""
 
     first: float

@@ -1,6 +1,7 @@
 """`ServingTask`: a bot that is served by a task of its own, for callers that come and go.
 
-Owns that task. One task enters and leaves all that serving a bot opens, whoever asks for its end.
+Responsible for that task: it alone enters and leaves what serving a bot opens, however many callers wait for its start
+or ask for its end. Collaborators: `bot.runtime` and `webhook` start one. It does not decide when the bot ends.
 """
 
 import asyncio
@@ -15,27 +16,30 @@ class Served(Protocol):
 
     @property
     def serving(self) -> bool:
-        """Whether somebody serves it."""
+        """True while it is served."""
         ...
 
     def serve(self, *, connect: bool = True) -> AbstractAsyncContextManager[object]:
-        """Run handlers while the body runs, and connect to the gateway unless told not to."""
+        """Run handlers while the body runs; `connect`: with a connection to the gateway."""
         ...
 
 
 class ServingTask:
-    """`bot` is served from now on, until `leave` or `end`; `connect` as in `Bot.serve`.
+    """Serves `bot` from now on, until `leave` or `end`; `connect` as in `Bot.serve`.
 
-    `after`: an earlier stay of the same bot, which has to be over first.
+    `after`: an earlier task that serves the same bot; it has to end first.
     """
 
     def __init__(self, bot: Served, *, connect: bool, after: "ServingTask | None" = None) -> None:
         self.loop = asyncio.get_running_loop()
-        self._entered: asyncio.Future[None] = self.loop.create_future()
-        self._leaving = asyncio.Event()
-        self.owner = self.loop.create_task(self._own(bot, connect, after), name="qqbot stay")
+        self._entered: asyncio.Future[None] = self.loop.create_future()  # done when the bot is served
+        self._leaving = asyncio.Event()  # set when the bot was asked to end
+        self.owner = self.loop.create_task(self._own(bot, connect, after), name="qqbot serving")
 
     async def _own(self, bot: Served, connect: bool, after: "ServingTask | None") -> None:
+        # An eager task takes its first step inside create_task: `owner`, and the attribute that holds this object, must
+        # be assigned before the lifespan asks which task it runs in.
+        await asyncio.sleep(0)
         if after is not None:
             await asyncio.wait([after.owner])
         async with bot.serve(connect=connect):
@@ -44,16 +48,16 @@ class ServingTask:
 
     @property
     def leaving(self) -> bool:
-        """Whether nobody can join it any more."""
+        """True if no further caller can join it."""
         return self._leaving.is_set() or self.over
 
     @property
     def over(self) -> bool:
-        """Whether the bot has stopped."""
+        """True if the bot has stopped."""
         return self.owner.done()
 
     async def entered(self) -> None:
-        """Return when the bot is served.  Raises: what entering raised; ConfigError when it was ended before."""
+        """Return when the bot is served.  Raises: the error of entering; ConfigError when it was ended before."""
         await asyncio.wait([self.owner, self._entered], return_when=asyncio.FIRST_COMPLETED)
         if self.owner.cancelled():
             raise ConfigError("the bot was stopped before it had started")
@@ -61,19 +65,19 @@ class ServingTask:
             self.owner.result()
 
     def leave(self) -> None:
-        """Let the bot drain and stop, or come no further if it was on its way."""
+        """Let the bot drain and stop; cancel it if it is not served yet."""
         self._leaving.set()
         if not self._entered.done():
             self.owner.cancel()
 
     async def left(self) -> None:
-        """Return when the bot has stopped.  Raises: what leaving raised."""
+        """Return when the bot has stopped.  Raises: the error of leaving."""
         await asyncio.wait([self.owner])
         if not self.owner.cancelled():
             self.owner.result()
 
     async def end(self) -> None:
-        """Leave, and see to it: being cancelled meanwhile cuts the drain short.  Raises: what leaving raised."""
+        """Leave and wait for the end; being cancelled meanwhile cuts the drain short.  Raises: the error of leaving."""
         self.leave()
         await asyncio.gather(self.owner, return_exceptions=True)
         await self.left()

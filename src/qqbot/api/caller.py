@@ -1,6 +1,8 @@
-"""`Caller.call`: one call from its arguments to its answer - limits, token, transport, errors, decoding.
+"""`Caller.call`: one call from its arguments to its answer.
 
-Owns the order of these steps and the deadline around them. What they do is in their own modules.
+Responsible for the order of the steps (limits, hooks, token, transport, errors, decoding) and the deadline around them.
+Collaborators: `limits`, `token`, `transport`, `exchange` (what an answer means), `retry` (whether to call again).
+It knows no endpoint and no resource.
 """
 
 import asyncio
@@ -9,11 +11,11 @@ import logging
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from .._version import __version__
 from ..config import Secret
 from ..errors import (
     ApiError,
@@ -40,14 +42,15 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-USER_AGENT = "aioqqbot"
+USER_AGENT = f"aioqqbot/{__version__}"
 SHORTEST_ATTEMPT = 5.0  # seconds; the platform may take that long for a message
+NO_CONTENT = 204
 LOGGED_CHARACTERS = 2000  # of a body
 _SECRET_FIELDS = r'"(access_token|clientSecret|client_secret|bot_encrypt_secret|secret|token)"\s*:\s*"[^"]*"'
 
 
 class ResponseInfo(Struct, frozen=True):
-    """What response hooks see of one HTTP exchange. `elapsed` is in seconds."""
+    """What response hooks get of one HTTP exchange. `elapsed` is in seconds."""
 
     method: str
     path: str
@@ -57,50 +60,52 @@ class ResponseInfo(Struct, frozen=True):
 
 
 RequestHook = Callable[[Request], Awaitable[None] | None]
-"""Called before each request, plain or async, within the call's timeout; may change `request.headers`, and refuses
-the call by raising.
+"""Called before each request, plain or async, within the call's timeout. It may change `request.headers`, and refuses
+the call by raising an exception.
 """
 
 ResponseHook = Callable[[ResponseInfo], Awaitable[None] | None]
-"""Called after each answer, plain or async, within the call's timeout; it observes, what it raises is only logged."""
+"""Called after each answer, plain or async, within the call's timeout. An exception that it raises is only logged."""
 
 
 Hold = Callable[[], Awaitable[None]]
 """Awaited before each attempt to send a message, within the call's timeout."""
 
 
-@dataclass(slots=True)
-class _Call(Generic[T]):
-    """One call while it lasts. `own`: it goes to the API's host, so it carries the token."""
+class _Call(Struct, Generic[T]):
+    """One call in progress. `timeout` is in seconds, `ends_at` in seconds of the event loop's clock."""
 
     route: Route[T]
     path: str
-    url: str = field(repr=False)
-    own: bool
-    key: tuple[str, str]
-    body: bytes | None = field(repr=False)
+    url: str
+    own: bool  # the URL is on the API's host; the token must not go to any other
+    key: tuple[str, str]  # of `Limits`: the route and its first id
+    body: bytes | None
     content_type: str
     attempts: Attempts
     timeout: float
-    ends_at: float
+    ends_at: float  # one deadline for the attempts and the waits between them
     headers: Mapping[str, str] | None = None
-    token: Secret | None = None
+    token: Secret | None = None  # of the last attempt, to invalidate it and to keep it out of the log
+
+    def __repr__(self) -> str:
+        return f"_Call({self.where})"  # URL, headers and body may hold secrets
 
     @property
     def where(self) -> str:
-        """The call, for people."""
+        """The method and path, for errors and the log."""
         return f"{self.route.method} {self.path}"
 
     def attempt_timeout(self, now: float) -> float:
-        """Return the seconds for one attempt: where a repeat is possible, it leaves time for one."""
-        left = max(self.ends_at - now, 0.001)  # aiohttp takes 0 for "no limit"
+        """Return the seconds for one attempt; if the call can be repeated, they leave time for another attempt."""
+        left = max(self.ends_at - now, 0.001)  # to aiohttp, 0 means no limit
         if not self.attempts.repeatable:
             return left
         return min(left, max(self.route.timeout or SHORTEST_ATTEMPT, self.timeout / 3))
 
 
 class Caller:
-    """Makes calls to the API at `base`. `timeout`: seconds for a call and its repeats, if it names none."""
+    """Makes calls to the API at `base`. `timeout`: the default seconds for a call and its repeats."""
 
     def __init__(
         self,
@@ -115,15 +120,15 @@ class Caller:
     ) -> None:
         self._transport = transport
         self._tokens = tokens
-        # A timer for each call costs more than all its other steps: nearly always the token is at hand.
+        # The token is nearly always cached, and a timer for each call would cost more than all its other steps.
         self._current_token = tokens.current if isinstance(tokens, AccessTokens) else _none
         self._base = base
         self._timeout = timeout
         self._on_request = on_request
         self._on_response = on_response
         self._secrets = secrets
-        self.hold: Hold | None = None
-        self._limits = Limits()
+        self.hold: Hold | None = None  # set by a bot, so that no message is sent while it has no gateway connection
+        self._limits = Limits()  # the platform's "too fast" counts for later calls to the same target as well
         self._now = asyncio.get_running_loop().time
 
     async def call(
@@ -135,10 +140,10 @@ class Caller:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> T:
-        """Call `route`: the documented repeats are made, everything else is raised. `headers` are more of them.
+        """Call `route`; make the documented repeats, raise any other failure. `headers` are added to the usual ones.
 
-        Raises: ApiError and its kinds, Timeout, ConnectionFailed, DecodeError, ConfigError for an unusable id,
-        LeaseLost in a handler whose shard another process may run by now.
+        Raises: ApiError and its subclasses, Timeout, ConnectionFailed, DecodeError; ConfigError for an unusable id;
+        LeaseLost in a handler whose shard may run in another process by now.
         """
         call = self._prepare(route, ids, query, body, timeout)
         call.headers = headers
@@ -146,7 +151,7 @@ class Caller:
             outcome = await self._attempt(call)
             if isinstance(outcome, Response):
                 try:
-                    return route.decode(outcome.body)
+                    return route.decode(outcome.body) if outcome.body or outcome.status != NO_CONTENT else route.empty()
                 except DecodeError as error:
                     outcome = _undecoded(call, outcome, error)
             if call.attempts.was_done_before(outcome.error):
@@ -160,6 +165,7 @@ class Caller:
         limit = route.timeout or self._timeout if timeout is None else timeout
         if not limit > 0:
             raise ConfigError(f"{route.name}: timeout={timeout!r} must be greater than 0 seconds")
+        numbered = route.repeatable is None
         repeatable = is_numbered(body) if route.repeatable is None else route.repeatable
         relative = path.startswith("/")
         return _Call(
@@ -170,7 +176,7 @@ class Caller:
             key=(route.name, ids[0] if ids else ""),
             body=_bytes(body),
             content_type=body.content_type if isinstance(body, Form) else "application/json",
-            attempts=Attempts(repeatable),
+            attempts=Attempts(repeatable, numbered=numbered),
             timeout=limit,
             ends_at=self._now() + limit,
         )
@@ -188,7 +194,7 @@ class Caller:
         request = Request(call.route.method, call.url, call.path, headers, call.body, 0.0)
         if self._on_request and (failure := await self._prepare_request(call, request)):
             return failure
-        # After the hooks, so that none of them sees the token.
+        # After the hooks, so that no hook gets the token.
         if call.own:
             token = self._token_at_hand() or await self._next_token(call)
             if isinstance(token, Failure):
@@ -200,18 +206,16 @@ class Caller:
         return await self._exchange(call, request)
 
     async def _wait_turn(self, call: _Call[T]) -> None:
-        """Wait until "too fast" is over for this route and target.  Raises: RateLimited when that is too long."""
+        """Wait until "too fast" is over for this route and target.  Raises: RateLimited if that takes too long."""
         while wait := self._limits.wait(call.key, now := self._now()):
             if now + wait >= call.ends_at:
-                error = RateLimited(
-                    429, 0, "an earlier call was told to wait", method=call.route.method, path=call.path
-                )
+                error = RateLimited(429, 0, "an earlier call has to wait", method=call.route.method, path=call.path)
                 error.retry_after = wait
                 raise error
-            await asyncio.sleep(wait * (1 + 0.1 * random.random()))  # not all who waited at one moment
+            await asyncio.sleep(wait * (1 + 0.1 * random.random()))  # spread the calls that waited together
 
     async def _held(self, call: _Call[T], hold: Hold) -> Failure | None:
-        """Wait until messages may be sent."""
+        """Wait until messages may be sent; return the failure if that takes too long."""
         limit = asyncio.timeout_at(call.ends_at)
         try:
             async with limit:
@@ -223,7 +227,7 @@ class Caller:
         return None
 
     async def _prepare_request(self, call: _Call[T], request: Request) -> Failure | None:
-        """Run the request hooks.  Raises: what they raise."""
+        """Run the request hooks; return the failure if they take too long.  Raises: what they raise."""
         limit = asyncio.timeout_at(call.ends_at)
         try:
             async with limit:
@@ -271,7 +275,7 @@ class Caller:
         return failure_of(request, response, family=call.route.family, secrets=self._known_secrets(call)) or response
 
     async def _recover(self, call: _Call[T], failure: Failure) -> None:
-        """Return when the next attempt may start.  Raises: the failure, when there is none."""
+        """Return when the next attempt may start.  Raises: the failure, if there is no next attempt."""
         error, now = failure.error, self._now()
         delay = call.attempts.after(failure, left=call.ends_at - now, chance=random.random())
         if call.token is not None and failure.rule is not None and failure.rule.retry is RetryPolicy.TOKEN:
@@ -285,7 +289,7 @@ class Caller:
             await asyncio.sleep(delay)
 
     def _log(self, call: _Call[T], error: ApiError | TransportError, delay: float | None) -> None:
-        outcome = "giving up" if delay is None else f"again in {delay:.1f} s"
+        outcome = "giving up" if delay is None else f"retrying in {delay:.1f} s"
         if isinstance(error, ApiError):
             log.info(
                 "%s: HTTP %d, code %d (%s), trace id %s; %s",
@@ -307,7 +311,7 @@ class Caller:
                     async with asyncio.timeout_at(call.ends_at):
                         await answer
             except Exception:
-                log.exception("the response hook %r failed or outlasted the call's timeout; the call goes on", hook)
+                log.exception("the response hook %r failed or exceeded the call's timeout; the call continues", hook)
 
     def _known_secrets(self, call: _Call[T]) -> tuple[str, ...]:
         known = (*self._secrets, call.token) if call.token else self._secrets
@@ -321,17 +325,17 @@ class Caller:
 
 
 def _assert_lease(call: _Call[Any]) -> None:
-    """Raises: LeaseLost where the handler that calls works under a lease that has ended: its event comes again."""
+    """Check the lease of the handler that calls, if it has one.  Raises: LeaseLost after its end."""
     lease = current_lease.get()
     if lease is not None and not lease.valid():
         raise LeaseLost(
             f"{call.where} was not sent: another process may run shard {lease.shard} by now, and handles the event "
-            "again. Work that outlives its event belongs into bot.spawn()"
+            "again. Work that outlives its event belongs in bot.spawn()"
         )
 
 
 def _none() -> None:
-    """Nothing is known of a foreign source's token."""
+    """Return no token: only the user's own source knows it."""
 
 
 def _bytes(body: object) -> bytes | None:
@@ -341,14 +345,14 @@ def _bytes(body: object) -> bytes | None:
 
 
 def _undecoded(call: _Call[T], response: Response, error: DecodeError) -> Failure:
-    """Return the failure for an answer that is not the platform's.  Raises: DecodeError for one that is."""
-    if words := words_if_no_json(response.body):
-        return unreadable(call.route.method, call.path, response, f"it is no JSON ({words})")
+    """Return the failure for an answer that is not JSON.  Raises: DecodeError for JSON of another shape."""
+    if response.status != NO_CONTENT and (words := words_if_no_json(response.body)):
+        return unreadable(call.route.method, call.path, response, f"it is not JSON ({words})")
     raise DecodeError(f"{call.where} (trace id {response.trace_id or 'none'}): {error}") from error
 
 
 def _final(call: _Call[T], error: ApiError | TransportError) -> Exception:
-    """Say what became of the call, where no answer does."""
+    """Return the error to raise; if the platform did not answer, it states what became of the call."""
     if isinstance(error, ApiError):
         return error
     if not call.attempts.maybe_done:

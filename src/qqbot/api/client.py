@@ -1,77 +1,108 @@
-"""`Api`: the OpenAPI client. Owns the session, the token source and the caller while it is open.
+"""`Api`: the OpenAPI client.
 
-Usable without a bot: `async with Api(Credentials(app_id, secret)) as api: await api.users.me()`.
+Responsible for the HTTP session, the token source and the caller while it is open, and for choosing the endpoint of a
+target. Collaborators: `caller` (makes a call), `resources` (the endpoints). It decides no retry and no limit.
+
+Responsible for the HTTP session, the token source and the caller while it is open, and for sending to any conversation.
+Collaborators: `caller` makes the calls, `resources` have the endpoints.
+It handles no events; a bot uses it, and it can be used without a bot.
 """
 
 import ssl
 import time
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from importlib import import_module
 from types import TracebackType
-from typing import NamedTuple, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from ..aio.clock import Clock
 from ..config import Credentials, Endpoints, is_loopback
-from ..errors import ConfigError
+from ..errors import ConfigError, DecodeError
 from ..models.messages import MessageSendResult
 from ..models.outgoing.messages import Message
 from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads, is_public, is_public_or_loopback
 from .exchange import Request, Response
-from .network import ConnectOptions, environment_proxy
-from .resources.announces import Announcements
-from .resources.api_permissions import ApiPermissions
-from .resources.audio import Audio
+from .network import ConnectOptions, environment_proxy, exact
 from .resources.c2c import C2C
 from .resources.channels import Channels
 from .resources.direct_messages import DirectMessages
-from .resources.forums import Forums
 from .resources.gateway import GatewayInfo
-from .resources.group_blacklist import GroupBlacklist
-from .resources.group_mutes import GroupMutes
 from .resources.groups import Groups
-from .resources.guilds import Guilds
 from .resources.interactions import Interactions
-from .resources.join_requests import JoinRequests
-from .resources.media_images import MediaImages
-from .resources.members import Members
-from .resources.menus import Menus
-from .resources.mute import Mute
-from .resources.onboarding import Onboarding
-from .resources.panels import Panels
-from .resources.permissions import ChannelRights
-from .resources.pins import Pins
-from .resources.reactions import Reactions
-from .resources.roles import Roles
-from .resources.schedules import Schedules
-from .resources.strategies import JoinStrategies
 from .resources.users import Users
-from .resources.webhook_sessions import WebhookSessions
 from .route import Query, Route
 from .sequence import Sequences
 from .token import AccessTokens, TokenSource, TokenStore
 from .transport import AiohttpTransport, Transport
 from .uploads import Uploads
-from .windows import closed
+
+if TYPE_CHECKING:  # imported when they are first used: most programs use few of them
+    from .resources.announces import Announcements
+    from .resources.api_permissions import ApiPermissions
+    from .resources.audio import Audio
+    from .resources.forums import Forums
+    from .resources.group_blacklist import GroupBlacklist
+    from .resources.group_mutes import GroupMutes
+    from .resources.guilds import Guilds
+    from .resources.join_requests import JoinRequests
+    from .resources.media_images import MediaImages
+    from .resources.members import Members
+    from .resources.menus import Menus
+    from .resources.mute import Mute
+    from .resources.onboarding import Onboarding
+    from .resources.panels import Panels
+    from .resources.permissions import ChannelRights
+    from .resources.pins import Pins
+    from .resources.reactions import Reactions
+    from .resources.roles import Roles
+    from .resources.schedules import Schedules
+    from .resources.strategies import JoinStrategies
+    from .resources.webhook_sessions import WebhookSessions
 
 T = TypeVar("T")
 
 TIMEOUT = 30.0  # seconds
 
+ON_DEMAND = {
+    "guilds": ("guilds", "Guilds"),
+    "members": ("members", "Members"),
+    "roles": ("roles", "Roles"),
+    "permissions": ("permissions", "ChannelRights"),
+    "api_permissions": ("api_permissions", "ApiPermissions"),
+    "mute": ("mute", "Mute"),
+    "announces": ("announces", "Announcements"),
+    "pins": ("pins", "Pins"),
+    "schedules": ("schedules", "Schedules"),
+    "reactions": ("reactions", "Reactions"),
+    "forums": ("forums", "Forums"),
+    "audio": ("audio", "Audio"),
+    "group_blacklist": ("group_blacklist", "GroupBlacklist"),
+    "group_mutes": ("group_mutes", "GroupMutes"),
+    "join_requests": ("join_requests", "JoinRequests"),
+    "join_strategies": ("strategies", "JoinStrategies"),
+    "menus": ("menus", "Menus"),
+    "panels": ("panels", "Panels"),
+    "media_images": ("media_images", "MediaImages"),
+    "webhook_sessions": ("webhook_sessions", "WebhookSessions"),
+    "onboarding": ("onboarding", "Onboarding"),
+}
+"""Resources that are imported when they are first used: attribute, module and class."""
+
 
 class ApiOptions(TypedDict, total=False):
     """Options of `Api`, and of `Bot`, which passes them on.
 
-    `session`, `transport`, `token`: the caller's own, never closed here. `token_store`: where processes share one
-    access token. `proxy`: an http(s) URL; without it
-    what the environment names for the host, unless `session` is given. `ssl_context`: for a private
-    certificate authority. `local_addr`: the address and port to connect from. `timeout`: seconds for a call with
-    its repeats. `on_request` and `on_response`: hooks, run in order.
+    `session`, `transport`, `token`: opened and closed by the caller. `token_store`: for processes that share one access
+    token. `proxy`: an http(s) URL; None: what the environment names for the host, if no `session` is given.
+    `ssl_context`: for a private certificate authority. `local_addr`: the address and port to connect from. `timeout`:
+    seconds for a call with its repeats. `on_request` and `on_response`: hooks, run in order.
     """
 
     session: aiohttp.ClientSession | None
@@ -87,7 +118,7 @@ class ApiOptions(TypedDict, total=False):
 
 
 class _Open(NamedTuple):
-    """What exists while an `Api` is open."""
+    """The parts of an open `Api`."""
 
     session: aiohttp.ClientSession
     transport: Transport
@@ -96,12 +127,34 @@ class _Open(NamedTuple):
 
 
 class Api:
-    """The OpenAPI of the platform, as one bot; an async context manager.
+    """The OpenAPI of the platform for one bot; an async context manager.
 
-    `clock` (seconds, only forward) serves the life of tokens.
+    `clock` (monotonic, in seconds) times the life of tokens and uploads.
 
     Raises: ConfigError for options that exclude each other.
     """
+
+    guilds: "Guilds"
+    members: "Members"
+    roles: "Roles"
+    permissions: "ChannelRights"
+    api_permissions: "ApiPermissions"
+    mute: "Mute"
+    announces: "Announcements"
+    pins: "Pins"
+    schedules: "Schedules"
+    reactions: "Reactions"
+    forums: "Forums"
+    audio: "Audio"
+    group_blacklist: "GroupBlacklist"
+    group_mutes: "GroupMutes"
+    join_requests: "JoinRequests"
+    join_strategies: "JoinStrategies"
+    menus: "Menus"
+    panels: "Panels"
+    media_images: "MediaImages"
+    webhook_sessions: "WebhookSessions"
+    onboarding: "Onboarding"
 
     def __init__(
         self,
@@ -115,40 +168,31 @@ class Api:
         self._endpoints = endpoints or Endpoints.production()
         self._clock = clock
         self._options = _checked(options)
-        self._open: _Open | None = None
-        self._stack: AsyncExitStack | None = None
+        self._open: _Open | None = None  # None outside of `async with`, so that a call can raise a clear error
+        self._stack: AsyncExitStack | None = None  # closes what this client opened itself, nothing of the caller's
         self.sequences = sequences = Sequences()
         here = is_loopback(urlsplit(self._endpoints.api_base).hostname or "")
         self.downloads = Downloads(reachable=is_public_or_loopback if here else is_public, **self.connect_options)
         self.gateway = GatewayInfo(self.call)
         self.users = Users(self.call)
         uploads = Uploads(self._put, clock)
-        self.groups = Groups(self.call, sequences, uploads)
-        self.c2c = C2C(self.call, sequences, uploads)
-        self.guilds = Guilds(self.call)
-        self.members = Members(self.call)
-        self.roles = Roles(self.call)
-        self.permissions = ChannelRights(self.call)
-        self.api_permissions = ApiPermissions(self.call)
-        self.mute = Mute(self.call)
-        self.announces = Announcements(self.call)
-        self.channels = Channels(self.call)
-        self.pins = Pins(self.call)
-        self.schedules = Schedules(self.call)
-        self.reactions = Reactions(self.call)
-        self.forums = Forums(self.call)
-        self.audio = Audio(self.call)
-        self.direct_messages = DirectMessages(self.call)
+        self.groups = Groups(self.call, sequences, uploads, clock)
+        self.c2c = C2C(self.call, sequences, uploads, clock)
+        self.channels = Channels(self.call, clock)
+        self.direct_messages = DirectMessages(self.call, clock)
         self.interactions = Interactions(self.call, credentials.app_id)
-        self.group_blacklist = GroupBlacklist(self.call)
-        self.group_mutes = GroupMutes(self.call)
-        self.join_requests = JoinRequests(self.call)
-        self.join_strategies = JoinStrategies(self.call)
-        self.menus = Menus(self.call)
-        self.panels = Panels(self.call)
-        self.media_images = MediaImages(self.call)
-        self.webhook_sessions = WebhookSessions(self.call)
-        self.onboarding = Onboarding(self.call)
+
+    if not TYPE_CHECKING:  # type checkers know each resource above, and report a misspelt one
+
+        def __getattr__(self, name: str) -> object:
+            """Make the resource `name` when it is first used."""
+            if name not in ON_DEMAND:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            module, kind = ON_DEMAND[name]
+            make = getattr(import_module(f".resources.{module}", __package__), kind)
+            resource = make(self.call, self._put) if name == "media_images" else make(self.call)
+            setattr(self, name, resource)
+            return resource
 
     async def call(
         self,
@@ -161,11 +205,11 @@ class Api:
     ) -> T:
         """Call any endpoint: `await api.call(Route("name", "GET", "/path/{id}", bytes), "some id")`.
 
-        `body` is a Struct or what JSON can hold; bytes are sent as they are. `headers` come to those that every
-        call has. `timeout`: seconds, repeats included.
+        `body` is a Struct or a value that JSON can express; bytes are sent unchanged. `headers` are added to the usual
+        ones. `timeout`: seconds, including repeats.
 
-        Raises: ApiError and its kinds, Timeout, ConnectionFailed, DecodeError; ConfigError for an unusable id, or
-        while the client is not open.
+        Raises: ApiError and its subclasses, Timeout, ConnectionFailed, DecodeError; ConfigError for an unusable id, or
+        if the client is not open.
         """
         return await self._opened.caller.call(route, *ids, query=query, body=body, headers=headers, timeout=timeout)
 
@@ -176,23 +220,17 @@ class Api:
         *,
         reply_to: ReplyTo | None = None,
         timeout: float | None = None,
-        check: Callable[[], None] | None = None,
     ) -> MessageSendResult:
-        """Send `message` to a conversation of any kind.
-
-        `check` refuses by raising: it is called after the upload of a `Media`, which can take minutes, and only
-        where there are uploads, in groups and C2C.
+        """Send `message` to a conversation of any kind, a `Media` after its upload.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         """
         match target.scene:
             case Scene.GROUP:
-                return await self.groups.send_message(
-                    target.id, message, reply_to=reply_to, timeout=timeout, check=check
-                )
+                return await self.groups.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
             case Scene.C2C:
-                return await self.c2c.send_message(target.id, message, reply_to=reply_to, timeout=timeout, check=check)
+                return await self.c2c.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
             case Scene.CHANNEL:
                 sent = await self.channels.send_message(target.id, message, reply_to=reply_to, timeout=timeout)
             case Scene.DMS:
@@ -200,19 +238,16 @@ class Api:
         return MessageSendResult(id=sent.id, timestamp=sent.timestamp)
 
     async def reply(self, ticket: Ticket, message: Message, *, timeout: float | None = None) -> MessageSendResult:
-        """Answer what `ctx.ticket()` was made for, from any process; a ticket is used in one.
+        """Answer what `ctx.ticket()` was made for, from any process; use a ticket in one process only.
 
         Raises: ReplyWindowExpired after the ticket's deadline, ConfigError when its numbers are used up, and what
         `send` raises.
         """
-
-        def check() -> None:
-            if datetime.now(UTC) >= ticket.deadline:
-                raise closed(ticket.target.scene)
-
-        check()
-        reply_to = ReplyTo(ticket.reply_to.msg_id, ticket.reply_to.event_id, self._ticket_number(ticket))
-        return await self.send(ticket.target, message, reply_to=reply_to, timeout=timeout, check=check)
+        # The deadline is a time of day, since a ticket outlives its process; the window is a moment of our clock.
+        expires_at = self._clock() + (ticket.deadline - datetime.now(UTC)).total_seconds()
+        number = self._ticket_number(ticket)
+        reply_to = ReplyTo(ticket.reply_to.msg_id, ticket.reply_to.event_id, number, expires_at)
+        return await self.send(ticket.target, message, reply_to=reply_to, timeout=timeout)
 
     def _ticket_number(self, ticket: Ticket) -> int:
         ends_at, now = ticket.deadline.timestamp(), datetime.now(UTC).timestamp()
@@ -226,23 +261,23 @@ class Api:
     def hold_sends(self, until: Hold) -> None:
         """Await `until()` before each message that is sent, within the call's timeout; other calls do not wait.
 
-        Raises: ConfigError while the client is not open.
+        Raises: ConfigError if the client is not open.
         """
         self._opened.caller.hold = until
 
     @property
     def clock(self) -> Clock:
-        """The clock (seconds, only forward) that serves token life, reply windows and the life of uploads."""
+        """The monotonic clock (seconds) that times the life of tokens and uploads, and reply windows."""
         return self._clock
 
     @property
     def tokens(self) -> TokenSource:
-        """The source of access tokens.  Raises: ConfigError while the client is not open."""
+        """The source of access tokens.  Raises: ConfigError if the client is not open."""
         return self._opened.tokens
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The HTTP session, for the gateway's sockets too.  Raises: ConfigError while the client is not open."""
+        """The HTTP session, for the gateway's sockets too.  Raises: ConfigError if the client is not open."""
         return self._opened.session
 
     @property
@@ -264,7 +299,7 @@ class Api:
 
     async def __aenter__(self) -> Self:
         if self._open is not None:
-            raise ConfigError("the Api is open already: make a second Api for a second `async with`")
+            raise ConfigError("the Api is already open: make a second Api for a second `async with`")
         async with AsyncExitStack() as stack:
             session = self._options.get("session")
             if session is None:
@@ -283,7 +318,7 @@ class Api:
             await stack.aclose()
 
     def _session(self) -> aiohttp.ClientSession:
-        # Without a limit: sockets of the gateway stay open for good and would use it up.
+        # No limit on connections: the gateway's sockets stay open and would use it up.
         connector = aiohttp.TCPConnector(limit=0, local_addr=self._options.get("local_addr"))
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
@@ -291,9 +326,21 @@ class Api:
         proxy = self._proxy_for(self._endpoints.api_base)
         return AiohttpTransport(session, proxy=proxy, ssl_context=self._options.get("ssl_context"))
 
-    async def _put(self, url: str, content: AsyncIterable[bytes], size: int, timeout: float) -> Response:
-        """Put bytes at a pre-signed address, which is its own authorization: the token does not go there."""
-        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+    async def _put(
+        self,
+        url: str,
+        content: AsyncIterable[bytes] | bytes,
+        size: int,
+        timeout: float,
+        *,
+        content_type: str = "application/octet-stream",
+    ) -> Response:
+        """Send bytes to a pre-signed address without the token: the address itself is the authorization."""
+        headers = {"Content-Length": str(size), "Content-Type": content_type}
+        try:
+            url = str(exact(url))
+        except ValueError as error:
+            raise DecodeError(f"the platform gave a pre-signed address that is none: {error}") from None
         request = Request("PUT", url, "(a pre-signed address)", headers, content, timeout)
         return await self._opened.transport.send(request)
 
@@ -317,9 +364,9 @@ class Api:
 
 def _checked(options: ApiOptions) -> ApiOptions:
     if options.get("session") is not None and options.get("local_addr") is not None:
-        raise ConfigError("Api(local_addr=...) does not go with session=: give local_addr to the session's connector")
+        raise ConfigError("Api(local_addr=...) excludes session=: pass local_addr to the connector of your session")
     if options.get("token") is not None and options.get("token_store") is not None:
-        raise ConfigError("Api(token_store=...) does not go with token=: a source of your own shares its token itself")
+        raise ConfigError("Api(token_store=...) excludes token=: let your own source share its token itself")
     proxy = options.get("proxy")
     if proxy is not None and not proxy.startswith(("http://", "https://")):
         raise ConfigError("Api(proxy=...) must be an http:// or https:// URL (it is not shown here)")

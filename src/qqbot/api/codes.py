@@ -1,8 +1,8 @@
-"""What every error code of the platform means for the caller: error class, retry, hint.
+"""The rule for every error code of the platform: error class, retry policy, hint.
 
-Pure data. Codes are keyed by (endpoint family, code), because the platform gives one number to different
-errors; rows are grouped by remedy, since that is what differs. An unknown code is judged by its HTTP status.
-Owns no wire parsing (`caller`) and no timing (`retry`).
+Responsible for these tables; pure data. Codes are keyed by (endpoint family, code), because the platform uses one
+number for different errors; rows are grouped by remedy. The HTTP status decides about an unknown code.
+Collaborators: `exchange` reads error answers, `retry` applies the policies. It parses nothing and waits for nothing.
 Source: dev-prepare/error-trace/openapi, dev-prepare/api-call-guide, and the pages of the endpoints.
 """
 
@@ -31,11 +31,12 @@ Family = Literal["general", "token", "share_link"]
 
 
 class RetryPolicy(Enum):
-    """Whether the same call may be repeated, and when."""
+    """If and when the same call may be repeated."""
 
     NO = "no"
     ONCE = "once"
     BACKOFF = "backoff"
+    UNEXPLAINED = "unexplained"
     QUOTA = "quota"
     TOKEN = "token"
     SEQ = "seq"
@@ -44,7 +45,7 @@ class RetryPolicy(Enum):
 
 
 class ErrorRule(NamedTuple):
-    """What an error code means for the caller."""
+    """The error to raise for a code, whether to retry, and the hint for the user."""
 
     error: type[ApiError]
     retry: RetryPolicy
@@ -56,7 +57,7 @@ class _Row(NamedTuple):
     retry: RetryPolicy
     hint: Hint
     codes: str
-    """Codes and ranges of codes ("50035-50037"), parted by blanks."""
+    """Codes and ranges of codes ("50035-50037"), separated by blanks."""
 
 
 _ARGUMENT = Hint("检查调用参数", "one of the arguments is wrong: compare the call with the endpoint's page")
@@ -111,6 +112,10 @@ _ACTIVE_RIGHT = Hint(
     "no right to active messages: answer with ctx.reply(), or have the group switch on the bot's active messages",
 )
 _QUOTA = Hint("额度已用完，等额度恢复后再试", "the allowance is used up: wait until it is renewed")
+_PANEL_LIMIT = Hint(
+    "超出数量限制：面板或条目过多，或名称、描述过长（名称 14、描述 30 个字符宽，汉字算 2）",
+    "over a limit: too many panels or items, or a name (14) or description (30) that is too wide; Chinese counts 2",
+)
 _FULL = Hint("数量已达上限，请先删除一些", "the limit is reached: remove something first")
 _SLOWER = Hint("调用过于频繁，已自动放慢", "too fast: the SDK waits and slows down; send less if it lasts")
 _NO_RIGHT = Hint("机器人没有此操作的权限", "the bot, or the user it acts for, lacks the right: ask an administrator")
@@ -124,6 +129,10 @@ _REFUSED = Hint("对方不是好友或拒收消息", "the user is no friend of t
 _OFFLINE = Hint("机器人已下线，请在 q.qq.com 检查状态", "the bot is offline: look at its state in the console")
 _BANNED = Hint("机器人被封禁，请在 q.qq.com 申请解封", "the bot is banned: appeal in the console")
 _MISSING = Hint("对象不存在或已删除，检查 id", "no such object, or it was deleted: check the id and where it belongs")
+_UNKNOWN_OPENID = Hint(
+    "请使用本机器人事件中的 openid，不是 QQ 号或群号；用户或群也可能已注销，或 event_id 不属于本机器人",
+    "use the openid of an event of this bot, not a QQ or group number; the user or group may also be gone",
+)
 _RECALL = Hint("只能撤回 2 分钟内自己发送的消息", "only the bot's own messages of the last 2 minutes can be recalled")
 _FETCH = Hint(
     "平台要自己下载该 URL：须公网可访问、无防盗链、响应快",
@@ -132,6 +141,19 @@ _FETCH = Hint(
 _FILE = Hint(
     "检查文件格式与大小：图片/语音 20 MB、视频 30 MB、文件 200 MB",
     "check format and size: image, voice 20 MB, video 30 MB, file 200 MB",
+)
+_IMAGE_SIZE = Hint("图片库单张最大 10 MB，请压缩后再上传", "an image of the library has 10 MB at most: make it smaller")
+_IMAGE_HASH = Hint(
+    "md5 与已上传的内容不一致，请重新 prepare 并上传",
+    "the md5 differs from the stored bytes: prepare the image and upload it again",
+)
+_MEDIA_ARGUMENT = Hint(
+    "检查上传参数：file_type、url、file_data 或 upload_id",
+    "check the arguments of the upload: file_type, and url, file_data or upload_id",
+)
+_MEDIA_URL = Hint(
+    "平台无法使用该 URL：须为公网可访问的 http(s) 地址",
+    "the platform cannot use this URL: it must be a public http or https address",
 )
 _FILE_INFO = Hint(
     "file_info 无效或已过期，且只能用于上传时的场景",
@@ -165,22 +187,27 @@ _STREAM = Hint("流式消息不能修改已显示的前缀", "a stream may not c
 
 _GENERAL = (
     # Who is calling
-    _Row(AuthError, RetryPolicy.TOKEN, _TOKEN, "11243 11244"),
-    _Row(AuthError, RetryPolicy.NO, _TOKEN, "11241 11273"),
+    _Row(AuthError, RetryPolicy.TOKEN, _TOKEN, "11243 11244 40011027 40012002"),
+    _Row(AuthError, RetryPolicy.NO, _TOKEN, "11241 11245 11273 40011005"),
     _Row(AuthError, RetryPolicy.NO, _APP_ID, "11251 11261 11275"),
     _Row(IPNotAllowed, RetryPolicy.NO, _IP, "11298 40023002"),
     _Row(ServerError, RetryPolicy.ONCE, _SYSTEM_CHECK, "11242 11252 11263 11281"),
     _Row(ApiError, RetryPolicy.NO, _REPORT, "10002 10044 11301-11302 12002 502010 503008 504002 610002 630002 630006"),
     # Rights
-    _Row(PermissionMissing, RetryPolicy.NO, _APPLY, "10000 11253-11254 11262 1100102 1100307 40034123"),
+    _Row(PermissionMissing, RetryPolicy.NO, _APPLY, "10000 11253-11254 11262 1100102 1100307 40012010 40034123"),
     _Row(PermissionMissing, RetryPolicy.NO, _GRANT, "11264 11274 11282 304064"),
     _Row(PermissionMissing, RetryPolicy.NO, _BANNED, "11265"),
     _Row(PermissionMissing, RetryPolicy.NO, _OFFLINE, "40054016"),
     _Row(PermissionMissing, RetryPolicy.NO, _ARK_RIGHT, "304004 304014"),
-    _Row(PermissionMissing, RetryPolicy.NO, _MARKDOWN_RIGHT, "50056 304036 40034090 40034127"),
+    _Row(PermissionMissing, RetryPolicy.NO, _MARKDOWN_RIGHT, "50056 304036 304041 40034012 40034090 40034127"),
     _Row(PermissionMissing, RetryPolicy.NO, _KEYBOARD_RIGHT, "304037"),
     _Row(PermissionMissing, RetryPolicy.NO, _ACTIVE_RIGHT, "304046 304048 40034102 40034105"),
-    _Row(PermissionMissing, RetryPolicy.NO, _NOT_THERE, "610007 850018 1100301 1100306 40034101 40054002-40054003"),
+    _Row(
+        PermissionMissing,
+        RetryPolicy.NO,
+        _NOT_THERE,
+        "11293 610007 850018 1100301 1100306 40011026 40034101 40054002-40054003",
+    ),
     _Row(PermissionMissing, RetryPolicy.NO, _REFUSED, "304031 304034 40054004 40054013"),
     _Row(PermissionMissing, RetryPolicy.NO, _NO_RIGHT, "301006 302010 501017 620005 630003 1100303"),
     _Row(PermissionMissing, RetryPolicy.NO, _RECALL, "306004 306008 306011 40062003 40064004"),
@@ -193,12 +220,14 @@ _GENERAL = (
         "10001 10003-10004 12001 50043 302011 302024 304011 304032 304038 306002 306007 306009 501005 501008 501010 "
         "501018 502001 502003 503001 503009 503012 610001 620004 1100104 40030006 40035008 40061002",
     ),
+    _Row(NotFound, RetryPolicy.NO, _UNKNOWN_OPENID, "11255 40011028"),
     # Pace and allowances
-    _Row(RateLimited, RetryPolicy.BACKOFF, _SLOWER, "20028 50002 620006 1100100 1100308"),
+    _Row(RateLimited, RetryPolicy.BACKOFF, _SLOWER, "20028 50002 620006 1100100 1100308 40023001"),
     _Row(QuotaExceeded, RetryPolicy.QUOTA, _CHANNEL_QUOTA, "304022 304035 304045 304047 304049-304050"),
     _Row(QuotaExceeded, RetryPolicy.QUOTA, _ACTIVE_QUOTA, "22009 40034100"),
     _Row(QuotaExceeded, RetryPolicy.QUOTA, _QUOTA, "302012 302021 304019 304052 503004 610013 40034122 40093002"),
     _Row(QuotaExceeded, RetryPolicy.NO, _FULL, "301004 501013 501016 620002 40030013 40035007"),
+    _Row(QuotaExceeded, RetryPolicy.NO, _PANEL_LIMIT, "30013"),
     # Replies
     _Row(ReplyWindowExpired, RetryPolicy.ACTIVE, _EXPIRED, "304027 304103 40034005 40034026"),
     _Row(ReplyWindowExpired, RetryPolicy.ACTIVE, _FOREIGN_ID, "304026 40034024-40034025"),
@@ -244,6 +273,10 @@ _GENERAL = (
     ),
     _Row(MediaError, RetryPolicy.NO, _FILE, "304020 850019 850031"),
     _Row(MediaError, RetryPolicy.NO, _FILE_INFO, "304080"),
+    _Row(MediaError, RetryPolicy.NO, _MEDIA_ARGUMENT, "850012"),
+    _Row(MediaError, RetryPolicy.NO, _MEDIA_URL, "850028 40011021"),
+    _Row(MediaError, RetryPolicy.NO, _IMAGE_SIZE, "40035002"),
+    _Row(MediaError, RetryPolicy.NO, _IMAGE_HASH, "40035003"),
     # Arguments
     _Row(
         ApiError,
@@ -295,9 +328,12 @@ _TABLES: dict[Family, dict[int, ErrorRule]] = {
     "share_link": _table(_SHARE_LINK),
 }
 
+PENDING = ErrorRule(MessagePendingAudit, RetryPolicy.ACCEPTED, _AUDIT)
+"""The rule for an answer that names a review, with or without a code."""
+
 _BY_STATUS = {
-    201: ErrorRule(MessagePendingAudit, RetryPolicy.ACCEPTED, _AUDIT),
-    202: ErrorRule(MessagePendingAudit, RetryPolicy.ACCEPTED, _AUDIT),
+    201: PENDING,
+    202: PENDING,
     401: ErrorRule(AuthError, RetryPolicy.TOKEN, _TOKEN),
     403: ErrorRule(PermissionMissing, RetryPolicy.NO, _NO_RIGHT),
     404: ErrorRule(NotFound, RetryPolicy.NO, _MISSING),
@@ -312,28 +348,32 @@ _BY_STATUS = {
     429: ErrorRule(RateLimited, RetryPolicy.BACKOFF, _SLOWER),
 }
 _FAILED = ErrorRule(ServerError, RetryPolicy.BACKOFF, _BUSY)
-_UNKNOWN = ErrorRule(
-    ApiError,
-    RetryPolicy.NO,
-    Hint("未收录的错误，请带上 trace id 反馈", "this error is not in our table: report it with code and trace id"),
+_NOT_LISTED = Hint(
+    "未收录的错误，请带上 trace id 反馈", "this error is not in our table: report it with code and trace id"
 )
+_UNKNOWN = ErrorRule(ApiError, RetryPolicy.NO, _NOT_LISTED)
+# The platform gave a reason, which no repeat may change, and what it did is not known.
+_UNEXPLAINED = ErrorRule(ServerError, RetryPolicy.UNEXPLAINED, _NOT_LISTED)
 
 
 def error_rule(family: Family, code: int, status: int) -> ErrorRule:
-    """Return what `code`, answered with the HTTP `status`, means at the endpoints of `family`."""
+    """Return the rule for `code` with the HTTP `status` at the endpoints of `family`."""
     known = _TABLES[family].get(code) or _TABLES["general"].get(code)
     if known is None:
-        return _FAILED if status >= 500 else _BY_STATUS.get(status, _UNKNOWN)
+        if status >= 500:
+            # A proxy repeats the status in its body: that is not a code of the platform.
+            return _FAILED if code in (0, status) else _UNEXPLAINED
+        return _BY_STATUS.get(status, _UNKNOWN)
     if status == 401 and known.error is not IPNotAllowed:
         return known._replace(retry=RetryPolicy.TOKEN)
     return known
 
 
 def is_known(family: Family, code: int) -> bool:
-    """Whether `code` is in the table of `family` or the general one."""
+    """True if `code` is in the table of `family` or in the general one."""
     return code in _TABLES[family] or code in _TABLES["general"]
 
 
 def explain(code: int) -> dict[Family, ErrorRule]:
-    """Return what `code` means, for each endpoint family that uses it; empty when it is not in the table."""
+    """Return the rules for `code`, one for each endpoint family that uses it; empty if it is unknown."""
     return {family: table[code] for family, table in _TABLES.items() if code in table}

@@ -1,11 +1,13 @@
-"""Fetching what users sent: bounded, and from public addresses only.
+"""Downloads of the files that users sent, limited in size and time, and from public addresses only.
 
-Owns the way to an address that somebody else chose, so that it cannot be used to reach the bot's own network.
-Knows no messages and no token.
+Responsible for requests to addresses that a user chose: they must not reach the bot's own network.
+Collaborators: `files` opens files in threads, `network` describes errors.
+It knows no messages and sends no token.
 """
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +22,7 @@ from yarl import URL
 
 from ..errors import ConfigError, ConnectionFailed, MediaError, Timeout
 from .files import in_thread
-from .network import cause_of
+from .network import cause_of, exact
 
 MAX_BYTES = 64 * 1024 * 1024
 TIMEOUT = 120.0  # seconds
@@ -29,7 +31,7 @@ CHUNK = 64 * 1024
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Reachable = Callable[[Address], bool]
-"""Whether an address may be connected to."""
+"""Returns True if connections to an address are allowed."""
 
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -37,7 +39,7 @@ LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
 
 
 def is_public(address: Address) -> bool:
-    """Whether `address` is one of the public internet; one that stands for an IPv4 address is judged as that."""
+    """True if `address` is on the public internet; an IPv6 address that embeds an IPv4 address is judged by that."""
     if isinstance(address, ipaddress.IPv4Address):
         return address.is_global and not address.is_multicast
     inner = _embedded(address)
@@ -47,18 +49,18 @@ def is_public(address: Address) -> bool:
 
 
 def is_public_or_loopback(address: Address) -> bool:
-    """Whether `address` is public or this machine's own: where the platform is here too, its files are."""
+    """True if `address` is public or loopback: a platform on this machine keeps its files here too."""
     return address.is_loopback or is_public(address)
 
 
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if address in NAT64:  # what an IPv6-only network answers for every host that has IPv4 alone
+    if address in NAT64:  # an IPv6-only network answers it for every host that has IPv4 only
         return ipaddress.IPv4Address(address.packed[-4:])
     return address.ipv4_mapped or address.sixtofour
 
 
 def _written(host: str) -> Address | None:
-    """Return the address `host` spells, in the old short forms too (127.1, 2130706433), or None for a name."""
+    """Return the address that `host` spells, also in the old short forms (127.1, 2130706433); None for a name."""
     name = host.rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):  # RFC 6761: always the loopback
         return LOOPBACK
@@ -73,11 +75,11 @@ def _written(host: str) -> Address | None:
 
 
 class _Refused(OSError):
-    """A name or address that must not be connected to."""
+    """Connections to this name or address are not allowed."""
 
 
 class _Resolver(AbstractResolver):
-    """Resolves names to addresses that may be connected to, so that what was checked is what is used."""
+    """Resolves names to allowed addresses only, so that the connection uses an address that was checked."""
 
     def __init__(self, reachable: Reachable) -> None:
         self._inner = aiohttp.ThreadedResolver()
@@ -86,14 +88,14 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of `host`.  Raises: OSError when none may be used."""
+        """Return the allowed addresses of `host`.  Raises: OSError if it has none."""
         usable = [each for each in await self._found(host, port, family) if self._allows(each)]
         if not usable:
             raise _Refused(f"{host} has no public address")
         return usable
 
     async def refuses(self, host: str) -> bool:
-        """Whether any address of `host` must not be used; a name that is unknown here has none."""
+        """True if any address of `host` is not allowed; a name that is unknown here has no address."""
         try:
             found = await self._found(host, 0, socket.AF_UNSPEC)
         except OSError:
@@ -104,21 +106,21 @@ class _Resolver(AbstractResolver):
         try:
             return await self._inner.resolve(host, port, family)
         except UnicodeError:
-            raise _Refused(f"{host!r} is no host name") from None
+            raise _Refused(f"{host!r} is not a host name") from None
 
     def _allows(self, found: ResolveResult) -> bool:
         return self._reachable(ipaddress.ip_address(found["host"].partition("%")[0]))
 
     async def close(self) -> None:
-        """Close the resolver below."""
+        """Close the inner resolver."""
         await self._inner.close()
 
 
 class Downloads:
-    """Fetches files. `reachable` says which addresses may be used: the public ones, unless a test says otherwise.
+    """Downloads files. `reachable` decides which addresses are allowed; the default is public ones only.
 
-    With a proxy (`proxy_for` a URL) names are resolved there: a name is refused when it has an address here that
-    must not be used, and one that is unknown here is left to the proxy.
+    A proxy (`proxy_for` returns its URL) resolves names itself: a name is refused if any of the addresses that it has
+    here is not allowed, and a name that is unknown here is left to the proxy.
     """
 
     def __init__(
@@ -129,13 +131,13 @@ class Downloads:
         ssl_context: SSLContext | None = None,
     ) -> None:
         self._reachable = reachable
-        self._proxy_for = proxy_for
+        self._proxy_for = proxy_for  # asked for each redirect, since a proxy may serve some hosts only
         self._ssl: SSLContext | bool = ssl_context or True
 
     async def fetch(self, url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> bytes:
         """Return the bytes at `url`, at most `max_bytes`; `timeout` in seconds.
 
-        Raises: ConfigError for an address that is none or not public, MediaError when the file is too large or
+        Raises: ConfigError for an invalid address or one that is not public, MediaError if the file is too large or
         refused, ConnectionFailed, Timeout.
         """
         data = bytearray()
@@ -147,7 +149,7 @@ class Downloads:
     async def save(self, url: str, path: Path, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> int:
         """Write the bytes at `url` to `path` and return how many; a failure leaves no file.
 
-        Raises: what `fetch` raises, and OSError when `path` cannot be written.
+        Raises: what `fetch` raises; OSError if `path` cannot be written.
         """
         size = 0
         part = path.with_name(f"{path.name}.part")
@@ -176,7 +178,7 @@ class Downloads:
             raise Timeout(f"the download took longer than {timeout:g} s") from None
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, _Refused):
-                raise ConfigError(f"nothing is fetched from there: {error.os_error}") from None
+                raise ConfigError(f"downloads from there are not allowed: {error.os_error}") from None
             raise ConnectionFailed(f"the download failed: {cause_of(error)}") from None
         except aiohttp.ClientError as error:
             raise ConnectionFailed(f"the download failed: {cause_of(error)}") from None
@@ -188,7 +190,7 @@ class Downloads:
                 location = response.headers.get("Location")
                 if response.status not in (301, 302, 303, 307, 308) or location is None:
                     if response.status != 200:
-                        raise _failed(response.status, "the file cannot be fetched")
+                        raise _failed(response.status, "the file cannot be downloaded")
                     yield response
                     return
                 url = _joined(url, location)
@@ -200,7 +202,7 @@ class Downloads:
         proxy = self._proxy_for(str(target)) if self._proxy_for else None
         if proxy is not None:
             await self._check_name(target)
-        # The proxy's own address is the operator's choice, and mostly a private one.
+        # The operator chose the address of the proxy, and it is usually a private one.
         resolver = _Resolver(self._reachable) if proxy is None else aiohttp.ThreadedResolver()
         async with (
             aiohttp.ClientSession(
@@ -213,39 +215,41 @@ class Downloads:
             yield response
 
     def _checked(self, target: URL) -> URL:
-        """Return `target`, an address in it in its usual form.  Raises: ConfigError when that must not be used."""
+        """Return `target` with its address in the usual form.  Raises: ConfigError if the address is not allowed."""
         address = _written(target.raw_host or "")
         if address is None:
             return target
         if not self._reachable(address):
-            raise ConfigError(f"nothing is fetched from {address}: it is not public")
-        return target.with_host(str(address))  # a proxy might read 010.0.0.1 in another way
+            raise ConfigError(f"downloads from {address} are not allowed: it is not public")
+        return target.with_host(str(address))  # a proxy might read 010.0.0.1 differently
 
     async def _check_name(self, target: URL) -> None:
         host = target.raw_host or ""
         if _written(host) is None and await _Resolver(self._reachable).refuses(host):
-            raise ConfigError(f"nothing is fetched from {host}: it has an address that is not public")
+            raise ConfigError(f"downloads from {host} are not allowed: it has an address that is not public")
 
 
 def _parsed(url: str) -> URL:
-    """Raises: ConfigError for what is no web address."""
+    """Return `url` parsed.  Raises: ConfigError if it is not a web address."""
     try:
-        target = URL(url)
+        target = exact(url)
     except ValueError:
-        raise ConfigError(f"{url!r} is no address") from None
+        raise ConfigError(f"{url!r} is not an address") from None
     host = target.raw_host
     # A proxy might decode a host with "%" into one that was not checked.
     if target.scheme not in ("http", "https") or not host or "%" in host or target.user is not None:
-        raise ConfigError(f"{url!r} is no http:// or https:// address")
+        raise ConfigError(f"{url!r} is not an http:// or https:// address")
     return target
 
 
 def _joined(url: str, location: str) -> str:
-    """Raises: ConfigError when `location` is no address."""
+    """Return the address of a redirect, unchanged if it is whole.  Raises: ConfigError if it is not an address."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location):
+        return location
     try:
         return urljoin(url, location)
     except ValueError:
-        raise ConfigError(f"the file has moved to {location!r}, which is no address") from None
+        raise ConfigError(f"the file has moved to {location!r}, which is not an address") from None
 
 
 async def _bounded(response: aiohttp.ClientResponse, max_bytes: int) -> AsyncGenerator[bytes]:

@@ -1,11 +1,11 @@
-"""One HTTP request and its answer as values, and what an answer says when it is an error.
+"""One HTTP request and its answer as values, and the error that an answer stands for.
 
-Pure. Sending is `transport`'s, the meaning of the codes `codes`', repeating `retry`'s.
+Responsible for reading error answers; pure.
+Collaborators: `codes` defines what a code means, `transport` sends, `retry` decides about repeats.
 """
 
 import re
 from collections.abc import AsyncIterable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -20,29 +20,31 @@ from ..errors import (
     TransportError,
 )
 from ..models.codec import decoder, parse
-from .codes import ErrorRule, Family, RetryPolicy, error_rule, is_known
+from .codes import PENDING, ErrorRule, Family, RetryPolicy, error_rule, is_known
 
 TRACE_HEADER = "x-tps-trace-id"
-SHOWN_CHARACTERS = 200  # of an answer that is no JSON
+SHOWN_CHARACTERS = 200  # of an answer that is not JSON
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """One HTTP request. `headers` may be changed by request hooks; `timeout` is in seconds.
 
-    `path` is for people (no query, no host). The repr shows neither headers nor body: they may hold secrets.
+    `path` is for errors and the log (no query, no host). The repr omits URL, headers and body: they may hold secrets.
     """
 
     method: str
-    url: str = field(repr=False)
+    url: str
     path: str
-    headers: dict[str, str] = field(repr=False)
-    body: bytes | AsyncIterable[bytes] | None = field(repr=False)
+    headers: dict[str, str]
+    body: bytes | AsyncIterable[bytes] | None
     timeout: float
+
+    def __repr__(self) -> str:
+        return f"Request(method={self.method!r}, path={self.path!r}, timeout={self.timeout!r})"
 
 
 class Response:
-    """What came back. The repr shows neither headers nor body: they may hold secrets."""
+    """The answer to a request. The repr omits headers and body: they may hold secrets."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -55,19 +57,19 @@ class Response:
         return f"<Response {self.status}>"
 
     def header(self, name: str) -> str | None:
-        """Return a header by its lower-case name, None when it is absent."""
+        """Return a header by its lower-case name; None if it is absent."""
         return next((value for key, value in self.headers.items() if key.lower() == name), None)
 
     @property
     def trace_id(self) -> str | None:
-        """What Tencent's support asks for."""
+        """The id that Tencent's support asks for."""
         return self.header(TRACE_HEADER)
 
 
 class Failure(NamedTuple):
-    """A failed attempt: the exception it becomes, what the platform's code means (None: no answer at all).
+    """A failed attempt: the exception that it becomes, and the rule for the platform's code (None: no answer).
 
-    `sent`: whether the platform may have received the call itself.
+    `sent`: True if the platform may have received the call.
     """
 
     error: ApiError | TransportError
@@ -91,34 +93,41 @@ class _ErrorBody(Struct, frozen=True):
     message: str = ""
     trace_id: str = ""
     data: _Data = _Data()
+    message_audit: _Audit = _Audit()
+
+    @property
+    def audit_id(self) -> str:
+        """The review that the message waits for, '' if there is none."""
+        return self.data.message_audit.audit_id or self.message_audit.audit_id
 
 
 _UNREADABLE = Hint(
     "收到的不是平台的回答：检查代理、网关登录页和 QQBOT_API_BASE",
-    "something else than the platform seems to answer: check the proxy, a log-in page of the network, QQBOT_API_BASE",
+    "something other than the platform seems to answer: check the proxy, a login page of the network, QQBOT_API_BASE",
 )
 _decode = decoder(_ErrorBody)
 _NO_ERROR = _ErrorBody()
 
 
 def is_success(response: Response) -> bool:
-    """Whether the answer is surely no error, at one glance."""
-    return response.status in (200, 204) and b'code"' not in response.body
+    """True if the answer is certainly not an error; cheap, because it does not decode the body."""
+    body = response.body
+    return response.status in (200, 204) and b'code"' not in body and b'message_audit"' not in body
 
 
 def failure_of(
     request: Request, response: Response, *, family: Family = "general", secrets: tuple[str, ...] = ()
 ) -> Failure | None:
-    """Return what went wrong, None for an answer that is no error; `secrets` are cut from the platform's words.
+    """Return the failure that an answer stands for, None if it is not an error; mask `secrets` in the message.
 
-    An answer with status 200 can be an error as well: then its body has a code other than 0. One with 201 or 202
-    names the review that the message waits for, with or without a code.
+    An answer with status 200 is an error if its body has a code other than 0. An answer with 200, 201 or 202 may name
+    the review that the message waits for, with or without a code.
     """
     status = response.status
     if is_success(response):
         return None
     body = _body(response.body)
-    if status < 300 and not (body.code or body.err_code or body.data.message_audit.audit_id):
+    if status < 300 and not (body.code or body.err_code or body.audit_id):
         return None
     code, meaning = _judge(family, body, status)
     error = meaning.error(
@@ -133,12 +142,12 @@ def failure_of(
     if isinstance(error, RateLimited):
         error.retry_after = _seconds(response.header("retry-after"))
     if isinstance(error, MessagePendingAudit):
-        error.audit_id = body.data.message_audit.audit_id
+        error.audit_id = body.audit_id
     return Failure(error, meaning)
 
 
 def unreadable(method: str, path: str, response: Response, what: str) -> Failure:
-    """Return the failure for an answer whose status says success and whose body does not: `what` says why."""
+    """Return the failure for an answer that has a good status but an unusable body; `what` is the reason."""
     error = ServerError(
         response.status,
         0,
@@ -152,7 +161,7 @@ def unreadable(method: str, path: str, response: Response, what: str) -> Failure
 
 
 def words_if_no_json(data: bytes) -> str | None:
-    """Return the first words of a body that is no JSON, None if it is JSON."""
+    """Return the first words of a body that is not JSON; None if it is JSON."""
     try:
         parse(data)
     except DecodeError:
@@ -161,7 +170,7 @@ def words_if_no_json(data: bytes) -> str | None:
 
 
 def _body(data: bytes) -> _ErrorBody:
-    if not data.lstrip().startswith(b"{"):  # a list of objects with codes is no error
+    if not data.lstrip().startswith(b"{"):  # a list of objects with codes is not an error
         return _NO_ERROR
     try:
         return _decode(data)
@@ -170,10 +179,12 @@ def _body(data: bytes) -> _ErrorBody:
 
 
 def _judge(family: Family, body: _ErrorBody, status: int) -> tuple[int, ErrorRule]:
-    """Prefer the new number, unless only the old one is known."""
+    """Return the code and its rule. Prefer `err_code`, the newer one; use `code` if only that is known."""
     code = (
         body.code if is_known(family, body.code) and not is_known(family, body.err_code) else body.err_code or body.code
     )
+    if body.audit_id and not code and status < 300:
+        return code, PENDING
     return code, error_rule(family, code, status)
 
 
@@ -184,11 +195,11 @@ def _masked(text: str, secrets: tuple[str, ...]) -> str:
 
 
 def _shown(data: bytes) -> str:
-    """Return the words of a body that is no JSON, without mark-up."""
+    """Return the words of a body that is not JSON, without mark-up."""
     words = re.sub(r"<[^>]*>|\s+", " ", data.decode("utf-8", "replace")).split()
     return " ".join(words)[:SHOWN_CHARACTERS]
 
 
 def _seconds(header: str | None) -> float | None:
-    """Return a Retry-After in seconds; its other form, a date, is not used by the platform."""
+    """Return a Retry-After in seconds; the platform does not use its other form, a date."""
     return float(header) if header is not None and re.fullmatch(r"\d{1,9}(\.\d+)?", header.strip()) else None

@@ -1,7 +1,8 @@
-"""The bytes of a file that is to be sent, wherever it comes from: a path, bytes, or a stream.
+"""The bytes of a file to be sent, from a path, from bytes, or from a stream.
 
-Owns reading and the checks that need no platform: there, not empty, not too large, of the right kind. Disks are
-read in threads, a stream is written to a temporary file first; nothing holds a whole file in memory.
+Responsible for reading, and for the checks that need no platform: it exists, is not empty, not too large, of the right
+kind. Disks are read in threads; a stream is written to a temporary file first, so that no whole file is in memory.
+Collaborators: `uploads` sends the bytes. It makes no request.
 """
 
 import asyncio
@@ -27,11 +28,11 @@ FIRST_BYTES = 10_002_432
 """What `md5_10m` covers.  Source: autogen/api/v2_users_user_id_upload_prepare.post"""
 
 CHUNK = 256 * 1024
-SILENCE = 120.0  # seconds that a stream of media may give nothing
+SILENCE = 120.0  # seconds that a stream of media may pause
 
 
 class Digests(NamedTuple):
-    """Hashes of a file, hexadecimal; `md5_10m` is that of its first bytes."""
+    """Hashes of a file, hexadecimal; `md5_10m` is the md5 of its first `FIRST_BYTES`."""
 
     md5: str
     sha1: str
@@ -39,13 +40,13 @@ class Digests(NamedTuple):
 
 
 class OpenFile:
-    """A file that can be read from anywhere in it, by several tasks at once. `size` is in bytes."""
+    """A file that several tasks can read at any offset at once. `size` is in bytes."""
 
     def __init__(self, file: BinaryIO, size: int, name: str | None = None) -> None:
         self.size = size
         self.name = name
         self._file = file
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # seek and read must not interleave between threads
 
     async def read(self, offset: int, count: int) -> bytes:
         """Return up to `count` bytes from `offset`."""
@@ -57,17 +58,17 @@ class OpenFile:
             return self._file.read(count)
 
     async def chunks(self, offset: int, count: int) -> AsyncGenerator[bytes]:
-        """Yield `count` bytes from `offset`, piece by piece.  Raises: ConfigError when the file became shorter."""
+        """Yield `count` bytes from `offset` in chunks.  Raises: ConfigError if the file became shorter."""
         end = offset + count
         while offset < end:
             chunk = await self.read(offset, min(CHUNK, end - offset))
             if not chunk:
-                raise ConfigError(f"{self.name or 'the file'} became shorter while it was sent")
+                raise ConfigError(f"{self.name or 'the file'} became shorter during the upload")
             offset += len(chunk)
             yield chunk
 
     async def digests(self) -> Digests:
-        """Return the hashes, made in one pass."""
+        """Return the hashes, computed in one pass."""
         md5, sha1, first = (hashlib.new(name, usedforsecurity=False) for name in ("md5", "sha1", "md5"))
         left = FIRST_BYTES
         async for chunk in self.chunks(0, self.size):
@@ -81,9 +82,9 @@ class OpenFile:
 
 @asynccontextmanager
 async def opened(media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFile]:
-    """Open the source of `media`; at most `limit` bytes.
+    """Open the source of `media`; at most `limit` bytes, and any number of any kind if it is not to be checked.
 
-    Raises: ConfigError when it is missing, empty, too large, or not of its kind.
+    Raises: ConfigError if it is missing, empty, too large, or not of its kind.
     """
     match media.source:
         case bytes():
@@ -95,18 +96,19 @@ async def opened(media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFil
         case str():
             raise ConfigError("media that the platform fetches has no bytes here")
         case _:
-            file, name = await _spooled(media.source, limit), None
+            file, name = await _spooled(media.source, limit if media.check else None), None
     try:
         size = await asyncio.to_thread(file.seek, 0, os.SEEK_END)
         source = OpenFile(file, size, name)
-        await _check(source, media.type, limit)
+        if media.check:
+            await _check(source, media.type, limit)
         yield source
     finally:
         file.close()
 
 
 async def in_thread(open_: Callable[[], BinaryIO], drop: Callable[[BinaryIO], object]) -> BinaryIO:
-    """Return what `open_` opens, in a thread; `drop` gets it where nobody waits for it any more."""
+    """Return the file that `open_` opens in a thread; after a cancellation, pass it to `drop` instead."""
 
     def drop_later(opening: "asyncio.Future[BinaryIO]") -> None:
         if opening.exception() is None:
@@ -126,14 +128,14 @@ def _close(file: BinaryIO) -> None:
 
 def _open(path: Path) -> BinaryIO:
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise ConfigError(f"{path} is no regular file: pass an async iterable of bytes instead")
+        raise ConfigError(f"{path} is not a regular file: pass an async iterable of bytes instead")
     try:
         return path.open("rb")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
 
 
-async def _spooled(chunks: AsyncIterable[bytes], limit: int) -> BinaryIO:
+async def _spooled(chunks: AsyncIterable[bytes], limit: int | None) -> BinaryIO:
     with contextlib.ExitStack() as stack:
         file: BinaryIO = stack.enter_context(await in_thread(tempfile.TemporaryFile, _close))
         try:
@@ -141,12 +143,12 @@ async def _spooled(chunks: AsyncIterable[bytes], limit: int) -> BinaryIO:
                 size = 0
                 async for chunk in chunks:
                     size += len(chunk)
-                    if size > limit:
+                    if limit is not None and size > limit:
                         raise _too_large(size, limit)
                     await asyncio.to_thread(file.write, chunk)
                     silence.reschedule(asyncio.get_running_loop().time() + SILENCE)
         except TimeoutError:
-            raise Timeout(f"the stream of media gave nothing for {SILENCE:g} s; nothing was sent") from None
+            raise Timeout(f"the stream of media yielded nothing for {SILENCE:g} s; nothing was sent") from None
         stack.pop_all()
         return file
 
@@ -154,12 +156,17 @@ async def _spooled(chunks: AsyncIterable[bytes], limit: int) -> BinaryIO:
 async def _check(source: OpenFile, kind: FileType, limit: int) -> None:
     what = source.name or "the media"
     if source.size == 0:
-        raise ConfigError(f"{what} is empty: it has 0 bytes")
+        raise ConfigError(f"{what} is empty: it has 0 bytes; check=False sends it all the same")
     if source.size > limit:
         raise _too_large(source.size, limit)
     if not fits(kind, await source.read(0, HEAD)):
-        raise ConfigError(f"{what} is no {kind.name.lower()} that the platform takes: it takes {FORMATS[kind]}")
+        raise ConfigError(
+            f"{what} is not a {kind.name.lower()} that the platform accepts: it accepts {FORMATS[kind]}; "
+            "check=False sends it all the same"
+        )
 
 
 def _too_large(size: int, limit: int) -> ConfigError:
-    return ConfigError(f"the media has {size} bytes or more, the platform takes at most {limit}")
+    return ConfigError(
+        f"the media has {size} bytes or more, the platform accepts at most {limit}; check=False sends it all the same"
+    )

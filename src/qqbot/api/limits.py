@@ -1,25 +1,26 @@
-"""Waiting out "too fast": who was told to wait, per (route, target), and until when.
+"""`Limits`: how long calls have to wait after the platform answered "too fast".
 
-Pure: `now` is an argument, in seconds of a monotonic clock. Sleeping is the caller's.
+Responsible for the pauses, one for each (route, target). Pure: `now` is an argument, in seconds of a monotonic clock.
+It does not sleep; `caller` does.
 """
 
-CAPACITY = 4096  # keys with a running pause; far more than one process can earn
+CAPACITY = 4096  # pauses before ended ones are dropped; far more than one process can run into at once
 
 
 class Limits:
     """Pauses that the platform imposed."""
 
     def __init__(self) -> None:
-        self._until: dict[tuple[str, str], float] = {}
+        self._until: dict[tuple[str, str], float] = {}  # when each pause ends; an ended one may still be listed
 
     def pause(self, key: tuple[str, str], seconds: float, now: float) -> None:
-        """Hold back all calls of `key` for `seconds` from `now`; a pause is never cut short."""
+        """Delay all calls of `key` until `seconds` after `now`; a pause is never shortened."""
         if len(self._until) >= CAPACITY:
             self._until = {k: until for k, until in self._until.items() if until > now}
         self._until[key] = max(self._until.get(key, 0.0), now + seconds)
 
     def wait(self, key: tuple[str, str], now: float) -> float:
-        """Return the seconds that a call of `key` still has to wait, 0 when it may go."""
+        """Return how many seconds a call of `key` still has to wait; 0 if it may start now."""
         if not self._until or key not in self._until:
             return 0.0
         left = self._until[key] - now

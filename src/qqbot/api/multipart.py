@@ -1,6 +1,6 @@
-"""Bodies of the kind multipart/form-data: the fields of a body beside the bytes of a file.
+"""multipart/form-data bodies: the fields of a body, and the bytes of a file.
 
-Pure. Where the platform takes such a body, every field that is no text is written as JSON.
+Responsible for the encoding; pure. The platform reads every field that is not text as JSON.
 Source: server-inter/channel/message/send
 """
 
@@ -13,7 +13,7 @@ from ..models.codec import encode, parse
 
 
 class Form:
-    """A form of the fields of `body` and one file, encoded."""
+    """An encoded form with the fields of `body` and one file."""
 
     def __init__(self, body: Body, name: str, data: bytes, filename: str) -> None:
         boundary = f"qqbot-{secrets.token_hex(16)}"

@@ -1,7 +1,8 @@
 """`Route`: one endpoint of the platform as data.
 
-Responsible for its path, its answer's decoder and whether a call may be repeated. The constants stand beside the
-methods that use them, in `resources`.
+Responsible for its path, the decoder of its answer, and whether a call may be repeated.
+Collaborators: `resources` has the constants beside the methods that use them; `codes` has the error families.
+It makes no call.
 """
 
 import re
@@ -11,8 +12,8 @@ from functools import cached_property
 from typing import Generic, Literal, TypeVar, cast, get_origin
 from urllib.parse import quote, urlencode
 
-from ..errors import ConfigError
-from ..models.codec import decoder
+from ..errors import ConfigError, DecodeError
+from ..models.codec import blank, decoder
 from .codes import Family
 
 T_co = TypeVar("T_co", covariant=True)
@@ -21,7 +22,7 @@ Repeat = Literal["by_method", "always", "never", "numbered"]
 """When a call may be sent twice: all methods but POST, always, never, or only with a msg_seq."""
 
 Query = Mapping[str, str | int | bool | None]
-"""Query parameters; None is left out, a bool is written true or false."""
+"""Query parameters; None is omitted, a bool is written as true or false."""
 
 UPLOAD_TIMEOUT = 120.0  # seconds: the platform fetches the file before it answers
 
@@ -33,10 +34,10 @@ _PLACEHOLDER = re.compile(r"\{\w+\}")
 class Route(Generic[T_co]):
     """One endpoint: `path` with {placeholders}, below the API's base or (for another host) a whole URL.
 
-    `answer` is the type that the body decodes into, a function of the body, or `bytes` for the body as it is.
-    `timeout` (seconds) replaces the client's where an endpoint needs longer. `sends`: people get a message by it.
+    `answer` is the type that the body decodes into, a function of the body, or `bytes` for the unchanged body.
+    `timeout` (seconds) replaces the client's default if an endpoint needs longer. `sends`: True if users get a message.
 
-    Raises: ConfigError when `path` is neither absolute nor a URL, or holds blanks or control characters.
+    Raises: ConfigError if `path` is neither absolute nor a URL, or contains blanks or control characters.
     """
 
     name: str
@@ -54,16 +55,30 @@ class Route(Generic[T_co]):
 
     @cached_property
     def decode(self) -> Callable[[bytes], T_co]:
-        """Turns the body of an answer into `T_co`."""
+        """The function that turns the body of an answer into `T_co`."""
         if self.answer is bytes:
-            return cast("Callable[[bytes], T_co]", bytes)  # of bytes, bytes() is the same object
+            return cast("Callable[[bytes], T_co]", bytes)  # bytes() of bytes returns the same object
         if isinstance(self.answer, type) or get_origin(self.answer) is not None:
             return decoder(cast("type[T_co]", self.answer))
         return self.answer
 
+    def empty(self) -> T_co:
+        """Return the answer that has no content: optional fields have their defaults, others are empty.
+
+        Raises: DecodeError if there is no such answer.
+        """
+        if self.answer is bytes:
+            return self.decode(b"")
+        try:
+            return self.decode(b"{}")
+        except DecodeError:
+            if not isinstance(self.answer, type):
+                raise
+            return blank(cast("type[T_co]", self.answer))
+
     @cached_property
     def repeatable(self) -> bool | None:
-        """Whether the call may be sent twice; None where its body decides."""
+        """True if the call may be sent twice; None if that depends on its body."""
         if self.repeat == "numbered":
             return None
         return self.repeat == "always" or (self.repeat == "by_method" and self.method != "POST")
@@ -77,7 +92,7 @@ class Route(Generic[T_co]):
         return len(_PLACEHOLDER.findall(self.path))
 
     def build(self, ids: tuple[str, ...], query: Query | None = None) -> tuple[str, str]:
-        """Return the path with `ids` filled in, and the same with the query.
+        """Return the path with `ids` filled in, without and with the query.
 
         Raises: ConfigError for a missing or surplus id, and for one that is empty, '.' or '..'.
         """
@@ -91,7 +106,7 @@ class Route(Generic[T_co]):
 
     def _quoted(self, value: str) -> str:
         if value in ("", ".", ".."):
-            raise ConfigError(f"{self.name}: {value!r} is no id; take it from the event or an earlier answer")
+            raise ConfigError(f"{self.name}: {value!r} is not an id; take it from the event or an earlier answer")
         try:
             return value if value.isascii() and value.isalnum() else quote(value, safe="")
         except (UnicodeEncodeError, TypeError, AttributeError):
@@ -103,4 +118,4 @@ def _word(value: str | int | bool) -> str:
 
 
 def nothing(_: bytes) -> None:
-    """Take any body where the answer says nothing."""
+    """Accept any body: the answer carries nothing."""

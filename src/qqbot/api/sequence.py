@@ -1,7 +1,7 @@
-"""Numbers for the replies to one message or event: `msg_seq` counts up from 1, and is never given twice.
+"""Numbers for the replies to one message or event: `msg_seq` counts up from 1, and is never assigned twice.
 
-Pure and never suspended, so that concurrent replies get different numbers. Owns as well which of the numbers became
-answers: a notice takes a number but is none, and what was refused is none either.
+Responsible for the numbers, and for counting which of them became answers: a typing notice uses a number without being
+an answer, and so does a refused message. Pure and never suspended, so that concurrent replies get different numbers.
 Source: server-inter/message/send-receive/send
 """
 
@@ -20,35 +20,35 @@ class _Count(Struct):
 
 
 class Sequences:
-    """The last number given for each msg_id or event_id; the longest unused are forgotten.
+    """The last number assigned for each msg_id or event_id; the least recently used ones are forgotten.
 
-    What is not remembered starts above every number that was forgotten, since it may be one of them.
+    An id that is not remembered starts above every forgotten number, since it may have been forgotten itself.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
-        self._counts: OrderedDict[str, _Count] = OrderedDict()
-        self._floor = 0
-        self._blocks: dict[str, int] = {}
-        self._block_ends: list[tuple[float, str]] = []
+        self._counts: OrderedDict[str, _Count] = OrderedDict()  # least recently used first
+        self._floor = 0  # the highest forgotten number, which must not be assigned twice
+        self._blocks: dict[str, int] = {}  # how many numbers of each ticket's block are used
+        self._block_ends: list[tuple[float, str]] = []  # a heap, to forget the blocks whose tickets ended
 
     def next(self, reference: str) -> int:
-        """Return a number that was not given for this msg_id or event_id before."""
+        """Return a number that was not assigned for this msg_id or event_id before."""
         return self.reserve(reference, 1)
 
     def reserve(self, reference: str, size: int) -> int:
-        """Return the first of `size` numbers that are given to nobody else."""
+        """Return the first of `size` numbers that are assigned to no other caller."""
         count = self._count(reference)
         first = count.last + 1
         count.last += size
         return first
 
     def answered(self, reference: str, number: int) -> None:
-        """Note that an answer went out under `number`; several parts of one answer share theirs."""
+        """Count the answer that was sent with `number`; the parts of one answer share a number."""
         self._count(reference).answers.add(number)
 
     def answers(self, reference: str) -> int:
-        """Return how many answers to this msg_id or event_id went out."""
+        """Return how many answers to this msg_id or event_id were sent."""
         count = self._counts.get(reference)
         return len(count.answers) if count else 0
 
@@ -61,9 +61,9 @@ class Sequences:
         return count
 
     def next_of_block(self, reference: str, first: int, size: int, *, ends_at: float, now: float) -> int | None:
-        """Return the next number of a block that `reserve` returned, here or elsewhere; None when it is used up.
+        """Return the next number of a block that `reserve` returned, here or in another process; None if used up.
 
-        The block is remembered until `ends_at` (seconds, as `now`): it must not be used after that.
+        The block is remembered until `ends_at` (seconds, as `now`) and must not be used after that.
         """
         while self._block_ends and self._block_ends[0][0] <= now:
             del self._blocks[heappop(self._block_ends)[1]]

@@ -1,6 +1,7 @@
-"""An answer that is written bit by bit: streamed in C2C, elsewhere sent as one message at the end.
+"""An answer that is written piece by piece: streamed in C2C, sent as one message at the end elsewhere.
 
-Owns pacing and the life of one answer; the endpoint is the resource's.
+Responsible for the pace and the life of one answer. Collaborators: `resources.c2c` has the endpoint.
+It sends nothing itself: sending is an argument.
 Source: autogen/api/v2_users_user_openid_stream_messages.post
 """
 
@@ -26,11 +27,11 @@ _PASSING = (TransportError, ServerError, RateLimited)
 
 
 class AnswerStream(Protocol):
-    """An answer in the making: `async with ctx.stream() as s: await s.write("...")`."""
+    """An answer in progress: `async with ctx.stream() as s: await s.write("...")`."""
 
     @property
     def result(self) -> MessageSendResult | None:
-        """The message that was made, None while there is none."""
+        """The message that was sent; None before that."""
         ...
 
     async def write(self, text: str) -> None:
@@ -44,18 +45,18 @@ class AnswerStream(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Show the rest, and end the answer."""
+        """Send the rest, and end the answer."""
         ...
 
 
 class C2CStream:
-    """A streamed message: each fragment says the whole text so far, so that a lost one does no harm.
+    """A streamed message: each fragment carries the whole text so far, so that a lost fragment does no harm.
 
-    What is written within half a second goes out together; concurrent writes take turns. An exception in the body
-    ends the message with what was written; a cancelled one is left as it is.
+    Text that is written within half a second is sent together; concurrent writes take turns. An exception in the body
+    ends the message with the text written so far; a cancelled stream is left unfinished.
 
-    Without the answer to the first fragment its message cannot be gone on with: if the platform turns out to have
-    shown it, that part stays, and the whole text follows as a message of its own at the end, by `send_whole`.
+    If the answer to the first fragment is lost, its message cannot be continued, because its id is unknown. If the
+    platform has shown it, that part stays, and `send_whole` sends the whole text as another message at the end.
     """
 
     def __init__(
@@ -70,23 +71,23 @@ class C2CStream:
         self._send_whole = send_whole
         self._reply_to = reply_to
         self._markdown = markdown
-        self._text = ""
-        self._sent = 0
-        self._next_at = 0.0
+        self._text = ""  # all of it, since each fragment replaces the one before
+        self._sent = 0  # fragments tried, the index of the next one
+        self._next_at = 0.0  # the platform refuses fragments that follow too fast
         self._now = asyncio.get_running_loop().time
-        self._turn = asyncio.Lock()
-        self._orphaned = False
-        self._ended = False
-        self._cancelling = 0
+        self._turn = asyncio.Lock()  # fragments must arrive in order
+        self._orphaned = False  # the first fragment was shown but its id is lost, so it cannot be continued
+        self._ended = False  # a write after the end would be lost in silence
+        self._cancelling = 0  # how often the task was cancelled before, which does not count as a cancelled body
         self.result: MessageSendResult | None = None
 
     async def write(self, text: str) -> None:
-        """Add `text`; it is shown at once, or with what is written later.
+        """Add `text`; it is sent at once, or together with text that is written later.
 
-        Once the message is there, or may be, a fragment that fails in passing is made up for by the next one.
+        Once the message exists, or may exist, the next fragment makes up for one that fails temporarily.
 
-        Raises: ContentRejected, ReplyWindowExpired; ConfigError after the end; while nothing was shown, also
-        RateLimited, ServerError, and ConnectionFailed or Timeout that sent nothing.
+        Raises: ContentRejected, ReplyWindowExpired; ConfigError after the end; before the message exists also
+        RateLimited, ServerError, and ConnectionFailed or Timeout if nothing was sent.
         """
         if self._ended:
             raise ConfigError("this stream has ended: write to it inside its `async with`")
@@ -104,7 +105,7 @@ class C2CStream:
         except _PASSING as failure:
             if self.result is None and not _is_lost(failure):
                 raise
-            log.info("a fragment of a stream failed, the next one makes up for it: %s", failure)
+            log.info("a fragment of a stream failed, the next one carries its text: %s", failure)
 
     async def __aenter__(self) -> Self:
         self._cancelling = _cancelling()
@@ -126,14 +127,14 @@ class C2CStream:
             log.warning("the stream was left unfinished: %s", failure)
 
     def _is_cancelled(self, error: BaseException | None) -> bool:
-        """Whether the body was broken off; a task group may raise something else than CancelledError then."""
+        """True if the body was cancelled; a task group may raise another error than CancelledError then."""
         return error is not None and (not isinstance(error, Exception) or _cancelling() > self._cancelling)
 
     async def _finish(self) -> None:
         if not self._orphaned:
             await self._send_last_fragment()
         if self._orphaned:
-            log.warning("the answer to a stream's first fragment was lost: its text is sent again, as one message")
+            log.warning("the answer to a stream's first fragment was lost: sending the whole text again as one message")
             self.result = await self._send_whole(self._text)
 
     async def _send_last_fragment(self) -> None:
@@ -145,12 +146,12 @@ class C2CStream:
                 if delay is None:
                     raise
                 maybe_ended = maybe_ended or _is_lost(failure) or isinstance(failure, ServerError)
-                log.info("the end of a stream is sent again in %.1f s: %s", delay, failure)
+                log.info("retrying the last fragment of a stream in %.1f s: %s", delay, failure)
             except ApiError as refusal:
-                # The platform takes nothing after the end, and has no code of its own to say so.
+                # The platform accepts nothing after the end, and has no specific code for it.
                 if not maybe_ended or type(refusal) is not ApiError:
                     raise
-                log.info("a stream had ended before the repeat of its end: %s", refusal)
+                log.info("a stream had already ended before its last fragment was repeated: %s", refusal)
                 return
             else:
                 return
@@ -175,7 +176,7 @@ class C2CStream:
         return StreamMessageBody(
             input_mode="replace",
             input_state=state,
-            index=self._sent if self.result else 0,  # without a stream_msg_id it is the first, however often sent
+            index=self._sent if self.result else 0,  # without a stream_msg_id it is still the first
             content_type="markdown" if self._markdown else "text",
             content_raw=self._text,
             msg_id=self._reply_to.msg_id or UNSET,
@@ -186,22 +187,22 @@ class C2CStream:
 
 
 def _is_lost(failure: QQBotError) -> bool:
-    """Whether the fragment may have been shown, though no answer says so."""
+    """True if the fragment may have been shown although no answer arrived."""
     return isinstance(failure, TransportError) and failure.maybe_sent
 
 
 def _cancelling() -> int:
-    """Return how often the current task was cancelled; what it has caught before may still count."""
+    """Return how often the current task was cancelled; cancellations that it caught before may still count."""
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()
 
 
 class GatheredAnswer:
-    """Where nothing can be streamed: what was written is sent as one message, unless the body raised."""
+    """An answer in a scene without streams: its text is sent as one message, if the body raises nothing."""
 
     def __init__(self, send: Callable[[str], Awaitable[MessageSendResult]]) -> None:
         self._send = send
-        self._text = ""
+        self._text = ""  # what was written so far
         self.result: MessageSendResult | None = None
 
     async def write(self, text: str) -> None:

@@ -1,7 +1,8 @@
-"""The access token: fetched by one flight at a time, kept until its last minute, dropped when it is refused.
+"""The access token: fetched by one task at a time, cached until its last minute, dropped if the platform refuses it.
 
-Owns the token of one app in this process, and when to take one that another process has fetched. Where processes put
-it is a `TokenStore`'s.
+Responsible for the token of one app in this process, and for using a token that another process fetched.
+Collaborators: `transport` sends, a `TokenStore` (see `redis.token_store`) shares the token between processes.
+It makes no other call.
 Source: dev-prepare/access-token
 """
 
@@ -9,9 +10,10 @@ import asyncio
 import logging
 import random
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from ..aio.clock import Clock
 from ..config import Credentials
@@ -23,10 +25,10 @@ from .transport import Transport
 
 
 class TokenSource(Protocol):
-    """Hands out access tokens."""
+    """Provides access tokens."""
 
     async def get(self) -> str:
-        """Return a token that is good for the next call."""
+        """Return a token that is valid for the next call."""
         ...
 
     def invalidate(self, token: str) -> None:
@@ -34,62 +36,66 @@ class TokenSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SharedToken:
-    """An access token that another process fetched, and for how many `seconds` it is still good."""
+class SharedToken(Struct, frozen=True):
+    """An access token that another process fetched, and for how many `seconds` it is still valid."""
 
-    value: str = field(repr=False)
+    value: str
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"SharedToken(seconds={self.seconds!r})"  # the value is a secret
 
 
 class TokenStore(Protocol):
-    """Where processes share one access token. A store that fails has none and lets everybody fetch: it never raises."""
+    """Shares one access token between processes. It never raises: a broken store has no token and lets each fetch."""
 
     async def load(self) -> SharedToken | None:
-        """Return what is there now."""
+        """Return the stored token, if there is one."""
         ...
 
     async def save(self, token: SharedToken) -> None:
-        """Put a token there for the others."""
+        """Store a token for the other processes."""
         ...
 
     def refreshing(self) -> AbstractAsyncContextManager[bool]:
-        """Hold the right to fetch a token; False: another process has it, and saves what it gets."""
+        """Hold the right to fetch a token; False if another process has it, which saves the token that it gets."""
         ...
 
 
 log = logging.getLogger(__name__)
 
 FETCH_TIMEOUT = 10.0  # seconds
-RENEWAL = 60.0  # seconds before the end: earlier, the platform answers with the same token
-JITTER = 10.0  # of those, so that many processes do not ask at once
-SHORT = 10.0  # with less left, callers wait for the new token instead of using the old one
-PAUSE = 5.0  # seconds between two attempts while the old token is still good
-OTHERS = 10.0  # seconds for another process to fetch a token; then we do
-LOOK, LONGEST_LOOK = 0.05, 0.5  # seconds until we look whether it has
+RENEWAL = 60.0  # seconds before the end; earlier, the platform answers with the same token
+JITTER = 10.0  # of those seconds, so that many processes do not ask at once
+SHORT = 10.0  # seconds; with less left, callers wait for the new token instead of using the old one
+PAUSE = 5.0  # seconds between two attempts while the old token is still valid
+OTHERS = 10.0  # seconds for another process to fetch a token, before this one does
+LOOK, LONGEST_LOOK = 0.05, 0.5  # seconds between two looks at the store meanwhile
 
 
 class _Answer(Model, frozen=True, kw_only=True):
-    """`expires_in` counts seconds; the wire has it as text or as a number."""
+    """`expires_in` is in seconds; text or a number on the wire."""
 
     access_token: Id
     expires_in: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _CachedToken:
-    """A token, and when to ask for the next one and stop using it (seconds of the clock)."""
+class _CachedToken(Struct, frozen=True):
+    """A token, when to ask for the next one, and when to stop using this one (seconds of the clock)."""
 
-    value: str = field(repr=False)
+    value: str
     ask_at: float
     ends_at: float
+
+    def __repr__(self) -> str:
+        return f"_CachedToken(ask_at={self.ask_at!r}, ends_at={self.ends_at!r})"  # the value is a secret
 
 
 _decode = decoder(_Answer)
 
 
 class AccessTokens:
-    """A `TokenSource` that asks the platform, or takes what `store` has. `clock` is monotonic, in seconds."""
+    """A `TokenSource` that asks the platform, or uses the token in `store`. `clock` is monotonic, in seconds."""
 
     def __init__(
         self,
@@ -104,41 +110,41 @@ class AccessTokens:
         self._url = token_url
         self._clock = clock
         self._store = store
-        self._refused = ""  # by the platform, last
-        self._held: _CachedToken | None = None
-        self._flight: asyncio.Task[None] | None = None
+        self._refused = ""  # the last token that the platform refused; the store may still have it
+        self._cached: _CachedToken | None = None
+        self._flight: asyncio.Task[None] | None = None  # the fetch in progress, so that concurrent calls share it
 
     def current(self) -> str | None:
         """Return the token if it needs no renewal yet."""
-        held = self._held
-        return held.value if held is not None and self._clock() < held.ask_at else None
+        cached = self._cached
+        return cached.value if cached is not None and self._clock() < cached.ask_at else None
 
     async def get(self) -> str:
-        """Return a token; all who wait share one request, and one that gives up does not end it for the others.
+        """Return a token. Concurrent callers share one request, and a caller that is cancelled does not cancel it.
 
-        Raises: AuthError, IPNotAllowed, RateLimited, ServerError, Timeout, ConnectionFailed - but none of them
-        while the token at hand is still good.
+        Raises: AuthError, IPNotAllowed, RateLimited, ServerError, Timeout, ConnectionFailed, but none of them while
+        the cached token is still valid.
         """
         while (token := self.current()) is None:
-            held = self._held
+            cached = self._cached
             flight = self._fetching()
-            if held is not None and self._clock() < held.ends_at - SHORT:
-                return held.value
-            await asyncio.wait([flight])  # unlike `await flight`, giving up here does not cancel it
+            if cached is not None and self._clock() < cached.ends_at - SHORT:
+                return cached.value
+            await asyncio.wait([flight])  # unlike `await flight`, a cancellation here does not cancel it
             if flight.cancelled():
                 raise ConnectionFailed("the client was closed while the access token was fetched")
-            if flight.exception() is not None and (held is None or self._clock() >= held.ends_at):
+            if flight.exception() is not None and (cached is None or self._clock() >= cached.ends_at):
                 flight.result()
         return token
 
     def invalidate(self, token: str) -> None:
         """Forget `token` if it is still the current one."""
-        if self._held is not None and self._held.value == token:
-            self._held = None
+        if self._cached is not None and self._cached.value == token:
+            self._cached = None
             self._refused = token
 
     async def close(self) -> None:
-        """End a request that is under way."""
+        """Cancel a request that is in progress."""
         if self._flight is not None:
             self._flight.cancel()
             await asyncio.wait([self._flight])
@@ -151,10 +157,10 @@ class AccessTokens:
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
         self._flight = None
-        if flight.cancelled() or (error := flight.exception()) is None or (held := self._held) is None:
+        if flight.cancelled() or (error := flight.exception()) is None or (cached := self._cached) is None:
             return
-        log.warning("no new access token yet, the old one is used until it ends: %s", error)
-        self._held = _CachedToken(held.value, min(self._clock() + PAUSE, held.ends_at), held.ends_at)
+        log.warning("no new access token yet, using the old one until it expires: %s", error)
+        self._cached = _CachedToken(cached.value, min(self._clock() + PAUSE, cached.ends_at), cached.ends_at)
 
     async def _fetch(self) -> None:
         if self._store is None:
@@ -163,26 +169,26 @@ class AccessTokens:
             await self._share(self._store)
 
     async def _share(self, store: TokenStore) -> None:
-        """Take the token that another process has fetched or is fetching; fetch one for all where none does."""
+        """Use the token that another process has fetched or is fetching; otherwise fetch one for all."""
         waited, pause = 0.0, LOOK
         while not self._take(await store.load()):
             async with store.refreshing() as ours:
                 if ours or waited >= OTHERS:
-                    if not self._take(await store.load()):  # somebody may have been done just before
+                    if not self._take(await store.load()):  # another process may have finished just before
                         await store.save(await self._ask())
                     return
             await asyncio.sleep(pause)
             waited, pause = waited + pause, min(2 * pause, LONGEST_LOOK)
 
     def _take(self, shared: SharedToken | None) -> bool:
-        """Hold what another process fetched, unless the platform has a new one by now or refused it."""
+        """Cache the token of another process, if it is neither near its end nor refused; return True then."""
         if shared is None or shared.seconds <= RENEWAL or shared.value == self._refused:
             return False
-        self._hold(shared)
+        self._cache(shared)
         return True
 
     async def _ask(self) -> SharedToken:
-        """Ask the platform for a token and hold it."""
+        """Ask the platform for a token and cache it."""
         request = self._request()
         response = await self._transport.send(request)
         refused = failure_of(request, response, family="token", secrets=(self._credentials.secret.reveal(),))
@@ -191,17 +197,17 @@ class AccessTokens:
         try:
             answer = _decode(response.body)
         except DecodeError:
-            raise unreadable(request.method, request.path, response, "it holds no token").error from None
+            raise unreadable(request.method, request.path, response, "it contains no token").error from None
         token = SharedToken(answer.access_token, answer.expires_in)
-        self._hold(token)
+        self._cache(token)
         return token
 
-    def _hold(self, token: SharedToken) -> None:
+    def _cache(self, token: SharedToken) -> None:
         now = self._clock()
         ends_at = now + token.seconds
-        # Near its end the same token may come back: then ask again after a pause.
+        # Near the end of a token the platform may return the same one again: ask again after a pause.
         ask_at = max(ends_at - RENEWAL + JITTER * random.random(), now + PAUSE)
-        self._held = _CachedToken(token.value, ask_at, ends_at)
+        self._cached = _CachedToken(token.value, ask_at, ends_at)
 
     def _request(self) -> Request:
         secret = self._credentials.secret.reveal()

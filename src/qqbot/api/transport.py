@@ -1,6 +1,7 @@
-"""One HTTP exchange: `Transport` is the seam, `AiohttpTransport` the real thing.
+"""One HTTP exchange: the protocol `Transport`, and `AiohttpTransport`, which implements it.
 
-Owns sending bytes and what can go wrong with that. Knows nothing of tokens, codes and repeats.
+Responsible for sending a request and for turning network errors into `Timeout` and `ConnectionFailed`.
+Collaborators: `network` describes the errors. It knows no tokens, error codes or repeats.
 """
 
 import ssl
@@ -13,24 +14,24 @@ from ..errors import ConnectionFailed, Timeout, TransportError
 from .exchange import Request, Response
 from .network import cause_of
 
-CONNECT_TIMEOUT = 8.0  # seconds, for TCP and TLS; less than an attempt has, so that it is told apart
+CONNECT_TIMEOUT = 8.0  # seconds for TCP and TLS; shorter than an attempt, so that nothing was sent for certain
 
 
 class Transport(Protocol):
     """Sends one request.
 
-    Raises (`send`): Timeout or ConnectionFailed, with `maybe_sent` False where nothing can have been sent.
+    Raises (`send`): Timeout or ConnectionFailed, with `maybe_sent` False if certainly nothing was sent.
     """
 
     async def send(self, request: Request) -> Response:
-        """Send the request and return the whole answer, whatever its status."""
+        """Send the request and return the whole answer, with any status."""
         ...
 
 
 class AiohttpTransport:
-    """Sends over an aiohttp session that somebody else opens and closes.
+    """Sends with an aiohttp session, which the caller opens and closes.
 
-    `proxy`: a URL; None leaves it to the session. `ssl_context`: None verifies with the system's authorities.
+    `proxy`: a URL; None uses the default of the session. `ssl_context`: None verifies with the system's authorities.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class AiohttpTransport:
                 return Response(response.status, response.headers, await response.read())
         except (OSError, aiohttp.ClientError) as error:
             failure = _translated(error, request)
-        # Raised out here, so that no context holds aiohttp's exception: some carry the request's headers.
+        # Raised outside of the except block, so that the error has no aiohttp exception as its context: some of them
+        # carry the request's headers, with the token.
         raise failure
 
 

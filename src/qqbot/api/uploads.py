@@ -1,7 +1,7 @@
 """Uploads of media for groups and C2C: by address, in one body, or in parts.
 
-Owns which way a file takes, its parts and their repeats, and what is remembered of finished uploads. The
-endpoints are the resources', the bytes those of `files`.
+Responsible for choosing between these, for the parts and their repeats, and for remembering finished uploads.
+Collaborators: `files` reads the bytes, `resources` have the endpoints (`Steps`). It sends no message.
 Source: server-inter/message/rich-media
 """
 
@@ -31,18 +31,18 @@ from ..models.targets import Scene
 from .exchange import Response
 from .files import OpenFile, opened
 
-ONE_BODY = 5 * 1024 * 1024  # bytes that still go up in one body, as base64
+ONE_BODY = 5 * 1024 * 1024  # bytes that are still sent in one body, as base64
 PART_NOT_READY = 40093001
 PUT_ATTEMPTS = 3
 PUT_TIMEOUT = 300.0  # seconds for one part
-MOST_AT_ONCE = 8  # parts, whatever the platform allows
+MOST_AT_ONCE = 8  # parts, even if the platform allows more
 REMEMBERED = 1024
-MARGIN = 10.0  # seconds before its end in which a file is not sent again: the message is still on its way
+MARGIN = 10.0  # seconds before it expires in which an upload is not used again: the message takes a while to arrive
 
 _SUFFIXES = {FileType.IMAGE: ".png", FileType.VIDEO: ".mp4", FileType.VOICE: ".silk", FileType.FILE: ""}
 
 Put = Callable[[str, AsyncIterable[bytes], int, float], Awaitable[Response]]
-"""Puts (url, content, bytes, seconds), without the access token."""
+"""Sends a PUT request (url, content, size in bytes, timeout in seconds) without the access token."""
 
 
 class _Store(Protocol):
@@ -50,7 +50,7 @@ class _Store(Protocol):
 
 
 class Steps(Struct, frozen=True):
-    """The endpoints of one conversation: hand over a file or end an upload, announce parts, finish one."""
+    """The endpoints of one conversation: store a file or complete an upload, announce parts, finish a part."""
 
     store: _Store
     prepare: Callable[[UploadPrepareBody], Awaitable[UploadPrepareResult]]
@@ -58,7 +58,7 @@ class Steps(Struct, frozen=True):
 
 
 class _Key(Struct, frozen=True):
-    """What makes two uploads the same."""
+    """Two uploads with equal keys have the same result."""
 
     scene: Scene
     type: FileType
@@ -68,17 +68,18 @@ class _Key(Struct, frozen=True):
 
 
 class Uploads:
-    """Uploads files, and remembers the results until they end by `clock` (seconds)."""
+    """Uploads files, and remembers the results until they expire by `clock` (seconds)."""
 
     def __init__(self, put: Put, clock: Clock) -> None:
         self._put = put
         self._clock = clock
+        # Results and when they expire (None: never), so that the same bytes are not uploaded again; oldest first.
         self._done: OrderedDict[_Key, tuple[float | None, MediaUploadResult]] = OrderedDict()
 
     async def upload(self, scene: Scene, media: Media, steps: Steps, timeout: float | None) -> MediaUploadResult:
-        """Upload `media` by `steps`, unless the same bytes are there already; `timeout` in seconds for it all.
+        """Upload `media` by `steps`, or return the result of the same bytes; `timeout` (seconds) covers all of it.
 
-        Raises: ConfigError when the file is missing, empty, too large or of the wrong kind; MediaError,
+        Raises: ConfigError if the file is missing, empty, too large or of the wrong kind; MediaError,
         QuotaExceeded, Timeout.
         """
         if media.url is not None:
@@ -115,7 +116,7 @@ class Uploads:
         return result
 
     def forget(self, result: MediaUploadResult) -> None:
-        """Drop a result that the platform no longer takes."""
+        """Forget a result that the platform no longer accepts."""
         for key in [key for key, (_, known) in self._done.items() if known is result]:
             del self._done[key]
 
@@ -133,15 +134,15 @@ class Uploads:
 
 
 class _ByteCount:
-    """Tells a callback how far an upload is."""
+    """Reports the progress of an upload to a callback."""
 
     def __init__(self, callback: Progress | None, total: int) -> None:
         self._callback = callback
         self._total = total
-        self._done = 0
+        self._done = 0  # bytes so far; a part that starts again lowers it
 
     def add(self, count: int) -> None:
-        """Note `count` more bytes; fewer than none where a part starts again."""
+        """Count `count` more bytes; a negative `count` if a part starts again."""
         self._done += count
         if self._callback is not None:
             self._callback(self._done, self._total)
@@ -158,7 +159,7 @@ class _Parts:
         self._progress = progress
 
     async def put_all(self) -> None:
-        """Put and finish every part; the first failure ends all.
+        """Send and finish every part; the first failure ends the upload.
 
         Raises: MediaError, QuotaExceeded, DecodeError for a plan that does not cover the file.
         """
@@ -168,7 +169,7 @@ class _Parts:
             async with turns:
                 await self._finish(part, size, await self._put_part(part, offset, size))
 
-        # No TaskGroup: before Python 3.13 one that fails leaves the task marked as being cancelled.
+        # Not a TaskGroup: before Python 3.13 a failing one leaves this task marked as cancelled.
         tasks = [asyncio.create_task(one(*placed), name="qqbot upload") for placed in self._placed()]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -180,7 +181,7 @@ class _Parts:
             task.result()
 
     def _placed(self) -> list[tuple[UploadPart, int, int]]:
-        """Return the parts with offset and size: by their order, since indices begin at 0 or at 1."""
+        """Return the parts with offset and size, by their order: indices may begin at 0 or at 1."""
         placed: list[tuple[UploadPart, int, int]] = []
         offset = 0
         for part in sorted(self._plan.parts, key=lambda part: part.index):
@@ -193,14 +194,14 @@ class _Parts:
         return placed
 
     async def _put_part(self, part: UploadPart, offset: int, size: int) -> str:
-        """Put the bytes; return their md5."""
+        """Send the bytes of a part; return their md5."""
         for attempt in range(1, PUT_ATTEMPTS + 1):
             md5, sent = hashlib.new("md5", usedforsecurity=False), 0
 
             async def content() -> AsyncGenerator[bytes]:
                 nonlocal sent
                 async for chunk in self._file.chunks(offset, size):
-                    md5.update(chunk)  # noqa: B023 - read out before the next round
+                    md5.update(chunk)  # noqa: B023 - consumed before the next attempt
                     yield chunk
                     sent += len(chunk)
                     self._progress.add(len(chunk))
@@ -230,7 +231,7 @@ class _Parts:
             except ApiError as error:
                 if error.code != PART_NOT_READY or now() + config.retry_delay > ends:
                     raise
-            await asyncio.sleep(config.retry_delay or 1.0)  # 0 would hammer a part that is not ready
+            await asyncio.sleep(config.retry_delay or 1.0)  # 0 would repeat without a pause
 
 
 def _refused(part: UploadPart, response: Response) -> MediaError:

@@ -1,25 +1,24 @@
-"""How long a message or an event can be answered.
+"""Reply windows: for how long a message or an event can be answered.
 
-Pure: times are arguments. Owns the refusal that is made here, before a call; the platform makes its own.
+Responsible for the refusal that is made here before a call, so that a late answer costs none; the platform refuses on
+its own. Pure: `now` is an argument.
+
 Source: server-inter/message/overview
 """
 
 from ..errors import ReplyWindowExpired
-from ..models.targets import REPLY_WINDOWS, Scene
+from ..models.targets import REPLY_WINDOWS, ReplyTo, Scene
 from .codes import error_rule
 
-EXPIRED = 40034005  # the platform's own number for it
+EXPIRED = 40034005  # the platform's code for the same refusal
 
 
-def seconds_left(scene: Scene, age: float) -> float:
-    """Return for how many seconds something `age` seconds old can still be answered; 0 or less: no more."""
-    return REPLY_WINDOWS[scene] - age
-
-
-def closed(scene: Scene) -> ReplyWindowExpired:
-    """Return the error for an answer that comes too late; nothing was sent."""
+def check_window(reply_to: ReplyTo, scene: Scene, now: float) -> None:
+    """Check that the window of `reply_to` is open at `now`.  Raises: ReplyWindowExpired."""
+    if reply_to.expires_at is None or now < reply_to.expires_at:
+        return
     minutes = REPLY_WINDOWS[scene] / 60
-    return ReplyWindowExpired(
+    raise ReplyWindowExpired(
         400,
         EXPIRED,
         f"the {minutes:g} minutes in which this could be answered are over: nothing was sent",

@@ -1,1 +1,1 @@
-"""The bot: its handlers, their context, and what runs while it is served."""
+"""A bot: its handlers, what they are called with, and what runs while it is served."""

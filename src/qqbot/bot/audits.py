@@ -1,6 +1,8 @@
-"""Verdicts on messages that the platform reviews before it shows them.
+"""`Audits`: the verdicts on messages that the platform reviews before it shows them.
 
-Owns the last verdicts and who waits for one: the event can overtake the answer to the send.
+Responsible for remembering the last verdicts, and for the callers that wait for one: the event can overtake the answer
+to the send. Collaborators: `bot` registers the handler that passes the verdicts on. It sends nothing.
+
 Source: server-inter/channel/message/event
 """
 
@@ -13,23 +15,23 @@ from ..models.events import MessageAuditPass, MessageAuditReject
 KEPT = 256
 
 AuditOutcome = MessageAuditPass | MessageAuditReject
-"""How a review ended."""
+"""The end of a review."""
 
 
 class Audits:
-    """The verdicts of one bot."""
+    """The verdicts on the messages of one bot, the last 256 of them."""
 
     def __init__(self) -> None:
-        self._verdicts: OrderedDict[str, AuditOutcome] = OrderedDict()
-        self._waiting: defaultdict[str, list[asyncio.Future[AuditOutcome]]] = defaultdict(list)
+        self._verdicts: OrderedDict[str, AuditOutcome] = OrderedDict()  # by audit_id, for callers that come later
+        self._waiting: defaultdict[str, list[asyncio.Future[AuditOutcome]]] = defaultdict(list)  # by audit_id
 
     def take(self, verdict: AuditOutcome) -> None:
-        """Keep a verdict, and give it to those who wait for it."""
+        """Keep a verdict, and return it to the callers that wait for it."""
         self._verdicts[verdict.audit_id] = verdict
         if len(self._verdicts) > KEPT:
             self._verdicts.popitem(last=False)
         for waiter in self._waiting.pop(verdict.audit_id, ()):
-            if not waiter.done():
+            if not waiter.done():  # its caller may have been cancelled
                 waiter.set_result(verdict)
 
     async def result(self, error: MessagePendingAudit, timeout: float) -> AuditOutcome:
@@ -51,5 +53,7 @@ class Audits:
             raise Timeout(f"no verdict on the message within {timeout:g} s; it may still be shown") from None
         finally:
             waiters.remove(waiter)
-            if not waiters and self._waiting.get(error.audit_id) is waiters:
+            if (
+                not waiters and self._waiting.get(error.audit_id) is waiters
+            ):  # a later caller may have a list of its own
                 self._waiting.pop(error.audit_id, None)

@@ -1,6 +1,8 @@
-"""What a handler is called with: the event and the ways to answer it.
+"""`Context`: what a handler is called with, an event and the ways to answer it.
 
-Owns no state of its own beyond one event; models stay free of the bot because this carries the rest.
+Responsible for what a handler can do with its event: reply, stream, acknowledge, wait for another event. Collaborators:
+`api` (carries it out, and checks the reply's window and the lease), `dispatcher` (suspends the handler in `wait_for`).
+It has no state beyond the one event, so that models stay free of the bot.
 """
 
 import logging
@@ -14,23 +16,24 @@ from msgspec import Struct
 from ..api.client import Api
 from ..api.downloads import MAX_BYTES
 from ..api.streams import AnswerStream, GatheredAnswer
-from ..api.windows import closed, seconds_left
-from ..dispatcher.waits import Wanted
-from ..errors import DuplicateMessage, LeaseLost
+from ..api.windows import check_window
+from ..dispatcher.delivery import Wanted
+from ..errors import ConfigError, DuplicateMessage
 from ..lease import Lease
 from ..models.events import Event, InteractionCreate, MessageEvent, Replyable
 from ..models.frames import Frame
 from ..models.gateway import ReadyUser, ShardKey
+from ..models.intents import Intents
 from ..models.messages import MessageAttachment, MessageSendResult
 from ..models.outgoing.messages import Markdown, Message, Text
-from ..models.targets import REPLY_LIMITS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
+from ..models.targets import REPLY_LIMITS, REPLY_WINDOWS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 
 if TYPE_CHECKING:
     from asyncio import Task
 
 
 class Delivered(Protocol):
-    """An event on its way through the handlers, as their context sees it.
+    """An event on its way through the handlers, as their `Context` sees it.
 
     `received` is a moment of the API's clock; `lease` None: no shard of this process received it.
     """
@@ -52,21 +55,21 @@ class Delivered(Protocol):
 
     @property
     def received(self) -> float:
-        """When it was accepted."""
+        """The moment when it was accepted."""
         ...
 
     @property
     def lease(self) -> Lease | None:
-        """Under which it is handled."""
+        """The lease that it is handled under."""
         ...
 
     @property
     def again(self) -> bool:
-        """Whether an earlier process may have begun to handle it."""
+        """True if an earlier process may have begun to handle it."""
         ...
 
     async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivered":
-        """Suspend the handler until what is wanted comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""
+        """Suspend the handler until such an event comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""
         ...
 
 
@@ -91,7 +94,7 @@ class Owner(Protocol):
 
     @property
     def me(self) -> ReadyUser:
-        """Who the bot is."""
+        """The bot's own user."""
         ...
 
     @property
@@ -107,22 +110,34 @@ class Owner(Protocol):
         """Ask the bot to drain and stop."""
         ...
 
-    def check_expected(self, events: Sequence[type[Event]]) -> None:
-        """Raises: ConfigError where the bot never gets such an event."""
-        ...
+
+def check_expected(asked: Intents | None, events: Sequence[type[Event]]) -> None:
+    """Check that a bot gets such events.  Raises: ConfigError if it does not ask for one of them.
+
+    `asked`: the intents that it asks for; None without a gateway connection: then the sender decides what comes.
+    """
+    if not events:
+        raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupAtMessageCreate)")
+    if asked is None:
+        return
+    for event in events:
+        needed = Intents.of(event)
+        if needed and not needed & asked:
+            raise ConfigError(
+                f"wait_for({event.__name__}) would never end: the bot does not ask for {needed!r}; "
+                f"write bot.expect({event.__name__}) beside its handlers"
+            )
 
 
 class Context(Struct, Generic[E_co], frozen=True, eq=False):
     """One event and the ways to answer it. A Struct, since one is made for every event and msgspec makes them in C."""
 
     bot: Owner
+    api: Api
+    _check_expected: Callable[[Sequence[type[Event]]], None]
     _delivered: Delivered
-
-    @property
-    def event(self) -> E_co:
-        """The event itself; `event.id` is the payload's own id."""
-        # The router looked the handler up by the event's class.
-        return self._delivered.event  # type: ignore[return-value] # pyright: ignore[reportReturnType]
+    event: E_co
+    """The event itself; `event.id` is the payload's own id."""
 
     @property
     def raw(self) -> bytes:
@@ -131,18 +146,13 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
 
     @property
     def event_id(self) -> str | None:
-        """The envelope's id: the same for every delivery of one event, so a key for idempotency."""
+        """The id of the envelope: the same for every delivery of one event, so a key for idempotency."""
         return self._delivered.frame.id
 
     @property
     def again(self) -> bool:
-        """Whether an earlier process may have begun to handle this event: it died, or was cut short, before its end."""
+        """True if an earlier process may have begun to handle this event, and was stopped before the end."""
         return self._delivered.again
-
-    @property
-    def api(self) -> Api:
-        """The bot's API client."""
-        return self.bot.api
 
     @property
     def shard(self) -> ShardKey | None:
@@ -152,11 +162,17 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
 
     @property
     def text(self) -> str:
-        """The message's content without the mention of the bot; '' for what is no message."""
+        """The content of the message without the mention of the bot; '' if the event is no message."""
         event = self._delivered.event
         if isinstance(event, MessageEvent):
             return event.text_without_mention(self.bot.user_id)
         return ""
+
+    @property
+    def mentions_me(self) -> bool:
+        """True if the event is a message that mentions the bot; False in private chats, where none is needed."""
+        event = self._delivered.event
+        return isinstance(event, MessageEvent) and event.mentions_bot(self.bot.user_id)
 
     @property
     def target(self: "Context[Replyable]") -> Target:
@@ -169,68 +185,63 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
 
         Source: server-inter/message/overview
         """
-        return datetime.now(UTC) + timedelta(seconds=self._seconds_left())
-
-    def _seconds_left(self: "Context[Replyable]") -> float:
-        return seconds_left(self.event.reply_target().scene, self.api.clock() - self._delivered.received)
+        age = self.api.clock() - self._delivered.received
+        left = REPLY_WINDOWS[self.event.reply_target().scene] - age
+        return datetime.now(UTC) + timedelta(seconds=left)
 
     @property
     def replies_left(self: "Context[Replyable]") -> int | None:
-        """How many answers the platform still takes, None where it sets no limit; counts those of this process.
+        """How many answers the platform still takes, None if it sets no limit; counts those of this process.
 
-        One that was refused does not count, one that may have arrived does; notices (`typing`) are no answers.
+        An answer that was refused does not count, one that may have arrived does; notices (`typing`) are no answers.
 
         Source: server-inter/message/overview
         """
-        reply_to = self._reply_to()
-        limit = REPLY_LIMITS.get(self.event.reply_target().scene)
+        scene = self.event.reply_target().scene
+        reply_to, limit = self._reply_to(self.event, scene), REPLY_LIMITS.get(scene)
         if limit is None or reply_to.msg_id is None:
             return None
         return max(0, limit - self.api.sequences.answers(reply_to.reference))
 
-    def _reply_to(self: "Context[Replyable]") -> ReplyTo:
-        return self.event.reply_reference(self.event_id)
-
-    def _check_reply(self: "Context[Replyable]") -> None:
-        """Raises: LeaseLost, ReplyWindowExpired where an answer cannot be sent any more."""
-        lease = self._delivered.lease
-        if lease is not None and not lease.valid():
-            raise LeaseLost(f"shard {lease.shard} is no longer run by this process: the reply was not sent")
-        if self._seconds_left() <= 0:
-            raise closed(self.event.reply_target().scene)
+    def _reply_to(self: "Context[Replyable]", event: Replyable, scene: Scene) -> ReplyTo:
+        delivered = self._delivered
+        found = event.reply_reference(delivered.frame.id)
+        expires_at = delivered.received + REPLY_WINDOWS[scene]
+        return ReplyTo(found.msg_id, found.event_id, expires_at=expires_at)
 
     async def reply(self: "Context[Replyable]", message: Message, *, timeout: float | None = None) -> MessageSendResult:
-        """Answer the event where it happened, within the platform's reply window, also where it takes an upload.
+        """Answer the event where it happened, within the platform's reply window; a `Media` is uploaded first.
 
-        Where an event is repeated because a process died (`again`), an answer that it has sent already is not sent
+        If the event is repeated because a process died (`again`), an answer that it has sent already is not sent
         twice: the platform knows it by its number, and the result has no id.
 
-        Raises: ReplyWindowExpired (after `reply_deadline` before anything is sent), ContentRejected, RateLimited
+        Raises: ReplyWindowExpired (after `reply_deadline`, without sending the message), ContentRejected, RateLimited
         (`retry_after`, seconds), Timeout, LeaseLost.
         Source: server-inter/message/overview
         """
-        self._check_reply()
+        event = self.event
+        target = event.reply_target()
+        reply_to = self._reply_to(event, target.scene)
         try:
-            return await self.api.send(
-                self.target, message, reply_to=self._reply_to(), timeout=timeout, check=self._check_reply
-            )
+            return await self.api.send(target, message, reply_to=reply_to, timeout=timeout)
         except DuplicateMessage:
             if not self.again:
                 raise
             return MessageSendResult()
 
     def stream(self: "Context[Replyable]", *, markdown: bool = True) -> AnswerStream:
-        """Return an answer to be written bit by bit: `async with ctx.stream() as s: await s.write("...")`.
+        """Return an answer to be written piece by piece: `async with ctx.stream() as s: await s.write("...")`.
 
         In C2C it appears while it is written; elsewhere it is sent as one message at the end.
 
         Raises: what `reply` raises.
         Source: autogen/api/v2_users_user_openid_stream_messages.post
         """
-        self._check_reply()
-        target = self.target
+        target, reply_to = self.target, self._reply_to(self.event, self.target.scene)
         if target.scene is Scene.C2C:
-            return self.api.c2c.stream(target.id, self._reply_to(), markdown=markdown)
+            return self.api.c2c.stream(target.id, reply_to, markdown=markdown)
+        # Before the answer is written: elsewhere it is sent, and refused, at its end only.
+        check_window(reply_to, target.scene, self.api.clock())
         kind = Markdown if markdown else Text
         return GatheredAnswer(lambda text: self.reply(kind(text)))
 
@@ -240,22 +251,21 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         Raises: what `reply` raises.
         Source: autogen/api/v2_users_user_openid_messages.post
         """
-        self._check_reply()
         target = self.target
         if target.scene is Scene.C2C:
-            await self.api.c2c.typing(target.id, self._reply_to(), seconds=seconds)
+            await self.api.c2c.typing(target.id, self._reply_to(self.event, target.scene), seconds=seconds)
 
     def ticket(self: "Context[Replyable]") -> Ticket:
-        """Return the right to answer later or elsewhere: `await api.reply(Ticket.from_json(text), ...)`.
+        """Return the right to answer later, or in another process: `await api.reply(Ticket.from_json(text), ...)`.
 
         Each ticket has msg_seq numbers of its own, so that its answers do not collide with others.
         """
-        reply_to = self._reply_to()
+        reply_to = self.event.reply_reference(self.event_id)
         first = self.api.sequences.reserve(reply_to.reference, TICKET_NUMBERS)
         return Ticket(target=self.target, reply_to=reply_to, first=first, deadline=self.reply_deadline)
 
     async def ack(self: "Context[InteractionCreate]", code: int = 0) -> None:
-        """Acknowledge a click, once and within 5 s; what comes later is logged as a warning.
+        """Acknowledge a click, once and within 5 s; a later one is logged as a warning.
 
         `code`: 0 ok, 1 failed, 2 too often, 3 repeated, 4 no permission, 5 admins only.
         Source: autogen/api/interactions_interaction_id.put
@@ -304,19 +314,19 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         timeout: float | None = None,
         anywhere: bool = False,
     ) -> "Context[Any]":
-        """Suspend the handler until the next event of these classes comes for which `when` holds; take it for itself.
+        """Suspend the handler until the next event of these classes comes and `when` holds for it; take that event.
 
         The context of that event is returned, so that it can be answered; no other handler sees it. It is one of the
         same conversation unless `anywhere`; an event that belongs to none, such as the verdict of a review, is taken
-        wherever it comes. `timeout` in seconds; None waits without end. While it is suspended the handler holds up
-        nobody; a process that dies then repeats the dialog from the event that began it.
+        wherever it comes. `timeout` in seconds; None waits forever. A suspended handler holds up no other event; if the
+        process dies meanwhile, the dialog is repeated from the event that began it.
 
         Raises: TimeoutError; ConfigError when the bot does not ask for these events, or 2048 are open already; what
         `when` raises.
         """
-        self.bot.check_expected(events)
+        self._check_expected(events)
         delivered = await self._delivered.wait_for(Wanted(events, when, anywhere), timeout)
-        return Context(self.bot, delivered)
+        return Context(self.bot, self.api, self._check_expected, delivered, delivered.event)
 
     @overload
     async def download(self, attachment: MessageAttachment | str, *, max_bytes: int = ...) -> bytes: ...
@@ -326,7 +336,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     async def download(
         self, attachment: MessageAttachment | str, to: Path | None = None, *, max_bytes: int = MAX_BYTES
     ) -> bytes | int:
-        """Fetch a file that came with a message: its bytes, or, written to the file `to`, how many there were.
+        """Return the bytes of a file that came with a message; with `to`, write them there and return their number.
 
         An address on this machine or in a private network is refused, and so is more than `max_bytes` (64 MiB).
 

@@ -1,23 +1,23 @@
-"""Ready-made predicates for `when=`: which of the events of a kind a handler takes.
+"""Predicates for `when=`: which events of a kind a handler takes.
 
-Owns the questions asked of one event; asking them is the dispatcher's.
+Responsible for questions about one event; pure. Collaborators: `dispatcher` asks them before it calls a handler.
 """
 
 from collections.abc import Callable
 
 from ..errors import ConfigError
-from ..models.events import InteractionCreate, MessageEvent
+from ..models.events import C2CMessageCreate, DirectMessageCreate, InteractionCreate, MessageEvent
 from ..models.interactions import InteractionDetail
 from ..models.text import parse_command
 
 
 def command(name: str) -> Callable[[MessageEvent], bool]:
-    """Return a predicate for messages that start with "/name", after any mentions, whatever the case.
+    """Return a predicate for messages that start with "/name", after any mentions, in upper or lower case.
 
     ::
 
-        @bot.on(GroupAtMessageCreate, when=command("weather"))
-        async def weather(ctx: Context[GroupAtMessageCreate]) -> None:
+        @bot.on(GroupMessageEvent, when=command("weather"))
+        async def weather(ctx: Context[GroupMessageEvent]) -> None:
             _, place = parse_command(ctx.text)
 
     Raises: ConfigError when `name` is empty or holds blanks.
@@ -27,9 +27,22 @@ def command(name: str) -> Callable[[MessageEvent], bool]:
         raise ConfigError(f"command({name!r}) takes one word, such as command('weather')")
 
     def starts_with_command(event: MessageEvent) -> bool:
-        return parse_command(event.content)[0].casefold() == wanted
+        return parse_command(event.text_without_mention(""))[0].casefold() == wanted
 
     return starts_with_command
+
+
+def meant_for_me(event: MessageEvent) -> bool:
+    """Return True for a message to the bot: one that mentions it in a group or channel, or any in a private chat.
+
+    Groups send a message that mentions the bot as GROUP_AT_MESSAGE_CREATE, or, if the owner lets the bot see all
+    messages, as GROUP_MESSAGE_CREATE. This takes it in both::
+
+        @bot.on(GroupMessageEvent, when=meant_for_me)
+        async def answer(ctx: Context[GroupMessageEvent]) -> None:
+            await ctx.reply(ctx.text)
+    """
+    return isinstance(event, C2CMessageCreate | DirectMessageCreate) or event.mentions_bot("")
 
 
 def button(data: str) -> Callable[[InteractionCreate], bool]:

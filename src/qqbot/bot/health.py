@@ -1,6 +1,6 @@
 """`/livez` and `/readyz`, as an aiohttp sub-application.
 
-Owns the two answers; what they are about, the bot tells.
+Responsible for the two answers. Collaborators: `runtime` returns the reasons. It decides nothing about the bot.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 Reasons = Callable[[], Sequence[str]]
-"""Returns what is wrong; nothing: all is well."""
+"""Returns what is wrong; empty if nothing is."""
 
 
 def application(live: Reasons, ready: Reasons) -> web.Application:
-    """Return an application with GET /livez and GET /readyz: 200, or 503 and the reasons, as JSON."""
+    """Return an application with GET /livez and GET /readyz: 200, or 503 and the reasons, in JSON."""
 
     async def livez(_: web.Request) -> web.Response:
         return _answer(live())

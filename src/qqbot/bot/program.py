@@ -1,6 +1,7 @@
-"""What a program that is nothing but a bot needs around it: exit codes, signals, logging.
+"""Exit codes, signals and logging, for a program that only runs a bot.
 
-Owns nothing of the bot; a bot that is embedded in another program uses none of it.
+Responsible for what belongs to the process. Collaborators: `Bot.run` and the commands use it. It knows nothing of a
+bot: one that is embedded in another program uses none of it.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ EXIT_OK, EXIT_CONFIG, EXIT_CREDENTIALS, EXIT_STOPPED = 0, 3, 4, 5
 EXIT_INTERRUPTED = 130
 
 loading: ContextVar[str | None] = ContextVar("qqbot_loading", default=None)
-"""The file that a command is importing just now: `Bot.run` must not block there."""
+"""The file that a command is importing: `Bot.run` must not block there."""
 
 
 def configure_logging() -> None:
@@ -37,30 +38,30 @@ def configure_logging() -> None:
 
 
 def exit_code(main: Callable[[], object]) -> int:
-    """Call `main`; print what went wrong and return the exit code that tells it."""
+    """Call `main`, print its error, and return the exit code for it."""
     try:
         main()
     except ConfigError as error:
-        return _complain(error, EXIT_CONFIG)
+        return _print_error(error, EXIT_CONFIG)
     except (AuthError, IPNotAllowed) as error:
-        return _complain(error, EXIT_CREDENTIALS)
-    except QQBotError as error:  # GatewayHalted, and whatever else a person has to look at
-        return _complain(error, EXIT_STOPPED)
+        return _print_error(error, EXIT_CREDENTIALS)
+    except QQBotError as error:  # GatewayHalted, and all else that a person has to look at
+        return _print_error(error, EXIT_STOPPED)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return EXIT_OK
 
 
-def _complain(error: QQBotError, code: int) -> int:
+def _print_error(error: QQBotError, code: int) -> int:
     sys.stderr.write(f"qqbot: {error}\n")
     return code
 
 
 @contextlib.contextmanager
 def on_signal(callback: Callable[[], object]) -> Generator[None]:
-    """Call `callback` in the running loop on SIGINT and SIGTERM; where loops cannot, by plain signal handlers.
+    """Call `callback` in the running loop on SIGINT and SIGTERM, by plain signal handlers if the loop has none.
 
-    Outside of the main thread, which gets no signals, it does nothing.
+    It does nothing in another thread than the main one, which alone gets signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -78,5 +79,5 @@ def on_signal(callback: Callable[[], object]) -> Generator[None]:
         for number, handler in before.items():
             with contextlib.suppress(NotImplementedError):
                 loop.remove_signal_handler(number)
-            if handler is not None:  # one that was not set from Python cannot be set again
+            if handler is not None:  # a handler that was not set from Python cannot be restored
                 signal.signal(number, handler)

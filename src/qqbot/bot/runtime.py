@@ -1,294 +1,378 @@
-"""`BotRuntime`: what exists while a bot is served, and the order in which it comes and goes.
+"""`BotRuntime`: how one bot is served, run after run.
 
-Owns the fleet's task and the background tasks; what they serve is wired in `bot`.
+Responsible for reading the configuration, for making the parts of a run (API client, dispatcher, supervisor,
+forwarder), for starting and stopping it, and for what has to outlive one run: the session manager, the ids of events,
+the webhook handler. Collaborators: `run` (one run while it lasts), `bot` (the face of both), `handler_table`. It
+registers no handler.
 """
 
 import asyncio
+import inspect
 import logging
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from contextvars import Context, ContextVar, copy_context
-from typing import TypeVar
+import os
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
-from ..aio.loop_lag import LoopLag
-from ..api.client import Api
-from ..dispatcher import DirectSource, Dispatcher
-from ..errors import ConfigError, Interrupted, QQBotError
+from msgspec import Struct
+
+from ..aio.clock import Clock
+from ..aio.serving_task import ServingTask
+from ..api.client import Api, ApiOptions
+from ..api.token import TokenStore
+from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardSelection, unknown_variables
+from ..dispatcher import Dispatcher, KnownEvents, ShardSource
+from ..dispatcher.dedupe import SeenIds
+from ..dispatcher.delivery import Settled
+from ..dispatcher.dispatcher import HandlerListener
+from ..errors import ConfigError, GatewayHalted
+from ..gateway.shard import ShardEvent
 from ..ingest import Forwarder
+from ..ingest.forwarder import EventSink
+from ..models.events import Event
 from ..models.frames import Frame
+from ..models.intents import PRIVATE_ONLY, Intents
 from ..models.outcome import Outcome
-from ..models.stats import BotStats
+from ..sessions.base import SessionManager
+from ..sessions.local import LocalSessionManager
+from .context import Context, Delivered, Owner, check_expected
+from .handler_table import Failed, HandlerTable
+from .run import BotRun
 from .shards import ShardSupervisor
+
+if TYPE_CHECKING:  # most bots serve no HTTP
+    from ..webhook.handler import WebhookHandler
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+ShardFunction = Callable[[ShardEvent], object]
 
-STANDSTILL_SECONDS = 30.0
-ROOM_SECONDS = 3.0
-"""How long a webhook call waits while too many events are unfinished; then it is to come again."""
 
-_inside: ContextVar["BotRuntime | None"] = ContextVar("qqbot_inside", default=None)
+class SharedStores(Protocol):
+    """What the processes of one bot share besides its shards; None for what they do not share."""
+
+    @property
+    def tokens(self) -> TokenStore | None:
+        """The store of the access token that they share."""
+        ...
+
+    @property
+    def seen(self) -> SeenIds | None:
+        """The ids of finished events that they share."""
+        ...
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """A session manager through which the processes of a bot share more than its shards."""
+
+    def sharing(self, credentials: Credentials) -> AbstractAsyncContextManager[SharedStores]:
+        """Open what is shared, for as long as the bot is served."""
+        ...
+
+
+class BotSettings(Struct, frozen=True, kw_only=True):
+    """The options of `Bot`; None: from the environment, or as the platform recommends.
+
+    `drain` and `handler_timeout` in seconds.
+    """
+
+    credentials: Credentials | None
+    endpoints: Endpoints | None
+    shards: ShardSelection | None
+    intents: Intents | None
+    sessions: SessionManager | None
+    gateway: GatewayConfig
+    lifespan: Callable[[], AbstractAsyncContextManager[object]]
+    max_inflight: int
+    max_queued: int
+    max_queued_bytes: int
+    drain: float
+    handler_timeout: float | None
+    hold_sends: bool
+    sink: EventSink | None
+    api: ApiOptions
 
 
 class BotRuntime:
-    """One bot in one event loop, from its API client to its handlers."""
+    """One bot, from its construction on: how it is served, and the run that serves it now."""
 
-    def __init__(
-        self,
-        api: Api,
-        dispatcher: Dispatcher,
-        supervisor: ShardSupervisor | None,
-        forwarder: Forwarder | None,
-        *,
-        drain: float,
-    ) -> None:
-        """`supervisor` None: events come in by the door only. `drain`: seconds that their handlers have at the end."""
-        self._loop = asyncio.get_running_loop()
-        self.api = api
-        self.supervisor = supervisor
-        self.dispatcher = dispatcher
-        self.forwarder = forwarder
-        self.loop_lag = LoopLag()
-        self._drain = drain
-        self._direct_source: DirectSource | None = None
-        self._over = asyncio.Event()
-        self._begun = asyncio.Event()
-        self._main: asyncio.Task[None] | None = None
-        self._enterer = asyncio.current_task()
-        self._background: set[asyncio.Task[object]] = set()
-        self._closed = False
+    def __init__(self, bot: Owner, handlers: HandlerTable, settings: BotSettings) -> None:
+        self.settings = settings
+        self.run: BotRun | None = None  # what serves the bot now
+        self.served_with: Credentials | None = None  # those of that run; an attribute, since each webhook call reads it
+        self.settled: list[Settled] = []  # called with the end of each event
+        self.listeners: list[HandlerListener] = []  # called after each run of a handler
+        self.failed: list[Failed] = handlers.failed  # called with what each handler raises
+        self.shard_functions: list[ShardFunction] = []  # called with what happens to the shards
+        self._bot = bot
+        self._handlers = handlers
+        # Kept from run to run, with its platform: it counts the session starts there.
+        self._local: tuple[tuple[str, Endpoints], LocalSessionManager] | None = None
+        self._serving_task: ServingTask | None = None  # what `start` began
+        self._failure: BaseException | None = None  # ended the last run; /livez reports it until the next one
+        self._events: KnownEvents | None = None  # kept from run to run: a webhook call may come again after a restart
+        self._webhook_handler: WebhookHandler | None = None  # made once events may come by webhook
+
+    @property
+    def current(self) -> BotRun:
+        """The run that serves the bot now.  Raises: ConfigError while it is not served."""
+        if self.run is None:
+            raise ConfigError("the bot is not running: use `async with bot:`, `await bot.start()` or `bot.run()`")
+        return self.run
+
+    @property
+    def intents(self) -> Intents:
+        """The intents that the bot asks for."""
+        return self._handlers.intents if self.settings.intents is None else self.settings.intents
+
+    # Serving it
 
     @asynccontextmanager
-    async def run(self) -> AsyncGenerator[None]:
-        """Run shards and handlers while the body runs; leaving drains, then cancels what is left.
-
-        Raises: on leaving, what ended the fleet.
-        """
-        async with self.dispatcher.within(self._own_context()), self._forwarding():
-            main = self._main = asyncio.create_task(self._run_shards(), name="qqbot fleet")
-            watchers = [
-                asyncio.create_task(self._watch_reading(), name="qqbot reading"),
-                asyncio.create_task(self.loop_lag.watch(), name="qqbot loop lag"),
-            ]
-            self._begun.set()
+    async def serve(
+        self,
+        *,
+        credentials: Credentials | None = None,
+        endpoints: Endpoints | None = None,
+        sessions: SessionManager | None = None,
+        gateway: GatewayConfig | None = None,
+        clock: Clock | None = None,
+        connect: bool = True,
+    ) -> AsyncGenerator[None]:
+        """Serve events while the body runs; arguments and errors as in `Bot.serve`."""
+        self._check_free()
+        settings = self.settings
+        credentials = credentials or self.own_credentials()
+        endpoints = endpoints or settings.endpoints or Endpoints.from_env()
+        selection = settings.shards or ShardSelection.parse(os.environ.get("QQBOT_SHARDS"))
+        for sentence in unknown_variables():
+            log.warning("%s", sentence)
+        sessions = sessions or settings.sessions or _sessions_from_env()
+        sessions = sessions or self._local_sessions(credentials.app_id, endpoints)
+        async with AsyncExitStack() as stack:
+            shared = await stack.enter_async_context(_sharing(sessions, credentials))
+            options = self._api_options(shared)
+            api = Api(credentials, endpoints=endpoints, clock=clock or time.monotonic, **options)
+            await stack.enter_async_context(api)
+            self._check_free()  # another task may have been faster
+            run = self.run = self._make_run(
+                api,
+                shared,
+                credentials.app_id,
+                selection,
+                sessions=sessions if connect else None,
+                gateway=gateway or settings.gateway,
+            )
+            self.served_with = credentials
+            if self._owned:
+                run.enter()  # what the lifespan begins cannot wait for the end of `stop` either
             try:
-                yield
+                if self._webhook_handler is not None:
+                    self._webhook_handler.prepare()
+                async with settings.lifespan():
+                    try:
+                        async with run.run():
+                            yield
+                    finally:
+                        await run.end_background()
             finally:
                 try:
-                    await self._end_shards(main)
+                    await run.end_background()  # what a lifespan that failed had spawned
                 finally:
-                    for watcher in watchers:
-                        watcher.cancel()
-                    await asyncio.gather(*watchers, return_exceptions=True)
-        self._raise_failure()
+                    self._failure = run.failure
+                    self.run = self.served_with = None
 
-    def _forwarding(self) -> AbstractAsyncContextManager[object]:
-        return nullcontext() if self.forwarder is None else self.forwarder.within()
+    async def start(self, *, connect: bool) -> None:
+        """Start serving in a task of its own.  Raises: ConfigError, also when `stop` comes before it has started."""
+        self._check_free()
+        serving_task = self._serving_task = ServingTask(self, connect=connect)
+        try:
+            await serving_task.entered()
+        except asyncio.CancelledError:
+            await serving_task.end()
+            raise
+
+    async def stop(self) -> None:
+        """Drain and stop what `start` began; only ask for it if another task owns the run, or if it would deadlock.
+
+        Raises: the error that ended the shards.
+        """
+        run, serving_task = self.run, self._serving_task
+        if run is not None:
+            run.ask_to_stop()
+        if serving_task is None or serving_task.over or (run is not None and run.inside):
+            return
+        serving_task.leave()
+        await serving_task.left()
+
+    def _check_free(self) -> None:
+        started = self._serving_task is not None and not self._serving_task.over
+        if self.run is not None or (started and not self._owned):
+            raise ConfigError("this bot is being served already: make a second Bot to serve it twice")
 
     @property
-    def direct_source(self) -> DirectSource:
-        """Where events come in that no shard of this process received."""
-        if self._direct_source is None:
-            self._direct_source = DirectSource(self.dispatcher)
-        return self._direct_source
+    def _owned(self) -> bool:
+        """True if the current task is the one that `start` began."""
+        return self._serving_task is not None and self._serving_task.owner is asyncio.current_task()
+
+    # Making a run
+
+    def own_credentials(self) -> Credentials:
+        """Return the AppID and AppSecret of the bot, else of the environment.  Raises: ConfigError."""
+        return self.settings.credentials or Credentials.from_env()
+
+    def _local_sessions(self, app_id: str, endpoints: Endpoints) -> LocalSessionManager:
+        """Return the manager for one platform: it remembers, from run to run, when sessions were created there."""
+        platform = app_id, endpoints
+        if self._local is None or self._local[0] != platform:
+            self._local = platform, LocalSessionManager(window=self.settings.gateway.identify_window)
+        return self._local[1]
+
+    def _api_options(self, shared: SharedStores | None) -> ApiOptions:
+        options = self.settings.api.copy()
+        if shared is not None and shared.tokens is not None and options.get("token") is None:
+            options.setdefault("token_store", shared.tokens)
+        return options
+
+    def _make_run(
+        self,
+        api: Api,
+        shared: SharedStores | None,
+        app_id: str,
+        selection: ShardSelection,
+        *,
+        sessions: SessionManager | None,
+        gateway: GatewayConfig,
+    ) -> BotRun:
+        """Wire the parts of one run; `sessions` None: without a gateway connection."""
+        settings, intents = self.settings, self.intents
+        dispatcher = self._dispatcher(api, shared, asked=None if sessions is None else intents)
+        forwarder = None if settings.sink is None else Forwarder(settings.sink, max_inflight=settings.max_inflight)
+        if sessions is None:
+            return BotRun(api, dispatcher, None, forwarder, drain=settings.drain)
+        supervisor = ShardSupervisor(
+            sessions,
+            api,
+            partial(ShardSource, dispatcher) if forwarder is None else forwarder.feed,
+            app_id=app_id,
+            selection=selection,
+            intents=intents,
+            config=gateway,
+            drain=settings.drain,
+            listener=self._call_shard_functions,
+            explain=self._explained,
+        )
+        if settings.hold_sends:
+            api.hold_sends(supervisor.connected)
+        return BotRun(api, dispatcher, supervisor, forwarder, drain=settings.drain)
+
+    def _dispatcher(self, api: Api, shared: SharedStores | None, *, asked: Intents | None) -> Dispatcher:
+        # partial, and not a function of ours: it is called for each event, and msgspec makes the Context in C.
+        self._handlers.context = cast(
+            "Callable[[Delivered, Event], Context[Event]]",
+            partial(Context, self._bot, api, partial(check_expected, asked)),
+        )
+        dispatcher = Dispatcher(
+            self._handlers,
+            api.clock,
+            max_inflight=self.settings.max_inflight,
+            max_queued=self.settings.max_queued,
+            max_queued_bytes=self.settings.max_queued_bytes,
+            handler_timeout=self.settings.handler_timeout,
+            listeners=self.listeners,
+            seen=None if shared is None else shared.seen,
+        )
+        dispatcher.settled = self.settled
+        if self._events is not None:
+            dispatcher.remember_events(self._events)
+        return dispatcher
+
+    def _explained(self, halted: GatewayHalted) -> GatewayHalted:
+        """Return `halted` with the names of the handlers that need the refused intents."""
+        if halted.code not in (4013, 4014):
+            return halted
+        refused = self.intents & PRIVATE_ONLY or self.intents
+        names = ", ".join(self._handlers.handlers_for(refused)) or "Bot(intents=...)"
+        return GatewayHalted(halted.code, f"{halted.reason}; {refused!r} is asked for by {names}", halted.hint)
+
+    def _call_shard_functions(self, event: ShardEvent) -> None:
+        for function in self.shard_functions:
+            try:
+                answer = function(event)
+                if inspect.iscoroutine(answer):
+                    self.current.spawn(answer, "qqbot on_shard_event")
+            except Exception:
+                log.exception("an on_shard_event function failed")
+
+    # A simulator
+
+    def on_failed(self, callback: Failed) -> Callable[[], None]:
+        """Call `callback(event_id, handler, error)` for each exception of a handler; return what ends that."""
+        self.failed.append(callback)
+        return lambda: self.failed.remove(callback)
+
+    def advance_timeouts(self, seconds: float) -> list[str]:
+        """Let the timeouts of `wait_for` end `seconds` earlier; return the ids of the events whose handlers go on."""
+        return [] if self.run is None else self.run.dispatcher.waiters.advance(seconds)
+
+    # Health
+
+    @property
+    def serving(self) -> bool:
+        """True if a run serves the bot."""
+        return self.run is not None
+
+    def ended(self) -> list[str]:
+        """Return why the bot has ended by itself; nothing if it has not."""
+        failure = self._failure if self.run is None else self.run.failure
+        return [] if failure is None else [str(failure) or type(failure).__name__]
+
+    def not_ready(self) -> list[str]:
+        """Return why no events are handled now; nothing if they are."""
+        reasons, run = self.ended(), self.run
+        if run is None:
+            return reasons or ["the bot is not served"]
+        if run.stopping and not reasons:
+            return ["the bot is stopping"]
+        return reasons + run.not_ready()
+
+    # Webhook
+
+    def webhook_handler(self) -> "WebhookHandler":
+        """Return what answers the webhook calls; from now on, events are known by their ids: they may come again.
+
+        Raises: ConfigError for a bot with a sink.
+        """
+        from ..webhook.handler import WebhookHandler  # noqa: PLC0415 - most bots serve no HTTP
+
+        if self._webhook_handler is None:
+            if self.settings.sink is not None:
+                raise ConfigError(
+                    "Bot(sink=...) takes the gateway's events only: give the webhook a Bot without a sink"
+                )
+            self._events = KnownEvents(time.monotonic())
+            if self.run is not None:
+                self.run.dispatcher.remember_events(self._events)
+            self._webhook_handler = WebhookHandler(self)
+        return self._webhook_handler
 
     async def receive(self, frame: Frame, raw: bytes, *, awaited: bool) -> Outcome | None:
-        """Take an event that came by webhook; return its outcome where it is `awaited`, None where it was queued.
+        """Take one event that came by webhook; arguments and errors as in `BotRun.receive`."""
+        return await self.current.receive(frame, raw, awaited=awaited)
 
-        Raises: Interrupted when the bot is stopping, TimeoutError when there was no room for a while, ConfigError
-        from another event loop.
-        """
-        self._check_open(frame)
-        async with asyncio.timeout(ROOM_SECONDS):
-            await self._begun.wait()  # the lifespan comes first
-            self._check_open(frame)
-            await self.dispatcher.room()
-        if awaited:
-            outcome = await self.direct_source.deliver(frame, raw, retry=True)
-            if outcome is not None:
-                return outcome
-        elif await self.direct_source.take(frame, raw):
-            return None
-        raise Interrupted(f"the bot stopped before it was done with {frame.id}")
 
-    async def handle(self, frame: Frame, raw: bytes, *, age: float) -> Outcome:
-        """Take an event that another process received `age` seconds ago; return how it ended.
+def _sessions_from_env() -> SessionManager | None:
+    """Return the session manager that the environment names, if it names any.  Raises: ConfigError."""
+    redis = RedisConfig.from_env()
+    if redis is None:
+        return None
+    from ..sessions.cluster.manager import RedisSessionManager  # noqa: PLC0415 - most bots run in one process
 
-        Raises: Interrupted when the bot stops first; ConfigError from another event loop, or from the lifespan itself.
-        """
-        if self._main is None and asyncio.current_task() is self._enterer:
-            raise ConfigError("the lifespan is entered before the bot handles events: bot.spawn() what calls handle()")
-        self._check_open(frame)
-        await self._begun.wait()
-        self._check_open(frame)
-        outcome = await self.direct_source.deliver(frame, raw, age=age)
-        if outcome is None:
-            raise Interrupted(f"the bot stopped before it was done with {frame.id}: deliver it again")
-        return outcome
+    return RedisSessionManager(redis.url.reveal(), cluster=redis.cluster)
 
-    def _check_open(self, frame: Frame) -> None:
-        """Raises: Interrupted when the bot is stopping, ConfigError from another event loop."""
-        if self._loop is not asyncio.get_running_loop():
-            raise ConfigError("a bot takes events in the event loop that serves it: make a Bot for each thread")
-        if self.stopping:
-            raise Interrupted(f"the bot is stopping: {frame.id} has to be delivered again")
 
-    @property
-    def stopping(self) -> bool:
-        """Whether it was asked to stop, or has ended by itself."""
-        return self._over.is_set()
-
-    @property
-    def standing_still(self) -> float:
-        """For how many seconds nothing has been read, because too many events are unfinished."""
-        return max(self.dispatcher.full_for, 0.0 if self.forwarder is None else self.forwarder.full_for)
-
-    def stats(self) -> BotStats:
-        """Return how the bot is."""
-        dispatcher, forwarder = self.dispatcher, self.forwarder
-        return BotStats(
-            shards=() if self.supervisor is None else tuple(self.supervisor.stats()),
-            inflight=dispatcher.inflight + (0 if forwarder is None else forwarder.inflight),
-            max_inflight=dispatcher.max_inflight,
-            waiting=dispatcher.waiting,
-            workers=dispatcher.workers,
-            failed=dispatcher.failed,
-            surprises={f"{name}: {path}": times for (name, path), times in dispatcher.surprises.items()},
-            standing_still=self.standing_still,
-            loop_lag=self.loop_lag.peak,
-        )
-
-    async def _watch_reading(self) -> None:
-        """Say once when reading stands still, and who holds it up."""
-        warned = False
-        while True:
-            await asyncio.sleep(1)
-            if self.standing_still < STANDSTILL_SECONDS:
-                warned = False
-            elif not warned:
-                warned = True
-                log.warning(
-                    "no event was read for %.0f s: as many as max_inflight allows are unfinished; %s",
-                    self.standing_still,
-                    self._who_holds_up(),
-                )
-
-    def _who_holds_up(self) -> str:
-        if self.forwarder is not None and self.forwarder.full:
-            return "the sink does not take them"
-        oldest = self.dispatcher.oldest()
-        return f"the oldest is held by {oldest[0]} in {oldest[1]}" if oldest else "none has begun yet"
-
-    async def _run_shards(self) -> None:
-        try:
-            if self.supervisor is None:
-                await self._over.wait()
-                return
-            await self.supervisor.run()
-        except QQBotError as error:
-            log.error("the bot has stopped: %s", error)  # noqa: TRY400 - the words say it; who waits gets the error
-            raise
-        except Exception:
-            log.exception("the bot has stopped")
-            raise
-        finally:
-            self._over.set()
-
-    async def _end_shards(self, main: "asyncio.Task[None]") -> None:
-        self._over.set()
-        try:
-            async with asyncio.TaskGroup() as group:
-                if self._direct_source is not None:
-                    group.create_task(self._drain_direct_source(self._direct_source))
-                if self.supervisor is not None:
-                    await self.supervisor.stop()
-                await asyncio.wait([main])
-        finally:
-            main.cancel()
-            await asyncio.gather(main, return_exceptions=True)
-
-    async def _drain_direct_source(self, direct_source: DirectSource) -> None:
-        if unfinished := await direct_source.drain(self._drain):
-            log.warning("%d events that came by no shard are unfinished after %g s", unfinished, self._drain)
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What ended the fleet."""
-        main = self._main
-        return main.exception() if main is not None and main.done() and not main.cancelled() else None
-
-    def _raise_failure(self) -> None:
-        if (failure := self.failure) is not None:
-            raise failure
-
-    def ask_to_stop(self) -> None:
-        """Let `wait` return."""
-        self._over.set()
-
-    async def wait(self) -> None:
-        """Return when the bot was asked to stop.  Raises: what ended the fleet."""
-        await self._over.wait()
-        self._raise_failure()
-
-    async def ready(self) -> None:
-        """Return when every shard of this process is READY.
-
-        Raises: what ended the fleet; ConfigError when the bot was stopped before, or where waiting cannot end.
-        """
-        if self._main is None and asyncio.current_task() is self._enterer:
-            raise ConfigError("the lifespan is entered before the bot connects: bot.spawn() what waits for ready()")
-        await self._begun.wait()
-        main = self._main
-        if main is None:  # the lifespan failed
-            raise ConfigError("the bot was stopped before it was ready")
-        if self.supervisor is None:
-            return
-        ready = asyncio.create_task(self.supervisor.ready())
-        try:
-            await asyncio.wait([ready, main], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ready.cancel()
-            await asyncio.gather(ready, return_exceptions=True)
-        if main.done():
-            self._raise_failure()
-            raise ConfigError("the bot was stopped before it was ready")
-
-    @property
-    def inside(self) -> bool:
-        """Whether the caller is one of this service's handlers or background tasks, or a task of theirs."""
-        return _inside.get() is self
-
-    def enter(self) -> None:
-        """Let the current task, and the tasks that it creates from now on, be inside."""
-        _inside.set(self)
-
-    def _own_context(self) -> Context:
-        context = copy_context()
-        context.run(_inside.set, self)
-        return context
-
-    def spawn(self, coroutine: Coroutine[object, object, T], name: str | None) -> "asyncio.Task[T]":
-        """Run a background task.  Raises: ConfigError when the service is at its end."""
-        if self._closed:
-            coroutine.close()
-            raise ConfigError("the bot has drained: nothing can be spawned any more")
-        task = asyncio.create_task(coroutine, name=name, context=self._own_context())
-        self._background.add(task)
-        task.add_done_callback(self._forget)
-        return task
-
-    def _forget(self, task: "asyncio.Task[object]") -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the background task %s failed", task.get_name(), exc_info=error)
-
-    async def end_background(self) -> None:
-        """Cancel the background tasks and wait for their end; none can be spawned from here on."""
-        self._closed = True
-        self._over.set()  # where the lifespan failed, nothing else lets those go on who wait
-        self._begun.set()
-        while tasks := self._background - {asyncio.current_task()}:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+def _sharing(sessions: SessionManager, credentials: Credentials) -> AbstractAsyncContextManager[SharedStores | None]:
+    """Open what this process shares with others, if its session manager knows of any."""
+    return sessions.sharing(credentials) if isinstance(sessions, Sharing) else nullcontext()

@@ -1,8 +1,9 @@
-"""Joins sessions and gateway: for each lease that a session manager hands out, one `Shard` runs.
+"""`ShardSupervisor`: runs one `Shard` for each lease that a session manager grants.
 
-Owns the shards of this process and what happens around them: the answer of /gateway/bot, draining before a
-shard closes, when its state is saved. Which shards run here is the session manager's decision, and where a state
-is kept.
+Responsible for the shards of this process and what happens around them: the answer of /gateway/bot, draining before a
+shard closes, when its state is saved, when its session is renewed. Collaborators: `sessions` (decides which shards run
+here, stores the state), `gateway.shard` (the connection), `dispatcher` or `ingest` (consume the events). It handles no
+event.
 """
 
 import asyncio
@@ -14,8 +15,11 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from ..aio.background import background
+from ..aio.backoff import Backoff
 from ..aio.cancellation import is_cancelled, unexpected_cancellation
 from ..aio.clock import steady
+from ..aio.throttle import Throttle
 from ..api.client import Api
 from ..config import GatewayConfig, ShardSelection
 from ..errors import (
@@ -41,16 +45,22 @@ from ..sessions.base import SessionManager
 log = logging.getLogger(__name__)
 
 FETCH_RETRY_SECONDS = 3.0
-ANSWERED_RETRY_SECONDS = 30.0  # where it was asked twice a minute at the most, it answers again
+ANSWERED_RETRY_SECONDS = 30.0  # an error that is an answer may mean "too often": twice a minute is allowed
 LONGEST_RETRY_SECONDS = 60.0
-WARN_EVERY_SECONDS = 60.0
 LOCATE_EVERY_SECONDS, LOCATE_SECONDS = 60.0, 5.0  # /gateway/bot may be asked twice a minute, by all processes
 CHECKPOINT_SECONDS = 1.0
-LOOKS_IN_SILENCE = 10  # for sessions to renew, in the time that makes one silent
+LOOKS_IN_SILENCE = 10  # how often stale sessions are looked for, in the time after which one counts as silent
+
+_UNREACHABLE = Backoff(FETCH_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
+_ANSWERED = Backoff(ANSWERED_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
 
 
 class ShardSupervisor:
-    """The shards of one bot in this process."""
+    """The shards of one bot in this process.
+
+    `consumer` makes what takes the events of a lease. `drain`: seconds that handlers have before a shard closes.
+    `listener` is called with each `ShardEvent`; `explain` adds to a halt what only the bot knows.
+    """
 
     def __init__(
         self,
@@ -77,35 +87,30 @@ class ShardSupervisor:
         self._listener = listener
         self._explain = explain
         self._running: dict[ShardKey, RunningShard] = {}
-        self._me: ReadyUser | None = None
-        self._changed = asyncio.Event()
-        self._locating = asyncio.Lock()
-        self._locate_at = 0.0
-        self._located = ""
-        self._over = False
+        self._me: ReadyUser | None = None  # kept: the shard that knew it may have ended
+        self._changed = asyncio.Event()  # wakes those that wait for a state of the shards; each clears it and looks
+        self._locating = asyncio.Lock()  # shards that reconnect together share one request
+        self._locate_at = 0.0  # when the address may be asked for again, by `steady`
+        self._located = ""  # the address that was returned last; "" while none was
+        self._over = False  # True once no shard will be connected again, so that nothing waits for one forever
 
     async def run(self) -> None:
         """Run shards until `stop`.  Raises: GatewayHalted, AuthError, IPNotAllowed."""
-        if self._over:  # `stop` can overtake the task in which this runs
+        if self._over:  # `stop` can overtake the task that runs this
             return
-        chores = [
-            asyncio.create_task(self._checkpoint_on(), name="qqbot checkpoints"),
-            asyncio.create_task(self._renew_on(), name="qqbot renewals"),
-        ]
-        try:
-            await self._manager.run(self, self._run_shard)
-        except GatewayHalted as halted:
-            raise self._explain(halted) from None
-        except asyncio.CancelledError as error:
-            if is_cancelled():
-                raise
-            raise unexpected_cancellation("the session manager", error) from error
-        finally:
-            self._over = True
-            self._changed.set()
-            for chore in chores:
-                chore.cancel()
-            await asyncio.wait(chores)
+        async with background(self._checkpoint_on(), self._renew_on(), name="qqbot shard upkeep"):
+            try:
+                await self._manager.run(self, self._run_shard)
+            except GatewayHalted as halted:
+                raise self._explain(halted) from None
+            except asyncio.CancelledError as error:
+                if is_cancelled():
+                    raise
+                # Not our own cancellation: one that leaked out of a store must not pass for it.
+                raise unexpected_cancellation("the session manager", error) from error
+            finally:
+                self._over = True
+                self._changed.set()
 
     async def stop(self) -> None:
         """Drain, save and close every shard."""
@@ -131,21 +136,21 @@ class ShardSupervisor:
             await self._changed.wait()
 
     def not_ready(self) -> list[str]:
-        """Return what is missing before every shard of this process is READY or RESUMED."""
+        """Return why not every shard of this process is READY or RESUMED; nothing if it is."""
         if not self._running:
             return ["no shard has started yet"]
         return [f"shard {key} is not connected" for key, running in self._running.items() if not running.shard.ready]
 
     @property
     def me(self) -> ReadyUser | None:
-        """Who the bot is, as soon as one shard knows."""
+        """The bot's own user, as soon as one shard knows it."""
         if self._me is None:
             known = (running.shard.me for running in self._running.values())
             self._me = next((me for me in known if me is not None), None)
         return self._me
 
     async def reconnect(self, index: int | None) -> None:
-        """Hang up and RESUME every shard of this process, or the one of `index`; return when they are live again.
+        """Disconnect and RESUME every shard of this process, or the one of `index`; return when they are live again.
 
         Raises: ConfigError when no such shard runs here, GatewayError when one ends instead.
         """
@@ -162,57 +167,55 @@ class ShardSupervisor:
                 raise GatewayError(f"shard {key} ended before it was connected again; bot.wait() says why")
 
     async def _live_again(self, running: "RunningShard", times: int) -> bool:
-        """Return when the shard has been live so many times; False when it ends before."""
+        """Return True when the shard has been live so many times, False when it ends before."""
         while running.times_live < times:
-            if running not in self._running.values():
+            if running not in self._running.values():  # the key is not enough: another run may have it by now
                 return False
             self._changed.clear()
             await self._changed.wait()
         return True
 
     def stats(self) -> list[ShardStats]:
-        """Return how each shard of this process is, in order of their index."""
+        """Return the figures of each shard of this process, in order of their index."""
         return [self._running[key].stats() for key in sorted(self._running, key=lambda key: (key.gen, key.index))]
 
     async def fetch(self) -> GatewayBot:
-        """Ask /gateway/bot, as often as it takes.  Raises: AuthError, IPNotAllowed."""
-        warned = -WARN_EVERY_SECONDS
-        loop = asyncio.get_running_loop()
+        """Ask /gateway/bot until it answers.  Raises: AuthError, IPNotAllowed."""
+        throttle = Throttle()
         failures = 0
         while True:
             try:
                 return await self._api.gateway.bot()
-            except (AuthError, IPNotAllowed):
+            except (AuthError, IPNotAllowed):  # no retry makes these pass
                 raise
             except (TransportError, ApiError, DecodeError) as error:
-                answered = not isinstance(error, TransportError)
-                if loop.time() - warned >= WARN_EVERY_SECONDS:
-                    warned = loop.time()
+                backoff = _UNREACHABLE if isinstance(error, TransportError) else _ANSWERED
+                if throttle.ready():
                     log.warning(
                         "the platform does not answer as it should, trying again until it does; check the network, "
                         "the proxy and QQBOT_API_BASE: %s",
                         error,
                     )
-            floor = ANSWERED_RETRY_SECONDS if answered else FETCH_RETRY_SECONDS
-            delay = min(floor * 2.0 ** min(failures, 10), LONGEST_RETRY_SECONDS) * (0.5 + random.random() / 2)
+            delay = backoff.delay(failures, random.random())
             failures += 1
             await asyncio.sleep(delay * self._config.pace)
 
     async def _locate(self) -> str:
-        """Return where the gateway is by now; asked once a minute at the most, and never waited for long."""
+        """Return the present address of the gateway; ask at most once a minute, and for a few seconds only."""
         async with self._locating:
             if steady() >= self._locate_at:
+                # Spread, so that the processes of a bot do not ask at one moment.
                 self._locate_at = steady() + LOCATE_EVERY_SECONDS * (1 + random.random()) * self._config.pace
-                with contextlib.suppress(QQBotError, TimeoutError):
+                with contextlib.suppress(QQBotError, TimeoutError):  # then the address of before is used
                     async with asyncio.timeout(LOCATE_SECONDS):
                         self._located = (await self._api.gateway.bot()).url
             return self._located
 
     async def _run_shard(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
         consumer = self._consumer(lease)
-        if isinstance(lease, StandbyLease):
-            async with buffered(consumer, lease) as quiet:
-                return await self._run_with(quiet, lease, info, state)
+        if isinstance(lease, StandbyLease):  # another generation handles the same events until this one is active
+            async with buffered(consumer, lease) as buffer:
+                return await self._run_with(buffer, lease, info, state)
         return await self._run_with(consumer, lease, info, state)
 
     async def _run_with(
@@ -221,14 +224,14 @@ class ShardSupervisor:
         shard = Shard(
             lease,
             info=info,
-            state=self._still_good(state, lease.shard),
+            state=self._usable(state, lease.shard),
             intents=self._intents,
             consumer=consumer,
             tokens=self._api.tokens,
             session=self._api.session,
             config=self._config,
             connect_options=self._api.connect_options,
-            on_event=self._note,
+            on_event=self._on_event,
             locate=self._locate,
         )
         running = self._running[lease.shard] = RunningShard(lease, shard, consumer, state)
@@ -239,12 +242,12 @@ class ShardSupervisor:
                 finally:
                     await self._drain_consumer(lease, consumer)
         finally:
-            if self._running.get(lease.shard) is running:  # else the shard has come back under another lease
+            if self._running.get(lease.shard) is running:  # it may have come back under another lease
                 del self._running[lease.shard]
             self._changed.set()
 
-    def _still_good(self, state: ResumeState | None, shard: ShardKey) -> ResumeState | None:
-        """Return `state` unless the handlers of today ask for events that its session does not get."""
+    def _usable(self, state: ResumeState | None, shard: ShardKey) -> ResumeState | None:
+        """Return `state`; None if the handlers ask for events by now that its session does not get."""
         if state is None or not state.intents or not self._intents & ~state.intents:
             return state
         log.warning(
@@ -256,8 +259,8 @@ class ShardSupervisor:
         return None
 
     async def _drain_consumer(self, lease: Lease, consumer: ShardConsumer) -> None:
-        """Let the handlers finish, unless another process may run the shard by now: then close without delay."""
-        if not lease.valid():
+        """Let the handlers finish."""
+        if not lease.valid():  # another process may run the shard by now: close without delay
             return
         if unfinished := await consumer.drain(self._drain):
             log.warning("shard %s: %d events are unfinished after %g s", lease.shard, unfinished, self._drain)
@@ -267,48 +270,53 @@ class ShardSupervisor:
             await asyncio.sleep(CHECKPOINT_SECONDS)
             for running in tuple(self._running.values()):
                 running.checkpoint()
-            self._changed.set()  # nothing else tells when a shard is held up
+            self._changed.set()  # a shard that is held up sends no event, and `connected` depends on it
 
     async def _renew_on(self) -> None:
-        """Replace sessions that may have been forgotten by new ones, one by one."""
+        """Replace sessions that the platform may have forgotten, one after another."""
         while True:
             await asyncio.sleep(self._config.renew_silence / LOOKS_IN_SILENCE)
             for running in tuple(self._running.values()):
                 times = running.times_live
                 if running.stale:
                     if not await running.may_renew():
-                        break
+                        break  # the budget is the same for all shards: look again at the next turn
                     await running.shard.renew()
                     await self._live_again(running, times + 1)
 
-    def _note(self, event: ShardEvent) -> None:
-        if event.shard in self._running:
-            self._running[event.shard].note(event)
+    def _on_event(self, event: ShardEvent) -> None:
+        if event.shard in self._running:  # the last event of a shard may come after its end
+            self._running[event.shard].on_event(event)
         self._changed.set()
         self._listener(event)
 
 
 class RunningShard:
-    """One lease while its shard runs here: what of it is saved, and when."""
+    """One shard while it runs under a lease: when its state is saved, and what is in it.
+
+    `saved` is the state that it began with.
+    """
 
     def __init__(self, lease: Lease, shard: Shard, consumer: ShardConsumer, saved: ResumeState | None) -> None:
         self.shard = shard
-        self.times_live = 0
+        self.times_live = 0  # counted, since `ready` may be True again before a waiter looks
         self._lease = lease
         self._consumer = consumer
-        self._saved = None if saved is None else saved.session_id
-        self._due = asyncio.Event()
-        self._kept: tuple[object, ...] | None = None
+        self._saved = None if saved is None else saved.session_id  # the session that the store knows
+        self._due = asyncio.Event()  # set when the state has to be saved at once
+        self._kept: tuple[object, ...] | None = (
+            None  # the progress that was handed over last; the same needs no writing
+        )
 
-    def note(self, event: ShardEvent) -> None:
-        """Have the state saved at once where a session has begun, goes on, or is over."""
+    def on_event(self, event: ShardEvent) -> None:
+        """Let the state be saved at once if a session has begun, goes on, or is over."""
         live = event.kind in ("identified", "resumed")
         self.times_live += live
         if live or self.shard.session_id != self._saved:
             self._due.set()
 
     def checkpoint(self) -> None:
-        """Hand the state to the session manager if it has changed since the last time."""
+        """Hand the state to the session manager if it has changed since the last checkpoint."""
         self.shard.sample()
         if (progress := self._progress()) == self._kept or (state := self._state()) is None:
             return
@@ -320,33 +328,32 @@ class RunningShard:
 
     @property
     def stale(self) -> bool:
-        """Whether the session should be replaced by a new one; what is unfinished would not be delivered again."""
+        """True if the session should be replaced by a new one."""
+        # Not with unfinished events: a new session does not deliver them again.
         return not self._consumer.watermark.unfinished and self.shard.stale
 
     async def may_renew(self) -> bool:
-        """Whether the session manager allows that, and it is still wanted."""
+        """Return True if the session manager allows it, and the session is still stale."""
         try:
-            return await self._lease.may_renew() and self.stale
+            return await self._lease.may_renew() and self.stale  # events may have come meanwhile
         except Exception:
-            log.exception("shard %s: whether its session may be renewed is not known", self._lease.shard)
+            log.exception(
+                "shard %s: the session manager did not answer if its session may be renewed", self._lease.shard
+            )
             return False
 
     def stats(self) -> ShardStats:
-        """Return how the shard is."""
+        """Return the figures of the shard."""
         return self.shard.stats(self._consumer.watermark, self._consumer.repeats)
 
     @asynccontextmanager
     async def saving(self) -> AsyncGenerator[None]:
         """Save the state whenever that is due while the body runs, and at its end."""
-        saver = asyncio.create_task(self._save_on(), name=f"qqbot state {self._lease.shard}")
         try:
-            yield
+            async with background(self._save_on(), name=f"qqbot state {self._lease.shard}"):
+                yield
         finally:
-            saver.cancel()
-            try:
-                await asyncio.wait([saver])
-            finally:
-                await self._save()
+            await self._save()
 
     async def _save_on(self) -> None:
         while True:
@@ -355,23 +362,23 @@ class RunningShard:
             await self._save()
 
     async def _save(self) -> None:
-        """Save what the next run of the shard needs. What fails is logged: events matter more than their repeats."""
+        """Save what the next run of the shard needs; log what fails: handling events matters more than duplicates."""
         session_id, progress = self.shard.session_id, self._progress()
         try:
             await self._lease.save(self._state())
             self._saved, self._kept = session_id, progress
         except LeaseLost:
-            log.info("shard %s: another process may run it now, its state is not ours to save", self._lease.shard)
+            log.info("shard %s: another process may run it now: its state is not saved here", self._lease.shard)
         except Exception:
             log.exception("shard %s: its state could not be saved", self._lease.shard)
 
     def _progress(self) -> tuple[object, ...]:
-        """Return what is different whenever the state is."""
+        """Return a value that differs whenever the state does, and costs less."""
         watermark = self._consumer.watermark
         return self.shard.session_id, watermark.low, watermark.high, watermark.unfinished
 
     def _state(self) -> ResumeState | None:
-        """Return what a RESUME from the last *finished* event needs; None while there is no session."""
+        """Return what a RESUME after the last *finished* event needs; None while there is no session."""
         state = self.shard.state()
         if state is None:
             return None

@@ -1,7 +1,8 @@
 """The command line, `qqbot`: run a bot, try it on the simulator, make one call, explain a code.
 
-Owns the commands' options and texts. Exit codes: 0 ok, 1 a call failed, 2 usage, 3 configuration,
-4 credentials refused, 5 the platform says stop.
+Responsible for the list of commands and for the exit codes: 0 ok, 1 a call failed, 2 usage, 3 configuration,
+4 credentials refused, 5 the platform forbids to continue. Collaborators: one module for each command, which has its
+options and texts; `bot.program` maps errors to exit codes.
 """
 
 import argparse
@@ -15,9 +16,9 @@ from . import call, explain, run, shards, simulate, version, webhook
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the process's exit code.
 
-    `argv`: the words after the program's name; None takes those of this process.
+    `argv`: the arguments after the name of the program; None for those of this process.
 
-    Raises: SystemExit for wrong usage (2), for `--help` (0), and by a bot that ended.
+    Raises: SystemExit for wrong usage (2), for `--help` (0), and if a bot ended.
     """
     arguments = _parser().parse_args(argv)
     _escape_what_stdout_cannot_encode()
@@ -29,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="qqbot",
         description="Run QQ bots, and try them on a local simulator of the platform. 运行和试用 QQ 机器人",
         epilog="Exit codes: 0 ok, 1 a call failed, 2 usage, 3 configuration, 4 credentials refused, "
-        "5 the platform says stop.",
+        "5 the platform forbids to continue.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     run.define(commands.add_parser("run", help=run.HELP))
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _escape_what_stdout_cannot_encode() -> None:
-    """A text in Chinese must not end the command where the terminal knows none."""
+    """Escape Chinese text if the terminal cannot encode it, so that the command does not fail."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)  # a replaced stdout may lack it
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")

@@ -1,4 +1,7 @@
-"""`qqbot call`: one authenticated call, with its answer as it came."""
+"""`qqbot call`: make one authenticated API call and print the answer.
+
+Responsible for the arguments and the output. Collaborators: `Api` makes the call, with its retries and errors.
+"""
 
 import argparse
 import asyncio
@@ -64,7 +67,7 @@ def _print_trace_id(response: ResponseInfo) -> None:
 
 
 def _pretty(answer: bytes) -> str:
-    """Return the answer with one value a line where it is JSON, else as it came."""
+    """Return the answer indented if it is JSON, otherwise unchanged."""
     text = answer.decode("utf-8", "replace")
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"

@@ -1,6 +1,6 @@
-"""The bot of `qqbot simulate`: it echoes, and shows Markdown and buttons.
+"""The demo bot of `qqbot simulate`: it echoes, and shows Markdown and buttons.
 
-Written as any bot is: nothing in here is special to the simulator.
+It is written like any bot: nothing here depends on the simulator.
 """
 
 from qqbot import (
@@ -42,7 +42,7 @@ Question = GroupAtMessageCreate | C2CMessageCreate | AtMessageCreate | DirectMes
 
 @bot.on
 async def answer(ctx: Context[Question]) -> None:
-    """Answer one message, in a group or a channel where it mentions the bot, or in private."""
+    """Answer a private message, or one that mentions the bot in a group or a channel."""
     match ctx.text.casefold():
         case "help" | "帮助":
             await ctx.reply(HELP)
@@ -57,7 +57,7 @@ async def answer(ctx: Context[Question]) -> None:
 
 
 async def echo(ctx: Context[Question]) -> None:
-    """Repeat a text; the platform refuses some, those with a link in them for example."""
+    """Repeat a text; the platform rejects some of them, for example with a link."""
     try:
         await ctx.reply(ctx.text)
     except ContentRejected as error:
@@ -66,6 +66,6 @@ async def echo(ctx: Context[Question]) -> None:
 
 @bot.on(InteractionCreate, when=lambda click: click.button_data != "")
 async def choose(ctx: Context[InteractionCreate]) -> None:
-    """Answer a click; the acknowledgement comes first, the user's client waits for it."""
+    """Answer a click; acknowledge it first, because the client of the user waits for that."""
     await ctx.ack()
     await ctx.reply(f"You chose {ctx.event.button_data}. 收到你的选择")

@@ -1,7 +1,7 @@
-"""`qqbot explain`: what a code of the API or of the gateway means, without asking anybody.
+"""`qqbot explain`: the meaning of an API error code or of a gateway close code; works offline.
 
-Owns the two forms of the answer, for people and as JSON. What a code asks for is data of `api.codes` and
-`gateway.close_codes`; the platform's own words come from the simulator's copy of its tables.
+Responsible for the two output formats, text and JSON. Collaborators: `api.codes` and `gateway.close_codes` (how the
+package reacts to a code), the data of the simulator (the meaning as the platform documents it).
 """
 
 import argparse
@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from msgspec import Struct
 
-HELP = "say what an API code or a close code means"
+HELP = "explain an API error code or a close code"
 
 _FAMILIES = {"general": "OpenAPI", "token": "access token", "share_link": "generate_url_link"}
 _RETRIES = {
@@ -21,7 +21,7 @@ _RETRIES = {
     "backoff": "later, with a growing delay",
     "quota": "when the allowance is renewed",
     "token": "with a new access token",
-    "seq": "no: it was taken already; a different message needs a new msg_seq",
+    "seq": "no: it was accepted before; a different message needs a new msg_seq",
     "active": "only as an active message",
     "accepted": "no: it was accepted, the result comes as an event",
 }
@@ -29,7 +29,7 @@ _ACTIONS = {
     "RESUME": "the bot connects again and resumes its session",
     "IDENTIFY": "the bot connects again with a new session",
     "STOP": "the bot stops",
-    "RESHARD": "the bot asks for the number of shards anew",
+    "RESHARD": "the bot asks for the number of shards again",
 }
 
 
@@ -62,7 +62,7 @@ class _Tables(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One meaning of a code. `remedy`: the error's class, or what the bot does when the gateway closes with it."""
+    """One meaning of a code. `remedy`: the class of the error, or what the bot does if the gateway closes with it."""
 
     code: int
     family: str
@@ -76,10 +76,10 @@ class Explanation:
 
 def define(parser: argparse.ArgumentParser) -> None:
     """Describe the command and its arguments."""
-    parser.description = "Say what a code of the API or a close code of the gateway means. Works offline. 解释错误码"
-    parser.epilog = "Example: qqbot explain 40034005. It exits with 2 where the code is not documented."
-    parser.add_argument("code", metavar="CODE", type=int, help="as an error's text shows it, for example 11298 or 4014")
-    parser.add_argument("--json", action="store_true", help="print a JSON array with an object for each meaning")
+    parser.description = "Explain an error code of the API or a close code of the gateway. Works offline. 解释错误码"
+    parser.epilog = "Example: qqbot explain 40034005. The exit code is 2 if the code is not documented."
+    parser.add_argument("code", metavar="CODE", type=int, help="the number in an error text, such as 11298 or 4014")
+    parser.add_argument("--json", action="store_true", help="print a JSON array with one object for each meaning")
     parser.set_defaults(command=_explain)
 
 

@@ -1,6 +1,6 @@
-"""Loads a user's file, as `python FILE` does but for its `__main__` block, and finds the bot in it.
+"""Load the file of a user, as `python FILE` does but without its `__main__` block, and find the bot in it.
 
-Owns the errors of that; running the bot is the commands'.
+Responsible for the errors of a file that cannot be used. It does not run the bot: the commands do.
 """
 
 import sys
@@ -13,15 +13,15 @@ from ..bot.program import loading
 from ..errors import ConfigError
 
 MODULE_NAME = "__qqbot_file__"
-"""Neither `__main__`, whose block must not run, nor the file's own name, which a real module may have."""
+"""Neither `__main__`, whose block must not run, nor the file's own name, which may be that of a real module."""
 
 
 def load_bot(target: str) -> Bot:
-    """Return the bot of `FILE`, or of `FILE:name` the one with that name.
+    """Return the bot of `FILE`, or for `FILE:name` the bot with that name.
 
-    The file's folder is put on `sys.path`.
+    The folder of the file is put on `sys.path`.
 
-    Raises: ConfigError when the file cannot be read or run, or does not hold the bot.
+    Raises: ConfigError if the file cannot be read or run, or has no such bot.
     """
     path, name = _split(target)
     module = _execute(_compile(path), path)
@@ -29,7 +29,7 @@ def load_bot(target: str) -> Bot:
 
 
 def bot_path(target: str) -> Path:
-    """Return the file that `FILE` or `FILE:name` is about.  Raises: ConfigError where there is none."""
+    """Return the path in `FILE` or `FILE:name`.  Raises: ConfigError if there is no such file."""
     path, _ = _split(target)
     if not path.is_file():
         raise ConfigError(f"{path} cannot be read: there is no such file. 无法读取该文件，请检查路径")
@@ -54,7 +54,7 @@ def _compile(path: Path) -> CodeType:
 
 
 def _execute(code: CodeType, path: Path) -> ModuleType:
-    """Run the file's top level as a module of its own: dataclasses and annotations find their names there."""
+    """Run the top level of the file as a module: dataclasses and annotations look their names up there."""
     module = ModuleType(MODULE_NAME)
     module.__file__ = str(path)
     sys.modules[MODULE_NAME] = module
@@ -66,7 +66,8 @@ def _execute(code: CodeType, path: Path) -> ModuleType:
         raise ConfigError(f"{path}, line {_line(error, path)}: {error}") from None
     except SystemExit:
         raise ConfigError(
-            f'{path} ended the program while it was being loaded: put what runs it under `if __name__ == "__main__":`'
+            f"{path} ended the program while it was being loaded: put code that runs it under "
+            '`if __name__ == "__main__":`'
         ) from None
     except Exception as error:  # noqa: BLE001 - whatever the file raises is an error in the file
         raise ConfigError(f"{path} failed while it was being loaded:\n{_own_traceback(error)}") from None
@@ -76,19 +77,19 @@ def _execute(code: CodeType, path: Path) -> ModuleType:
 
 
 def _line(error: BaseException, path: Path) -> int | None:
-    """The line of the file itself that led to the error."""
+    """Return the line of the file that led to the error."""
     own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return own[-1] if own else None
 
 
 def _own_traceback(error: Exception) -> str:
-    """The traceback from the file's first line on, without the frames of this module."""
+    """Return the traceback without the frames of this module."""
     frames = error.__traceback__ and error.__traceback__.tb_next
     return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
 
 
 def _bots(module: ModuleType) -> dict[str, Bot]:
-    """The file's bots by name; one that has two names counts once."""
+    """Return the bots of the file by name; a bot with two names counts once."""
     found: dict[str, Bot] = {}
     for name, value in vars(module).items():
         if isinstance(value, Bot) and not any(value is known for known in found.values()):
@@ -105,7 +106,7 @@ def _only(module: ModuleType, path: Path) -> Bot:
     if len(bots) > 1:
         first = next(iter(bots))
         raise ConfigError(
-            f"{path} has {len(bots)} bots ({', '.join(bots)}): say which one, as in {path}:{first}. "
+            f"{path} has {len(bots)} bots ({', '.join(bots)}): name one of them, as in {path}:{first}. "
             "文件中有多个 Bot，请指明一个"
         )
     return next(iter(bots.values()))
@@ -117,4 +118,4 @@ def _named(module: ModuleType, name: str, path: Path) -> Bot:
         return value
     what = "nothing with that name" if value is None else f"a {type(value).__name__} under that name"
     bots = ", ".join(_bots(module)) or "none"
-    raise ConfigError(f"{path}:{name} is no bot: the file has {what}; its bots: {bots}")
+    raise ConfigError(f"{path}:{name} is not a bot: the file has {what}; its bots: {bots}")

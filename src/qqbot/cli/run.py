@@ -1,19 +1,24 @@
-"""`qqbot run`: serve the bot of a file until it is asked to stop."""
+"""`qqbot run`: serve the bot of a file until a signal stops it.
+
+Responsible for the arguments. Collaborators: `loading` finds the bot, `Bot.run` serves it, `config` lists the
+environment variables.
+"""
 
 import argparse
 
+from ..config import VARIABLES
 from .loading import load_bot
 
-HELP = "serve the bot of a file on the platform that the environment names"
+HELP = "serve the bot of a file, with the credentials of the environment"
 FILE_HELP = "a Python file with a Bot at its top level; FILE:name picks one of several"
 
 
 def define(parser: argparse.ArgumentParser) -> None:
     """Describe the command and its arguments."""
-    parser.description = "Serve the bot of a file until SIGINT or SIGTERM; then its handlers may finish."
-    parser.epilog = (
-        "Read from the environment: QQBOT_APP_ID, QQBOT_SECRET or QQBOT_SECRET_FILE, QQBOT_API_BASE, "
-        "QQBOT_TOKEN_URL, QQBOT_SHARDS, QQBOT_LOG (debug shows bodies, secrets masked)."
+    parser.description = "Serve the bot of a file until SIGINT or SIGTERM; running handlers may finish. 运行机器人"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the epilog
+    parser.epilog = "environment 环境变量:\n" + "\n".join(
+        f"  {name}\n      {meaning}" for name, meaning in VARIABLES.items()
     )
     parser.add_argument("file", metavar="FILE[:bot]", help=FILE_HELP)
     parser.set_defaults(command=_run)

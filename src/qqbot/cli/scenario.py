@@ -1,6 +1,6 @@
-"""`qqbot simulate --scenario`: plays scenarios with a bot, and prints what was right and what was not.
+"""`qqbot simulate --scenario`: play scenarios with a bot, and print which expectations were met.
 
-Owns the form of the report; the scenarios themselves are `qqbot.simulator.scenarios`.
+Responsible for the format of the report. Collaborators: `simulator.scenarios` defines and plays the scenarios.
 """
 
 import argparse
@@ -27,7 +27,7 @@ Maker = Callable[[], Bot]
 
 
 def play(arguments: argparse.Namespace) -> None:
-    """Play the scenarios that were asked for.  Raises: SystemExit (1) where something was not right; ConfigError."""
+    """Play the chosen scenarios.  Raises: SystemExit (1) if an expectation was not met; ConfigError."""
     from ..simulator.scenarios import SCENARIOS
 
     if arguments.scenario == "list":
@@ -41,7 +41,7 @@ def play(arguments: argparse.Namespace) -> None:
         print(f"qqbot: there is no scenario {arguments.scenario}; known are {', '.join(SCENARIOS)}", file=sys.stderr)
         sys.exit(2)
     make = _maker(arguments.file)
-    make()  # what is wrong with the file is said before anything is played
+    make()  # a broken file fails before anything is played
     configure_logging()
     right = [_play_one(each, make, as_json=arguments.json) for each in scenarios]
     if not all(right):
@@ -49,7 +49,7 @@ def play(arguments: argparse.Namespace) -> None:
 
 
 def _maker(target: str | None) -> Maker:
-    """Return what makes a bot: each is another one, as in another process."""
+    """Return a factory of bots: each is a new one, as in another process."""
     if target is None:
         from . import demo
 
@@ -64,7 +64,7 @@ def _maker(target: str | None) -> Maker:
 
 
 def _served(bot: Bot, scenario: "Scenario") -> ConfiguredBot | WebhookServedBot:
-    """Return a bot to be served as a scenario wants it."""
+    """Return the bot, served as the scenario requires."""
     if scenario.by_webhook:
         return WebhookServedBot(bot)
     if (renewal := scenario.renewal) is None:

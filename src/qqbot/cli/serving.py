@@ -1,6 +1,6 @@
-"""A bot served in another way than its file says, or in another process that gets its events by webhook.
+"""Ways to serve a bot on the simulator: with other options than its file has, or by webhook.
 
-Responsible for what the simulator's commands change about a bot, and for waiting until a webhook answers the
+Responsible for the options that the commands of the simulator change, and for waiting until a webhook answers the
 challenge. Collaborators: the simulator pushes the events.
 """
 
@@ -10,8 +10,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Unpack
 
+from ..aio.background import background
 from ..aio.clock import Clock
 from ..bot.bot import Bot
+from ..bot.runtime import BotRuntime
 from ..config import Credentials, Endpoints, GatewayConfig
 from ..dispatcher.delivery import Settled
 from ..errors import ConfigError
@@ -22,11 +24,11 @@ if TYPE_CHECKING:
     from ..webhook.handler import WebhookOptions
 
 HOST = "127.0.0.1"
-DRAIN_SECONDS = 10.0  # for calls that are being answered at the end
+DRAIN_SECONDS = 10.0  # for webhook calls in progress at the end
 
 
 class ConfiguredBot:
-    """A bot, for `Simulator.run`, with a session manager or times of the gateway that are not its own."""
+    """A bot for `Simulator.run`, with another session manager or other times of the gateway than its own."""
 
     def __init__(
         self, bot: Bot, *, sessions: SessionManager | None = None, gateway: GatewayConfig | None = None
@@ -56,20 +58,16 @@ class ConfiguredBot:
         await self.bot.ready()
 
     def on_settled(self, callback: Settled) -> Callable[[], None]:
-        """Call back with event id and outcome; returns what ends that."""
+        """Call back with event id and outcome; return a function that ends that."""
         return self.bot.on_settled(callback)
 
-    def on_failed(self, callback: Callable[[str, str, Exception], None]) -> Callable[[], None]:
-        """Call back with event id, handler and error; returns what ends that."""
-        return self.bot.on_failed(callback)
-
-    def advance_timeouts(self, seconds: float) -> list[str]:
-        """Let the timeouts of `wait_for` end `seconds` earlier; return the events whose handlers go on."""
-        return self.bot.advance_timeouts(seconds)
+    def __simulated__(self) -> BotRuntime:
+        """Return what reports to a simulator and follows its clock."""
+        return self.bot.__simulated__()
 
 
 class WebhookServedBot:
-    """A bot, for `Simulator.run`, that gets its events by webhook: `webhook_url` says where, while it is served."""
+    """A bot for `Simulator.run` that gets its events by webhook, at `webhook_url` while it is served."""
 
     def __init__(self, bot: Bot, **options: "Unpack[WebhookOptions]") -> None:
         self.bot = bot
@@ -98,19 +96,15 @@ class WebhookServedBot:
                 self.webhook_url = None
 
     async def ready(self) -> None:
-        """It is, as soon as it is served."""
+        """Return at once: it is ready as soon as it is served."""
 
     def on_settled(self, callback: Settled) -> Callable[[], None]:
-        """Call back with event id and outcome; returns what ends that."""
+        """Call back with event id and outcome; return a function that ends that."""
         return self.bot.on_settled(callback)
 
-    def on_failed(self, callback: Callable[[str, str, Exception], None]) -> Callable[[], None]:
-        """Call back with event id, handler and error; returns what ends that."""
-        return self.bot.on_failed(callback)
-
-    def advance_timeouts(self, seconds: float) -> list[str]:
-        """Let the timeouts of `wait_for` end `seconds` earlier; return the events whose handlers go on."""
-        return self.bot.advance_timeouts(seconds)
+    def __simulated__(self) -> BotRuntime:
+        """Return what reports to a simulator and follows its clock."""
+        return self.bot.__simulated__()
 
 
 SECONDS_BETWEEN_TRIES = 1.0
@@ -120,23 +114,19 @@ SECONDS_BETWEEN_TRIES = 1.0
 async def serve_by_webhook(simulator: "Simulator", url: str) -> AsyncGenerator[None]:
     """Push events to `url` while the body runs.
 
-    Raises: ConfigError for what is no URL, or where the extra `webhook` is missing.
+    Raises: ConfigError for what is no URL, or if the extra `webhook` is missing.
     """
     if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"--webhook {url!r} is no http:// or https:// URL. 请给出完整的回调地址")
+        raise ConfigError(f"--webhook {url!r} is not an http:// or https:// URL. 请给出完整的回调地址")
     simulator.webhook.url = url
     simulator.webhook.prepare()
-    telling = asyncio.create_task(_tell_when_it_answers(simulator, url))
-    try:
+    async with background(_report_answer(simulator, url), name="qqbot webhook challenge"):
         yield
-    finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
 
 
-async def _tell_when_it_answers(simulator: "Simulator", url: str) -> None:
-    """Try the challenge until the address answers it, as the console does once."""
-    waiting = False
+async def _report_answer(simulator: "Simulator", url: str) -> None:
+    """Try the challenge until the address answers it; the console tries once."""
+    waiting = False  # True once it was printed that there is no answer yet
     while not await simulator.webhook.challenge():
         if not waiting:
             waiting = True

@@ -1,4 +1,8 @@
-"""`qqbot shards`: who runs which shard of a cluster, and what may be said to all of it."""
+"""`qqbot shards`: show which node runs which shard of a cluster, and steer the whole cluster.
+
+Responsible for the command's arguments, tables and JSON documents. Collaborators: `RedisStore` (reads and changes the
+records), `Resharder`'s rule for the sessions that a roll needs. It is no member of the cluster and owns no shard.
+"""
 
 import argparse
 import asyncio
@@ -16,7 +20,7 @@ from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from ..sessions.base import ClusterView, ShardView
-    from ..sessions.cluster.store import Store
+    from ..sessions.cluster.redis_store import RedisStore
 
 HELP = "show and steer the shards that processes share through Redis"
 WATCH_SECONDS = 2.0
@@ -24,7 +28,7 @@ DRAIN_SECONDS = 60.0
 LOG_ENTRIES = 2000
 
 Rows = list[list[str]]
-Show = Callable[["Store"], Awaitable[tuple[object, Rows]]]
+Show = Callable[["RedisStore"], Awaitable[tuple[object, Rows]]]
 
 
 def define(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +45,7 @@ def define(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--watch", action="store_true", help=f"again every {WATCH_SECONDS:g} s")
         action.add_argument("--json", action="store_true", help="as JSON, one document")
         action.set_defaults(show=show)
-    drain = actions.add_parser("drain", help="let a node give its shards away; returns when it has none left")
+    drain = actions.add_parser("drain", help="let a node give its shards away; return when it has none left")
     drain.add_argument("node", metavar="NODE", help="a node's id, or its name without the last part")
     drain.set_defaults(act=_drain)
     halt = actions.add_parser("halt", help="end every node; none connects until unhalt")
@@ -53,7 +57,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     roll.add_argument(
         "--restart",
         action="store_true",
-        help="end the old shards before the new ones connect, where the platform refuses both at once: events of the "
+        help="end the old shards before the new ones connect, if the platform refuses both at once: events of the "
         "gap are not delivered",
     )
     roll.set_defaults(act=_roll)
@@ -69,7 +73,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 async def _connected(arguments: argparse.Namespace) -> None:
-    from ..sessions.cluster.store import Store, StoreAway
+    from ..sessions.cluster.redis_store import RedisStore
+    from ..sessions.cluster.store import StoreAway
     from ..sessions.cluster.timings import Timings
 
     redis, app_id = RedisConfig.from_env(), os.environ.get("QQBOT_APP_ID", "")
@@ -79,8 +84,8 @@ async def _connected(arguments: argparse.Namespace) -> None:
             "请像运行机器人时一样设置 QQBOT_REDIS_URL 和 QQBOT_APP_ID"
         )
 
-    def store(shared: str = "") -> Store:
-        return Store(
+    def store(shared: str = "") -> RedisStore:
+        return RedisStore(
             redis.url.reveal(), app_id=app_id, cluster=redis.cluster, node="", timings=Timings(), shared=shared
         )
 
@@ -99,7 +104,7 @@ async def _connected(arguments: argparse.Namespace) -> None:
 # Showing
 
 
-async def _show(store: "Store", arguments: argparse.Namespace) -> None:
+async def _show(store: "RedisStore", arguments: argparse.Namespace) -> None:
     while True:
         document, rows = await arguments.show(store)
         if arguments.watch and sys.stdout.isatty():
@@ -116,13 +121,13 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-async def _view(store: "Store") -> "ClusterView":
-    from ..sessions.cluster.state import view
+async def _view(store: "RedisStore") -> "ClusterView":
+    from ..sessions.cluster.view import view
 
     return view(await store.look())
 
 
-async def _shards(store: "Store") -> tuple[object, Rows]:
+async def _shards(store: "RedisStore") -> tuple[object, Rows]:
     view = await _view(store)
     entries = await store.history(LOG_ENTRIES)
     claims = Counter(entry.get("shard") for _, entry in entries if entry.get("kind") == "claim")
@@ -169,7 +174,7 @@ def _footer(view: "ClusterView", width: int) -> Rows:
     return [["; ".join(words), *[""] * (width - 1)]]
 
 
-async def _nodes(store: "Store") -> tuple[object, Rows]:
+async def _nodes(store: "RedisStore") -> tuple[object, Rows]:
     view = await _view(store)
     nodes = [
         {
@@ -186,7 +191,7 @@ async def _nodes(store: "Store") -> tuple[object, Rows]:
     return {"nodes": nodes}, [["NODE", "ROLE", "SHARDS", "HOST", "PID", "VERSION"], *rows]
 
 
-async def _log(store: "Store") -> tuple[object, Rows]:
+async def _log(store: "RedisStore") -> tuple[object, Rows]:
     entries = await store.history(50)
     document = [{"id": number, **entry} for number, entry in entries]
     rows = [
@@ -204,7 +209,7 @@ async def _log(store: "Store") -> tuple[object, Rows]:
 # Steering
 
 
-async def _drain(store: "Store", arguments: argparse.Namespace) -> str:
+async def _drain(store: "RedisStore", arguments: argparse.Namespace) -> str:
     view = await _view(store)
     named = [node.id for node in view.nodes if arguments.node in (node.id, node.id.rpartition("-")[0])]
     if len(named) != 1:
@@ -218,34 +223,34 @@ async def _drain(store: "Store", arguments: argparse.Namespace) -> str:
     sys.exit(f"qqbot: {named[0]} still has shards after {DRAIN_SECONDS:g} s")
 
 
-async def _halt(store: "Store", arguments: argparse.Namespace) -> str:
+async def _halt(store: "RedisStore", arguments: argparse.Namespace) -> str:
     from ..sessions.cluster.state import ClusterHalt
 
     await store.halt(ClusterHalt(None, arguments.reason))
     return "halted: every node ends, and none connects until `qqbot shards unhalt`"
 
 
-async def _unhalt(store: "Store", _arguments: argparse.Namespace) -> str:
+async def _unhalt(store: "RedisStore", _arguments: argparse.Namespace) -> str:
     return "nodes may connect again" if await store.admin("unhalt") else "the cluster was not halted"
 
 
-async def _roll(store: "Store", arguments: argparse.Namespace) -> str:
+async def _roll(store: "RedisStore", arguments: argparse.Namespace) -> str:
+    from ..sessions.cluster.redis_records import next_field
     from ..sessions.cluster.resharding import missing_sessions
-    from ..sessions.cluster.state import next_field
 
-    picture = await store.look()
+    state = await store.look()
     if arguments.shards == "abort":
-        done = await store.admin("abort", picture.version)
+        done = await store.admin("abort", state.version)
         return "given up" if done else "nothing was given up: no roll is going on, or the cluster changed just now"
-    if not arguments.shards.isdecimal() or int(arguments.shards) < 1 or int(arguments.shards) == picture.shards:
-        raise ConfigError(f"roll {arguments.shards}: a number of shards other than {picture.shards}, please, or: abort")
+    if not arguments.shards.isdecimal() or int(arguments.shards) < 1 or int(arguments.shards) == state.shards:
+        raise ConfigError(f"roll {arguments.shards}: a number of shards other than {state.shards}, please, or: abort")
     wanted = int(arguments.shards)
-    if missing_sessions(picture.budget, picture.shards, wanted):
+    if missing_sessions(state.budget, state.shards, wanted):
         raise ConfigError(
-            f"{wanted} new sessions are needed and {picture.shards} are kept back, {picture.budget} are left: "
-            "try again when the platform has renewed the allowance"
+            f"{wanted} new sessions are needed and {state.shards} are kept back, {state.budget} are left: "
+            "try again when the platform has renewed the budget"
         )
-    if not await store.admin("begin", picture.version, next_field(wanted, restarts=arguments.restart)):
+    if not await store.admin("begin", state.version, next_field(wanted, restarts=arguments.restart)):
         raise ConfigError("a roll is going on already, or the cluster changed just now: try again")
     first = ", the old ones first" if arguments.restart else ""
-    return f"changing from {picture.shards} to {wanted} shards{first}: watch it with `qqbot shards ls --watch`"
+    return f"changing from {state.shards} to {wanted} shards{first}: watch it with `qqbot shards ls --watch`"

@@ -1,7 +1,7 @@
 """`qqbot simulate`: the platform on this machine, and a bot on it to chat with.
 
-Owns what is printed and how the two start and stop; the platform itself is `qqbot.simulator`, playing
-scenarios is `scenario`, starting a changed bot again `reloading`.
+Responsible for the options, the output, and for starting and stopping both. Collaborators: `qqbot.simulator` (the
+platform), `scenario` (plays scenarios), `reloading` (restarts a changed bot).
 """
 
 import argparse
@@ -32,19 +32,19 @@ PROFILES = ("public", "private", "uncertified")
 
 def define(parser: argparse.ArgumentParser) -> None:
     """Describe the command and its arguments."""
-    parser.description = "Run the platform's simulator with a page to chat on, and a bot: that of FILE, or a demo."
+    parser.description = "Run the simulator of the platform with a chat page, and the bot of FILE or a demo. 在本机试用"
     what = parser.add_mutually_exclusive_group()
     what.add_argument("file", metavar="FILE[:bot]", nargs="?", help=f"{FILE_HELP}; without it the demo bot runs")
-    what.add_argument("--no-bot", action="store_true", help="the platform alone, for a bot in another process")
+    what.add_argument("--no-bot", action="store_true", help="run the platform alone, for a bot in another process")
     what.add_argument("--webhook", metavar="URL", help="push events to the webhook of a bot in another process")
     parser.add_argument(
         "--port",
         type=_port,
         metavar="N",
-        help=f"listen on this port (default {DEFAULT_PORT}, else any free one)",
+        help=f"listen on this port (default {DEFAULT_PORT}, or any free port)",
     )
-    parser.add_argument("--no-browser", action="store_true", help="print the page's address, but do not open it")
-    parser.add_argument("--reload", action="store_true", help="start the bot again when a file of it changes")
+    parser.add_argument("--no-browser", action="store_true", help="print the address of the page, but do not open it")
+    parser.add_argument("--reload", action="store_true", help="restart the bot when one of its files changes")
     parser.add_argument("--open", metavar="CHAT", help="show a chat that was saved from the page (JSON lines)")
     _define_output(parser)
     _define_platform(parser)
@@ -56,7 +56,7 @@ def _define_platform(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the platform")
     group.add_argument("--profile", choices=PROFILES, default="public", help="what the bot may do (default public)")
     group.add_argument(
-        "--shards", type=_count, metavar="N", default=1, help="how many shards it recommends (default 1)"
+        "--shards", type=_count, metavar="N", default=1, help="the number of shards to recommend (default 1)"
     )
 
 
@@ -70,7 +70,7 @@ def _define_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--print-env",
         action="store_true",
-        help="print only the lines that point bots in other processes at it, for a shell or an .env file",
+        help="print only the variables that point bots in other processes at it, for a shell or an .env file",
     )
 
 
@@ -79,11 +79,11 @@ def _define_trials(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--scenario",
         metavar="NAME",
-        help="play what went wrong in the field, say what was right, and end: 0 where all was, else 1; "
-        "`all` plays every one, `list` names them",
+        help="play a known failure, report which expectations were met, and exit with 0 if all were, else 1; "
+        "`all` plays every scenario, `list` names them",
     )
     group.add_argument(
-        "--chaos", type=_chance, metavar="P", help="let something go wrong with this chance at each event and send"
+        "--chaos", type=_chance, metavar="P", help="inject a fault with this probability at each event and each call"
     )
     group.add_argument("--seed", type=int, metavar="N", help="repeat the chaos of the run that printed it")
 
@@ -94,19 +94,19 @@ def _chance(text: str) -> float:
     except ValueError:
         chance = -1.0
     if not 0 < chance <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no chance: use a number up to 1, as in 0.05")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a probability: use a number up to 1, as in 0.05")
     return chance
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of shards: use 1 to 1024")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of shards: use 1 to 1024")
     return int(text)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: use a number from 0 (any free one) to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use a number from 0 (any free port) to 65535")
     return int(text)
 
 
@@ -117,7 +117,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
         play(arguments)
         return
     if arguments.reload and arguments.file is None:
-        raise ConfigError("--reload needs a FILE: there is nothing of the demo bot to change. 请指定要重新加载的文件")
+        raise ConfigError("--reload needs a FILE: the demo bot has no file to change. 请指定要重新加载的文件")
     bot = _bot(arguments)
     configure_logging()
     asyncio.run(_until_signal(arguments, bot))
@@ -137,7 +137,7 @@ def _bot(arguments: argparse.Namespace) -> Bot | None:
 
 
 async def _until_signal(arguments: argparse.Namespace, bot: Bot | None) -> None:
-    """Run it all until a signal cancels it; a second signal cuts the bot's drain short."""
+    """Run everything until a signal cancels it; a second signal cuts the drain of the bot short."""
     session = asyncio.create_task(_session(arguments, bot))
     with on_signal(session.cancel):
         await asyncio.wait([session])
@@ -164,7 +164,7 @@ async def _session(arguments: argparse.Namespace, bot: Bot | None) -> None:
 
 
 async def _listen(stack: AsyncExitStack, arguments: argparse.Namespace) -> "Simulator":
-    """Start the simulator. The default port gives way where it is taken, a port that was asked for does not."""
+    """Start the simulator. If the default port is in use, any free port replaces it; a chosen port is an error."""
     from ..simulator import Simulator
 
     def make(port: int) -> Simulator:
@@ -183,7 +183,7 @@ async def _listen(stack: AsyncExitStack, arguments: argparse.Namespace) -> "Simu
 
 
 def _prepare(stack: AsyncExitStack, simulator: "Simulator", arguments: argparse.Namespace) -> None:
-    """Make a place of each scene, open the saved chat, and let chaos loose."""
+    """Make a chat of each scene, open the saved chat, and start the chaos."""
     simulator.channel("general").member("Alice")
     simulator.dms("Alice")
     if arguments.open is not None:
@@ -193,7 +193,7 @@ def _prepare(stack: AsyncExitStack, simulator: "Simulator", arguments: argparse.
 
         print(f"chaos: seed {simulator.seed}", file=sys.stderr, flush=True)
         unleash(simulator.faults, arguments.chaos)
-        stack.callback(_tell_chaos, simulator)
+        stack.callback(_report_chaos, simulator)
 
 
 def _open_chat(simulator: "Simulator", path: Path) -> None:
@@ -202,10 +202,10 @@ def _open_chat(simulator: "Simulator", path: Path) -> None:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. 无法读取该文件，请检查路径") from None
     except ValueError as error:
-        raise ConfigError(f"{path} is no saved chat: {error}. 该文件不是保存的聊天记录") from None
+        raise ConfigError(f"{path} is not a saved chat: {error}. 该文件不是保存的聊天记录") from None
 
 
-def _tell_chaos(simulator: "Simulator") -> None:
+def _report_chaos(simulator: "Simulator") -> None:
     struck = ", ".join(f"{name} {count}" for name, count in sorted(simulator.faults.counts.items())) or "none"
     lost = len(simulator.lost_events)
     print(f"chaos: seed {simulator.seed}; faults: {struck}; lost events: {lost}", file=sys.stderr, flush=True)
@@ -222,7 +222,7 @@ def _announce(simulator: "Simulator", arguments: argparse.Namespace) -> None:
 
 
 def _has_display() -> bool:
-    """Whether a browser could show itself: a text browser would take over the terminal."""
+    """True if a graphical browser can open: a text browser would take over the terminal."""
     return sys.platform in ("win32", "darwin") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 

@@ -1,6 +1,6 @@
-"""`qqbot webhook`: sign and send webhook calls, show the public key, and check an address as the platform sees it.
+"""`qqbot webhook`: sign and send webhook calls, print the public key, and check an address as the platform does.
 
-Owns the steps of the check and their words; making calls is `qqbot.webhook.client`.
+Responsible for the steps of the check and their texts. Collaborators: `qqbot.webhook.client` makes the calls.
 """
 
 import argparse
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 HELP = "check a webhook address, sign and send calls to it"
 SLOW_SECONDS = 3.0
 HARMLESS = "QQBOT_VERIFY"
-"""The type of the sample event: no bot has a handler for it."""
+"""The type of the sample event; no bot has a handler for it."""
 
 Step = Callable[["WebhookClient"], Awaitable[str]]
-"""Makes one check; returns what is wrong, '' where nothing is."""
+"""Makes one check; returns the fault, or '' if there is none."""
 
 
 def define(parser: argparse.ArgumentParser) -> None:
     """Describe the commands and their arguments."""
     parser.description = "Webhook calls, with the AppID and AppSecret of the environment."
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    verify = commands.add_parser("verify", help="call an address as the platform does, and say which step fails")
+    verify = commands.add_parser("verify", help="call an address as the platform does, and report the step that fails")
     verify.add_argument("url", metavar="URL")
     verify.set_defaults(command=_verify)
     send = commands.add_parser("send", help="send one signed event and print the answer")
     send.description = "Send one signed event to a webhook. Example: qqbot webhook send URL C2C_MESSAGE_CREATE"
     send.add_argument("url", metavar="URL")
     send.add_argument("event", metavar="EVENT", help="the wire name of an event, such as GROUP_AT_MESSAGE_CREATE")
-    send.add_argument("--data", metavar="JSON", type=_json, help="its payload `d` (default: a made-up one)")
-    send.add_argument("--id", metavar="ID", help="its id (default: a new one); the same again is a redelivery")
+    send.add_argument("--data", metavar="JSON", type=_json, help="its payload `d` (default: a sample)")
+    send.add_argument("--id", metavar="ID", help="its id (default: a new one); the same id again is a redelivery")
     send.set_defaults(command=_send)
     sign = commands.add_parser("sign", help="print the headers that sign a body")
-    sign.description = "Print the headers that sign the bytes of FILE, or of stdin. They are good for five minutes."
-    sign.add_argument("file", metavar="FILE", nargs="?", type=Path, help="without it the body is read from stdin")
+    sign.description = "Print the headers that sign the bytes of FILE, or of stdin. They are valid for five minutes."
+    sign.add_argument("file", metavar="FILE", nargs="?", type=Path, help="the body (default: stdin)")
     sign.add_argument("--timestamp", metavar="SECONDS", type=_unix_seconds, help="unix seconds (default: now)")
     sign.set_defaults(command=_sign)
     pubkey = commands.add_parser("pubkey", help="print the public key that verifies the platform's calls")
@@ -63,7 +63,7 @@ def _json(text: str) -> object:
 
 def _unix_seconds(text: str) -> str:
     if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of unix seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a unix time in seconds")
     return text
 
 
@@ -91,8 +91,8 @@ def _send(arguments: argparse.Namespace) -> None:
     from ..webhook.client import WebhookClient, envelope
 
     async def send() -> "WebhookAnswer":
-        async with WebhookClient(arguments.url, Credentials.from_env()) as trial:
-            return await trial.send(body)
+        async with WebhookClient(arguments.url, Credentials.from_env()) as client:
+            return await client.send(body)
 
     data = _sample(arguments.event) if arguments.data is None else arguments.data
     body = envelope(arguments.event, data, event_id=arguments.id)
@@ -109,7 +109,7 @@ def _send(arguments: argparse.Namespace) -> None:
 
 
 def _sample(event: str) -> object:
-    """Return a made-up payload that has what the events of people have."""
+    """Return a sample payload with the fields that events of users have."""
     person = secrets.token_hex(16).upper()
     return {
         "id": f"ROBOT1.0_{secrets.token_urlsafe(12)}",
@@ -129,13 +129,13 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 
 async def _check(url: str, credentials: Credentials) -> bool:
-    """Take the steps in order; after one that fails the rest would only fail as well."""
+    """Run the steps in order; stop at the first failure, because the rest would fail as well."""
     from ..webhook.client import WebhookClient
 
-    async with WebhookClient(url, credentials) as trial:
+    async with WebhookClient(url, credentials) as client:
         for name, step in STEPS.items():
             try:
-                wrong = await step(trial)
+                wrong = await step(client)
             except TransportError as error:
                 wrong = str(error)
             print(f"{'FAILED' if wrong else 'ok    '} {name}" + (f"\n       {wrong}" if wrong else ""))
@@ -150,18 +150,18 @@ class _ChallengeAnswer(Struct):
     signature: str
 
 
-async def _challenge(trial: "WebhookClient") -> str:
+async def _challenge(client: "WebhookClient") -> str:
     token, moment = secrets.token_urlsafe(15), str(int(time.time()))
-    answer = await trial.post(_challenge_body(token, moment), {})
+    answer = await client.post(_challenge_body(token, moment), {})
     if answer.status != 200:
-        return f"{_told(answer)}; expected 200 {_who_answers(answer)}"
+        return f"{_shown(answer)}; expected 200 {_cause_of(answer)}"
     try:
         found = decoder(_ChallengeAnswer)(answer.text.encode())
     except DecodeError:
-        return f"{_told(answer)}; expected JSON with plain_token and signature"
+        return f"{_shown(answer)}; expected JSON with plain_token and signature"
     if found.plain_token != token:
-        return "the answer does not hold the plain_token that was sent"
-    if found.signature != trial.key.sign(moment, token.encode()):
+        return "the answer does not contain the plain_token that was sent"
+    if found.signature != client.key.sign(moment, token.encode()):
         return "the signature is that of another AppSecret: does the server have the same QQBOT_SECRET? 密钥不一致"
     return ""
 
@@ -170,56 +170,56 @@ def _challenge_body(token: str, moment: str) -> bytes:
     return json.dumps({"op": 13, "d": {"plain_token": token, "event_ts": moment}}).encode()
 
 
-def _who_answers(answer: "WebhookAnswer") -> str:
+def _cause_of(answer: "WebhookAnswer") -> str:
     if answer.status in (301, 302, 307, 308):
-        return "(the platform follows no redirect: give it the address that this one leads to, mind the last slash)"
+        return "(the platform follows no redirect: use the address that this one redirects to, including a final slash)"
     if answer.status in (404, 405):
         return "(is this the path of the bot?)"
     if answer.status in (502, 503, 504):
-        return "(a proxy in front answers for a server that does not run)"
+        return "(a proxy answers, but the server behind it does not run)"
     return ""
 
 
-async def _forged_challenge(trial: "WebhookClient") -> str:
+async def _forged_challenge(client: "WebhookClient") -> str:
     forged = json.dumps({"op": 0, "t": HARMLESS, "d": {}})
-    answer = await trial.post(_challenge_body(forged, str(int(time.time()))), {})
+    answer = await client.post(_challenge_body(forged, str(int(time.time()))), {})
     if "signature" in answer.text:
-        return "the server signed an event as if it were a challenge: anybody can forge events with that"
+        return "the server signed an event as if it were a challenge: with that, an attacker can forge events"
     return ""
 
 
-async def _bad_signature(trial: "WebhookClient") -> str:
+async def _bad_signature(client: "WebhookClient") -> str:
     from ..webhook import Key
 
-    return _refusal(await trial.send(_sample_event(), key=Key.of("not the secret of this bot")))
+    return _refusal(await client.send(_sample_event(), key=Key.of("not the secret of this bot")))
 
 
-async def _no_signature(trial: "WebhookClient") -> str:
-    return _refusal(await trial.post(_sample_event(), {}))
+async def _no_signature(client: "WebhookClient") -> str:
+    return _refusal(await client.post(_sample_event(), {}))
 
 
-async def _old_signature(trial: "WebhookClient") -> str:
-    return _refusal(await trial.send(_sample_event(), age=24 * 3600))
+async def _old_signature(client: "WebhookClient") -> str:
+    return _refusal(await client.send(_sample_event(), age=24 * 3600))
 
 
 def _refusal(answer: "WebhookAnswer") -> str:
-    return "" if answer.status in (400, 401, 403) else f"{_told(answer)}; expected 401: such a call must run nothing"
+    return "" if answer.status in (400, 401, 403) else f"{_shown(answer)}; expected 401: such a call must run nothing"
 
 
-async def _event(trial: "WebhookClient") -> str:
-    return _acknowledgement(await trial.send(_sample_event()))
+async def _event(client: "WebhookClient") -> str:
+    return _acknowledgement(await client.send(_sample_event()))
 
 
-async def _redelivery(trial: "WebhookClient") -> str:
+async def _redelivery(client: "WebhookClient") -> str:
     body = _sample_event()
-    return _acknowledgement(await trial.send(body)) or _acknowledgement(await trial.send(body))
+    return _acknowledgement(await client.send(body)) or _acknowledgement(await client.send(body))
 
 
 def _acknowledgement(answer: "WebhookAnswer") -> str:
     if answer.status == 401:
-        return f"{_told(answer)}; the server's clock or its QQBOT_SECRET is wrong, or a proxy changes the body"
+        return f"{_shown(answer)}; the server's clock or its QQBOT_SECRET is wrong, or a proxy changes the body"
     if answer.status != 200 or answer.text.replace(" ", "") not in ('{"op":12,"d":0}', ""):
-        return f'{_told(answer)}; expected 200 and {{"op":12,"d":0}}'
+        return f'{_shown(answer)}; expected 200 and {{"op":12,"d":0}}'
     if answer.seconds > SLOW_SECONDS:
         return f"the acknowledgement took {answer.seconds:.1f} s: acknowledge before the handlers. 请先应答再处理"
     return ""
@@ -231,7 +231,7 @@ def _sample_event() -> bytes:
     return envelope(HARMLESS, {})
 
 
-def _told(answer: "WebhookAnswer") -> str:
+def _shown(answer: "WebhookAnswer") -> str:
     return f"HTTP {answer.status} {answer.text[:200]!r}"
 
 

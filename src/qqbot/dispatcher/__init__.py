@@ -1,6 +1,7 @@
-"""From a frame to the handlers: repeats are dropped, lanes kept in order, and what is in flight bounded."""
+"""From a frame to the handlers: duplicates dropped, conversations in order, handlers and waiting events bounded."""
 
-from .dispatcher import Dispatcher, KnownEvents
+from .dedupe import KnownEvents
+from .dispatcher import Dispatcher
 from .sources import DirectSource, ShardSource
 
 __all__ = ["DirectSource", "Dispatcher", "KnownEvents", "ShardSource"]

@@ -1,21 +1,23 @@
 """`Delivery`: one event from its acceptance to the end of its handlers, and `DeliverySource`: what it came through.
 
-Owns the values; who changes them is `dispatcher`.
+Responsible for the values that the parts of the dispatcher share: a delivery, an open `wait_for` (`Wait`), its end
+without an event (`Resumption`), and what only some deliveries have (`Dialog`, `Direct`). It decides nothing.
+Collaborators: `dispatcher`, `waiters`, `sources`.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeAlias
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ..lease import Lease
-from ..models.events import Event
+from ..models.events import Event, MessageEvent
 from ..models.frames import Frame
 from ..models.outcome import Outcome
 from ..models.watermark import Watermark
-from .waits import Wait, Wanted
 
 Settled = Callable[[str, Outcome], None]
 """Called with the event id and the outcome when the bot is done with an event."""
@@ -26,12 +28,12 @@ class Handler(Protocol):
 
     @property
     def name(self) -> str:
-        """How logs call it."""
+        """Its name in logs."""
         ...
 
     @property
     def when(self) -> Callable[[Any], bool] | None:
-        """Whether the handler takes an event of its kind; None: every one."""
+        """The predicate of the events that it handles; None: it handles every event of its kind."""
         ...
 
     @property
@@ -40,14 +42,49 @@ class Handler(Protocol):
         ...
 
 
-class DeliverySource:
-    """One source of events; counts those that are unfinished."""
+class HandlerMatch(Struct, frozen=True, eq=False):
+    """What is done with events of one wire name: how they are decoded, and which handlers could take them.
 
-    def __init__(self, lease: Lease | None) -> None:
+    `decode` returns an `Event`, and a `MessageEvent` if `is_message`.
+    """
+
+    decode: Callable[[Raw], Any]
+    handlers: tuple[Handler, ...]
+    is_message: bool
+
+
+class Wanted(Struct, frozen=True):
+    """What a handler waits for: an event of `kinds` for which `when` holds, in its conversation or `anywhere`."""
+
+    kinds: tuple[type[Event], ...]
+    when: Callable[[Any], bool] | None = None
+    anywhere: bool = False
+
+
+Unseen: TypeAlias = tuple[Frame, bytes, "DeliverySource", float, Watermark | None, "Direct | None"]
+"""An event that is accepted and was not looked at: the first fields of its `Delivery`."""
+
+
+class WaitsForEvents(Protocol):
+    """What suspends handlers: `waiters.Waiters`."""
+
+    def wait_for(
+        self, waiter: "Delivery", wanted: Wanted, timeout: float | None
+    ) -> Coroutine[object, object, "Delivery"]:
+        """Suspend the handler of `waiter`.  Raises: TimeoutError, ConfigError."""
+        ...
+
+
+class DeliverySource:
+    """One source of events: those that have not begun, and how many are unfinished."""
+
+    def __init__(self, lease: Lease | None, waiters: WaitsForEvents) -> None:
         self.lease = lease
-        self.given_up = 0
+        self.waiters = waiters
+        self.inbox: deque[Unseen] = deque()  # the backlog swaps it for an empty one
+        self.given_up = 0  # they count as unfinished, but nothing will finish them here
         self.waiting = 0  # unfinished events of handlers that are suspended in `wait_for`
-        self._watched: asyncio.Future[None] | None = None
+        self.watched: asyncio.Future[None] | None = None  # one future for all callers of `changed`
 
     @property
     def pending(self) -> int:
@@ -55,13 +92,13 @@ class DeliverySource:
         return 0
 
     def is_again(self, seq: int | None) -> bool:  # noqa: ARG002 - only a session that was resumed repeats
-        """Whether an earlier process may have begun to handle this event."""
+        """True if an earlier process may have begun to handle this event."""
         return False
 
     async def drain(self, seconds: float) -> int:
         """Wait until every event is finished, at most `seconds`; return how many are not.
 
-        A handler that is suspended in `wait_for` is not waited for: nothing comes any more that could wake it.
+        A handler that is suspended in `wait_for` is not waited for: no event comes any more that could resume it.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -71,90 +108,124 @@ class DeliverySource:
 
     async def changed(self) -> None:
         """Return when an event is finished, or its handler is suspended."""
-        if self._watched is None:
-            self._watched = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._watched)
+        if self.watched is None:
+            self.watched = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self.watched)
 
     def finish(self, delivery: "Delivery", outcome: Outcome | None) -> None:
-        """Note the end of `delivery`; `outcome` None: it was given up and stays unfinished."""
+        """Mark `delivery` as ended; `outcome` None: it was given up and stays unfinished."""
         if outcome is None:
             self.given_up += 1
         elif delivery.watermark is not None:
             delivery.watermark.finish(delivery.frame.s or 0)
-        if self._watched is not None:
-            self.note_change()
+        if self.watched is not None:
+            self.wake()
 
-    def note_change(self) -> None:
-        """Wake who waits for a change."""
-        if self._watched is not None:
-            self._watched.set_result(None)
-            self._watched = None
+    def wake(self) -> None:
+        """Let the callers of `changed` go on."""
+        if self.watched is not None:
+            self.watched.set_result(None)
+            self.watched = None
 
-    async def wait_for(self, waiter: "Delivery", wanted: Wanted, timeout: float | None) -> "Delivery":
-        """Suspend the handler of `waiter`.  Raises: TimeoutError, ConfigError."""
-        raise NotImplementedError
+
+class Wait(Struct, eq=False):
+    """One open `wait_for`: the handler of `waiter` waits for what is `wanted` in the conversation `place`."""
+
+    wanted: Wanted
+    place: str
+    waiter: "Delivery"
+    future: "asyncio.Future[Delivery]"
+
+
+class Resumption(Struct, eq=False):
+    """A handler goes on without an event: its `wait` timed out, or its predicate raised. It queues like an event.
+
+    `ordering_key` is set while it holds that key for the handler.
+    """
+
+    wait: Wait
+    error: Exception
+    ordering_key: str | None = None
 
 
 class Dialog(Struct, eq=False):
-    """What a handler that waits for further events has: its open waits, and the event that it took last.
+    """What a handler has that waits for further events: its open waits, and the event that it took last.
 
     `taken` are the events that it took before. They stay unfinished until it ends, so that a process that dies repeats
-    the whole dialog, with the answers that it had. `counts`: it is in flight on its own account, not on that of
-    `held`. `left`: seconds that its time limit had left when it was suspended.
+    the whole dialog, with the answers that it had.
     """
 
     open: int = 0
-    held: "Delivery | None" = None
+    held: "Delivery | None" = None  # it holds its ordering key in place of the event that began the dialog
     taken: "list[Delivery]" = []
-    counts: bool = True
-    over: bool = False
-    left: float | None = None
+    reported: bool = False  # to the listeners, that the handler waits; it is repeated after a timeout only
+    over: bool = False  # the handler has ended; a task that it left behind may still wait
+    limit: asyncio.Timeout | None = None  # of the handler that runs; it stands still during `wait_for`
+    left: float | None = None  # seconds that `limit` had left when the handler was suspended
+
+
+class Direct(Struct, eq=False):
+    """What a delivery has that no shard of this process received.
+
+    `claimed`: whether its id was claimed for all processes; None: not to be claimed before its handlers begin.
+    """
+
+    done: "asyncio.Future[Outcome | None] | None" = None  # its caller waits for the outcome
+    claimed: bool | None = None
+    retry: bool = False  # its sender delivers it again after a failure, and then it runs again
+
+
+UNDECODED = Event()
+"""The event of a delivery that ended before it was looked at."""
+NO_MATCH = HandlerMatch(lambda _: UNDECODED, (), is_message=False)
+
+
+class Parked(Event, frozen=True):
+    """Stands for an event that was decoded and waits for its turn: only its ordering key is kept."""
+
+    key: str = ""
+
+    @property
+    def ordering_key(self) -> str:
+        """Names the conversation in which events are handled in order."""
+        return self.key
 
 
 class Delivery(Struct, eq=False):
     """One event on its way. A Struct, since one is made for every event and msgspec makes them in C.
 
-    `message` is its id where it is one. `ordering_key` is set while it holds its lane. `wait` takes it in place of the
-    handlers. `duplicates` are repeats that came before its end. `limit` is the time limit of the handler that runs.
-    `root` is the event whose handler took this one. `claimed`: whether its id was noted for all processes, where that
-    is to be done before its handlers begin, else None. `retry`: where it fails its sender delivers it once more, and
-    then it runs once more.
+    `received` is a moment of the API's clock. `event` is `Parked` while it waits behind its conversation: what waits
+    must be small. A field is set for few events only: msgspec makes that slow, and the constructor fast.
     """
 
-    event: Event
     frame: Frame
     raw: bytes
     source: DeliverySource
     received: float
     watermark: Watermark | None = None
-    handlers: Sequence[Handler] = ()
-    message: str | None = None
-    ordering_key: str | None = None
-    handler: Handler | None = None
-    wait: Wait | None = None
-    dialog: Dialog | None = None
-    root: "Delivery | None" = None
-    duplicates: "list[Delivery] | None" = None
-    done: "asyncio.Future[Outcome | None] | None" = None
-    limit: asyncio.Timeout | None = None
-    error: Exception | None = None
-    claimed: bool | None = None
-    retry: bool = False
+    direct: Direct | None = None
+    event: Event = UNDECODED
+    match: HandlerMatch = NO_MATCH
+    ordering_key: str | None = None  # set while it holds its key, '' if that needs no order
+    handler: Handler | None = None  # that is suspended; of one that is in its first step `ordering` knows
+    wait: Wait | None = None  # takes it in place of the handlers
+    dialog: Dialog | None = None  # its handler has waited, or has a time limit
 
-    def comes_again(self, outcome: Outcome | None) -> bool:
-        """Whether the next delivery of this event is to run, after this one has ended so; None: it was given up."""
-        return outcome is None or (outcome == "failed" and self.retry)
+    @property
+    def message(self) -> str | None:
+        """The id of the message that it is; None: it is no message."""
+        return self.event.id if isinstance(self.event, MessageEvent) else None
 
     @property
     def again(self) -> bool:
-        """Whether an earlier process may have begun to handle it."""
+        """True if an earlier process may have begun to handle it."""
         return self.source.is_again(self.frame.s)
 
     @property
     def lease(self) -> Lease | None:
-        """Under which it is handled; None for what no shard of this process received."""
+        """The lease under which it is handled; None if no shard of this process received it."""
         return self.source.lease
 
     async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivery":
         """Suspend the handler until what is wanted comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""
-        return await self.source.wait_for(self, wanted, timeout)
+        return await self.source.waiters.wait_for(self, wanted, timeout)

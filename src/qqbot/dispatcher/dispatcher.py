@@ -1,144 +1,49 @@
-"""`Dispatcher`: drops repeats and what nobody wants, and runs the handlers of the rest.
+"""`Dispatcher`: drops duplicates and what no handler wants, and runs the handlers of the rest.
 
-Owns order, bounds and workers: events of one lane (a conversation) run one after another, lanes run side by
-side, at most `max_inflight` events are accepted and unfinished. Workers are started on demand, reused, and
-ended when idle; an event whose handlers do not suspend costs no task. What a handler is, is the router's; what it
-means that one waits for further events is `dialogs`'; what other processes learn of an event is `claims`'.
-
-Order costs nothing where nothing waits: events are taken as they came, and only when a handler suspends does the
-next worker note which lane that one holds. From then on events of that lane queue behind it.
+Responsible for wiring the parts together and for what a worker does with an event, step by step: its turn (`backlog`,
+`ordering`), what came before (`decoding`, `dedupe`), its handlers (`running`), its end (`completion`). Events of one
+ordering key (a conversation) run one after another, keys run side by side. At most `max_inflight` handlers run; what
+waits apart from them is bounded by its number and its bytes. What a handler is, is decided by the router; what happens
+when one waits for further events is in `waiters`.
 """
 
 import asyncio
-import logging
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from msgspec import Raw, Struct
-
+from ..aio.capacity import Capacity
 from ..aio.clock import Clock
 from ..lease import Lease, current_lease
-from ..models.events import Event, MessageEvent, UnknownEvent, decode_odd
-from ..models.frames import Frame
 from ..models.outcome import Outcome
-from ..models.watermark import Watermark
-from .claims import Claims, SeenIds
-from .dedupe import Events, Messages
-from .delivery import Delivery, DeliverySource, Handler, Settled
-from .dialogs import Dialogs
+from .backlog import Backlog
+from .completion import Completion
+from .decoding import EventDecoder, Handlers, park
+from .dedupe import Deduplicator, EndedBefore, KnownEvents, New, SeenIds
+from .delivery import Delivery, Handler, HandlerMatch, Resumption, Settled, Unseen
 from .log_once import OnceLogger
 from .ordering import Ordering
+from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
+from .waiters import Waiters
 from .workers import WorkerPool
 
+__all__ = ["MAX_QUEUED", "MAX_QUEUED_BYTES", "Dispatcher", "HandlerListener", "HandlerMatch", "HandlerRun", "Handlers"]
 
-class HandlerMatch(Struct, frozen=True, eq=False):
-    """What is done with events of one wire name: how they are decoded, and by whom they are handled.
-
-    `decode` returns an `Event`, and a `MessageEvent` where `is_message`.
-    """
-
-    decode: Callable[[Raw], Any]
-    handlers: tuple[Handler, ...]
-    is_message: bool
-
-
-class HandlerRun(Struct, frozen=True):
-    """One run of a handler, for metrics: `event` by its wire name, `seconds` that it took, what it raised."""
-
-    event: str
-    handler: str
-    seconds: float
-    error: Exception | None = None
-
-
-HandlerListener = Callable[[HandlerRun], None]
-
-
-class Handlers(Protocol):
-    """What the dispatcher asks of the router."""
-
-    @property
-    def matches(self) -> Mapping[str, HandlerMatch]:
-        """The plans that were asked for, by wire name; emptied when handlers come or go."""
-        ...
-
-    def match_for(self, name: str) -> HandlerMatch:
-        """Return what is done with events of this wire name."""
-        ...
-
-    def expected(self, name: str) -> bool:
-        """Whether handlers may wait for an event of this wire name, so that it is no surprise."""
-        ...
-
-    def match(self, event: Event) -> Sequence[Handler]:
-        """Return the handlers for events of this kind, in order of registration."""
-        ...
-
-    @property
-    def context(self) -> Callable[[Delivery], object]:
-        """Makes what the handlers are called with."""
-        ...
-
-    async def report(self, context: object, error: Exception, handler: str) -> None:
-        """Tell the user that a handler failed. Must not raise."""
-        ...
-
-
-log = logging.getLogger(__name__)
-
-ENOUGH_ARRIVALS = 64  # with more waiting, handlers run before another one is read: their memory is still at hand
-_NOTHING = Event()
-
-KnownEvents = Events[Outcome]
-"""How events ended, by their ids."""
+MAX_QUEUED = 10_000
+MAX_QUEUED_BYTES = 16 * 1024 * 1024
+BATCH = 64  # so many events run, if their handlers do not suspend, before other tasks have their turn
+FEW_ADMITTED = 64  # that many are kept decoded
 
 
 class Dispatcher:
-    """Runs handlers for the events that its inlets take in, inside `within`.
+    """Runs handlers for the events that its sources take in, inside `within`.
 
-    `handler_timeout`: seconds for each handler, None for no limit; time in `wait_for` does not count.
-    `listeners` hear of each handler that ran. `seen`: the ids that all processes of the bot have finished. To its
-    `dialogs` it is a `Host`.
+    `max_inflight`: handlers that run, without those suspended in `wait_for`. `max_queued`, `max_queued_bytes`: events
+    that wait, and the bytes of their raw frames. `handler_timeout`: seconds for each handler, None for no limit; time
+    in `wait_for` does not count. `listeners` are called after each handler that ran. `seen`: the ids that all
+    processes of the bot have finished.
     """
-
-    # Slots: with more than 30 attributes in a dict, CPython gives up its fast look-up.
-    __slots__ = (
-        "_arrivals",
-        "_cancelling",
-        "_claims",
-        "_clock",
-        "_closing",
-        "_context_of",
-        "_done",
-        "_events",
-        "_fast_path",
-        "_full_since",
-        "_handler_timeout",
-        "_handlers",
-        "_inflight",
-        "_listeners",
-        "_loop",
-        "_matches",
-        "_messages",
-        "_once_logger",
-        "_ordering",
-        "_owner",
-        "_received",
-        "_roomy",
-        "_running",
-        "_track_event_ids",
-        "_unfinished",
-        "_waits",
-        "_waking",
-        "_workers",
-        "dialogs",
-        "failed",
-        "max_inflight",
-        "settled",
-    )
 
     def __init__(
         self,
@@ -146,80 +51,92 @@ class Dispatcher:
         clock: Clock,
         *,
         max_inflight: int = 256,
+        max_queued: int = MAX_QUEUED,
+        max_queued_bytes: int = MAX_QUEUED_BYTES,
         handler_timeout: float | None = None,
         listeners: Sequence[HandlerListener] = (),
         seen: SeenIds | None = None,
     ) -> None:
-        self.settled: list[Settled] = []
-        self.failed = 0
-        self._handlers = handlers
-        self._clock = clock
         self.max_inflight = max_inflight
-        self._handler_timeout = handler_timeout
-        self._listeners = listeners
-        self._fast_path = handler_timeout is None and not listeners and seen is None
-        self._track_event_ids = seen is not None  # events are known by their ids
-        self._claims = None if seen is None else Claims(seen)
+        self._handlers = handlers
         self._matches = handlers.matches
         self._context_of = handlers.context
-        self._received = 0.0
-        self._inflight = 0
-        self._full_since: float | None = None
-        self._arrivals: deque[Delivery] = deque()
-        self._done: list[Delivery] = []  # ended without suspending; noted together
-        self._running: Delivery | None = None  # what the worker that took its step last has in hand
-        self._ordering = Ordering()
-        self._workers = WorkerPool(self._work, self._replace)
-        self._closing = False
-        self._waking = False
-        self._roomy: asyncio.Future[None] | None = None
         self._once_logger = OnceLogger()
-        self._messages = Messages()
-        self._events: KnownEvents | None = Events(clock()) if seen is not None else None
-        self._unfinished: dict[str, Delivery] = {}  # by their ids, where events are known by them
-        self.dialogs = Dialogs(self, self._ordering, self._messages)
-        self._waits = self.dialogs.waits  # at hand: each event looks whether any is open
+        self._workers = WorkerPool(self._work, self._replace)
+        self._capacity = Capacity(max_queued, max_queued_bytes)
+        self.backlog = Backlog(self._capacity, clock, self._workers.wake)
+        self._ordering = Ordering(self.backlog)
+        self._dedupe = Deduplicator(clock, seen)
+        self._completion = Completion(self._dedupe)
+        self._decoder = EventDecoder(handlers, self._once_logger)
+        self._runner = HandlerRunner(handlers, handler_timeout, listeners)
+        self.waiters = Waiters(
+            self.backlog,
+            self._ordering,
+            self._dedupe,
+            self._decoder,
+            self._completion,
+            admit_unseen=self._admit_unseen,
+        )
+        self._waits = self.waiters.waits  # at hand: each event looks whether any is open
+        self.closed = False  # no event is taken in any more, and no worker is woken
 
     @asynccontextmanager
     async def within(self, context: Context) -> AsyncGenerator[Self]:
         """Run handlers while the body runs, each event's in a context like `context`; leaving cancels them."""
-        self._loop = asyncio.get_running_loop()
-        self._owner = _current_task()
-        self._cancelling = self._owner.cancelling()
+        self._runner.open()
         self._workers.open(context)
-        self._closing = self._waking = False
+        self.closed = self.waiters.closed = self.backlog.waking = False
         try:
             yield self
         finally:
-            self._closing = self._waking = True  # so that nothing wakes a worker any more
+            self.closed = self.waiters.closed = self._runner.closing = True
+            self.backlog.waking = True
             self._give_up_queued()
             self._waits.cancel()
             try:
                 await self._workers.close()
             finally:
-                self._finish_done()
                 self._give_up_queued()  # what a handler gave back
-                if self._claims is not None:
-                    await self._claims.discard()
+                await self._dedupe.discard()
 
     def _give_up_queued(self) -> None:
         """Let go of what was accepted and has not begun, so that it comes again."""
-        queued = [*self._arrivals, *self._ordering.empty()]
-        self._arrivals.clear()
-        for delivery in queued:
-            if delivery.wait is not None:
-                delivery.wait.future.cancel()
-            self.finish(delivery, None)
+        for entry in (*self.backlog.empty(), *self._ordering.empty()):
+            if isinstance(entry, Resumption):
+                entry.wait.future.cancel()
+                self._ordering.leave(entry)
+                continue
+            if entry.wait is not None:
+                entry.wait.future.cancel()
+            self.backlog.count_off(entry)
+            self._finish(entry, None)
+
+    # How it is
 
     @property
-    def closed(self) -> bool:
-        """Whether it takes no more events."""
-        return self._closing
+    def settled(self) -> list[Settled]:
+        """What is called with the id and the outcome of each event that has ended."""
+        return self._completion.listeners
+
+    @settled.setter
+    def settled(self, listeners: list[Settled]) -> None:
+        self._completion.listeners = listeners
 
     @property
     def inflight(self) -> int:
-        """How many events are accepted and unfinished, without those suspended in `wait_for`."""
-        return self._inflight
+        """How many handlers run, without those suspended in `wait_for`."""
+        return self._ordering.inflight
+
+    @property
+    def queued(self) -> int:
+        """How many events wait for their turn."""
+        return self._capacity.count
+
+    @property
+    def queued_bytes(self) -> int:
+        """How many bytes the raw frames of the events have that wait for their turn."""
+        return self._capacity.bytes
 
     @property
     def waiting(self) -> int:
@@ -232,19 +149,24 @@ class Dispatcher:
         return len(self._workers)
 
     @property
+    def failed(self) -> int:
+        """How often a handler raised."""
+        return self._runner.failed
+
+    @property
     def surprises(self) -> Mapping[tuple[str, str], int]:
-        """How often which field of which event did not have its documented form."""
+        """The number of times that each field of each event did not have its documented form."""
         return self._once_logger.surprises
 
     @property
     def full(self) -> bool:
-        """Whether `max_inflight` events are accepted and unfinished."""
-        return self._inflight >= self.max_inflight
+        """True if there is no room for another event to wait in."""
+        return self._capacity.full
 
     @property
     def full_for(self) -> float:
         """For how many seconds there has been no room for another event."""
-        return 0.0 if self._full_since is None else self._loop.time() - self._full_since
+        return self._capacity.full_for
 
     def oldest(self) -> tuple[str, str] | None:
         """Return the handler that has been suspended longest, and the conversation that it holds."""
@@ -254,379 +176,242 @@ class Dispatcher:
         return delivery.handler.name, delivery.event.ordering_key or delivery.frame.t or ""
 
     async def room(self) -> None:
-        """Return when fewer than `max_inflight` events are unfinished."""
-        while self.full:
-            if self._roomy is None:
-                self._roomy = self._loop.create_future()
-            await asyncio.shield(self._roomy)
+        """Return when there is room for another event; callers have their turn one after another."""
+        await self._capacity.room()
 
     def remember_events(self, events: KnownEvents | None = None) -> None:
         """From now on, know events by their ids: they may come by more than one way.
 
         `events` is a memory that outlives this dispatcher.
         """
-        if self._events is None:
-            self._events = Events(self._clock()) if events is None else events
-            self._track_event_ids = True
+        self._dedupe.track(events)
 
-    # Taking events in
+    # Before an event's turn
 
-    def accept(
-        self,
-        frame: Frame,
-        raw: bytes,
-        source: DeliverySource,
-        watermark: Watermark | None = None,
-        *,
-        done: "asyncio.Future[Outcome | None] | None" = None,
-        claimed: bool | None = None,
-        age: float = 0.0,
-        retry: bool = False,
-    ) -> bool:
-        """Queue one event, or finish an unwanted one at once, its `d` undecoded.
-
-        Return False where handlers should run before another one is taken in.
-        """
-        name = frame.t or ""
-        match_for = self._matches.get(name) or self._handlers.match_for(name)
-        if not match_for.handlers and not (self._waits.open and self._waits.may_want(name)):
-            self._drop_unwanted(name, Delivery(_NOTHING, frame, raw, source, 0.0, watermark, done=done))
-            return True
-        handlers: Sequence[Handler] = match_for.handlers
-        message: str | None = None
+    def _admit(self, entry: Unseen) -> Delivery | None:
+        """Look at an event for the first time; return None if no handler is to run for it."""
+        frame = entry[0]
+        match = self._matches.get(frame.t or "")
+        if (match is None or not match.handlers) and (match := self._match_for(entry)) is None:
+            return None
         try:
-            event = match_for.decode(frame.d)
-            if match_for.is_message:
-                message = event.id
+            event = match.decode(frame.d)
         except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
-            event = decode_odd(name, frame.d, self._once_logger.surprise)
-            if isinstance(event, MessageEvent):
-                message = event.id
-            elif isinstance(event, UnknownEvent):
-                handlers = self._handlers.match(event)
-                self._once_logger.unknown(event)
-        if not self._waking:  # what comes in one go has one moment
-            self._received = self._clock()
-        delivery = Delivery(event, frame, raw, source, self._received, watermark, handlers, message)
-        if self._track_event_ids:
-            delivery.done, delivery.claimed, delivery.retry = done, claimed, retry
-            delivery.received -= age
-            if self._is_repeat(delivery):
-                return True
-        if self._waits.open:
-            self.dialogs.offer(delivery)
-        self.queue(delivery)
-        return self._inflight < self.max_inflight and len(self._arrivals) < ENOUGH_ARRIVALS
+            event, match = self._decoder.decode_odd(frame, match)
+        delivery = Delivery(*entry, event, match)
+        if (self._dedupe.tracking or self._waits.open) and not self._is_new(delivery):
+            return None
+        return delivery
 
-    def queue(self, delivery: Delivery) -> None:
-        """Accept an event: it is in flight, and its turn comes last."""
-        self.count_up()
-        self._arrivals.append(delivery)
-        if not self._waking:
-            self._wake()
+    def _match_for(self, entry: Unseen) -> HandlerMatch | None:
+        """Return what is done with the event; None if nothing is: then it has ended."""
+        name = entry[0].t or ""
+        match = self._matches.get(name) or self._handlers.match_for(name)
+        if match.handlers or (self._waits.open and self._waits.may_want(name)):
+            return match
+        self._drop_unwanted(Delivery(*entry), name)
+        return None
 
-    def queue_first(self, delivery: Delivery) -> None:
-        """Let an event that is in flight have the next turn."""
-        self._arrivals.appendleft(delivery)
-        if not self._waking:
-            self._wake()
+    def _is_new(self, delivery: Delivery) -> bool:
+        """Offer an event that did not come before to the handlers that wait; False if it did: then it is dropped."""
+        admitted = self._dedupe.admit(delivery)
+        if isinstance(admitted, New):
+            if self._waits.open:
+                self.waiters.offer(delivery)
+            return True
+        self.backlog.count_off(delivery)
+        if isinstance(admitted, EndedBefore):
+            delivery.source.finish(delivery, admitted.outcome)
+        return False
 
-    def queued(self) -> Sequence[Delivery]:
-        """Return what is accepted and has not begun: what waits behind others in its lane comes first."""
-        return (*self._ordering.waiting(), *self._arrivals)
-
-    def _drop_unwanted(self, name: str, delivery: Delivery) -> None:
+    def _drop_unwanted(self, delivery: Delivery, name: str) -> None:
         if not self._handlers.expected(name):
             self._once_logger.unwanted(name)
+        self.backlog.count_off(delivery)
         delivery.source.finish(delivery, "unwanted")
-        if self.settled:
-            self.settle(delivery, "unwanted")
+        if self._completion.listeners:
+            self._completion.report(delivery, "unwanted")
 
-    def _is_repeat(self, delivery: Delivery) -> bool:
-        """Whether the event came before: then it ends as the first delivery did, or does."""
-        event_id = delivery.frame.id
-        if self._events is None or not event_id:
+    def _admit_unseen(self) -> None:
+        """Look at all that is queued, so that a handler that begins to wait can be offered it."""
+        admitted = self.backlog.admitted
+        for entry in self.backlog.take_unseen():
+            if (delivery := self._admit(entry)) is not None:
+                if len(admitted) >= FEW_ADMITTED:
+                    park(delivery)
+                admitted.append(delivery)
+
+    def _next(self) -> Delivery | Unseen | None:
+        """Return the event that has the next turn; None if there is none, or too many handlers run."""
+        ordering, backlog = self._ordering, self.backlog
+        if ordering.running is not None:
+            ordering.mark_suspended()
+        while backlog.resumes:
+            self._resume(backlog.resumes.popleft())
+        if len(ordering.holders) >= self.max_inflight:
+            return None
+        while backlog.admitted:
+            delivery = backlog.admitted.popleft()
+            if not self._waits_behind(delivery):
+                self._decoder.unpark(delivery)
+                return delivery
+        batch = backlog.batch or backlog.next_batch()
+        return batch.popleft() if batch else None
+
+    def _waits_behind(self, delivery: Delivery) -> bool:
+        """Queue an event behind the one that holds its key; return False if it may go on."""
+        if delivery.ordering_key is not None or not self._ordering.wait(delivery, delivery.event.ordering_key):
             return False
-        first = self._unfinished.get(event_id)
-        if first is not None:
-            first.duplicates = [*(first.duplicates or ()), delivery]
-            first.retry = first.retry or delivery.retry
-            return True
-        outcome = self._events.get(event_id)
-        if outcome == "failed" and delivery.retry:
-            self._let_come_again(delivery)
-            outcome = None
-        if outcome is None:
-            self._unfinished[event_id] = delivery
-            return False
-        delivery.source.finish(delivery, outcome)
+        park(delivery)
         return True
+
+    def _resume(self, resume: Resumption) -> None:
+        """Let a handler go on without an event, unless another one holds its key: then that has to end first."""
+        key = resume.wait.waiter.event.ordering_key
+        if resume.ordering_key is not None or not self._ordering.wait(resume, key):
+            self.waiters.resume(resume)
 
     # Workers
 
-    def _wake(self) -> None:
-        """See that one more worker looks at the arrivals; nobody needs to ask again before it does."""
-        self._waking = True
-        self._workers.wake()
-
     def _replace(self) -> None:
-        """Start another worker where one ended: it may have been woken, and cancelled before it looked."""
-        if not self._closing:
-            self._waking = False
-            if self._arrivals:
-                self._wake()
+        """Let another worker look after one has ended: it may have been woken, and cancelled before it looked."""
+        if not self.closed:
+            self.backlog.waking = False
+            self.backlog.wake_if_any()
 
-    async def _work(self) -> None:  # noqa: C901, PLR0912 - see below
+    async def _work(self) -> None:  # noqa: C901, PLR0912, PLR0915 - see below
         """Run events until there are none for a while, or a handler has left something in the context.
 
-        An event takes all its steps in this frame: a coroutine for each would cost as much as the rest.
+        An event takes all its steps in this frame: a call for each would cost as much as the rest.
         """
-        done, take, cancelling = self._done, self._messages.take, _current_task().cancelling
+        backlog, ordering, runner, dedupe = self.backlog, self._ordering, self._runner, self._dedupe
+        capacity, completion, waits, matches = self._capacity, self._completion, self._waits, self._matches
+        cancelling, decode_odd, context_of = current_task().cancelling, self._decoder.decode_odd, self._context_of
+        plain, sharing = runner.plain, dedupe.sharing
+        messages, order, remembered = dedupe.messages, dedupe.order, dedupe.remembered
         lease: Lease | None = None
         context = copy_context()
         while True:
-            self._waking = False
-            while (delivery := self._next()) is not None:
-                if delivery.source.lease is not lease:
-                    lease = delivery.source.lease
+            backlog.look()
+            left = BATCH
+            undisturbed = False  # since the last event no other task has run: what `_next` has found still holds
+            while left:
+                batch = backlog.batch
+                entry: Delivery | Unseen | None
+                if undisturbed and batch:
+                    entry = batch.popleft()
+                else:
+                    undisturbed = False
+                    if (entry := self._next()) is None:
+                        break
+                if isinstance(entry, tuple):  # `_admit`, without the calls
+                    frame, raw, source, received, watermark, direct = entry
+                    match = matches.get(frame.t or "")
+                    if (match is None or not match.handlers) and (match := self._match_for(entry)) is None:
+                        continue
+                    event: Any
+                    try:
+                        event = match.decode(frame.d)
+                    except Exception:  # noqa: BLE001 - the __post_init__ of a user's own event may raise anything
+                        event, match = decode_odd(frame, match)
+                    delivery = Delivery(frame, raw, source, received, watermark, direct, event, match)
+                    if dedupe.tracking or waits.open:
+                        undisturbed = False  # a handler may wait for it
+                        if not self._is_new(delivery):
+                            continue
+                    if ordering.held and self._waits_behind(delivery):
+                        continue
+                else:
+                    delivery = entry
+                    frame, raw, source, watermark = delivery.frame, delivery.raw, delivery.source, delivery.watermark
+                    event, match = delivery.event, delivery.match
+                capacity.count -= 1
+                capacity.bytes -= len(raw)
+                if capacity.full_since is not None:
+                    capacity.mark_freed()
+                if not undisturbed:
+                    if delivery.wait is not None and self.waiters.hand_over(delivery):
+                        continue
+                    # The handler may suspend: another worker has to look at the other events then.
+                    backlog.wake_if_any()
+                if source.lease is not lease:
+                    lease = source.lease
                     current_lease.set(lease)
                     context = copy_context()
-                outcome: Outcome | None = None  # as long as it is not known, and for good where the worker is cancelled
+                ordering.running = delivery
+                outcome: Outcome | None = None  # until it is known, and for good if the worker is cancelled
                 try:
-                    is_new = self._claims is None or await self._claims.is_new(delivery)
+                    is_new = not sharing or await dedupe.is_new(delivery)
                     # Without a valid lease it stays unfinished: the next owner of the shard gets it again. Asked last,
                     # because the lease may have ended while the shared ids were.
                     if lease is None or lease.valid():
-                        handlers = delivery.handlers if is_new else ()
+                        handlers: Sequence[Handler] = match.handlers if is_new else ()
                         result: Outcome = "unwanted"
-                        if delivery.message is not None:
-                            handlers = take(delivery.message, handlers)
-                        user_context = self._context_of(delivery)
+                        if match.is_message:  # `Deduplicator.take`, without the call
+                            message: str = event.id
+                            if message in messages:
+                                handlers = dedupe.take(message, handlers)
+                            else:
+                                messages[message] = handlers
+                                order.append(message)
+                                if len(order) > remembered:
+                                    del messages[order.popleft()]
+                        user_context = context_of(delivery, event)
                         for handler in handlers:
                             try:
-                                if handler.when is not None and not handler.when(delivery.event):
+                                if handler.when is not None and not handler.when(event):
                                     continue
-                                delivery.handler = handler
-                                if self._fast_path:
+                                if ordering.running is delivery:
+                                    ordering.handler = handler
+                                else:
+                                    delivery.handler = handler
+                                if plain:
                                     await handler.function(user_context)
                                 else:
-                                    await self._call(handler, user_context, delivery)
+                                    await runner.run(handler, user_context, delivery)
                                 if result == "unwanted":
                                     result = "handled"
                             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
                                 result = "failed"
-                                await self._note_failure(user_context, error, handler.name)
-                        if self._claims is not None and not delivery.comes_again(result):
-                            await self._claims.share(delivery)
+                                await runner.report(user_context, error, handler.name)
+                        if sharing and not dedupe.comes_again(delivery, result):
+                            await dedupe.share(delivery)
                         outcome = result
                 finally:
-                    if (
-                        self._running is delivery
-                        and outcome is not None
-                        and not self._track_event_ids
-                        and not self.settled
-                    ):
-                        self._running = None
-                        done.append(delivery)  # noted together with others
+                    undisturbed = ordering.running is delivery
+                    if undisturbed and outcome is not None and not (dedupe.tracking or completion.listeners):
+                        # `_finish`, without the calls: only its source has to know, and what waits behind it.
+                        ordering.running = None
+                        if delivery.ordering_key is not None:
+                            ordering.leave(delivery)
+                            undisturbed = False
+                        if delivery.dialog is not None:
+                            self.waiters.end(delivery, delivery.dialog, outcome)
+                        if watermark is not None:
+                            watermark.finish(frame.s or 0)
+                        if source.watched is not None:
+                            source.wake()
                     else:
-                        self.finish(delivery, outcome)
-                # What one event's handlers set, or a cancellation that they left behind, the next one's never see.
-                if _differs(context) or cancelling():
-                    self._finish_done()
-                    return  # the crew starts a fresh worker
-            if self._closing or not await self._workers.park():
+                        self._finish(delivery, outcome)
+                # A handler must not leak context variables or a pending cancellation into the next event.
+                try:
+                    leaked = copy_context() != context
+                except Exception:  # noqa: BLE001 - a value of the user's may not be comparable
+                    leaked = True
+                if leaked or cancelling():
+                    return  # the pool starts a fresh worker
+                left -= 1
+            if not left:  # other tasks have their turn, and then a worker that sees to the rest
+                backlog.wake_if_any()
+            if self.closed or not await self._workers.park():
                 return
 
-    def _next(self) -> Delivery | None:
-        """Return the event that this worker runs now; None when there is none."""
-        if self._running is not None:
-            self.note_suspended()
-        arrivals, ordering = self._arrivals, self._ordering
-        while arrivals:  # no more than `max_inflight`, so the loop is not held up for long
-            delivery = arrivals.popleft()
-            if ordering.held and delivery.ordering_key is None and ordering.wait(delivery):
-                continue
-            if delivery.wait is not None and self.dialogs.hand_over(delivery, delivery.wait):
-                continue
-            # The handler may suspend: somebody must see to the other events, and to those that have ended.
-            if arrivals:
-                if not self._waking:
-                    self._wake()
-            elif self._done:
-                self._finish_done()
-            self._running = delivery
-            return delivery
-        if self._done:
-            self._finish_done()
-        return None
-
-    def note_suspended(self) -> None:
-        """Note that the handler that took its step last has not ended: from now on it holds its lane."""
-        delivery, self._running = self._running, None
-        if delivery is not None:
-            self._ordering.hold(delivery)
-        if self._done:
-            self._finish_done()
-
-    def _leave_ordering(self, delivery: Delivery) -> None:
-        """Let the next event of the lane go on."""
-        if self._running is delivery:
-            self._running = None
-        following = self._ordering.leave(delivery)
-        if following is not None:
-            self._arrivals.appendleft(following)
-            if not self._waking:
-                self._wake()
-
-    # One event
-
-    async def _note_failure(self, context: object, error: Exception | asyncio.CancelledError, name: str) -> None:
-        """Report what a handler raised. A cancellation goes on where it came from here."""
-        self.failed += 1
-        if isinstance(error, asyncio.CancelledError):
-            self._assert_stray()
-            stray = RuntimeError("the handler was cancelled by something it awaited")
-            stray.__cause__ = error
-            error = stray
-        try:
-            await self._handlers.report(context, error, name)
-        except asyncio.CancelledError:
-            self._assert_stray()
-            log.exception("reporting the error of %s was cancelled by something it awaited", name)
-
-    async def _call(self, handler: Handler, context: object, delivery: Delivery) -> None:
-        """Await one handler within its time, and tell who measures.  Raises: what the handler raises, TimeoutError."""
-        began = self._loop.time()
-        error: Exception | None = None
-        limit = delivery.limit = asyncio.timeout(self._handler_timeout)
-        try:
-            async with limit:
-                await handler.function(context)
-        except TimeoutError as expired:
-            error = expired
-            if limit.expired():
-                error = TimeoutError(f"{handler.name} did not end within {self._handler_timeout:g} s")
-            raise error from None
-        except Exception as raised:
-            error = raised
-            raise
-        finally:
-            delivery.limit = None
-            if delivery.dialog is not None:
-                delivery.dialog.left = None
-            run = HandlerRun(delivery.frame.t or "", handler.name, self._loop.time() - began, error)
-            for listener in tuple(self._listeners):
-                try:
-                    listener(run)
-                except Exception:
-                    log.exception("an on_handled callback failed")
-
-    def _assert_stray(self) -> None:
-        """Go on after a cancellation that did not come from here: leaving `within` cancels workers.
-
-        So does the end of a loop, as `asyncio.run` brings it about: it cancels all tasks at once.
-        """
-        task = _current_task()
-        if self._closing or (task.cancelling() and self._owner.cancelling() > self._cancelling):
-            raise asyncio.CancelledError
-        while task.cancelling():
-            task.uncancel()
-
-    def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
-        """Note the end of an event that is in flight."""
-        self._let_go(delivery)
-        if delivery.dialog is None or self.dialogs.end(delivery, delivery.dialog, outcome):
-            self._count_down()
-        self.complete(delivery, outcome)
-        if self.settled and outcome is not None and delivery.error is None:
-            self.settle(delivery, outcome)
-
-    def _let_go(self, delivery: Delivery) -> None:
-        """Let the event hold nothing any more."""
-        if delivery.ordering_key is not None:
-            self._leave_ordering(delivery)
-        elif self._running is delivery:
-            self._running = None
+    def _finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
+        """End an event, and let it hold nothing any more; None: it was given up."""
+        self._ordering.leave(delivery)
         delivery.handler = None
-
-    def complete(self, delivery: Delivery, outcome: Outcome | None) -> None:
-        """Count as finished an event that holds nothing any more; None: it was given up."""
-        delivery.source.finish(delivery, outcome)
-        if outcome is None and delivery.message is not None:
-            self._messages.forget(delivery.message)
-        if self._events is not None and delivery.error is None:
-            self._remember(delivery, outcome)
-
-    def _finish_done(self) -> None:
-        """Note the end of the events whose handlers did not suspend, all at once."""
-        done = self._done
-        for delivery in done:
-            delivery.handler = None
-            delivery.source.finish(delivery, "handled")
-            if delivery.ordering_key is not None:
-                self._leave_ordering(delivery)
-        self._count_down(len(done))
-        done.clear()
-
-    def release(self, delivery: Delivery) -> None:
-        """Let an event hold no lane and be in flight no longer, while it is not finished."""
-        self._leave_ordering(delivery)
-        self._count_down()
-
-    def count_up(self) -> None:
-        """Count one event more as in flight."""
-        self._inflight += 1
-        if self._inflight >= self.max_inflight and self._full_since is None:
-            self._full_since = self._loop.time()
-
-    def _count_down(self, events: int = 1) -> None:
-        self._inflight -= events
-        if self._full_since is not None and self._inflight < self.max_inflight:
-            self._full_since = None
-            if self._roomy is not None:
-                self._roomy.set_result(None)
-                self._roomy = None
-
-    def _remember(self, delivery: Delivery, outcome: Outcome | None) -> None:
-        """Keep how the event ended, and end its repeats with it."""
-        event_id, duplicates = delivery.frame.id, delivery.duplicates
-        if self._events is not None and event_id:
-            self._unfinished.pop(event_id, None)
-            if delivery.comes_again(outcome):
-                self._let_come_again(delivery)
-            elif outcome is not None:
-                self._events.put(event_id, outcome, self._clock())
-        delivery.duplicates = None
-        for duplicate in duplicates or ():
-            duplicate.source.finish(duplicate, outcome)
-
-    def _let_come_again(self, delivery: Delivery) -> None:
-        """Forget an event, so that its next delivery runs like a first one."""
-        if self._events is not None:
-            self._events.forget(delivery.frame.id or "")
-        if delivery.message is not None:
-            self._messages.forget(delivery.message)
-        if self._claims is not None:
-            self._claims.withdraw(delivery)
-
-    def settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Tell who wants to know what became of an event."""
-        for callback in tuple(self.settled):
-            try:
-                callback(delivery.frame.id or "", outcome)
-            except Exception:
-                log.exception("an on_settled callback failed")
-
-
-def _current_task() -> "asyncio.Task[object]":
-    task = asyncio.current_task()
-    assert task is not None
-    return task
-
-
-def _differs(context: Context) -> bool:
-    """Whether the current context is not like `context`."""
-    try:
-        return copy_context() != context
-    except Exception:  # noqa: BLE001 - a value of the user's may not be comparable
-        return True
+        if delivery.dialog is not None:
+            self.waiters.end(delivery, delivery.dialog, outcome)
+        self._completion.complete(delivery, outcome)
+        if self._completion.listeners and outcome is not None:
+            self._completion.report(delivery, outcome)

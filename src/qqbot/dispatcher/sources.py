@@ -1,6 +1,7 @@
-"""The inlets: `ShardSource` takes the events of one shard, `DirectSource` those that no shard of this process received.
+"""The sources: `ShardSource` takes the events of one shard, `DirectSource` those that no shard here received.
 
-Owns dropping what a session repeats, and what callers of `DirectSource` wait for. Handlers are run by `dispatcher`.
+Responsible for dropping what a session repeats, and for the outcomes that callers of `DirectSource` wait for.
+Collaborators: `dispatcher`, which runs the handlers, and its `backlog`, which holds what has not begun.
 """
 
 import asyncio
@@ -12,47 +13,37 @@ from ..models.frames import Frame
 from ..models.gateway import MAX_SEQ
 from ..models.outcome import Outcome
 from ..models.watermark import Watermark
-from .delivery import Delivery, DeliverySource
+from .delivery import Delivery, DeliverySource, Direct
 from .dispatcher import Dispatcher
-from .waits import Wanted
 
 log = logging.getLogger(__name__)
 
 
-class _DispatcherSource(DeliverySource):
-    """An inlet of a dispatcher."""
-
-    def __init__(self, dispatcher: Dispatcher, lease: Lease | None) -> None:
-        super().__init__(lease)
-        self._dispatcher = dispatcher
-
-    async def wait_for(self, waiter: Delivery, wanted: Wanted, timeout: float | None) -> Delivery:
-        """Suspend the handler of `waiter`.  Raises: TimeoutError, ConfigError."""
-        return await self._dispatcher.dialogs.wait_for(waiter, wanted, timeout)
-
-
-class ShardSource(_DispatcherSource):
-    """The inlet for one lease; counts what of its session is finished."""
+class ShardSource(DeliverySource):
+    """The source for one lease; counts what of its session is finished."""
 
     def __init__(self, dispatcher: Dispatcher, lease: Lease) -> None:
-        super().__init__(dispatcher, lease)
+        super().__init__(lease, dispatcher.waiters)
         self.watermark = Watermark()
         self.repeats = 0
-        self._sessions = [self.watermark]
-        self._accept = dispatcher.accept
-        self._again_to = -1
+        self._backlog = dispatcher.backlog
+        self._capacity = dispatcher.backlog.capacity
+        self._turns = dispatcher.backlog.turns
+        self._sessions = [self.watermark]  # earlier ones too, while events of theirs are unfinished
+        self._again_to = -1  # the last seq that an earlier process may have begun to handle
 
     @property
     def full(self) -> bool:
-        """Whether reading has to wait."""
-        return self._dispatcher.full or self.watermark.crowded
+        """True if reading has to wait."""
+        return self._capacity.busy or self._turns.busy or self.watermark.crowded
 
     async def room(self) -> None:
         """Return when there is room for another event."""
-        while self.full:
-            await self._dispatcher.room()
-            if self.watermark.crowded:
-                await self.changed()
+        await self._capacity.room()
+        await self._turns.room()
+        while self.watermark.crowded:
+            await self.changed()
+            await self._capacity.room()
 
     def begin(
         self, session_id: str, seq: int, done: Sequence[tuple[int, int]] = (), *, taken_over: bool = False
@@ -67,11 +58,11 @@ class ShardSource(_DispatcherSource):
         self._sessions = [*(session for session in self._sessions if session.unfinished), self.watermark]
 
     def caught_up(self, seq: int) -> None:
-        """Note that all is repeated up to `seq`; what follows is new."""
+        """Mark everything up to `seq` as repeated; what follows is new."""
         self._again_to = min(self._again_to, seq)
 
     def is_again(self, seq: int | None) -> bool:
-        """Whether an earlier process may have begun to handle this event."""
+        """True if an earlier process may have begun to handle this event."""
         return seq is not None and seq <= self._again_to
 
     @property
@@ -85,16 +76,28 @@ class ShardSource(_DispatcherSource):
         if frame.s is not None and not watermark.accept(frame.s):
             self.repeats += 1
             return True
-        return self._accept(frame, raw, self, watermark)
+        inbox, backlog, capacity = self.inbox, self._backlog, self._capacity
+        # `Backlog.arrival` and `put`, without the calls: this is the hot path.
+        if not backlog.waking:
+            backlog.wake()
+        if not inbox:
+            backlog.sources.append(self)
+        inbox.append((frame, raw, self, backlog.received, watermark, None))
+        size = capacity.bytes = capacity.bytes + len(raw)
+        count = capacity.count = capacity.count + 1
+        if count < backlog.enough and size < capacity.max_bytes:
+            return True
+        backlog.stop_reading()
+        return False
 
 
-class DirectSource(_DispatcherSource):
-    """The inlet for webhook calls and for events that another process received."""
+class DirectSource(DeliverySource):
+    """The source for webhook calls and for events that another process received."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
-        super().__init__(dispatcher, None)
+        super().__init__(None, dispatcher.waiters)
+        self._dispatcher = dispatcher
         self._pending = 0
-        self._turns = asyncio.Lock()  # who came first goes in first
         dispatcher.remember_events()
 
     @property
@@ -105,32 +108,32 @@ class DirectSource(_DispatcherSource):
     async def deliver(self, frame: Frame, raw: bytes, *, age: float = 0.0, retry: bool = False) -> Outcome | None:
         """Take one event and return how it ended; None when it was given up, so that it has to come again.
 
-        `age`: how many seconds ago it was received. A repeat of an event that is not finished waits for that one's
-        end. `retry`: its sender delivers it once more where it failed, and then it runs once more. Being cancelled
-        does not end the handlers.
+        `age`: how many seconds ago it was received. A duplicate of an event that is not finished waits for that one's
+        end. `retry`: its sender delivers it again after a failure, and then it runs again. Being cancelled does not
+        end the handlers.
         """
-        async with self._turns:
-            await self._dispatcher.room()
-            if self._dispatcher.closed:
-                return None
-            self._pending += 1
-            done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
-            self._dispatcher.accept(frame, raw, self, done=done, age=age, retry=retry)
+        done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        if not await self._put(frame, raw, Direct(done, retry=retry), age):
+            return None
         return await done
 
     async def take(self, frame: Frame, raw: bytes) -> bool:
-        """Take one event and return before it is handled; a repeat is dropped. False: it has to come again."""
-        async with self._turns:
-            await self._dispatcher.room()
-            if self._dispatcher.closed:
-                return False
-            self._pending += 1
-            self._dispatcher.accept(frame, raw, self, claimed=False)
+        """Take one event and return before it is handled; a duplicate is dropped. False: it has to come again."""
+        return await self._put(frame, raw, Direct(claimed=False), 0.0)
+
+    async def _put(self, frame: Frame, raw: bytes, direct: Direct, age: float) -> bool:
+        await self._dispatcher.room()
+        if self._dispatcher.closed:
+            return False
+        self._pending += 1
+        backlog = self._dispatcher.backlog
+        backlog.put((frame, raw, self, backlog.arrival() - age, None, direct))
         return True
 
     def finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
-        """Note the end of `delivery`, and tell who waits for it."""
+        """Mark `delivery` as ended, and return the outcome to its caller."""
         self._pending -= 1
         super().finish(delivery, outcome)
-        if delivery.done is not None and not delivery.done.done():
-            delivery.done.set_result(outcome)
+        direct = delivery.direct
+        if direct is not None and direct.done is not None and not direct.done.done():
+            direct.done.set_result(outcome)

@@ -1,6 +1,6 @@
 """`WorkerPool`: the worker tasks. They are started on demand, reused, and ended when idle.
 
-Owns the tasks; what a worker does is the dispatcher's.
+Responsible for the tasks only. Collaborators: `dispatcher`, whose `work` each of them runs.
 """
 
 import asyncio
@@ -14,14 +14,15 @@ IDLE_SECONDS = 5.0
 
 
 class WorkerPool:
-    """Runs `work` in as many tasks as are woken, each in a context like `context`; `left` hears of each that ended."""
+    """Runs `work` in as many tasks as are woken, each in a context like `context`; `left` is called after each end."""
 
     def __init__(self, work: Callable[[], Coroutine[object, object, None]], left: Callable[[], None]) -> None:
         self._work = work
         self._left = left
         self._workers: set[asyncio.Task[None]] = set()
+        self._starting = False  # an eager task factory begins inside of `wake`: its caller has to go on first
         self._parked: list[asyncio.Future[bool]] = []
-        self._fewest_parked = 0
+        self._fewest_parked = 0  # since the last look of the trimmer: so many were not needed
         self._trimmer: asyncio.TimerHandle | None = None
 
     def open(self, context: Context) -> None:
@@ -44,19 +45,28 @@ class WorkerPool:
         return len(self._workers)
 
     def wake(self) -> None:
-        """See that one more worker looks for work."""
+        """Let one more worker look for work."""
         while self._parked:
             future = self._parked.pop()
             self._fewest_parked = min(self._fewest_parked, len(self._parked))
             if not future.done():
                 future.set_result(True)
                 return
-        worker = self._loop.create_task(self._work(), name="qqbot worker", context=self._context.copy())
+        self._starting = True
+        try:
+            worker = self._loop.create_task(self._start(), name="qqbot worker", context=self._context.copy())
+        finally:
+            self._starting = False
         self._workers.add(worker)
         worker.add_done_callback(self._bury)
 
+    async def _start(self) -> None:
+        if self._starting:
+            await asyncio.sleep(0)
+        await self._work()
+
     async def park(self) -> bool:
-        """Wait for work; False when there was none for a while."""
+        """Wait for work; return False when there was none for a while."""
         future: asyncio.Future[bool] = self._loop.create_future()
         self._parked.append(future)
         if self._trimmer is None:

@@ -4,7 +4,14 @@ Responsible for what the intake's process needs: `Forwarder` and `QueueSink`. Co
 crosses the processes), `Bot(sink=...)` and `Bot.handle`. It connects to nothing itself.
 """
 
+from typing import TYPE_CHECKING
+
+from .._names import on_demand
 from .forwarder import Forwarder
-from .queue import QueueSink
+
+if TYPE_CHECKING:
+    from .queue import QueueSink
 
 __all__ = ["Forwarder", "QueueSink"]
+
+__getattr__ = on_demand(__name__, {"QueueSink": ".queue"})

@@ -18,6 +18,7 @@ from typing import Protocol, Self
 
 from ..aio.backoff import Backoff
 from ..aio.cancellation import is_cancelled
+from ..aio.capacity import Capacity
 from ..aio.throttle import Throttle
 from ..errors import FencedOut
 from ..lease import Lease
@@ -48,12 +49,10 @@ class Forwarder:
 
     def __init__(self, sink: EventSink, *, max_inflight: int = 256) -> None:
         self.sink = sink
-        self.inflight = 0  # events of all shards that wait to be stored
         self.closed = False  # a sink may swallow the cancellation of its sender: then this flag ends the retries
-        self._max_inflight = max_inflight
+        self.capacity = Capacity(max_inflight)  # events of all shards that wait to be stored
         self._senders: set[asyncio.Task[None]] = set()  # one for each source with events; ended by `within`
-        self._stored: asyncio.Future[None] | None = None  # shared by all that wait for room; None if none waits
-        self._full_since: float | None = None  # for the health check: how long reading has stood still
+        self._stored: asyncio.Future[None] | None = None  # shared by all that wait for a change; None if none waits
 
     @asynccontextmanager
     async def within(self) -> AsyncGenerator[Self]:
@@ -74,14 +73,19 @@ class Forwarder:
         return ForwardingSource(self, lease)
 
     @property
+    def inflight(self) -> int:
+        """How many events wait to be stored."""
+        return self.capacity.count
+
+    @property
     def full(self) -> bool:
         """True if `max_inflight` events wait to be stored."""
-        return self.inflight >= self._max_inflight
+        return self.capacity.full
 
     @property
     def full_for(self) -> float:
         """Seconds for which there has been no room for another event."""
-        return 0.0 if self._full_since is None else time.monotonic() - self._full_since
+        return self.capacity.full_for
 
     async def changed(self) -> None:
         """Return when events were stored, or given up."""
@@ -89,14 +93,10 @@ class Forwarder:
             self._stored = self._loop.create_future()
         await asyncio.shield(self._stored)  # shared, so a waiter that is cancelled must not cancel it
 
-    def count(self, events: int) -> None:
-        """Add `events` to those that wait to be stored; negative if they were stored or given up."""
-        self.inflight += events
-        if not self.full:
-            self._full_since = None
-        elif self._full_since is None:
-            self._full_since = time.monotonic()
-        if events <= 0 and self._stored is not None:
+    def count_off(self, events: int) -> None:
+        """Count so many events as waiting no longer: they were stored, or given up."""
+        self.capacity.remove(count=events)
+        if self._stored is not None:
             self._stored.set_result(None)
             self._stored = None
 
@@ -133,8 +133,10 @@ class ForwardingSource:
 
     async def room(self) -> None:
         """Return when there is room for another event."""
-        while self.full:
+        await self._forwarder.capacity.room()
+        while self.watermark.crowded:
             await self._forwarder.changed()
+            await self._forwarder.capacity.room()
 
     def begin(
         self,
@@ -171,11 +173,11 @@ class ForwardingSource:
             raw=raw,
         )
         self._waiting.append((envelope, self.watermark))
-        self._forwarder.count(1)
+        is_room = self._forwarder.capacity.add()
         if not self._sending:
             self._sending = True
             self._forwarder.start(self)
-        return not self._forwarder.full
+        return is_room
 
     def caught_up(self, seq: int) -> None:
         """Ignore the end of a replay: duplicates are known by their seq here, and by their id in the workers."""
@@ -199,7 +201,7 @@ class ForwardingSource:
                 for envelope, watermark in batch:
                     self._waiting.popleft()
                     watermark.finish(envelope.seq)
-                self._forwarder.count(-len(batch))
+                self._forwarder.count_off(len(batch))
         finally:
             self._sending = False
 
@@ -231,7 +233,7 @@ class ForwardingSource:
         self._fenced = True
         events = len(self._waiting)
         self._waiting.clear()
-        self._forwarder.count(-events)
+        self._forwarder.count_off(events)
 
     def _warn(self, error: BaseException) -> None:
         if self._warnings.ready():

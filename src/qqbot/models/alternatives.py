@@ -1,4 +1,4 @@
-"""Bodies of endpoints that one source alone knows, where a documented endpoint does the same."""
+"""Bodies of endpoints that only one source mentions; a documented endpoint does the same."""
 
 from ..errors import ConfigError
 from .base import UNSET, Body, UnsetType, require
@@ -21,7 +21,7 @@ class InputNotifyBody(Body, frozen=True, kw_only=True):
 
 
 class CompleteUploadBody(Body, frozen=True, kw_only=True):
-    """Joins the parts of an upload.
+    """Completes an upload in parts.
 
     Raises: ConfigError for an empty id.
     Source: @alemonjs/qq-bot

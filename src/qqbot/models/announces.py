@@ -1,4 +1,4 @@
-"""What a guild announces: a message, or channels that it recommends."""
+"""Announcements of a guild: a message, or recommended channels."""
 
 from msgspec import UNSET, UnsetType
 
@@ -9,21 +9,21 @@ MOST_CHANNELS = 3
 
 
 class AnnouncesType(OpenIntEnum):
-    """Whom an announcement is for.  Source: server-inter/channel/content/announces/model"""
+    """The audience of an announcement.  Source: server-inter/channel/content/announces/model"""
 
     MEMBER = 0
     WELCOME = 1
 
 
 class RecommendChannel(Model, frozen=True, kw_only=True):
-    """A channel that is recommended, and why.  Source: server-inter/channel/content/announces/model"""
+    """A recommended channel, and the reason.  Source: server-inter/channel/content/announces/model"""
 
     channel_id: str
     introduce: str
 
 
 class Announces(Model, frozen=True, kw_only=True):
-    """An announcement; one of recommended channels has the `message_id` "".
+    """An announcement; if it recommends channels, its `message_id` is "".
 
     Source: server-inter/channel/content/announces/model
     """
@@ -38,7 +38,7 @@ class Announces(Model, frozen=True, kw_only=True):
 class GuildAnnouncesBody(Body, frozen=True, kw_only=True):
     """Announces a message, or recommends channels; each replaces the other.
 
-    Raises: ConfigError when it does neither or both, names an empty id, or more than 3 channels.
+    Raises: ConfigError if it does neither or both, has an empty id, or more than 3 channels.
     Source: server-inter/channel/content/announces/post_guild_announces
     """
 

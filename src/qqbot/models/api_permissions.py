@@ -1,10 +1,10 @@
-"""Which interfaces a guild lets the bot use."""
+"""The interfaces that a guild allows the bot to use."""
 
 from .base import Body, Model, require
 
 
 class APIPermission(Model, frozen=True, kw_only=True):
-    """An interface. `auth_status`: whether the guild granted it.
+    """An interface. `auth_status`: True if the guild granted it.
 
     Source: server-inter/channel/api_permissions/model
     """
@@ -16,7 +16,7 @@ class APIPermission(Model, frozen=True, kw_only=True):
 
 
 class APIPermissionDemandIdentify(Model, frozen=True, kw_only=True):
-    """An interface, by the path and the method as the list of permissions has them.
+    """Identifies an interface by path and method, as in the list of permissions.
 
     Source: server-inter/channel/api_permissions/model
     """
@@ -26,7 +26,7 @@ class APIPermissionDemandIdentify(Model, frozen=True, kw_only=True):
 
 
 class APIPermissionDemand(Model, frozen=True, kw_only=True):
-    """A link by which the guild's owner grants an interface.  Source: server-inter/channel/api_permissions/model"""
+    """A link with which the guild's owner grants an interface.  Source: server-inter/channel/api_permissions/model"""
 
     guild_id: str = ""
     channel_id: str = ""
@@ -36,7 +36,7 @@ class APIPermissionDemand(Model, frozen=True, kw_only=True):
 
 
 class DemandBody(Body, frozen=True, kw_only=True):
-    """Asks for an interface with a link in a channel; `desc` says why.
+    """Asks for an interface with a link in a channel; `desc` is the reason.
 
     Raises: ConfigError for an empty field.
     Source: server-inter/channel/api_permissions/post_api_permission_demand

@@ -1,4 +1,4 @@
-"""Audio in voice channels: what a bot plays, and who comes and goes."""
+"""Audio in voice channels: what a bot plays, and members who enter or leave."""
 
 from msgspec import UNSET, UnsetType
 
@@ -16,7 +16,7 @@ class AudioStatus(OpenIntEnum):
 
 
 class AudioControl(Body, frozen=True, kw_only=True):
-    """Starts, pauses, resumes or stops audio; only a start names a URL and a text.
+    """Starts, pauses, resumes or stops audio; only a start has a URL and a text.
 
     Raises: ConfigError for a start without a URL, and for a URL or a text without a start.
     Source: server-inter/channel/content/audio/model
@@ -35,7 +35,7 @@ class AudioControl(Body, frozen=True, kw_only=True):
 
 
 class AudioAction(Model, frozen=True, kw_only=True):
-    """Audio began or ended, or the bot took or left the microphone.
+    """Audio began or ended, or the bot switched its microphone on or off.
 
     Source: server-inter/channel/content/audio/model
     """
@@ -47,14 +47,14 @@ class AudioAction(Model, frozen=True, kw_only=True):
 
 
 class AudioLiveChannelType(OpenIntEnum):
-    """What kind of channel somebody entered or left."""
+    """The kind of channel that a member entered or left."""
 
     AUDIO = 2
     LIVE = 5
 
 
 class AudioLiveMember(Model, frozen=True, kw_only=True):
-    """Somebody entered or left an audio, video or live channel.
+    """A member entered or left an audio, video or live channel.
 
     Source: server-inter/channel/role/audio_or_live_channel_member
     """

@@ -1,13 +1,13 @@
-"""What the platform's review said of a message that the bot sent.
+"""The result of the platform's review of a message that the bot sent.
 
-Owns the payload; waiting for it is the bot's.
+Responsible for the payload; `bot.audits` waits for it.
 """
 
 from .base import Aware, Id, Model
 
 
 class MessageAudited(Model, frozen=True, kw_only=True):
-    """A message that waited for a review; `audit_id` is what sending it said, `message_id` is set when it passed.
+    """A reviewed message; `audit_id` is the one from sending it, `message_id` is set if it passed.
 
     Source: server-inter/channel/message/event
     """

@@ -1,6 +1,6 @@
-"""Checks that several kinds of bodies share: how many ids, moments with a time zone, widths of names.
+"""Checks that several bodies share: numbers of ids, times with a time zone, widths of names.
 
-Owns no body.
+It has no body itself.
 """
 
 from collections.abc import Collection
@@ -29,5 +29,5 @@ def check_width(name: str, text: str, most: int) -> None:
 
 
 def rfc3339(moment: datetime) -> str:
-    """Return `moment` as the platform reads it, in whole seconds.  Raises: ConfigError without a time zone."""
+    """Return `moment` as RFC 3339 text in whole seconds.  Raises: ConfigError without a time zone."""
     return zoned(moment).isoformat(timespec="seconds")

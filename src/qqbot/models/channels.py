@@ -1,7 +1,4 @@
-"""Channels of guilds: what they are, and what makes or changes one.
-
-Messages in channels are in `messages`.
-"""
+"""Channels of guilds, and the bodies that create or change them. See `messages` for messages in channels."""
 
 from msgspec import UNSET, UnsetType
 
@@ -11,7 +8,7 @@ from .permissions import Permissions
 
 
 class ChannelType(OpenIntEnum):
-    """What a channel is for.  Source: server-inter/channel/manage/channel/model"""
+    """The kind of a channel.  Source: server-inter/channel/manage/channel/model"""
 
     TEXT = 0
     VOICE = 2
@@ -22,7 +19,7 @@ class ChannelType(OpenIntEnum):
 
 
 class ChannelSubType(OpenIntEnum):
-    """What a text channel is for.  Source: server-inter/channel/manage/channel/model"""
+    """The purpose of a text channel.  Source: server-inter/channel/manage/channel/model"""
 
     CHAT = 0
     NOTICE = 1
@@ -31,7 +28,7 @@ class ChannelSubType(OpenIntEnum):
 
 
 class PrivateType(OpenIntEnum):
-    """Who sees a channel.  Source: server-inter/channel/manage/channel/model"""
+    """The users who see a channel.  Source: server-inter/channel/manage/channel/model"""
 
     PUBLIC = 0
     ADMINS = 1
@@ -39,7 +36,7 @@ class PrivateType(OpenIntEnum):
 
 
 class SpeakPermission(OpenIntEnum):
-    """Who may write in a channel.  Source: server-inter/channel/manage/channel/model"""
+    """The members who may write in a channel.  Source: server-inter/channel/manage/channel/model"""
 
     INVALID = 0
     EVERYBODY = 1
@@ -47,7 +44,7 @@ class SpeakPermission(OpenIntEnum):
 
 
 class Channel(Model, frozen=True, kw_only=True):
-    """A channel of a guild; in events only part of it. `op_user_id`, who changed it, comes in events alone.
+    """A channel of a guild; events have only part of it. Only events have `op_user_id`, the user who changed it.
 
     `application_id` names the application of an application channel.
 
@@ -71,9 +68,9 @@ class Channel(Model, frozen=True, kw_only=True):
 
 
 class CreateChannelBody(Body, frozen=True, kw_only=True):
-    """Makes a channel. `private_user_ids` may see it, where `private_type` says so.
+    """Creates a channel. `private_user_ids` may see it, depending on `private_type`.
 
-    Raises: ConfigError for an empty name, and a category whose `position` is below 2.
+    Raises: ConfigError for an empty name, or a category with a `position` below 2.
     Source: autogen/api/guilds_guild_id_channels.post
     """
 
@@ -94,9 +91,9 @@ class CreateChannelBody(Body, frozen=True, kw_only=True):
 
 
 class ModifyChannelBody(Body, frozen=True, kw_only=True):
-    """Changes what it names and leaves the rest.
+    """Changes the given fields and leaves the others unchanged.
 
-    Raises: ConfigError when it names nothing, or an empty name.
+    Raises: ConfigError if no field is given, or for an empty name.
     Source: autogen/api/channels_channel_id.patch
     """
 

@@ -1,7 +1,7 @@
-"""The only place that makes msgspec encoders and decoders.
+"""The only module that makes msgspec encoders and decoders.
 
-Owns how bytes become Structs and back, also where the platform departs from its own documentation; what the
-Structs are is in `models`.
+Responsible for turning bytes into Structs and back, also if the platform departs from its own documentation.
+It defines no model.
 """
 
 import functools
@@ -43,12 +43,12 @@ def strict(type_: type[T]) -> Decode[T]:
 
 
 def fast(type_: type[T]) -> Decode[T]:
-    """Return a function like `strict`'s that also takes numbers sent as text, and seconds for a moment."""
+    """Return a function like that of `strict`, which also accepts numbers as text, and times as seconds."""
     return msgspec.json.Decoder(type_, strict=False).decode
 
 
 def decoder(type_: type[T]) -> Decode[T]:
-    """Return a function that decodes JSON into `type_`, leniently where it has to.
+    """Return a function that decodes JSON into `type_`, leniently if it must.
 
     Raises: DecodeError (the function), naming the type and the field.
     """
@@ -68,7 +68,7 @@ def _ignore(_path: str) -> None:
 
 
 class Lenient(Protocol[T_co]):
-    """Decodes what does not quite have its documented form; `on_surprise` hears of each field that has not."""
+    """Decodes JSON that differs from its documented form; calls `on_surprise` for each field that differs."""
 
     def __call__(self, data: bytes | msgspec.Raw, on_surprise: Surprise = ...) -> T_co:
         """Return the value.  Raises: DecodeError."""
@@ -76,10 +76,12 @@ class Lenient(Protocol[T_co]):
 
 
 def lenient(type_: type[T]) -> Lenient[T]:
-    """Return a slow function that makes the best of JSON in which fields have unexpected types.
+    """Return a slow function that decodes JSON as far as possible if fields have unexpected types.
 
-    An optional field that is null or unusable takes its default, an unusable item of a list is left out,
-    numbers become text and the reverse, a moment may lack its time zone (Beijing's then) or count milliseconds.
+    An optional field that is null or unusable gets its default; an unusable item of a list is omitted; numbers become
+    text, and text numbers; a time without a time zone is Beijing time; a time may be in milliseconds. A list that is
+    null or `{}` is empty, and so is one that is absent from an object with fields of its type only. An object stands
+    for a list of one, and a list of one for an object.
 
     Raises: DecodeError (the function), naming the type and the field.
     """
@@ -99,7 +101,7 @@ def lenient(type_: type[T]) -> Lenient[T]:
 
 
 class _UnusableError(Exception):
-    """Nothing can be made of the value at `path`."""
+    """The value at `path` cannot be used."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -107,7 +109,7 @@ class _UnusableError(Exception):
 
 
 def _mend(value: object, shape: inspect.Type, path: str, note: Surprise) -> object:
-    """Return `value` in a form that `shape` takes.  Raises: _UnusableError."""
+    """Return `value` in a form that fits `shape`.  Raises: _UnusableError."""
     mender = _MENDERS.get(type(shape))
     return value if mender is None else mender(value, shape, path, note)
 
@@ -119,11 +121,14 @@ def _mend_object(value: object, shape: inspect.StructType, path: str, note: Surp
     if not isinstance(value, dict):
         raise _UnusableError(path)
     mended = dict(cast("dict[str, object]", value))
+    fits = not mended or _has_field(mended, shape)  # else it may be an object of another type
     for field in shape.fields:
         key = field.encode_name
         here = f"{path}.{key}" if path else key
         if key not in mended:
-            if field.required:
+            if field.required and fits and isinstance(field.type, _LISTS):
+                mended[key] = []
+            elif field.required:
                 raise _UnusableError(here)
             continue
         try:
@@ -134,6 +139,13 @@ def _mend_object(value: object, shape: inspect.StructType, path: str, note: Surp
             note(here)
             del mended[key]
     return mended
+
+
+_LISTS = (inspect.ListType, inspect.VarTupleType)
+
+
+def _has_field(value: dict[str, object], shape: inspect.StructType) -> bool:
+    return any(field.encode_name in value for field in shape.fields)
 
 
 def _mend_union(value: object, shape: inspect.UnionType, path: str, note: Surprise) -> object:
@@ -150,6 +162,12 @@ def _mend_union(value: object, shape: inspect.UnionType, path: str, note: Surpri
 def _mend_items(
     value: object, shape: inspect.ListType | inspect.VarTupleType, path: str, note: Surprise
 ) -> list[object]:
+    if value is None:
+        note(path)
+        return []
+    if isinstance(value, dict):
+        value = _listed(cast("dict[str, object]", value), shape.item_type, path)
+        note(path)
     if not isinstance(value, list):
         raise _UnusableError(path)
     mended: list[object] = []
@@ -159,6 +177,15 @@ def _mend_items(
         except _UnusableError:
             note(f"{path}[]")
     return mended
+
+
+def _listed(value: dict[str, object], item: inspect.Type, path: str) -> list[object]:
+    """Return the list that an object stands for.  Raises: _UnusableError if it is not an object of the items' type."""
+    if not value:
+        return []
+    if isinstance(item, inspect.StructType) and _has_field(value, item):
+        return [value]
+    raise _UnusableError(path)
 
 
 def _mend_dict(value: object, _shape: inspect.DictType, path: str, _note: Surprise) -> object:
@@ -246,6 +273,33 @@ _MENDERS: dict[type[inspect.Type], Callable[[object, Any, str, Surprise], object
     inspect.DateTimeType: _mend_moment,
     inspect.EnumType: _mend_member,
     inspect.NoneType: _mend_null,
+}
+
+
+def blank(type_: type[T]) -> T:
+    """Return a value of a Struct without content: optional fields have their defaults, others are empty.
+
+    Raises: DecodeError if there is no such value.
+    """
+    try:
+        return cast("T", _blank(_shape(type_)))
+    except (KeyError, ValueError, TypeError) as error:
+        raise DecodeError(f"not a {type_.__name__}: the answer is empty ({error})") from None
+
+
+def _blank(shape: inspect.Type) -> object:
+    if isinstance(shape, inspect.StructType):
+        return shape.cls(**{field.name: _blank(field.type) for field in shape.fields if field.required})
+    return _BLANK[type(shape)]
+
+
+_BLANK: dict[type[inspect.Type], object] = {
+    inspect.StrType: "",
+    inspect.IntType: 0,
+    inspect.FloatType: 0.0,
+    inspect.BoolType: False,
+    inspect.ListType: (),
+    inspect.VarTupleType: (),
 }
 
 

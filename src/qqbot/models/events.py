@@ -1,11 +1,13 @@
-"""The events: which class each wire name has, which intents it needs, and how its payload is decoded.
+"""The events: the class of each wire name, the intents that it needs, and how its payload is decoded.
 
-Owns `EVENTS`, filled by `event()`; the payloads themselves stand in the files of their nouns.
-Running handlers is the dispatcher's.
+Responsible for `EVENTS`, which `event()` fills, and for what a handler can ask of an event.
+Collaborators: the payloads are in the modules of their nouns; `intents` records which event needs which bits.
+It runs no handlers; see `qqbot.dispatcher`.
 """
 
+import warnings
 from collections.abc import Callable
-from typing import ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
@@ -113,24 +115,55 @@ __all__ = [
     "UnknownEvent",
     "event",
 ]
-"""What `qqbot` offers by these names too."""
+"""`qqbot` offers the same names."""
+
+
+class _KeyFromLane(property):
+    """The ordering key of a class that overrides `lane`, its name in 0.1."""
 
 
 class Event(Model, frozen=True, kw_only=True):
-    """Something that the platform reports. As the argument of `@bot.on` it stands for everything that arrives."""
+    """Something that the platform reports. `@bot.on(Event)` handles every event that arrives."""
 
     wire_name: ClassVar[str] = ""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for base in cls.__mro__:
+            if "ordering_key" in vars(base):
+                return
+            if "lane" in vars(base):
+                break
+        warnings.warn(
+            f"{cls.__name__} overrides lane, which is called ordering_key now; the old name goes with 1.0",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        # Without a key of its own such a class would lose the order that its `lane` asks for.
+        key = _KeyFromLane(lambda event: event.lane)
+        cls.ordering_key = key  # type: ignore[method-assign, assignment]  # pyright: ignore[reportAttributeAccessIssue]
+
     @property
     def ordering_key(self) -> str:
-        """Names the conversation in which events are handled in order; '' where order does not matter."""
+        """Names the conversation in which events are handled in order; '' if order does not matter."""
         return ""
+
+    @property
+    def lane(self) -> str:
+        """The ordering key. Deprecated: `ordering_key` replaces it, and 1.0 has it no longer."""
+        warnings.warn(
+            "Event.lane is called ordering_key now; the old name goes with 1.0", DeprecationWarning, stacklevel=2
+        )
+        # An override of `lane` may call super().lane, so skip the key that was made from that override.
+        keys = (vars(base)["ordering_key"] for base in type(self).__mro__ if "ordering_key" in vars(base))
+        key: property = next(key for key in keys if not isinstance(key, _KeyFromLane))
+        return str(key.__get__(self))
 
 
 class UnknownEvent(Event, frozen=True):
-    """An event without a class, or whose payload could not be used.
+    """An event that has no class, or an unusable payload.
 
-    `data` is the payload as received; `error` says why it could not be used, None where there is no class.
+    `data` is the payload as received; `error` is why it could not be used, None if the event has no class.
     """
 
     name: str
@@ -144,13 +177,13 @@ class Replyable:
     __slots__ = ()
 
     def reply_target(self) -> Target:
-        """Return the conversation to answer in.  Raises: ConfigError where the platform named none."""
+        """Return the conversation to answer in.  Raises: ConfigError if the platform named none."""
         raise NotImplementedError
 
     def reply_reference(self, event_id: str | None) -> ReplyTo:
-        """Return what the answer refers to; `event_id` is that of the envelope.
+        """Return what the answer refers to; `event_id` is the id of the envelope.
 
-        Raises: ConfigError when there is none.
+        Raises: ConfigError if it is missing.
         Source: server-inter/message/overview
         """
         if not event_id:
@@ -159,7 +192,7 @@ class Replyable:
 
 
 class MessageEvent(InboundMessage, Event, Replyable, frozen=True, kw_only=True):
-    """A message to the bot, in whichever scene. `@bot.on(MessageEvent)` takes all of them."""
+    """A message to the bot, in any scene. `@bot.on(MessageEvent)` handles all of them."""
 
     def reply_reference(self, event_id: str | None) -> ReplyTo:  # noqa: ARG002 - a message is answered by its own id
         """Return what the answer refers to: this message."""
@@ -178,7 +211,7 @@ _decoders: dict[str, Decode[Event]] = {}
 
 
 def event(name: str, *intents: Intents) -> Callable[[type[E]], type[E]]:
-    """Give the decorated subclass of `Event` the wire name `name`; subscribing to it asks for `intents`.
+    """Register the decorated subclass of `Event` for the wire name `name`; subscribing to it needs `intents`.
 
     ::
 
@@ -186,7 +219,7 @@ def event(name: str, *intents: Intents) -> Callable[[type[E]], type[E]]:
         class SomethingNew(Event, frozen=True, kw_only=True):
             group_openid: str
 
-    Raises: ConfigError when the name or the class is taken, or the class is no event.
+    Raises: ConfigError if the name or the class is taken, or the class is not an event.
     """
 
     def register(kind: type[E]) -> type[E]:
@@ -194,7 +227,7 @@ def event(name: str, *intents: Intents) -> Callable[[type[E]], type[E]]:
         kind.wire_name = name
         EVENTS[name] = kind
         names = (name, *(alias for alias, real in ALIASES.items() if real == name))
-        if kind.__module__ != __name__:  # of those below each is known to decode, and few are used by one bot
+        if kind.__module__ != __name__:  # fail now if a user's class cannot decode; those below can
             decoder_of(name)
         bases = tuple(base for base in kind.__mro__[1:] if issubclass(base, Event) and not base.wire_name)
         needed = Intents(0)
@@ -210,11 +243,11 @@ def _check(name: str, kind: type) -> None:
     if not name:
         raise ConfigError(f"{kind.__name__} needs the wire name of its event, not ''")
     if taken := EVENTS.get(ALIASES.get(name, name)):
-        raise ConfigError(f"the event {name} has the class {taken.__name__} already")
+        raise ConfigError(f"the event {name} already has the class {taken.__name__}")
     if not issubclass(kind, Event):
         raise ConfigError(f"{kind.__name__} must be a subclass of Event to be the event {name}")
     if "wire_name" in vars(kind):
-        raise ConfigError(f"{kind.__name__} is the event {kind.wire_name} already: make a subclass for {name}")
+        raise ConfigError(f"{kind.__name__} is already the event {kind.wire_name}: make a subclass for {name}")
 
 
 EventSurprise = Callable[[str, str], None]
@@ -222,9 +255,9 @@ EventSurprise = Callable[[str, str], None]
 
 
 def decode_event(name: str, data: bytes | msgspec.Raw, on_surprise: EventSurprise | None = None) -> Event:
-    """Return the event `name` with the payload `data`; an `UnknownEvent` where that cannot be. Never raises.
+    """Return the event `name` with the payload `data`, or an `UnknownEvent` if that is impossible. Never raises.
 
-    `on_surprise` hears of each field that did not have its documented form.
+    `on_surprise` is called for each field that did not have its documented form.
     """
     try:
         return decoder_of(name)(data)
@@ -233,7 +266,7 @@ def decode_event(name: str, data: bytes | msgspec.Raw, on_surprise: EventSurpris
 
 
 def decoder_of(name: str) -> Decode[Event]:
-    """Return the function that decodes the documented form of the event `name`; it raises where that does not fit."""
+    """Return the function that decodes the documented form of the event `name`; it raises if the payload differs."""
     decode = _decoders.get(name)
     if decode is None:
         kind = EVENTS.get(ALIASES.get(name, name))
@@ -244,7 +277,7 @@ def decoder_of(name: str) -> Decode[Event]:
 
 
 def decode_odd(name: str, data: bytes | msgspec.Raw, on_surprise: EventSurprise | None = None) -> Event:
-    """Make the best of a payload that does not have its documented form, as `decode_event` does. Never raises."""
+    """Decode as far as possible a payload that differs from its documented form. Never raises."""
     kind = EVENTS[ALIASES.get(name, name)]
     if not kind.__struct_fields__:
         return kind()  # RESUMED carries ''
@@ -268,7 +301,7 @@ class Ready(ReadyData, Event, frozen=True, kw_only=True):
 
 @event("RESUMED")
 class Resumed(Event, frozen=True, kw_only=True):
-    """A session goes on; what was missed came before.  Source: dev-prepare/event-emit/websocket"""
+    """A session continues; the missed events arrived before this one.  Source: dev-prepare/event-emit/websocket"""
 
 
 class _OfGroup(Protocol):
@@ -312,17 +345,27 @@ class InChannel:
 
 
 class GroupMessageEvent(GroupMessage, InGroup, MessageEvent, frozen=True, kw_only=True):
-    """A message in a group, of either kind."""
+    """A message in a group, of either kind: which of them a group sends is its owner's choice.
+
+    `@bot.on(GroupMessageEvent, when=meant_for_me)` takes the messages that mention the bot, in every group.
+    """
 
 
 @event("GROUP_AT_MESSAGE_CREATE", Intents.GROUP_AND_C2C_EVENT)
 class GroupAtMessageCreate(GroupMessageEvent, frozen=True, kw_only=True):
-    """Somebody mentioned the bot in a group.  Source: autogen/event/group_at_message_create"""
+    """A user mentioned the bot in a group.  Source: autogen/event/group_at_message_create"""
+
+    def mentions_bot(self, me: str) -> bool:  # noqa: ARG002 - the event says so
+        """Return True: that is what the event means."""
+        return True
 
 
 @event("GROUP_MESSAGE_CREATE", Intents.GROUP_AND_C2C_EVENT)
 class GroupMessageCreate(GroupMessageEvent, frozen=True, kw_only=True):
-    """Any message in a group whose owner lets the bot see all.  Source: autogen/event/group_message_create"""
+    """Any message in a group that lets the bot see all messages, also one that mentions the bot.
+
+    Source: autogen/event/group_message_create
+    """
 
 
 @event("C2C_MESSAGE_CREATE", Intents.GROUP_AND_C2C_EVENT)
@@ -349,7 +392,11 @@ class ChannelMessageEvent(Message, InChannel, MessageEvent, frozen=True, kw_only
 
 @event("AT_MESSAGE_CREATE", Intents.PUBLIC_GUILD_MESSAGES)
 class AtMessageCreate(ChannelMessageEvent, frozen=True, kw_only=True):
-    """Somebody mentioned the bot in a channel.  Source: server-inter/channel/message/event"""
+    """A user mentioned the bot in a channel.  Source: server-inter/channel/message/event"""
+
+    def mentions_bot(self, me: str) -> bool:  # noqa: ARG002 - the event says so
+        """Return True: that is what the event means."""
+        return True
 
 
 @event("MESSAGE_CREATE", Intents.GUILD_MESSAGES)
@@ -377,22 +424,22 @@ class DirectMessageCreate(Message, MessageEvent, frozen=True, kw_only=True):
 
 @event("INTERACTION_CREATE", Intents.INTERACTION)
 class InteractionCreate(Interaction, Event, Replyable, frozen=True, kw_only=True):
-    """Somebody clicked a button or a menu item; acknowledge it within 5 s.
+    """A user clicked a button or a menu item; acknowledge it within 5 s.
 
     Source: autogen/event/interaction_create
     """
 
     @property
     def ordering_key(self) -> str:
-        """Names the conversation, apart from that of its messages: a click does not wait for them."""
+        """Names the clicks of the conversation: a click does not wait for its messages."""
         place = self.conversation
         return f"interaction:{place.scene.value}:{place.id}" if place else ""
 
     def reply_target(self) -> Target:
-        """Return the conversation of the click.  Raises: ConfigError where the platform named none."""
+        """Return the conversation of the click.  Raises: ConfigError if the platform named none."""
         place = self.conversation
         if place is None:
-            raise ConfigError(f"the interaction {self.id} names no conversation: there is nowhere to answer")
+            raise ConfigError(f"the interaction {self.id} names no conversation, so it cannot be answered")
         return place
 
 
@@ -421,16 +468,16 @@ class FriendDel(FriendNotice, frozen=True, kw_only=True):
 
 @event("C2C_MSG_REJECT", Intents.GROUP_AND_C2C_EVENT)
 class C2CMsgReject(FriendNotice, frozen=True, kw_only=True):
-    """A user switched active messages off.  Source: autogen/event/c2c_msg_reject"""
+    """A user switched off active messages.  Source: autogen/event/c2c_msg_reject"""
 
 
 @event("C2C_MSG_RECEIVE", Intents.GROUP_AND_C2C_EVENT)
 class C2CMsgReceive(FriendNotice, Replyable, frozen=True, kw_only=True):
-    """A user switched active messages on.  Source: autogen/event/c2c_msg_receive"""
+    """A user switched on active messages.  Source: autogen/event/c2c_msg_receive"""
 
 
 class GroupRobotNotice(GroupRobotEvent, InGroup, Event, frozen=True, kw_only=True):
-    """The bot's place in a group changed, in any way."""
+    """The bot was added to a group or removed, or its notifications were switched."""
 
 
 @event("GROUP_ADD_ROBOT", Intents.GROUP_AND_C2C_EVENT)
@@ -445,32 +492,32 @@ class GroupDelRobot(GroupRobotNotice, frozen=True, kw_only=True):
 
 @event("GROUP_MSG_REJECT", Intents.GROUP_AND_C2C_EVENT)
 class GroupMsgReject(GroupRobotNotice, frozen=True, kw_only=True):
-    """A group switched active messages off.  Source: autogen/event/group_msg_reject"""
+    """A group switched off active messages.  Source: autogen/event/group_msg_reject"""
 
 
 @event("GROUP_MSG_RECEIVE", Intents.GROUP_AND_C2C_EVENT)
 class GroupMsgReceive(GroupRobotNotice, Replyable, frozen=True, kw_only=True):
-    """A group switched active messages on.  Source: autogen/event/group_msg_receive"""
+    """A group switched on active messages.  Source: autogen/event/group_msg_receive"""
 
 
 class GroupMemberNotice(GroupMemberEvent, InGroup, Event, frozen=True, kw_only=True):
-    """Somebody joined or left a group."""
+    """A member joined or left a group."""
 
 
 @event("GROUP_MEMBER_ADD", Intents.GROUP_MEMBER_EVENT)
 class GroupMemberAdd(GroupMemberNotice, frozen=True, kw_only=True):
-    """Somebody joined a group.  Source: autogen/event/group_member_add"""
+    """A member joined a group.  Source: autogen/event/group_member_add"""
 
 
 @event("GROUP_MEMBER_REMOVE", Intents.GROUP_MEMBER_EVENT)
 class GroupMemberRemove(GroupMemberNotice, frozen=True, kw_only=True):
-    """Somebody left a group.  Source: autogen/event/group_member_remove"""
+    """A member left a group.  Source: autogen/event/group_member_remove"""
 
 
-# One page names the first bit, two implementations saw the event under the second.
+# One page documents the first bit, two implementations saw the event with the second.
 @event("GROUP_JOIN_REQUEST", Intents.GROUP_MEMBER_EVENT, Intents.GROUP_AND_C2C_EVENT)
 class GroupJoinRequest(GroupJoinRequestEvent, InGroup, Event, frozen=True, kw_only=True):
-    """Somebody asks to join a group that the bot administers.  Source: autogen/event/group_join_request"""
+    """A user asks to join a group that the bot administers.  Source: autogen/event/group_join_request"""
 
 
 @event("SUBSCRIBE_MESSAGE_STATUS", Intents.GROUP_AND_C2C_EVENT)
@@ -479,7 +526,7 @@ class SubscribeMessageStatus(Subscriptions, Event, frozen=True, kw_only=True):
 
     @property
     def ordering_key(self) -> str:
-        """Names the group, or the user; '' where the platform named neither."""
+        """Names the group, or the user; '' if the platform named neither."""
         if self.group_openid:
             return f"group:{self.group_openid}"
         return f"c2c:{self.openid}" if self.openid else ""
@@ -491,12 +538,12 @@ class EnterAio(EnterAIO, Event, frozen=True, kw_only=True):
 
     @property
     def ordering_key(self) -> str:
-        """Names the user; '' where the platform did not."""
+        """Names the user; '' if the platform did not."""
         return f"c2c:{self.user_openid}" if self.user_openid else ""
 
 
 class GuildNotice(Guild, Event, frozen=True, kw_only=True):
-    """A guild that the bot joined or left, or that was changed, by the user `op_user_id`."""
+    """A guild that the bot joined or left, or that was changed by the user `op_user_id`."""
 
     @property
     def ordering_key(self) -> str:
@@ -511,16 +558,16 @@ class GuildCreate(GuildNotice, frozen=True, kw_only=True):
 
 @event("GUILD_UPDATE", Intents.GUILDS)
 class GuildUpdate(GuildNotice, frozen=True, kw_only=True):
-    """A guild was changed; this is what it is now.  Source: autogen/event/guild_update"""
+    """A guild was changed; these are the new values.  Source: autogen/event/guild_update"""
 
 
 @event("GUILD_DELETE", Intents.GUILDS)
 class GuildDelete(GuildNotice, frozen=True, kw_only=True):
-    """A guild was dissolved, or the bot removed; this is what it was.  Source: autogen/event/guild_delete"""
+    """A guild was dissolved, or the bot was removed; these are its last values.  Source: autogen/event/guild_delete"""
 
 
 class ChannelNotice(Channel, Event, frozen=True, kw_only=True):
-    """A channel that was made, changed or deleted by the user `op_user_id`; only part of it is there."""
+    """A channel was created, changed or deleted by the user `op_user_id`; only part of it is included."""
 
     @property
     def ordering_key(self) -> str:
@@ -530,7 +577,7 @@ class ChannelNotice(Channel, Event, frozen=True, kw_only=True):
 
 @event("CHANNEL_CREATE", Intents.GUILDS)
 class ChannelCreate(ChannelNotice, frozen=True, kw_only=True):
-    """A channel was made.  Source: autogen/event/channel_create"""
+    """A channel was created.  Source: autogen/event/channel_create"""
 
 
 @event("CHANNEL_UPDATE", Intents.GUILDS)
@@ -544,9 +591,9 @@ class ChannelDelete(ChannelNotice, frozen=True, kw_only=True):
 
 
 class GuildMemberNotice(MemberWithGuildID, Event, Replyable, frozen=True, kw_only=True):
-    """Somebody joined or left a guild, or was changed in it.
+    """A member joined or left a guild, or was changed in it.
 
-    It can be answered by its event id in any channel of the guild; which one, the bot has to choose:
+    It can be answered by its event id in any channel of the guild; the bot must choose one:
     `api.channels.send_message(channel_id, ..., reply_to=event.reply_reference(ctx.event_id))`.
     """
 
@@ -558,14 +605,14 @@ class GuildMemberNotice(MemberWithGuildID, Event, Replyable, frozen=True, kw_onl
     def reply_target(self) -> Target:
         """Raise ConfigError: the event belongs to no channel."""
         raise ConfigError(
-            f"{type(self).__name__} belongs to no channel, so there is nowhere to answer: choose one, and call "
+            f"{type(self).__name__} belongs to no channel, so it names no place to answer in: choose one, and call "
             "api.channels.send_message(channel_id, message, reply_to=event.reply_reference(ctx.event_id))"
         )
 
 
 @event("GUILD_MEMBER_ADD", Intents.GUILD_MEMBERS)
 class GuildMemberAdd(GuildMemberNotice, frozen=True, kw_only=True):
-    """Somebody joined a guild.  Source: server-inter/channel/role/guild_member"""
+    """A member joined a guild.  Source: server-inter/channel/role/guild_member"""
 
 
 @event("GUILD_MEMBER_UPDATE", Intents.GUILD_MEMBERS)
@@ -575,21 +622,21 @@ class GuildMemberUpdate(GuildMemberNotice, frozen=True, kw_only=True):
 
 @event("GUILD_MEMBER_REMOVE", Intents.GUILD_MEMBERS)
 class GuildMemberRemove(GuildMemberNotice, frozen=True, kw_only=True):
-    """Somebody left a guild, or was removed from it.  Source: server-inter/channel/role/guild_member"""
+    """A member left a guild, or was removed from it.  Source: server-inter/channel/role/guild_member"""
 
 
 class MessageDeleteNotice(DeletedMessage, Event, frozen=True, kw_only=True):
-    """A guild message was taken back, wherever it stood."""
+    """A guild message was recalled, in a channel or a private chat."""
 
     @property
     def ordering_key(self) -> str:
-        """Names the channel; '' where the platform did not."""
+        """Names the channel; '' if the platform did not."""
         return f"channel:{self.message.channel_id}" if self.message.channel_id else ""
 
 
 @event("MESSAGE_DELETE", Intents.GUILD_MESSAGES)
 class MessageDelete(MessageDeleteNotice, frozen=True, kw_only=True):
-    """Any message of a channel was taken back; private bots only.
+    """Any message of a channel was recalled; private bots only.
 
     Source: dev-prepare/interface-framework/event-emit
     """
@@ -597,37 +644,37 @@ class MessageDelete(MessageDeleteNotice, frozen=True, kw_only=True):
 
 @event("PUBLIC_MESSAGE_DELETE", Intents.PUBLIC_GUILD_MESSAGES)
 class PublicMessageDelete(MessageDeleteNotice, frozen=True, kw_only=True):
-    """A message to the bot in a channel was taken back.  Source: dev-prepare/interface-framework/event-emit"""
+    """A message to the bot in a channel was recalled.  Source: dev-prepare/interface-framework/event-emit"""
 
 
 @event("DIRECT_MESSAGE_DELETE", Intents.DIRECT_MESSAGE)
 class DirectMessageDelete(MessageDeleteNotice, frozen=True, kw_only=True):
-    """A message in a private chat was taken back.  Source: dev-prepare/interface-framework/event-emit"""
+    """A message in a private chat was recalled.  Source: dev-prepare/interface-framework/event-emit"""
 
     @property
     def ordering_key(self) -> str:
-        """Names the guild of this private chat; '' where the platform did not."""
+        """Names the guild of this private chat; '' if the platform did not."""
         return f"dms:{self.message.guild_id}" if self.message.guild_id else ""
 
 
 class MessageReactionNotice(MessageReaction, InChannel, Event, Replyable, frozen=True, kw_only=True):
-    """A face was put on a message, thread, post or reply, or taken off."""
+    """A reaction was added to a message, thread, post or reply, or removed."""
 
 
 @event("MESSAGE_REACTION_ADD", Intents.GUILD_MESSAGE_REACTIONS)
 class MessageReactionAdd(MessageReactionNotice, frozen=True, kw_only=True):
-    """Somebody put a face on something.  Source: openapi/reaction/model"""
+    """A user added a reaction.  Source: openapi/reaction/model"""
 
 
 @event("MESSAGE_REACTION_REMOVE", Intents.GUILD_MESSAGE_REACTIONS)
 class MessageReactionRemove(MessageReactionNotice, frozen=True, kw_only=True):
-    """Somebody took a face off something.  Source: openapi/reaction/model"""
+    """A user removed a reaction.  Source: openapi/reaction/model"""
 
 
 class MessageAuditNotice(MessageAudited, Event, frozen=True, kw_only=True):
     """The review of a message that the bot sent has ended.
 
-    It has no lane: a handler that waits for the outcome holds that of its conversation.
+    It has no ordering key, because a handler that waits for the result holds the key of its conversation.
     """
 
 
@@ -651,17 +698,17 @@ class ForumThreadNotice(Thread, ForumNotice, Replyable, frozen=True, kw_only=Tru
 
 @event("FORUM_THREAD_CREATE", Intents.FORUMS_EVENT)
 class ForumThreadCreate(ForumThreadNotice, frozen=True, kw_only=True):
-    """Somebody began a thread.  Source: server-inter/channel/content/forum/forum"""
+    """A user created a thread.  Source: server-inter/channel/content/forum/forum"""
 
 
 @event("FORUM_THREAD_UPDATE", Intents.FORUMS_EVENT)
 class ForumThreadUpdate(ForumThreadNotice, frozen=True, kw_only=True):
-    """Somebody changed a thread.  Source: server-inter/channel/content/forum/forum"""
+    """A user changed a thread.  Source: server-inter/channel/content/forum/forum"""
 
 
 @event("FORUM_THREAD_DELETE", Intents.FORUMS_EVENT)
 class ForumThreadDelete(ForumThreadNotice, frozen=True, kw_only=True):
-    """Somebody deleted a thread.  Source: server-inter/channel/content/forum/forum"""
+    """A user deleted a thread.  Source: server-inter/channel/content/forum/forum"""
 
 
 class ForumPostNotice(Post, ForumNotice, Replyable, frozen=True, kw_only=True):
@@ -670,12 +717,12 @@ class ForumPostNotice(Post, ForumNotice, Replyable, frozen=True, kw_only=True):
 
 @event("FORUM_POST_CREATE", Intents.FORUMS_EVENT)
 class ForumPostCreate(ForumPostNotice, frozen=True, kw_only=True):
-    """Somebody posted in a thread.  Source: server-inter/channel/content/forum/forum"""
+    """A user posted in a thread.  Source: server-inter/channel/content/forum/forum"""
 
 
 @event("FORUM_POST_DELETE", Intents.FORUMS_EVENT)
 class ForumPostDelete(ForumPostNotice, frozen=True, kw_only=True):
-    """Somebody deleted a post.  Source: server-inter/channel/content/forum/forum"""
+    """A user deleted a post.  Source: server-inter/channel/content/forum/forum"""
 
 
 class ForumReplyNotice(ForumReply, ForumNotice, Replyable, frozen=True, kw_only=True):
@@ -684,12 +731,12 @@ class ForumReplyNotice(ForumReply, ForumNotice, Replyable, frozen=True, kw_only=
 
 @event("FORUM_REPLY_CREATE", Intents.FORUMS_EVENT)
 class ForumReplyCreate(ForumReplyNotice, frozen=True, kw_only=True):
-    """Somebody replied to a post.  Source: server-inter/channel/content/forum/forum"""
+    """A user replied to a post.  Source: server-inter/channel/content/forum/forum"""
 
 
 @event("FORUM_REPLY_DELETE", Intents.FORUMS_EVENT)
 class ForumReplyDelete(ForumReplyNotice, frozen=True, kw_only=True):
-    """Somebody deleted a reply.  Source: server-inter/channel/content/forum/forum"""
+    """A user deleted a reply.  Source: server-inter/channel/content/forum/forum"""
 
 
 @event("FORUM_PUBLISH_AUDIT_RESULT", Intents.FORUMS_EVENT)
@@ -698,42 +745,42 @@ class ForumPublishAuditResult(ForumAuditResult, ForumNotice, frozen=True, kw_onl
 
 
 class OpenForumNotice(OpenForumEvent, InChannel, Event, frozen=True, kw_only=True):
-    """Something happened in a forum, without what was written."""
+    """Something happened in a forum; the content is not included."""
 
 
 @event("OPEN_FORUM_THREAD_CREATE", Intents.OPEN_FORUM_EVENT)
 class OpenForumThreadCreate(OpenForumNotice, frozen=True, kw_only=True):
-    """Somebody began a thread.  Source: server-inter/channel/content/forum/open_forum"""
+    """A user created a thread.  Source: server-inter/channel/content/forum/open_forum"""
 
 
 @event("OPEN_FORUM_THREAD_UPDATE", Intents.OPEN_FORUM_EVENT)
 class OpenForumThreadUpdate(OpenForumNotice, frozen=True, kw_only=True):
-    """Somebody changed a thread.  Source: server-inter/channel/content/forum/open_forum"""
+    """A user changed a thread.  Source: server-inter/channel/content/forum/open_forum"""
 
 
 @event("OPEN_FORUM_THREAD_DELETE", Intents.OPEN_FORUM_EVENT)
 class OpenForumThreadDelete(OpenForumNotice, frozen=True, kw_only=True):
-    """Somebody deleted a thread.  Source: server-inter/channel/content/forum/open_forum"""
+    """A user deleted a thread.  Source: server-inter/channel/content/forum/open_forum"""
 
 
 @event("OPEN_FORUM_POST_CREATE", Intents.OPEN_FORUM_EVENT)
 class OpenForumPostCreate(OpenForumNotice, frozen=True, kw_only=True):
-    """Somebody posted in a thread.  Source: server-inter/channel/content/forum/open_forum"""
+    """A user posted in a thread.  Source: server-inter/channel/content/forum/open_forum"""
 
 
 @event("OPEN_FORUM_POST_DELETE", Intents.OPEN_FORUM_EVENT)
 class OpenForumPostDelete(OpenForumNotice, frozen=True, kw_only=True):
-    """Somebody deleted a post.  Source: server-inter/channel/content/forum/open_forum"""
+    """A user deleted a post.  Source: server-inter/channel/content/forum/open_forum"""
 
 
 @event("OPEN_FORUM_REPLY_CREATE", Intents.OPEN_FORUM_EVENT)
 class OpenForumReplyCreate(OpenForumNotice, frozen=True, kw_only=True):
-    """Somebody replied to a post.  Source: server-inter/channel/content/forum/open_forum"""
+    """A user replied to a post.  Source: server-inter/channel/content/forum/open_forum"""
 
 
 @event("OPEN_FORUM_REPLY_DELETE", Intents.OPEN_FORUM_EVENT)
 class OpenForumReplyDelete(OpenForumNotice, frozen=True, kw_only=True):
-    """Somebody deleted a reply.  Source: server-inter/channel/content/forum/open_forum"""
+    """A user deleted a reply.  Source: server-inter/channel/content/forum/open_forum"""
 
 
 class AudioNotice(AudioAction, InChannel, Event, frozen=True, kw_only=True):
@@ -752,23 +799,23 @@ class AudioFinish(AudioNotice, frozen=True, kw_only=True):
 
 @event("AUDIO_ON_MIC", Intents.AUDIO_ACTION)
 class AudioOnMic(AudioNotice, frozen=True, kw_only=True):
-    """The bot took the microphone.  Source: server-inter/channel/content/audio/model"""
+    """The bot switched its microphone on.  Source: server-inter/channel/content/audio/model"""
 
 
 @event("AUDIO_OFF_MIC", Intents.AUDIO_ACTION)
 class AudioOffMic(AudioNotice, frozen=True, kw_only=True):
-    """The bot left the microphone.  Source: server-inter/channel/content/audio/model"""
+    """The bot switched its microphone off.  Source: server-inter/channel/content/audio/model"""
 
 
 class AudioLiveMemberNotice(AudioLiveMember, InChannel, Event, frozen=True, kw_only=True):
-    """Somebody entered or left an audio, video or live channel."""
+    """A member entered or left an audio, video or live channel."""
 
 
 @event("AUDIO_OR_LIVE_CHANNEL_MEMBER_ENTER", Intents.AUDIO_OR_LIVE_CHANNEL_MEMBER)
 class AudioOrLiveChannelMemberEnter(AudioLiveMemberNotice, frozen=True, kw_only=True):
-    """Somebody entered.  Source: server-inter/channel/role/audio_or_live_channel_member"""
+    """A member entered.  Source: server-inter/channel/role/audio_or_live_channel_member"""
 
 
 @event("AUDIO_OR_LIVE_CHANNEL_MEMBER_EXIT", Intents.AUDIO_OR_LIVE_CHANNEL_MEMBER)
 class AudioOrLiveChannelMemberExit(AudioLiveMemberNotice, frozen=True, kw_only=True):
-    """Somebody left.  Source: server-inter/channel/role/audio_or_live_channel_member"""
+    """A member left.  Source: server-inter/channel/role/audio_or_live_channel_member"""

@@ -1,17 +1,20 @@
-"""Forums: threads, the posts in them, the replies to posts, and what the review said.
+"""Forums: threads, posts, replies to posts, and the results of reviews.
 
-Owns the payloads of the events and of the look-ups; formatted text is in `rich_text`.
+Responsible for the payloads of events and answers; formatted text is in `rich_text`.
 """
+
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from .._names import on_demand
 from .base import Aware, Body, Id, Model, OpenIntEnum, require
 from .rich_text import RichSource, RichText, read_rich_text
 
 
 class ForumItem(Model, frozen=True, kw_only=True):
-    """Where in a forum something happened, and who did it."""
+    """The forum in which something happened, and its author."""
 
     guild_id: str = ""
     channel_id: Id
@@ -19,7 +22,7 @@ class ForumItem(Model, frozen=True, kw_only=True):
 
 
 class ThreadInfo(Model, frozen=True, kw_only=True):
-    """A thread. The platform writes its texts in several forms: `title` and `content` read any of them.
+    """A thread. The platform sends its texts in several forms; `title` and `content` read all of them.
 
     Source: server-inter/channel/content/forum/get_thread
     """
@@ -31,12 +34,12 @@ class ThreadInfo(Model, frozen=True, kw_only=True):
 
     @property
     def title(self) -> RichText:
-        """The title; `title.text` is the words alone."""
+        """The title; `title.text` is the text alone."""
         return read_rich_text(self.wire_title)
 
     @property
     def content(self) -> RichText:
-        """The content; `content.text` is the words alone."""
+        """The content; `content.text` is the text alone."""
         return read_rich_text(self.wire_content)
 
 
@@ -56,7 +59,7 @@ class PostInfo(Model, frozen=True, kw_only=True):
 
     @property
     def content(self) -> RichText:
-        """The content; `content.text` is the words alone."""
+        """The content; `content.text` is the text alone."""
         return read_rich_text(self.wire_content)
 
 
@@ -79,7 +82,7 @@ class ForumReply(ForumItem, frozen=True, kw_only=True):
 
 
 class ForumAuditType(OpenIntEnum):
-    """What was reviewed."""
+    """The kind of the reviewed publication."""
 
     THREAD = 1
     POST = 2
@@ -87,9 +90,9 @@ class ForumAuditType(OpenIntEnum):
 
 
 class ForumAuditResult(ForumItem, frozen=True, kw_only=True):
-    """What the review of something that was published in a forum said. `result`: 0 passed, 1 failed.
+    """The result of the review of a publication in a forum. `result`: 0 passed, 1 failed.
 
-    `task_id` is what publishing a thread answered.
+    `task_id` is the one from the answer to publishing a thread.
 
     Source: server-inter/channel/content/forum/model
     """
@@ -105,19 +108,19 @@ class ForumAuditResult(ForumItem, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether it may be seen."""
+        """True if the publication is visible."""
         return self.result == 0
 
 
 class OpenForumEvent(ForumItem, frozen=True, kw_only=True):
-    """Something happened in a forum, without its content: what public bots are told.
+    """Something happened in a forum; public bots get no content.
 
     Source: server-inter/channel/content/forum/open_forum
     """
 
 
 class ThreadsPage(Model, frozen=True, kw_only=True):
-    """Threads of a forum; `is_finish`: whether these are all. The platform documents no way to ask for more.
+    """Threads of a forum; `is_finish`: True if these are all. The platform documents no way to request more.
 
     Source: server-inter/channel/content/forum/get_threads_list
     """
@@ -127,7 +130,7 @@ class ThreadsPage(Model, frozen=True, kw_only=True):
 
 
 class ForumTask(Model, frozen=True, kw_only=True):
-    """Something that goes through review; FORUM_PUBLISH_AUDIT_RESULT says under the same `task_id` how it ended.
+    """A publication under review; the event FORUM_PUBLISH_AUDIT_RESULT reports the result with this `task_id`.
 
     Source: server-inter/channel/content/forum/put_thread
     """
@@ -137,7 +140,7 @@ class ForumTask(Model, frozen=True, kw_only=True):
 
 
 class ThreadFormat(OpenIntEnum):
-    """How the content of a thread is written.  Source: server-inter/channel/content/forum/put_thread"""
+    """The format of the content of a thread.  Source: server-inter/channel/content/forum/put_thread"""
 
     TEXT = 1
     HTML = 2
@@ -146,9 +149,9 @@ class ThreadFormat(OpenIntEnum):
 
 
 class CreateThreadBody(Body, frozen=True, kw_only=True):
-    """Publishes a thread; in JSON the content is the text of a `RichText`.
+    """Publishes a thread; with the format JSON the content is an encoded `RichText`.
 
-    Raises: ConfigError when `title` or `content` is empty.
+    Raises: ConfigError if `title` or `content` is empty.
     Source: server-inter/channel/content/forum/put_thread
     """
 
@@ -161,9 +164,9 @@ class CreateThreadBody(Body, frozen=True, kw_only=True):
 
 
 class CreateCommentBody(Body, frozen=True, kw_only=True):
-    """Comments on a thread; `thread_create_time` as the thread has it, `image`: a URL.
+    """Comments on a thread; `thread_create_time` as in the thread, `image`: a URL.
 
-    Raises: ConfigError when the author or `content` is empty.
+    Raises: ConfigError if the author or `content` is empty.
     Source: easybot-qq, no page
     """
 
@@ -174,3 +177,7 @@ class CreateCommentBody(Body, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         require(thread_author=self.thread_author, content=self.content)
+
+
+if not TYPE_CHECKING:  # type checkers still report a name that this module never had
+    __getattr__ = on_demand(__name__, {}, renamed={"Reply": "ForumReply"})

@@ -1,6 +1,6 @@
-"""The envelope of every gateway payload, and the payloads that we send.
+"""The envelope of every gateway payload, and the payloads that the SDK sends.
 
-Owns the wire form only; when to send what is decided in `gateway.protocol`.
+Responsible for the wire form. `gateway.protocol` decides when to send which payload.
 """
 
 from enum import IntEnum
@@ -14,7 +14,7 @@ from .gateway import ReadyUser
 
 
 class Op(IntEnum):
-    """What a payload is.  Source: dev-prepare/event-emit/websocket"""
+    """The kind of a payload.  Source: dev-prepare/event-emit/websocket"""
 
     DISPATCH = 0
     HEARTBEAT = 1
@@ -29,7 +29,7 @@ class Op(IntEnum):
 
 
 SYSTEM_EVENTS = ("READY", "RESUMED")
-"""Dispatches that are about the session itself."""
+"""Dispatches about the session itself."""
 
 
 class Frame(Struct, frozen=True, gc=False):
@@ -49,8 +49,9 @@ class Hello(Model, frozen=True, kw_only=True):
 
 
 class ReadyBody(Model, frozen=True, kw_only=True):
-    """What a session needs of READY; that must not fail over the rest. Its shard is never read: the platform's
-    own sample shows [0, 0].
+    """The part of READY that a session needs; the other fields must not make it fail.
+
+    Its shard is never read: the platform's own sample shows [0, 0].
     """
 
     session_id: str
@@ -64,7 +65,7 @@ _decode_user = decoder(ReadyUser)
 
 
 def ready_user(body: ReadyBody) -> ReadyUser | None:
-    """Return who the bot is; None where READY does not say it in a form that can be read."""
+    """Return the bot's user; None if READY has none in a readable form."""
     try:
         return _decode_user(body.user)
     except DecodeError:

@@ -1,6 +1,6 @@
-"""What happens between the bot and a user: added, removed, notifications switched.
+"""Changes between the bot and a user: added, removed, notifications switched.
 
-Owns the payload; the events that carry it are in `events`.
+Responsible for the payload; the events that carry it are in `events`.
 """
 
 from .base import Aware, Id, Model
@@ -10,8 +10,8 @@ from .users import FriendAuthor
 class FriendEvent(Model, frozen=True, kw_only=True):
     """A user's relation to the bot changed.
 
-    When a friend is added, `scene` says where the user found the bot (1000 default, 1001 search, 1003 group,
-    2001 shared card, ...) and `scene_param` is the data of the link that was followed.
+    If a friend is added, `scene` is where the user found the bot (1000 default, 1001 search, 1003 group,
+    2001 shared card, ...) and `scene_param` is the data of the link that the user opened.
 
     Source: autogen/event/friend_add
     """

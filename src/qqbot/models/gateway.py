@@ -1,6 +1,6 @@
-"""What a gateway session is made of: the answer of /gateway/bot, the shard's name, what a RESUME needs.
+"""The values of a gateway session: the answer of /gateway/bot, the key of a shard, what a RESUME needs.
 
-Owns the values; how they move is in `gateway` and `sessions`.
+Responsible for the values; `gateway` and `sessions` use them.
 """
 
 import re
@@ -12,14 +12,14 @@ from ..errors import ConfigError
 from .base import Model
 
 MAX_SEQ = (1 << 53) - 1
-"""The largest seq: above it the numbers of JSON are no longer exact."""
+"""The largest seq; above it JSON numbers are not exact."""
 
 
 class SessionStartLimit(Struct, frozen=True, kw_only=True):
-    """How many sessions may still be created.
+    """How many sessions can still be created.
 
-    `reset_after` is what the wire says in milliseconds; `reset_seconds` the same in seconds;
-    `max_concurrency` sessions may be created in any 5 s.  Source: openapi/wss/shard_url_get
+    `reset_after` is in milliseconds, as on the wire; `reset_seconds` is in seconds. At most `max_concurrency` sessions
+    can be created in any 5 s.  Source: openapi/wss/shard_url_get
     """
 
     total: int = 1000
@@ -48,7 +48,7 @@ class GatewayBot(Model, frozen=True, kw_only=True):
 
 
 class ReadyUser(Model, frozen=True, kw_only=True):
-    """Who the bot is, as READY says it."""
+    """The bot's own user, as in READY."""
 
     id: str
     username: str = ""
@@ -56,7 +56,7 @@ class ReadyUser(Model, frozen=True, kw_only=True):
 
 
 class ReadyData(Model, frozen=True, kw_only=True):
-    """What READY carries. Its shard is not to be trusted: the platform's own sample shows [0, 0]."""
+    """The payload of READY. It omits the shard, which is unreliable: the platform's own sample shows [0, 0]."""
 
     session_id: str
     user: ReadyUser
@@ -64,7 +64,7 @@ class ReadyData(Model, frozen=True, kw_only=True):
 
 
 class ShardKey(Struct, frozen=True):
-    """Names a shard: `index` of `count`, in generation `gen` (each change of the count is a new one)."""
+    """Identifies a shard: `index` of `count` in generation `gen`; each change of the count is a new generation."""
 
     gen: int
     index: int
@@ -75,27 +75,27 @@ class ShardKey(Struct, frozen=True):
 
 
 def shard_of(guild_id: str | int, count: int) -> int:
-    """Return which of `count` shards is told of a guild; no such rule is known for groups and C2C.
+    """Return which of `count` shards gets the events of a guild; no rule is known for groups and C2C.
 
-    Raises: ConfigError when the id is no decimal number, or `count` not positive.
+    Raises: ConfigError if the id is not a decimal number, or `count` not positive.
     Source: openapi/wss/shard_url_get
     """
     if count < 1:
         raise ConfigError(f"a bot has at least 1 shard, not {count}")
     if not re.fullmatch(r"[0-9]+", str(guild_id)):
-        raise ConfigError(f"{guild_id!r} is no guild id: those are decimal numbers, such as '18700000000001'")
+        raise ConfigError(f"{guild_id!r} is not a guild id: those are decimal numbers, such as '18700000000001'")
     return (int(guild_id) >> 22) % count
 
 
 class ResumeState(Struct, frozen=True, kw_only=True):
     """What the next owner of a shard needs to RESUME its session.
 
-    `seq` is the low watermark (everything up to it is finished), `done` the finished ranges above it (first
-    and last seq of each, rising), `received` the last seq received. `intents` are what the session was begun with
-    (0: unknown), `me` and `name` the bot's own user. `since` and `last_event` are seconds of the Unix clock (0.0:
+    `seq` is the low watermark (all events up to it are finished), `done` the finished ranges above it (first and last
+    seq of each, ascending), `received` the last seq received. `intents` are those of the IDENTIFY (0: unknown), `me`
+    and `name` the bot's own user. `since` (begin of the session) and `last_event` are seconds of the Unix clock (0.0:
     unknown), `heartbeat` the last round trip of a heartbeat in seconds.
 
-    Raises: ValueError for seqs that no session can have: what was skipped by mistake would be lost.
+    Raises: ValueError for seqs that no session can have: an event that is skipped by mistake would be lost.
     """
 
     session_id: str
@@ -120,6 +120,6 @@ class ResumeState(Struct, frozen=True, kw_only=True):
 
 
 class ShardExit(Struct, frozen=True):
-    """Why a shard ended by itself: its lease was lost, or the platform wants more shards (code 4011)."""
+    """The reason why a shard ended by itself: its lease was lost, or the platform wants more shards (code 4011)."""
 
     cause: Literal["lost", "reshard"]

@@ -1,4 +1,4 @@
-"""Removing members of a QQ group and keeping people out; who is in a group is in `members`."""
+"""Bodies and answers to remove members of a QQ group and to keep users out. See `members` for the members."""
 
 from typing import Literal
 
@@ -10,14 +10,14 @@ MOST_IDS = 20
 
 
 class LegacyMember(Model, frozen=True, kw_only=True):
-    """A member, as the older list has it.  Source: server-inter/group/manage"""
+    """A member in the older list.  Source: server-inter/group/manage"""
 
     member_openid: Id
     join_timestamp: Aware | None = None
 
 
 class GroupMembersLegacyPage(Model, frozen=True, kw_only=True):
-    """At most 500 members; `next_index` asks for the next page, 0 ends the list.
+    """At most 500 members; `next_index` is the start of the next page, 0 ends the list.
 
     Source: server-inter/group/manage
     """
@@ -27,14 +27,14 @@ class GroupMembersLegacyPage(Model, frozen=True, kw_only=True):
 
 
 class GroupMembersLegacyBody(Body, frozen=True, kw_only=True):
-    """Asks for a page of the older list.  Source: server-inter/group/manage"""
+    """Requests a page of the older list.  Source: server-inter/group/manage"""
 
     limit: int | UnsetType = UNSET
     start_index: int | UnsetType = UNSET
 
 
 class BatchRemoveBody(Body, frozen=True, kw_only=True):
-    """Removes 1 to 20 members, perhaps for good.
+    """Removes 1 to 20 members, on request forever.
 
     Raises: ConfigError for too many or empty ids.
     Source: autogen/api/v2_groups_group_openid_batch_remove_members.post
@@ -48,7 +48,7 @@ class BatchRemoveBody(Body, frozen=True, kw_only=True):
 
 
 class BatchRemoveResult(Model, frozen=True, kw_only=True):
-    """What became of the removal ("success"), and whom the blacklist did not take.
+    """The result of the removal ("success"), and the members who could not be put on the blacklist.
 
     Source: autogen/api/v2_groups_group_openid_batch_remove_members.post
     """
@@ -58,7 +58,7 @@ class BatchRemoveResult(Model, frozen=True, kw_only=True):
 
 
 class BlacklistUser(Model, frozen=True, kw_only=True):
-    """Somebody whom a group keeps out.  Source: autogen/api/v2_groups_group_openid_member_blacklist.get"""
+    """A user on the blacklist of a group.  Source: autogen/api/v2_groups_group_openid_member_blacklist.get"""
 
     member_openid: Id
     username: str = ""
@@ -68,7 +68,7 @@ class BlacklistUser(Model, frozen=True, kw_only=True):
 
 
 class GroupBlacklistPage(Model, frozen=True, kw_only=True):
-    """People whom a group keeps out; `next_cursor` asks for the next page, '' ends the list.
+    """Users on the blacklist of a group; `next_cursor` asks for the next page, '' ends the list.
 
     Source: autogen/api/v2_groups_group_openid_member_blacklist.get
     """
@@ -78,7 +78,7 @@ class GroupBlacklistPage(Model, frozen=True, kw_only=True):
 
 
 class BlacklistBody(Body, frozen=True, kw_only=True):
-    """Puts 1 to 20 people on the blacklist or takes them off.
+    """Adds 1 to 20 users to the blacklist, or removes them.
 
     Raises: ConfigError for too many or empty ids.
     Source: autogen/api/v2_groups_group_openid_member_blacklist.post

@@ -1,4 +1,4 @@
-"""Who may not write in a QQ group: the rules for everybody, and single members. Guilds' are in `mute`."""
+"""Mutes in a QQ group: the rules for all members, and single members. See `mute` for guilds."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,7 +13,7 @@ MOST_MEMBERS = 20
 
 
 class MuteScheduleRule(Model, frozen=True, kw_only=True):
-    """Everybody is mute once, from a moment to another."""
+    """A mute of all members, once, from `start_at` to `end_at`."""
 
     task_id: str = ""
     start_at: Aware | None = None
@@ -22,9 +22,9 @@ class MuteScheduleRule(Model, frozen=True, kw_only=True):
 
 
 class MuteRecurringRule(Model, frozen=True, kw_only=True):
-    """Everybody is mute on some weekdays (1 Monday to 7 Sunday), from and to a time "HH:mm" in Beijing.
+    """A mute of all members on weekdays (1 Monday to 7 Sunday), between two times "HH:mm" in Beijing.
 
-    An `end_time` before `start_time` is one of the next day.
+    An `end_time` before `start_time` is on the next day.
     """
 
     task_id: str = ""
@@ -35,7 +35,7 @@ class MuteRecurringRule(Model, frozen=True, kw_only=True):
 
 
 class GlobalMuteRule(Model, frozen=True, kw_only=True):
-    """When everybody is mute; `mode`: "none", "always" or "schedule"."""
+    """The rules that mute all members; `mode`: "none", "always" or "schedule"."""
 
     mode: str = ""
     schedule_rules: tuple[MuteScheduleRule, ...] = ()
@@ -43,7 +43,7 @@ class GlobalMuteRule(Model, frozen=True, kw_only=True):
 
 
 class MemberMuteState(Model, frozen=True, kw_only=True):
-    """A member who may not write, and until when."""
+    """A muted member, and the end of the mute."""
 
     member_openid: Id
     mute_expire_at: Aware | None = None
@@ -52,16 +52,16 @@ class MemberMuteState(Model, frozen=True, kw_only=True):
 
 
 class GroupMuteSetting(Model, frozen=True, kw_only=True):
-    """Who may not write in a group.  Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.get"""
+    """The mutes of a group.  Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.get"""
 
     global_rule: GlobalMuteRule = GlobalMuteRule()
     members: tuple[MemberMuteState, ...] = ()
 
 
 class SetMemberMuteState(Body, frozen=True, kw_only=True):
-    """Mutes a member until a moment (RFC 3339, at most 30 days ahead), moves that moment, or ends the mute.
+    """Mutes a member until a time (RFC 3339, at most 30 days ahead), changes that time, or ends the mute.
 
-    Raises: ConfigError for an empty id, and for "add" or "update" without a moment.
+    Raises: ConfigError for an empty id, or for "add" or "update" without a time.
     Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.post
     """
 
@@ -72,23 +72,23 @@ class SetMemberMuteState(Body, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check_ids("member_openid", (self.member_openid,), 1)
         if self.op != "del" and not self.mute_expire_at:
-            raise ConfigError(f"mute_expire_at is missing: {self.op!r} needs the moment at which the mute ends")
+            raise ConfigError(f"mute_expire_at is missing: {self.op!r} needs the time at which the mute ends")
 
     @classmethod
     def until(cls, member_openid: str, moment: datetime, op: Literal["add", "update"] = "add") -> Self:
-        """Return what mutes a member until `moment`, or moves the end of a mute there."""
+        """Return the change that mutes a member until `moment`, or moves the end of a mute to it."""
         return cls(op=op, member_openid=member_openid, mute_expire_at=rfc3339(moment))
 
     @classmethod
     def ended(cls, member_openid: str) -> Self:
-        """Return what ends the mute of a member at once."""
+        """Return the change that ends the mute of a member at once."""
         return cls(op="del", member_openid=member_openid, mute_expire_at="")
 
 
 class GroupMuteBody(Body, frozen=True, kw_only=True):
     """Changes the mutes of 1 to 20 members.
 
-    Raises: ConfigError for more, or none.
+    Raises: ConfigError for no members, or more.
     Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.post
     """
 
@@ -99,5 +99,5 @@ class GroupMuteBody(Body, frozen=True, kw_only=True):
 
 
 def mute_states(member_openids: Iterable[str], until: datetime) -> list[SetMemberMuteState]:
-    """Return what mutes each member until a moment."""
+    """Return the changes that mute each member until a time."""
     return [SetMemberMuteState.until(member_openid, until) for member_openid in member_openids]

@@ -1,6 +1,6 @@
-"""What happens to QQ groups: the bot and members come and go, people ask to join.
+"""Changes in QQ groups: the bot or members join and leave, users ask to join.
 
-Owns the payloads; the events that carry them are in `events`.
+Responsible for the payloads; the events that carry them are in `events`.
 """
 
 from .base import Aware, Id, Model
@@ -18,7 +18,7 @@ class GroupRobotEvent(Model, frozen=True, kw_only=True):
 
 
 class GroupMemberEvent(Model, frozen=True, kw_only=True):
-    """Somebody joined or left a group.  Source: autogen/event/group_member_add"""
+    """A member joined or left a group.  Source: autogen/event/group_member_add"""
 
     group_openid: Id
     member_openid: Id
@@ -27,14 +27,14 @@ class GroupMemberEvent(Model, frozen=True, kw_only=True):
 
 
 class ReviewQA(Model, frozen=True, kw_only=True):
-    """A question that the group asks, and what was answered."""
+    """A question of the group, and the answer."""
 
     question: str = ""
     answer: str = ""
 
 
 class VerifyInfo(Model, frozen=True, kw_only=True):
-    """What somebody wrote to be let in. `method`: "verify_message" or "admin_review_qa"."""
+    """The text that a user wrote to join. `method`: "verify_message" or "admin_review_qa"."""
 
     method: str = ""
     verify_message: str = ""
@@ -42,13 +42,13 @@ class VerifyInfo(Model, frozen=True, kw_only=True):
 
 
 class AutoApproved(Model, frozen=True, kw_only=True):
-    """The strategy that let somebody in without asking."""
+    """The strategy that approved the request automatically."""
 
     strategy_id: str = ""
 
 
 class GroupJoinRequestEvent(Model, frozen=True, kw_only=True):
-    """Somebody asks to join a group that the bot administers. `apply_source`: "self_apply" or "invited".
+    """A user asks to join a group that the bot administers. `apply_source`: "self_apply" or "invited".
 
     Source: autogen/event/group_join_request
     """

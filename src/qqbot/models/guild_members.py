@@ -1,4 +1,4 @@
-"""What removes a member of a guild; members themselves are in `users`."""
+"""The body that removes a member of a guild. See `users` for the members."""
 
 from msgspec import UNSET, UnsetType
 
@@ -6,13 +6,13 @@ from ..errors import ConfigError
 from .base import Body
 
 HISTORY_DAYS = (0, 3, 7, 15, 30, -1)
-"""For how many days back a removed member's messages can be deleted; 0 none, -1 all."""
+"""The days of a removed member's messages that can be deleted too; 0 none, -1 all."""
 
 
 class DeleteMemberBody(Body, frozen=True, kw_only=True):
-    """Removes a member, perhaps for good, with the messages of so many days.
+    """Removes a member, on request forever and with the messages of some days.
 
-    Raises: ConfigError when the days are none of `HISTORY_DAYS`.
+    Raises: ConfigError if the days are not one of `HISTORY_DAYS`.
     Source: server-inter/channel/role/member/delete_member
     """
 
@@ -23,4 +23,4 @@ class DeleteMemberBody(Body, frozen=True, kw_only=True):
         days = self.delete_history_msg_days
         if days is not UNSET and days not in HISTORY_DAYS:
             allowed = ", ".join(map(str, HISTORY_DAYS))
-            raise ConfigError(f"delete_history_msg_days is one of {allowed} (0 none, -1 all), not {days}")
+            raise ConfigError(f"delete_history_msg_days must be one of {allowed} (0 none, -1 all), not {days}")

@@ -1,14 +1,11 @@
-"""Guilds, and the private chats that start in them.
-
-Owns the answers of their endpoints; messages are in `messages`.
-"""
+"""Guilds, and the private chats that start in them. See `messages` for their messages."""
 
 from .base import Aware, Body, Id, Model
 from .channels import Channel
 
 
 class Guild(Model, frozen=True, kw_only=True):
-    """A guild. `owner`: whether the bot owns it. `op_user_id`, who changed it, comes in events alone.
+    """A guild. `owner`: True if the bot owns it. Only events have `op_user_id`, the user who changed it.
 
     Source: server-inter/channel/manage/guild/model
     """
@@ -29,7 +26,7 @@ class Guild(Model, frozen=True, kw_only=True):
 
 
 class DMS(Model, frozen=True, kw_only=True):
-    """A private chat with a guild user: messages go to its `guild_id`. `create_time`: seconds of the Unix clock.
+    """A private chat with a guild user; messages are sent to its `guild_id`. `create_time`: seconds of the Unix clock.
 
     Source: server-inter/message/dms/model
     """
@@ -40,14 +37,14 @@ class DMS(Model, frozen=True, kw_only=True):
 
 
 class CreateDMSBody(Body, frozen=True, kw_only=True):
-    """Opens a private chat with a user of a guild that the bot is in too."""
+    """Opens a private chat with a user of a guild that the bot has joined."""
 
     recipient_id: str
     source_guild_id: str
 
 
 class MessageSetting(Model, frozen=True, kw_only=True):
-    """What a guild allows the bot: private chats, and active messages, in which channels and how many a day.
+    """What a guild allows the bot: private chats, and active messages, their channels and number a day.
 
     Source: server-inter/channel/speak/setting/model
     """

@@ -1,6 +1,6 @@
-"""What crosses the seam between intake and logic: an event on its way to another process, and who sent it.
+"""An event on its way from the intake process to a logic process, and the process that sends it.
 
-Owns the values; moving them is a sink's and a source's.
+Responsible for the values. Collaborators: sinks and sources in `qqbot.ingest` move them.
 """
 
 from msgspec import MsgspecError, Raw, Struct
@@ -14,9 +14,9 @@ __all__ = ["Envelope", "Fence", "key_of"]
 class Envelope(Struct, frozen=True, kw_only=True):
     """One event as it arrived, to be handled elsewhere: `await bot.handle(envelope)`.
 
-    `id` is the envelope's id on the wire, the same for every delivery of the event; `type` its wire name; `key` names
-    what order is kept in (guild, else group, else user, else the event itself); `ts` when it was received, in
-    milliseconds of the Unix clock; `raw` the frame, byte for byte. `shard`, `session` and `seq` say where it came from.
+    `id` is the envelope's id on the wire, the same for every delivery of the event; `type` its wire name; `key` the
+    ordering key (guild, else group, else user, else the event itself); `ts` the time of its arrival in milliseconds of
+    the Unix clock; `raw` the unchanged frame. `shard`, `session` and `seq` are its origin.
     """
 
     id: str
@@ -30,7 +30,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
 
 
 class Fence(Struct, frozen=True):
-    """Who publishes: the shard and its owner's token. A later owner has a larger token."""
+    """The publisher: a shard, and the fencing token of its owner. A later owner has a larger token."""
 
     shard: ShardKey
     token: int
@@ -42,7 +42,7 @@ class _Author(Struct):
 
 
 class _Place(Struct):
-    """Where an event belongs, as far as its payload says so."""
+    """The fields of a payload that decide where an event belongs."""
 
     id: str = ""
     guild_id: str = ""
@@ -57,10 +57,10 @@ _GUILD_EVENTS = ("GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE")
 
 
 def key_of(name: str, data: Raw, event_id: str) -> str:
-    """Return what an event's order is kept in: its guild, else its group, else its user, else itself."""
+    """Return the ordering key of an event: its guild, else its group, else its user, else its id."""
     try:
         place = _place(data)
-    except (MsgspecError, ValueError):  # the payload is the worker's to judge
+    except (MsgspecError, ValueError):  # the worker reports an unusable payload
         return event_id
     guild = place.id if name in _GUILD_EVENTS else place.guild_id
     author = place.author or _Author()

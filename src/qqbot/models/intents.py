@@ -1,6 +1,6 @@
-"""Intents: what a bot asks the gateway to be told.
+"""Intents: the events that a bot requests from the gateway.
 
-Owns the bits and which event needs which; the events enter themselves here.
+Responsible for the bits, and for which event needs which; `events` registers each event here.
 """
 
 from enum import IntFlag
@@ -28,10 +28,10 @@ class Intents(IntFlag):
 
     @classmethod
     def of(cls, *events: type | str) -> Self:
-        """Return what these event classes, base classes or wire names need.
+        """Return the bits that these event classes, base classes or wire names need.
 
-        A base class needs what its events need, without the bits that only private bots get unless there are
-        no others; `Event`, `UnknownEvent` and names that no class is known for need nothing.
+        A base class needs the bits of its events; bits for private bots only count if it has no others. `Event`,
+        `UnknownEvent` and names without a class need none.
         """
         needed = cls(0)
         for event in events:
@@ -41,14 +41,14 @@ class Intents(IntFlag):
 
 
 PRIVATE_ONLY = Intents.GUILD_MESSAGES | Intents.FORUMS_EVENT
-"""The platform closes the connection of a public bot that asks for these."""
+"""The platform closes the connection of a public bot that requests these."""
 
 _needed: dict[object, Intents] = {}
 _needed_by_family: dict[object, Intents] = {}
 
 
 def enter(intents: Intents, event: type, names: tuple[str, ...], bases: tuple[type, ...]) -> None:
-    """Note that `event`, known by `names`, needs `intents`, and so do its `bases`."""
+    """Record that `event`, its `names` and its `bases` need `intents`."""
     for key in (event, *names):
         _needed[key] = intents
     for base in bases:

@@ -1,6 +1,6 @@
-"""Clicks on buttons and in menus, and whatever else users do that is no message.
+"""Interactions: clicks on buttons and in menus, and other actions of users that are not messages.
 
-Owns the payload, its kinds, and the bodies of answers; sending them is in `api.resources`.
+Responsible for the payload, its kinds, and the bodies of answers; `api.resources` sends them.
 """
 
 from enum import IntEnum
@@ -13,7 +13,7 @@ from .targets import Scene, Target
 
 
 class InteractionType(OpenIntEnum):
-    """What was clicked. Only BUTTON and QUICK_MENU wait for an acknowledgement.
+    """The kind of an interaction. Only BUTTON and QUICK_MENU wait for an acknowledgement.
 
     Source: autogen/event/interaction_create; botgo dto/interaction.go for PING and COMMAND
     """
@@ -34,7 +34,7 @@ class InteractionType(OpenIntEnum):
 
 
 class AuthorizeData(Model, frozen=True, kw_only=True):
-    """Which right was granted or withdrawn. `scope`: "c2c_push" or "group_push"."""
+    """The right that was granted or withdrawn. `scope`: "c2c_push" or "group_push"."""
 
     opt_scene: str = ""
     scope: str = ""
@@ -59,7 +59,7 @@ class InteractionResolved(Model, frozen=True, kw_only=True):
 
 
 class InteractionData(Model, frozen=True, kw_only=True):
-    """What a click carries."""
+    """The data of a click."""
 
     type: int = 0
     resolved: InteractionResolved = InteractionResolved()
@@ -71,7 +71,7 @@ CHAT_SEARCH = 9
 
 
 class ButtonClick(Struct, frozen=True):
-    """Somebody clicked a callback button. `user_id` in guilds only, `message_id` where the platform says it."""
+    """A user clicked a callback button. `user_id` in guilds only, `message_id` if the platform sends it."""
 
     button_id: str
     button_data: str
@@ -80,13 +80,13 @@ class ButtonClick(Struct, frozen=True):
 
 
 class MenuClick(Struct, frozen=True):
-    """Somebody chose an entry of the quick menu in C2C."""
+    """A user chose an entry of the quick menu in C2C."""
 
     feature_id: str
 
 
 class Feedback(Struct, frozen=True):
-    """Somebody judged an answer. `opt`: "LIKE" or "UNLIKE"; `checked`: False where it was taken back."""
+    """A user rated an answer. `opt`: "LIKE" or "UNLIKE"; `checked`: False if the rating was withdrawn."""
 
     opt: str
     message_id: str
@@ -94,36 +94,36 @@ class Feedback(Struct, frozen=True):
 
 
 class SessionCleared(Struct, frozen=True):
-    """Somebody cleared the conversation: what was said before is to be forgotten."""
+    """A user cleared the conversation: forget the earlier messages."""
 
 
 class StoryStep(Struct, frozen=True):
-    """Somebody entered or left a story. `action`: "ENTER_STORY", "QUIT_STORY", ..."""
+    """A user entered or left a story. `action`: "ENTER_STORY", "QUIT_STORY", ..."""
 
     action: str
 
 
 class ModelSwitch(Struct, frozen=True):
-    """Somebody chose another model. `action` is the platform's word for it."""
+    """A user chose another model. `action` is the platform's word for it."""
 
     action: str
 
 
 class Authorization(Struct, frozen=True):
-    """A right was granted or withdrawn. `scope`: "c2c_push" or "group_push"; `opt_scene`: where it was done."""
+    """A right was granted or withdrawn. `scope`: "c2c_push" or "group_push"; `opt_scene`: its scene."""
 
     scope: str
     opt_scene: str
 
 
 class Search(Struct, frozen=True):
-    """Somebody searches by the bot; `interactions.respond` shows a `SearchResponse`. Experimental."""
+    """A user searches with the bot; `interactions.respond` answers with a `SearchResponse`. Experimental."""
 
     keyword: str
 
 
 class OtherInteraction(Struct, frozen=True):
-    """An interaction of a kind that has no class here; all of it is in `data`."""
+    """An interaction without a class of its own; see `data` of the event."""
 
     type: InteractionType
 
@@ -143,7 +143,7 @@ InteractionDetail = (
 
 
 class Interaction(Model, frozen=True, kw_only=True):
-    """A click. `id` is what an acknowledgement names; `scene` is "c2c", "group" or "guild".
+    """A click. An acknowledgement names its `id`; `scene` is "c2c", "group" or "guild".
 
     Source: autogen/event/interaction_create
     """
@@ -164,17 +164,17 @@ class Interaction(Model, frozen=True, kw_only=True):
 
     @property
     def button_id(self) -> str:
-        """The id of the button, '' when it was none."""
+        """The id of the button; '' if it was not a button."""
         return self.data.resolved.button_id
 
     @property
     def button_data(self) -> str:
-        """The data of the button, '' when it was none."""
+        """The data of the button; '' if it was not a button."""
         return self.data.resolved.button_data
 
     @property
     def awaits_ack(self) -> bool:
-        """Whether the user sees it wait for an acknowledgement."""
+        """True if the user sees that it waits for an acknowledgement."""
         return self.type in (InteractionType.BUTTON, InteractionType.QUICK_MENU)
 
     @property
@@ -208,7 +208,7 @@ class Interaction(Model, frozen=True, kw_only=True):
 
     @property
     def conversation(self) -> Target | None:
-        """Where the click happened; None where the platform does not say."""
+        """The conversation of the click; None if the platform does not name it."""
         if self.group_openid:
             return Target(Scene.GROUP, self.group_openid)
         if self.user_openid:
@@ -223,19 +223,19 @@ class AckBody(Body, frozen=True, kw_only=True):
 
 
 class SearchLayoutType(IntEnum):
-    """How the records of a search are shown.  Source: botgo dto/interaction_search.go"""
+    """The layout of search results.  Source: botgo dto/interaction_search.go"""
 
     IMAGE_TEXT = 0
 
 
 class SearchActionType(IntEnum):
-    """What a click on a record does.  Source: botgo dto/interaction_search.go"""
+    """The action of a click on a search result.  Source: botgo dto/interaction_search.go"""
 
     SEND_ARK = 0
 
 
 class SearchRecord(Body, frozen=True, kw_only=True):
-    """One thing that was found. `cover`: the URL of its picture; `tips`: small words beside the title."""
+    """One search result. `cover`: the URL of its picture; `tips`: small text next to the title."""
 
     cover: str
     title: str
@@ -254,7 +254,7 @@ class SearchLayout(
         "records": "Records",
     },
 ):
-    """One block of what was found."""
+    """One block of search results."""
 
     title: str
     records: tuple[SearchRecord, ...]

@@ -1,4 +1,4 @@
-"""Requests to join a QQ group, and what is decided on them; the event of a request is in `groups`."""
+"""Requests to join a QQ group, and the decisions on them. See `groups` for the event."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from .groups import VerifyInfo
 
 
 class JoinRequest(Model, frozen=True, kw_only=True):
-    """Somebody who asks to join. `apply_source`: "self_apply" or "invited" (by the member `invited_by`).
+    """A request to join. `apply_source`: "self_apply" or "invited" (by the member `invited_by`).
 
     Source: autogen/api/v2_groups_group_openid_join_request_list.get
     """
@@ -36,9 +36,9 @@ class JoinRequestPage(Model, frozen=True, kw_only=True):
 
 
 class JoinDecisionBody(Body, frozen=True, kw_only=True):
-    """Lets somebody in or not; only a refusal has a reason, or bars the person from asking again.
+    """Approves or declines a request; only a decline has a reason, or stops the user from asking again.
 
-    Raises: ConfigError for an empty id, and for an approval with a reason.
+    Raises: ConfigError for an empty id, or for an approval with a reason.
     Source: autogen/api/v2_groups_group_openid_approval_join_request_member_openid.post
     """
 

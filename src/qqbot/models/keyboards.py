@@ -1,6 +1,6 @@
 """Keyboards: rows of buttons below a markdown message.
 
-Owns the wire form and its limits; a click comes back as `InteractionCreate`.
+Responsible for the wire form and its limits; a click arrives as the event `InteractionCreate`.
 Source: server-inter/message/trans/msg-btn
 """
 
@@ -23,7 +23,7 @@ MAX_MODAL_BUTTON = 4
 
 
 class ButtonStyle(IntEnum):
-    """How a button looks. PROMPT is that of the suggestions below a message (`prompt_keyboard=`)."""
+    """The style of a button. PROMPT is for the suggestions below a message (`prompt_keyboard=`)."""
 
     GREY_OUTLINE = 0
     BLUE_OUTLINE = 1
@@ -33,7 +33,7 @@ class ButtonStyle(IntEnum):
 
 
 class ButtonActionType(IntEnum):
-    """What a click does."""
+    """The action of a click."""
 
     LINK = 0
     CALLBACK = 1
@@ -43,7 +43,7 @@ class ButtonActionType(IntEnum):
 
 
 class ButtonPermissionType(IntEnum):
-    """Who may click."""
+    """The kind of users who may click."""
 
     USERS = 0
     ADMINS = 1
@@ -52,7 +52,7 @@ class ButtonPermissionType(IntEnum):
 
 
 class ButtonPermission(Body, frozen=True, kw_only=True):
-    """Who may click a button."""
+    """The users who may click a button."""
 
     type: ButtonPermissionType
     specify_user_ids: tuple[str, ...] | UnsetType = UNSET
@@ -60,24 +60,24 @@ class ButtonPermission(Body, frozen=True, kw_only=True):
 
     @classmethod
     def everyone(cls) -> Self:
-        """Everybody who sees the message."""
+        """Allow everyone who sees the message."""
         return cls(type=ButtonPermissionType.EVERYONE)
 
     @classmethod
     def admins(cls) -> Self:
-        """The administrators of the group or guild."""
+        """Allow the administrators of the group or guild."""
         return cls(type=ButtonPermissionType.ADMINS)
 
     @classmethod
     def users(cls, *ids: str) -> Self:
-        """Only these users.  Raises: ConfigError when there is none."""
+        """Allow these users only.  Raises: ConfigError if there are none."""
         if not ids:
             raise ConfigError("ButtonPermission.users() needs at least one user id")
         return cls(type=ButtonPermissionType.USERS, specify_user_ids=ids)
 
     @classmethod
     def roles(cls, *ids: str) -> Self:
-        """Only members with one of these guild roles.  Raises: ConfigError when there is none."""
+        """Allow members with one of these guild roles only.  Raises: ConfigError if there are none."""
         if not ids:
             raise ConfigError("ButtonPermission.roles() needs at least one role id")
         return cls(type=ButtonPermissionType.ROLES, specify_role_ids=ids)
@@ -87,7 +87,7 @@ EVERYONE = ButtonPermission.everyone()
 
 
 class RenderData(Body, frozen=True, kw_only=True):
-    """What a button shows; `visited_label` after a click."""
+    """The label of a button; `visited_label` after a click."""
 
     label: str
     visited_label: str
@@ -95,9 +95,9 @@ class RenderData(Body, frozen=True, kw_only=True):
 
 
 class ButtonModal(Body, frozen=True, kw_only=True):
-    """A question that a click asks first: at most 40 characters and no address; 4 on each of its buttons.
+    """A question before the action: at most 40 characters and no address; 4 characters on each of its buttons.
 
-    Raises: ConfigError when a text is empty, too long, or holds an address.
+    Raises: ConfigError if a text is empty, too long, or contains an address.
     """
 
     content: str
@@ -114,9 +114,9 @@ class ButtonModal(Body, frozen=True, kw_only=True):
 
 
 class SubscribeTemplate(Body, frozen=True, kw_only=True):
-    """A template of subscription messages: its number, or the id of one of the bot's own.
+    """A template of subscription messages: a number of the platform, or an id of the bot's own templates.
 
-    Raises: ConfigError unless exactly one is given.
+    Raises: ConfigError if not exactly one is given.
     """
 
     template_id: int | UnsetType = UNSET
@@ -128,13 +128,13 @@ class SubscribeTemplate(Body, frozen=True, kw_only=True):
 
 
 class SubscribeData(Body, frozen=True, kw_only=True):
-    """What a subscribe button asks the user to allow."""
+    """The templates that a subscribe button asks the user to allow."""
 
     template_ids: tuple[SubscribeTemplate, ...]
 
 
 class ButtonAction(Body, frozen=True, kw_only=True):
-    """What a click does; `unsupport_tips` is shown by clients that cannot do it."""
+    """The action of a click; clients that do not support it show `unsupport_tips`."""
 
     type: ButtonActionType
     permission: ButtonPermission
@@ -148,12 +148,12 @@ class ButtonAction(Body, frozen=True, kw_only=True):
 
 
 class Button(Body, frozen=True, kw_only=True):
-    """One button, made by `link`, `callback`, `command`, `prompt`, `native` or `subscribe`.
+    """One button, created by `link`, `callback`, `command`, `prompt`, `native` or `subscribe`.
 
-    A button without an id gets one from its keyboard. `modal` asks the user first; `tips` is what clients
-    that cannot carry out the action say.
+    A button without an id gets one from its keyboard. `modal` asks the user first; clients that do not support the
+    action show `tips`.
 
-    Raises: ConfigError when a label is empty or has more than 10 characters.
+    Raises: ConfigError if a label is empty or has more than 10 characters.
     """
 
     id: str | UnsetType = UNSET
@@ -170,7 +170,7 @@ class Button(Body, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """What the button shows before a click."""
+        """The label before a click."""
         return self.render_data.label
 
     @classmethod
@@ -186,9 +186,9 @@ class Button(Body, frozen=True, kw_only=True):
         modal: ButtonModal | UnsetType = UNSET,
         tips: str | UnsetType = UNSET,
     ) -> Self:
-        """Return a button that opens `url`, a web address or that of a mini program.
+        """Return a button that opens `url`, the address of a web page or a mini program.
 
-        Raises: ConfigError when `label` or `url` is empty.
+        Raises: ConfigError if `label` or `url` is empty.
         """
         if not url:
             raise ConfigError(f"the link button {label!r} needs an address")
@@ -215,7 +215,7 @@ class Button(Body, frozen=True, kw_only=True):
 
         A click on one button of a `group_id` greys out the others of that group.
 
-        Raises: ConfigError when `label` is empty.
+        Raises: ConfigError if `label` is empty.
         """
         action = ButtonAction(
             type=ButtonActionType.CALLBACK, permission=permission, data=data, modal=modal, unsupport_tips=tips
@@ -243,7 +243,7 @@ class Button(Body, frozen=True, kw_only=True):
         `enter` sends it at once (C2C only); `reply` quotes the message of the button; `anchor` 1 opens the
         picture picker instead (phones, C2C only).
 
-        Raises: ConfigError when `label` or `text` is empty.
+        Raises: ConfigError if `label` or `text` is empty.
         """
         if not text:
             raise ConfigError(f"the command button {label!r} needs a text")
@@ -263,7 +263,7 @@ class Button(Body, frozen=True, kw_only=True):
     def prompt(cls, label: str, text: str | None = None) -> Self:
         """Return a suggestion for a message's `prompt_keyboard`: a click writes `text`, or the label.
 
-        Raises: ConfigError when `label` or `text` is empty.
+        Raises: ConfigError if `label` or `text` is empty.
         """
         return cls.command(label, label if text is None else text, style=ButtonStyle.PROMPT)
 
@@ -282,7 +282,7 @@ class Button(Body, frozen=True, kw_only=True):
     ) -> Self:
         """Return a button that calls the QQ client's own interface, which `data` names.
 
-        Raises: ConfigError when `label` is empty.
+        Raises: ConfigError if `label` is empty.
         Source: botgo dto/keyboard, no page
         """
         action = ButtonAction(
@@ -303,11 +303,11 @@ class Button(Body, frozen=True, kw_only=True):
         modal: ButtonModal | UnsetType = UNSET,
         tips: str | UnsetType = UNSET,
     ) -> Self:
-        """Return a button that asks for leave to send subscription messages of these templates.
+        """Return a button that asks for permission to send subscription messages of these templates.
 
-        A template is a number, or the id (str) of one of the bot's own.
+        A template is a number of the platform, or the id (str) of one of the bot's own templates.
 
-        Raises: ConfigError when `label` is empty or there is no template.
+        Raises: ConfigError if `label` is empty or there are no templates.
         Source: botgo dto/keyboard, no page
         """
         if not templates:
@@ -362,9 +362,9 @@ class PromptKeyboard(Body, frozen=True, kw_only=True):
 class Keyboard(Struct, frozen=True):
     """Up to 5 rows of up to 5 buttons: `Keyboard([[Button.callback("Yes", "vote:yes")]])`.
 
-    Buttons without an id are numbered. `Keyboard.template(id)` is one that was approved in the console.
+    Buttons without an id are numbered. `Keyboard.template(id)` is a keyboard that was approved in the console.
 
-    Raises: ConfigError when there is no button, a row is empty, there are too many, or two share an id.
+    Raises: ConfigError if there are no buttons or too many, a row is empty, or two buttons share an id.
     """
 
     rows: Sequence[Sequence[Button]]
@@ -372,7 +372,7 @@ class Keyboard(Struct, frozen=True):
 
     @classmethod
     def template(cls, template_id: str) -> Self:
-        """Return the keyboard of this template.  Raises: ConfigError when the id is empty."""
+        """Return the keyboard of this template.  Raises: ConfigError if the id is empty."""
         if not template_id:
             raise ConfigError("Keyboard.template() needs the id that the console shows")
         return cls((), template_id)
@@ -391,7 +391,7 @@ class Keyboard(Struct, frozen=True):
 
     @property
     def wire(self) -> MessageKeyboard:
-        """The keyboard as the platform wants it."""
+        """The keyboard on the wire."""
         if self.template_id is not None:
             return MessageKeyboard(id=self.template_id)
         rows = tuple(KeyboardRow(buttons=tuple(row)) for row in self.rows)
@@ -407,7 +407,7 @@ def _check_size(rows: Sequence[Sequence[Button]]) -> None:
 
 
 def _numbered(rows: Sequence[Sequence[Button]], used: set[str | UnsetType]) -> tuple[tuple[Button, ...], ...]:
-    """Return the rows with an id on each button: its number, or the next one that is free."""
+    """Return the rows with an id on each button: its number, or the next free number."""
     free = filterfalse(used.__contains__, map(str, count(1)))
     return tuple(
         tuple(replace(button, id=next(free)) if button.id is UNSET else button for button in row) for row in rows

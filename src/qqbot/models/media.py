@@ -1,6 +1,6 @@
-"""Pictures, videos, voice and files: what an upload takes and gives.
+"""Pictures, videos, voice and files: the bodies and answers of uploads, and the formats.
 
-Owns no bytes and no transfer; sending the result is in `outgoing`.
+It holds no bytes and transfers nothing; see `api.uploads`.
 """
 
 from enum import IntEnum
@@ -11,7 +11,7 @@ from .base import Body, Model
 
 
 class FileType(IntEnum):
-    """What kind of media a file is.  Source: server-inter/message/rich-media"""
+    """The kind of a media file.  Source: server-inter/message/rich-media"""
 
     IMAGE = 1
     VIDEO = 2
@@ -20,39 +20,56 @@ class FileType(IntEnum):
 
 
 class MediaInfo(Body, frozen=True, kw_only=True):
-    """Names an uploaded file in a message; good only in the scene (group or C2C) it was uploaded in."""
+    """Refers to an uploaded file in a message; valid only in the scene (group or C2C) of the upload."""
 
     file_info: str
 
 
 _MAGIC: dict[FileType, tuple[tuple[int, bytes], ...]] = {
     FileType.IMAGE: ((0, b"\x89PNG"), (0, b"\xff\xd8\xff"), (0, b"GIF8"), (8, b"WEBP"), (0, b"BM")),
-    FileType.VIDEO: ((4, b"ftyp"),),
+    # An mp4 usually begins with its type, but a file of QuickTime, a fragment or padding may come first.
+    FileType.VIDEO: tuple(
+        (4, box) for box in (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"sidx", b"free", b"skip", b"wide", b"pnot")
+    ),
     FileType.VOICE: (
-        *((0, b"#!SILK"), (1, b"#!SILK"), (0, b"ID3"), (8, b"WAVE"), (0, b"OggS")),
-        *((0, b"\xff\xfb"), (0, b"\xff\xf3"), (0, b"\xff\xf2")),
+        (0, b"#!SILK"),
+        (1, b"#!SILK"),
+        (0, b"ID3"),
+        (8, b"WAVE"),
+        (0, b"OggS"),
+        (0, b"fLaC"),
     ),
 }
-"""How the formats that the platform takes begin: offset and bytes."""
+"""The first bytes of the formats that the platform accepts: offset and bytes."""
 
 FORMATS = {
     FileType.IMAGE: "png, jpg, gif, webp or bmp",
     FileType.VIDEO: "mp4",
-    FileType.VOICE: "silk, mp3, wav or ogg",
+    FileType.VOICE: "silk, mp3, wav, flac or ogg",
 }
 
-HEAD = 16  # bytes that tell the format
+HEAD = 16  # bytes that identify the format
 
 
 def fits(kind: FileType, head: bytes) -> bool:
-    """Whether a file that begins with `head` can be of this kind."""
-    return kind not in _MAGIC or any(head.startswith(magic, offset) for offset, magic in _MAGIC[kind])
+    """True if a file that begins with `head` can be of this kind."""
+    if kind not in _MAGIC or any(head.startswith(magic, offset) for offset, magic in _MAGIC[kind]):
+        return True
+    return kind is FileType.VOICE and _is_layer_three(head)
+
+
+def _is_layer_three(head: bytes) -> bool:
+    """True if `head` begins a frame of mp3: MPEG 1, 2 or 2.5, layer III, with or without a checksum."""
+    if len(head) < 2 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    return version != 1 and layer == 1
 
 
 class MediaUploadBody(Body, frozen=True, kw_only=True):
-    """Hands over a file: has the platform fetch `url`, carries `file_data` (base64), or ends the upload `upload_id`.
+    """Stores a file: from a `url`, from `file_data` (base64), or from the parts of the upload `upload_id`.
 
-    `srv_send_msg` true would send it at once, as an active message.
+    With `srv_send_msg` the platform would send it at once, as an active message.
 
     Source: autogen/api/v2_users_user_openid_files.post
     """
@@ -66,7 +83,7 @@ class MediaUploadBody(Body, frozen=True, kw_only=True):
 
 
 class MediaUploadResult(Model, frozen=True, kw_only=True):
-    """An uploaded file. `ttl` is in seconds, 0 = does not expire; `id` is set when the upload also sent it.
+    """An uploaded file. `ttl` is in seconds, 0 = does not expire; `id` is set if the upload also sent it.
 
     Source: autogen/api/v2_users_user_openid_files.post
     """
@@ -79,14 +96,14 @@ class MediaUploadResult(Model, frozen=True, kw_only=True):
 
     @property
     def media(self) -> MediaInfo:
-        """What a message carries to show this file."""
+        """The reference to this file in a message."""
         return MediaInfo(file_info=self.file_info)
 
 
 class UploadPrepareBody(Body, frozen=True, kw_only=True):
     """Announces an upload in parts. `file_size` is in bytes; the hashes are hexadecimal.
 
-    `md5_10m` is that of the first 10 002 432 bytes.
+    `md5_10m` is the md5 of the first 10 002 432 bytes.
 
     Source: autogen/api/v2_users_user_id_upload_prepare.post
     """
@@ -100,7 +117,7 @@ class UploadPrepareBody(Body, frozen=True, kw_only=True):
 
 
 class UploadPart(Model, frozen=True, kw_only=True):
-    """One part: where its bytes go, and how many (0: as many as the upload says)."""
+    """One part: the address for its bytes, and their number (0: `block_size` of the upload)."""
 
     index: int
     presigned_url: str
@@ -108,7 +125,7 @@ class UploadPart(Model, frozen=True, kw_only=True):
 
 
 class UploadConfig(Model, frozen=True, kw_only=True):
-    """How to upload: parts at once, and the seconds for and between repeats of finishing a part."""
+    """How to upload: parts at once, and the seconds for, and between, attempts to finish a part."""
 
     concurrency: int = 1
     retry_timeout: int = 300
@@ -118,7 +135,7 @@ class UploadConfig(Model, frozen=True, kw_only=True):
 class UploadPrepareResult(Model, frozen=True, kw_only=True):
     """The plan of an upload. `block_size` is in bytes.
 
-    The configuration comes in `upload_config` or beside it: `config` is the one that counts.
+    The platform sends the configuration in `upload_config` or next to it; `config` reads both.
 
     Source: autogen/api/v2_users_user_id_upload_prepare.post
     """
@@ -140,7 +157,7 @@ class UploadPrepareResult(Model, frozen=True, kw_only=True):
 
 
 class UploadPartBody(Body, frozen=True, kw_only=True):
-    """Says that a part's bytes were put. `block_size` in bytes, `md5` of the part, hexadecimal.
+    """Reports that a part's bytes were sent. `block_size` in bytes, `md5` of the part, hexadecimal.
 
     Source: autogen/api/v2_users_user_id_upload_part_finish.post
     """

@@ -1,6 +1,6 @@
 """The image library: pictures that Markdown shows by a `qqbot-media://` address.
 
-Experimental: seen in one source only. Owns no transfer of bytes.
+Experimental: seen in one source only. It transfers no bytes.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ CONTENT_TYPES = {
     "gif": "image/gif",
     "webp": "image/webp",
 }
-"""What the library takes, by the extension of the file's name."""
+"""The kinds that the library accepts, by the extension of the file name."""
 
 
 class MediaImagePrepareBody(Body, frozen=True, kw_only=True):
     """Announces an image of at most 10 MiB: its name, kind, size in bytes and hashes (hexadecimal).
 
-    Raises: ConfigError for a kind that does not fit the name, a size out of range, or what is no hash.
+    Raises: ConfigError for a kind that does not match the name, a size out of range, or an invalid hash.
     Source: qq-botpy-sdk 2.2.1 botpy/api.py
     """
 
@@ -35,7 +35,7 @@ class MediaImagePrepareBody(Body, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.content_type != _content_type(self.file_name):
-            raise ConfigError(f"{self.file_name!r} is not {self.content_type!r}: its kind must fit its extension")
+            raise ConfigError(f"{self.file_name!r} is not {self.content_type!r}: the kind must match the extension")
         if not 0 < self.file_size <= LARGEST_IMAGE:
             raise ConfigError(f"an image has 1 to {LARGEST_IMAGE} bytes, not {self.file_size}")
         _check_hash("md5", self.md5, 32)
@@ -43,7 +43,7 @@ class MediaImagePrepareBody(Body, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, file_name: str, data: bytes) -> "MediaImagePrepareBody":
-        """Return what announces the image `data` under this name, whose extension tells its kind."""
+        """Return the announcement of the image `data`; the extension of the name decides its kind."""
         return cls(
             file_name=file_name,
             content_type=_content_type(file_name),
@@ -54,7 +54,7 @@ class MediaImagePrepareBody(Body, frozen=True, kw_only=True):
 
 
 class MediaImagePrepareResult(Model, frozen=True, kw_only=True):
-    """Where to PUT the bytes, within `expires_in` seconds; `upload_id` is good for 4 hours.
+    """The address to PUT the bytes to, within `expires_in` seconds; `upload_id` is valid for 4 hours.
 
     Source: qq-botpy-sdk botpy/types/media_image.py
     """
@@ -65,9 +65,9 @@ class MediaImagePrepareResult(Model, frozen=True, kw_only=True):
 
 
 class MediaImageCompleteBody(Body, frozen=True, kw_only=True):
-    """Takes the image into the library once its bytes are there.
+    """Adds the image to the library after its bytes were sent.
 
-    Raises: ConfigError for an empty id or what is no hash.
+    Raises: ConfigError for an empty id or an invalid hash.
     Source: qq-botpy-sdk 2.2.1
     """
 
@@ -80,7 +80,7 @@ class MediaImageCompleteBody(Body, frozen=True, kw_only=True):
 
 
 class MediaImageCompleteResult(Model, frozen=True, kw_only=True):
-    """An image and its address for Markdown. `ttl` (seconds) starts anew at each use.
+    """An image and its address for Markdown. `ttl` (seconds) starts again at each use.
 
     Source: qq-botpy-sdk botpy/types/media_image.py
     """
@@ -116,10 +116,12 @@ class MediaImageList(Model, frozen=True, kw_only=True):
 def _content_type(file_name: str) -> str:
     extension = file_name.rpartition(".")[2].lower()
     if extension not in CONTENT_TYPES or file_name.startswith("."):
-        raise ConfigError(f"{file_name!r} is no image of the library: a name ends in .{', .'.join(CONTENT_TYPES)}")
+        raise ConfigError(
+            f"{file_name!r} is not an image for the library: the name must end in .{', .'.join(CONTENT_TYPES)}"
+        )
     return CONTENT_TYPES[extension]
 
 
 def _check_hash(name: str, text: str, digits: int) -> None:
     if not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", text):
-        raise ConfigError(f"{name} is {digits} hexadecimal digits, not {text!r}")
+        raise ConfigError(f"{name} must be {digits} hexadecimal digits, not {text!r}")

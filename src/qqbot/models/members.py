@@ -1,7 +1,4 @@
-"""QQ groups as the API describes them, and who is in them.
-
-Owns the answers of the group endpoints; what happens in groups is in `groups`.
-"""
+"""QQ groups as the API describes them, and their members. See `groups` for the events."""
 
 from .base import Aware, Id, Model
 

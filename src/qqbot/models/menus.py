@@ -1,6 +1,6 @@
-"""The menu that a bot shows in C2C.
+"""The menu of a bot in C2C.
 
-A name's width counts 2 for a Chinese character. What is fetched can be changed and sent back; it is checked then.
+The width of a name counts 2 for a Chinese character. A fetched menu can be changed and sent back, and is checked then.
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ WIDEST_SUB_NAME = 14
 
 
 class MenuItemType(StrEnum):
-    """What an item of a menu does; a sub-item sends a message or opens a link.  Source: autogen/api/v2_menu.put"""
+    """The action of a menu item; a sub-item sends a message or opens a link.  Source: autogen/api/v2_menu.put"""
 
     SWITCH = "switch"
     SEND_MESSAGE = "send_message"
@@ -25,7 +25,7 @@ class MenuItemType(StrEnum):
 
 
 class MenuSwitch(Body, frozen=True, kw_only=True):
-    """A switch that users set: while it is on, a message's scene carries `<switch_id>=1`."""
+    """A switch for users: if it is on, the scene of a message has `<switch_id>=1`."""
 
     switch_id: str
     default: bool | UnsetType = UNSET
@@ -41,7 +41,7 @@ class SubMenuItem(Body, frozen=True, kw_only=True):
 
 
 class MenuItem(Body, frozen=True, kw_only=True):
-    """An item of the menu. `type` is one of `MenuItemType`, and says which of the other fields it needs."""
+    """An item of the menu. `type` is one of `MenuItemType` and decides which other fields it needs."""
 
     name: str
     type: str
@@ -58,7 +58,7 @@ class Menu(Body, frozen=True, kw_only=True):
 
 
 class MenuResult(Model, frozen=True, kw_only=True):
-    """The menu, None when none was ever set.  Source: autogen/api/v2_menu.get"""
+    """The menu, None if it was never set.  Source: autogen/api/v2_menu.get"""
 
     version: int = 0
     menu: Menu | None = None
@@ -67,7 +67,7 @@ class MenuResult(Model, frozen=True, kw_only=True):
 class MenuBody(Body, frozen=True, kw_only=True):
     """Replaces the whole menu.
 
-    Raises: ConfigError for too many items, a name too wide, a link that is not https, or a missing part.
+    Raises: ConfigError for too many items, a name that is too wide, a link that is not https, or a missing part.
     Source: autogen/api/v2_menu.put
     """
 
@@ -114,6 +114,6 @@ def _check_action(item: MenuItem | SubMenuItem) -> None:
             check_link(item.name, item.link)
         case MenuItemType.SEND_MESSAGE:
             if not item.send_message:
-                raise ConfigError(f"the menu item {item.name!r} needs send_message=, the text that it sends")
+                raise ConfigError(f"the menu item {item.name!r} needs send_message=, the text to send")
         case _:
             raise ConfigError(f"the menu item {item.name!r} cannot have the type {item.type!r}")

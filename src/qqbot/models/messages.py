@@ -1,20 +1,23 @@
 """Messages as the platform sends them: in events, and as the answer to a send.
 
-Owns the payloads; the events that carry them are in `events`, what a bot writes is in `outgoing`.
+Responsible for the payloads. See `events` for the events that carry them, and `outgoing` for a bot's own messages.
 """
+
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from .._names import on_demand
 from .base import Aware, Id, Model
-from .text import strip_leading_mentions
+from .text import faces_as_text, strip_mentions_of
 from .users import Account, GroupMention, Member, User, V2User
 
 
 class MessageAttachment(Model, frozen=True, kw_only=True):
     """A file that came with a message. `size` is in bytes; `content_type`: "image/png", "voice", "file", ...
 
-    Voice messages carry a wav copy and, where it was recognised, their text.
+    Voice messages have a wav copy and, if it was recognised, their text.
 
     Source: server-inter/message/send-receive/event
     """
@@ -31,7 +34,7 @@ class MessageAttachment(Model, frozen=True, kw_only=True):
 
     @property
     def address(self) -> str:
-        """The `url` with the scheme that the platform may leave out."""
+        """The `url` with its scheme, which the platform may omit."""
         return self.url if "://" in self.url else "https://" + self.url.removeprefix("//")
 
 
@@ -87,7 +90,7 @@ class MessageArk(Model, frozen=True, kw_only=True):
 
 
 class MessageReference(Model, frozen=True, kw_only=True):
-    """Another message, quoted: a guild message id, or in groups and C2C a REFIDX_... index.
+    """A quoted message: a guild message id, or in groups and C2C a REFIDX_... index.
 
     Source: server-inter/message/send-receive/send
     """
@@ -97,7 +100,7 @@ class MessageReference(Model, frozen=True, kw_only=True):
 
 
 class InboundMessage(Model, frozen=True, kw_only=True):
-    """What messages of all scenes have in common."""
+    """The common fields of messages in all scenes."""
 
     id: Id
     content: str = ""
@@ -106,17 +109,18 @@ class InboundMessage(Model, frozen=True, kw_only=True):
     attachments: tuple[MessageAttachment, ...] = ()
 
     def text_without_mention(self, me: str) -> str:
-        """Return the content without outer blanks and the mentions of the user `me` that it starts with.
+        """Return the content without outer blanks and without mentions of the bot, which has the user id `me`."""
+        return strip_mentions_of(self.content, (me,))
 
-        Groups and C2C cut that mention themselves; guilds leave `<@!id>`.
-        """
-        return strip_leading_mentions(self.content, me)
+    def mentions_bot(self, me: str) -> bool:  # noqa: ARG002 - only guilds need the id
+        """True if the message mentions the bot, which has the user id `me`; False in private chats."""
+        return False
 
 
 class Message(InboundMessage, frozen=True, kw_only=True):
     """A message in a guild channel or a guild private chat; also the answer to sending one.
 
-    `seq_in_channel` orders the messages of one channel. `src_guild_id` is where a private chat was opened.
+    `seq_in_channel` orders the messages of one channel. `src_guild_id` is the guild in which a private chat was opened.
 
     Source: server-inter/message/model
     """
@@ -135,13 +139,21 @@ class Message(InboundMessage, frozen=True, kw_only=True):
     message_reference: MessageReference | None = None
 
     def text_without_mention(self, me: str) -> str:
-        """Return the content without outer blanks and the mentions of the user `me` that it starts with.
+        """Return the content without outer blanks and without mentions of the bot, which has the user id `me`.
 
-        `me` is '' where the bot does not know its own id, as without a gateway connection: then it is the one bot that
-        the message mentions.
+        `me` is '' if the bot does not know its own id, for example without a gateway connection; then it is taken to be
+        the only bot that the message mentions.
         """
+        return super().text_without_mention(me or self._only_bot())
+
+    def mentions_bot(self, me: str) -> bool:
+        """True if the message mentions the bot, which has the user id `me`; '' as in `text_without_mention`."""
+        me = me or self._only_bot()
+        return bool(me) and any(user.id == me for user in self.mentions)
+
+    def _only_bot(self) -> str:
         bots = {user.id for user in self.mentions if user.bot}
-        return super().text_without_mention(me or (bots.pop() if len(bots) == 1 else ""))
+        return bots.pop() if len(bots) == 1 else ""
 
     direct_message: bool = False
     src_guild_id: str = ""
@@ -152,14 +164,14 @@ class Message(InboundMessage, frozen=True, kw_only=True):
 
 
 class MessageScene(Model, frozen=True, kw_only=True):
-    """Where a message was written, and `ext`, extra values written "key=value"."""
+    """The origin of a message; `ext` has further values, each as "key=value"."""
 
     source: str = ""
     ext: tuple[str, ...] = ()
     callback_data: str = ""
 
     def value(self, key: str) -> str | None:
-        """Return the value of `key` in `ext`; values may hold "=" themselves."""
+        """Return the value of `key` in `ext`; values may contain "=" themselves."""
         pairs = (item.partition("=") for item in self.ext)
         return next((value for name, _, value in pairs if name == key), None)
 
@@ -174,7 +186,7 @@ class ARKData(Model, frozen=True, kw_only=True):
 
 
 class MsgElement(Model, frozen=True, kw_only=True):
-    """One part of a message that holds others: the message it quotes, or one of a forwarded chat."""
+    """One part of a message that contains others: the quoted message, or a message of a forwarded chat."""
 
     msg_idx: str = ""
     author: V2User = V2User()
@@ -186,9 +198,9 @@ class MsgElement(Model, frozen=True, kw_only=True):
 
 
 class V2Message(InboundMessage, frozen=True, kw_only=True):
-    """What messages of groups and C2C have in common.
+    """The common fields of messages in groups and C2C.
 
-    `message_type`: 0 text, 3 card, 101 parallel, 102 forwarded chat, 103 quote (`msg_elements` has the quoted one).
+    `message_type`: 0 text, 3 card, 101 parallel, 102 forwarded chat, 103 quote (see `msg_elements`).
     """
 
     author: V2User = V2User()
@@ -199,14 +211,21 @@ class V2Message(InboundMessage, frozen=True, kw_only=True):
     msg_idx: str = ""
     msg_seq: int = 0
 
+    def text_without_mention(self, me: str) -> str:
+        """Return the content without outer blanks and mentions of the bot, with the names of faces, "[name]"."""
+        return faces_as_text(super().text_without_mention(me))
+
     @property
     def ref_idx(self) -> str | None:
-        """What to pass as `quote=` to quote this message; None where the platform did not say."""
+        """The value of `quote=` to quote this message; None if the platform did not send it."""
         return self.message_scene.value("msg_idx") or self.msg_idx or None
 
 
 class GroupMessage(V2Message, frozen=True, kw_only=True):
-    """A message in a group. The bot's mention is cut from `content`; others stay `<@member_openid>`.
+    """A message in a group. `content` may omit the mention of the bot; other mentions are `<@member_openid>`.
+
+    The record of the bot's own mention in `mentions` has `is_you`; the `scope` "all" mentions every member, not the
+    bot.
 
     Source: autogen/event/group_message_create
     """
@@ -215,11 +234,25 @@ class GroupMessage(V2Message, frozen=True, kw_only=True):
     group_id: str = ""
     mentions: tuple[GroupMention, ...] = ()
 
+    def text_without_mention(self, me: str) -> str:
+        """Return the content without outer blanks and mentions of the bot, with the names of faces, "[name]".
+
+        The bot is known by `is_you`, since a group has other ids for it than `me`.
+        """
+        text = super().text_without_mention(me)
+        own = [each for each in self.mentions if each.is_single and each.is_you]
+        ids = {name for each in own for name in (each.id, each.member_openid, each.user_openid) if name}
+        return strip_mentions_of(text, ids) if ids else text
+
+    def mentions_bot(self, me: str) -> bool:  # noqa: ARG002 - the record says so
+        """True if the message mentions the bot."""
+        return any(each.is_single and each.is_you for each in self.mentions)
+
 
 class C2CMessage(V2Message, frozen=True, kw_only=True):
     """A message of one user to the bot.
 
-    Raises: ValueError when the author has no openid: nobody could be answered.
+    Raises: ValueError if the author has no openid: it could not be answered.
     Source: autogen/event/c2c_message_create
     """
 
@@ -229,13 +262,13 @@ class C2CMessage(V2Message, frozen=True, kw_only=True):
 
 
 class MessageExtInfo(Model, frozen=True, kw_only=True):
-    """`ref_idx`: what to pass as `quote=` to quote the message that was sent."""
+    """`ref_idx`: the value of `quote=` to quote the message that was sent."""
 
     ref_idx: str = ""
 
 
 class MessageSendResult(Model, frozen=True, kw_only=True):
-    """The message that a send made.
+    """The answer to sending a message.
 
     Source: autogen/api/v2_groups_group_openid_messages.post
     """
@@ -246,10 +279,14 @@ class MessageSendResult(Model, frozen=True, kw_only=True):
 
 
 class MessageRecall(Model, frozen=True, kw_only=True):
-    """A guild message was taken back by `op_user`; of the message only the ids and the author are there.
+    """A guild message was recalled by `op_user`; of the message only the ids and the author are included.
 
     Source: server-inter/message/template/model
     """
 
     message: Message
     op_user: User = User()
+
+
+if not TYPE_CHECKING:  # type checkers still report a name that this module never had
+    __getattr__ = on_demand(__name__, {}, renamed={"MessageDelete": "MessageRecall"})

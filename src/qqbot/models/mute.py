@@ -1,4 +1,4 @@
-"""Muting: whole guilds and members."""
+"""Mutes of guilds and of their members."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from .base import Body, require, zoned
 
 
 class MuteBody(Body, frozen=True, kw_only=True):
-    """Mutes until a moment (seconds of the Unix clock) or for some seconds, both as text; "0" ends it.
+    """Mutes until a time (seconds of the Unix clock) or for some seconds, both as text; "0" ends the mute.
 
     Source: server-inter/channel/speak/patch_guild_mute
     """
@@ -22,9 +22,9 @@ class MuteBody(Body, frozen=True, kw_only=True):
 def mute_body(
     seconds: int | None, until: datetime | None, *, user_ids: tuple[str, ...] | UnsetType = UNSET
 ) -> MuteBody:
-    """Return the body that mutes for `seconds` or `until` a moment.
+    """Return the body that mutes for `seconds` or `until` a time.
 
-    Raises: ConfigError unless exactly one of them is given, in range and with a time zone; for no or empty ids.
+    Raises: ConfigError if not exactly one of them is given, in range and with a time zone; for no or empty ids.
     """
     if user_ids is not UNSET and not user_ids:
         raise ConfigError("user_ids is empty: name the members, or mute the whole guild")
@@ -33,7 +33,7 @@ def mute_body(
     if until is not None and seconds is None:
         return MuteBody(mute_end_timestamp=str(int(zoned(until).timestamp())), user_ids=user_ids)
     if seconds is None or until is not None:
-        raise ConfigError("mute for `seconds` or `until` a moment: give exactly one")
+        raise ConfigError("mute for `seconds` or `until` a time: give exactly one")
     if seconds < 0:
         raise ConfigError(f"seconds is 0 (which ends the mute) or more, not {seconds}")
     return MuteBody(mute_seconds=str(seconds), user_ids=user_ids)

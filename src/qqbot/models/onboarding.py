@@ -1,6 +1,6 @@
-"""Handing a bot's credentials to a tool by QR code, on the developers' portal.
+"""Passing a bot's credentials to a tool by QR code, on the developers' portal.
 
-Owns no cryptography: who opens the secret needs AES-256-GCM from elsewhere.
+It has no cryptography: a tool needs AES-256-GCM of its own to decrypt the secret.
 """
 
 import base64
@@ -14,7 +14,7 @@ KEY_BYTES = 32
 
 
 class BindStatus(OpenIntEnum):
-    """How far a task is.  Source: qqbot-agent-sdk onboard.py"""
+    """The state of a task.  Source: qqbot-agent-sdk onboard.py"""
 
     NONE = 0
     PENDING = 1
@@ -23,9 +23,9 @@ class BindStatus(OpenIntEnum):
 
 
 class BindTaskBody(Body, frozen=True, kw_only=True):
-    """Starts a task. `key`: base64 of 32 random bytes, which the secret will be encrypted with.
+    """Starts a task. `key`: base64 of 32 random bytes; the portal encrypts the secret with it.
 
-    Raises: ConfigError when `key` is none.
+    Raises: ConfigError for an invalid `key`.
     Source: qqbot-agent-sdk onboard.py
     """
 
@@ -37,22 +37,22 @@ class BindTaskBody(Body, frozen=True, kw_only=True):
         except (binascii.Error, ValueError):
             size = 0
         if size != KEY_BYTES:
-            raise ConfigError("the key of a bind task is base64 of 32 random bytes (it is not shown here)")
+            raise ConfigError("the key of a bind task must be base64 of 32 random bytes (it is not shown here)")
 
 
 class BindTask(Model, frozen=True, kw_only=True):
-    """A task that waits for its QR code to be scanned.  Source: qqbot-agent-sdk onboard.py"""
+    """A task whose QR code is not scanned yet.  Source: qqbot-agent-sdk onboard.py"""
 
     task_id: str = ""
 
     def url(self, source: str = "") -> str:
-        """Return what the QR code says; `source` names the tool to the user."""
+        """Return the address for the QR code; `source` tells the user which tool asks."""
         query = urlencode({"task_id": self.task_id, "source": source, "_wv": "2"})
         return f"https://q.qq.com/qqbot/openclaw/connect.html?{query}"
 
 
 class BindPollBody(Body, frozen=True, kw_only=True):
-    """Asks how far a task is.  Source: qqbot-agent-sdk onboard.py"""
+    """Asks for the state of a task.  Source: qqbot-agent-sdk onboard.py"""
 
     task_id: str
 
@@ -61,7 +61,7 @@ class BindPollBody(Body, frozen=True, kw_only=True):
 
 
 class BindResult(Model, frozen=True, kw_only=True):
-    """How far a task is; once COMPLETED also the bot, and who scanned the code.
+    """The state of a task; if it is COMPLETED, also the bot, and the user who scanned the code.
 
     `bot_encrypt_secret` is base64 of 12 bytes of nonce, the AppSecret in AES-256-GCM by the task's key, 16 of tag.
 

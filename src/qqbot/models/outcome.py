@@ -1,10 +1,10 @@
-"""How the bot is done with an event, as handlers, webhooks and brokers report it."""
+"""The outcome of an event, as handlers, webhooks and brokers report it."""
 
 from typing import Literal
 
 Outcome = Literal["handled", "failed", "unwanted", "waiting", "consumed"]
-"""How the bot is done with an event.
+"""The outcome of an event.
 
-`waiting`: its handler is suspended in `wait_for`; `consumed`: the handler that took it in `wait_for` waits again, or
-has ended.
+`unwanted`: no handler wants it. `waiting`: its handler is suspended in `wait_for`. `consumed`: the handler that
+received it from `wait_for` waits again, or has ended.
 """

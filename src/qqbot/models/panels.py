@@ -1,6 +1,6 @@
-"""Panels: commands and links that a bot offers in a kind of conversation, to all or to some.
+"""Panels: commands and links that a bot offers in conversations of one kind, to all or to some.
 
-What is fetched can be changed and sent back; it is checked then.
+A fetched panel can be changed and sent back, and is checked then.
 """
 
 from enum import StrEnum
@@ -19,7 +19,7 @@ WIDEST_DESCRIPTION = 30
 
 
 class PanelScope(StrEnum):
-    """In which conversations a panel is shown.  Source: autogen/api/v2_panels.post"""
+    """The conversations that show a panel.  Source: autogen/api/v2_panels.post"""
 
     C2C = "c2c"
     GROUP = "group"
@@ -28,7 +28,7 @@ class PanelScope(StrEnum):
 
 
 class PanelItem(Body, frozen=True, kw_only=True):
-    """A command, or a link (https:// only). `only_admin`: administrators alone see it."""
+    """A command, or a link (https:// only). `only_admin`: only administrators see it."""
 
     name: str
     type: str
@@ -58,7 +58,7 @@ class Panel(Body, frozen=True, kw_only=True):
 
 
 class PanelRecord(Model, frozen=True, kw_only=True):
-    """A panel as it is kept. `target_type`: "all" or "specific"; only `get` tells the openids, at most 1000.
+    """A stored panel. `target_type`: "all" or "specific"; only `get` returns the openids, at most 1000.
 
     Source: autogen/api/v2_panels_panel_id.get
     """
@@ -75,7 +75,7 @@ class PanelRecord(Model, frozen=True, kw_only=True):
 
 
 class PanelPage(Model, frozen=True, kw_only=True):
-    """Panels of one scope; `next_cursor` asks for the next page, unless `is_end`.  Source: autogen/api/v2_panels.get"""
+    """Panels of one scope; `next_cursor` asks for the next page if not `is_end`.  Source: autogen/api/v2_panels.get"""
 
     records: tuple[PanelRecord, ...]
     next_cursor: str = ""
@@ -85,7 +85,7 @@ class PanelPage(Model, frozen=True, kw_only=True):
 class PanelBody(Body, frozen=True, kw_only=True):
     """Replaces the items and the remark of a panel.
 
-    Raises: ConfigError for too many items, a name too wide, a link that is not https.
+    Raises: ConfigError for too many items, a name that is too wide, a link that is not https.
     Source: autogen/api/v2_panels_panel_id.put
     """
 
@@ -96,9 +96,9 @@ class PanelBody(Body, frozen=True, kw_only=True):
 
 
 class NewPanelBody(Body, frozen=True, kw_only=True):
-    """Makes a panel for all, or for some users (scope c2c) or groups (scope group), at most 20 in this call.
+    """Creates a panel for all, or for some users (scope c2c) or groups (scope group), at most 20 in this call.
 
-    Raises: ConfigError for a panel that cannot be, targets that do not go with the scope, or too many.
+    Raises: ConfigError for an invalid panel, targets that do not match the scope, or too many.
     Source: autogen/api/v2_panels.post
     """
 
@@ -115,7 +115,7 @@ class NewPanelBody(Body, frozen=True, kw_only=True):
 
 
 def new_panel_body(scope: PanelScope, panel: Panel, targets: tuple[str, ...] | None) -> NewPanelBody:
-    """Return the body that makes a panel for all (`targets` None), or for these users or groups.
+    """Return the body that creates a panel for all (`targets` None), or for these users or groups.
 
     Raises: ConfigError as `NewPanelBody`.
     """
@@ -132,9 +132,9 @@ def new_panel_body(scope: PanelScope, panel: Panel, targets: tuple[str, ...] | N
 
 
 class PanelTargetBody(Body, frozen=True, kw_only=True):
-    """Shows a panel to 1 to 20 more users or groups, or to them no longer.
+    """Shows a panel to 1 to 20 more users or groups, or stops showing it to them.
 
-    Raises: ConfigError unless there are users or groups, not both; for too many or empty ids.
+    Raises: ConfigError if there are not either users or groups; for too many or empty ids.
     Source: autogen/api/v2_panels_panel_id_target.put
     """
 

@@ -1,7 +1,4 @@
-"""What members and roles may do in a channel.
-
-Owns the bits; who belongs to a role is in `roles`.
-"""
+"""The permissions of members and roles in a channel. See `roles` for the roles themselves."""
 
 from enum import IntFlag
 
@@ -12,7 +9,7 @@ from .base import Body, Model, require_some
 
 
 class Permissions(IntFlag):
-    """The bits of rights in a channel.  Source: server-inter/channel/role-group/channel_permissions/model"""
+    """The permission bits in a channel.  Source: server-inter/channel/role-group/channel_permissions/model"""
 
     VIEW = 1 << 0
     MANAGE = 1 << 1
@@ -21,7 +18,7 @@ class Permissions(IntFlag):
 
 
 class ChannelPermissions(Model, frozen=True, kw_only=True):
-    """The rights of a member (`user_id`) or a role (`role_id`) in a channel.
+    """The permissions of a member (`user_id`) or a role (`role_id`) in a channel.
 
     Source: server-inter/channel/role-group/channel_permissions/model
     """
@@ -33,9 +30,9 @@ class ChannelPermissions(Model, frozen=True, kw_only=True):
 
 
 class ModifyPermissionsBody(Body, frozen=True, kw_only=True):
-    """Gives and takes rights, each as the decimal number of its bits; a bit in both is taken.
+    """Adds and removes permissions, each as the decimal number of its bits; a bit in both is removed.
 
-    Raises: ConfigError when nothing is given or taken.
+    Raises: ConfigError if it has neither.
     Source: server-inter/channel/role-group/channel_permissions/put_channel_permissions
     """
 
@@ -47,9 +44,9 @@ class ModifyPermissionsBody(Body, frozen=True, kw_only=True):
 
 
 def permissions_body(add: Permissions | None, remove: Permissions | None) -> ModifyPermissionsBody:
-    """Return the body that gives `add` and takes `remove`.
+    """Return the body that adds `add` and removes `remove`.
 
-    Raises: ConfigError when both are None, or hold MANAGE, which cannot be changed.
+    Raises: ConfigError if both are None, or contain MANAGE, which cannot be changed.
     """
     if Permissions.MANAGE in (add or Permissions(0)) | (remove or Permissions(0)):
         raise ConfigError("Permissions.MANAGE cannot be given or taken in a channel: use the role of channel admin")

@@ -1,6 +1,6 @@
-"""Reactions: faces put on messages, threads, posts and replies.
+"""Reactions: emoji on messages, threads, posts and replies.
 
-Owns the payload of the events, the kinds of faces, and the lists of who put them there.
+Responsible for the payload of the events, the kinds of emoji, and the lists of users who reacted.
 """
 
 from typing import Self
@@ -8,25 +8,25 @@ from typing import Self
 from .base import Id, Model, OpenIntEnum, require
 from .users import User
 
-_AS_PICTURE = "\ufe0f"  # follows a character that could be shown as text too
+_AS_PICTURE = "\ufe0f"  # follows a character that could also be shown as text
 
 
 class EmojiType(OpenIntEnum):
-    """Which list of faces a number belongs to.  Source: openapi/emoji/model"""
+    """The list that the number of an emoji belongs to.  Source: openapi/emoji/model"""
 
     SYSTEM = 1
     EMOJI = 2
 
 
 class Emoji(Model, frozen=True, kw_only=True):
-    """A face: the number of a system face, or of a character.  Source: openapi/emoji/model"""
+    """An emoji: the number of a system face, or of a character.  Source: openapi/emoji/model"""
 
     id: Id
     type: EmojiType
 
     @classmethod
     def of(cls, emoji: str) -> Self:
-        """Return a Unicode emoji, by itself.  Raises: ConfigError when it is empty."""
+        """Return a Unicode emoji.  Raises: ConfigError if it is empty."""
         require(emoji=emoji)
         character = emoji.removesuffix(_AS_PICTURE)
         return cls(id=str(ord(character)) if len(character) == 1 else emoji, type=EmojiType.EMOJI)
@@ -38,7 +38,7 @@ class Emoji(Model, frozen=True, kw_only=True):
 
 
 class ReactionTargetType(OpenIntEnum):
-    """What carries the reaction. The page has numbers, the service sends words."""
+    """The kind of the target. The page documents numbers, the service sends words."""
 
     MESSAGE = 0
     THREAD = 1
@@ -62,14 +62,14 @@ _TARGET_WORDS = {
 
 
 class ReactionTarget(Model, frozen=True, kw_only=True):
-    """What carries the reaction."""
+    """The message, thread, post or reply that has the reaction."""
 
     id: Id
     type: ReactionTargetType = ReactionTargetType.MESSAGE
 
 
 class MessageReaction(Model, frozen=True, kw_only=True):
-    """A user put a face on something, or took it off.  Source: openapi/reaction/model"""
+    """A user added or removed a reaction.  Source: openapi/reaction/model"""
 
     user_id: Id
     guild_id: str = ""
@@ -79,7 +79,7 @@ class MessageReaction(Model, frozen=True, kw_only=True):
 
 
 class ReactionUsersPage(Model, frozen=True, kw_only=True):
-    """Users who put a face on a message; `cookie` asks for the next page until `is_end`.
+    """Users who reacted to a message; `cookie` asks for the next page until `is_end`.
 
     Source: server-inter/message/trans/emoji
     """

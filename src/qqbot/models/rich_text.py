@@ -1,6 +1,6 @@
-"""Formatted text as forums have it: paragraphs of text, pictures, videos and links.
+"""Formatted text of forums: paragraphs of text, pictures, videos and links.
 
-Owns its forms on the wire and the one form that they become; threads and posts are in `forums`.
+Responsible for its forms on the wire, and for turning all of them into `RichText`. See `forums` for threads and posts.
 """
 
 from typing import Self
@@ -11,7 +11,7 @@ from .codec import decoder
 
 
 class ElemType(OpenIntEnum):
-    """What an `Elem` is."""
+    """The kind of an `Elem`."""
 
     TEXT = 1
     IMAGE = 2
@@ -20,7 +20,7 @@ class ElemType(OpenIntEnum):
 
 
 class TextProps(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """How a piece of text looks."""
+    """The style of a piece of text."""
 
     font_bold: bool = False
     italic: bool = False
@@ -35,7 +35,7 @@ class TextElem(Model, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PlatImage(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """A picture that the platform keeps. `width` and `height` are in pixels."""
+    """A picture that the platform stores. `width` and `height` are in pixels."""
 
     url: str = ""
     width: int = 0
@@ -44,7 +44,7 @@ class PlatImage(Model, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ImageElem(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """A picture: the platform's, or for sending one at `third_url`. `width_percent` (0 to 1) scales it."""
+    """A picture: stored by the platform, or to send, at `third_url`. `width_percent` (0 to 1) scales it."""
 
     plat_image: PlatImage | None = None
     third_url: str = ""
@@ -52,7 +52,7 @@ class ImageElem(Model, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PlatVideo(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """A video that the platform keeps. `duration` is in seconds, `width` and `height` in pixels."""
+    """A video that the platform stores. `duration` is in seconds, `width` and `height` in pixels."""
 
     url: str = ""
     width: int = 0
@@ -63,21 +63,21 @@ class PlatVideo(Model, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class VideoElem(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """A video: the platform's, or for sending one at `third_url`."""
+    """A video: stored by the platform, or to send, at `third_url`."""
 
     plat_video: PlatVideo | None = None
     third_url: str = ""
 
 
 class URLElem(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """A link, and the words that are shown for it."""
+    """A link, and its text."""
 
     url: str = ""
     desc: str = ""
 
 
 class Elem(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """One piece of a paragraph; the field named by `type` holds it. Samples without `type` exist.
+    """One piece of a paragraph, in the field that `type` names. Samples without `type` exist.
 
     Source: server-inter/channel/content/forum/model
     """
@@ -111,14 +111,14 @@ class Elem(Model, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def words(self) -> str:
-        """What can be read of it: the text, or what a link shows; '' for pictures and videos."""
+        """The readable text: the text itself, or the text of a link; '' for pictures and videos."""
         if self.text is not None:
             return self.text.text
         return (self.url.desc or self.url.url) if self.url is not None else ""
 
 
 class ParagraphProps(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """How a paragraph looks. `alignment`: 0 left, 1 centre, 2 right."""
+    """The style of a paragraph. `alignment`: 0 left, 1 centre, 2 right."""
 
     alignment: int = 0
 
@@ -137,18 +137,18 @@ class RichText(Model, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Return plain `text`, each of its lines a paragraph; '' has none."""
+        """Return plain `text` with a paragraph for each line; '' has none."""
         lines = text.split("\n") if text else []
         return cls(paragraphs=tuple(Paragraph(elems=(Elem.of_text(line),)) for line in lines))
 
     @property
     def text(self) -> str:
-        """The words alone, a line for each paragraph."""
+        """The text without formatting, a line for each paragraph."""
         return "\n".join("".join(elem.words for elem in paragraph.elems) for paragraph in self.paragraphs)
 
 
 class RichType(OpenIntEnum):
-    """What a `RichObject` is."""
+    """The kind of a `RichObject`."""
 
     TEXT = 1
     AT = 2
@@ -197,7 +197,7 @@ class AtInfo(Model, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """The mention as people read it."""
+        """The readable text of the mention."""
         if self.user_info is not None:
             return f"@{self.user_info.nick or self.user_info.id}"
         if self.role_info is not None:
@@ -206,7 +206,7 @@ class AtInfo(Model, frozen=True, kw_only=True):
 
 
 class URLInfo(Model, frozen=True, kw_only=True):
-    """A link, and the words that are shown for it."""
+    """A link, and its text."""
 
     url: str = ""
     display_text: str = ""
@@ -242,7 +242,7 @@ class RichObject(Model, frozen=True, kw_only=True):
     channel_info: ChannelInfo | None = None
 
     def to_elem(self) -> Elem:
-        """Return the same in the newer form, which has words for mentions, faces and channels, not their ids."""
+        """Return it in the newer form, which has the text of mentions, faces and channels, but not their ids."""
         if self.url_info is not None:
             return Elem.of_url(self.url_info.url, self.url_info.display_text)
         if self.type in (RichType.VIDEO, RichType.IMAGE):
@@ -260,14 +260,14 @@ class RichObject(Model, frozen=True, kw_only=True):
 
 
 RichSource = str | RichText | tuple[RichObject, ...]
-"""The forms on the wire: plain text or JSON in a string, the object itself, or an array of the older form."""
+"""The forms on the wire: a string of plain text or JSON, the object itself, or an array in the older form."""
 
 _rich_text = decoder(RichText)
 _rich_objects = decoder(tuple[RichObject, ...])
 
 
 def read_rich_text(source: RichSource) -> RichText:
-    """Return whichever form the platform sent as `RichText`. A string that is no such JSON is plain text."""
+    """Return any form on the wire as `RichText`. A string that is not such JSON is plain text."""
     if isinstance(source, RichText):
         return source
     if isinstance(source, tuple):
@@ -277,10 +277,10 @@ def read_rich_text(source: RichSource) -> RichText:
 
 def _from_json(source: str) -> RichText | None:
     try:
-        if source.startswith("{"):
+        if source.startswith("{") and source != "{}":
             return _rich_text(source.encode())
         if source.startswith("[") and (found := _rich_objects(source.encode())):
             return read_rich_text(found)
     except (DecodeError, UnicodeEncodeError):
-        pass  # somebody wrote a brace
+        pass  # plain text that begins with a brace
     return None

@@ -1,4 +1,4 @@
-"""Roles of guilds: what they are, and what makes or changes one, or gives it to somebody."""
+"""Roles of guilds, and the bodies that create, change and assign them."""
 
 from msgspec import UNSET, UnsetType
 
@@ -13,7 +13,7 @@ _LARGEST_COLOR = 0xFFFFFFFF
 
 
 class Role(Model, frozen=True, kw_only=True):
-    """A role. `color`: ARGB; `hoist`: whether members are listed under it; `number`: how many have it.
+    """A role. `color`: ARGB; `hoist`: True if its members are listed separately; `number`: how many members have it.
 
     Source: server-inter/channel/role/member/role_model
     """
@@ -27,7 +27,7 @@ class Role(Model, frozen=True, kw_only=True):
 
 
 class GuildRoles(Model, frozen=True, kw_only=True):
-    """The roles of a guild. `role_num_limit`: how many it may have.
+    """The roles of a guild. `role_num_limit`: the maximum number of roles.
 
     Source: server-inter/channel/role-group/get_guild_roles
     """
@@ -38,7 +38,7 @@ class GuildRoles(Model, frozen=True, kw_only=True):
 
 
 class CreateRoleResult(Model, frozen=True, kw_only=True):
-    """A role that was made.  Source: server-inter/channel/role-group/post_guild_role"""
+    """A role that was created.  Source: server-inter/channel/role-group/post_guild_role"""
 
     role_id: Id
     role: Role | None = None
@@ -64,9 +64,9 @@ class RoleMembersPage(Model, frozen=True, kw_only=True):
 
 
 class RoleBody(Body, frozen=True, kw_only=True):
-    """Makes a role, or changes what it names of one and leaves the rest. `color`: ARGB; `hoist`: 0 or 1.
+    """Creates a role, or changes the given fields of one. `color`: ARGB; `hoist`: 0 or 1.
 
-    Raises: ConfigError when it names nothing, an empty name, or a number out of range.
+    Raises: ConfigError if no field is given, for an empty name, or a number out of range.
     Source: server-inter/channel/role-group/post_guild_role
     """
 
@@ -78,17 +78,17 @@ class RoleBody(Body, frozen=True, kw_only=True):
         require(name=self.name)
         require_some(self)
         if isinstance(self.color, int) and not 0 <= self.color <= _LARGEST_COLOR:
-            raise ConfigError(f"a color is ARGB, 0 to 0xFFFFFFFF, not {self.color}")
+            raise ConfigError(f"a color must be ARGB, 0 to 0xFFFFFFFF, not {self.color}")
 
 
 class ChannelOfRole(Body, frozen=True, kw_only=True):
-    """The channel that a channel admin is to look after."""
+    """The channel of a channel admin."""
 
     id: str
 
 
 class MemberRoleBody(Body, frozen=True, kw_only=True):
-    """Names the channel, where the role is that of channel admin; nothing otherwise.
+    """Names the channel for the role of channel admin; empty for other roles.
 
     Source: server-inter/channel/role-group/put_guild_member_role
     """
@@ -97,9 +97,9 @@ class MemberRoleBody(Body, frozen=True, kw_only=True):
 
 
 def member_role_body(role_id: str, channel_id: str | None) -> MemberRoleBody | None:
-    """Return the body that gives or takes a role, None where none is needed.
+    """Return the body that adds or removes a role; None if no body is needed.
 
-    Raises: ConfigError where the role of channel admin comes without a channel, or another one with it.
+    Raises: ConfigError for the role of channel admin without a channel, or another role with one.
     """
     if (role_id == CHANNEL_ADMIN) != bool(channel_id):
         raise ConfigError(f"role {CHANNEL_ADMIN} (channel admin) needs a channel_id, and no other role takes one")

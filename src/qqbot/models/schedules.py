@@ -1,4 +1,4 @@
-"""Schedules of channels. The wire counts milliseconds in text; here are moments with a time zone."""
+"""Schedules of channels. The wire has milliseconds as text; the models have times with a time zone."""
 
 from datetime import datetime
 
@@ -9,11 +9,11 @@ from .base import Aware, Body, Id, Model, OpenIntEnum, require, zoned
 from .users import Member
 
 LONGEST = 7 * 86400.0
-"""Seconds that a schedule may last."""
+"""The longest schedule, in seconds."""
 
 
 class RemindType(OpenIntEnum):
-    """When members are reminded.  Source: server-inter/channel/content/schedule/model"""
+    """The time at which members are reminded.  Source: server-inter/channel/content/schedule/model"""
 
     NONE = 0
     AT_START = 1
@@ -24,7 +24,7 @@ class RemindType(OpenIntEnum):
 
 
 class Schedule(Model, frozen=True, kw_only=True):
-    """A schedule. `jump_channel_id` opens at the start, "0" is none.
+    """A schedule. `jump_channel_id` opens at the start; "0" means no channel.
 
     Source: server-inter/channel/content/schedule/model
     """
@@ -40,9 +40,9 @@ class Schedule(Model, frozen=True, kw_only=True):
 
 
 class ScheduleFields(Body, frozen=True, kw_only=True):
-    """A schedule as it is sent: times in milliseconds of the Unix clock, all numbers as text.
+    """A schedule on the wire: times in milliseconds of the Unix clock, all numbers as text.
 
-    Raises: ConfigError when `name` is empty.
+    Raises: ConfigError if `name` is empty.
     """
 
     name: str
@@ -57,7 +57,7 @@ class ScheduleFields(Body, frozen=True, kw_only=True):
 
 
 class ScheduleBody(Body, frozen=True, kw_only=True):
-    """Makes or replaces a schedule.  Source: server-inter/channel/content/schedule/post_schedule"""
+    """Creates or replaces a schedule.  Source: server-inter/channel/content/schedule/post_schedule"""
 
     schedule: ScheduleFields
 
@@ -78,7 +78,7 @@ def schedule_body(
     """
     lasts = milliseconds(end) - milliseconds(start)
     if not 0 < lasts <= LONGEST * 1000:
-        raise ConfigError(f"a schedule ends after its start and within 7 days, not {lasts / 1000:g} s after it")
+        raise ConfigError(f"a schedule must end after its start and within 7 days, not {lasts / 1000:g} s after it")
     fields = ScheduleFields(
         name=name,
         start_timestamp=str(milliseconds(start)),
@@ -91,5 +91,5 @@ def schedule_body(
 
 
 def milliseconds(moment: datetime) -> int:
-    """Return a moment as the wire counts it.  Raises: ConfigError where it has no time zone."""
+    """Return a time in milliseconds of the Unix clock.  Raises: ConfigError if it has no time zone."""
     return round(zoned(moment).timestamp() * 1000)

@@ -1,12 +1,12 @@
-"""Messages that lead administrators to the bot's settings."""
+"""Messages with a link to the bot's settings, for administrators."""
 
 from .base import Body, require
 
 
 class ChannelSettingGuideBody(Body, frozen=True, kw_only=True):
-    """Shows the way to those that `content` mentions: "<@user_id><@user_id>".
+    """Sends the link to the users that `content` mentions: "<@user_id><@user_id>".
 
-    Raises: ConfigError when `content` is empty.
+    Raises: ConfigError if `content` is empty.
     Source: botgo openapi/v1/setting_guide.go, no page
     """
 
@@ -17,7 +17,7 @@ class ChannelSettingGuideBody(Body, frozen=True, kw_only=True):
 
 
 class GuildToSet(Body, frozen=True, kw_only=True):
-    """The guild whose settings open."""
+    """The guild of the settings."""
 
     guild_id: str
 
@@ -26,9 +26,9 @@ class GuildToSet(Body, frozen=True, kw_only=True):
 
 
 class DMSSettingGuideBody(Body, frozen=True, kw_only=True):
-    """Shows the way to the settings of a guild.
+    """Sends the link to the settings of a guild.
 
-    Raises: ConfigError when it names none.
+    Raises: ConfigError if it names no guild.
     Source: botgo openapi/v1/setting_guide.go, no page
     """
 

@@ -1,6 +1,6 @@
-"""What a bot tells about itself, for people and for metrics.
+"""The statistics of a bot and its shards, for people and for metrics.
 
-Owns the values; what is measured where is said beside the measuring.
+Responsible for the values; the gateway, the dispatcher and `bot.health` measure them.
 """
 
 from typing import Literal
@@ -10,19 +10,19 @@ from msgspec import Struct
 from .gateway import ShardKey
 
 ShardState = Literal["waiting", "connecting", "identifying", "resuming", "live", "draining", "halted"]
-"""`waiting`: for the next attempt, a token, a turn or a permit; `draining`: nothing is read, handlers finish."""
+"""`waiting`: for the next attempt, a token, a turn or a permit; `draining`: reads nothing, handlers finish."""
 
 
 class ShardStats(Struct, frozen=True, kw_only=True):
-    """One shard of this process, now. Counters start with the process's hold on the shard; times are in seconds.
+    """One shard of this process, now. Counters start when the process begins to own the shard; times are in seconds.
 
-    `session_age`: since the session began, in whatever process; None: there is none. `received` is the last seq
-    received, `watermark` the one below which everything is finished, `lag` what lies between them, `unfinished` how
-    many events that are, `ranges` in how many pieces the finished ones above `watermark` lie. `last_event`: how long
-    ago the last event came, to a second or so. `round_trip`: from a heartbeat to its answer. `events_per_second`: over
-    the last ten seconds. `reconnects`: connections that ended or did not come about, by cause. `last_code`: the close
-    code of the last one that ended, None where it had none. `skipped`: frames that were of no use, by kind.
-    `repeats`: events that the session had delivered before. `lost_events`: those given up as too large.
+    `session_age`: since the session began, in any process; None if there is no session. `received`: the last seq
+    received. `watermark`: the seq up to which all events are finished. `lag`: the difference of the two. `unfinished`:
+    the number of unfinished events. `ranges`: the number of finished ranges above `watermark`. `last_event`: since the
+    last event, to about a second. `round_trip`: from a heartbeat to its answer. `events_per_second`: over the last ten
+    seconds. `reconnects`: connections that ended or failed, by cause. `last_code`: the close code of the last
+    connection that ended, None if it had none. `skipped`: unusable frames, by kind. `repeats`: duplicates that the
+    session had delivered before. `lost_events`: events that were given up because they are too large.
     """
 
     shard: ShardKey
@@ -49,15 +49,18 @@ class ShardStats(Struct, frozen=True, kw_only=True):
 class BotStats(Struct, frozen=True, kw_only=True):
     """A bot in this process, now.
 
-    `inflight`: events accepted and unfinished, at most `max_inflight`; `waiting`: handlers suspended in `wait_for`;
-    `workers`: tasks that run handlers. `failed`: how often a handler raised. `surprises`: how often which field did
-    not have its documented form. `standing_still`: for how many seconds nothing was read, because too many events are
-    unfinished. `loop_lag`: by how many seconds the event loop was late at the most, in the last half minute or so.
+    `inflight`: handlers that run, at most `max_inflight`; `waiting`: those suspended in `wait_for`; `queued`: events
+    that wait for their turn, with frames of `queued_bytes` together; `workers`: tasks that run handlers. `failed`: how
+    often a handler raised. `surprises`: how often each field did not have its documented form. `standing_still`:
+    seconds since reading stopped because too many events wait. `loop_lag`: the largest delay of the event loop in about
+    the last half minute, in seconds.
     """
 
     shards: tuple[ShardStats, ...] = ()
     inflight: int = 0
     max_inflight: int = 0
+    queued: int = 0
+    queued_bytes: int = 0
     waiting: int = 0
     workers: int = 0
     failed: int = 0

@@ -1,4 +1,4 @@
-"""Strategies that let people on a whitelist into QQ groups without asking."""
+"""Strategies that let users on a whitelist join QQ groups without approval."""
 
 from typing import Literal
 
@@ -11,13 +11,13 @@ MOST_REMARK = 255  # characters
 MOST_WHITELISTED = 10_000  # of one call
 
 Switch = Literal["on", "off"]
-"""How the platform writes whether a strategy is in force."""
+"""Whether a strategy is enabled, on the wire."""
 
 
 class JoinApprovalStrategy(Model, frozen=True, kw_only=True):
-    """A strategy: the groups it is for, by openid or (masked) by number. `whitelist_user_count` is an estimate.
+    """A strategy, and its groups, by openid or by (masked) number. `whitelist_user_count` is an estimate.
 
-    `is_enable` is "on" or "off"; `enabled` says it as a bool.
+    `is_enable` is "on" or "off"; `enabled` is the same as a bool.
 
     Source: autogen/api/v2_groups_join_approval_strategy.get
     """
@@ -34,7 +34,7 @@ class JoinApprovalStrategy(Model, frozen=True, kw_only=True):
 
     @property
     def enabled(self) -> bool:
-        """Whether the strategy is in force."""
+        """True if the strategy is enabled."""
         return self.is_enable == "on"
 
 
@@ -56,7 +56,7 @@ class StrategyState(Model, frozen=True, kw_only=True):
 
     @property
     def enabled(self) -> bool:
-        """Whether the strategy is in force."""
+        """True if the strategy is enabled."""
         return self.is_enable == "on"
 
 
@@ -72,9 +72,9 @@ class WhitelistState(Model, frozen=True, kw_only=True):
 
 
 class StrategyBody(Body, frozen=True, kw_only=True):
-    """Makes a strategy for 1 to 100 groups, by openid or by QQ group number. `expire_at`: RFC 3339, else one year.
+    """Creates a strategy for 1 to 100 groups, by openid or by QQ group number. `expire_at`: RFC 3339, else one year.
 
-    Raises: ConfigError unless exactly one kind of group id is given, in number; for a remark over 255 characters.
+    Raises: ConfigError if not exactly one kind of group id is given, in that number; for a remark over 255 characters.
     Source: autogen/api/v2_groups_join_approval_strategy.post
     """
 
@@ -90,9 +90,9 @@ class StrategyBody(Body, frozen=True, kw_only=True):
 
 
 class StrategyGroupsBody(Body, frozen=True, kw_only=True):
-    """Puts groups under a strategy or takes them out, by the kind of id that it was made with.
+    """Adds groups to a strategy or removes them, by the kind of id that it was created with.
 
-    Raises: ConfigError unless exactly one kind of group id is given, in number.
+    Raises: ConfigError if not exactly one kind of group id is given, in that number.
     Source: autogen/api/v2_groups_join_approval_strategy_strategy_id.patch
     """
 
@@ -105,9 +105,9 @@ class StrategyGroupsBody(Body, frozen=True, kw_only=True):
 
 
 class StrategyChangeBody(Body, frozen=True, kw_only=True):
-    """Changes a strategy: what is left out stays.
+    """Changes the given fields of a strategy and leaves the others unchanged.
 
-    Raises: ConfigError when nothing is to change, or for a remark over 255 characters.
+    Raises: ConfigError if no field is given, or for a remark over 255 characters.
     Source: autogen/api/v2_groups_join_approval_strategy_strategy_id.patch
     """
 
@@ -122,9 +122,9 @@ class StrategyChangeBody(Body, frozen=True, kw_only=True):
 
 
 class WhitelistBody(Body, frozen=True, kw_only=True):
-    """Puts 1 to 10000 QQ numbers on a whitelist (100000 in all) or takes them off.
+    """Adds 1 to 10000 QQ numbers to a whitelist (100000 in all), or removes them.
 
-    Raises: ConfigError for more, none, or what is no number.
+    Raises: ConfigError for more, none, or an invalid number.
     Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_whitelist_users.post
     """
 
@@ -135,11 +135,11 @@ class WhitelistBody(Body, frozen=True, kw_only=True):
         check_ids("whitelist_users", self.whitelist_users, MOST_WHITELISTED)
         for user in self.whitelist_users:
             if not (user.isascii() and user.isdigit()):
-                raise ConfigError(f"{user!r} is no QQ number: a whitelist holds decimal numbers, no openids")
+                raise ConfigError(f"{user!r} is not a QQ number: a whitelist has decimal numbers, not openids")
 
 
 def switch(enabled: bool | UnsetType) -> Switch | UnsetType:
-    """Return `enabled` as the platform writes it."""
+    """Return `enabled` in its wire form."""
     if enabled is UNSET:
         return UNSET
     return "on" if enabled else "off"

@@ -1,6 +1,6 @@
 """Streamed messages of C2C: text that appears while it is written.
 
-Owns the wire forms; pacing and life of a stream are in `api.streams`.
+Responsible for the wire forms; `api.streams` has the pace and the life of a stream.
 Source: autogen/api/v2_users_user_openid_stream_messages.post
 """
 
@@ -14,7 +14,7 @@ from .messages import MessageExtInfo
 
 
 class StreamState(IntEnum):
-    """Whether more is to come."""
+    """The state of a streamed message after a fragment."""
 
     GENERATING = 1
     FINISHED = 10
@@ -23,9 +23,9 @@ class StreamState(IntEnum):
 class StreamMessageBody(Body, frozen=True, kw_only=True):
     """One fragment of a streamed message.
 
-    `input_mode` append adds `content_raw` to what is shown; replace sends the whole text, which begins with what
-    was shown. `index` counts the fragments from 0. `stream_msg_id` is the id that the first fragment's answer
-    gave, and absent in the first; `msg_seq` is the same in all.
+    `input_mode` append adds `content_raw` to the shown text; replace sends the whole text, which begins with the shown
+    text. `index` counts the fragments from 0. `stream_msg_id` is the id from the answer to the first fragment, and
+    absent in the first; `msg_seq` is the same in all.
     """
 
     input_mode: Literal["append", "replace"] | UnsetType = UNSET
@@ -41,7 +41,7 @@ class StreamMessageBody(Body, frozen=True, kw_only=True):
 
 
 class StreamMessageResult(Model, frozen=True, kw_only=True):
-    """The answer to a fragment. `remain_msg_len`: characters that still fit, None where the platform did not say."""
+    """The answer to a fragment. `remain_msg_len`: characters that still fit, None if the platform sent none."""
 
     id: str
     timestamp: Aware | None = None

@@ -1,22 +1,22 @@
-"""Subscribed messages: which templates a user or a group lets the bot send.
+"""Subscription messages: the templates that a user or a group allows the bot to send."""
 
-Owns the payload of the event.
-"""
+from typing import TYPE_CHECKING
 
+from .._names import on_demand
 from .base import Aware, Model, OpenIntEnum
 
 
 class SubscribeOp(OpenIntEnum):
-    """What was decided."""
+    """The decision on a template."""
 
     ALLOW = 1
     REFUSE = 2
 
 
 class SubscribeMsgTemplateResult(Model, frozen=True, kw_only=True):
-    """What was decided on one template: the platform's `template_id`, or the bot's own `custom_template_id`.
+    """The decision on one template: the platform's `template_id`, or the bot's own `custom_template_id`.
 
-    `subscribe_id` is what a send names.
+    `subscribe_id` is the value to send the message with.
     """
 
     template_id: int = 0
@@ -36,3 +36,7 @@ class SubscriptionResults(Model, frozen=True, kw_only=True):
     result: tuple[SubscribeMsgTemplateResult, ...] = ()
     group_openid: str = ""
     openid: str = ""
+
+
+if not TYPE_CHECKING:  # type checkers still report a name that this module never had
+    __getattr__ = on_demand(__name__, {}, renamed={"SubscribeMessageStatus": "SubscriptionResults"})

@@ -1,6 +1,7 @@
-"""Where a message goes and what it answers, and both kept for later.
+"""Targets and tickets: where a message goes and what it answers, and both stored for later.
 
-Owns the addresses and the platform's reply windows; the paths behind them are in `api.routes`.
+Responsible for the addresses and for the platform's reply windows and limits, as values. Collaborators: `api` sends to
+them, and checks the window. It knows no path of the API.
 """
 
 from datetime import datetime
@@ -26,14 +27,14 @@ REPLY_WINDOWS = {Scene.GROUP: 300.0, Scene.C2C: 3600.0, Scene.CHANNEL: 300.0, Sc
 """Seconds in which a message or an event can be answered.  Source: server-inter/message/overview"""
 
 REPLY_LIMITS = {Scene.GROUP: 5, Scene.C2C: 4}
-"""Answers to one message, where they are limited.  Source: server-inter/message/overview"""
+"""Answers to one message, if they are limited.  Source: server-inter/message/overview"""
 
 TICKET_NUMBERS = 64
 """How many msg_seq a ticket reserves; no window allows nearly so many answers."""
 
 
 class _Kept(Struct, frozen=True):
-    """Something that can be stored as JSON."""
+    """A value that can be stored as JSON."""
 
     def to_json(self) -> str:
         """Return it as JSON text, for a file, a database or a queue."""
@@ -45,13 +46,13 @@ class _Kept(Struct, frozen=True):
         try:
             return decoder(cls)(text.encode() if isinstance(text, str) else text)
         except DecodeError as error:
-            raise ConfigError(f"this JSON is no {cls.__name__}: {error}") from None
+            raise ConfigError(f"this JSON is not a {cls.__name__}: {error}") from None
 
 
 class Target(_Kept, frozen=True):
     """A conversation. `id`: a group_openid, user_openid, channel id, or the guild id of a private chat.
 
-    Raises: ConfigError when `id` is empty.
+    Raises: ConfigError if `id` is empty.
     """
 
     scene: Scene
@@ -62,18 +63,21 @@ class Target(_Kept, frozen=True):
             raise ConfigError(f"a target in the scene {self.scene.value!r} needs an id, not ''")
 
 
-class ReplyTo(Struct, frozen=True):
+class ReplyTo(Struct, frozen=True, omit_defaults=True):
     """What a message answers: a message (`msg_id`) or an event (`event_id`, the id of its envelope).
 
-    `msg_seq` tells the answers to one message apart; the API client numbers them when it is None.
+    `msg_seq` tells the answers to one message apart; the API client numbers them when it is None. `expires_at` is when
+    the reply window closes, a moment of the API client's `clock`: later nothing is sent. It is not sent itself; None
+    leaves the window to the platform.
 
-    Raises: ConfigError unless exactly one of `msg_id` and `event_id` is given.
+    Raises: ConfigError if not exactly one of `msg_id` and `event_id` is given.
     Source: server-inter/message/send-receive/send
     """
 
     msg_id: str | None = None
     event_id: str | None = None
     msg_seq: int | None = None
+    expires_at: float | None = None
 
     def __post_init__(self) -> None:
         if bool(self.msg_id) == bool(self.event_id):
@@ -81,16 +85,15 @@ class ReplyTo(Struct, frozen=True):
 
     @property
     def reference(self) -> str:
-        """The id of what is answered, whichever it is."""
+        """The id of the message or the event that is answered."""
         return self.msg_id or self.event_id or ""
 
 
 class Ticket(_Kept, frozen=True, kw_only=True):
     """The right to answer one message or event later, also from another process: `api.reply(ticket, ...)`.
 
-    Made by `ctx.ticket()`, stored by `to_json`. `first` begins the block of msg_seq that is this ticket's own, so
-    it is to be used in one process; each process gets a ticket of its own. `deadline` is when the reply window
-    closes.
+    `ctx.ticket()` makes it, `to_json` stores it. `first` begins the block of msg_seq that is reserved for this ticket,
+    so use it in one process only: each process needs a ticket of its own. `deadline` is when the reply window closes.
     """
 
     target: Target

@@ -1,11 +1,11 @@
 """The text of messages: mentions, escapes, commands, and the platform's tags, read and written.
 
-Owns what stands inside `content`; which messages carry it is in `messages` and `outgoing`.
+Responsible for the text inside `content`; `messages` and `outgoing` have the messages that carry it.
 """
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 from urllib.parse import quote, unquote
 
@@ -21,21 +21,23 @@ _MENTION = _PERSON.format(r"[^\s<>\"]+") + r"|<qqbot-at-everyone\s*/?>|@everyone
 _LEADING = re.compile(rf"(?:\s|{_MENTION})+")
 _ANYWHERE = re.compile(rf" ?(?:{_MENTION}) ?")
 _COMMAND = re.compile(r"[/／](\S+)\s*(.*)", re.DOTALL)
+_FACE_TAG = r"<faceType=(?P<face>\d+),faceId=\"(?P<face_id>[^\"]*)\",ext=\"(?P<ext>[^\"]*)\">"
+_FACE = re.compile(_FACE_TAG)
 _TAG = re.compile(
     r"<@!?(?P<user>[^\s<>\"]+)>"
     r"|<\#(?P<channel>\w+)>"
     r"|<emoji:(?P<emoji>\w+)>"
     r"|(?P<everyone>@everyone)\b"
     r"|<qqbot-(?P<name>at-user|at-everyone|cmd-enter|cmd-input)(?P<attributes>(?:\s+\w+=\"[^\"]*\")*)\s*/?>"
-    r"|<faceType=(?P<face>\d+),faceId=\"(?P<face_id>[^\"]*)\",ext=\"(?P<ext>[^\"]*)\">"
+    rf"|{_FACE_TAG}"
 )
 _ATTRIBUTE = re.compile(r"(\w+)=\"([^\"]*)\"")
 
 
 def strip_leading_mentions(text: str, user: str | None = None) -> str:
-    """Return `text` without outer blanks and the mentions that it starts with; only those of `user` if given.
+    """Return `text` without outer blanks and without leading mentions; only those of `user` if it is given.
 
-    U+00A0, which the platform puts beside mentions, becomes a space.
+    U+00A0, which the platform puts next to mentions, becomes a space.
     """
     pattern = re.compile(rf"(?:\s|{_PERSON.format(re.escape(user))})+") if user is not None else _LEADING
     text = _spaced(text)
@@ -48,6 +50,36 @@ def strip_mentions(text: str) -> str:
     return _ANYWHERE.sub(" ", _spaced(text)).strip()
 
 
+def strip_mentions_of(text: str, users: Iterable[str]) -> str:
+    """Return `text` without outer blanks and without any mention of these users. U+00A0 becomes a space."""
+    names = "|".join(re.escape(user) for user in users if user)
+    text = _spaced(text)
+    if names and "<" in text:
+        text = re.sub(rf"[ ]?(?:{_PERSON.format(f'(?:{names})')})[ ]?", _gap, text)
+    return text.strip()
+
+
+def _gap(found: re.Match[str]) -> str:
+    """Return what a mention leaves: a space between words, nothing at the edge of a line."""
+    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    return "" if before in ("", "\n") or after in ("", "\n") else " "
+
+
+def faces_as_text(text: str) -> str:
+    """Return `text` with the name of each face that a user of a group or C2C sent, "[name]", in place of its tag.
+
+    A face without a name keeps its tag.
+    """
+    return _FACE.sub(_face_name, text) if "<faceType=" in text else text
+
+
+def _face_name(found: re.Match[str]) -> str:
+    name = _face_text(found["ext"]).strip()
+    if not name:
+        return found[0]
+    return name if name.startswith("[") else f"[{name}]"
+
+
 def _spaced(text: str) -> str:
     return text.replace("\u00a0", " ")
 
@@ -58,7 +90,7 @@ def unescape(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Return `text` so that a guild shows it literally, and no tag is made of it.
+    """Return `text` escaped, so that a guild shows it literally instead of reading tags in it.
 
     Source: server-inter/message/message_format
     """
@@ -66,9 +98,9 @@ def escape(text: str) -> str:
 
 
 def parse_command(text: str) -> tuple[str, str]:
-    """Return the name and the rest of "/name rest"; ("", the text) where it does not start with a slash.
+    """Return the name and the rest of "/name rest"; ("", the text) if it does not start with a slash.
 
-    Mentions before the slash are ignored, and so are outer blanks; ／ is a slash too.
+    Mentions before the slash and outer blanks are ignored; ／ is a slash too.
     """
     text = strip_leading_mentions(text)
     found = _COMMAND.match(text)
@@ -85,7 +117,7 @@ class UserMention(Struct, frozen=True):
 
 
 class EveryoneMention(Struct, frozen=True):
-    """Mentions everyone in a channel, which needs the right to; `str` writes it."""
+    """Mentions everyone in a channel, which needs a permission; `str` writes it."""
 
     def __str__(self) -> str:
         return "<qqbot-at-everyone />"
@@ -110,9 +142,9 @@ class EmojiTag(Struct, frozen=True):
 
 
 class CommandEnter(Struct, frozen=True):
-    """Words in markdown that send `text` when clicked; C2C only; `str` writes it.
+    """Text in markdown that sends `text` when clicked; C2C only; `str` writes it.
 
-    Raises: ConfigError when `text` is empty or longer than 100 characters.
+    Raises: ConfigError if `text` is empty or longer than 100 characters.
     """
 
     text: str
@@ -125,11 +157,11 @@ class CommandEnter(Struct, frozen=True):
 
 
 class CommandInput(Struct, frozen=True):
-    """Words in markdown that fill the input box with `text` when clicked; `str` writes it.
+    """Text in markdown that fills the input box with `text` when clicked; `str` writes it.
 
-    `show` is what can be read, `text` if empty; with `reference` the message is quoted.
+    `show` is the visible text, `text` if empty; with `reference` the message is quoted.
 
-    Raises: ConfigError when `text` is empty, or either is longer than 100 characters.
+    Raises: ConfigError if `text` is empty, or either is longer than 100 characters.
     """
 
     text: str
@@ -159,13 +191,13 @@ class Face(Struct, frozen=True):
 
 
 Tag = UserMention | EveryoneMention | ChannelLink | EmojiTag | CommandEnter | CommandInput | Face
-"""What `parse_tags` finds."""
+"""The tags that `parse_tags` finds."""
 
 
 def parse_tags(text: str) -> list[str | Tag]:
-    """Split `text` at the platform's tags; `"".join(map(str, ...))` writes it again, in the current forms.
+    """Split `text` at the platform's tags; `"".join(map(str, ...))` joins it again, in the current forms.
 
-    The words between are left as they are: `unescape` those of a guild message. What is no complete tag is words.
+    The text between tags is unchanged: use `unescape` for a guild message. An incomplete tag is text.
     """
     pieces: list[str | Tag] = []
     end = 0
@@ -217,7 +249,7 @@ def _face_text(ext: str) -> str:
 
 def _id(value: str) -> str:
     if not re.fullmatch(r"[^\s<>\"]+", value):
-        raise ConfigError(f"{value!r} is no id that a tag could hold; take it from the event or an earlier answer")
+        raise ConfigError(f"{value!r} is not an id for a tag; take it from the event or an earlier answer")
     return value
 
 
@@ -225,4 +257,4 @@ def _check(attribute: str, value: str) -> None:
     if not value:
         raise ConfigError(f"the tag needs a {attribute}, not ''")
     if len(value) > LONGEST_ATTRIBUTE:
-        raise ConfigError(f"the {attribute} of the tag has {len(value)} characters; it holds {LONGEST_ATTRIBUTE}")
+        raise ConfigError(f"the {attribute} of the tag has {len(value)} characters; {LONGEST_ATTRIBUTE} are allowed")

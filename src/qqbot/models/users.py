@@ -1,6 +1,6 @@
-"""The people and bots of the platform.
+"""Users and bots of the platform: authors, members of guilds, mentions.
 
-Owns what a message or an answer says about its author; lists of members belong elsewhere.
+See `members` and `group_members` for lists of the members of groups.
 """
 
 from ..errors import ConfigError
@@ -10,7 +10,7 @@ MOST_CALLBACK_DATA = 32  # characters
 
 
 class Account(Model, frozen=True, kw_only=True):
-    """What guild users and users of groups and C2C have in common."""
+    """The common fields of guild users and of users in groups and C2C."""
 
     id: str = ""
     username: str = ""
@@ -22,7 +22,7 @@ class Account(Model, frozen=True, kw_only=True):
 class User(Account, frozen=True, kw_only=True):
     """A guild user, or the bot itself in the answer of /users/@me.
 
-    `union_openid` and `union_user_account` need a right of their own.
+    `union_openid` and `union_user_account` need a special right.
 
     Source: openapi/user/model
     """
@@ -46,12 +46,12 @@ class V2User(Account, frozen=True, kw_only=True):
 
     @property
     def openid(self) -> str:
-        """The user's openid, under whichever name the platform sent it."""
+        """The user's openid, from the field in which the platform sent it."""
         return self.user_openid or self.member_openid or self.id
 
 
 class Membership(Model, frozen=True, kw_only=True):
-    """What a guild says of a user who belongs to it. `roles` are ids."""
+    """The fields of a user as a member of a guild. `roles` are ids."""
 
     nick: str = ""
     roles: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Membership(Model, frozen=True, kw_only=True):
 
 
 class Member(Membership, frozen=True, kw_only=True):
-    """A guild user as a member of one guild; in messages only part of it.
+    """A guild user as a member of one guild; messages have only part of it.
 
     Source: server-inter/channel/role/member/model
     """
@@ -71,9 +71,9 @@ class Member(Membership, frozen=True, kw_only=True):
 
 
 class MemberWithGuildID(Membership, frozen=True, kw_only=True):
-    """Somebody who joined or left a guild, or was changed in it, by the user `op_user_id`.
+    """A member who joined or left a guild, or was changed by the user `op_user_id`.
 
-    Raises: ValueError when it names no user.
+    Raises: ValueError if it names no user.
     Source: server-inter/channel/role/guild_member
     """
 
@@ -87,7 +87,7 @@ class MemberWithGuildID(Membership, frozen=True, kw_only=True):
 
 
 class GroupMention(Model, frozen=True, kw_only=True):
-    """Somebody mentioned in a group message. `is_you`: the bot itself; the `scope` "all" names nobody.
+    """A mention in a group message. `is_you`: the bot itself is mentioned; the `scope` "all" names no user.
 
     Source: autogen/event/group_at_message_create
     """
@@ -101,15 +101,20 @@ class GroupMention(Model, frozen=True, kw_only=True):
     bot: bool = False
     is_you: bool = False
 
+    @property
+    def is_single(self) -> bool:
+        """True if it mentions one user, False if it mentions every member."""
+        return self.scope != "all"
+
 
 class FriendAuthor(Model, frozen=True, kw_only=True):
-    """Who became a friend.  Source: autogen/event/friend_add"""
+    """The user who became a friend.  Source: autogen/event/friend_add"""
 
     union_openid: str = ""
 
 
 class ShareLinkBody(Body, frozen=True, kw_only=True):
-    """Asks for a link to the bot, with data of at most 32 characters.
+    """Requests a link to the bot, with data of at most 32 characters.
 
     Raises: ConfigError for more.
     Source: autogen/api/v2_generate_url_link.post

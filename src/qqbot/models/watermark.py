@@ -1,7 +1,7 @@
-"""Which events of one session are finished: the low watermark and the finished ranges above it.
+"""`Watermark`: which events of one session are finished, as a low watermark and finished ranges above it.
 
-Owns the arithmetic; pure. The gateway numbers the dispatches of a session upwards and repeats some of them
-after a RESUME, so one comparison tells a repeat from a new event.
+Responsible for the arithmetic; pure. The gateway numbers the dispatches of a session in ascending order and repeats
+some after a RESUME, so one comparison distinguishes a duplicate from a new event. It knows no events, only numbers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,19 +10,19 @@ MAX_RANGES = 4096
 
 
 class Watermark:
-    """The seqs of one session: accepted in rising order, finished in any order."""
+    """The seqs of one session: accepted in ascending order, finished in any order."""
 
     __slots__ = ("_done", "_high", "_open", "_passed")
 
     def __init__(self, seq: int = 0, done: Sequence[tuple[int, int]] = ()) -> None:
-        """Start where everything up to `seq` and the ranges `done` (first, last; rising) are finished."""
-        self._high = seq
-        self._done = tuple(done)
-        self._passed = 0  # how many of them lie below `_high`
-        self._open: dict[int, None] = {}  # insertion order is rising order, so the first key is the lowest
+        """Start with everything up to `seq`, and the ranges `done` (first, last; ascending), finished."""
+        self._high = seq  # the highest seq accepted; a seq that is not higher is a duplicate
+        self._done = tuple(done)  # finished by an earlier owner; a RESUME repeats them
+        self._passed = 0  # how many of `_done` lie below `_high`, so that they are not compared again
+        self._open: dict[int, None] = {}  # unfinished seqs; insertion order is ascending, so the first is the lowest
 
     def accept(self, seq: int) -> bool:
-        """Take `seq` in; False when it was taken in before or is finished already."""
+        """Accept `seq`; return False if it was accepted before or is already finished."""
         if seq <= self._high:
             return False
         self._high = seq
@@ -32,35 +32,39 @@ class Watermark:
         return True
 
     def finish(self, seq: int) -> None:
-        """Note that the event `seq` needs no more work. Unknown seqs are ignored."""
+        """Mark `seq` as finished. Unknown seqs are ignored."""
         self._open.pop(seq, None)
 
     @property
     def crowded(self) -> bool:
-        """Whether there may be `MAX_RANGES` finished ranges or more, so that no further seq should be taken in."""
-        return len(self._open) + len(self._done) - self._passed >= MAX_RANGES
+        """True if there are `MAX_RANGES` finished ranges or more; then no further seq should be accepted."""
+        # Each range ends below an open seq, or came with the session. Only if that bound is reached are they counted:
+        # thousands of events that wait in a row are one gap, and no range.
+        if len(self._open) + len(self._done) - self._passed < MAX_RANGES:
+            return False
+        return sum(1 for _ in self._gaps()) + len(self._done) - self._passed >= MAX_RANGES
 
     @property
     def high(self) -> int:
-        """The highest seq taken in."""
+        """The highest seq accepted."""
         return self._high
 
     @property
     def unfinished(self) -> int:
-        """How many events were taken in and are not finished."""
+        """The number of accepted events that are not finished."""
         return len(self._open)
 
     @property
     def low(self) -> int:
-        """The highest seq below which everything is finished."""
+        """The highest seq up to which everything is finished."""
         return next(iter(self._open), self._high + 1) - 1
 
     @property
     def done(self) -> tuple[tuple[int, int], ...]:
-        """The finished ranges above `low`, rising; first and last seq of each."""
+        """The finished ranges above `low`, ascending; first and last seq of each."""
         ranges = list(self._gaps())
         for first, last in self._done[self._passed :]:
-            start = max(first, self._high + 1)  # replayed in part, perhaps
+            start = max(first, self._high + 1)  # it may be replayed in part
             if ranges and ranges[-1][1] == start - 1:
                 start = ranges.pop()[0]
             ranges.append((start, last))

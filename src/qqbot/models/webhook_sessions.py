@@ -6,9 +6,9 @@ from .users import Account
 
 
 class WebhookSessionBody(Body, frozen=True, kw_only=True):
-    """Opens a session for `shards` (index, count), whose events go to an address.
+    """Opens a session for `shards` (index, count), which sends the events to an address.
 
-    Raises: ConfigError for an index out of range, or an address that is no URL.
+    Raises: ConfigError for an index out of range, or an invalid URL.
     Source: botgo dto/http_gateway.go
     """
 

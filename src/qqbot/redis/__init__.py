@@ -1,1 +1,1 @@
-"""What the processes of one bot share through Redis besides their shards: a lock, the access token, event ids."""
+"""What the processes of a bot share through Redis besides their shards: a lock, the access token, event ids."""

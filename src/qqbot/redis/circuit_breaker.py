@@ -1,6 +1,7 @@
-"""`CircuitBreaker`: stops asking a store that is away, so that an optional question costs next to nothing.
+"""`CircuitBreaker`: stops calling a store that is down, so that an optional call costs next to nothing.
 
-Owns when to ask and when not to, and the words about it. What stands in for an answer is the caller's.
+Responsible for the decision to call or not, and for logging an outage and its end. Collaborators: `connection` (the
+errors of a store, deadlines). It does not decide what replaces an answer: the caller passes that.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from ..aio.clock import Clock, steady
+from ..aio.throttle import Throttle
 from .connection import FAILURES, within
 
 log = logging.getLogger(__name__)
@@ -16,49 +18,46 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ANSWER_SECONDS = 1.0
-MOST_CALLS = 8  # at a time: each takes a connection, and more of them make nothing faster
-PAUSE_SECONDS = 5.0  # after a failure nobody asks for so long, then one does
-WARN_EVERY_SECONDS = 60.0
+MOST_CALLS = 8  # at a time: each takes a connection, and more of them are not faster
+PAUSE_SECONDS = 5.0  # without any call after a failure; then a single call tries again
 
 
 class CircuitBreaker:
-    """Asks, or answers at once in place of a store that has just failed.
+    """Calls a store, or answers at once in its place if it failed less than `PAUSE_SECONDS` ago.
 
-    `without` ends the sentence that the log gets, once a minute: what is missing while the store is away.
+    `without` completes the warning that is logged at most once a minute: what is missing while the store is down.
     """
 
     def __init__(self, without: str, *, clock: Clock = steady) -> None:
         self._without = without
         self._clock = clock
-        self._closed_until: float | None = None  # None: the last call went well
-        self._warned = -WARN_EVERY_SECONDS
+        self._open_until: float | None = None  # no call before this moment; None: the last call succeeded
+        self._warnings = Throttle(clock=clock)
         self._turns = asyncio.Semaphore(MOST_CALLS)
 
     async def ask(self, call: Callable[[], Awaitable[T]], instead: T) -> T:
-        """Return what `call` answers, or `instead` where the store fails or has failed just now."""
-        if self._is_closed():
+        """Return what `call` answers, or `instead` if the store fails or has just failed."""
+        if self._is_open():
             return instead
         async with self._turns:
-            if self._is_closed():  # since we began to wait
+            if self._is_open():  # another call failed while this one waited for its turn
                 return instead
-            if self._closed_until is not None:
-                self._closed_until = self._clock() + PAUSE_SECONDS  # we try; the others go on without
+            if self._open_until is not None:
+                self._open_until = self._clock() + PAUSE_SECONDS  # this call probes; the others keep doing without
             try:
                 answer = await within(ANSWER_SECONDS, call())
             except FAILURES as error:
                 self._failed(error)
                 return instead
-        if self._closed_until is not None:
-            self._closed_until = None
-            log.info("the store answers again: %s no more", self._without)
+        if self._open_until is not None:
+            self._open_until = None
+            log.info("the store answers again; no longer: %s", self._without)
         return answer
 
-    def _is_closed(self) -> bool:
-        return self._closed_until is not None and self._clock() < self._closed_until
+    def _is_open(self) -> bool:
+        return self._open_until is not None and self._clock() < self._open_until
 
     def _failed(self, error: Exception) -> None:
-        now = self._clock()
-        self._closed_until = now + PAUSE_SECONDS
-        if now - self._warned >= WARN_EVERY_SECONDS:
-            self._warned = now
+        self._open_until = self._clock() + PAUSE_SECONDS
+        if self._warnings.ready():
             log.warning("the store does not answer (%r): %s until it does", error, self._without)

@@ -1,7 +1,7 @@
 """Where processes meet: the Redis or Valkey that a URL names, and the part that the names of its keys share.
 
-Owns the way from a URL to a client. What is kept there, and what happens while the store is away, is its users'.
-Imports redis; so do its users alone, which the package loads when they are asked for.
+Responsible for making a client from a URL, and for judging the errors of a store. It does not decide what is stored,
+nor what happens while the store is down: its users do. Like them it imports redis, and is loaded at first use.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ CLUSTER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 FAILURES = (RedisError, RedisClusterException, OSError)
-"""All that a command can raise when the store does not do as it was asked; an expired `asyncio.timeout`, too."""
+"""All errors of a command that failed, an expired `asyncio.timeout` included."""
 
 REFUSALS = (AuthenticationError, AuthorizationError)
 PASSING_STATES = (ReadOnlyError, ClusterError, TryAgainError, AskError, OutOfMemoryError)
@@ -53,9 +53,9 @@ PASSING_WORDS = ("NOREPLICAS", "MISCONF")
 
 
 def is_away(error: Exception) -> bool:
-    """Whether the store may do later what it did not do now: it is down, moves, or cannot write for the moment.
+    """True if the command may succeed later: the store is down, fails over, or cannot write at the moment.
 
-    A wrong password, a missing right and a key of another kind stay as they are until a person mends them.
+    A wrong password, a missing permission and a key of another type remain until a person corrects them.
     """
     if isinstance(error, ResponseError):
         return isinstance(error, PASSING_STATES) or str(error).startswith(PASSING_WORDS)
@@ -64,30 +64,30 @@ def is_away(error: Exception) -> bool:
 
 
 def hash_tag(app_id: str, cluster: str) -> str:
-    """Return what all keys of a cluster have in common, so that a Redis Cluster keeps them on one node.
+    """Return the hash tag of all keys of a cluster, so that a Redis Cluster keeps them on one node.
 
-    Raises: ConfigError for a cluster name that may not stand in a key.
+    Raises: ConfigError for an invalid cluster name.
     """
     if not CLUSTER_NAME.fullmatch(cluster):
         raise ConfigError(
-            f"cluster={cluster!r} is no name: use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'. "
+            f"cluster={cluster!r} is not a valid name: use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'. "
             "集群名只能由 1 到 64 个字母、数字、点、下划线和连字符组成"
         )
     return f"{{{app_id}:{cluster}}}"
 
 
 def opened(store: Client | str) -> AbstractAsyncContextManager[Client]:
-    """The client itself, which stays open at the end; for a URL one of our own, see `connected`."""
+    """Return the client itself, which stays open at the end; for a URL a new client, see `connected`."""
     return connected(store) if isinstance(store, str) else nullcontext(store)
 
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncGenerator[Client]:
-    """A client of the store that `url` names, with connections of its own; nothing is sent yet.
+    """Yield a client of the store at `url`, with connections of its own; nothing is sent yet.
 
     redis://, rediss:// and unix:// as the redis library reads them; `redis+sentinel://host:port,host:port/master/0`
     and `redis+cluster://host:port,host:port`, with rediss for TLS and `user:password@` in front. A command has no
-    deadline and is not repeated: whoever sends it decides on both, see `within`.
+    deadline and is not retried: its caller decides on both, see `within`.
 
     Raises: ConfigError for another URL, without showing its password.
     """
@@ -103,7 +103,7 @@ async def connected(url: str) -> AsyncGenerator[Client]:
 
 
 async def _close(client: Client) -> None:
-    """Close `client`, all of it: cancelled as it begins with that, the library forgets connections."""
+    """Close `client` completely: if it is cancelled, the library leaves connections open."""
     closing = asyncio.create_task(client.aclose())
     try:
         await asyncio.shield(closing)
@@ -113,10 +113,10 @@ async def _close(client: Client) -> None:
 
 
 async def within(seconds: float, command: Awaitable[T]) -> T:
-    """Return what a command answers.
+    """Return the answer of a command.
 
-    A cancellation that the library lost is raised all the same: below Python 3.12 `asyncio.wait_for`, by which it
-    sends where the client has a socket_timeout, can lose one.
+    A cancellation that the library swallowed is raised again: it sends with `asyncio.wait_for` if the client has a
+    socket_timeout, and below Python 3.12 that can lose a cancellation.
 
     Raises: TimeoutError after `seconds`, what the library raises.
     """
@@ -132,14 +132,14 @@ async def within(seconds: float, command: Awaitable[T]) -> T:
 
 
 def check_url(url: str) -> None:
-    """Look at what can be known without connecting.  Raises: ConfigError as `connected` does."""
+    """Check `url` without connecting.  Raises: ConfigError as `connected` does."""
     address = _parsed(url)
     if address.kind == "sentinel" and not address.path:
         raise _refused(url, NO_MASTER)
 
 
 def shown(url: str) -> str:
-    """Return `url` without what may be secret in it: user, password, options."""
+    """Return `url` without its user, password and options, which may be secret."""
     scheme, found, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}" if found else "(no URL)"
 
@@ -175,7 +175,7 @@ def _parsed(url: str) -> _Address:
         user, at, hosts = parts.netloc.rpartition("@")
         port = SENTINEL_PORT if kind == "sentinel" else REDIS_PORT
         pairs = [_host(text, port) for text in hosts.split(",")]
-        # The library reads the rest: user, password, options. The host in it is not used.
+        # The library parses the rest: user, password, options. It does not use the host here.
         settings = dict(parse_url(f"{base}://{user}{at}unused?{parts.query}"))
     except ValueError:
         raise _refused(url, "its hosts or options are not understood") from None
@@ -197,7 +197,7 @@ def _client(address: _Address, stack: AsyncExitStack) -> Client:
         case "sentinel":
             return _watched(address, stack)
         case "cluster":
-            # One repeat, because a command that met a dead node is what makes the client look for the others.
+            # One retry, because the client looks for other nodes only after a command failed on a dead one.
             nodes = [ClusterNode(host, port) for host, port in address.hosts]
             return RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **address.settings)
         case _:
@@ -205,7 +205,7 @@ def _client(address: _Address, stack: AsyncExitStack) -> Client:
 
 
 def _watched(address: _Address, stack: AsyncExitStack) -> Redis:
-    """The master that Sentinels name."""
+    """Return a client of the master that the Sentinels report."""
     name, _, number = address.path.partition("/")
     if not name:
         raise _refused("redis+sentinel://", NO_MASTER)
@@ -221,7 +221,7 @@ def _watched(address: _Address, stack: AsyncExitStack) -> Redis:
 
 
 def _tried(client: Redis) -> Redis:
-    """Make one connection without opening it: the library looks at its options only then."""
+    """Make one connection without opening it: only then does the library check its options."""
     make: Any = client.connection_pool.make_connection
     make()
     return client

@@ -1,8 +1,8 @@
 """`RedisLock`: one holder at a time among all processes that name it, kept alive for as long as it is held.
 
-Owns the lock's life in this process: renewing, the deadline by our own clock, telling the holder that it is lost.
-The waiting, releasing and renewing scripts are the redis library's. It is no session manager: it shares nothing but
-who may go on.
+Responsible for the life of the lock in this process: it renews it, keeps the deadline by our own clock, and reports
+its loss to the holder. Collaborators: `redis.asyncio.lock` (waiting, and the scripts that release and renew),
+`LeaseDeadline`. It is not a session manager: it shares nothing but the right to continue.
 """
 
 import asyncio
@@ -10,34 +10,36 @@ import logging
 import re
 import uuid
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockNotOwnedError
 
+from ..aio.background import background
 from ..aio.clock import steady
+from ..aio.throttle import Throttle
 from ..errors import ConfigError, LockLost
 from ..lease import LeaseDeadline
 from .connection import FAILURES, OPERATION_SECONDS, Client, is_away, opened, within
 
 log = logging.getLogger(__name__)
 
-RENEWALS = 3  # in one ttl: two may fail
-MARGIN = 0.1  # of the ttl: we stop that much earlier than the store, for clocks that do not go equally fast
-LONGEST_PAUSE_SECONDS = 1.0  # between two attempts to get a lock that somebody else holds
-WARN_EVERY_SECONDS = 60.0
-HASTE = 4  # after a renewal that failed the next one comes that much sooner
+RENEWALS = 3  # in one ttl, so that two may fail
+MARGIN = 0.1  # of the ttl: we stop that much earlier than the store, because clocks differ in speed
+LONGEST_PAUSE_SECONDS = 1.0  # between two attempts to acquire a lock that another process holds
+HASTE = 4  # a failed renewal is retried after a quarter of the usual pause
 
 # KEYS[1]  the lock: the owner's name, for ARGV[2]
-# KEYS[2]  the last fencing token, kept for ever
+# KEYS[2]  the last fencing token, kept forever
 # ARGV[1]  owner
 # ARGV[2]  milliseconds
 # returns  the fencing token; 0 when another owner holds the lock
 #
-# A request that was sent again because its answer was lost finds its own name, and gets the same token. Tokens are the
-# server's clock in microseconds, or the last one and 1, so that they grow even when that was lost with the data.
+# A request that was sent again because its answer was lost finds its own name and gets the same token. A token is the
+# server's clock in microseconds, or the last token plus 1 if that is larger, so that tokens grow even if the store
+# lost its data.
 ACQUIRE = """
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then
@@ -58,16 +60,17 @@ return token
 class RedisLock:
     """A lock in Redis or Valkey: `async with RedisLock("redis://...", "name"):`, or `acquire` and `release`.
 
-    `store`: a URL, for connections of the lock's own, or a client of the redis library, which is not closed here.
-    `ttl`: seconds after which the store gives the lock to somebody else unless it was renewed, which happens three
-    times in a ttl with `auto_renew`. `cancel_on_lost`: whether losing the lock cancels the body of `async with`.
-    `token`: larger for each holder, to be refused by whatever keeps the largest it saw; 0 before the first. `lost`:
-    set when the lock is no longer ours; each `acquire` makes a new one.
+    `store`: a URL (the lock opens its own connections), or a client of the redis library (it stays open).
+    `ttl`: seconds after which another process can acquire the lock if it was not renewed; `auto_renew` renews it three
+    times in each ttl. `cancel_on_lost`: if True, losing the lock cancels the body of `async with`.
+    `token`: the fencing token, larger for each holder, 0 before the first `acquire`; a resource that remembers the
+    largest token can refuse an earlier holder. `lost`: set when the lock is no longer ours; each `acquire` makes a new
+    event.
 
-    It saves work that would be done twice and does not replace a fencing token: a store that loses its data can let
-    in a second holder.
+    The lock avoids duplicate work. It does not replace the fencing token: a store that loses its data can admit a
+    second holder.
 
-    Raises: ConfigError for a name or ttl that cannot be used.
+    Raises: ConfigError for an invalid name or ttl.
     """
 
     def __init__(
@@ -82,26 +85,26 @@ class RedisLock:
         if not 0 < ttl < float("inf"):
             raise ConfigError("RedisLock(ttl=...) must be greater than 0 seconds, and finite")
         self.name = name
-        self.token = 0
-        self.lost = asyncio.Event()
+        self.token = 0  # 0: never held
+        self.lost = asyncio.Event()  # replaced by each acquire, so that an earlier holder keeps its own
         self._fence_key = _fence_key(name)
         self._store = store
         self._ttl = ttl
         self._auto_renew = auto_renew
         self._cancel_on_lost = cancel_on_lost
-        self._held: _HeldLock | None = None
+        self._held: _HeldLock | None = None  # None: not held; a keeper compares it to detect a release
 
     def valid(self) -> bool:
-        """Whether we hold the lock now, by our own clock; asks nobody."""
+        """True if we hold the lock now, by our own clock; sends nothing."""
         return self._held is not None and self._held.deadline.valid()
 
     async def acquire(self, *, blocking: bool = True, timeout: float | None = None) -> bool:
-        """Take the lock; False when somebody else keeps it all the `timeout` seconds, or now if not `blocking`.
+        """Acquire the lock; return False if another process holds it for `timeout` seconds, or now if not `blocking`.
 
-        While the store is away it waits, too, and says so.
+        While the store is down it waits as well, and logs a warning.
 
-        Raises: ConfigError when we hold it already, or for a URL that cannot be used; an error of the redis library
-        when the store refuses us, or is away and we may not wait longer.
+        Raises: ConfigError if we hold it already, or for an invalid URL; an error of the redis library if the store
+        refuses us, or is down and the time to wait is over.
         """
         if self._held is not None:
             raise ConfigError(f"lock {self.name!r} is held already: release() it first, or make a second RedisLock")
@@ -112,14 +115,14 @@ class RedisLock:
                 return False
             self.token, self.lost = lock.fence, asyncio.Event()
             held = _HeldLock(lock, LeaseDeadline(self._ttl * (1 - MARGIN), lock.sent_at), self.lost, stack.pop_all())
-            held.keeper = asyncio.create_task(self._keep(held), name=f"qqbot lock {self.name}")
-            self._held = held
+            self._held = held  # before the keeper starts: an eager task reads it in its first step
+            await held.keeper.enter_async_context(background(self._keep(held), name=f"qqbot lock {self.name}"))
         return True
 
     async def renew(self) -> None:
         """Hold the lock for another ttl.
 
-        Raises: LockLost when it is no longer ours; an error of the redis library when the store is away.
+        Raises: LockLost if it is no longer ours; an error of the redis library if the store is down.
         """
         held = self._held
         if held is None or not held.deadline.valid():
@@ -136,9 +139,9 @@ class RedisLock:
             raise self._loss()
 
     async def release(self) -> None:
-        """Give the lock back. A store that is away cannot be told: there the lock ends by itself, after its ttl.
+        """Release the lock. If the store is down, the lock expires there after its ttl.
 
-        Raises: LockLost when it was no longer ours.
+        Raises: LockLost if it was no longer ours.
         """
         held, self._held = self._held, None
         if held is None:
@@ -147,28 +150,31 @@ class RedisLock:
         held.deadline.shut()
         async with held.stack:
             try:
-                await held.end_keeper()
+                await held.keeper.aclose()
                 ours = await self._give_back(held.lock) and ours
             except BaseException:
-                await held.lock.withdraw()  # else nobody gets it before its ttl has passed
+                await held.lock.withdraw()  # otherwise no process gets it before its ttl has passed
                 raise
         if not ours:
             raise self._loss()
 
     async def _give_back(self, lock: "_FencedLock") -> bool:
-        """Delete our entry; whether it was still there, as far as we know."""
+        """Delete our entry; return True if it was still there, as far as we know."""
         try:
             await within(OPERATION_SECONDS, lock.do_release(lock.owner))
         except LockNotOwnedError:
             return False
         except FAILURES as error:
-            log.warning("lock %r could not be given back, it ends after %g s: %r", self.name, self._ttl, error)
+            log.warning("lock %r could not be released, it expires after %g s: %r", self.name, self._ttl, error)
         return True
 
     async def __aenter__(self) -> Self:
         await self.acquire()
-        if self._cancel_on_lost and self._held is not None:
-            self._held.body = _Body()
+        held = self._held
+        if self._cancel_on_lost and held is not None:
+            held.body = _Body()
+            if held.lost.is_set():  # an eager keeper can find a deadline that has passed before there is a body
+                held.body.cancel()
         return self
 
     async def __aexit__(
@@ -179,11 +185,11 @@ class RedisLock:
         try:
             await self.release()
         except LockLost:
-            if error is None or ended_by_us:  # any other error of the body tells more
+            if error is None or ended_by_us:  # any other error of the body says more than the loss
                 raise
 
     async def _keep(self, held: "_HeldLock") -> None:
-        """Renew the lock while it is held; when it is lost, tell the holder."""
+        """Renew the lock while it is held; report its loss to the holder."""
         pause = self._ttl / RENEWALS
         while left := held.deadline.left():
             await asyncio.sleep(min(pause, left))
@@ -196,13 +202,13 @@ class RedisLock:
             await self.renew()
         except LockLost:
             return False
-        except Exception as error:  # noqa: BLE001 - whatever a client raises, the deadline decides
+        except Exception as error:  # noqa: BLE001 - a client may raise anything: only the deadline ends the lock
             log.warning("lock %r could not be renewed, trying again: %r", self.name, error)
             return False
         return True
 
     def _lose(self, held: "_HeldLock") -> None:
-        """Tell the holder, once, and not where the lock has been given back meanwhile."""
+        """Report the loss to the holder, once, and not if the lock has been released meanwhile."""
         held.deadline.shut()
         if held is self._held and not held.lost.is_set():
             held.lost.set()
@@ -213,14 +219,15 @@ class RedisLock:
     def _loss(self) -> LockLost:
         return LockLost(
             f"lock {self.name!r} is not ours: it was released, its {self._ttl:g} s passed without a renewal, or the "
-            "store lost it. Stop what it protects; acquire() it again. 锁已失效：请停止受其保护的工作，或重新获取"
+            "store lost it. Stop the work that it protects, or acquire() it again. "
+            "锁已失效：请停止受其保护的工作，或重新获取"
         )
 
 
 def _fence_key(name: str) -> str:
-    """Return where the fencing token stands: in a Redis Cluster on the node of the lock itself.
+    """Return the key of the fencing token, which a Redis Cluster keeps on the node of the lock itself.
 
-    Raises: ConfigError for a name whose braces do not allow that.
+    Raises: ConfigError for a name with braces that are not a hash tag.
     """
     tag = re.search(r"\{([^}]*)\}", name)
     if tag is not None and tag[1]:
@@ -232,30 +239,25 @@ def _fence_key(name: str) -> str:
 
 @dataclass(eq=False, slots=True)
 class _HeldLock:
-    """What exists while the lock is held."""
+    """What exists from `acquire` to `release`."""
 
     lock: "_FencedLock"
-    deadline: LeaseDeadline
+    deadline: LeaseDeadline  # by our own clock, earlier than the expiry in the store
     lost: asyncio.Event
-    stack: AsyncExitStack
-    keeper: "asyncio.Task[None] | None" = None
-    body: "_Body | None" = None
-
-    async def end_keeper(self) -> None:
-        if self.keeper is not None:
-            self.keeper.cancel()
-            await asyncio.wait([self.keeper])
+    stack: AsyncExitStack  # closes the client, after the lock was released through it
+    keeper: AsyncExitStack = field(default_factory=AsyncExitStack)  # ends the renewals, before the release
+    body: "_Body | None" = None  # None: a loss cancels nothing
 
 
 class _Body:
-    """The task in the body of `async with`, and whether we have cancelled it. Follows `asyncio.timeout`."""
+    """The task in the body of `async with`, and whether we have cancelled it. Works like `asyncio.timeout`."""
 
     def __init__(self) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
-        self._cancelling = task.cancelling()
-        self._cancelled = False
+        self._cancelling = task.cancelling()  # requests of others, made before ours
+        self._cancelled = False  # True: `uncancel` is owed, exactly once
 
     def cancel(self) -> None:
         if not self._cancelled:
@@ -263,14 +265,14 @@ class _Body:
             self._task.cancel()
 
     def ended_by_us(self, error: BaseException | None) -> bool:
-        """Take our cancellation back; whether it, and no other, is what `error` is."""
+        """Take our cancellation back; return True if `error` is caused by it alone."""
         if not self._cancelled:
             return False
         return self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError)
 
 
 class _FencedLock(Lock):
-    """The library's lock, with a fencing token that the acquiring script counts."""
+    """The lock of the redis library, with a fencing token from the script that acquires it."""
 
     lua_release: Any
     lua_reacquire: Any
@@ -279,16 +281,16 @@ class _FencedLock(Lock):
         pause = min(ttl / 20, LONGEST_PAUSE_SECONDS)
         super().__init__(client, name, timeout=ttl, sleep=pause, thread_local=False)
         self.owner = uuid.uuid4().hex.encode()
-        self.fence = 0
+        self.fence = 0  # 0: not acquired
         self._milliseconds = max(int(ttl * 1000), 1)
-        self.sent_at = 0.0
+        self.sent_at = 0.0  # of the last request: the ttl counts from no earlier moment
         self._fence_key = fence_key
         self._acquire: Any = client.register_script(ACQUIRE)
 
     async def obtain(self, blocking: bool, timeout: float | None) -> bool:
-        """Try until we have it, or may not wait longer; also while the store is away."""
+        """Try until we have it or the time to wait is over; also while the store is down."""
         ends_at = float("inf") if timeout is None else steady() + timeout
-        warned = -WARN_EVERY_SECONDS
+        warnings = Throttle()
         try:
             while True:
                 try:
@@ -297,8 +299,7 @@ class _FencedLock(Lock):
                 except FAILURES as error:
                     if not (blocking and is_away(error) and steady() < ends_at):
                         raise
-                    if steady() - warned >= WARN_EVERY_SECONDS:
-                        warned = steady()
+                    if warnings.ready():
                         log.warning("lock %r: the store does not answer, waiting until it does: %r", self.name, error)
                 await asyncio.sleep(self.sleep)
         except BaseException:
@@ -306,17 +307,17 @@ class _FencedLock(Lock):
             raise
 
     async def withdraw(self) -> None:
-        """Delete our entry, if there is one: what a request whose answer we did not wait for may have set."""
+        """Delete our entry if there is one: a request may have set it after we stopped waiting for the answer."""
         with suppress(*FAILURES):
             await within(OPERATION_SECONDS, self.do_release(self.owner))
 
     def register_scripts(self) -> None:
-        """Keep the scripts here: the library's own way keeps them, and the first client, for the whole process."""
+        """Keep the scripts here: the library would keep them, and the first client, for the whole process."""
         self.lua_release = self.redis.register_script(self.LUA_RELEASE_SCRIPT)
         self.lua_reacquire = self.redis.register_script(self.LUA_REACQUIRE_SCRIPT)
 
     async def do_acquire(self, token: str | bytes) -> bool:
-        """Try once; note when the request was sent, and the fencing token."""
+        """Try once; record when the request was sent, and the fencing token."""
         self.sent_at = steady()
         request = self._acquire(keys=[self.name, self._fence_key], args=[token, self._milliseconds])
         answer = await within(OPERATION_SECONDS, request)

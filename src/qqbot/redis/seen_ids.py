@@ -1,7 +1,7 @@
 """`RedisSeenIds`: the ids of events that some process of the bot has finished, for ten minutes.
 
-Owns the keys. Which ids are noted, and when, is the dispatcher's: never on receipt, so that a process which dies in
-the middle hides nothing from the next.
+Responsible for the keys and their expiry. Collaborators: the dispatcher decides which ids are added, and when: never on
+receipt, so that a process that dies during a handler does not hide the event from the next process.
 """
 
 import uuid
@@ -12,12 +12,12 @@ from .circuit_breaker import CircuitBreaker
 from .connection import Client, hash_tag
 
 KEPT_SECONDS = 600
-MOST_DISCARDS = 4096  # that wait for a store which is away
+MOST_DISCARDS = 4096  # that wait for the store; more would only use memory
 
 # KEYS[1]  the id
 # ARGV[1]  a name for this one request
 # ARGV[2]  seconds
-# returns  1 when it was noted, 0 when it was there already
+# returns  1 if it was added, 0 if it was there already
 #
 # A request that was sent again because its answer was lost finds its own name: the id is new all the same.
 ADD = """
@@ -31,17 +31,17 @@ return 1
 
 
 class RedisSeenIds:
-    """`SeenIds` in Redis or Valkey. While the store is away every id is new, and one WARNING a minute says so."""
+    """`SeenIds` in Redis or Valkey. While the store is down every id counts as new, with one WARNING a minute."""
 
     def __init__(self, client: Client, *, app_id: str, cluster: str) -> None:
         self._client: Any = client
         self._add: Any = client.register_script(ADD)
         self._prefix = f"qqbot:{hash_tag(app_id, cluster)}:d:"
         self._circuit_breaker = CircuitBreaker("events that come twice are handled twice")
-        self._discards: dict[str, None] = {}  # that the store was not told of, oldest first
+        self._discards: dict[str, None] = {}  # not deleted in the store yet, oldest first
 
     async def add(self, event_id: str) -> bool:
-        """Note it; False when it was there already."""
+        """Add `event_id`; return False if it was there already."""
         await self._catch_up()
         self._discards.pop(event_id, None)
         request = uuid.uuid4().hex
@@ -51,7 +51,7 @@ class RedisSeenIds:
         return noted == 1
 
     async def contains(self, event_id: str) -> bool:
-        """Whether it is there."""
+        """True if `event_id` is there."""
         await self._catch_up()
         if event_id in self._discards:
             return False
@@ -61,20 +61,20 @@ class RedisSeenIds:
         return found == 1
 
     async def discard(self, event_id: str) -> None:
-        """Forget it; a store that is away is told later, and this process goes by it meanwhile."""
+        """Remove `event_id`; if the store is down, it is removed there later, and here at once."""
         self._discards[event_id] = None
         if len(self._discards) > MOST_DISCARDS:
             del self._discards[next(iter(self._discards))]
         await self._catch_up()
 
     async def _catch_up(self) -> None:
-        """Tell the store what it was not told yet."""
+        """Delete in the store what could not be deleted before."""
         if not self._discards:
             return
-        told = tuple(self._discards)
-        deleted: int = await self._circuit_breaker.ask(lambda: self._delete(told), -1)
+        pending = tuple(self._discards)
+        deleted: int = await self._circuit_breaker.ask(lambda: self._delete(pending), -1)
         if deleted >= 0:
-            for event_id in told:
+            for event_id in pending:
                 self._discards.pop(event_id, None)
 
     async def _delete(self, event_ids: Iterable[str]) -> int:

@@ -1,6 +1,7 @@
 """What the processes of one bot share through a store besides its shards: the access token, the ids of events.
 
-Owns how long that is open. It is there without any shard, too, for processes that only handle webhook calls.
+Responsible for opening and closing both. It works without shards as well, for processes that only handle webhook calls.
+Collaborators: `token_store`, `seen_ids`.
 """
 
 import logging
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Shared(NamedTuple):
-    """What the processes of one bot share besides its shards; None where they do not."""
+    """What the processes of one bot share besides its shards; None for what they do not share."""
 
     tokens: RedisTokenStore | None = None
     seen: RedisSeenIds | None = None
@@ -26,7 +27,7 @@ class Shared(NamedTuple):
 
 @asynccontextmanager
 async def sharing(store: Client | str, credentials: Credentials, *, cluster: str) -> AsyncGenerator[Shared]:
-    """Share through `store`, a URL or a client, with all who name the same bot and `cluster`.
+    """Share through `store`, a URL or a client, with all processes of the same bot and `cluster`.
 
     Raises: ConfigError for a URL or a cluster name that cannot be used.
     """

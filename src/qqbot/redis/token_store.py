@@ -1,8 +1,8 @@
 """`RedisTokenStore`: one access token for all processes of a bot, sealed so that the store cannot read it.
 
-Owns the keys and the seal. When a token is fetched is `api.token`'s. The client secret never enters the store: every
-process has it already, and a store is read by dumps, replicas and whoever may run MONITOR. The key of the seal is
-derived from it, so that nobody without the secret can read a token or put one there.
+Responsible for the keys and the seal. Collaborators: `api.token` decides when a token is fetched. The client secret
+never enters the store: every process has it already, and dumps, replicas and MONITOR expose a store. The key of the
+seal is derived from the secret, so that a token can neither be read nor replaced without it.
 """
 
 import base64
@@ -29,9 +29,9 @@ KEY_BYTES, NONCE_BYTES = 32, 12
 PURPOSE = b"qqbot-token-v1"
 
 # KEYS[1]  the sealed token
-# returns  it and the milliseconds for which it is still there; false and -2 when there is none
+# returns  it and its remaining milliseconds; false and -2 if there is none
 #
-# One script, because a token that is replaced between two commands would get the life of its successor.
+# One script, because a token that is replaced between two commands would get the lifetime of its successor.
 LOAD = """
 return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
 """
@@ -45,7 +45,7 @@ class Seal:
 
     def __init__(self, credentials: Credentials) -> None:
         try:
-            # An extra: whoever shares no token does without it.
+            # An extra, which a process that shares no token does not need.
             from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305  # noqa: PLC0415
             from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
             from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
@@ -63,7 +63,7 @@ class Seal:
         return base64.b64encode(nonce + self._cipher.encrypt(nonce, text.encode(), shard_id.encode())).decode()
 
     def open(self, sealed: str | bytes, shard_id: str) -> str | None:
-        """Return what was sealed; None for what was not, or by somebody else, or for another place."""
+        """Return the text; None if it was not sealed, or with another secret, or for another key of the store."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an extra, there since `__init__`
 
         try:
@@ -74,7 +74,7 @@ class Seal:
 
 
 class RedisTokenStore:
-    """`TokenStore` in Redis or Valkey. While the store is away each process fetches a token of its own.
+    """`TokenStore` in Redis or Valkey. While the store is down each process fetches a token of its own.
 
     Raises: ConfigError without the package cryptography, or for a cluster name that cannot be used.
     """
@@ -85,21 +85,21 @@ class RedisTokenStore:
         self._key = f"qqbot:{hash_tag(credentials.app_id, cluster)}:token"
         self._load: Any = client.register_script(LOAD)
         self._circuit_breaker = CircuitBreaker("each process fetches its own access token")
-        self._complained = False
+        self._warned = False  # once is enough: only a restart with another secret mends it
 
     async def load(self) -> SharedToken | None:
-        """Return what is there now."""
+        """Return the token in the store; None if there is none that can be used."""
         sealed, milliseconds = await self._circuit_breaker.ask(lambda: self._load(keys=[self._key]), (None, -2))
         if sealed is None or milliseconds <= 0:
             return None
         value = self._seal.open(sealed, self._key)
         if value is None:
-            self._complain()
+            self._warn_of_other_secret()
             return None
         return SharedToken(value, milliseconds / 1000)
 
     async def save(self, token: SharedToken) -> None:
-        """Put a token there for the others."""
+        """Store a token for the other processes."""
         milliseconds = int(token.seconds * 1000)
         if milliseconds > 0:
             sealed = self._seal.close(token.value, self._key)
@@ -110,10 +110,10 @@ class RedisTokenStore:
 
     @asynccontextmanager
     async def refreshing(self) -> AsyncGenerator[bool]:
-        """Hold the right to fetch a token; False: another process has it, and saves what it gets."""
+        """Hold the right to fetch a token; False: another process has it, and saves its token."""
         lock = Lock(self._client, f"{self._key}:lock", timeout=LOCK_SECONDS, thread_local=False)
         owner = uuid.uuid4().hex.encode()
-        ours = True  # also where we are cut short: the answer may be on its way
+        ours = True  # until the answer comes: a cancelled request may have been granted
         try:
             ours = await self._circuit_breaker.ask(lambda: lock.acquire(blocking=False, token=owner), True)
             yield ours
@@ -127,9 +127,9 @@ class RedisTokenStore:
         except LockNotOwnedError:
             log.debug("fetching the access token took longer than its lock")
 
-    def _complain(self) -> None:
-        if not self._complained:
-            self._complained = True
+    def _warn_of_other_secret(self) -> None:
+        if not self._warned:
+            self._warned = True
             log.warning(
                 "the shared access token at %s was not sealed with this bot's secret: it is not used. Do all "
                 "processes have the same AppSecret? 各进程的 AppSecret 不一致？",

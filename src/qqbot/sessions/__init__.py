@@ -1,15 +1,16 @@
-"""Which process runs which shard, and when a session may be created."""
+"""Which process runs which shard, and when a session may be created.
+
+Responsible for the public names of session managers, of the leases that they grant, and of what a new manager has to
+implement. Collaborators: `local` (one process), `cluster` (processes that share Redis). They
+decide nothing about events: see `gateway` and `dispatcher`.
+"""
 
 from typing import TYPE_CHECKING
 
 from .._names import on_demand
-from ..lease import LeaseDeadline
+from ..lease import Lease, LeaseDeadline, LostReason, Permit, StandbyLease
 from ..models.watermark import Watermark
-from .base import ClusterView, ManagerEvent, NodeView, SessionManager, ShardView
-from .cluster.assignor import ClusterMember, assign
-from .cluster.failure_detector import FailureDetector
-from .cluster.manager import RedisSessionManager
-from .cluster.timings import Timings
+from .base import ClusterView, GatewaySource, ManagerEvent, NodeView, SessionManager, ShardFactory, ShardView
 from .local import LocalSessionManager
 from .permits import Budget, IdentifyPacer
 
@@ -18,23 +19,33 @@ if TYPE_CHECKING:
     from ..redis.seen_ids import RedisSeenIds
     from ..redis.sharing import sharing
     from ..redis.token_store import RedisTokenStore
+    from .cluster.assignor import ClusterMember, assign
+    from .cluster.failure_detector import FailureDetector
+    from .cluster.manager import RedisSessionManager
+    from .cluster.timings import Timings
 
 __all__ = [
     "Budget",
     "ClusterMember",
     "ClusterView",
     "FailureDetector",
+    "GatewaySource",
     "IdentifyPacer",
+    "Lease",
     "LeaseDeadline",
     "LocalSessionManager",
+    "LostReason",
     "ManagerEvent",
     "NodeView",
+    "Permit",
     "RedisLock",
     "RedisSeenIds",
     "RedisSessionManager",
     "RedisTokenStore",
     "SessionManager",
+    "ShardFactory",
     "ShardView",
+    "StandbyLease",
     "Timings",
     "Watermark",
     "assign",
@@ -43,10 +54,15 @@ __all__ = [
 
 __getattr__ = on_demand(
     __name__,
-    {  # modules that import redis, which a bot without it does not load
+    {  # modules that only clusters need, some of which import redis
+        "ClusterMember": ".cluster.assignor",
+        "FailureDetector": ".cluster.failure_detector",
         "RedisLock": "..redis.lock",
         "RedisSeenIds": "..redis.seen_ids",
+        "RedisSessionManager": ".cluster.manager",
         "RedisTokenStore": "..redis.token_store",
+        "Timings": ".cluster.timings",
+        "assign": ".cluster.assignor",
         "sharing": "..redis.sharing",
     },
     renamed={"LeaseGate": "LeaseDeadline", "Member": "ClusterMember", "Observer": "FailureDetector", "plan": "assign"},

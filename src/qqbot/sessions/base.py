@@ -1,6 +1,7 @@
 """What a session manager is: the part that decides which process runs which shard.
 
-Owns the contract and the values it shows; `local` is the manager for one process.
+Responsible for the Protocols between a bot and its session manager, and for the values that a manager shows.
+Collaborators: `local` and `cluster` implement it, `lease` defines what a manager grants. It runs nothing itself.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,7 +16,7 @@ from ..models.gateway import GatewayBot, ResumeState, ShardExit, ShardKey
 
 
 class GatewaySource(Protocol):
-    """What a session manager asks of the platform, and how many shards the user wants."""
+    """What a session manager reads from the platform, and how many shards the user wants."""
 
     @property
     def app_id(self) -> str:
@@ -28,7 +29,7 @@ class GatewaySource(Protocol):
         ...
 
     async def fetch(self) -> GatewayBot:
-        """Ask /gateway/bot; waits out an unreachable platform."""
+        """Return the answer of /gateway/bot; wait while the platform cannot be reached."""
         ...
 
 
@@ -37,9 +38,9 @@ ShardFactory = Callable[[Lease, GatewayBot, ResumeState | None], Awaitable[Shard
 
 
 class ShardView(Struct, frozen=True):
-    """One shard that is owned: its fencing token, the node that runs it, and what was stored of its session last.
+    """One shard that has an owner: its fencing token, the node that runs it, and the stored state of its session.
 
-    `node` is "" where a manager serves one process alone, `state` None without a session.
+    `node` is "" if the manager serves a single process, `state` is None without a session.
     """
 
     shard: ShardKey
@@ -49,7 +50,7 @@ class ShardView(Struct, frozen=True):
 
 
 class NodeView(Struct, frozen=True):
-    """One member of a cluster. `role` is what it does, `shards` how many it runs."""
+    """One member of a cluster. `role`: what it does; `shards`: how many it runs."""
 
     id: str
     role: str
@@ -60,11 +61,12 @@ class NodeView(Struct, frozen=True):
 
 
 class ClusterView(Struct, frozen=True):
-    """What a manager knows: the shards that are owned, and how many sessions may still be created (None: unknown).
+    """What a manager knows: the shards with an owner, and how many sessions may still be created (None: unknown).
 
-    `nodes` are the members of a cluster, `count` the number of its shards, owned or not. `incarnation` changes when
-    the store is another one or lost its data. `next_count` is the number of shards that the cluster is changing to (0:
-    it is not), `halted` why nobody connects ("": they do). `lost_leases`: how many this process has lost, by cause.
+    `nodes`: the members of the cluster; `count`: the number of its shards, with or without an owner. `incarnation`
+    changes if the store was replaced or lost its data. `next_count`: the number of shards that the cluster is changing
+    to (0: no change). `halted`: why no node connects ("": they do). `lost_leases`: how many leases this process has
+    lost, by cause.
     """
 
     shards: tuple[ShardView, ...] = ()
@@ -78,10 +80,10 @@ class ClusterView(Struct, frozen=True):
 
 
 class ManagerEvent(Struct, frozen=True):
-    """Something that happened to the ownership of a shard; `halted` concerns all of them, `evicted` another `node`.
+    """A change in the ownership of a shard; `halted` concerns all shards, `evicted` another `node`.
 
-    `lost`: the lease ended without our doing; `cause` says why: `taken` by another node, `expired` because it could not
-    be renewed in time, `fenced` by a sink. It may be `claimed` again, or resumed without that.
+    `lost`: the lease ended although we did not release it. `cause`: `taken` by another node, `expired` because it was
+    not renewed in time, `fenced` by a sink. The shard may be `claimed` again, or continue without another event.
     """
 
     kind: Literal["claimed", "released", "lost", "evicted", "halted"]
@@ -95,27 +97,27 @@ class SessionManager(Protocol):
     """Hands out leases and runs a shard for each."""
 
     async def run(self, gateway: GatewaySource, start: ShardFactory) -> None:
-        """Run shards until `stop`; waits out an empty budget.
+        """Run shards until `stop`; wait while the budget is empty.
 
-        Raises: GatewayHalted when the platform says stop, and whatever `start` raises.
+        Raises: GatewayHalted if the platform forbids to continue, and whatever `start` raises.
         """
         ...
 
     async def stop(self, *, drain: float = 10.0) -> None:
-        """End `run`: shards get `drain` seconds to finish. Without a run in progress it does nothing."""
+        """End `run`: shards have `drain` seconds to finish. Without a run in progress it does nothing."""
         ...
 
     async def snapshot(self) -> ClusterView:
-        """Return what is known now."""
+        """Return the current view."""
         ...
 
     def watch(self) -> AsyncIterator[ManagerEvent]:
-        """Iterate over what happens from now on, until `run` ends."""
+        """Iterate over the events from now on, until `run` ends."""
         ...
 
 
 def too_few(count: int, recommended: int) -> GatewayHalted:
-    """Return the error that says which number of shards to set, where `count` are too few."""
+    """Return the error for `count` shards being too few; it names the number to set."""
     enough = recommended if recommended > count else 2 * count
     return GatewayHalted(
         4011,

@@ -1,7 +1,8 @@
 """`LocalSessionManager`: all shards, or a fixed part of them, in this process.
 
-Owns the leases, the pace of IDENTIFYs, the daily budget and the number of shards. It coordinates with nobody: two
-processes that run the same shards reset each other's sessions. What outlives the process is `state_file`'s.
+Responsible for the leases, the pace of IDENTIFYs, the daily budget and the number of shards. Collaborators: `permits`
+(the arithmetic), `state_file` (what outlives the process). It does not coordinate with other processes: two that run
+the same shards reset each other's sessions.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
+from ..aio.backoff import Backoff
 from ..aio.cancellation import forward_errors
 from ..aio.clock import Clock
 from ..config import ShardSelection
@@ -27,16 +29,16 @@ from .watchers import Watchers
 log = logging.getLogger(__name__)
 
 STOP_MARGIN_SECONDS = 15.0
-SHORTEST_BUDGET_WAIT, LONGEST_BUDGET_FLOOR = 1.0, 30.0  # /gateway/bot may be asked twice a minute
-FENCING_TOKEN = 1  # nobody else can own a shard, so one token serves all
+SHORTEST_BUDGET_WAITS = Backoff(1.0, 30.0, low=1.0)  # the platform allows two calls of /gateway/bot a minute
+FENCING_TOKEN = 1  # no other process can own a shard, so all leases share one token
 
 
 class LocalSessionManager:
-    """Runs every shard of the plan in this process. May be run again after it was stopped.
+    """Runs every selected shard in this process. It can be run again after it was stopped.
 
-    `state` names a file that carries the sessions over: the next process RESUMEs them, and skips what was finished.
-    It is written every second if anything changed, and when a session begins, goes on or is left.
-    `window`: seconds in which max_concurrency sessions may be created.
+    `state`: a file that carries the sessions over: the next process RESUMEs them and skips finished events. It is
+    written every second if anything changed, and when a session begins, is resumed or is given up.
+    `window`: seconds; at most max_concurrency sessions are created in each.
     """
 
     def __init__(
@@ -47,30 +49,30 @@ class LocalSessionManager:
         clock: Clock = time.monotonic,
     ) -> None:
         self._path = None if state is None else Path(state)
-        self._pacer = IdentifyPacer(1, window=window)  # the platform's memory does not end with a run
+        self._pacer = IdentifyPacer(1, window=window)  # kept over runs: the platform counts on
         self._clock = clock
-        self._run: _Run | None = None
+        self._run: _Run | None = None  # None: not running
         self._watchers = Watchers()
 
     async def run(self, gateway: GatewaySource, start: ShardFactory) -> None:
-        """Run shards until `stop`; waits out an empty budget.
+        """Run shards until `stop`; wait while the budget is empty.
 
-        Raises: GatewayHalted when the platform says stop, GatewayError when no shard is left, ConfigError while
-        another run is in progress or where the state file cannot be used, and whatever `start` raises.
+        Raises: GatewayHalted if the platform forbids to continue, GatewayError if no shard is left, ConfigError if
+        another run is in progress or the state file cannot be used, and whatever `start` raises.
         """
         if self._run is not None:
             raise ConfigError("this session manager is running already: give each bot its own")
         identify_queue = _LocalIdentifyQueue(gateway, self._pacer, self._clock)
         states = None if self._path is None else States(StateFile(self._path, gateway.app_id))
-        self._run = _Run(gateway.selection, identify_queue, start, self._watchers.tell, states)
+        self._run = _Run(gateway.selection, identify_queue, start, self._watchers.emit, states)
         try:
             await self._run.serve()
         finally:
             self._run = None
-            self._watchers.tell(None)
+            self._watchers.emit(None)
 
     async def stop(self, *, drain: float = 10.0) -> None:
-        """End `run`: shards get `drain` seconds to finish. Without a run in progress it does nothing."""
+        """End `run`: shards have `drain` seconds to finish. Without a run in progress it does nothing."""
         if self._run is not None:
             await self._run.stop(drain + STOP_MARGIN_SECONDS)
 
@@ -79,12 +81,12 @@ class LocalSessionManager:
         return ClusterView() if self._run is None else self._run.view()
 
     def watch(self) -> AsyncIterator[ManagerEvent]:
-        """Iterate over what happens from now on, until `run` ends."""
+        """Iterate over the events from now on, until `run` ends."""
         return self._watchers.watch()
 
 
 class _Permit:
-    """Good until a moment of `clock`."""
+    """Usable until a moment of `clock`."""
 
     def __init__(self, until: float, clock: Clock) -> None:
         self._until = until
@@ -95,7 +97,7 @@ class _Permit:
 
 
 class _Lease:
-    """A shard is ours for as long as its task runs."""
+    """The lease of one shard: valid while the task of the shard runs."""
 
     def __init__(self, shard: ShardKey, identify_queue: "_LocalIdentifyQueue", states: States | None) -> None:
         self.shard = shard
@@ -104,11 +106,12 @@ class _Lease:
         self.identify_permit = identify_queue.permit
         self.may_renew = identify_queue.can_spare
         self._states = states
-        self._ended = asyncio.Event()
-        self.cause: LostReason | None = None
+        self._held = True  # read for each event: a plain attribute is faster than a look into `_ended`
+        self._ended = asyncio.Event()  # set once: a lease never becomes valid again
+        self.cause: LostReason | None = None  # None: released by us
 
     def valid(self) -> bool:
-        return not self._ended.is_set()
+        return self._held
 
     async def wait_lost(self) -> LostReason:
         await self._ended.wait()
@@ -123,29 +126,30 @@ class _Lease:
             self._states.note(self.shard.index, state)
             await self._states.flush()
 
-    def fenced(self, token: int) -> None:  # noqa: ARG002 - no token of ours would be larger
+    def fenced(self, token: int) -> None:  # noqa: ARG002 - all tokens of this manager are equal
         self.cause = "fenced"
-        self._ended.set()
+        self.end()
 
     def end(self) -> None:
+        self._held = False
         self._ended.set()
 
 
 class _LocalIdentifyQueue:
-    """Turns, permits and the budget of one process."""
+    """The turns, the permits and the budget of one process."""
 
     def __init__(self, gateway: GatewaySource, pacer: IdentifyPacer, clock: Clock) -> None:
         self._gateway = gateway
         self._clock = clock
         self._pacer = pacer
-        self._budget = Budget(1, 1, 0, clock())
-        self._turns = asyncio.Semaphore(1)
-        self._affording = asyncio.Lock()
-        self._waiting = 0
-        self._shards = 0
+        self._budget = Budget(1, 1, 0, clock())  # replaced by the first answer of /gateway/bot
+        self._turns = asyncio.Semaphore(1)  # sockets that are open for an IDENTIFY; sized by `open`
+        self._budget_lock = asyncio.Lock()  # a single task waits for the budget and asks the platform
+        self._waiting = 0  # turns in progress or waited for: each needs a session
+        self._shards = 0  # sessions that `can_spare` keeps in reserve
 
     async def ask(self) -> GatewayBot:
-        """Ask /gateway/bot and note what it says about pace and budget."""
+        """Ask /gateway/bot and apply its pace and budget."""
         info = await self._gateway.fetch()
         limit = info.session_start_limit
         self._budget = Budget(limit.total, limit.remaining, limit.reset_seconds, self._clock())
@@ -153,7 +157,7 @@ class _LocalIdentifyQueue:
         return info
 
     async def open(self, shards: int, new: int, concurrency: int) -> None:
-        """Wait until `new` ones of `shards` can be identified; then `concurrency` of them at a time may connect."""
+        """Wait until `new` of the `shards` can identify; then `concurrency` of them may connect at a time."""
         self._shards = shards
         await self._afford(new)
         self._turns = asyncio.Semaphore(max(concurrency, 1))
@@ -163,7 +167,7 @@ class _LocalIdentifyQueue:
         return self._budget.remaining
 
     async def can_spare(self) -> bool:
-        """Whether a session may be created without need: one for each shard is kept back."""
+        """True if a session that still works may be replaced: one session for each shard is kept in reserve."""
         if not self._budget.renewed_in(self._clock()):
             await self.ask()
         return self._budget.remaining > self._shards
@@ -186,10 +190,10 @@ class _LocalIdentifyQueue:
 
     async def _afford(self, needed: int) -> None:
         """Wait until the budget covers `needed` sessions."""
-        async with self._affording:
-            floor = SHORTEST_BUDGET_WAIT
+        async with self._budget_lock:
+            asked = 0
             while not self._budget.covers(needed):
-                wait = max(self._budget.renewed_in(self._clock()), floor)
+                wait = max(self._budget.renewed_in(self._clock()), SHORTEST_BUDGET_WAITS.delay(asked, 1.0))
                 log.warning(
                     "the platform allows %d more sessions, %d are needed: waiting %.0f s until it renews the allowance",
                     self._budget.remaining,
@@ -198,7 +202,7 @@ class _LocalIdentifyQueue:
                 )
                 await asyncio.sleep(wait)
                 await self.ask()
-                floor = min(2 * floor, LONGEST_BUDGET_FLOOR)
+                asked += 1
 
 
 class _Run:
@@ -209,39 +213,40 @@ class _Run:
         selection: ShardSelection,
         identify_queue: _LocalIdentifyQueue,
         start: ShardFactory,
-        tell: Callable[[ManagerEvent], None],
+        emit: Callable[[ManagerEvent], None],
         states: States | None,
     ) -> None:
         self._selection = selection
         self._identify_queue = identify_queue
         self._start = start
-        self._tell = tell
+        self._emit = emit
         self._states = states
-        self._ended = asyncio.Event()
-        self._leases: list[_Lease] = []
-        self._shards: list[asyncio.Task[None]] = []
-        self._rounds: asyncio.Task[None] | None = None
-        self._stopped = False
-        self._round_over = asyncio.Event()
-        self._too_few = False
-        self._error: Exception | None = None
+        self._ended = asyncio.Event()  # `serve` is over, the state file is closed
+        self._leases: list[_Lease] = []  # of the current round, the ended ones as well
+        self._shards: list[asyncio.Task[None]] = []  # of the current round
+        self._rounds: asyncio.Task[None] | None = None  # set by the task itself, which may start eagerly
+        self._stopped = False  # no further round begins
+        self._round_running = False  # shards exist: `_round_over` ends them, and each is cancelled once
+        self._round_over = asyncio.Event()  # ends the shards of the current round
+        self._too_few = False  # a shard was closed with 4011: the next round has more shards
+        self._error: Exception | None = None  # the first failure, raised by `serve`
 
     async def serve(self) -> None:
-        """Run until `stop`, or until something is wrong."""
+        """Run until `stop`, or until a shard or the platform fails."""
         try:
             async with self._states or nullcontext(), asyncio.TaskGroup() as group:
                 if not self._stopped:
-                    self._rounds = group.create_task(self._run_rounds(), name="qqbot sessions")
+                    group.create_task(self._run(), name="qqbot sessions")
         finally:
             self._ended.set()
         if self._error is not None:
             raise self._error
 
     async def stop(self, seconds: float) -> None:
-        """Cancel the shards, and once more those that have not ended after `seconds`."""
+        """Cancel the shards, and again those that have not ended after `seconds`."""
         self._stopped = True
-        self._round_over.set()  # where shards run, that ends them: cancelled twice, they were torn out of their ends
-        if self._rounds is not None and all(shard.done() for shard in self._shards):
+        self._round_over.set()  # ends running shards; cancelling `_rounds` as well would interrupt their cleanup
+        if self._rounds is not None and not self._round_running:
             self._rounds.cancel()
         try:
             async with asyncio.timeout(seconds):
@@ -255,8 +260,13 @@ class _Run:
         shards = tuple(ShardView(lease.shard, lease.token) for lease in self._leases if lease.valid())
         return ClusterView(shards, self._identify_queue.remaining)
 
+    async def _run(self) -> None:
+        self._rounds = asyncio.current_task()
+        if not self._stopped:  # between the creation of this task and its first step
+            await self._run_rounds()
+
     async def _run_rounds(self) -> None:
-        """Run all shards, again with a larger number of them when the platform asks for it."""
+        """Run all shards, again with more of them if the platform requires it."""
         with forward_errors(self._fail, "the session manager"):
             info = await self._identify_queue.ask()
             for generation in itertools.count():
@@ -270,12 +280,13 @@ class _Run:
                 info = await self._ask_for_more(count)
 
     async def _run_shards(self, info: GatewayBot, keys: list[ShardKey], known: Mapping[int, ResumeState]) -> None:
-        """Run one task a shard until one fails or asks for more shards, or none is left; then end the others.
+        """Run a task for each shard until one fails or asks for more shards, or none is left; then end the others.
 
-        `known`: the sessions that go on, by the shard's index.
+        `known`: the sessions to resume, by shard index.
         """
         self._round_over.clear()
         self._too_few = False
+        self._round_running = True  # before the tasks: an eager one may call `stop` in its first step
         self._leases = [_Lease(key, self._identify_queue, self._states) for key in keys]
         async with asyncio.TaskGroup() as group:
             self._shards = [
@@ -288,9 +299,10 @@ class _Run:
             for shard in self._shards:
                 shard.cancel()
         self._shards = []
+        self._round_running = False
 
     async def _run_shard(self, lease: _Lease, info: GatewayBot, state: ResumeState | None) -> None:
-        self._tell(ManagerEvent("claimed", lease.shard))
+        self._emit(ManagerEvent("claimed", lease.shard))
         try:
             with forward_errors(self._fail, f"shard {lease.shard}"):
                 shard_exit = await self._start(lease, info, state)
@@ -298,24 +310,24 @@ class _Run:
         finally:
             lease.end()
             cause = lease.cause
-            self._tell(ManagerEvent("released" if cause is None else "lost", lease.shard, cause=cause))
+            self._emit(ManagerEvent("released" if cause is None else "lost", lease.shard, cause=cause))
             if self._too_few or self._error is not None or not any(lease.valid() for lease in self._leases):
                 self._round_over.set()
 
     def _fail(self, error: Exception) -> None:
-        """Keep the first error for `serve`; those that follow while the others end are only logged."""
+        """Keep the first error for `serve`; later ones, while the other shards end, are only logged."""
         if self._error is not None:
             log.error("a shard failed while the shards were being ended", exc_info=error)
             return
         self._error = error
         if isinstance(error, GatewayHalted):
-            self._tell(ManagerEvent("halted", code=error.code))
+            self._emit(ManagerEvent("halted", code=error.code))
 
     async def _ask_for_more(self, count: int) -> GatewayBot:
-        """Return what /gateway/bot says now that `count` shards are too few.
+        """Return the answer of /gateway/bot after `count` shards were too few.
 
-        Raises: GatewayHalted when it recommends no more, or the user fixed the number; GatewayError when they are
-        not too few, but gone.
+        Raises: GatewayHalted if it recommends no more, or the user fixed the number; GatewayError if the shards were
+        not too few, but every one has lost its lease.
         """
         if not self._too_few:
             raise GatewayError("every shard of this process lost its lease, nothing is left to run: start it again")

@@ -1,6 +1,7 @@
 """The file that carries the sessions of one process over to the next one.
 
-Owns its form, its lock, and when and how it is replaced. What the sessions in it are good for is `local`'s.
+Responsible for the format of the file, for its lock, and for when and how it is replaced. Collaborators: `local`
+decides which sessions are resumed. It does not judge whether the platform still knows a session.
 """
 
 import asyncio
@@ -8,7 +9,6 @@ import contextlib
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +19,8 @@ from typing import BinaryIO, Self, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from ..aio.background import background
+from ..aio.throttle import Throttle
 from ..errors import ConfigError
 from ..models.codec import encode, strict
 from ..models.gateway import ResumeState
@@ -28,12 +30,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 VERSION = 1
-SAVE_SECONDS = 1.0
-WARN_EVERY_SECONDS = 60.0
+SAVE_SECONDS = 1.0  # between two writes; more often costs the disk, less often repeats more events
 
 
 class _Document(Struct, frozen=True, kw_only=True):
-    """The file's content; `shards` by index, of `count`, in the form that `version` has."""
+    """The content of the file: `shards` by index, `count` of them in all, in the format of `version`."""
 
     version: int
     app_id: str
@@ -47,21 +48,21 @@ _MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class StateFile:
-    """The sessions of the bot `app_id` at `path`, read and written at once; one process at a time holds it.
+    """The sessions of the bot `app_id` at `path`, read and written as a whole; one process at a time may open it.
 
-    `PATH.lock` is locked while the file is open: the operating system frees it however the process ends.
+    `PATH.lock` is locked while the file is open. The operating system unlocks it, however the process ends.
     """
 
     def __init__(self, path: Path, app_id: str) -> None:
         self.path = path
         self._app_id = app_id
         self._draft = path.with_name(f"{path.name}.new")
-        self._lock: BinaryIO | None = None
+        self._lock: BinaryIO | None = None  # None: not open; closing it is what unlocks
 
     def open(self) -> None:
-        """Take the lock, and see that the file can be read and replaced.
+        """Lock the file, and check that it can be read and replaced.
 
-        Raises: ConfigError when another bot holds the file, or it cannot be kept at this path.
+        Raises: ConfigError if another bot uses the file, or this path cannot hold one.
         """
         try:
             self._lock = _locked(self.path.with_name(f"{self.path.name}.lock"))
@@ -80,14 +81,14 @@ class StateFile:
             )
 
     def _check(self) -> None:
-        """Do once what will be done later.  Raises: OSError."""
+        """Read and write once, so that a missing right fails at the start.  Raises: OSError."""
         with contextlib.suppress(FileNotFoundError):
             self.path.read_bytes()
         self._write_draft(b"")
         self._draft.unlink()
 
     def read(self, count: int) -> dict[int, ResumeState]:
-        """Return the sessions that the file has for a bot of `count` shards; a WARNING says why there are none."""
+        """Return the sessions in the file for a bot of `count` shards; log a WARNING if the file cannot be used."""
         try:
             document = _decode_document(self.path.read_bytes())
             if (why := self._why_foreign(document, count)) is None:
@@ -96,7 +97,7 @@ class StateFile:
             return {}
         except (OSError, *_MALFORMED) as error:
             why = f"it is damaged ({error})"
-        log.warning("%s is not used: %s; new sessions are begun, and the file is written anew", self.path, why)
+        log.warning("%s is not used: %s; new sessions are begun, and the file is written again", self.path, why)
         return {}
 
     def _why_foreign(self, document: _Document, count: int) -> str | None:
@@ -109,68 +110,64 @@ class StateFile:
         return None
 
     def write(self, count: int, states: Mapping[int, ResumeState]) -> None:
-        """Replace the file by `states`, of `count` shards, as a whole or not at all.  Raises: OSError."""
+        """Replace the file with `states`, of `count` shards, as a whole or not at all.  Raises: OSError."""
         document = {"version": VERSION, "app_id": self._app_id, "count": count, "shards": states}
         self._write_draft(encode(document))
         self._draft.replace(self.path)
 
     def _write_draft(self, content: bytes) -> None:
-        # Made anew, for nobody else to read: it names sessions, and an earlier one may be left from a crash.
+        # Always a new file with mode 600: it names sessions, and a crash may have left a draft with other rights.
         self._draft.unlink(missing_ok=True)
         descriptor = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as draft:
             draft.write(content)
             draft.flush()
-            os.fsync(descriptor)  # else a power cut may leave the new name with nothing behind it
+            os.fsync(descriptor)  # otherwise a power cut may leave the new name with an empty file
 
     def close(self) -> None:
-        """Give the lock back."""
+        """Unlock the file."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
 
 class States:
-    """What is known of the sessions, and its way to the file; an async context manager that holds the file.
+    """The latest sessions and their way to the file; an async context manager that keeps the file open.
 
-    The file is touched in a thread of its own, one thing after another: a slow disk keeps nobody waiting but those
-    who ask for a `flush`, and a write that nobody waits for any more is over before the next one begins.
+    One thread does all work on the file, one operation after another: a slow disk delays only the callers of `flush`,
+    and a write whose caller was cancelled ends before the next one begins.
     """
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
-        self._count = 0
-        self._known: dict[int, ResumeState] = {}
-        self._noted = 0  # how many times something was
-        self._written = 0
-        self._wake = asyncio.Event()
-        self._writing = asyncio.Lock()
-        self._warned = -WARN_EVERY_SECONDS
+        self._count = 0  # of shards; 0: nothing was read yet
+        self._latest: dict[int, ResumeState] = {}  # by shard index: what the next write contains
+        self._changes = 0  # in all, so that a change during a write is not taken for written
+        self._written = 0  # the value of `_changes` that the file has
+        self._wake = asyncio.Event()  # set: the file is behind
+        self._writing = asyncio.Lock()  # callers of `flush` that come during a write share the next one
+        self._warnings = Throttle()
 
     async def __aenter__(self) -> Self:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="qqbot state file")
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._close)
             await self._do(self._file.open)
-        except BaseException:
-            await self._leave()
-            raise
-        self._writer = asyncio.create_task(self._write_on(), name="qqbot state file")
+            stack.push_async_callback(self.flush)
+            writing = background(self._write_repeatedly(), name="qqbot state file")
+            (self._writer,) = await stack.enter_async_context(writing)
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.cancel()
-        try:
-            await asyncio.wait([self._writer])
-            await self.flush()
-        finally:
-            await self._leave()
+        await self._stack.__aexit__(kind, error, trace)
         if not self._writer.cancelled():
             self._writer.result()
 
-    async def _leave(self) -> None:
-        """Return when the file is closed; it is closed also where nobody waits for that any more."""
+    async def _close(self) -> None:
+        """Return when the file is closed; if the caller is cancelled, the file is closed all the same."""
         closing = asyncio.wrap_future(self._thread.submit(self._file.close))
         self._thread.shutdown(wait=False)
         await asyncio.shield(closing)
@@ -179,35 +176,35 @@ class States:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     async def begin(self, count: int) -> dict[int, ResumeState]:
-        """Return the sessions that an earlier process left for a bot of `count` shards; from here on they are ours."""
+        """Return the sessions that an earlier process left for a bot of `count` shards; from now on they are ours."""
         known = await self._do(partial(self._file.read, count)) if not self._count else {}
-        self._count, self._known = count, known
+        self._count, self._latest = count, known
         return dict(known)
 
     def note(self, index: int, state: ResumeState | None) -> None:
-        """Note where the session of shard `index` is; None: there is none."""
+        """Remember the state of the session of shard `index` for the next write; None: it has no session."""
         if state is None:
-            self._known.pop(index, None)
+            self._latest.pop(index, None)
         else:
-            self._known[index] = state
-        self._noted += 1
+            self._latest[index] = state
+        self._changes += 1
         self._wake.set()
 
     async def flush(self) -> None:
-        """Return when what is noted has been written. Where that fails it is said, and tried again."""
+        """Return when every change so far is in the file. If writing fails, log it and retry later."""
         async with self._writing:
-            noted = self._noted
-            if noted == self._written:
+            changes = self._changes
+            if changes == self._written:
                 return
             try:
-                await self._do(partial(self._file.write, self._count, dict(self._known)))
+                await self._do(partial(self._file.write, self._count, dict(self._latest)))
             except OSError as error:
                 self._warn(error)
                 self._wake.set()
             else:
-                self._written = noted
+                self._written = changes
 
-    async def _write_on(self) -> None:
+    async def _write_repeatedly(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -215,19 +212,18 @@ class States:
             await asyncio.sleep(SAVE_SECONDS)
 
     def _warn(self, error: OSError) -> None:
-        """Say at once, then once a minute, that the file is behind."""
-        if (now := time.monotonic()) - self._warned >= WARN_EVERY_SECONDS:
-            self._warned = now
+        """Log at most once a minute that the file is behind."""
+        if self._warnings.ready():
             log.warning(
-                "%s cannot be written (%s); trying again every second. Until it can, a restart handles again what "
-                "happened since the last time",
+                "%s cannot be written (%s); retrying every second. Until then, a restart handles again the events "
+                "since the last write",
                 self._file.path,
                 error.strerror or error,
             )
 
 
 def _locked(path: Path) -> BinaryIO | None:
-    """Return the file at `path`, locked; None where somebody else has it.  Raises: OSError."""
+    """Return the file at `path`, locked; None if another process has locked it.  Raises: OSError."""
     file = path.open("ab")
     if _try_lock(file):
         return file
@@ -239,7 +235,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _try_lock(file: BinaryIO) -> bool:
-        """Lock `file` unless somebody else has; the system frees it when the process ends."""
+        """Lock `file`; return False if it is locked already. The system unlocks it when the process ends."""
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         except PermissionError:
@@ -250,11 +246,11 @@ else:
     import fcntl
 
     def _try_lock(file: BinaryIO) -> bool:
-        """Lock `file` unless somebody else has; the system frees it when the process ends."""
+        """Lock `file`; return False if it is locked already. The system unlocks it when the process ends."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError as error:
-            log.warning("%s cannot be locked (%s): see that only one bot uses it", file.name, error.strerror)
+            log.warning("%s cannot be locked (%s): make sure that only one bot uses it", file.name, error.strerror)
         return True

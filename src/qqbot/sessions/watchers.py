@@ -1,6 +1,6 @@
-"""`Watchers`: who iterates over what happens to a session manager's shards.
+"""`Watchers`: the iterators over the events of a session manager.
 
-Owns the queues; what happens is the managers' to tell.
+Responsible for one queue for each iterator. Collaborators: the managers, which emit the events.
 """
 
 import asyncio
@@ -11,20 +11,20 @@ from .base import ManagerEvent
 
 
 class Watchers:
-    """The iterators that are under way."""
+    """The iterators that are in use."""
 
     def __init__(self) -> None:
-        # Weak, so that an iterator that nobody holds any more leaves nothing behind.
+        # Weak, so that an iterator without a reference leaves no queue behind.
         self._queues: WeakSet[asyncio.Queue[ManagerEvent | None]] = WeakSet()
 
     def watch(self) -> AsyncIterator[ManagerEvent]:
-        """Iterate over what is told from now on, until None is."""
+        """Iterate over the events that are emitted from now on, until None is."""
         queue: asyncio.Queue[ManagerEvent | None] = asyncio.Queue()
         self._queues.add(queue)
         return _events(queue)
 
-    def tell(self, event: ManagerEvent | None) -> None:
-        """Tell all of them; None ends them."""
+    def emit(self, event: ManagerEvent | None) -> None:
+        """Put `event` into every queue; None ends the iterators."""
         for queue in self._queues:
             queue.put_nowait(event)
 

@@ -6,7 +6,7 @@ Does not read JSON commands: see `control.commands` and `page.commands`.
 """
 
 import mimetypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import payloads
 from .endpoints.guild.reactions import set_reaction, unset_reaction
@@ -29,13 +29,18 @@ _ATTACHED = {"audio": "voice"}
 
 @dataclass(frozen=True, slots=True)
 class UserAction:
-    """An event that is about to be pushed, and the message that shows it in the chat."""
+    """An event that is about to be pushed, and the message that shows it in the chat.
+
+    `other_kind`, `other_id`: type and id of a second event with the same body; '' if there is none.
+    """
 
     event_id: str
     kind: str
     body: JsonObject
     shown: MessageRecord
     click: Click | None = field(default=None)
+    other_kind: str = ""
+    other_id: str = ""
 
 
 class Actions:
@@ -76,7 +81,11 @@ class Actions:
         body = payloads.message_body(self._platform.world, message, person)
         if where.scene in ("channel", "dms"):
             message.guild = body
-        return UserAction(identity.event_id(kind), kind, body, message)
+        action = UserAction(identity.event_id(kind), kind, body, message)
+        if kind == "AT_MESSAGE_CREATE" and self._platform.rights.private:
+            # The bot gets each message of a channel, by either intent or by both.
+            return replace(action, other_kind="MESSAGE_CREATE", other_id=identity.event_id("MESSAGE_CREATE"))
+        return action
 
     def click(self, person: Person, message_id: str, button: str) -> UserAction:
         """Return the event of a button press; `button` is an id or a label.
@@ -160,21 +169,25 @@ class Actions:
                 "没有机器人连接"
             )
 
-    def do(self, action: UserAction) -> int:
-        """Push the event and show it in the chat; return how many sessions received it."""
+    def do(self, action: UserAction) -> list[str]:
+        """Push the events and show the message in the chat; return the ids of the events that a session received."""
         if action.click is not None:
             self._platform.clicks[text_of(action.body, "id")] = action.click
+        events = {action.event_id: action.kind} | ({action.other_id: action.other_kind} if action.other_kind else {})
+        pushed = {each: self._platform.push(kind, action.body, event_id=each) for each, kind in events.items()}
+        delivered = [event_id for event_id, push in pushed.items() if push.receivers]
         explanations = self._platform.explanations
-        explanations.show(action.shown, action.event_id, *([text_of(action.body, "id")] if action.click else []))
-        pushed = self._platform.push(action.kind, action.body, event_id=action.event_id)
+        interaction = [] if action.click is None else [text_of(action.body, "id")]
+        explanations.show(action.shown, delivered or [action.event_id], *interaction)
+        self._platform.exchanges.pushed(action.event_id, delivered)
         self._platform.world.add(action.shown)
         if action.click is not None:
-            action.click.delivered = pushed.receivers > 0
-        if not pushed.receivers:
+            action.click.delivered = bool(delivered)
+        if not delivered:
             intent = self._platform.tables.intent_of(action.kind)
             reason = self._platform.gateway.why_undelivered(action.body, intent)
             explanations.undelivered(action.shown, reason, action.kind, intent)
-        return pushed.receivers
+        return delivered
 
     async def do_and_wait(self, action: UserAction, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
         """Do it as soon as the bot is connected, and return when the bot is done with it; times in seconds."""

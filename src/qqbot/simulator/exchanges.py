@@ -27,6 +27,8 @@ class Exchange:
         self.ack: int | None = None
         self.answer: JsonObject | None = None
         self.outcome: str | None = None
+        # Events whose outcome is still to come: two for a message that a private bot gets as two events.
+        self.pending = {event_id}
         self._changed = asyncio.Event()
 
     def add(self, message: MessageRecord) -> None:
@@ -44,15 +46,17 @@ class Exchange:
         self.answer = answer
         self._changed.set()
 
-    def settle(self, outcome: str) -> None:
-        """Record that the bot is done, and its outcome."""
-        self.outcome = outcome
+    def settle(self, event_id: str, outcome: str) -> None:
+        """Record that the bot is done with an event; of two outcomes the first that is not `unwanted` counts."""
+        self.pending.discard(event_id)
+        if self.outcome in (None, "unwanted"):
+            self.outcome = outcome
         self._changed.set()
 
     async def settled(self, timeout: float) -> None:
         """Return when the bot is done, or after `timeout` seconds."""
         end = time.monotonic() + timeout
-        while self.outcome is None and await self._next(end - time.monotonic()):
+        while self.pending and await self._next(end - time.monotonic()):
             pass
 
     async def quiet(self, timeout: float, quiet: float) -> None:
@@ -89,7 +93,14 @@ class Exchanges:
         try:
             yield exchange
         finally:
-            del self._open[event_id]
+            for each in [key for key, value in self._open.items() if value is exchange]:
+                del self._open[each]
+
+    def pushed(self, event_id: str, delivered: list[str]) -> None:
+        """Record which events a message was delivered as; `event_id` is the one that its exchange was opened with."""
+        if (exchange := self._open.get(event_id)) is not None and delivered:
+            exchange.event_id, exchange.pending = delivered[0], set(delivered)
+            self._open |= dict.fromkeys(delivered, exchange)
 
     async def wait_settled(self, event_ids: Collection[str], timeout: float) -> None:
         """Return when a bot has reported each of these events, or after `timeout` seconds for each."""
@@ -119,7 +130,7 @@ class Exchanges:
     def settle(self, event_id: str, outcome: str) -> None:
         """Record that a bot is done with an event."""
         if (exchange := self._open.get(event_id)) is not None:
-            exchange.settle(outcome)
+            exchange.settle(event_id, outcome)
 
     def acknowledge(self, event_id: str, code: int) -> None:
         """Record that the bot acknowledged an interaction."""
@@ -140,7 +151,10 @@ class Exchanges:
         """
         for messages in self._listeners:
             messages.append(message)
-        here = [each for each in self._open.values() if each.conversation in (None, message.conversation)]
-        named = [each for each in here if reference and reference in (each.event_id, each.message_id)]
+        here = [each for each in set(self._open.values()) if each.conversation in (None, message.conversation)]
+        named = [each for each in here if reference and self._names(each, reference)]
         for exchange in named or here:
             exchange.add(message)
+
+    def _names(self, exchange: Exchange, reference: str) -> bool:
+        return reference == exchange.message_id or self._open.get(reference) is exchange

@@ -8,7 +8,8 @@ to calls, `simulator` what the bot reports. Does not draw: see the page's `chat/
 import re
 import traceback
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ..errors import ApiError
 from . import wire
@@ -26,23 +27,34 @@ _INTERACTION = re.compile(r"/interactions/(?P<id>[^/]+)")
 _SCENES: Mapping[str, Scene] = {"v2/groups": "group", "v2/users": "c2c", "channels": "channel", "dms": "dms"}
 
 
+@dataclass(slots=True, eq=False)
+class _Shown:
+    """A message and its events whose outcome is still to come: a private bot gets a mention as two events."""
+
+    message: MessageRecord
+    pending: set[str]
+    wanted: bool = False  # an outcome was another than `unwanted`
+
+
 class Explanations:
     """The remarks at the messages of one simulator, and which message shows which event."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._shown: OrderedDict[str, MessageRecord] = OrderedDict()  # by event id and by interaction id
+        self._shown: OrderedDict[str, _Shown] = OrderedDict()  # by event id and by interaction id
 
-    def show(self, message: MessageRecord, *ids: str) -> None:
-        """Record that a message shows the event of these ids."""
-        for each in ids:
-            self._shown[each] = message
+    def show(self, message: MessageRecord, events: Sequence[str], *interactions: str) -> None:
+        """Record that a message shows the events and interactions of these ids."""
+        shown = _Shown(message, set(events))
+        for each in (*events, *interactions):
+            self._shown[each] = shown
         while len(self._shown) > _MAX_EVENTS:
             self._shown.popitem(last=False)
 
     def message_of(self, event_id: str) -> MessageRecord | None:
         """Return the message that shows an event; None if no chat shows it."""
-        return self._shown.get(event_id)
+        shown = self._shown.get(event_id)
+        return None if shown is None else shown.message
 
     def undelivered(self, message: MessageRecord, reason: str, kind: str, intent: int) -> None:
         """Explain that no session received the event.
@@ -52,15 +64,18 @@ class Explanations:
         self._remark(message, {"kind": reason, "event": kind, "intent": intent})
 
     def settled(self, event_id: str, outcome: str) -> None:
-        """Explain that no handler took an event."""
-        message = self._shown.get(event_id)
-        if message is not None and outcome == "unwanted":
-            self._remark(message, {"kind": "unwanted"})
+        """Explain that no handler took any event of a message."""
+        if (shown := self._shown.get(event_id)) is None:
+            return
+        shown.pending.discard(event_id)
+        shown.wanted = shown.wanted or outcome != "unwanted"
+        if not shown.pending and not shown.wanted:
+            self._remark(shown.message, {"kind": "unwanted"})
 
     def failed(self, event_id: str, handler: str, error: Exception) -> None:
         """Show what a handler raised: at the message, or as a notice if no chat shows the event."""
         text = _printable("".join(traceback.format_exception(error)).rstrip())[-_MAX_TEXT:]
-        message = self._shown.get(event_id)
+        message = self.message_of(event_id)
         if message is None:
             last = next((each.conversation for each in reversed(self._world.messages())), None)
             self._world.notice(last or self._world.group("test"), "bot", text=text)
@@ -97,11 +112,11 @@ class Explanations:
     def _about(self, path: str, raw: bytes) -> MessageRecord | None:
         """Return the message that a call belongs to: the one it names, else the last one of its conversation."""
         if (found := _INTERACTION.fullmatch(path)) is not None:
-            return self._shown.get(found["id"])
+            return self.message_of(found["id"])
         if (found := _SENDS.fullmatch(path)) is None:
             return None
         body = _object(raw)
-        named = self._world.message(text_of(body, "msg_id")) or self._shown.get(text_of(body, "event_id"))
+        named = self._world.message(text_of(body, "msg_id")) or self.message_of(text_of(body, "event_id"))
         where = self._world.find(_SCENES[found["kind"]], found["id"])
         return named or (None if where is None else self._last_of_user(where))
 

@@ -15,11 +15,12 @@ _MESSAGE_KINDS = {
 }
 
 _CARD, _QUOTE = 3, 103  # message_type
+_ALL_MEMBERS = ("@全体成员", "@everyone")
 
 
 def message_kind(conversation: Conversation, mention: bool) -> str:
     """Return the event type of a message."""
-    return _MESSAGE_KINDS[conversation.scene][0 if mention else 1]
+    return _MESSAGE_KINDS[conversation.scene][0 if mention and not conversation.all_messages else 1]
 
 
 def message_body(world: World, message: MessageRecord, person: Person) -> JsonObject:
@@ -94,13 +95,21 @@ def _v2_message(message: MessageRecord, author: JsonObject) -> JsonObject:
 
 
 def _group_message(world: World, message: MessageRecord, person: Person) -> JsonObject:
-    """Source: autogen/event/group_at_message_create; the leading mention is cut and a space stays."""
+    """Return the message; the leading mention is cut and a space stays, or its tag stays if the group says so.
+
+    Source: autogen/event/group_at_message_create.
+    """
     author: JsonObject = {"member_openid": person.id, "member_role": person.role, "bot": False}
     group = message.conversation.id
     body = _v2_message(message, author) | {"group_id": group, "group_openid": group}
     text, named = _mentioned(message, "<@{}>")
-    body["content"] = f" {without_mention(text)}" if message.mention else text
+    if message.mention:
+        tag = f"<@{world.bot_openid(message.conversation)}>" if message.conversation.mention_tag else ""
+        text = f"{tag} {without_mention(text)}"
+    body["content"] = text
     mentions: list[JsonObject] = [_mention_of_bot(world, message.conversation)] if message.mention else []
+    if any(name in (message.text or "") for name in _ALL_MEMBERS):
+        mentions.append({"scope": "all", "is_you": True})  # without an id: it does not mention the bot
     mentions += [_mention_of_member(each) for each in named]
     return body | ({"mentions": mentions} if mentions else {})
 

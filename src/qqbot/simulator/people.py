@@ -12,13 +12,14 @@ from pathlib import Path
 
 from .actions import QUIET, TIMEOUT, Actions, UserAction
 from .exchanges import Exchange
+from .state import cards
 from .state.world import Conversation, GuildRecord, MessageRecord, Person, World
 from .wire import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """One message of the bot as the chat shows it. `keyboard` and `media` are in wire form."""
+    """One message of the bot as the chat shows it. `keyboard`, `media` and `card` are in wire form."""
 
     id: str
     text: str | None
@@ -26,11 +27,13 @@ class Transcript:
     keyboard: JsonObject | None
     media: JsonObject | None
     reply_to: str | None
+    card: JsonObject | None = None
 
     @classmethod
     def of(cls, message: MessageRecord) -> "Transcript":
         """Return what the chat shows of a message now."""
-        return cls(message.id, message.text, message.markdown, message.keyboard, message.media, message.reply_to)
+        card = cards.as_sent(message.card) if message.card is not None else None
+        return cls(message.id, message.text, message.markdown, message.keyboard, message.media, message.reply_to, card)
 
 
 class Chat:
@@ -59,6 +62,24 @@ class Chat:
     @bot_is_admin.setter
     def bot_is_admin(self, value: bool) -> None:
         self._conversation.bot_role = "admin" if value else "member"
+
+    @property
+    def all_messages(self) -> bool:
+        """True if the owner of a group lets the bot see all messages: a mention then comes as GROUP_MESSAGE_CREATE."""
+        return self._conversation.all_messages
+
+    @all_messages.setter
+    def all_messages(self, value: bool) -> None:
+        self._world.set_delivery(self._conversation, all_messages=value, mention_tag=None)
+
+    @property
+    def mention_tag(self) -> bool:
+        """True if the tag of the mention, `<@member_openid>`, stays in the content of messages of a group."""
+        return self._conversation.mention_tag
+
+    @mention_tag.setter
+    def mention_tag(self, value: bool) -> None:
+        self._world.set_delivery(self._conversation, all_messages=None, mention_tag=value)
 
     @property
     def messages(self) -> list[Transcript]:
@@ -215,7 +236,7 @@ class ChatMember:
 class BotReply:
     """What the bot sent in answer; false if it sent nothing.
 
-    `text`, `markdown`, `keyboard`, `media` and `id` are those of the first message, None if it has none.
+    `text`, `markdown`, `keyboard`, `media`, `card` and `id` are those of the first message, None if it has none.
     `messages` has all. `outcome` is what the bot reported: `handled`, `failed`, `unwanted`, `waiting` (the handler is
     suspended in `ctx.wait_for`) or `consumed` (a waiting handler received it); None if it reported nothing. `ack`: the
     code that acknowledged a click; `answer`: the body that answered an interaction.
@@ -264,6 +285,11 @@ class BotReply:
     def media(self) -> JsonObject | None:
         """The file: kind, url, name."""
         return self._first.media if self._first else None
+
+    @property
+    def card(self) -> JsonObject | None:
+        """The card: type, and content with title, description, pic_url and url."""
+        return self._first.card if self._first else None
 
     async def click(self, button: str, *, by: ChatMember | None = None, timeout: float = TIMEOUT) -> "BotReply":
         """Press a button of the first message that has a keyboard; `by`: another person than the one who asked.

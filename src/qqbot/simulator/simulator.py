@@ -21,7 +21,7 @@ from .control import archive
 from .control.commands import Commands
 from .faults.rules import Faults
 from .gateway.connection import ClientConnection
-from .gateway.service import Identify, Resume
+from .gateway.service import Identify, ResumeRequest
 from .page.commands import PageCommands
 from .people import BotReply, Chat, ChatMember, GuildChat, Transcript
 from .platform import Platform, PlatformSettings
@@ -63,21 +63,24 @@ class Servable(Settles, Protocol):
         ...
 
 
-@runtime_checkable
-class ReportsErrors(Protocol):
-    """A bot that also reports what its handlers raise."""
+class Simulated(Protocol):
+    """What reports the errors of a bot, and lets its timeouts follow the simulator's clock."""
 
     def on_failed(self, callback: Callable[[str, str, Exception], None]) -> Callable[[], None]:
         """Call `callback` with event id, handler and error; return a function that stops this."""
         ...
 
-
-@runtime_checkable
-class FollowsTime(Protocol):
-    """A bot with timeouts that can follow the simulator's clock."""
-
     def advance_timeouts(self, seconds: float) -> list[str]:
         """Let timeouts end `seconds` earlier; return the ids of the events whose handlers go on."""
+        ...
+
+
+@runtime_checkable
+class KnowsSimulators(Protocol):
+    """A bot that reports its errors and has timeouts."""
+
+    def __simulated__(self) -> Simulated:
+        """Return what a simulator calls."""
         ...
 
 
@@ -262,8 +265,8 @@ class Simulator:
         exchanges, bots = self._platform.exchanges, self._platform.bots
         with ExitStack() as stack:
             stack.callback(bot.on_settled(self._settled))
-            if isinstance(bot, ReportsErrors):
-                stack.callback(bot.on_failed(self._failed))
+            if isinstance(bot, KnowsSimulators):
+                stack.callback(bot.__simulated__().on_failed(self._failed))
             exchanges.self_reporting += 1
             bots.append(bot)
             try:
@@ -274,7 +277,7 @@ class Simulator:
 
     async def _advance_timeouts(self, step: float) -> None:
         """Let the timeouts of the bots pass, and wait until the handlers that go on are done."""
-        bots = [bot for bot in self._platform.bots if isinstance(bot, FollowsTime)]
+        bots = [bot.__simulated__() for bot in self._platform.bots if isinstance(bot, KnowsSimulators)]
         await self._platform.exchanges.wait_settled(
             [each for bot in bots for each in bot.advance_timeouts(step)], TIMEOUT
         )
@@ -296,9 +299,16 @@ class Simulator:
 
     # Chats and members
 
-    def group(self, name: str) -> Chat:
-        """Return the group of this name; a new name creates it."""
-        return self._place(self._platform.world.group(name))
+    def group(self, name: str, *, all_messages: bool | None = None, mention_tag: bool | None = None) -> Chat:
+        """Return the group of this name; a new name creates it.
+
+        `all_messages`: whether its owner lets the bot see all messages; then a mention comes as GROUP_MESSAGE_CREATE
+        too. `mention_tag`: whether the tag of the mention, `<@member_openid>`, stays in the content; the platform does
+        either. None keeps what the group has, False at first.
+        """
+        group = self._platform.world.group(name)
+        self._platform.world.set_delivery(group, all_messages=all_messages, mention_tag=mention_tag)
+        return self._place(group)
 
     def guild(self, name: str = "guild") -> GuildChat:
         """Return the guild of this name; a new name creates it."""
@@ -354,8 +364,8 @@ class Simulator:
         where = self._platform.world.open(scene, conversation or default)
         person = self._platform.world.person(where, user)
         action = self._actions.message(person, where, text, mention=mention, attachments=list(attachments))
-        self._actions.do(action)
-        return action.event_id
+        delivered = self._actions.do(action)
+        return delivered[0] if delivered else action.event_id
 
     def attachment(self, data: bytes, *, name: str, **fields: object) -> JsonObject:
         """Store a file; return it in the wire form that `say` takes, so that a message can have several files.
@@ -471,7 +481,7 @@ class Simulator:
         return list(self._platform.gateway.identifies)
 
     @property
-    def resumes(self) -> list[Resume]:
+    def resumes(self) -> list[ResumeRequest]:
         """All RESUMEs, oldest first."""
         return list(self._platform.gateway.resumes)
 

@@ -1,6 +1,7 @@
-"""What tests of bots need: a local QQ Bot platform, and what can go wrong with it.
+"""The kit for tests of bots: a local QQ Bot platform, its faults, and the contract of session managers.
 
-Nothing is imported before it is used: the pytest plugin is loaded in every test run where the package is installed.
+Responsible for the public names. Each is imported at its first use, because the pytest plugin is loaded in every test
+run where the package is installed.
 """
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,7 @@
 """`SessionManagerContract`: what a bot relies on in a session manager, as tests that every manager has to pass.
 
-Owns the tests; they need no server, no network and no test runner. Derive a class and say where your managers meet:
-pytest with pytest-asyncio collects it, and `check` runs it without.
+Responsible for the tests. They need no server, no network and no test runner: derive a class and override `place`, then
+pytest with pytest-asyncio collects it, or `check` runs it without pytest. Collaborators: `scripted` (platform, shards).
 """
 
 import asyncio
@@ -24,9 +24,9 @@ MakeManager = Callable[[], SessionManager]
 
 
 class SessionManagerContract:
-    """The tests. A subclass overrides `place`, and what of the following differs.
+    """The tests. A subclass overrides `place`, and those of the following attributes that differ.
 
-    `count`: how many shards the bot wants; `indices`: those that one manager alone runs of them. `window`: seconds in
+    `count`: how many shards the bot wants; `indices`: the shards that a single manager runs. `window`: seconds in
     which the managers of `place` allow max_concurrency IDENTIFYs; keep it short. `keeps_state`: sessions are carried
     over from run to run. `shares`: several managers of one place run at a time and divide the shards. `stop_within`:
     seconds in which `stop` returns although a shard does not end. `patience`: seconds for anything else to happen.
@@ -41,11 +41,11 @@ class SessionManagerContract:
     patience: float = 20.0
 
     def place(self) -> AbstractAsyncContextManager[MakeManager]:
-        """A new place, empty, and what makes managers that meet there: a file, a cluster of its own in a store."""
+        """Return a new, empty place where managers meet (a file, a cluster in a store), and their factory."""
         raise NotImplementedError
 
     async def check(self) -> None:
-        """Run every test, one after another, each on a new object of this class."""
+        """Run all tests in turn, each on a new object of this class."""
         for name in sorted(name for name in dir(self) if name.startswith("test_")):
             try:
                 await getattr(type(self)(), name)()
@@ -66,7 +66,7 @@ class SessionManagerContract:
             assert len(shards.leases) == len(self.indices), "a shard was started more than once"
             assert all(lease.token > 0 for lease in shards.leases), "a fencing token is greater than 0"
             for lease in shards.leases:
-                assert await lease.may_renew() in (True, False), "may_renew says neither yes nor no"
+                assert await lease.may_renew() in (True, False), "may_renew returns no bool"
             view = await manager.snapshot()
             shown = {(view.shard.index, view.token) for view in view.shards}
             assert shown == {(lease.shard.index, lease.token) for lease in shards.leases}, "snapshot shows others"
@@ -92,7 +92,7 @@ class SessionManagerContract:
         await self._expect_end(error)
 
     async def test_a_halt_ends_the_run_and_is_told(self) -> None:
-        """`GatewayHalted` surfaces with its code, and whoever watches hears of it."""
+        """`run` raises `GatewayHalted` with its code, and watchers get the event."""
         async with self.place() as make:
             manager = make()
             events = manager.watch()
@@ -103,11 +103,11 @@ class SessionManagerContract:
             _assert_halted(halted, 4914)
             assert not shards.running, "a shard outlived the run"
             async with asyncio.timeout(self.patience):
-                assert ("halted", 4914) in [(event.kind, event.code) for event in await told], "nobody was told"
+                assert ("halted", 4914) in [(event.kind, event.code) for event in await told], "no watcher got it"
             await manager.stop()
 
     async def test_too_few_shards_halt(self) -> None:
-        """Where the user fixed the number of shards, close code 4011 halts: it cannot mend itself."""
+        """If the user fixed the number of shards, close code 4011 halts: only the user can change the number."""
         async with self.place() as make:
             manager = make()
             run = asyncio.create_task(manager.run(self._platform(), ScriptedShards(_wants_more)))
@@ -115,7 +115,7 @@ class SessionManagerContract:
             await manager.stop()
 
     async def test_a_shard_that_lost_its_lease_leaves_the_others_alone(self) -> None:
-        """One shard that ends as lost ends no other."""
+        """A shard that ends as lost does not end the others."""
         if len(self.indices) < 2:
             raise SkipTest("with one shard there are no others")
         lost = asyncio.Event()
@@ -133,7 +133,7 @@ class SessionManagerContract:
             await shards.wait(lambda: not first.valid(), self.patience)
 
     async def test_a_fenced_owner_gives_the_shard_up(self) -> None:
-        """A lease that a sink of events refused ends; who has the shard next, has a token above the sink's."""
+        """A lease that an event sink refused ends; the next owner of the shard has a larger token than the sink."""
         shards = ScriptedShards()
         async with self.place() as make, self._running(make(), shards):
             first = shards.leases[0]
@@ -141,14 +141,14 @@ class SessionManagerContract:
             first.fenced(above)
             async with asyncio.timeout(self.patience):
                 await first.wait_lost()
-            assert not first.valid(), "an owner that was fenced out holds its lease"
+            assert not first.valid(), "an owner that was fenced out still has a valid lease"
             if self.keeps_state and self.shares:
                 same = shards.notes.tokens[first.shard.index]
                 await shards.wait(lambda: len(same) > 1, self.patience)
                 assert min(same[1:]) > above, f"the shard came back under a token that the sink refuses: {same}"
 
     async def test_watch_tells_what_is_claimed_and_released(self) -> None:
-        """Every shard is told when it comes and when it goes, and the iterator ends with the run."""
+        """The iterator yields an event when a shard is claimed and when it is released, and ends with the run."""
         shards = ScriptedShards()
         async with self.place() as make:
             manager = make()
@@ -178,7 +178,7 @@ class SessionManagerContract:
                     assert {await lease.wait_lost() for lease in leases} <= {"stopped", "taken", "expired"}
 
     async def test_stop_may_be_called_at_any_time(self) -> None:
-        """Before a run, twice at once, after it: it does nothing where nothing runs."""
+        """Before a run, twice at once, after it: it does nothing if nothing runs."""
         async with self.place() as make:
             manager = make()
             async with asyncio.timeout(self.patience):
@@ -190,7 +190,7 @@ class SessionManagerContract:
                 await manager.stop()
 
     async def test_stop_ends_a_run_that_has_hardly_begun(self) -> None:
-        """`stop` is heeded from the first moment of a run on."""
+        """`stop` takes effect from the first moment of a run."""
         shards = ScriptedShards()
         async with self.place() as make:
             manager = make()
@@ -204,7 +204,7 @@ class SessionManagerContract:
                 assert not shards.running, "a shard outlived the stop"
 
     async def test_stop_returns_in_time_although_a_shard_does_not_end(self) -> None:
-        """A shard that takes no notice holds nobody up for ever."""
+        """A shard that ignores its cancellation does not block `stop` forever."""
         entered = asyncio.Event()
 
         async def stubborn(lease: Lease) -> ShardExit:
@@ -238,7 +238,7 @@ class SessionManagerContract:
             assert not asyncio.all_tasks() - before, "a task was left behind"
 
     async def test_it_may_be_run_again(self) -> None:
-        """After a stop the same manager runs again, with tokens that do not go back."""
+        """After a stop the same manager runs again, with tokens that never decrease."""
         shards = ScriptedShards()
         async with self.place() as make:
             manager = make()
@@ -246,12 +246,12 @@ class SessionManagerContract:
                 async with self._running(manager, shards):
                     pass
         for index, tokens in shards.notes.tokens.items():
-            assert tokens == sorted(tokens), f"the tokens of shard {index} went back: {tokens}"
+            assert tokens == sorted(tokens), f"the tokens of shard {index} decreased: {tokens}"
 
     # The pace of IDENTIFYs
 
     async def test_identifies_keep_the_window(self) -> None:
-        """No window of `window` seconds holds more than max_concurrency IDENTIFYs, also over the end of a run."""
+        """No window of `window` seconds has more than max_concurrency IDENTIFYs, across runs as well."""
         for concurrency in (1, 2):
             shards = ScriptedShards()
             async with self.place() as make:
@@ -264,7 +264,7 @@ class SessionManagerContract:
             self._assert_paced(shards.notes.identified, concurrency)
 
     async def test_a_permit_dies_unused(self) -> None:
-        """A permit is good for a short time: one that waits for its socket would break the window of the next."""
+        """A permit expires soon: a permit that waits for its socket would break the next window."""
         verdicts: list[tuple[bool, bool]] = []
 
         async def wait_with_a_permit(lease: Lease) -> ShardExit:
@@ -281,7 +281,7 @@ class SessionManagerContract:
         assert set(verdicts) == {(True, False)}, f"usable at once, and after its life: {verdicts}"
 
     async def test_an_empty_budget_is_waited_for(self) -> None:
-        """Nobody identifies while the platform allows no session, and all do when it does again."""
+        """No shard identifies while the platform allows no session; all do when it allows them again."""
         empty = self._answer(remaining=0, reset_after=1_500)
         shards = ScriptedShards()
         platform = ScriptedPlatform(self._selection, empty, self._answer())
@@ -289,10 +289,10 @@ class SessionManagerContract:
         async with self.place() as make, self._running(make(), shards, platform):
             assert min(shards.notes.identified) - began >= 1.0, "a session was begun without any left"
 
-    # State, where it is kept
+    # State, if it is kept
 
     async def test_a_session_goes_on_in_the_next_run(self) -> None:
-        """What a shard saved last, or noted last, is what its next run begins with."""
+        """The next run of a shard begins with the state that it saved or checkpointed last."""
         if not self.keeps_state:
             raise SkipTest("this manager keeps no state")
 
@@ -316,7 +316,7 @@ class SessionManagerContract:
                 await shards.wait(lambda: len(noted) == len(self.indices), self.patience)
             async with self._running(make(), next_shards):
                 assert next_shards.states == noted, "the next run began with something else"
-                assert not next_shards.notes.identified, "a session that could go on was begun anew"
+                assert not next_shards.notes.identified, "a session that could be resumed was begun again"
 
     async def test_a_session_that_was_given_up_is_forgotten(self) -> None:
         """`save(None)` forgets the session: the next run identifies."""
@@ -338,10 +338,10 @@ class SessionManagerContract:
                     await shards.wait(lambda: len(given_up) == run * len(self.indices), self.patience)  # noqa: B023
         assert set(shards.states.values()) == {None}, f"a session came back: {shards.states}"
 
-    # Several managers, where they share
+    # Several managers, if they share
 
     async def test_two_managers_divide_the_shards(self) -> None:
-        """Each shard has one owner, nobody keeps all of them, and all IDENTIFYs keep one window."""
+        """Each shard has a single owner, no manager keeps all of them, and all IDENTIFYs keep one window."""
         self._needs_sharing()
         one = ScriptedShards()
         other = ScriptedShards(beside=one)
@@ -356,7 +356,7 @@ class SessionManagerContract:
             assert tokens == sorted(set(tokens)), f"a later owner of shard {index} has no larger token: {tokens}"
 
     async def test_what_a_manager_leaves_goes_on_elsewhere(self) -> None:
-        """The shards of a manager that was stopped go on with their sessions; those of one that vanished, too."""
+        """After a manager was stopped or has vanished, another one resumes the sessions of its shards."""
         self._needs_sharing()
         for leave in ("stop", "vanish"):
             one = ScriptedShards(_saves)
@@ -371,11 +371,11 @@ class SessionManagerContract:
                 await asyncio.wait([run])
                 await one.wait(lambda: self._has_all(one), self.patience)  # noqa: B023 - awaited here
             begun = len(one.notes.identified)
-            assert begun == len(self.indices), f"after a {leave} {begun - len(self.indices)} sessions were begun anew"
+            assert begun == len(self.indices), f"after a {leave} {begun - len(self.indices)} sessions were begun again"
             assert not one.notes.overlaps, f"two owners at a time: {one.notes.overlaps}"
 
     async def test_a_halt_stops_every_manager(self) -> None:
-        """When the platform says stop to one, nobody goes on spending the budget."""
+        """If the platform halts one manager, no other continues to spend the budget."""
         self._needs_sharing()
         halting = asyncio.Event()
 
@@ -424,7 +424,7 @@ class SessionManagerContract:
         *,
         wait: bool = True,
     ) -> AsyncGenerator[SessionManager]:
-        """Run `manager` while the body runs, from when all its shards are up; afterwards it has ended well."""
+        """Run `manager` while the body runs, which begins when all shards run; expect that it ends without an error."""
         run = asyncio.create_task(manager.run(platform or self._platform(), shards))
         try:
             if wait:
@@ -439,7 +439,7 @@ class SessionManagerContract:
         run.result()
 
     async def _up(self, run: "asyncio.Task[None]", shards: ScriptedShards) -> None:
-        """Return when every shard of one manager runs.  Raises: what `run` raises before."""
+        """Return when every shard of a manager runs.  Raises: what `run` raises before."""
         up = asyncio.create_task(shards.wait(lambda: self._has_all(shards), self.patience))
         try:
             await asyncio.wait([run, up], return_when=asyncio.FIRST_COMPLETED)
@@ -451,12 +451,12 @@ class SessionManagerContract:
         assert self._has_all(shards), f"shards {shards.indices} run, {list(self.indices)} should"
 
     async def _end_of(self, run: "asyncio.Task[None]") -> BaseException | None:
-        """Return what `run` raises, None for nothing."""
+        """Return what `run` raises, or None."""
         done, _ = await asyncio.wait([run], timeout=self.patience)
         if not done:
             run.cancel()
             await asyncio.wait([run])
-            raise AssertionError("run goes on where it should have ended")
+            raise AssertionError("run continues although it should have ended")
         return run.exception()
 
     async def _expect_end(self, error: Exception) -> None:
@@ -478,7 +478,7 @@ class SessionManagerContract:
         return shards.indices == sorted(self.indices)
 
     def _divided(self, *managers: ScriptedShards) -> bool:
-        """Whether all shards run, and each of the managers has some."""
+        """True if all shards run, and each manager has some of them."""
         have = [shards.indices for shards in managers]
         return all(have) and sorted(index for indices in have for index in indices) == sorted(self.indices)
 
@@ -499,7 +499,7 @@ def _assert_halted(error: BaseException | None, code: int) -> None:
 
 
 async def _wants_more(_: Lease) -> ShardExit:
-    """End as a shard does that was closed with 4011."""
+    """End like a shard that was closed with 4011."""
     return ShardExit("reshard")
 
 

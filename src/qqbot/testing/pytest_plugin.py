@@ -1,8 +1,8 @@
-"""The pytest plugin: the fixture `qq`, its async tests, and what happened on the simulator in a failed test's report.
+"""The pytest plugin: the fixture `qq`, its async tests, and the record of the simulator in the report of a failed test.
 
-Responsible for letting pytest-asyncio run the async tests that ask for `qq`, in its strict mode as well. pytest loads
-this module in every project where the package is installed: it imports nothing before a test needs it, and tests that
-do not ask for `qq` are left alone.
+Responsible for the fixture, its marker and the report, and for letting pytest-asyncio run the async tests that ask for
+`qq`, in its strict mode as well. pytest loads the plugin in every project where the package is installed. Therefore it
+imports the simulator only at its first use, and does nothing for tests without `qq`.
 """
 
 import inspect
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _Collected = pytest.Item | pytest.Collector | list[pytest.Item | pytest.Collector] | None
 
-MARKER = "qq(**options): what Simulator takes for the fixture qq of this test, for example profile='private'"
+MARKER = "qq(**options): arguments of Simulator for the fixture qq of this test, for example profile='private'"
 
 
 NO_PLUGIN = (
@@ -28,7 +28,7 @@ NO_PLUGIN = (
 
 
 class _Outcome(Protocol):
-    """What a hook wrapper gets; pluggy has another class for it in each version."""
+    """The argument of a hook wrapper; its class differs between the versions of pluggy."""
 
     def get_result(self) -> pytest.TestReport:
         """Return what the hook returned."""
@@ -36,7 +36,7 @@ class _Outcome(Protocol):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker, so that --strict-markers knows it."""
+    """Register the marker, for --strict-markers."""
     config.addinivalue_line("markers", MARKER)
 
 
@@ -44,10 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def qq(request: pytest.FixtureRequest) -> "Simulator":
     """The QQ platform for one test: `async with qq.run(bot): ...`.
 
-    It starts with the first bot, in the test's own event loop, on a free port; so it works with any plugin that
-    runs async tests, and side by side in many processes.
+    It starts with the first bot, in the event loop of the test, on a free port. Therefore it works with any plugin
+    that runs async tests, and in parallel processes.
     """
-    from ..simulator import Simulator  # noqa: PLC0415 - only a test that asks for it pays for it
+    from ..simulator import Simulator  # noqa: PLC0415 - only a test that uses it pays for the import
 
     node: pytest.Item = request.node
     marker = node.get_closest_marker("qq")
@@ -119,7 +119,7 @@ def _has_pytest_asyncio(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, _Outcome, None]:
-    """Show the chat, the frames and the calls of a test that failed."""
+    """Add the chat, the frames and the calls to the report of a failed test."""
     outcome = yield
     report = outcome.get_result()
     if report.failed:

@@ -1,6 +1,7 @@
-"""The platform and the shards with which a session manager is tested: they do what a test says and note the rest.
+"""A scripted platform and scripted shards for tests of session managers.
 
-Owns no assertion about managers; those are in `contracts`.
+Responsible for doing what a test says, and for recording the rest. Collaborators: `contracts` has the assertions about
+managers.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ async def forever(lease: Lease) -> ShardExit:
 
 
 def raises_in(index: int, error: Exception) -> Then:
-    """Run for ever, but for the shard `index`, which raises `error` at once."""
+    """Run forever, except for the shard `index`, which raises `error` at once."""
 
     async def raises(lease: Lease) -> ShardExit:
         if lease.shard.index == index:
@@ -34,7 +35,7 @@ def raises_in(index: int, error: Exception) -> Then:
 
 
 class ScriptedPlatform:
-    """A `GatewaySource`: what /gateway/bot answers, one answer a call, the last one for ever."""
+    """A `GatewaySource`: the answers of /gateway/bot, one for each call, the last one forever."""
 
     def __init__(self, selection: ShardSelection, *answers: GatewayBot | Exception) -> None:
         self.app_id = "102000001"
@@ -53,10 +54,10 @@ class ScriptedPlatform:
 
 
 class Notes:
-    """What was seen of the shards of one bot, whoever ran them.
+    """The record of the shards of one bot, in all managers.
 
-    `identified`: when; `tokens`: those of each shard's owners, by its index; `overlaps`: shards that had two owners at
-    a time; `current`: the latest lease of each.
+    `identified`: the moments of IDENTIFYs; `tokens`: those of the owners of each shard, by index; `overlaps`: shards
+    that had two owners at a time; `current`: the latest lease of each.
     """
 
     def __init__(self) -> None:
@@ -66,7 +67,7 @@ class Notes:
         self.overlaps: list[ShardKey] = []
 
     def start(self, lease: Lease) -> None:
-        """Note that a shard begins."""
+        """Record the start of a shard."""
         before = self.current.get(lease.shard)
         if before is not None and before.valid():
             self.overlaps.append(lease.shard)
@@ -75,9 +76,9 @@ class Notes:
 
 
 class ScriptedShards:
-    """A `ShardFactory`: a shard identifies unless it has a state, then does `then`. One for each manager.
+    """A `ShardFactory`: a shard identifies if it has no state, then does `then`. Use one for each manager.
 
-    `states`: what each shard began with, by its index; `running`: the shards that are here now, by index;
+    `states`: the state that each shard began with, by index; `running`: the shards that run now, by index;
     `ended`: how many have ended. `beside` shares the `notes` of another manager's shards.
     """
 
@@ -109,7 +110,7 @@ class ScriptedShards:
         finally:
             if self.running.get(index) is lease:
                 del self.running[index]
-            await asyncio.sleep(0)  # the manager has to await the end of a shard, too
+            await asyncio.sleep(0)  # the manager has to await the end of a shard as well
             self.ended += 1
             self._changed.set()
 
@@ -121,11 +122,11 @@ class ScriptedShards:
 
     @property
     def indices(self) -> list[int]:
-        """The shards that run here under a lease that is valid."""
+        """The shards that run under a valid lease."""
         return sorted(index for index, lease in self.running.items() if lease.valid())
 
     async def wait(self, condition: Callable[[], bool], seconds: float) -> None:
-        """Return when `condition` holds; it is looked at whenever a shard begins or ends, and now and then.
+        """Return when `condition` holds; it is checked when a shard begins or ends, and every 50 ms.
 
         Raises: TimeoutError after `seconds`.
         """

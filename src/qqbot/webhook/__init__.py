@@ -1,6 +1,6 @@
 """Events over HTTPS callbacks: signatures, the protocol, and its forms for aiohttp, ASGI and functions.
 
-Owns the public names; a bot's own methods (`webhook`, `asgi`, `handle_webhook`) need none of them.
+Responsible for the public names; the methods of a bot (`webhook`, `asgi`, `handle_webhook`) need none of them.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
-"""Webhook calls through aiohttp: an application of its own, or one under a prefix of the user's.
+"""Webhook calls through aiohttp: an application of its own, or one under a prefix of another application.
 
-Owns reading the request and writing the answer; what the call is worth is the site's.
+Responsible for reading the request and writing the answer. Collaborators: `app` (the `CallHandler`: answers the call).
+It verifies nothing.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def web_application(address: CallHandler) -> web.Application:
-    """Return an application that takes calls at every path, and serves the site's bots while it runs."""
+    """Return an application that takes calls at every path, and serves the bots of `address` while it runs."""
 
     async def take(request: web.Request) -> web.Response:
         body = await _read(request, address.max_bytes)
@@ -38,7 +39,7 @@ def web_application(address: CallHandler) -> web.Application:
 
 
 async def _read(request: web.Request, limit: int) -> bytes | WebhookReply:
-    """Return the body, or the answer to a call that is not worth reading."""
+    """Return the body, or the answer to a call that is refused unread."""
     refusal = misdirected(request.method, request.headers.get("Content-Type", ""))
     if refusal is not None:
         return refusal
@@ -57,7 +58,7 @@ async def _read(request: web.Request, limit: int) -> bytes | WebhookReply:
 async def listening(app: web.Application, address: str, drain: float) -> AsyncGenerator[int]:
     """Serve `app` at `address`, "HOST:PORT", while the body runs; calls that are being answered have `drain` seconds.
 
-    The port is what `async with` gives: for 0 any free one.
+    `async with` returns the port: for 0 any free one.
 
     Raises: ConfigError when nothing can listen there.
     """
@@ -79,6 +80,6 @@ async def listening(app: web.Application, address: str, drain: float) -> AsyncGe
         except OSError as error:
             raise ConfigError(f"webhook={address!r}: cannot listen there ({error.strerror or error})") from None
         addresses = [each.getsockname() for each in listener.sockets]
-        log.info("listening for webhook calls on %s", ", ".join(f"{where[0]}:{where[1]}" for where in addresses))
+        log.info("listening for webhook calls on %s", ", ".join(f"{host}:{port}" for host, port, *_ in addresses))
         bound: int = addresses[0][1]
         yield bound

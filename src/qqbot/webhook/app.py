@@ -1,6 +1,8 @@
-"""One webhook address: the bots behind it, told apart by their AppID, and the options of its calls.
+"""`WebhookApp`: one webhook address and the bots behind it.
 
-Owns which bot a call is for, and the serving of the bots while the address is served. Answering is each bot's.
+Responsible for choosing the bot of a call by its AppID, for the options of the calls, and for serving the bots while
+the address is served. Collaborators: `handler` (answers the calls to one bot), `aiohttp` and `asgi` (read and write
+HTTP). It verifies nothing.
 """
 
 import asyncio
@@ -11,35 +13,29 @@ from typing import Protocol, Unpack
 
 from aiohttp import web
 
-from ..aio.serving_task import Served, ServingTask
+from ..aio.serving_task import ServingTask
 from ..errors import ConfigError
 from .aiohttp import web_application
 from .asgi import AsgiApplication
-from .handler import MAX_BYTES, WebhookOptions
-from .protocol import APP_ID, WINDOW, Answer, check_window, misaddressed, normalized
+from .handler import MAX_BYTES, WebhookHandler, WebhookOptions
+from .protocol import APP_ID, WINDOW, Answer, check_window, misaddressed
 
 log = logging.getLogger(__name__)
 
 SOLE = ""
-"""Stands for the AppID of the one bot at an address of its own."""
+"""Stands for the AppID of a bot that has the address for itself."""
 
 
-class WebhookBot(Served, Protocol):
-    """What an address needs of a bot."""
+class WebhookBot(Protocol):
+    """A bot that answers webhook calls; `Bot` is one."""
 
-    def expect_webhook(self) -> None:
-        """Know events by their ids from now on.  Raises: ConfigError for a bot that takes none by webhook."""
-        ...
-
-    async def handle_webhook(
-        self, headers: Mapping[str, str], body: bytes, **options: Unpack[WebhookOptions]
-    ) -> Answer:
-        """Answer one call."""
+    def __webhook__(self) -> WebhookHandler:
+        """Return what answers its calls.  Raises: ConfigError for a bot that takes none by webhook."""
         ...
 
 
 class WebhookApp:
-    """One webhook address, for the bots of `bots` by their AppIDs, told apart by the header X-Bot-Appid.
+    """One webhook address, for the bots of `bots` by their AppIDs; the header X-Bot-Appid names the bot of a call.
 
     Bots come and go with `add` and `remove`, also while it runs. For functions without a server there is
     `handle_webhook`.
@@ -51,35 +47,35 @@ class WebhookApp:
         check_window(options.get("window", WINDOW))
         if options.get("max_bytes", 1) < 1:
             raise ConfigError("a webhook's max_bytes must be greater than 0")
-        self._bots = dict(bots)
-        for bot in bots.values():
-            bot.expect_webhook()
+        self._handlers = {app_id: bot.__webhook__() for app_id, bot in bots.items()}
         self._options = options
-        self._serving_tasks: dict[str, ServingTask] | None = (
-            None  # what this site serves; None while it is not served itself
-        )
+        # The bots that this address serves, by AppID; None while it is not served itself.
+        self._serving_tasks: dict[str, ServingTask] | None = None
         self.max_bytes = options.get("max_bytes", MAX_BYTES)
 
     async def handle_webhook(self, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer one call; one for a bot that is not here is refused with 401.
+        """Answer one call; refuse one for a bot that is not here with 401.
 
-        Raises: what serving a bot raises that nobody serves.
+        Raises: the error of serving a bot that is not served yet.
         """
-        bot = self._bots.get(normalized(headers.items()).get(APP_ID, SOLE)) or self._bots.get(SOLE)
-        if bot is None:
+        handlers = self._handlers
+        # In any spelling; the first one counts, as in `protocol`, which judges the call.
+        app_id = next((value for name, value in headers.items() if name.lower() == APP_ID), SOLE)
+        handler = handlers.get(app_id) or handlers.get(SOLE)
+        if handler is None:
             log.info("a webhook call was refused: no bot here has its AppID")
             return misaddressed().parts
-        return await bot.handle_webhook(headers, body, **self._options)
+        return await handler.answer(headers, body, **self._options)
 
     @asynccontextmanager
     async def serve(self) -> AsyncGenerator[None]:
-        """Serve the bots while the body runs, without a gateway connection; who is served already is left alone."""
+        """Serve the bots while the body runs, without a gateway connection, but for those that are served already."""
         if self._serving_tasks is not None:
             raise ConfigError("this webhook application is being served already")
         self._serving_tasks = {}
         try:
-            for app_id, bot in list(self._bots.items()):
-                await self._begin(app_id, bot)
+            for app_id, handler in list(self._handlers.items()):
+                await self._begin(app_id, handler)
             yield
         finally:
             serving_tasks, self._serving_tasks = self._serving_tasks, None
@@ -94,36 +90,36 @@ class WebhookApp:
     async def add(self, app_id: str, bot: WebhookBot) -> None:
         """Take calls for one more bot, and serve it if the address is served.
 
-        Raises: ConfigError when there is one with this AppID; what serving it raises.
+        Raises: ConfigError when there is one with this AppID; the error of serving it.
         """
-        if app_id in self._bots:
+        if app_id in self._handlers:
             raise ConfigError(f"there is a bot with the AppID {app_id} at this address: remove it first")
-        bot.expect_webhook()
-        await self._begin(app_id, bot)
-        self._bots[app_id] = bot
+        handler = bot.__webhook__()
+        await self._begin(app_id, handler)
+        self._handlers[app_id] = handler
 
     async def remove(self, app_id: str) -> None:
         """Take no more calls for a bot; if the address serves it, it drains and stops.
 
         Raises: KeyError when there is none with this AppID.
         """
-        del self._bots[app_id]
+        del self._handlers[app_id]
         if self._serving_tasks is not None and (serving_task := self._serving_tasks.pop(app_id, None)) is not None:
             await serving_task.end()
 
     def webhook(self) -> web.Application:
-        """Return it for aiohttp: `app.add_subapp("/qq", application.webhook())`, or to be run alone."""
+        """Return the address for aiohttp: `app.add_subapp("/qq", application.webhook())`, or to be run alone."""
         return web_application(self)
 
     def asgi(self) -> AsgiApplication:
-        """Return it for ASGI: `app.mount("/qq", application.asgi())`, or to be run alone by a server."""
+        """Return the address for ASGI: `app.mount("/qq", application.asgi())`, or to be run alone by a server."""
         return AsgiApplication(self)
 
-    async def _begin(self, app_id: str, bot: WebhookBot) -> None:
+    async def _begin(self, app_id: str, handler: WebhookHandler) -> None:
         serving_tasks = self._serving_tasks
-        if serving_tasks is None or bot.serving:
+        if serving_tasks is None or handler.bot.serving:
             return
-        serving_task = serving_tasks[app_id] = ServingTask(bot, connect=False)
+        serving_task = serving_tasks[app_id] = ServingTask(handler.bot, connect=False)
         try:
             await serving_task.entered()
         except BaseException:

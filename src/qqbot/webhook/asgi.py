@@ -1,6 +1,7 @@
-"""Webhook calls through ASGI: an application of its own, or one mounted in the user's.
+"""Webhook calls through ASGI: an application of its own, or one that is mounted in another.
 
-Owns the messages of ASGI; what a call is worth is the site's. Needs no framework and no server of its own.
+Responsible for the messages of ASGI. Collaborators: `app` (the `CallHandler`: answers the call). It verifies nothing,
+and needs no framework and no server of its own.
 
 Source: asgi.readthedocs.io/en/latest/specs
 """
@@ -20,8 +21,8 @@ Send = Callable[[Message], Awaitable[None]]
 class AsgiApplication:
     """Takes calls at every path.
 
-    Where it is the server's application it serves the site's bots while it runs. A framework that it is mounted
-    in tells it nothing of that: the framework's own lifespan serves the bots, `async with bot.serve(connect=False)`.
+    It serves its bots while it runs if a server runs it alone. A framework that mounts it passes it no
+    lifespan: then the lifespan of the framework serves the bots, `async with bot.serve(connect=False)`.
     """
 
     def __init__(self, app: CallHandler) -> None:
@@ -62,7 +63,7 @@ class AsgiApplication:
         return bytes(body)
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """Serve the site's bots from the server's start to its end."""
+        """Serve the bots from the start of the server to its end."""
         await receive()
         stage = "startup"
         try:

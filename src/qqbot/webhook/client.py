@@ -1,6 +1,6 @@
-"""One's own webhook address, called as the platform calls it: to try a deployment, or a bot under development.
+"""`WebhookClient`: calls a webhook address as the platform does, to try a deployment or a bot under development.
 
-Owns making such calls; `qqbot webhook` judges the answers.
+Responsible for signing and sending such calls. Collaborators: `qqbot webhook` judges the answers. It judges none.
 """
 
 import time
@@ -23,7 +23,7 @@ TIMEOUT = 10.0
 
 
 class WebhookAnswer(Struct, frozen=True):
-    """How a call was answered. `seconds`: until the answer was there."""
+    """The answer to a call. `seconds`: until it was complete."""
 
     status: int
     text: str
@@ -35,7 +35,7 @@ class WebhookClient:
 
     `timeout`: seconds for each call.
 
-    Raises: ConfigError for what is no http(s) URL, or where the extra `webhook` is missing.
+    Raises: ConfigError for what is no http(s) URL, or if the extra `webhook` is missing.
     """
 
     def __init__(self, url: str, credentials: Credentials, *, timeout: float = TIMEOUT) -> None:
@@ -56,7 +56,7 @@ class WebhookClient:
         await self._session.close()
 
     async def send(self, body: bytes, *, key: Key | None = None, age: float = 0.0) -> WebhookAnswer:
-        """Send `body`, signed `age` seconds ago by `key`, by default the bot's own.
+        """Send `body`, signed `age` seconds ago by `key`, by default the key of `credentials`.
 
         Raises: ConnectionFailed, Timeout.
         """
@@ -65,7 +65,7 @@ class WebhookClient:
         return await self.post(body, {"X-Signature-Timestamp": timestamp, "X-Signature-Ed25519": signature})
 
     async def post(self, body: bytes, headers: dict[str, str]) -> WebhookAnswer:
-        """Send `body` with no signature but what `headers` hold.  Raises: ConnectionFailed, Timeout."""
+        """Send `body` with `headers`, unsigned if they hold no signature.  Raises: ConnectionFailed, Timeout."""
         fields = {
             "User-Agent": "QQBot-Callback",
             "Content-Type": "application/json",
@@ -88,7 +88,7 @@ class WebhookClient:
 
 
 def envelope(kind: str, data: object, *, event_id: str | None = None) -> bytes:
-    """Return an event as the platform pushes it; `event_id` is made up where it is not given."""
+    """Return an event as the platform pushes it; `event_id` None: a new one."""
     name = event_id or f"{kind}:{uuid.uuid4()}"
     return encode({"op": Op.DISPATCH, "id": name, "s": 1, "t": kind, "d": data})
 
@@ -96,7 +96,7 @@ def envelope(kind: str, data: object, *, event_id: str | None = None) -> bytes:
 async def simulate_search(
     url: str, credentials: Credentials, keyword: str, *, enveloped: bool = True, timeout: float = TIMEOUT
 ) -> WebhookAnswer:
-    """Send a signed search to one's own server and return its answer. Experimental.
+    """Send a signed search to a webhook address and return its answer. Experimental.
 
     `enveloped`: as an event with op and type, else the bare interaction. `timeout` in seconds.
 

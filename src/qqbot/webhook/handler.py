@@ -1,7 +1,8 @@
-"""One bot's webhook calls, whatever framework they come through: judged, handed to the handlers, answered.
+"""`WebhookHandler`: answers the webhook calls to one bot, through whatever framework they come.
 
-Owns the time of day, and the serving of a bot that nobody serves while a call needs it. What a call is worth is
-decided in `protocol`; remembering events and running handlers is the dispatcher's.
+Responsible for the time of day, for the keys of a bot's secrets, and for serving a bot that is not served while a call
+needs it. Collaborators: `protocol` (judges a call), `bot.runtime` (the `WebhookTarget`: takes the event). It remembers
+no events and runs no handler.
 """
 
 import asyncio
@@ -16,17 +17,20 @@ from ..config import Credentials
 from ..errors import ConfigError, Interrupted
 from ..models.frames import Frame
 from ..models.outcome import Outcome
-from .protocol import AGAIN, DONE, WINDOW, Answer, WebhookProtocol, WebhookReply, too_large
+from .protocol import AGAIN, DONE, WINDOW, Answer, WebhookProtocol, too_large
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 1024 * 1024
 
+# Built once: an acknowledgement needs no way back into the protocol.
+_TAKEN, _AGAIN = DONE.parts, AGAIN.parts
+
 
 class WebhookOptions(TypedDict, total=False):
     """How calls are answered.
 
-    `awaited`: after the handlers, and with `d: 1` where one raised; else at once, before them. `window`: seconds
+    `awaited`: after the handlers, and with `d: 1` if one raised; else at once, before them. `window`: seconds
     that a call's timestamp may be off (300, and no more). `max_bytes`: the largest body (1 MiB).
     """
 
@@ -36,7 +40,7 @@ class WebhookOptions(TypedDict, total=False):
 
 
 class CallHandler(Protocol):
-    """What the forms of an address (aiohttp, ASGI) need of it."""
+    """A webhook address, as aiohttp and ASGI see it."""
 
     @property
     def max_bytes(self) -> int:
@@ -53,17 +57,21 @@ class CallHandler(Protocol):
 
 
 class WebhookTarget(Served, Protocol):
-    """What the desk needs of a bot."""
+    """A bot that takes the events of webhook calls."""
 
     @property
-    def credentials(self) -> Credentials:
-        """AppID and AppSecret.  Raises: ConfigError where they are missing."""
+    def served_with(self) -> Credentials | None:
+        """The AppID and AppSecret that it is served with; None while it is not served."""
+        ...
+
+    def own_credentials(self) -> Credentials:
+        """Return its AppID and AppSecret.  Raises: ConfigError if they are missing."""
         ...
 
     async def receive(self, frame: Frame, raw: bytes, *, awaited: bool) -> Outcome | None:
-        """Take one event, of which the platform may have delivered the same before.
+        """Take one event; the platform may have delivered the same before.
 
-        Returns its outcome where it was `awaited`, None where it was queued.
+        Returns its outcome if it was `awaited`, None if it was queued.
 
         Raises: TimeoutError when there was no room for it, Interrupted when the bot is stopping.
         """
@@ -71,21 +79,22 @@ class WebhookTarget(Served, Protocol):
 
 
 class _CallsServed(ServingTask):
-    """A stay for the calls to a bot that nobody serves."""
+    """Serves a bot for the calls that come while it is not served otherwise."""
 
-    calls = 0
+    calls = 0  # those that need it now; the last one ends it
 
 
 class WebhookHandler:
-    """Answers the webhook calls to one bot."""
+    """Answers the webhook calls to `bot`."""
 
     def __init__(self, bot: WebhookTarget) -> None:
-        self._bot = bot
+        self.bot = bot
+        # By window, with the credentials they were made of: making a key takes long, and credentials can change.
         self._protocols: dict[float, tuple[Credentials, WebhookProtocol]] = {}
-        self._serving_task: _CallsServed | None = None
+        self._serving_task: _CallsServed | None = None  # serves the bot for its calls; None before the first such call
 
     def prepare(self) -> None:
-        """Make the keys now, so that no call has to wait for that.  Raises: ConfigError where the extra is missing."""
+        """Make the keys now, so that no call has to wait for that.  Raises: ConfigError if the extra is missing."""
         self._protocol(WINDOW)
 
     async def answer(
@@ -96,27 +105,27 @@ class WebhookHandler:
         awaited: bool = False,
         window: float = WINDOW,
         max_bytes: int = MAX_BYTES,
-    ) -> WebhookReply:
-        """Answer one call. A bot that nobody serves is served while the call lasts, which is then `awaited`.
+    ) -> Answer:
+        """Answer one call. A bot that is not served is served while the call lasts, which is then `awaited`.
 
-        Raises: ConfigError without credentials, where the extra is missing, or for a bot of another event loop;
-        what serving raises.
+        Raises: ConfigError without credentials, if the extra is missing, or for a bot of another event loop; the
+        error of serving it.
         """
         if len(body) > max_bytes:
-            return too_large(max_bytes)
+            return too_large(max_bytes).parts
         receipt = self._protocol(window).receive(headers, body, time.time())
         if receipt.refusal:
             log.info("a webhook call was refused: %s", receipt.refusal)
         if receipt.frame is None:
-            return receipt.reply
-        if self._bot.serving and (self._serving_task is None or self._serving_task.over):
+            return receipt.reply.parts
+        if self.bot.served_with is not None and (self._serving_task is None or self._serving_task.over):
             return await self._take(receipt.frame, body, awaited=awaited)
         async with self._visit():
             return await self._take(receipt.frame, body, awaited=True)
 
     def _protocol(self, window: float) -> WebhookProtocol:
         """Return the rules, with the keys that were made once."""
-        credentials = self._bot.credentials
+        credentials = self.bot.served_with or self.bot.own_credentials()
         known = self._protocols.get(window)
         if known is None or known[0] != credentials:
             protocol = WebhookProtocol(credentials.app_id, credentials.secrets, window=window)
@@ -131,7 +140,7 @@ class WebhookHandler:
             raise ConfigError("a bot answers the webhook calls of one event loop at a time: make a Bot for each thread")
         if serving_task is None or serving_task.leaving:
             serving_task = self._serving_task = _CallsServed(
-                self._bot, connect=False, after=None if serving_task is None or serving_task.over else serving_task
+                self.bot, connect=False, after=None if serving_task is None or serving_task.over else serving_task
             )
         serving_task.calls += 1
         try:
@@ -142,13 +151,19 @@ class WebhookHandler:
             if not serving_task.calls:
                 await serving_task.end()
 
-    async def _take(self, frame: Frame, body: bytes, *, awaited: bool) -> WebhookReply:
+    async def _take(self, frame: Frame, body: bytes, *, awaited: bool) -> Answer:
         try:
-            outcome = await self._bot.receive(frame, body, awaited=awaited)
+            outcome = await self.bot.receive(frame, body, awaited=awaited)
         except TimeoutError:
             log.warning("the bot had no room for %s in time: it has to be delivered again", frame.id)
-            return AGAIN
+            return _copy(_AGAIN)
         except Interrupted as error:
             log.info("%s", error)
-            return AGAIN
-        return AGAIN if outcome == "failed" else DONE
+            return _copy(_AGAIN)
+        return _copy(_AGAIN if outcome == "failed" else _TAKEN)
+
+
+def _copy(answer: Answer) -> Answer:
+    """Return `answer` with headers that the caller may change."""
+    status, headers, body = answer
+    return status, headers.copy(), body

@@ -1,7 +1,7 @@
-"""What a webhook call is, and what it is answered: headers, raw body and time in; status, reply and event out.
+"""`WebhookProtocol`: the rules for webhook calls. Headers, raw body and time in; reply and event out.
 
-Owns the rules of the wire and of trust, and does no I/O. Running handlers, and remembering which events came
-before, is for who calls it. Verification cannot be switched off.
+Responsible for the wire and for trust; does no I/O. Collaborators: `signature` (keys), `handler` (calls it, and passes
+the event on). It runs no handlers and remembers no events. Verification cannot be switched off.
 
 Source: dev-prepare/event-emit/webhook
 """
@@ -24,7 +24,7 @@ APP_ID = "x-bot-appid"
 SIGNATURE = "x-signature-ed25519"
 TIMESTAMP = "x-signature-timestamp"
 WINDOW = 300.0
-"""The usual and the longest window, in seconds: for so long it is known which events have come."""
+"""The usual and the longest window, in seconds: the ids of events are remembered for so long."""
 
 _UNIX_SECONDS = re.compile("[0-9]{1,12}")
 _PLAIN_TOKEN = re.compile("[A-Za-z0-9_-]{1,64}")
@@ -35,7 +35,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class WebhookReply(Struct, frozen=True):
-    """What the call is answered: an HTTP status and a body of JSON."""
+    """The answer to a call: an HTTP status and a body of JSON."""
 
     status: int
     body: bytes
@@ -48,9 +48,9 @@ class WebhookReply(Struct, frozen=True):
 
 
 class Receipt(Struct, frozen=True):
-    """What became of one call. `reply` answers it; `frame` is the event that it brought, None for anything else.
+    """The judgement of one call. `reply` answers it; `frame` is the event that it brought, None for anything else.
 
-    `refusal` says in words why it was refused, '' where it was not; it holds nothing of the call.
+    `refusal`: why it was refused, '' if it was not; it quotes nothing of the call.
     """
 
     reply: WebhookReply
@@ -59,7 +59,7 @@ class Receipt(Struct, frozen=True):
 
 
 class _Challenge(Struct):
-    """What the console sends to see that the address is the bot's.  Source: dev-prepare/event-emit/webhook"""
+    """What the console sends to check that the address belongs to the bot.  Source: dev-prepare/event-emit/webhook"""
 
     plain_token: str
     event_ts: str | int
@@ -80,7 +80,7 @@ DONE = WebhookReply(200, encode({"op": Op.HTTP_CALLBACK_ACK, "d": 0}))
 """The event was taken."""
 
 AGAIN = WebhookReply(200, encode({"op": Op.HTTP_CALLBACK_ACK, "d": 1}))
-"""The platform is to deliver the event once more."""
+"""The platform has to deliver the event again."""
 
 
 def _error(status: int, words: str) -> WebhookReply:
@@ -92,15 +92,17 @@ def _refuse(status: int, words: str) -> Receipt:
 
 
 def check_window(window: float) -> None:
-    """Raises: ConfigError for a window in which a replay would not be known, or nothing would be accepted."""
+    """Check the window: no replay may go unnoticed, and some calls must be accepted.  Raises: ConfigError."""
     if not 0 < window <= WINDOW:
-        raise ConfigError(f"a webhook's window is more than 0 and at most {WINDOW:g} s: so long repeats are known")
+        raise ConfigError(
+            f"a webhook's window is more than 0 and at most {WINDOW:g} s: the ids of events are remembered for so long"
+        )
 
 
 def misdirected(method: str, content_type: str) -> WebhookReply | None:
-    """Return the answer to a call that cannot be the platform's, by its method and content type alone; else None.
+    """Return the answer to a call that the platform cannot have made, by its method and content type; else None.
 
-    A call without a content type is taken for JSON.
+    A call without a content type counts as JSON.
     """
     if method != "POST":
         return _error(405, "webhook calls are POST")
@@ -111,7 +113,7 @@ def misdirected(method: str, content_type: str) -> WebhookReply | None:
 
 
 def misaddressed() -> WebhookReply:
-    """Return the answer to a call for a bot that is not here: nobody can tell who signed it."""
+    """Return the answer to a call for a bot that is not here: its signature cannot be verified."""
     return _error(401, "no bot here has the AppID of the header X-Bot-Appid")
 
 
@@ -121,7 +123,7 @@ def too_large(limit: int) -> WebhookReply:
 
 
 def normalized(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the headers by their lower-case names; of one that comes twice the first counts."""
+    """Return the headers by their lower-case names; if a name comes twice, the first counts."""
     found: dict[str, str] = {}
     for name, value in headers:
         found.setdefault(name.lower(), value)
@@ -131,10 +133,10 @@ def normalized(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 class WebhookProtocol:
     """The rules for the calls to the bot `app_id`.
 
-    `secrets`: the AppSecret, and after it those that are accepted too while it is being changed. `window`:
-    seconds that a timestamp may be off, either way; 300 at most.
+    `secrets`: the AppSecret, then those that are accepted as well while it is being changed. `window`: seconds that a
+    timestamp may be off, either way; at most 300.
 
-    Raises: ConfigError without a secret, for a window out of range, or where the extra is missing.
+    Raises: ConfigError without a secret, for a window out of range, or if the extra is missing.
     """
 
     def __init__(self, app_id: str, secrets: Iterable[str | Secret], *, window: float = WINDOW) -> None:
@@ -154,7 +156,8 @@ class WebhookProtocol:
         if frame is not None and frame.op == Op.CALLBACK_VALIDATION:
             return self._answer_challenge(frame.d)
         if refusal := self._distrust(headers, body, now):
-            return _refuse(401, refusal)
+            # A challenge that was changed on the way is not signed either: its form is what is wrong.
+            return _refuse(401, refusal if frame is not None or _is_json(body) else "the body is not JSON")
         return self._take(frame or _bare_interaction(body), body)
 
     @staticmethod
@@ -184,7 +187,7 @@ class WebhookProtocol:
         return Receipt(WebhookReply(200, encode(answer)))
 
     def _distrust(self, headers: Mapping[str, str], body: bytes, now: float) -> str:
-        """Return why the call is not the platform's, '' where it is."""
+        """Return why the call cannot be trusted, '' if it can."""
         timestamp, signature = headers.get(TIMESTAMP, ""), headers.get(SIGNATURE, "")
         if not timestamp or not signature:
             return "the call is not signed"
@@ -204,8 +207,16 @@ def _frame(body: bytes) -> Frame | None:
         return None
 
 
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except _UNREADABLE:
+        return False
+    return True
+
+
 def _bare_interaction(body: bytes) -> Frame | None:
-    """Return the event that an interaction without an envelope stands for; None for what is none."""
+    """Return the event of an interaction that came without an envelope; None for anything else."""
     try:
         found = _decode_bare(body)
     except _UNREADABLE:
@@ -214,5 +225,5 @@ def _bare_interaction(body: bytes) -> Frame | None:
 
 
 def _identified(frame: Frame, body: bytes) -> Frame:
-    """Return the event with an id, its body's digest where it has none: what comes twice is to be known."""
+    """Return the event with an id: the digest of its body if it has none, so that a duplicate is found."""
     return frame if frame.id else msgspec.structs.replace(frame, id=f"webhook:{sha256(body).hexdigest()}")

@@ -1,7 +1,8 @@
-"""Ed25519 as the platform uses it: one key, made of the AppSecret, signs both directions.
+"""Ed25519 as the platform uses it: one key, made of the AppSecret, signs in both directions.
 
-Owns keys and signatures over a timestamp and a body; what may be signed, and what a signature allows, is decided
-in `protocol`. Needs the extra `webhook` (the package cryptography), which is imported when the first key is made.
+Responsible for keys, and for signatures over a timestamp and a body. Collaborators: `protocol` decides what may be
+signed and what a signature allows. It needs the extra `webhook` (the package cryptography), and imports it when the
+first key is made.
 
 Source: dev-prepare/interface-framework/sign
 """
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SEED_BYTES = 32
-_SIGNATURE = re.compile("[0-9a-f]{128}", re.ASCII)  # in one spelling only: a changed character is a changed signature
+_SIGNATURE = re.compile(
+    "[0-9a-f]{128}", re.ASCII
+)  # in one spelling only, so that no other text passes for the same signature
 
 
 class Key:
-    """A key that signs and verifies, made of a `seed` of 32 bytes. Making one costs time: keep it.
+    """A key that signs and verifies, made of a `seed` of 32 bytes. Making one takes time: keep it.
 
-    Raises: ConfigError where the extra is missing.
+    Raises: ConfigError if the extra is missing.
     """
 
     __slots__ = ("_private", "_public")
@@ -35,7 +38,7 @@ class Key:
     def of(cls, secret: str | Secret) -> "Key":
         """Return the key of an AppSecret: its bytes, repeated, fill the seed.
 
-        Raises: ConfigError for an empty secret, or where the extra is missing.
+        Raises: ConfigError for an empty secret, or if the extra is missing.
         """
         seed = (secret.reveal() if isinstance(secret, Secret) else secret).encode()
         if not seed:
@@ -52,7 +55,7 @@ class Key:
         return self._private.sign(timestamp.encode() + body).hex()
 
     def verify(self, timestamp: str, body: bytes, signature: str) -> bool:
-        """Whether `signature` (lower-case hex) is that of `timestamp` and `body`. Never raises for what came in."""
+        """True if `signature` (lower-case hex) is that of `timestamp` and `body`. It raises for no input."""
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - an extra, here since `_private_key`
 
         if _SIGNATURE.fullmatch(signature) is None:
@@ -78,24 +81,24 @@ def _private_key(seed: bytes) -> "Ed25519PrivateKey":
 def sign(secret: str | Secret, timestamp: str, body: bytes) -> str:
     """Return the signature of `timestamp` (unix seconds) and `body` in lower-case hex.
 
-    It takes whatever it is given: sign nothing for strangers.
+    It signs anything: do not sign what a stranger sent.
 
-    Raises: ConfigError for an empty secret, or where the extra is missing.
+    Raises: ConfigError for an empty secret, or if the extra is missing.
     """
     return Key.of(secret).sign(timestamp, body)
 
 
 def verify(secret: str | Secret, timestamp: str, body: bytes, signature: str) -> bool:
-    """Whether `signature` (lower-case hex) is that of `timestamp` and the raw `body`.
+    """True if `signature` (lower-case hex) is that of `timestamp` and the raw `body`.
 
-    Raises: ConfigError for an empty secret, or where the extra is missing.
+    Raises: ConfigError for an empty secret, or if the extra is missing.
     """
     return Key.of(secret).verify(timestamp, body, signature)
 
 
 def public_key(secret: str | Secret) -> str:
-    """Return the public key of the AppSecret in lower-case hex: with it anybody can verify, nobody can sign.
+    """Return the public key of the AppSecret in lower-case hex: it verifies, but cannot sign.
 
-    Raises: ConfigError for an empty secret, or where the extra is missing.
+    Raises: ConfigError for an empty secret, or if the extra is missing.
     """
     return Key.of(secret).public.hex()

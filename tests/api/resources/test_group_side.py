@@ -100,16 +100,16 @@ def ask_to_join(sim: Simulator, group: str, member: str) -> None:
     sim.push("GROUP_JOIN_REQUEST", {"group_openid": group, **request, "verify_info": {"method": "verify_message"}})
 
 
-async def put(api: Api, url: str) -> None:
+async def put(api: Api, url: str, content_type: str = "application/octet-stream") -> None:
     """Bring the bytes of the picture to a pre-signed address."""
-    async with api.session.put(url, data=BYTES) as answer:
+    async with api.session.put(url, data=BYTES, headers={"Content-Type": content_type}) as answer:
         assert answer.status == 200
 
 
 async def announce_image(api: Api) -> str:
     """Upload the picture; return the id of the upload, which is not in the library yet."""
     prepared = await api.media_images.prepare(PICTURE)
-    await put(api, prepared.presigned_url)
+    await put(api, prepared.presigned_url, PICTURE.content_type)
     return prepared.upload_id
 
 
@@ -551,7 +551,7 @@ MISUSES: dict[str, tuple[Callable[[Api], Awaitable[object]], str]] = {
     "no members": (lambda a: a.groups.remove_members("G", []), "1 to 20"),
     "too many members": (lambda a: a.groups.remove_members("G", ["M"] * 21), "1 to 20 in one call, not 21"),
     "empty member": (lambda a: a.group_blacklist.add("G", [""]), "empty id"),
-    "empty group": (lambda a: a.group_blacklist.add("", ["M"]), "is no id"),
+    "empty group": (lambda a: a.group_blacklist.add("", ["M"]), "is not an id"),
     "legacy limit": (lambda a: a.groups.members_legacy("G", limit=501), "1 to 500"),
     "legacy start": (lambda a: a.groups.members_legacy("G", start_index=-1), "start_index"),
     "blacklist limit": (lambda a: a.group_blacklist.list("G", limit=101), "1 to 100"),
@@ -568,7 +568,7 @@ MISUSES: dict[str, tuple[Callable[[Api], Awaitable[object]], str]] = {
     "naive end": (lambda a: a.join_strategies.create(group_ids=[1], expire_at=UNTIL.replace(tzinfo=None)), "time zone"),
     "long remark": (lambda a: a.join_strategies.modify("S", remark="x" * 256), "255"),
     "no change": (lambda a: a.join_strategies.modify("S"), "give at least one of"),
-    "openid on a whitelist": (lambda a: a.join_strategies.add_users("S", ["ABC"]), "no QQ number"),
+    "openid on a whitelist": (lambda a: a.join_strategies.add_users("S", ["ABC"]), "not a QQ number"),
     "long menu": (lambda a: a.menus.update(Menu(items=(ITEM,) * 11)), "at most 10 items, not 11"),
     "wide name": (lambda a: a.menus.update(one(name="六个汉字超宽", send_message="/x")), "12 wide"),
     "no name": (lambda a: a.menus.update(one(name="", send_message="/x")), "0 wide"),
@@ -624,7 +624,12 @@ async def test_bad_input_is_no_request(
 
 @pytest.mark.parametrize(
     ("name", "data", "words"),
-    [("cat.bmp", b"x", "no image"), ("cat", b"x", "no image"), (".png", b"x", "no image"), ("cat.png", b"", "bytes")],
+    [
+        ("cat.bmp", b"x", "not an image"),
+        ("cat", b"x", "not an image"),
+        (".png", b"x", "not an image"),
+        ("cat.png", b"", "bytes"),
+    ],
 )
 def test_what_is_no_image_of_the_library(name: str, data: bytes, words: str) -> None:
     with pytest.raises(ConfigError, match=words):

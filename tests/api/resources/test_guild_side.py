@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from qqbot import Api
-from qqbot.api.resources import ROUTES
+from qqbot.api.route_table import ROUTES
 from qqbot.errors import ApiError, ConfigError, NotFound, PermissionMissing, QuotaExceeded
 from qqbot.models.announces import RecommendChannel
 from qqbot.models.api_permissions import APIPermissionDemandIdentify
@@ -585,7 +585,7 @@ BAD: Sequence[tuple[Callable[[Api], Awaitable[object]], str]] = (
     (lambda api: api.channels.modify("1"), "at least one of name"),
     (lambda api: api.channels.setting_guide("1", []), "content is empty"),
     (lambda api: api.direct_messages.setting_guide("1", ""), "guild_id is empty"),
-    (lambda api: api.guilds.get(""), "no id"),
+    (lambda api: api.guilds.get(""), "not an id"),
     (lambda api: api.roles.create("1"), "at least one of name"),
     (lambda api: api.roles.modify("1", "2", color=1 << 32), "ARGB"),
     (lambda api: api.roles.add_member("1", "2", "5"), "needs a channel_id"),

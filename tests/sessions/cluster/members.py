@@ -1,4 +1,4 @@
-"""Nodes of a cluster in this process: `RedisSessionManager`s with shards that only note what is done to them."""
+"""Nodes of a cluster in this process: `RedisSessionManager`s with shards that only record what is done to them."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ class Platform:
 
 
 class Shards:
-    """A shard factory. A shard identifies where it has no state, then counts events until it is ended."""
+    """A shard factory. A shard identifies if it has no state, then counts events until it is ended."""
 
     def __init__(self) -> None:
         self.running: dict[ShardKey, Lease] = {}
@@ -110,7 +110,7 @@ class Member:
         return self.shards.indices
 
     async def vanish(self) -> None:
-        """Die without a word, as far as the store can tell."""
+        """Die without leaving."""
         self.task.cancel()
         await asyncio.wait([self.task])
 

@@ -25,7 +25,7 @@ def clusters(draw: st.DrawFn) -> tuple[int, list[ClusterMember], dict[int, str]]
 
 
 @given(clusters())
-def test_everybody_gets_the_floor_or_the_ceiling(cluster: tuple[int, list[ClusterMember], dict[int, str]]) -> None:
+def test_every_node_gets_the_floor_or_the_ceiling(cluster: tuple[int, list[ClusterMember], dict[int, str]]) -> None:
     shards, members, owners = cluster
     planned = assign(shards, members, owners)
     assert sorted(planned) == list(range(shards))

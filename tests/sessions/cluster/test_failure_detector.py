@@ -1,4 +1,4 @@
-"""`FailureDetector`: nobody is taken for dead who could not have been seen."""
+"""`FailureDetector`: no node is taken for dead that could not have been seen."""
 
 from qqbot.sessions.cluster.failure_detector import FailureDetector
 
@@ -12,7 +12,7 @@ def watch(
     now = start
     for step in range(int(seconds) + 1):
         now = start + step
-        detector.note(incarnation, beats, now)
+        detector.record(incarnation, beats, now)
     return now
 
 
@@ -25,7 +25,7 @@ def test_a_node_is_dead_when_its_beat_stood_still_for_long_enough() -> None:
     assert detector.silent(26.0) == {"a": "1:1", "b": "1:2"}
 
 
-def test_a_new_incarnation_starts_every_count_anew() -> None:
+def test_a_new_incarnation_starts_every_count_again() -> None:
     detector = FailureDetector(PATIENCE)
     watch(detector, {"a": "1:1"}, 0, 14)
     watch(detector, {"a": "1:1"}, 15, 14, incarnation=2)
@@ -33,24 +33,24 @@ def test_a_new_incarnation_starts_every_count_anew() -> None:
     assert detector.settled(30.0) and detector.silent(30.0) == {"a": "1:1"}
 
 
-def test_who_could_not_look_has_not_seen_silence() -> None:
+def test_a_node_that_could_not_look_has_not_seen_silence() -> None:
     detector = FailureDetector(PATIENCE)
     watch(detector, {"a": "1:1"}, 0, 16)
     assert detector.silent(16) == {"a": "1:1"}
-    detector.note(1, {"a": "1:1"}, 100)  # the store, or this process, stood still meanwhile
+    detector.record(1, {"a": "1:1"}, 100)  # the store, or this process, stood still meanwhile
     assert detector.silent(100) == {} and detector.settled(100)
     watch(detector, {"a": "1:1"}, 101, 13)
     assert detector.silent(114.9) == {} and detector.silent(115) == {"a": "1:1"}
 
 
-def test_it_says_when_to_look_again() -> None:
+def test_when_to_look_again() -> None:
     detector = FailureDetector(PATIENCE)
     assert detector.next_at() == float("inf")
-    detector.note(1, {"a": "1:1"}, 3)
+    detector.record(1, {"a": "1:1"}, 3)
     assert detector.next_at() == 18
-    detector.note(1, {"a": "1:2"}, 6)
+    detector.record(1, {"a": "1:2"}, 6)
     assert detector.next_at() == 18  # the incarnation settles
     watch(detector, {"a": "1:2"}, 7, 12)
     assert detector.next_at() == 21
-    detector.note(1, {}, 20)
+    detector.record(1, {}, 20)
     assert detector.next_at() == float("inf")

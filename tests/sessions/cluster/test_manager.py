@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,9 @@ from qqbot.models.gateway import GatewayBot, ShardExit
 from qqbot.sessions import RedisSessionManager, SessionManager, Timings
 from qqbot.sessions.cluster.node import Node
 from qqbot.sessions.cluster.owned_shard import OwnedShard
+from qqbot.sessions.cluster.redis_store import RedisStore
+from qqbot.sessions.cluster.shard_runner import ShardRunner
 from qqbot.sessions.cluster.state import ShardId
-from qqbot.sessions.cluster.store import Store
 from qqbot.testing import SessionManagerContract, Simulator
 from tests.redis.servers import Engine, Server, as_cluster, default_engine, started, with_sentinels
 from tests.sessions.cluster.members import FAST, PATIENCE, Member, Platform, Shards, joined, until
@@ -74,7 +76,7 @@ async def test_a_shard_is_not_handed_over_while_it_waits_for_ready(store: Server
             assert not b.shards.identified
 
 
-async def test_the_store_comes_back_empty_and_nobody_notices(store: Server) -> None:
+async def test_a_store_that_comes_back_empty_costs_nothing(store: Server) -> None:
     platform = Platform()
     async with joined(store.url, platform) as a, joined(store.url, platform) as b:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
@@ -88,7 +90,7 @@ async def test_the_store_comes_back_empty_and_nobody_notices(store: Server) -> N
         assert len(a.shards.began_with + b.shards.began_with) == begun
 
 
-async def test_a_store_without_its_data_is_told_the_states_again(store: Server) -> None:
+async def test_states_are_written_again_to_a_store_without_its_data(store: Server) -> None:
     shards = Shards()
     shards.idle = True
     async with joined(store.url, Platform(), shards) as a:
@@ -114,7 +116,7 @@ async def test_the_store_is_away_for_longer_than_a_lease(store: Server) -> None:
         assert all(state is not None for _, state in a.shards.began_with[6:])
 
 
-async def test_the_store_freezes_and_nothing_is_said_twice(store: Server) -> None:
+async def test_a_store_that_freezes_shortly_costs_nothing(store: Server) -> None:
     async with joined(store.url, Platform()) as a:
         await until(lambda: a.indices == ALL)
         store.freeze()
@@ -130,7 +132,7 @@ async def test_an_owner_dies_together_with_the_data(store: Server) -> None:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
         node = a.manager._node
         assert node is not None
-        await until(lambda: all(node._copies.get((1, index), (0, ""))[1] for index in ALL))
+        await until(lambda: all(node._copies.stored((1, index)) for index in ALL))
         begun = len(a.shards.began_with)
         await b.vanish()
         await store.restart(empty=True)
@@ -139,7 +141,7 @@ async def test_an_owner_dies_together_with_the_data(store: Server) -> None:
         assert len(taken_over) == 3 and all(state is not None for _, state in taken_over)
 
 
-async def test_an_owner_dies_with_the_data_and_those_who_knew_of_it_a_little_later(store: Server) -> None:
+async def test_an_owner_dies_with_the_data_and_the_nodes_with_copies_a_little_later(store: Server) -> None:
     platform = Platform()
     async with joined(store.url, platform) as a, joined(store.url, platform) as b:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
@@ -204,25 +206,25 @@ async def test_a_claim_whose_answer_was_lost_is_taken_up(store: Server) -> None:
     async with joined(store.url, Platform()) as a, joined(store.url, Platform()) as b:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
         name = next(node.id for node in (await a.manager.snapshot()).nodes if node.shards)
-        async with Store(store.url, app_id="1", cluster="default", node=name, timings=FAST) as forger:
-            free = asyncio.create_task(b.manager.stop(drain=1.0))  # its shards are claimed behind the node's back
+        async with RedisStore(store.url, app_id="1", cluster="default", node=name, timings=FAST) as forger:
+            free = asyncio.create_task(b.manager.stop(drain=1.0))  # its shards are claimed without the node
             for _ in range(2000):
-                picture = await forger.look()
-                shard_ids = [shard_id for shard_id, owner in picture.owners.items() if not owner.node]
-                if shard_ids and await forger.claim(picture, shard_ids):
+                state = await forger.look()
+                shard_ids = [shard_id for shard_id, owner in state.owners.items() if not owner.node]
+                if shard_ids and await forger.claim(state, shard_ids):
                     break
                 await asyncio.sleep(0)
             await free
         await until(lambda: shared(a) == ALL)
 
 
-async def test_halting_one_halts_all(store: Server) -> None:
+async def test_one_halt_ends_every_node(store: Server) -> None:
     shards = Shards()
     async with joined(store.url, Platform(), shards) as a, joined(store.url, Platform()) as b:
         await until(lambda: len(a.indices) == 3 and len(b.indices) == 3)
         events = a.manager.watch()
         shards.errors = dict.fromkeys(ALL, GatewayHalted(4914, "taken down"))
-        await b.manager.stop()  # a starts b's shards and is told to halt
+        await b.manager.stop()  # a starts the shards of b, and its platform refuses them
         with pytest.raises(GatewayHalted, match="taken down"):
             await asyncio.wait_for(a.task, PATIENCE)
         kinds = [event.kind async for event in events]
@@ -245,7 +247,7 @@ async def test_a_shard_that_fails_ends_the_node_and_leaves_its_shards_to_others(
         await until(lambda: c.indices == ALL)
 
 
-async def test_too_few_shards_is_said_where_the_number_is_fixed(store: Server) -> None:
+async def test_too_few_shards_is_an_error_if_the_number_is_fixed(store: Server) -> None:
     shards = Shards()
     shards.exits = {2: ShardExit("reshard")}
     async with joined(store.url, Platform(6, recommended=8), shards) as a:
@@ -266,7 +268,7 @@ async def test_an_empty_budget_is_waited_out(
         assert 2 <= platform.calls <= 4
 
 
-async def test_a_count_that_changed_while_nobody_ran(store: Server, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_count_that_changed_while_no_node_ran(store: Server, caplog: pytest.LogCaptureFixture) -> None:
     async with joined(store.url, Platform(6)) as a:
         await until(lambda: a.indices == ALL)
         async with joined(store.url, Platform(4)):
@@ -300,7 +302,7 @@ async def test_more_shards_by_itself_when_they_are_recommended(store: Server, ca
 
 
 @pytest.mark.usefixtures("_short_lived_answers")
-async def test_a_recommendation_that_is_not_followed_is_said_once(
+async def test_a_recommendation_that_is_not_followed_is_logged_once(
     store: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     platform = Platform("4+")
@@ -326,7 +328,7 @@ async def test_a_roll_by_restart_never_runs_two_numbers_of_shards(store: Server)
             seen.add(frozenset(key.count for key in running))
             return shared(a, b) == list(range(8)) and all(key.count == 8 for key in running)
 
-        async with Store(store.url, app_id="1", cluster="default", node="", timings=FAST) as person:
+        async with RedisStore(store.url, app_id="1", cluster="default", node="", timings=FAST) as person:
             assert await person.admin("begin", (await person.look()).version, "8 restart")
         await until(done)
         assert seen == {frozenset(), frozenset({6}), frozenset({8})}
@@ -356,7 +358,7 @@ async def test_a_manager_runs_once_at_a_time_and_again(store: Server) -> None:
     await task
 
 
-async def test_it_leaves_also_where_a_wait_of_its_own_ends_in_that_moment(
+async def test_it_leaves_also_if_one_of_its_waits_ends_at_that_moment(
     store: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave = Node._leave
@@ -365,7 +367,7 @@ async def test_it_leaves_also_where_a_wait_of_its_own_ends_in_that_moment(
         await leave(self)
         time.sleep(FAST.own + 0.1)  # noqa: ASYNC251 - until the watch over the leases looks again ...
         for _ in range(2):
-            await asyncio.sleep(0)  # ... whose timeout has cancelled it by now, without its having noticed
+            await asyncio.sleep(0)  # ... whose timeout has cancelled it by now, and it has not noticed
 
     monkeypatch.setattr(Node, "_leave", leave_late)
     async with joined(store.url, Platform()) as a:
@@ -378,16 +380,16 @@ async def test_it_leaves_also_where_a_wait_of_its_own_ends_in_that_moment(
 async def test_a_shard_that_is_taken_away_before_it_began_is_given_back(
     store: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Node._run
+    run = ShardRunner.run
 
-    def run_and_close(self: Node, owned: OwnedShard) -> None:
-        run(self, owned)
+    def run_and_close(self: ShardRunner, owned: OwnedShard, *arguments: Any, **options: Any) -> None:
+        run(self, owned, *arguments, **options)
         if owned.shard_id not in seen:
             seen.add(owned.shard_id)
-            self._close([owned])
+            self.close([owned])
 
     seen: set[ShardId] = set()
-    monkeypatch.setattr(Node, "_run", run_and_close)
+    monkeypatch.setattr(ShardRunner, "run", run_and_close)
     async with joined(store.url, Platform()) as a:
         await until(lambda: a.indices == ALL)
         assert len(seen) == 6
@@ -427,7 +429,7 @@ async def test_the_environment_names_the_cluster(store: Server, monkeypatch: pyt
     async with Simulator() as sim:
         bot = Bot(shards=2)
         serving = asyncio.create_task(hold(bot, sim))
-        async with Store(store.url, app_id=sim.app_id, cluster="blue", node="", timings=Timings()) as reader:
+        async with RedisStore(store.url, app_id=sim.app_id, cluster="blue", node="", timings=Timings()) as reader:
             async with asyncio.timeout(PATIENCE):
                 while not (await reader.look()).nodes:
                     await asyncio.sleep(0.05)
@@ -458,7 +460,7 @@ class TestContract(SessionManagerContract):
 
     @pytest.fixture(autouse=True)
     def its_shards_are_never_ready(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """They identify and save nothing: do not wait long for that, nor for the platform."""
+        """They identify and save nothing: do not wait long for that, or for the platform."""
         monkeypatch.setattr("qqbot.sessions.cluster.session_limit.READY_SECONDS", 0.5)
         monkeypatch.setattr("qqbot.sessions.cluster.session_limit.ASK_LIFE", 1.0)
 

@@ -1,4 +1,4 @@
-"""What is cancelled, wherever it waits for a store, ends, and leaves nothing behind, in the store neither."""
+"""What is cancelled while it waits for a store ends, and leaves nothing behind, neither here nor in the store."""
 
 import asyncio
 from collections.abc import AsyncIterator

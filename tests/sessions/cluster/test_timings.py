@@ -1,4 +1,4 @@
-"""`Timings`: what would let two owners act at once is refused."""
+"""`Timings`: figures that would let two owners act at once are refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What guilds announce."""
+"""Announcements of guilds and channels."""
 
 from collections.abc import Iterable
 
@@ -21,11 +21,11 @@ DELETE_CHANNEL_ANNOUNCES = Route(
 
 
 ALL = "all"
-"""In the place of a message id: whatever is announced."""
+"""Stands for every announcement, in place of a message id."""
 
 
 class Announcements(Resource):
-    """Announcements. The bot has to be an administrator; a message and recommended channels replace each other."""
+    """Announcements. The bot must be an administrator. A message and recommended channels replace each other."""
 
     async def create(
         self,
@@ -52,7 +52,7 @@ class Announcements(Resource):
         kind: AnnouncesType | UnsetType = UNSET,
         timeout: float | None = None,
     ) -> Announces:
-        """Recommend 1 to 3 channels that everybody may see; they replace what was recommended.
+        """Recommend 1 to 3 channels that everyone may see; they replace the earlier recommendation.
 
         Raises: PermissionMissing, NotFound, QuotaExceeded; ConfigError for an empty id or too many channels.
         Source: server-inter/channel/content/announces/post_guild_announces
@@ -64,7 +64,7 @@ class Announcements(Resource):
         return await self._call(CREATE_GUILD_ANNOUNCES, guild_id, body=body, timeout=timeout)
 
     async def delete(self, guild_id: str, message_id: str = ALL, *, timeout: float | None = None) -> None:
-        """End an announcement; without `message_id` whatever is announced, recommended channels too.
+        """Delete an announcement; without `message_id` every one, including recommended channels.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/announces/delete_guild_announces
@@ -72,7 +72,7 @@ class Announcements(Resource):
         await self._call(DELETE_GUILD_ANNOUNCES, guild_id, message_id, timeout=timeout)
 
     async def create_in_channel(self, channel_id: str, message_id: str, *, timeout: float | None = None) -> Announces:
-        """Announce a message in its channel. Deprecated: the platform gave it up, `pins.add` replaces it.
+        """Announce a message in its channel. Deprecated: the platform dropped it, `pins.add` replaces it.
 
         Raises: PermissionMissing, NotFound; ConfigError for an empty id.
         Source: server-inter/channel/content/announces/post_channel_announces
@@ -81,7 +81,7 @@ class Announcements(Resource):
         return await self._call(CREATE_CHANNEL_ANNOUNCES, channel_id, body=body, timeout=timeout)
 
     async def delete_in_channel(self, channel_id: str, message_id: str = ALL, *, timeout: float | None = None) -> None:
-        """End a channel's announcement. Deprecated: the platform gave it up, `pins.delete` replaces it.
+        """Delete a channel's announcement. Deprecated: the platform dropped it, `pins.delete` replaces it.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/announces/delete_channel_announces

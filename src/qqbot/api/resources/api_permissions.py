@@ -1,4 +1,4 @@
-"""Which interfaces guilds let the bot use."""
+"""The interfaces that guilds allow the bot to use."""
 
 from ...models.api_permissions import APIPermission, APIPermissionDemand, APIPermissionDemandIdentify, DemandBody
 from ...models.base import Model
@@ -28,7 +28,7 @@ class ApiPermissions(Resource):
     """Interfaces that guilds grant."""
 
     async def of_guild(self, guild_id: str, *, timeout: float | None = None) -> list[APIPermission]:
-        """Return the interfaces, and which of them the guild granted.
+        """Return the interfaces, each with its grant by the guild.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/api_permissions/get_guild_api_permission
@@ -44,9 +44,9 @@ class ApiPermissions(Resource):
         *,
         timeout: float | None = None,
     ) -> APIPermissionDemand:
-        """Send a link into a channel by which an administrator grants an interface; `desc` says why. 3 a day.
+        """Send a link to a channel with which an administrator grants an interface; `desc` is the reason. 3 a day.
 
-        Raises: PermissionMissing, NotFound, QuotaExceeded, ApiError when it is granted already; ConfigError for an
+        Raises: PermissionMissing, NotFound, QuotaExceeded, ApiError if it is already granted; ConfigError for an
         empty field.
         Source: server-inter/channel/api_permissions/post_api_permission_demand
         """

@@ -1,4 +1,4 @@
-"""Audio in voice channels. Every call needs a right by invitation: for audio bots only."""
+"""Audio in voice channels. Every call needs a right that is granted by invitation, to audio bots only."""
 
 from msgspec import UNSET, UnsetType
 
@@ -17,7 +17,7 @@ class Audio(Resource):
     async def play(
         self, channel_id: str, audio_url: str, text: str | UnsetType = UNSET, *, timeout: float | None = None
     ) -> None:
-        """Start audio; `text` is shown beside it.
+        """Start audio; `text` is shown next to it.
 
         Raises: PermissionMissing, NotFound; ConfigError for an empty URL.
         Source: server-inter/channel/content/audio/audio_control
@@ -34,7 +34,7 @@ class Audio(Resource):
         await self._call(CONTROL_AUDIO, channel_id, body=control, timeout=timeout)
 
     async def mic_on(self, channel_id: str, *, timeout: float | None = None) -> None:
-        """Take the microphone.
+        """Switch the bot's microphone on.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/audio/put_mic
@@ -42,7 +42,7 @@ class Audio(Resource):
         await self._call(MIC_ON, channel_id, timeout=timeout)
 
     async def mic_off(self, channel_id: str, *, timeout: float | None = None) -> None:
-        """Give the microphone back.
+        """Switch the bot's microphone off.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/audio/delete_mic

@@ -1,6 +1,6 @@
-"""What resources have in common: the way to make a call, and the checks of arguments.
+"""The base of the resources: how they make a call, and how they check arguments.
 
-Owns no path: each resource names its own routes.
+Responsible for what all of them share. It has no path: each resource defines its own routes.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Call(Protocol):
-    """Makes a call; `Api.call` is one."""
+    """Makes a call, as `Api.call` does."""
 
     async def __call__(
         self,
@@ -38,9 +38,9 @@ class Resource:
 
 
 def check_range(name: str, value: int, least: int, most: int) -> None:
-    """Raises: ConfigError when `value` is out of range."""
+    """Check that `value` is from `least` to `most`.  Raises: ConfigError."""
     if not least <= value <= most:
-        raise ConfigError(f"{name} is {least} to {most}, not {value}")
+        raise ConfigError(f"{name} must be {least} to {most}, not {value}")
 
 
 class _Version(Model, frozen=True, kw_only=True):
@@ -51,5 +51,5 @@ _version = decoder(_Version)
 
 
 def new_version(data: bytes) -> int:
-    """Decode the answer of a change: the new version."""
+    """Return the new version from the answer to a change."""
     return _version(data).version

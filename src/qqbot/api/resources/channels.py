@@ -22,11 +22,11 @@ from ...models.outgoing.messages import Markdown
 from ...models.outgoing.messages import Message as Sent
 from ...models.outgoing.wire import guild_body
 from ...models.setting_guides import ChannelSettingGuideBody
-from ...models.targets import ReplyTo
+from ...models.targets import ReplyTo, Scene
 from ...models.users import Member
 from ..route import Route, nothing
-from .base import Resource, check_range
-from .conversations import guild_message
+from .base import check_range
+from .conversations import GuildConversations
 
 
 class _WrappedMessage(Model, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ _online_nums = decoder(_OnlineNums)
 
 
 def _one_message(data: bytes) -> Message:
-    """Some answers wrap the message in an object."""
+    """Return the message of an answer; some answers wrap it in an object."""
     try:
         return _wrapped_message(data).message
     except DecodeError:
@@ -83,8 +83,10 @@ MOST_MESSAGES = 20
 """Messages of one page."""
 
 
-class Channels(Resource):
+class Channels(GuildConversations):
     """Guild channels. The bot has to be connected to the gateway to send, and an administrator to change channels."""
+
+    scene = Scene.CHANNEL
 
     async def of_guild(self, guild_id: str, *, timeout: float | None = None) -> list[Channel]:
         """Return the channels of a guild.
@@ -117,7 +119,7 @@ class Channels(Resource):
         application_id: str | UnsetType = UNSET,
         timeout: float | None = None,
     ) -> Channel:
-        """Make a channel; `position` is 2 or more for a category, `private_user_ids` may see a private one.
+        """Create a channel; `position` is 2 or more for a category, `private_user_ids` may see a private channel.
 
         Private bots only.
 
@@ -148,9 +150,9 @@ class Channels(Resource):
         speak_permission: SpeakPermission | UnsetType = UNSET,
         timeout: float | None = None,
     ) -> Channel:
-        """Change what is given and leave the rest. Private bots only.
+        """Change the given values and leave the others unchanged. Private bots only.
 
-        Raises: PermissionMissing, NotFound; ConfigError when nothing is given, or an empty name.
+        Raises: PermissionMissing, NotFound; ConfigError if no value is given, or for an empty name.
         Source: autogen/api/channels_channel_id.patch
         """
         body = ModifyChannelBody(
@@ -163,7 +165,7 @@ class Channels(Resource):
         return await self._call(MODIFY_CHANNEL, channel_id, body=body, timeout=timeout)
 
     async def delete(self, channel_id: str, *, timeout: float | None = None) -> None:
-        """Delete a channel, for good. Private bots only.
+        """Delete a channel forever. Private bots only.
 
         Raises: PermissionMissing, NotFound.
         Source: autogen/api/channels_channel_id.delete
@@ -171,15 +173,15 @@ class Channels(Resource):
         await self._call(DELETE_CHANNEL, channel_id, timeout=timeout)
 
     async def voice_members(self, channel_id: str, *, timeout: float | None = None) -> list[Member]:
-        """Return who is in a voice channel. Private bots only.
+        """Return the members in a voice channel. Private bots only.
 
-        Raises: PermissionMissing, NotFound, ApiError when it is no voice channel.
+        Raises: PermissionMissing, NotFound, ApiError if it is not a voice channel.
         Source: botgo openapi/v1/channel.go, no page
         """
         return await self._call(LIST_VOICE_MEMBERS, channel_id, timeout=timeout)
 
     async def online_nums(self, channel_id: str, *, timeout: float | None = None) -> int:
-        """Return how many are in an audio, video or live channel.
+        """Return how many members are in an audio, video or live channel.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/role/get_online_nums
@@ -187,9 +189,9 @@ class Channels(Resource):
         return await self._call(GET_CHANNEL_ONLINE_NUMS, channel_id, timeout=timeout)
 
     async def setting_guide(self, channel_id: str, user_ids: Iterable[str], *, timeout: float | None = None) -> Message:
-        """Ask these administrators to switch active messages on. Experimental: seen in one source only.
+        """Ask these administrators to switch on active messages. Experimental: seen in one source only.
 
-        Raises: PermissionMissing, QuotaExceeded, ApiError; ConfigError when there are no ids.
+        Raises: PermissionMissing, QuotaExceeded, ApiError; ConfigError if there are no ids.
         Source: botgo openapi/v1/setting_guide.go, no page
         """
         body = ChannelSettingGuideBody(content="".join(f"<@{user_id}>" for user_id in user_ids))
@@ -198,13 +200,13 @@ class Channels(Resource):
     async def send_message(
         self, channel_id: str, message: Sent, *, reply_to: ReplyTo | None = None, timeout: float | None = None
     ) -> Message:
-        """Send `message` to a channel; a reply when `reply_to` names a message or an event. Sent at most once.
+        """Send `message` to a channel; a reply if `reply_to` names a message or an event. Sent at most once.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: server-inter/channel/message/send
         """
-        body = await guild_message(message, reply_to, timeout)
+        body = await self._body(message, reply_to, timeout)
         return await self._call(SEND_CHANNEL_MESSAGE, channel_id, body=body, timeout=timeout)
 
     async def message(self, channel_id: str, message_id: str, *, timeout: float | None = None) -> Message:
@@ -225,14 +227,14 @@ class Channels(Resource):
         limit: int | None = None,
         timeout: float | None = None,
     ) -> list[Message]:
-        """Return messages around, before or after a message id, at most `limit` (20 at most).
+        """Return messages around, before or after a message id; at most `limit` (1 to 20).
 
-        Raises: PermissionMissing: the platform seems to have closed this to most bots; ConfigError for two places,
-        and a `limit` out of range.
+        Raises: PermissionMissing, for most bots, since the platform seems to have closed this; ConfigError for more
+        than one position, or a `limit` out of range.
         Source: botgo openapi/v1/message.go, no page
         """
         if sum(place is not None for place in (around, before, after)) > 1:
-            raise ConfigError("messages are read around, before or after one: give at most one of them")
+            raise ConfigError("give at most one of around, before and after")
         if limit is not None:
             check_range("limit", limit, 1, MOST_MESSAGES)
         query = {"around": around, "before": before, "after": after, "limit": limit}
@@ -246,7 +248,7 @@ class Channels(Resource):
         after: str | None = None,
         timeout: float | None = None,
     ) -> AsyncIterator[Message]:
-        """Yield the messages after one, oldest first, or those before one, or all, newest first.
+        """Yield the messages after a message id, oldest first; otherwise those before one, or all, newest first.
 
         `timeout` (seconds) is for each page.
 
@@ -266,9 +268,9 @@ class Channels(Resource):
     async def modify_message(
         self, channel_id: str, message_id: str, message: Markdown, *, timeout: float | None = None
     ) -> Message:
-        """Replace markdown and buttons of one of the bot's own messages that has buttons.
+        """Replace the markdown and the buttons of one of the bot's own messages that has buttons.
 
-        Raises: ContentRejected when the old or the new one has no keyboard, PermissionMissing, NotFound.
+        Raises: ContentRejected if the old or the new message has no keyboard, PermissionMissing, NotFound.
         Source: botgo openapi/v1/message.go, no page
         """
         body = guild_body(message)
@@ -277,7 +279,7 @@ class Channels(Resource):
     async def recall(
         self, channel_id: str, message_id: str, *, hide_tip: bool | None = None, timeout: float | None = None
     ) -> None:
-        """Recall a message, with `hide_tip` without the grey notice. Private bots only.
+        """Recall a message; `hide_tip` omits the grey notice. Private bots only.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/message/send-receive/reset
@@ -287,6 +289,6 @@ class Channels(Resource):
 
 
 def _written(message: Message) -> tuple[datetime, int]:
-    """Order messages, those of one second by their number."""
+    """Return the sort key of a message: its time, and its number within a second."""
     number = int(message.seq_in_channel) if message.seq_in_channel.isdecimal() else 0
     return message.timestamp or datetime.min.replace(tzinfo=UTC), number

@@ -1,12 +1,13 @@
-"""Sending to groups and C2C, which differ in paths alone, and what guild channels and private chats share.
+"""Sending messages: what groups and C2C share, and what guild channels and private chats share.
 
-Owns no path: each resource names its own routes.
+Responsible for the steps of a send: upload, reply window, msg_seq, counting the answers. Collaborators: `uploads`,
+`sequence`, `windows`. It names no path: each resource has routes of its own.
 """
 
 import asyncio
-from collections.abc import Callable
 from types import TracebackType
 
+from ...aio.clock import Clock
 from ...errors import DecodeError, MediaError, MessagePendingAudit, ServerError, Timeout, TransportError
 from ...models.media import MediaUploadResult
 from ...models.messages import MessageSendResult
@@ -17,17 +18,18 @@ from ..files import opened
 from ..multipart import Form
 from ..sequence import Sequences
 from ..uploads import Uploads
+from ..windows import check_window
 from .base import Call, Resource
 
 FILE_INFO_REFUSED = 304080
-SHORTEST_TIMEOUT = 0.001  # seconds, where an upload used up the time of its message
+SHORTEST_TIMEOUT = 0.001  # seconds, if an upload used up the time of its message
 
 MAX_GUILD_IMAGE = 20 * 1024 * 1024
-"""Bytes of an image in a form.  Source: autogen/api/v2_users_user_openid_files.post, which limits images so"""
+"""Bytes of an image in a form.  Source: autogen/api/v2_users_user_openid_files.post, which has the same limit"""
 
 
 class _Counted:
-    """Counts what is sent inside as an answer, unless it was refused or never left."""
+    """Counts what is sent inside it as an answer, unless it was refused or was never sent."""
 
     __slots__ = ("_reply_to", "_sequences")
 
@@ -47,33 +49,31 @@ class _Counted:
 
 
 class Conversations(Resource):
-    """Groups or users, as far as messages go. `sequences` numbers the replies, `uploads` takes media."""
+    """The messages of groups or users.
+
+    `sequences` numbers the replies, `uploads` uploads media; the reply windows are moments of `clock`.
+    """
 
     scene: Scene
 
-    def __init__(self, call: Call, sequences: Sequences, uploads: Uploads) -> None:
+    def __init__(self, call: Call, sequences: Sequences, uploads: Uploads, clock: Clock) -> None:
         super().__init__(call)
         self._sequences = sequences
         self._uploads = uploads
+        self._clock = clock
 
     async def upload_media(self, openid: str, /, media: Media, *, timeout: float | None = None) -> MediaUploadResult:
         """Upload a file for this conversation."""
         raise NotImplementedError
 
     async def _post(self, openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
-        """Send what is complete."""
+        """Send a complete body."""
         raise NotImplementedError
 
     async def _send(
-        self,
-        openid: str,
-        message: Message,
-        reply_to: ReplyTo | None,
-        timeout: float | None,
-        *,
-        check: Callable[[], None] | None,
+        self, openid: str, message: Message, reply_to: ReplyTo | None, timeout: float | None
     ) -> MessageSendResult:
-        """Send `message`, a `Media` after its upload; `check()` is between the two."""
+        """Send `message`, a `Media` after its upload.  Raises: ReplyWindowExpired, also if it closed meanwhile."""
         message = check_v2(message, reply_to, self.scene)
         uploaded: MediaUploadResult | None = None
         if isinstance(message, Media):
@@ -82,29 +82,26 @@ class Conversations(Resource):
             uploaded = await self.upload_media(openid, message, timeout=timeout)
             if timeout is not None:
                 timeout = max(timeout - (now() - started), SHORTEST_TIMEOUT)
-        if check is not None:
-            check()
-        reply_to = self._numbered(reply_to)
+        if reply_to is not None:
+            check_window(reply_to, self.scene, self._clock())  # once, and here: the upload can take minutes
+            reply_to = self._with_number(reply_to)
         body = wire_v2(message, reply_to, None if uploaded is None else uploaded.media)
         try:
-            with self._counted(reply_to):
+            with _Counted(self._sequences, reply_to):
                 return await self._post(openid, body=body, timeout=timeout)
         except MediaError as error:
             if uploaded is not None and error.code == FILE_INFO_REFUSED:
-                self._uploads.forget(uploaded)  # the next send uploads it anew
+                self._uploads.forget(uploaded)  # the next send uploads it again
             raise
 
     def _counted(self, reply_to: ReplyTo | None) -> "_Counted":
         return _Counted(self._sequences, reply_to)
 
-    def _numbered(self, reply_to: ReplyTo | None) -> ReplyTo | None:
-        if reply_to is None or reply_to.msg_seq is not None:
-            return reply_to
-        return self._with_number(reply_to)
-
     def _with_number(self, reply_to: ReplyTo) -> ReplyTo:
-        number = self._sequences.next(reply_to.reference) if reply_to.msg_seq is None else reply_to.msg_seq
-        return ReplyTo(reply_to.msg_id, reply_to.event_id, number)
+        if reply_to.msg_seq is not None:
+            return reply_to
+        number = self._sequences.next(reply_to.reference)
+        return ReplyTo(reply_to.msg_id, reply_to.event_id, number, reply_to.expires_at)
 
 
 def _may_have_arrived(error: BaseException) -> bool:
@@ -113,11 +110,28 @@ def _may_have_arrived(error: BaseException) -> bool:
     return isinstance(error, (MessagePendingAudit, ServerError, DecodeError, asyncio.CancelledError))
 
 
-async def guild_message(message: Message, reply_to: ReplyTo | None, timeout: float | None) -> GuildMessageBody | Form:
-    """Return the body of a guild message; an image from here makes it a form, read within `timeout` seconds.
+class GuildConversations(Resource):
+    """The messages of guild channels or private chats; the reply windows are moments of `clock`."""
 
-    Raises: ConfigError when the message does not go to guilds, or its image is missing, empty, too large or none;
-    Timeout, nothing having been sent.
+    scene: Scene
+
+    def __init__(self, call: Call, clock: Clock) -> None:
+        super().__init__(call)
+        self._clock = clock
+
+    async def _body(self, message: Message, reply_to: ReplyTo | None, timeout: float | None) -> GuildMessageBody | Form:
+        """Return the body of a message.  Raises: ReplyWindowExpired, and what `guild_message` raises."""
+        body = await guild_message(message, reply_to, timeout)
+        if reply_to is not None:
+            check_window(reply_to, self.scene, self._clock())
+        return body
+
+
+async def guild_message(message: Message, reply_to: ReplyTo | None, timeout: float | None) -> GuildMessageBody | Form:
+    """Return the body of a guild message; a local image makes it a form, read within `timeout` seconds.
+
+    Raises: ConfigError if guilds cannot receive the message, or its image is missing, empty, too large or not an image;
+    Timeout, and nothing was sent.
     """
     message = as_outgoing(message)
     body = guild_body(message, reply_to)

@@ -1,4 +1,4 @@
-"""Pages that name their next one by a cursor. What is on a page is the resources'."""
+"""Lists whose pages name the next page by a cursor. Responsible for following the cursors only."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeVar
@@ -9,7 +9,7 @@ class Page(Protocol):
 
     @property
     def next_cursor(self) -> str:
-        """What asks for the next page; '' on the last one."""
+        """The cursor of the next page; '' on the last page."""
         ...
 
 
@@ -17,7 +17,7 @@ P = TypeVar("P", bound=Page)
 
 
 async def pages(fetch: Callable[[str], Awaitable[P]]) -> AsyncIterator[P]:
-    """Yield every page of `fetch(cursor)`; a cursor that was followed before ends it."""
+    """Yield every page of `fetch(cursor)`; stop at a cursor that was followed before, to avoid an endless loop."""
     cursor, followed = "", set[str]()
     while cursor not in followed:
         followed.add(cursor)

@@ -4,10 +4,9 @@ from ...models.guilds import DMS, CreateDMSBody
 from ...models.messages import Message
 from ...models.outgoing.messages import Message as Sent
 from ...models.setting_guides import DMSSettingGuideBody, GuildToSet
-from ...models.targets import ReplyTo
+from ...models.targets import ReplyTo, Scene
 from ..route import Route, nothing
-from .base import Resource
-from .conversations import guild_message
+from .conversations import GuildConversations
 
 CREATE_DMS = Route("create_dms", "POST", "/users/@me/dms", DMS, repeat="always")
 SEND_DMS = Route("send_dms", "POST", "/dms/{guild_id}/messages", Message, sends=True)
@@ -15,11 +14,13 @@ DELETE_DMS = Route("delete_dms", "DELETE", "/dms/{guild_id}/messages/{message_id
 SEND_DMS_SETTING_GUIDE = Route("send_dms_setting_guide", "POST", "/dms/{guild_id}/settingguide", Message, sends=True)
 
 
-class DirectMessages(Resource):
+class DirectMessages(GuildConversations):
     """Private chats of guilds: each is a guild of its own, named by `guild_id`."""
 
+    scene = Scene.DMS
+
     async def create(self, recipient_id: str, source_guild_id: str, *, timeout: float | None = None) -> DMS:
-        """Open a private chat with a user of a guild that the bot is in too.
+        """Open a private chat with a user of a guild that the bot has joined.
 
         Raises: PermissionMissing, NotFound, QuotaExceeded.
         Source: server-inter/message/dms/post_dms
@@ -30,19 +31,19 @@ class DirectMessages(Resource):
     async def send_message(
         self, guild_id: str, message: Sent, *, reply_to: ReplyTo | None = None, timeout: float | None = None
     ) -> Message:
-        """Send `message` to a private chat; a reply when `reply_to` names a message or an event. Sent at most once.
+        """Send `message` to a private chat; a reply if `reply_to` names a message or an event. Sent at most once.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: server-inter/message/dms/post_dms_messages
         """
-        body = await guild_message(message, reply_to, timeout)
+        body = await self._body(message, reply_to, timeout)
         return await self._call(SEND_DMS, guild_id, body=body, timeout=timeout)
 
     async def recall(
         self, guild_id: str, message_id: str, *, hide_tip: bool | None = None, timeout: float | None = None
     ) -> None:
-        """Recall one of the bot's own messages, with `hide_tip` without the grey notice. Private bots only.
+        """Recall one of the bot's own messages; `hide_tip` omits the grey notice. Private bots only.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/message/dms/delete_dms
@@ -51,7 +52,7 @@ class DirectMessages(Resource):
         await self._call(DELETE_DMS, guild_id, message_id, query=query, timeout=timeout)
 
     async def setting_guide(self, guild_id: str, settings_of: str, *, timeout: float | None = None) -> Message:
-        """Send a way to the bot's settings in the guild `settings_of`. Experimental: seen in one source only.
+        """Send a link to the bot's settings in the guild `settings_of`. Experimental: seen in one source only.
 
         Raises: PermissionMissing, QuotaExceeded, ApiError; ConfigError for an empty id.
         Source: botgo openapi/v1/setting_guide.go, no page

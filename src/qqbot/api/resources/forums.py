@@ -1,4 +1,4 @@
-"""Threads in forum channels. For private bots."""
+"""Threads in forum channels. Private bots only."""
 
 from collections.abc import AsyncIterator
 
@@ -33,10 +33,10 @@ CREATE_THREAD_COMMENT = Route(
 
 
 class Forums(Resource):
-    """Threads. What is published is reviewed first: FORUM_PUBLISH_AUDIT_RESULT says how that ended."""
+    """Threads. A publication is reviewed first; the event FORUM_PUBLISH_AUDIT_RESULT reports the result."""
 
     async def threads(self, channel_id: str, *, timeout: float | None = None) -> ThreadsPage:
-        """Return the threads of a forum, as many as the platform gives.
+        """Return the threads of a forum, as many as the platform returns.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/forum/get_threads_list
@@ -44,7 +44,7 @@ class Forums(Resource):
         return await self._call(LIST_THREADS, channel_id, timeout=timeout)
 
     async def iter_threads(self, channel_id: str, *, timeout: float | None = None) -> AsyncIterator[Thread]:
-        """Yield the threads that the platform gives; it documents no way to ask for more.
+        """Yield the threads that the platform returns; it documents no way to request more.
 
         Raises: as `threads`.
         """
@@ -68,7 +68,7 @@ class Forums(Resource):
         *,
         timeout: float | None = None,
     ) -> ForumTask:
-        """Publish a thread; a `RichText` goes as JSON, whatever `form` says.
+        """Publish a thread; a `RichText` is sent as JSON, regardless of `form`.
 
         Raises: PermissionMissing, NotFound, ContentRejected, QuotaExceeded; ConfigError for an empty title or
         content.

@@ -1,4 +1,4 @@
-"""Where the gateway is and how many sessions it allows."""
+"""The address of the gateway, and how many sessions it allows."""
 
 from ...models.gateway import GatewayBot, GatewayUrl
 from ..route import Route
@@ -9,7 +9,7 @@ GET_GATEWAY_BOT = Route("get_gateway_bot", "GET", "/gateway/bot", GatewayBot)
 
 
 class GatewayInfo(Resource):
-    """The gateway's addresses. The platform allows two calls a minute: keep the answer."""
+    """The gateway's address. The platform allows two calls a minute: keep the answer."""
 
     async def url(self, *, timeout: float | None = None) -> GatewayUrl:
         """Return the gateway's address.
@@ -20,7 +20,7 @@ class GatewayInfo(Resource):
         return await self._call(GET_GATEWAY, timeout=timeout)
 
     async def bot(self, *, timeout: float | None = None) -> GatewayBot:
-        """Return the address, the recommended number of shards, and how many sessions may still be created.
+        """Return the address, the recommended number of shards, and how many sessions can still be created.
 
         Raises: AuthError, IPNotAllowed, RateLimited (`retry_after`, seconds).
         Source: openapi/wss/shard_url_get

@@ -1,4 +1,4 @@
-"""Who is kept out of QQ groups."""
+"""The blacklists of QQ groups."""
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Literal
@@ -31,18 +31,18 @@ MODIFY_GROUP_BLACKLIST = Route(
 
 
 MOST_USERS = 100
-"""People of one page."""
+"""Users of one page."""
 
 
 class GroupBlacklist(Resource):
-    """The blacklists of groups; needs a right by invitation."""
+    """The blacklists of groups. They need a right that is granted by invitation."""
 
     async def list(
         self, group_openid: str, *, cursor: str = "", limit: int | None = None, timeout: float | None = None
     ) -> GroupBlacklistPage:
-        """Return one page: at most `limit` people (1 to 100, the platform's default is 20), the first or at `cursor`.
+        """Return one page: at most `limit` users (1 to 100, by default 20); the first or the one at `cursor`.
 
-        Raises: PermissionMissing without the right to ask, NotFound; ConfigError for a `limit` out of range.
+        Raises: PermissionMissing without that right, NotFound; ConfigError for a `limit` out of range.
         Source: autogen/api/v2_groups_group_openid_member_blacklist.get
         """
         if limit is not None:
@@ -51,7 +51,7 @@ class GroupBlacklist(Resource):
         return await self._call(LIST_GROUP_BLACKLIST, group_openid, query=query, timeout=timeout)
 
     async def iter(self, group_openid: str, *, timeout: float | None = None) -> AsyncIterator[BlacklistUser]:
-        """Yield everybody whom a group keeps out; `timeout` (seconds) is for each page.
+        """Yield every user on the blacklist of a group; `timeout` (seconds) is for each page.
 
         Raises: as `list`.
         """
@@ -64,7 +64,7 @@ class GroupBlacklist(Resource):
     async def add(
         self, group_openid: str, member_openids: Iterable[str], *, timeout: float | None = None
     ) -> tuple[str, ...]:
-        """Keep 1 to 20 people out who are not in the group; return those for whom it failed.
+        """Put 1 to 20 users who are not in the group on its blacklist; return those for whom it failed.
 
         Raises: PermissionMissing, NotFound; ConfigError for too many or empty ids.
         Source: autogen/api/v2_groups_group_openid_member_blacklist.post
@@ -74,7 +74,7 @@ class GroupBlacklist(Resource):
     async def remove(
         self, group_openid: str, member_openids: Iterable[str], *, timeout: float | None = None
     ) -> tuple[str, ...]:
-        """Let 1 to 20 people in again; return those for whom it failed.
+        """Take 1 to 20 users off the blacklist; return those for whom it failed.
 
         Raises: PermissionMissing, NotFound; ConfigError for too many or empty ids.
         Source: autogen/api/v2_groups_group_openid_member_blacklist.post

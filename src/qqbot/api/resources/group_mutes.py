@@ -1,4 +1,4 @@
-"""Muting in QQ groups; guilds have `mute`."""
+"""Muting in QQ groups; see `mute` for guilds."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,12 +16,12 @@ SET_GROUP_MEMBER_MUTE = Route(
 
 
 class GroupMutes(Resource):
-    """Who may not write in a group. The bot has to be an administrator of it."""
+    """Mutes in a group. The bot must be an administrator of it."""
 
     async def setting(self, group_openid: str, *, timeout: float | None = None) -> GroupMuteSetting:
-        """Return the rules for everybody, and the members who are mute.
+        """Return the rules for all members, and the muted members.
 
-        Raises: PermissionMissing when the bot is no administrator, NotFound.
+        Raises: PermissionMissing if the bot is not an administrator, NotFound.
         Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.get
         """
         return await self._call(GET_GROUP_MUTE_SETTING, group_openid, timeout=timeout)
@@ -29,9 +29,9 @@ class GroupMutes(Resource):
     async def set(
         self, group_openid: str, states: Iterable[SetMemberMuteState], *, timeout: float | None = None
     ) -> None:
-        """Change the mutes of 1 to 20 members; owner, administrators and bots cannot be muted.
+        """Change the mutes of 1 to 20 members; the owner, administrators and bots cannot be muted.
 
-        Raises: PermissionMissing when the bot is no administrator, NotFound; ConfigError for more, or none.
+        Raises: PermissionMissing if the bot is not an administrator, NotFound; ConfigError for no members, or more.
         Source: autogen/api/v2_groups_group_openid_restrict_chat_setting.post
         """
         body = GroupMuteBody(members=tuple(states))
@@ -40,9 +40,9 @@ class GroupMutes(Resource):
     async def mute(
         self, group_openid: str, member_openids: Iterable[str], *, until: datetime, timeout: float | None = None
     ) -> None:
-        """Mute 1 to 20 members `until` a moment with a time zone, at most 30 days ahead.
+        """Mute 1 to 20 members `until` a time with a time zone, at most 30 days ahead.
 
-        Raises: as `set`; ConfigError for a moment without a time zone.
+        Raises: as `set`; ConfigError for a time without a time zone.
         """
         await self.set(group_openid, mute_states(member_openids, until), timeout=timeout)
 

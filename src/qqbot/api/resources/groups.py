@@ -1,6 +1,6 @@
-"""QQ groups: messages, media, and who is in them."""
+"""QQ groups: messages, media, members."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 
 from msgspec import UNSET, UnsetType
@@ -59,7 +59,7 @@ MOST_LEGACY_MEMBERS = 500
 
 
 class Groups(Conversations):
-    """QQ groups (v2). What is not about messages needs a right by invitation."""
+    """QQ groups (v2). All calls other than messages and media need a right that is granted by invitation."""
 
     scene = Scene.GROUP
 
@@ -70,39 +70,38 @@ class Groups(Conversations):
         *,
         reply_to: ReplyTo | None = None,
         timeout: float | None = None,
-        check: Callable[[], None] | None = None,
     ) -> MessageSendResult:
-        """Send `message` to a group; a reply when `reply_to` names a message or an event.
+        """Send `message` to a group; a reply if `reply_to` names a message or an event.
 
-        A `Media` is uploaded first; `timeout` (seconds) covers both, and `check`, called between them, refuses the
-        message by raising. A reply is repeated under its msg_seq when no answer came; if the repeat shows that the
-        first had arrived, the result's `id` is "", since the platform does not say it again.
+        A `Media` is uploaded first; `timeout` (seconds) covers both. A reply is repeated under its
+        msg_seq when no answer came; if the repeat shows that the first had arrived, the result's `id` is "", since
+        the platform does not return it again.
 
         Raises: ContentRejected, RateLimited (`retry_after`, seconds), QuotaExceeded, ReplyWindowExpired,
         PermissionMissing, MediaError, MessagePendingAudit (`audit_id`), Timeout (the message may have been sent).
         Source: autogen/api/v2_groups_group_openid_messages.post
         """
-        return await self._send(group_openid, message, reply_to, timeout, check=check)
+        return await self._send(group_openid, message, reply_to, timeout)
 
     async def _post(self, openid: str, *, body: V2MessageBody, timeout: float | None) -> MessageSendResult:
         return await self._call(SEND_GROUP_MESSAGE, openid, body=body, timeout=timeout)
 
     async def recall(self, group_openid: str, message_id: str, *, timeout: float | None = None) -> None:
-        """Recall a message: the bot's own for 2 minutes; as an administrator also those of members.
+        """Recall a message: the bot's own within 2 minutes; as an administrator also messages of members.
 
-        Raises: PermissionMissing when it is too late or somebody else's, NotFound.
+        Raises: PermissionMissing if it is too late or another's message, NotFound.
         Source: autogen/api/v2_groups_group_openid_messages_message_id.delete
         """
         await self._call(DELETE_GROUP_MESSAGE, group_openid, message_id, timeout=timeout)
 
     async def upload_media(self, group_openid: str, media: Media, *, timeout: float | None = None) -> MediaUploadResult:
-        """Upload a file for this group, to be sent later; the same bytes are not uploaded again within their ttl.
+        """Upload a file for this group, to send it later; within their ttl the same bytes are not uploaded again.
 
-        An address is fetched by the platform (120 s by default); up to 5 MiB go up in one body, more in parts.
-        `timeout` (seconds) covers all of it.
+        The platform downloads an address itself (120 s by default). Up to 5 MiB are sent in one body, more in parts.
+        `timeout` (seconds) covers the whole upload.
 
-        Raises: ConfigError when the file is missing, empty, too large or of the wrong kind; MediaError when the
-        platform cannot fetch, convert or store it; QuotaExceeded; Timeout.
+        Raises: ConfigError if the file is missing, empty, too large or of the wrong kind; MediaError if the platform
+        cannot download, convert or store it; QuotaExceeded; Timeout.
         Source: autogen/api/v2_groups_group_openid_files.post
         """
         steps = Steps(
@@ -115,9 +114,9 @@ class Groups(Conversations):
     async def prepare_upload(
         self, group_openid: str, body: UploadPrepareBody, *, timeout: float | None = None
     ) -> UploadPrepareResult:
-        """Announce an upload in parts and return its plan; `upload_media` does all of it.
+        """Announce an upload in parts and return its plan; `upload_media` does the whole upload.
 
-        Raises: QuotaExceeded when the day's volume is used up (40093002), MediaError.
+        Raises: QuotaExceeded if the day's volume is used up (40093002), MediaError.
         Source: autogen/api/v2_groups_group_id_upload_prepare.post
         """
         return await self._call(PREPARE_GROUP_UPLOAD, group_openid, body=body, timeout=timeout)
@@ -125,9 +124,9 @@ class Groups(Conversations):
     async def finish_upload_part(
         self, group_openid: str, body: UploadPartBody, *, timeout: float | None = None
     ) -> None:
-        """Say that the bytes of a part were put; `upload_media` does all of it.
+        """Report that the bytes of a part were sent; `upload_media` does the whole upload.
 
-        Raises: MediaError (40093001) while the part is not there yet: say it again; QuotaExceeded (40093002).
+        Raises: MediaError (40093001) if the part has not arrived yet: call it again; QuotaExceeded (40093002).
         Source: autogen/api/v2_groups_group_id_upload_part_finish.post
         """
         await self._call(FINISH_GROUP_UPLOAD_PART, group_openid, body=body, timeout=timeout)
@@ -135,23 +134,23 @@ class Groups(Conversations):
     async def info(self, group_openid: str, *, timeout: float | None = None) -> GroupInfo:
         """Return a group's name, introduction and size.
 
-        Raises: PermissionMissing without the right to ask, NotFound.
+        Raises: PermissionMissing without that right, NotFound.
         Source: autogen/api/v2_groups_group_openid_info.get
         """
         return await self._call(GET_GROUP_INFO, group_openid, timeout=timeout)
 
     async def bot_state(self, group_openid: str, *, timeout: float | None = None) -> GroupBotState:
-        """Return the bot's role in a group, and which messages it gets and may send there.
+        """Return the bot's role in a group, and which messages it receives and may send there.
 
-        Raises: PermissionMissing without the right to ask, NotFound.
+        Raises: PermissionMissing without that right, NotFound.
         Source: autogen/api/v2_groups_group_openid_bot_state.get
         """
         return await self._call(GET_GROUP_BOT_STATE, group_openid, timeout=timeout)
 
     async def members(self, group_openid: str, *, cursor: str = "", timeout: float | None = None) -> GroupMembersPage:
-        """Return one page of members, the first or the one that `cursor` (`next_cursor` of the last) names.
+        """Return one page of members: the first, or the one at `cursor` (`next_cursor` of the last page).
 
-        Raises: PermissionMissing without the right to ask, NotFound.
+        Raises: PermissionMissing without that right, NotFound.
         Source: autogen/api/v2_groups_group_openid_members.get
         """
         query = {"cursor": cursor or None}
@@ -160,7 +159,7 @@ class Groups(Conversations):
     async def member(self, group_openid: str, member_openid: str, *, timeout: float | None = None) -> GroupMember:
         """Return one member of a group.
 
-        Raises: PermissionMissing without the right to ask, NotFound.
+        Raises: PermissionMissing without that right, NotFound.
         Source: autogen/api/v2_groups_group_openid_members_member_openid.get
         """
         return await self._call(GET_GROUP_MEMBER, group_openid, member_openid, timeout=timeout)
@@ -184,7 +183,7 @@ class Groups(Conversations):
     ) -> GroupMembersLegacyPage:
         """Return at most `limit` (1 to 500) members, from `start_index`. Deprecated: `members` replaces it.
 
-        Raises: PermissionMissing without the right to ask, NotFound; ConfigError for a number out of range.
+        Raises: PermissionMissing without that right, NotFound; ConfigError for a number out of range.
         Source: server-inter/group/manage
         """
         check_range("limit", limit, 1, MOST_LEGACY_MEMBERS)
@@ -200,9 +199,9 @@ class Groups(Conversations):
         add_to_blacklist: bool | UnsetType = UNSET,
         timeout: float | None = None,
     ) -> BatchRemoveResult:
-        """Remove 1 to 20 members, with `add_to_blacklist` for good; the answer names whom the blacklist did not take.
+        """Remove 1 to 20 members, with `add_to_blacklist` forever; the answer lists failed additions to the blacklist.
 
-        Raises: PermissionMissing without the right, NotFound; ConfigError for too many or empty ids.
+        Raises: PermissionMissing without that right, NotFound; ConfigError for too many or empty ids.
         Source: autogen/api/v2_groups_group_openid_batch_remove_members.post
         """
         body = BatchRemoveBody(member_openids=tuple(member_openids), add_to_member_blacklist=add_to_blacklist)

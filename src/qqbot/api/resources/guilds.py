@@ -1,4 +1,4 @@
-"""Guilds: what they are, and what they let the bot send."""
+"""Guilds, and what they allow the bot to send."""
 
 from ...models.guilds import Guild, MessageSetting
 from ..route import Route
@@ -9,7 +9,7 @@ GET_MESSAGE_SETTING = Route("get_message_setting", "GET", "/guilds/{guild_id}/me
 
 
 class Guilds(Resource):
-    """Guilds that the bot is in; `users.guilds` lists them."""
+    """Guilds that the bot has joined; `users.guilds` lists them."""
 
     async def get(self, guild_id: str, *, timeout: float | None = None) -> Guild:
         """Return one guild.
@@ -20,7 +20,7 @@ class Guilds(Resource):
         return await self._call(GET_GUILD, guild_id, timeout=timeout)
 
     async def message_setting(self, guild_id: str, *, timeout: float | None = None) -> MessageSetting:
-        """Return whether and where the bot may send active messages, and open private chats.
+        """Return which active messages the bot may send and where, and whether it may open private chats.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/speak/setting/message_setting

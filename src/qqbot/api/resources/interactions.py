@@ -19,11 +19,11 @@ class Interactions(Resource):
         self._app_id = app_id
 
     async def ack(self, interaction_id: str, code: int = 0, *, timeout: float | None = None) -> None:
-        """Acknowledge an interaction: once, within 5 s, or the user sees it fail. `interaction_id`: the event's `id`.
+        """Acknowledge an interaction (`id` of the event), once and within 5 s: otherwise the user sees a failure.
 
         `code`: 0 ok, 1 failed, 2 too often, 3 repeated, 4 no permission, 5 administrators only.
 
-        Raises: ApiError when it was acknowledged before or is too old.
+        Raises: ApiError if it is already acknowledged or too old.
         Source: autogen/api/interactions_interaction_id.put
         """
         await self._put(interaction_id, encode(AckBody(code=code)), timeout=timeout)
@@ -31,9 +31,9 @@ class Interactions(Resource):
     async def respond(self, interaction_id: str, body: object, *, timeout: float | None = None) -> None:
         """Answer an interaction with a body instead of a code, such as a `SearchResponse`. Experimental.
 
-        `body` is a Struct or what JSON can hold; bytes are sent as they are.
+        `body` is a Struct or a value that JSON can express; bytes are sent unchanged.
 
-        Raises: ApiError when it was answered before or is too old.
+        Raises: ApiError if it is already answered or too old.
         Source: botgo openapi/v1/interaction.go
         """
         content = body if isinstance(body, bytes) else encode(body)

@@ -22,14 +22,14 @@ MOST_REQUESTS = 50
 
 
 class JoinRequests(Resource):
-    """Who asks to join a group. The bot has to be an administrator of it."""
+    """Requests to join a group. The bot must be an administrator of it."""
 
     async def list(
         self, group_openid: str, *, cursor: str = "", limit: int | None = None, timeout: float | None = None
     ) -> JoinRequestPage:
-        """Return one page: at most `limit` requests (1 to 50, the platform's default is 20), the first or at `cursor`.
+        """Return one page: at most `limit` requests (1 to 50, by default 20); the first or the one at `cursor`.
 
-        Raises: PermissionMissing when the bot is no administrator, NotFound; ConfigError for a `limit` out of range.
+        Raises: PermissionMissing if the bot is not an administrator, NotFound; ConfigError for a `limit` out of range.
         Source: autogen/api/v2_groups_group_openid_join_request_list.get
         """
         if limit is not None:
@@ -51,9 +51,9 @@ class JoinRequests(Resource):
     async def approve(
         self, group_openid: str, member_openid: str, join_request_id: str, *, timeout: float | None = None
     ) -> None:
-        """Let somebody in; both ids are in the event and in the list.
+        """Approve a request; both ids are in the event and in the list.
 
-        Raises: PermissionMissing when the bot is no administrator, NotFound; ConfigError for an empty id.
+        Raises: PermissionMissing if the bot is not an administrator, NotFound; ConfigError for an empty id.
         Source: autogen/api/v2_groups_group_openid_approval_join_request_member_openid.post
         """
         body = JoinDecisionBody(op="approve", join_request_id=join_request_id)
@@ -69,9 +69,9 @@ class JoinRequests(Resource):
         add_to_blacklist: bool | UnsetType = UNSET,
         timeout: float | None = None,
     ) -> None:
-        """Refuse somebody, who is told `reason`; with `add_to_blacklist` for good.
+        """Decline a request; the user sees `reason`, and with `add_to_blacklist` cannot ask again.
 
-        Raises: PermissionMissing when the bot is no administrator, NotFound; ConfigError for an empty id.
+        Raises: PermissionMissing if the bot is not an administrator, NotFound; ConfigError for an empty id.
         Source: autogen/api/v2_groups_group_openid_approval_join_request_member_openid.post
         """
         body = JoinDecisionBody(

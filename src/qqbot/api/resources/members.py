@@ -24,7 +24,7 @@ MOST_MEMBERS = 400
 
 
 class Members(Resource):
-    """Members of guilds. Lists and removal are for private bots."""
+    """Members of guilds. Only private bots can list or remove them."""
 
     async def get(self, guild_id: str, user_id: str, *, timeout: float | None = None) -> Member:
         """Return one member.
@@ -37,9 +37,9 @@ class Members(Resource):
     async def of_guild(
         self, guild_id: str, *, after: str = "0", limit: int = MOST_MEMBERS, timeout: float | None = None
     ) -> list[Member]:
-        """Return one page: at most `limit` (1 to 400) members, those after a user id.
+        """Return one page: at most `limit` (1 to 400) members, those after the user id `after`.
 
-        Pages may be shorter than `limit` and repeat members; the last one is empty. Private bots only.
+        Pages may be shorter than `limit` and may repeat members; the last page is empty. Private bots only.
 
         Raises: PermissionMissing, NotFound; ConfigError for a `limit` out of range.
         Source: server-inter/channel/role/member/get_members
@@ -73,7 +73,7 @@ class Members(Resource):
         limit: int = MOST_MEMBERS,
         timeout: float | None = None,
     ) -> RoleMembersPage:
-        """Return one page of a role's members: at most `limit` (1 to 400), from `start_index`, the last page's `next`.
+        """Return one page of a role's members: at most `limit` (1 to 400), from `start_index`: `next` of the last page.
 
         Private bots only.
 
@@ -109,11 +109,11 @@ class Members(Resource):
         delete_history_msg_days: int | UnsetType = UNSET,
         timeout: float | None = None,
     ) -> None:
-        """Remove a member who is no administrator, with `add_blacklist` for good. Private bots only.
+        """Remove a member who is not an administrator, with `add_blacklist` forever. Private bots only.
 
-        `delete_history_msg_days`: messages of the last 3, 7, 15 or 30 days go too, with -1 all, with 0 none.
+        `delete_history_msg_days`: delete the member's messages of the last 3, 7, 15 or 30 days too; -1 all, 0 none.
 
-        Raises: PermissionMissing, NotFound; ConfigError for other days.
+        Raises: PermissionMissing, NotFound; ConfigError for another number of days.
         Source: server-inter/channel/role/member/delete_member
         """
         body = DeleteMemberBody(add_blacklist=add_blacklist, delete_history_msg_days=delete_history_msg_days)
@@ -121,5 +121,5 @@ class Members(Resource):
 
 
 def _named(members: Iterable[Member]) -> list[tuple[str, Member]]:
-    """Return the members whose user the platform names, with the user's id."""
+    """Return the members that come with a user id, each with that id."""
     return [(member.user.id, member) for member in members if member.user is not None and member.user.id]

@@ -1,4 +1,4 @@
-"""The bot's menu in C2C."""
+"""The bot's menu in C2C conversations."""
 
 from ...models.menus import Menu, MenuBody, MenuResult
 from ..route import Route
@@ -9,10 +9,10 @@ UPDATE_MENU = Route("update_menu", "PUT", "/v2/menu", new_version)
 
 
 class Menus(Resource):
-    """The menu that users of C2C see."""
+    """The menu that users see in C2C."""
 
     async def get(self, *, timeout: float | None = None) -> MenuResult:
-        """Return the menu and its version; the menu is None when none was ever set.
+        """Return the menu and its version; the menu is None if it was never set.
 
         Raises: PermissionMissing.
         Source: autogen/api/v2_menu.get
@@ -23,7 +23,7 @@ class Menus(Resource):
         """Replace the whole menu; return its new version.
 
         Raises: ContentRejected, PermissionMissing; ConfigError for more than 10 items, a name wider than 10 (a
-        Chinese character counts 2), a link that is not https, or an item without what its type needs.
+        Chinese character counts 2), a link that is not https, or an item that lacks a field of its type.
         Source: autogen/api/v2_menu.put
         """
         return await self._call(UPDATE_MENU, body=MenuBody(menu=menu), timeout=timeout)

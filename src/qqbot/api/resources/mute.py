@@ -27,7 +27,7 @@ MUTE_GUILD_MEMBER = Route("mute_guild_member", "PATCH", "/guilds/{guild_id}/memb
 
 
 class Mute(Resource):
-    """Muting in guilds, for `seconds` or `until` a moment; 0 seconds ends it. The bot has to be an administrator."""
+    """Mutes in guilds, for `seconds` or `until` a time; 0 seconds ends a mute. The bot must be an administrator."""
 
     async def guild(
         self,
@@ -37,9 +37,9 @@ class Mute(Resource):
         until: datetime | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Mute everybody but administrators.
+        """Mute all members except administrators.
 
-        Raises: PermissionMissing, NotFound; ConfigError unless exactly one of `seconds` and `until` is given.
+        Raises: PermissionMissing, NotFound; ConfigError if not exactly one of `seconds` and `until` is given.
         Source: server-inter/channel/speak/patch_guild_mute
         """
         await self._call(MUTE_GUILD, guild_id, body=mute_body(seconds, until), timeout=timeout)
@@ -53,10 +53,10 @@ class Mute(Resource):
         until: datetime | None = None,
         timeout: float | None = None,
     ) -> list[str]:
-        """Mute several members, and return the ids of those for whom it worked.
+        """Mute several members; return the ids of those for whom it succeeded.
 
-        Raises: PermissionMissing, NotFound; ConfigError unless exactly one of `seconds` and `until` is given, and
-        when there are no ids.
+        Raises: PermissionMissing, NotFound; ConfigError if not exactly one of `seconds` and `until` is given, or if
+        there are no ids.
         Source: server-inter/channel/speak/patch_guild_mute_multi_member
         """
         body = mute_body(seconds, until, user_ids=tuple(user_ids))
@@ -73,7 +73,7 @@ class Mute(Resource):
     ) -> None:
         """Mute one member.
 
-        Raises: PermissionMissing, NotFound; ConfigError unless exactly one of `seconds` and `until` is given.
+        Raises: PermissionMissing, NotFound; ConfigError if not exactly one of `seconds` and `until` is given.
         Source: server-inter/channel/speak/patch_guild_member_mute
         """
         await self._call(MUTE_GUILD_MEMBER, guild_id, user_id, body=mute_body(seconds, until), timeout=timeout)

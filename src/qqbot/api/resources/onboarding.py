@@ -1,4 +1,4 @@
-"""The portal's handing over of a bot's credentials by QR code; not the OpenAPI, so never with a token."""
+"""Credentials of a bot by QR code, from the developers' portal. It is not the OpenAPI, so no token is sent."""
 
 from ...errors import ApiError
 from ...models.onboarding import BindPollBody, BindResult, BindResultAnswer, BindTask, BindTaskAnswer, BindTaskBody
@@ -12,12 +12,12 @@ POLL_BIND_RESULT = Route(
 
 
 class Onboarding(Resource):
-    """How a tool gets a bot's AppID and secret: a task, its QR code, a result. Any credentials do for the client."""
+    """Lets a tool get a bot's AppID and secret: a task, its QR code, its result. It needs no credentials."""
 
     async def create_bind_task(self, key: str, *, timeout: float | None = None) -> BindTask:
-        """Start a task whose `url()` the user scans; `key`: base64 of 32 random bytes, to be kept to open the secret.
+        """Start a task; the user scans its `url()`. `key`: base64 of 32 random bytes; keep it to decrypt the secret.
 
-        Raises: ApiError when the portal refuses; ConfigError when `key` is none.
+        Raises: ApiError if the portal refuses; ConfigError for an invalid `key`.
         Source: qqbot-agent-sdk onboard.py
         """
         route = CREATE_BIND_TASK
@@ -26,9 +26,9 @@ class Onboarding(Resource):
         return answer.data
 
     async def poll_bind_result(self, task_id: str, *, timeout: float | None = None) -> BindResult:
-        """Return how far a task is; ask every 2 seconds until it is COMPLETED or EXPIRED.
+        """Return the state of a task; call it every 2 seconds until the state is COMPLETED or EXPIRED.
 
-        Raises: ApiError when the portal refuses; ConfigError for an empty id.
+        Raises: ApiError if the portal refuses; ConfigError for an empty id.
         Source: qqbot-agent-sdk onboard.py
         """
         route = POLL_BIND_RESULT

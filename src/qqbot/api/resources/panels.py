@@ -37,12 +37,12 @@ MOST_PANELS = 50
 
 
 class Panels(Resource):
-    """Panels, at most 20 of a bot. They outlive it: look one up by its remark before making it again."""
+    """Panels, at most 20 for each bot. They outlive the process: look for the remark before you create one again."""
 
     async def list(
         self, scope: PanelScope, *, cursor: str = "", limit: int | None = None, timeout: float | None = None
     ) -> PanelPage:
-        """Return one page of a scope: at most `limit` panels (1 to 50, by default 20), the first or at `cursor`.
+        """Return a page of a scope: at most `limit` panels (1 to 50, by default 20), the first or the one at `cursor`.
 
         Raises: PermissionMissing; ConfigError for a `limit` out of range.
         Source: autogen/api/v2_panels.get
@@ -71,10 +71,10 @@ class Panels(Resource):
         targets: Iterable[str] | None = None,
         timeout: float | None = None,
     ) -> str:
-        """Make a panel for all, or for `targets` (at most 20 openids of users or groups, by scope); return its id.
+        """Create a panel for all, or for `targets` (at most 20 openids of users or groups, by scope); return its id.
 
         Raises: ContentRejected, QuotaExceeded, PermissionMissing; ConfigError for more than 20 items, a name wider
-        than 14 (a Chinese character counts 2), a link that is not https, targets in a scope that has none.
+        than 14 (a Chinese character counts 2), a link that is not https, targets in a scope without targets.
         Source: autogen/api/v2_panels.post
         """
         body = new_panel_body(scope, panel, None if targets is None else tuple(targets))
@@ -89,9 +89,9 @@ class Panels(Resource):
         return await self._call(GET_PANEL, panel_id, timeout=timeout)
 
     async def update(self, panel_id: str, panel: Panel, *, timeout: float | None = None) -> int:
-        """Replace the items and the remark of a panel, its targets stay; return its new version.
+        """Replace the items and the remark of a panel, but not its targets; return its new version.
 
-        Raises: ContentRejected, NotFound, ServerError while another change runs; ConfigError as `create`.
+        Raises: ContentRejected, NotFound, ServerError during another change; ConfigError as `create`.
         Source: autogen/api/v2_panels_panel_id.put
         """
         return await self._call(UPDATE_PANEL, panel_id, body=PanelBody(panel=panel), timeout=timeout)
@@ -114,8 +114,8 @@ class Panels(Resource):
     ) -> None:
         """Show a panel to 1 to 20 more users or groups, by its scope.
 
-        Raises: NotFound, ApiError when the panel is for all; ConfigError unless exactly one of the two is given, or
-        for too many or empty ids.
+        Raises: NotFound, ApiError if the panel is for all; ConfigError if not exactly one of the two is given, or for
+        too many or empty ids.
         Source: autogen/api/v2_panels_panel_id_target.put
         """
         await self._update_targets("add", panel_id, users, groups, timeout)
@@ -128,10 +128,10 @@ class Panels(Resource):
         groups: Iterable[str] | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Show a panel no longer to 1 to 20 users or groups.
+        """Stop showing a panel to 1 to 20 users or groups.
 
-        Raises: NotFound, ApiError when the panel is for all; ConfigError unless exactly one of the two is given, or
-        for too many or empty ids.
+        Raises: NotFound, ApiError if the panel is for all; ConfigError if not exactly one of the two is given, or for
+        too many or empty ids.
         Source: autogen/api/v2_panels_panel_id_target.put
         """
         await self._update_targets("del", panel_id, users, groups, timeout)

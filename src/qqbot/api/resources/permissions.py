@@ -1,4 +1,4 @@
-"""What members and roles may do in a channel."""
+"""Permissions of members and roles in a channel."""
 
 from ...models.permissions import ChannelPermissions, Permissions, permissions_body
 from ..route import Route, nothing
@@ -19,10 +19,10 @@ MODIFY_CHANNEL_ROLE_PERMISSIONS = Route(
 
 
 class ChannelRights(Resource):
-    """Rights in channels. To change any, the bot has to manage the channel."""
+    """Permissions in channels. The bot must manage the channel to change them."""
 
     async def of_member(self, channel_id: str, user_id: str, *, timeout: float | None = None) -> ChannelPermissions:
-        """Return what a member may do in a channel.
+        """Return the permissions of a member in a channel.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/role-group/channel_permissions/get_channel_permissions
@@ -38,16 +38,16 @@ class ChannelRights(Resource):
         remove: Permissions | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Give rights to a member and take some; one in both is taken.
+        """Add and remove permissions of a member; one in both is removed.
 
-        Raises: PermissionMissing, NotFound; ConfigError when neither is given, or MANAGE is.
+        Raises: PermissionMissing, NotFound; ConfigError if neither is given, or for MANAGE.
         Source: server-inter/channel/role-group/channel_permissions/put_channel_permissions
         """
         body = permissions_body(add, remove)
         await self._call(MODIFY_CHANNEL_PERMISSIONS, channel_id, user_id, body=body, timeout=timeout)
 
     async def of_role(self, channel_id: str, role_id: str, *, timeout: float | None = None) -> ChannelPermissions:
-        """Return what a role may do in a channel.
+        """Return the permissions of a role in a channel.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/role-group/channel_permissions/get_channel_roles_permissions
@@ -63,9 +63,9 @@ class ChannelRights(Resource):
         remove: Permissions | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Give rights to a role and take some; one in both is taken.
+        """Add and remove permissions of a role; one in both is removed.
 
-        Raises: PermissionMissing, NotFound; ConfigError when neither is given, or MANAGE is.
+        Raises: PermissionMissing, NotFound; ConfigError if neither is given, or for MANAGE.
         Source: server-inter/channel/role-group/channel_permissions/put_channel_roles_permissions
         """
         body = permissions_body(add, remove)

@@ -10,11 +10,11 @@ DELETE_PIN = Route("delete_pin", "DELETE", "/channels/{channel_id}/pins/{message
 
 
 ALL = "all"
-"""In the place of a message id: all that are pinned."""
+"""Stands for every pinned message, in place of a message id."""
 
 
 class Pins(Resource):
-    """Pinned messages of channels. To change any, the bot has to be an administrator."""
+    """Pinned messages of channels. The bot must be an administrator to change them."""
 
     async def of_channel(self, channel_id: str, *, timeout: float | None = None) -> PinsMessage:
         """Return the ids of the pinned messages.
@@ -25,15 +25,15 @@ class Pins(Resource):
         return await self._call(LIST_PINS, channel_id, timeout=timeout)
 
     async def add(self, channel_id: str, message_id: str, *, timeout: float | None = None) -> PinsMessage:
-        """Pin a text message and return all that are pinned; a channel has 20 at most.
+        """Pin a text message and return all pinned messages, at most 20 in a channel.
 
-        Raises: PermissionMissing, NotFound, QuotaExceeded, ContentRejected when it is no text.
+        Raises: PermissionMissing, NotFound, QuotaExceeded, ContentRejected if it is not text.
         Source: server-inter/channel/content/pins/put_pins_message
         """
         return await self._call(ADD_PIN, channel_id, message_id, timeout=timeout)
 
     async def delete(self, channel_id: str, message_id: str = ALL, *, timeout: float | None = None) -> None:
-        """Take a pin away; without `message_id` all of the channel.
+        """Unpin a message; without `message_id` all messages of the channel.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/content/pins/delete_pins_message

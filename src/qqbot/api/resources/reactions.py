@@ -1,4 +1,4 @@
-"""Emoji on messages of channels."""
+"""Emoji reactions to messages in guild channels."""
 
 from collections.abc import AsyncIterator
 
@@ -26,20 +26,20 @@ MOST_USERS = 50
 
 
 class Reactions(Resource):
-    """Reactions in guild channels. `Emoji.of("🎉")` is a Unicode emoji, `Emoji.face(4)` one of the platform."""
+    """Reactions in guild channels. `Emoji.of("🎉")` is a Unicode emoji, `Emoji.face(4)` a face of the platform."""
 
     async def add(self, channel_id: str, message_id: str, emoji: Emoji, *, timeout: float | None = None) -> None:
-        """Set an emoji on a message, as the bot.
+        """Add the bot's reaction to a message.
 
-        Raises: PermissionMissing, NotFound, QuotaExceeded when the message has too many kinds, RateLimited.
+        Raises: PermissionMissing, NotFound, QuotaExceeded if the message has too many kinds, RateLimited.
         Source: server-inter/message/trans/emoji
         """
         await self._call(ADD_REACTION, channel_id, message_id, *_names(emoji), timeout=timeout)
 
     async def delete(self, channel_id: str, message_id: str, emoji: Emoji, *, timeout: float | None = None) -> None:
-        """Take an emoji of the bot's own away.
+        """Remove the bot's reaction from a message.
 
-        Raises: PermissionMissing, NotFound when the bot did not set it.
+        Raises: PermissionMissing, NotFound if the bot has no such reaction.
         Source: server-inter/message/trans/emoji
         """
         await self._call(DELETE_REACTION, channel_id, message_id, *_names(emoji), timeout=timeout)
@@ -54,7 +54,7 @@ class Reactions(Resource):
         limit: int | None = None,
         timeout: float | None = None,
     ) -> ReactionUsersPage:
-        """Return one page of who set an emoji: the first, of `limit` (1 to 50) users, or that of the last `cookie`.
+        """Return one page of the users who reacted: the first, of `limit` (1 to 50) users, or the one at `cookie`.
 
         Raises: PermissionMissing, NotFound; ConfigError for a `limit` out of range.
         Source: server-inter/message/trans/emoji
@@ -68,7 +68,7 @@ class Reactions(Resource):
     async def iter_users(
         self, channel_id: str, message_id: str, emoji: Emoji, *, timeout: float | None = None
     ) -> AsyncIterator[User]:
-        """Yield all who set an emoji; `timeout` (seconds) is for each page.
+        """Yield all users who reacted; `timeout` (seconds) is for each page.
 
         Raises: as `users`.
         """

@@ -1,4 +1,4 @@
-"""Roles of guilds, and who has them."""
+"""Roles of guilds, and their members."""
 
 from msgspec import UNSET, UnsetType
 
@@ -19,10 +19,10 @@ REMOVE_GUILD_MEMBER_ROLE = Route(
 
 
 class Roles(Resource):
-    """Roles of guilds. To change any, the bot has to be an administrator."""
+    """Roles of guilds. The bot must be an administrator to change them."""
 
     async def of_guild(self, guild_id: str, *, timeout: float | None = None) -> GuildRoles:
-        """Return the roles of a guild, and how many it may have.
+        """Return the roles of a guild, and the maximum number of roles.
 
         Raises: PermissionMissing, NotFound.
         Source: server-inter/channel/role-group/get_guild_roles
@@ -38,9 +38,9 @@ class Roles(Resource):
         hoist: bool | UnsetType = UNSET,
         timeout: float | None = None,
     ) -> CreateRoleResult:
-        """Make a role. `color`: ARGB, such as 0xFFFF0000; `hoist`: whether members are listed under it.
+        """Create a role. `color`: ARGB, such as 0xFFFF0000; `hoist`: list its members separately.
 
-        Raises: PermissionMissing, QuotaExceeded; ConfigError when nothing is given, or a color out of range.
+        Raises: PermissionMissing, QuotaExceeded; ConfigError if no value is given, or for a color out of range.
         Source: server-inter/channel/role-group/post_guild_role
         """
         body = _body(name, color, hoist)
@@ -56,9 +56,9 @@ class Roles(Resource):
         hoist: bool | UnsetType = UNSET,
         timeout: float | None = None,
     ) -> ModifyRoleResult:
-        """Change what is given and leave the rest. `color`: ARGB; `hoist`: whether members are listed under it.
+        """Change the given values and leave the others unchanged. `color`: ARGB; `hoist`: list its members separately.
 
-        Raises: PermissionMissing, NotFound; ConfigError when nothing is given, or a color out of range.
+        Raises: PermissionMissing, NotFound; ConfigError if no value is given, or for a color out of range.
         Source: server-inter/channel/role-group/patch_guild_role
         """
         body = _body(name, color, hoist)
@@ -81,9 +81,9 @@ class Roles(Resource):
         channel_id: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Give a role to a member. The role of channel admin ("5") needs the channel, no other takes one.
+        """Add a role to a member. Only the role of channel admin ("5") needs, and accepts, a channel.
 
-        Raises: PermissionMissing, NotFound; ConfigError where the channel is missing or too much.
+        Raises: PermissionMissing, NotFound; ConfigError if the channel is missing or not accepted.
         Source: server-inter/channel/role-group/put_guild_member_role
         """
         body = member_role_body(role_id, channel_id)
@@ -98,9 +98,9 @@ class Roles(Resource):
         channel_id: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Take a role from a member. The role of channel admin ("5") needs the channel, no other takes one.
+        """Remove a role from a member. Only the role of channel admin ("5") needs, and accepts, a channel.
 
-        Raises: PermissionMissing, NotFound; ConfigError where the channel is missing or too much.
+        Raises: PermissionMissing, NotFound; ConfigError if the channel is missing or not accepted.
         Source: server-inter/channel/role-group/delete_guild_member_role
         """
         body = member_role_body(role_id, channel_id)

@@ -9,15 +9,7 @@ from ...models.schedules import RemindType, Schedule, milliseconds, schedule_bod
 from ..route import Route, nothing
 from .base import Resource
 
-_schedule_array = decoder(list[Schedule])
-
-
-def _schedules(data: bytes) -> list[Schedule]:
-    """Where there is none the answer may be null."""
-    return [] if data.strip() == b"null" else _schedule_array(data)
-
-
-LIST_SCHEDULES = Route("list_schedules", "GET", "/channels/{channel_id}/schedules", _schedules)
+LIST_SCHEDULES = Route("list_schedules", "GET", "/channels/{channel_id}/schedules", decoder(list[Schedule]))
 GET_SCHEDULE = Route("get_schedule", "GET", "/channels/{channel_id}/schedules/{schedule_id}", Schedule)
 CREATE_SCHEDULE = Route("create_schedule", "POST", "/channels/{channel_id}/schedules", Schedule)
 MODIFY_SCHEDULE = Route("modify_schedule", "PATCH", "/channels/{channel_id}/schedules/{schedule_id}", Schedule)
@@ -25,14 +17,14 @@ DELETE_SCHEDULE = Route("delete_schedule", "DELETE", "/channels/{channel_id}/sch
 
 
 class Schedules(Resource):
-    """Schedules of channels. To make or change any, the bot has to be an administrator."""
+    """Schedules of channels. The bot must be an administrator to create or change them."""
 
     async def of_channel(
         self, channel_id: str, *, since: datetime | None = None, timeout: float | None = None
     ) -> list[Schedule]:
-        """Return the schedules that end after `since`, without it those of today.
+        """Return the schedules that end after `since`; by default those of today.
 
-        Raises: PermissionMissing, NotFound; ConfigError when `since` has no time zone.
+        Raises: PermissionMissing, NotFound; ConfigError if `since` has no time zone.
         Source: server-inter/channel/content/schedule/get_schedules
         """
         query = {"since": None if since is None else milliseconds(since)}
@@ -58,9 +50,9 @@ class Schedules(Resource):
         remind: RemindType | UnsetType = UNSET,
         timeout: float | None = None,
     ) -> Schedule:
-        """Make a schedule of at most 7 days; `jump_channel_id` opens when it starts.
+        """Create a schedule of at most 7 days; `jump_channel_id` opens when it starts.
 
-        The platform allows 10 a day to each administrator, 100 to a guild.
+        The platform allows 10 a day for each administrator, and 100 for a guild.
 
         Raises: PermissionMissing, QuotaExceeded, ContentRejected; ConfigError for an empty name, a time without a
         zone, or an end that does not fit the start.

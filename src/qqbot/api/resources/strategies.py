@@ -1,4 +1,4 @@
-"""Strategies that let people into QQ groups without asking."""
+"""Strategies that approve requests to join QQ groups automatically."""
 
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
@@ -50,12 +50,12 @@ MOST_STRATEGIES = 50
 
 
 class JoinStrategies(Resource):
-    """Who on a whitelist may join without asking: at most 20 strategies, in groups that the bot administers."""
+    """Whitelists of users who may join without approval: at most 20 strategies, in groups that the bot administers."""
 
     async def list(
         self, *, cursor: str = "", limit: int | None = None, timeout: float | None = None
     ) -> JoinApprovalStrategyPage:
-        """Return one page: at most `limit` strategies (1 to 50, by default 20), the first or the one at `cursor`.
+        """Return one page: at most `limit` strategies (1 to 50, by default 20); the first page or the one at `cursor`.
 
         Raises: PermissionMissing; ConfigError for a `limit` out of range.
         Source: autogen/api/v2_groups_join_approval_strategy.get
@@ -84,12 +84,12 @@ class JoinStrategies(Resource):
         remark: str | UnsetType = UNSET,
         timeout: float | None = None,
     ) -> JoinApprovalStrategy:
-        """Make a strategy for 1 to 100 groups, by openid or by QQ group number, in force at once for one year.
+        """Create a strategy for 1 to 100 groups, by openid or by QQ group number; it is enabled at once, for one year.
 
-        Of the answer `strategy_id`, `enabled` and `expire_at` are set.
+        The answer has `strategy_id`, `enabled` and `expire_at` only.
 
-        Raises: PermissionMissing, QuotaExceeded; ConfigError unless exactly one kind of group id is given, for too
-        many of them, a moment without a time zone, or a remark over 255 characters.
+        Raises: PermissionMissing, QuotaExceeded; ConfigError if not exactly one kind of group id is given, for too
+        many ids, a time without a time zone, or a remark over 255 characters.
         Source: autogen/api/v2_groups_join_approval_strategy.post
         """
         body = StrategyBody(
@@ -111,10 +111,10 @@ class JoinStrategies(Resource):
         remark: str | UnsetType = UNSET,
         timeout: float | None = None,
     ) -> StrategyState:
-        """Change a strategy: what is left out stays. `groups` adds groups or takes them out.
+        """Change the given values of a strategy and leave the others unchanged. `groups` adds or removes groups.
 
-        Raises: PermissionMissing, NotFound; ConfigError when nothing is to change, for a moment without a time
-        zone, or a remark over 255 characters.
+        Raises: PermissionMissing, NotFound; ConfigError if no value is given, for a time without a time zone, or a
+        remark over 255 characters.
         Source: autogen/api/v2_groups_join_approval_strategy_strategy_id.patch
         """
         body = StrategyChangeBody(
@@ -134,7 +134,7 @@ class JoinStrategies(Resource):
         await self._call(DELETE_JOIN_APPROVAL_STRATEGY, strategy_id, timeout=timeout)
 
     async def execute(self, strategy_id: str, *, timeout: float | None = None) -> None:
-        """Have the platform go through the open requests of all its groups, which takes it about 10 minutes.
+        """Apply a strategy to the open requests of all its groups; the platform needs about 10 minutes.
 
         Raises: PermissionMissing, NotFound.
         Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_execute.post
@@ -144,9 +144,9 @@ class JoinStrategies(Resource):
     async def add_users(
         self, strategy_id: str, qq_numbers: Iterable[str], *, timeout: float | None = None
     ) -> WhitelistState:
-        """Put 1 to 10000 QQ numbers on a strategy's whitelist, which holds 100000.
+        """Add 1 to 10000 QQ numbers to a strategy's whitelist, which holds 100000.
 
-        Raises: PermissionMissing, NotFound; ConfigError for too many, or what is no number.
+        Raises: PermissionMissing, NotFound; ConfigError for too many or invalid numbers.
         Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_whitelist_users.post
         """
         return await self._modify_users("add", strategy_id, qq_numbers, timeout)
@@ -154,9 +154,9 @@ class JoinStrategies(Resource):
     async def remove_users(
         self, strategy_id: str, qq_numbers: Iterable[str], *, timeout: float | None = None
     ) -> WhitelistState:
-        """Take 1 to 10000 QQ numbers off a strategy's whitelist.
+        """Remove 1 to 10000 QQ numbers from a strategy's whitelist.
 
-        Raises: PermissionMissing, NotFound; ConfigError for too many, or what is no number.
+        Raises: PermissionMissing, NotFound; ConfigError for too many or invalid numbers.
         Source: autogen/api/v2_groups_join_approval_strategy_strategy_id_whitelist_users.post
         """
         return await self._modify_users("del", strategy_id, qq_numbers, timeout)

@@ -1,9 +1,10 @@
-"""The bot itself: who it is, where it is, how users find it."""
+"""The bot itself: its user, its guilds, links to it."""
 
 from collections.abc import AsyncIterator
 
 from msgspec import UNSET, UnsetType
 
+from ...errors import DecodeError
 from ...models.base import Model
 from ...models.codec import decoder
 from ...models.guilds import Guild
@@ -34,8 +35,13 @@ _url_link = decoder(_WrappedUrlLink)
 
 
 def _guilds(data: bytes) -> list[Guild]:
-    """The page's table has an object, its sample and the service a bare array."""
-    return _guild_array(data) if data.lstrip().startswith(b"[") else list(_guild_list(data).guilds)
+    """Return the guilds of an answer: the page documents an object, but the service sends a bare array."""
+    if not data.lstrip().startswith(b"{"):
+        return _guild_array(data)
+    try:
+        return list(_guild_list(data).guilds)
+    except DecodeError:
+        return _guild_array(data)  # a single guild
 
 
 def _share_url(data: bytes) -> str:
@@ -72,7 +78,7 @@ class Users(Resource):
         limit: int | None = None,
         timeout: float | None = None,
     ) -> list[Guild]:
-        """Return guilds that the bot is in: at most `limit` (100 at most), those before or after a guild id.
+        """Return guilds that the bot has joined: at most `limit` (1 to 100), those before or after a guild id.
 
         Raises: AuthError, IPNotAllowed; ConfigError for a `limit` out of range.
         Source: autogen/api/users_me_guilds.get
@@ -83,7 +89,7 @@ class Users(Resource):
         return await self._call(LIST_MY_GUILDS, query=query, timeout=timeout)
 
     async def iter_guilds(self, *, timeout: float | None = None) -> AsyncIterator[Guild]:
-        """Yield all guilds that the bot is in; `timeout` (seconds) is for each page.
+        """Yield all guilds that the bot has joined; `timeout` (seconds) is for each page.
 
         Raises: as `guilds`.
         """
@@ -96,9 +102,9 @@ class Users(Resource):
             after = page[-1].id
 
     async def share_link(self, callback_data: str | UnsetType = UNSET, *, timeout: float | None = None) -> str:
-        """Return a link by which users add the bot; `callback_data` (at most 32 characters) comes with FRIEND_ADD.
+        """Return a link with which users add the bot; FRIEND_ADD carries `callback_data` (at most 32 characters).
 
-        Raises: ApiError when `callback_data` is refused; ConfigError when it is too long.
+        Raises: ApiError if `callback_data` is refused; ConfigError if it is too long.
         Source: autogen/api/v2_generate_url_link.post
         """
         body = ShareLinkBody(callback_data=callback_data)

@@ -14,23 +14,23 @@ DELETE_WEBHOOK_SESSION = Route("delete_webhook_session", "DELETE", "/gateway/web
 
 
 class WebhookSessions(Resource):
-    """Deprecated: today the address of a webhook is set in the management console, and the shard does the rest."""
+    """Sessions of that gateway. Deprecated: the address of a webhook is now set in the management console."""
 
     async def create(
         self, callback_url: str, *, intents: int, shard: tuple[int, int] = (0, 1), timeout: float | None = None
     ) -> HTTPReady:
-        """Have the events of a shard (index, count) sent to an address. Deprecated: the console's webhook replaces it.
+        """Open a session that sends a shard's events to an address. Deprecated: the console's webhook replaces it.
 
         Experimental: seen in one source only.
 
-        Raises: PermissionMissing; ConfigError for an index out of range, or an address that is no URL.
+        Raises: PermissionMissing; ConfigError for an index out of range, or an invalid URL.
         Source: botgo openapi/v1/webhook.go
         """
         body = WebhookSessionBody(intents=intents, shards=shard, callback_url=callback_url)
         return await self._call(CREATE_WEBHOOK_SESSION, body=body, timeout=timeout)
 
     async def check(self, *, timeout: float | None = None) -> list[HTTPSession]:
-        """Return the sessions after the platform resumed inactive ones. Deprecated: the console's webhook replaces it.
+        """Resume inactive sessions, and return all of them. Deprecated: the console's webhook replaces it.
 
         Experimental: seen in one source only.
 

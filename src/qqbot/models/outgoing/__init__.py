@@ -1,1 +1,1 @@
-"""What a bot sends: `messages` has the values that a user writes, `wire` the bodies that the platform takes."""
+"""Messages that a bot sends: `messages` has the values that users create, `wire` the bodies for the platform."""

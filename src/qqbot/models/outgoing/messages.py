@@ -1,7 +1,7 @@
-"""What a bot sends: text, markdown with or without buttons, cards, media.
+"""Messages that a bot sends: text, markdown with or without buttons, cards, media.
 
-Responsible for the values that a user writes and their rules: a mix that the platform refuses cannot be written, or
-fails when it is made. Collaborators: `wire` turns these values into bodies.
+Responsible for the values that users create, and their rules: a combination that the platform refuses cannot be
+expressed, or fails on creation. Collaborators: `wire` turns these values into bodies. It uploads and sends nothing.
 """
 
 import os
@@ -24,9 +24,9 @@ MAX_CALLBACK_DATA = 128  # characters
 class ActionButton(Body, frozen=True, kw_only=True):
     """The row of the platform's own buttons below a message: rate, read aloud, again, stop.
 
-    `callback_data` (at most 128 characters) comes back as the interaction's `button_data`.
+    `callback_data` (at most 128 characters) is returned as `button_data` of the interaction.
 
-    Raises: ConfigError when `callback_data` is too long.
+    Raises: ConfigError if `callback_data` is too long.
     Source: botgo dto/message_create, no page
     """
 
@@ -43,7 +43,7 @@ class ActionButton(Body, frozen=True, kw_only=True):
 
 
 class MessageStream(Body, frozen=True, kw_only=True):
-    """One fragment of the older streaming inside the send call; `ctx.stream()` is the current way.
+    """One fragment of the older streaming in the send call; use `ctx.stream()` instead.
 
     `state`: 1 generating, 10 done, 11 and 20 the same for guiding text. `index` counts fragments.
 
@@ -57,7 +57,7 @@ class MessageStream(Body, frozen=True, kw_only=True):
 
 
 class Extras(TypedDict, total=False):
-    """Options of every message, as `Text` takes them; its text says what they are."""
+    """Options of every message, as keyword arguments; see `Text`."""
 
     quote: str | None
     ignore_missing_quote: bool | UnsetType
@@ -67,15 +67,17 @@ class Extras(TypedDict, total=False):
     stream: MessageStream | UnsetType
     feature_id: int | UnsetType
     wakeup: bool | UnsetType
+    extra: Mapping[str, object] | None
 
 
 class _Sent(Struct, frozen=True, kw_only=True):
-    """What every message can carry. All but `quote` and `ignore_missing_quote` exist in groups and C2C only.
+    """Options of every message. Only groups and C2C have those other than `quote` and `ignore_missing_quote`.
 
     `quote` shows another message above it: a guild message id, or in groups and C2C a REFIDX_... index;
-    `ignore_missing_quote` sends it even where that message is gone. `prompt_keyboard`: suggestions below it.
-    `wakeup`: a message to a user who has not written for long (C2C, no reply). `subscribe_id`: that of a
-    subscription message. `feature_id` and `stream` are passed on as they are.
+    `ignore_missing_quote` sends it even if that message is gone. `prompt_keyboard`: suggestions below it. `wakeup`: a
+    message to a user who has not written for a long time (C2C, not a reply). `subscribe_id`: the id of a subscription.
+    `feature_id` and `stream` are passed on unchanged. `extra` has fields of the body that are newer than this package:
+    they are added to it, or replace its own; an object is merged with the object of the same name.
     """
 
     quote: str | None = None
@@ -86,18 +88,19 @@ class _Sent(Struct, frozen=True, kw_only=True):
     stream: MessageStream | UnsetType = UNSET
     feature_id: int | UnsetType = UNSET
     wakeup: bool | UnsetType = UNSET
+    extra: Mapping[str, object] | None = None
 
 
 class _Written(_Sent, frozen=True):
-    """What begins with its content, given by position."""
+    """A message with `content` as its positional argument."""
 
     content: str
 
 
 class Text(_Written, frozen=True):
-    """Plain text; `quote=` and the other options are those of every message.
+    """Plain text; `quote=` and the other options exist for every message.
 
-    Raises: ConfigError when `content` is empty.
+    Raises: ConfigError if `content` is empty.
     Source: server-inter/message/type/text
     """
 
@@ -107,7 +110,7 @@ class Text(_Written, frozen=True):
 
 
 class MarkdownStyle(Body, frozen=True, kw_only=True):
-    """How markdown is set: `main_font_size` small, middle or large; `layout` hide_avatar_and_center.
+    """The style of markdown: `main_font_size` small, middle or large; `layout` hide_avatar_and_center.
 
     Source: botgo dto/markdown, no page
     """
@@ -117,12 +120,12 @@ class MarkdownStyle(Body, frozen=True, kw_only=True):
 
 
 class Markdown(_Written, frozen=True, kw_only=True):
-    """Markdown, with buttons below when there is a `keyboard`; `Markdown.template` fills in a template instead.
+    """Markdown, with buttons below if there is a `keyboard`; `Markdown.template` fills in a template instead.
 
-    `force_verify_image_resource`: an image that cannot be fetched makes the send fail. `style` and `process_msg`
+    `force_verify_image_resource`: the send fails if an image cannot be downloaded. `style` and `process_msg`
     are passed on.
 
-    Raises: ConfigError when it is empty, or has both content and a template.
+    Raises: ConfigError if it is empty, or has both content and a template.
     Source: server-inter/message/type/markdown
     """
 
@@ -142,11 +145,11 @@ class Markdown(_Written, frozen=True, kw_only=True):
         keyboard: Keyboard | None = None,
         **options: Unpack[Extras],
     ) -> Self:
-        """Return a template of the console (its id, a str), or one of the old ones (its number), filled in.
+        """Return a filled-in template of the console (its id, a str), or an old template (its number).
 
-        Groups and C2C have given templates up; guilds take them.
+        Groups and C2C no longer support templates; guilds do.
 
-        Raises: ConfigError when the id is empty, or a value is empty or holds a line break.
+        Raises: ConfigError if the id is empty, or a value is empty or contains a line break.
         """
         values = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in (params or {}).items()}
         return cls("", keyboard=keyboard, template_id=template_id, params=values, **options)
@@ -165,19 +168,19 @@ class Markdown(_Written, frozen=True, kw_only=True):
         for key, values in (self.params or {}).items():
             for value in values:
                 if not value or "\n" in value or "\r" in value:
-                    raise ConfigError(f"the markdown parameter {key!r} must be neither empty nor hold a line break")
+                    raise ConfigError(f"the markdown parameter {key!r} must be neither empty nor contain a line break")
 
     def __hash__(self) -> int:
         return hash((self.content, self.template_id, self.keyboard, self.quote))
 
 
 class Ark(_Sent, frozen=True):
-    """A card made from a template: `Ark(23, {"#DESC#": "text", "#LIST#": [{"desc": "line", "link": "https://..."}]})`.
+    """A card from a template: `Ark(23, {"#DESC#": "text", "#LIST#": [{"desc": "line", "link": "https://..."}]})`.
 
-    A value is a text, or lines that are texts by name. `links`, `thumbnail` and `big_image` name the values of
-    the templates that are open to all bots.
+    A value is a text, or lines of named texts. `links`, `thumbnail` and `big_image` create the templates that are open
+    to all bots.
 
-    Raises: ConfigError when there are no values.
+    Raises: ConfigError if there are no values.
     Source: server-inter/message/type/ark
     """
 
@@ -194,7 +197,7 @@ class Ark(_Sent, frozen=True):
     ) -> Self:
         """Return template 23: a list of lines, each a text or (text, address).
 
-        Raises: ConfigError when there is no line.
+        Raises: ConfigError if there are no lines.
         """
         if not lines:
             raise ConfigError("Ark.links() needs at least one line")
@@ -214,7 +217,7 @@ class Ark(_Sent, frozen=True):
         prompt: str = "",
         **options: Unpack[Extras],
     ) -> Self:
-        """Return template 24: a title and a text beside a small picture; `image` and `link` are addresses."""
+        """Return template 24: a title and a text next to a small picture; `image` and `link` are addresses."""
         values = {
             "#DESC#": desc,
             "#PROMPT#": prompt,
@@ -244,13 +247,33 @@ class Ark(_Sent, frozen=True):
         return hash((self.template_id, *self.values))
 
 
+class Card(_Sent, frozen=True):
+    """A card with a picture and a link, in groups and C2C: `Card("News", "https://...", description="...")`.
+
+    `url` opens at a click, `pic_url` is the address of the picture. `type`: "tuwen" is the only known one.
+
+    Raises: ConfigError if there is no title or no address.
+    Source: autogen/api/v2_groups_group_openid_messages.post
+    """
+
+    title: str
+    url: str
+    description: str = ""
+    pic_url: str = ""
+    type: str = "tuwen"
+
+    def __post_init__(self) -> None:
+        if not self.title.strip() or not self.url:
+            raise ConfigError('a Card needs a title and an address: Card("News", "https://...")')
+
+
 class Embed(_Sent, frozen=True):
     """A card of lines, in guild channels and guild private chats only.
 
-    `prompt` is what the list of chats shows, `thumbnail` the address of a picture; a field is a text, or
+    `prompt` is the text in the list of chats, `thumbnail` the address of a picture; a field is a text, or
     (name, value).
 
-    Raises: ConfigError when there is nothing to show.
+    Raises: ConfigError if there is nothing to show.
     Source: server-inter/message/type/embed
     """
 
@@ -267,28 +290,30 @@ class Embed(_Sent, frozen=True):
 
 
 Source = str | os.PathLike[str] | bytes | AsyncIterable[bytes]
-"""Where a file comes from: a web address (str), a path (Path), the bytes, or a stream of them."""
+"""The source of a file: a web address (str), a path (Path), the bytes, or a stream of bytes."""
 
 Progress = Callable[[int, int], object]
-"""Called during an upload with the bytes done and the bytes in all."""
+"""Called during an upload with the number of bytes sent, and the total."""
 
 
 class MediaExtras(Extras, total=False):
-    """Options of `Media` besides its source and text."""
+    """Options of `Media` other than its source and text."""
 
     name: str | None
     progress: Progress | None
+    check: bool
 
 
 class Media(_Sent, frozen=True, kw_only=True):
-    """A picture, video, voice message or file, with `text` beside it; it is uploaded when it is sent.
+    """A picture, video, voice message or file, with a `text`; it is uploaded when it is sent.
 
-    Made by `image`, `video`, `voice` and `file`. `source` is a web address that the platform fetches (a str), a
-    `pathlib.Path`, the bytes, or an async iterable of bytes, which can be sent once. A str is never a path, so
-    that what a user wrote never names a file here. `progress` hears the bytes done and in all, while bytes go
-    up. Guild channels and guild private chats take images only.
+    Created by `image`, `video`, `voice` and `file`. `source` is a web address that the platform downloads (a str), a
+    `pathlib.Path`, the bytes, or an async iterable of bytes, which can be sent once. A str is never a path, so that
+    the text of a user can never name a file of this machine. `progress` is called during the upload. `check=False`
+    sends the bytes whatever their kind and size, and leaves it to the platform to refuse them. Guild channels and
+    guild private chats accept images only.
 
-    Raises: ConfigError when `source` is empty, or a str that is no http or https address.
+    Raises: ConfigError if `source` is empty, or a str that is not an http or https address.
     Source: server-inter/message/rich-media
     """
 
@@ -297,6 +322,7 @@ class Media(_Sent, frozen=True, kw_only=True):
     text: str = ""
     name: str | None = None
     progress: Progress | None = None
+    check: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.source, str) and not _is_web_address(self.source):
@@ -304,14 +330,14 @@ class Media(_Sent, frozen=True, kw_only=True):
                 f"media needs an http:// or https:// address, not {self.source!r}; "
                 "for a file of this machine pass a pathlib.Path"
             )
-        if isinstance(self.source, bytes) and not self.source:
+        if isinstance(self.source, bytes) and not self.source and self.check:
             raise ConfigError("the media is empty: it has 0 bytes")
         if self.type is FileType.FILE and not self.name:
             force_setattr(self, "name", _file_name(self.source))
 
     @property
     def url(self) -> str | None:
-        """The address that the platform fetches, None where the bytes come from here."""
+        """The address that the platform downloads; None if the SDK sends the bytes."""
         return self.source if isinstance(self.source, str) else None
 
     @classmethod
@@ -326,7 +352,7 @@ class Media(_Sent, frozen=True, kw_only=True):
 
     @classmethod
     def voice(cls, source: Source, text: str = "", **options: Unpack[MediaExtras]) -> Self:
-        """Return a voice message (silk, mp3, wav, ogg)."""
+        """Return a voice message (silk, mp3, wav, flac, ogg)."""
         return cls(type=FileType.VOICE, source=source, text=text, **options)
 
     @classmethod
@@ -338,11 +364,11 @@ class Media(_Sent, frozen=True, kw_only=True):
         return hash((self.type, self.text, self.name, self.quote))
 
 
-Outgoing = Text | Markdown | Ark | Embed | Media
+Outgoing = Text | Markdown | Ark | Card | Embed | Media
 """A message that can be sent."""
 
 Message = str | Outgoing
-"""What every sending method takes; a str is `Text`."""
+"""The argument of every sending method; a str is `Text`."""
 
 
 def _is_web_address(url: str) -> bool:

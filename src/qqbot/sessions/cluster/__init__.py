@@ -1,1 +1,4 @@
-"""Shards across processes: a node, what it decides, and the store in which the nodes agree."""
+"""Shards shared by many processes: a node, its decisions, and the store in which the nodes agree.
+
+Responsible for `RedisSessionManager` (in `manager`) and everything behind it; `reconcile` has the decisions.
+"""

@@ -1,7 +1,7 @@
-"""`assign`: which node of a cluster runs which shard.
+"""`assign`: a sticky assignor, which decides which node of a cluster should run which shard.
 
-Owns the arithmetic; pure. Every node computes the same plan from the same picture; the versioned claim of the store
-sees to it that a plan from an old picture fails.
+Responsible for the arithmetic; pure. Every node computes the same plan from the same cluster state; a claim carries the
+version of that state, so that the store refuses a plan that is out of date. It moves nothing, see `reconcile`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ Role = Literal["joining", "active", "standby", "draining"]
 
 
 class ClusterMember(Struct, frozen=True):
-    """One node, as the planner sees it; of two the one with the smaller `join` came first."""
+    """One node, as the assignor sees it; the one with the smaller `join` came first."""
 
     id: str
     role: Role
@@ -33,22 +33,24 @@ def assign(
 ) -> dict[int, str]:
     """Return the node for each of `shards` shards: floor or ceiling of the average each, with the fewest moves.
 
-    `owners` has the shards that are owned now. Nobody takes shards: the answer is empty.
+    `owners` has the shards that are owned now. The answer is empty if no node takes shards.
     """
     nodes = takers(members, target_active)
     if not nodes:
         return {}
-    held: dict[str, list[int]] = {node: [] for node in nodes}
+    owned: dict[str, list[int]] = {node: [] for node in nodes}
     for shard in range(shards):
-        if (owner := owners.get(shard)) in held:
-            held[owner].append(shard)
-    order = sorted(nodes, key=lambda node: (-len(held[node]), node))
+        if (owner := owners.get(shard)) in owned:
+            owned[owner].append(shard)
+    # Most shards first: the nodes that already have one more than the floor keep it, and the fewest move.
+    order = sorted(nodes, key=lambda node: (-len(owned[node]), node))
     floor, extra = divmod(shards, len(order))
     quotas = {node: floor + (rank < extra) for rank, node in enumerate(order)}
-    planned = {shard: node for node in order for shard in held[node][: quotas[node]]}
+    planned = {shard: node for node in order for shard in owned[node][: quotas[node]]}
+    # Free shards first: they are to be claimed now, and an owned one is handed over only if it has to be.
     pool = sorted(set(range(shards)) - planned.keys(), key=lambda shard: (shard in owners, shard))
     for node in order:
-        wanted = max(quotas[node] - len(held[node]), 0)
+        wanted = max(quotas[node] - len(owned[node]), 0)
         planned.update(dict.fromkeys(pool[:wanted], node))
         pool = pool[wanted:]
     return planned

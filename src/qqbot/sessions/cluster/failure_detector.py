@@ -1,7 +1,7 @@
-"""`FailureDetector`: who has given no sign of life for how long, by the clock of the observer alone.
+"""`FailureDetector`: which nodes have given no sign of life for how long, by the clock of the observer alone.
 
-Owns the comparison; pure: `now` is seconds of a clock that only goes forward. No clock of another machine is ever
-read: what counts is when this process last saw a beat change.
+Responsible for the comparison; pure: `now` is seconds of a clock that only goes forward. No clock of another machine is
+ever read: what counts is when this process last saw a beat change. It evicts no node, see `reconcile`.
 """
 
 from collections.abc import Mapping
@@ -10,23 +10,24 @@ from collections.abc import Mapping
 class FailureDetector:
     """Judges the nodes of a cluster by their beats.
 
-    `patience`: seconds without a change after which a node is taken for dead. It starts anew with each incarnation
-    of the store: what was written before may have been lost, and the owners are given time to say so.
+    `patience`: seconds without a change after which a node is taken for dead. The count starts again with each
+    incarnation of the store: what was written before may be lost, and the owners need time to report it.
     """
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._incarnation: int | None = None
-        self._since = self._looked = 0.0
-        self._seen: dict[str, tuple[str, float]] = {}
+        self._incarnation: int | None = None  # of the store, as it was read last
+        self._since = 0.0  # when this incarnation was seen first
+        self._looked = 0.0  # when the beats were read last: a long gap proves nothing about the others
+        self._seen: dict[str, tuple[str, float]] = {}  # each node's beat, and when it was seen to change
 
-    def note(self, incarnation: int, beats: Mapping[str, str], now: float) -> None:
-        """Take the beats of all nodes as they were read; `now` is a moment after the answer came."""
+    def record(self, incarnation: int, beats: Mapping[str, str], now: float) -> None:
+        """Record the beats of all nodes as they were read; `now` is a moment after the answer came."""
         if incarnation != self._incarnation:
             self._incarnation, self._since = incarnation, now
             self._seen = {}
         if now - self._looked >= self._patience / 2:
-            self._seen = {}  # we could not look meanwhile, and perhaps nobody could write
+            self._seen = {}  # we could not read for so long, and perhaps no node could write
         self._looked = now
         self._seen = {
             node: seen if (seen := self._seen.get(node)) is not None and seen[0] == beat else (beat, now)
@@ -34,7 +35,7 @@ class FailureDetector:
         }
 
     def settled(self, now: float) -> bool:
-        """Whether this incarnation has been known for long enough to claim and to evict."""
+        """True if this incarnation has been known for long enough to claim and to evict."""
         return self.age(now) >= self._patience
 
     def age(self, now: float) -> float:
@@ -42,7 +43,7 @@ class FailureDetector:
         return 0.0 if self._incarnation is None else now - self._since
 
     def silent(self, now: float) -> dict[str, str]:
-        """Return the nodes that are taken for dead, each with its last beat; nobody before this has settled."""
+        """Return the nodes that are taken for dead, each with its last beat; none before this has settled."""
         if not self.settled(now):
             return {}
         return {node: beat for node, (beat, since) in self._seen.items() if now - since >= self._patience}

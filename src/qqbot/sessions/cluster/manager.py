@@ -1,7 +1,7 @@
 """`RedisSessionManager`: any number of processes share a bot's shards through Redis or Valkey.
 
-Owns the settings and the node that is a member while it runs. What a node does is `node`'s. `redis` is imported when
-a manager is made, not before.
+Responsible for the settings, and for the node that is a member while it runs. Collaborators: `node` (everything that a
+member does), `redis_store`. `redis` is imported when a manager is made, not before.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from ...config import Credentials
 from ...errors import ConfigError
 from ..base import ClusterView, GatewaySource, ManagerEvent, ShardFactory
 from ..watchers import Watchers
-from .state import view
 from .timings import Timings
+from .view import view
 
 if TYPE_CHECKING:
     from ...redis.connection import Client
@@ -36,7 +36,7 @@ class RedisSessionManager:
     """Shares the shards with every process that names the same server and `cluster`; may be run again.
 
     `url`: redis://, rediss://, redis+sentinel://host,host/master, redis+cluster://host,host; or a client, which is
-    used as it is and stays yours. `name`: what this process is called, the host's name where it is not given. A
+    used as it is and is not closed. `name`: the name of this process, by default the host's name. A
     `standby` takes shards only when fewer than `target_active` other nodes do. `auto_roll` changes to more shards by
     itself when the platform recommends them and their number is not fixed. `timings` have to be equal everywhere.
 
@@ -67,22 +67,22 @@ class RedisSessionManager:
         self._target_active = target_active
         self._auto_roll = auto_roll
         self._timings = timings or Timings()
-        self._node: Node | None = None
-        self._over: asyncio.Event
+        self._node: Node | None = None  # None between runs
+        self._over: asyncio.Event  # of the present run: its connections are closed
         self._watchers = Watchers()
-        self._lost: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()  # leases that this process has lost, by cause
 
     def __repr__(self) -> str:
         return f"<RedisSessionManager {self._cluster!r}>"
 
     async def run(self, gateway: GatewaySource, start: ShardFactory) -> None:
-        """Be a member of the cluster until `stop`; waits for a server that does not answer.
+        """Be a member of the cluster until `stop`; wait for a server that does not answer.
 
-        Raises: GatewayHalted on every node when the platform says stop to one, ConfigError for what the server
+        Raises: GatewayHalted on every node when the platform halts one, ConfigError for what the server
         refuses and while another run is in progress, and whatever `start` raises.
         """
-        from .node import Node, NodeSettings  # noqa: PLC0415 - it imports redis, which only who uses it pays for
-        from .store import Store  # noqa: PLC0415
+        from .node import Node, NodeSettings  # noqa: PLC0415 - with it comes the whole cluster
+        from .redis_store import RedisStore  # noqa: PLC0415
 
         if self._node is not None:
             raise ConfigError("this session manager is running already: give each bot its own")
@@ -91,7 +91,7 @@ class RedisSessionManager:
                 "Bot(shards='0-3/16') names the shards of one process, and a cluster shares them by itself: "
                 "use Bot(shards=16). 使用 Redis 时请只写分片总数"
             )
-        store = Store(
+        store = RedisStore(
             self._where,
             app_id=gateway.app_id,
             cluster=self._cluster,
@@ -99,7 +99,7 @@ class RedisSessionManager:
             timings=self._timings,
         )
         settings = NodeSettings(self._role, self._target_active, self._timings, self._auto_roll)
-        self._node = node = Node(store, settings, gateway, start, self._tell)
+        self._node = node = Node(store, settings, gateway, start, self._emit)
         self._over = asyncio.Event()
         try:
             async with store:
@@ -107,17 +107,17 @@ class RedisSessionManager:
         finally:
             self._over.set()
             self._node = None
-            self._watchers.tell(None)
+            self._watchers.emit(None)
 
     async def stop(self, *, drain: float = 10.0) -> None:
-        """Leave the cluster: shards get `drain` seconds to finish. Returns within `Timings.stop`, also without Redis.
+        """Leave the cluster: shards get `drain` seconds to finish. Return within `Timings.stop`, also without Redis.
 
         Without a run in progress it does nothing.
         """
         if self._node is not None:
             await self._node.stop(drain)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._timings.call):  # the connections are closed, too
+                async with asyncio.timeout(self._timings.call):  # for closing the connections
                     await self._over.wait()
 
     def sharing(self, credentials: Credentials) -> "AbstractAsyncContextManager[Shared]":
@@ -127,7 +127,7 @@ class RedisSessionManager:
         return sharing(self._where, credentials, cluster=self._cluster)
 
     async def snapshot(self) -> ClusterView:
-        """Return the cluster as the store has it now, or as this node saw it last where the store is away."""
+        """Return the cluster as the store has it now, or as this node read it last if the store is away."""
         now = ClusterView() if self._node is None else view(await self._node.look())
         return structs.replace(now, lost_leases=dict(self._lost))
 
@@ -135,10 +135,10 @@ class RedisSessionManager:
         """Iterate over what happens here from now on, until `run` ends."""
         return self._watchers.watch()
 
-    def _tell(self, event: ManagerEvent) -> None:
+    def _emit(self, event: ManagerEvent) -> None:
         if event.cause is not None:
             self._lost[event.cause] += 1
-        self._watchers.tell(event)
+        self._watchers.emit(event)
 
 
 def _checked(name: str, what: str, longest: int) -> str:

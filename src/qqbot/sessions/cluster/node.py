@@ -1,8 +1,9 @@
 """`Node`: this process as a member of a cluster, from joining to leaving.
 
-Owns what it does and when: renew, look, evict who is silent, claim what is free, hand over what others are to have,
-stop what it may no longer run. What the store does is `scripts`', who is to have what `planner`'s, who is silent
-`detector`'s, whether a lease still holds `deadline`'s. Shards run as tasks of one group, whose owner is `serve`.
+Responsible for the loop of a member (synchronise with the store, let `reconcile` decide, carry the actions out in
+order, pause), and for stopping in time. Collaborators: `reconcile` (every decision about shards), `shard_runner` (the
+shards and their tasks), `state_copies`, `failure_detector` (which nodes are dead), `session_limit`, `resharding`, and
+the store behind the Protocol `ClusterStore`. All calls that change ownership are made by one task, one after another.
 """
 
 import asyncio
@@ -11,32 +12,49 @@ import logging
 import os
 import random
 import socket
-from collections.abc import Callable, Iterable
-from importlib import metadata
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Literal
 
 from msgspec import Struct
 
+from ..._version import __version__
+from ...aio.background import background
 from ...aio.cancellation import forward_errors
 from ...aio.clock import steady
+from ...aio.throttle import Throttle
 from ...errors import ConfigError, GatewayHalted
-from ...lease import LeaseDeadline, LostReason
-from ...models.gateway import GatewayBot, ResumeState, ShardKey
-from ...redis.connection import FAILURES
+from ...models.gateway import ResumeState, ShardKey
 from ..base import GatewaySource, ManagerEvent, ShardFactory
-from .assignor import Role, assign, takers
+from .assignor import Role
 from .failure_detector import FailureDetector
-from .owned_shard import NodeLease, OwnedShard, StandbyNodeLease
+from .joining import outlast
+from .reconcile import (
+    Action,
+    ActivateShard,
+    Adopt,
+    Claim,
+    CloseShard,
+    Evict,
+    Me,
+    ReleaseShard,
+    RunShard,
+    Switch,
+    reconcile,
+    seconds_until_sure,
+)
 from .resharding import Resharder
 from .session_limit import SessionStartLimiter
-from .state import ClusterHalt, ClusterState, NodeInfo, ShardId, read_state
-from .store import Grant, OtherTimings, Store, StoreAway, Synced
-from .timings import DRIFT, Timings
+from .shard_runner import ShardRunner
+from .state import ClusterHalt, ClusterState, NodeInfo, ShardId, shard_id_of
+from .state_copies import StateCopies
+from .store import ClusterStore, OtherTimings, StoreAway, Synced
+from .timings import Timings
+from .wake_up import WakeUp, follow_log
 
 log = logging.getLogger(__name__)
 
-SHORTEST_TURN = 0.05
-WARN_EVERY_SECONDS = 60.0
+SHORTEST_TURN = 0.05  # seconds from one sync to the next, if nothing is urgent
 
 
 class NodeSettings(Struct, frozen=True):
@@ -49,59 +67,52 @@ class NodeSettings(Struct, frozen=True):
 
 
 class Node:
-    """One membership; `tell` hears what happens to shards."""
+    """One membership; `start` runs a shard, `emit` publishes what happens to shards."""
 
     def __init__(
         self,
-        store: Store,
+        store: ClusterStore,
         settings: NodeSettings,
         gateway: GatewaySource,
         start: ShardFactory,
-        tell: Callable[[ManagerEvent], None],
+        emit: Callable[[ManagerEvent], None],
     ) -> None:
-        self.picture = ClusterState()
+        self.state = ClusterState()  # as the last answered sync found it
         self._store = store
         self._settings = settings
-        self._timings = settings.timings
-        self._gateway = gateway
-        self._start = start
-        self._tell = tell
-        self._failure_detector = FailureDetector(settings.timings.observe)
-        self._owned: dict[ShardId, OwnedShard] = {}
-        self._ending: dict[ShardId, asyncio.Task[None]] = {}
-        self._copies: dict[ShardId, tuple[int, str]] = {}  # with the incarnation in which they were read
-        self._states_read = 0.0
-        self._session_limit = SessionStartLimiter(
-            store, settings.timings, gateway, changed=self._hurry, warn=self._warn
+        self._timings = timings = settings.timings
+        self._emit = emit
+        self._info = NodeInfo(socket.gethostname(), os.getpid(), __version__)
+        self._wake_up = wake_up = WakeUp()
+        self._failure_detector = FailureDetector(timings.observe)
+        self._copies = StateCopies(store)
+        self._session_limit = SessionStartLimiter(store, timings, gateway, changed=wake_up.at_once)
+        self._resharder = resharder = Resharder(store, gateway, lambda: self.state, auto_roll=settings.auto_roll)
+        self._shards = ShardRunner(
+            timings,
+            self._session_limit,
+            start,
+            wake_up,
+            emit=emit,
+            fail=self._fail,
+            too_few=lambda: resharder.enlarge(wake_up.at_once, timings.retry),
         )
-        self._resharder = Resharder(store, gateway, lambda: self.picture, auto_roll=settings.auto_roll)
-        self._least = 0  # the largest token under which a sink has taken events, as far as it told us
-        self._sync_lock = asyncio.Lock()  # an answer is taken in before the next question is asked
-        self._wake = asyncio.Event()
-        self._urgent = False
-        self._waiting: list[asyncio.Future[None]] = []
-        self._leases_moved = asyncio.Event()
-        self._renewed = 0.0  # when the last sync was sent
-        self._seen_at = 0.0  # when the last one that was answered was sent: leases count from there
-        self._away = False
-        self._warned: dict[str, float] = {}
-        self._settled = False
-        self._previous_generation_until = 0.0  # until when the shards of the generation before go on
-        self._stop_at: float | None = None
-        self._drain = 0.0
-        self._main: asyncio.Task[None] | None = None
-        self._helpers: list[asyncio.Task[None]] = []
-        self._over = False
-        self._ended = asyncio.Event()
-        self._error: Exception | None = None
-        self._untold_halt: ClusterHalt | None = None
-        self._host = socket.gethostname()
-        self._version = metadata.version("aioqqbot")
+        self._warnings = Throttle()
+        self._sent_at = 0.0  # when the last sync was sent, answered or not: the next renewal counts from there
+        self._away = False  # the last call to the store was not answered
+        self._settled = False  # once the cluster has been watched for long enough, the node is more than "joining"
+        self._previous_generation_until = 0.0  # until then the generation before the current one goes on
+        self._stop_at: float | None = None  # the end of a stop; None until one begins
+        self._drain = 0.0  # seconds that shards get to finish in a stop
+        self._main: asyncio.Task[None] | None = None  # the task of the loop
+        self._ended = asyncio.Event()  # set also if `serve` fails or is cancelled, so that `stop` returns
+        self._error: Exception | None = None  # the first failure: `serve` raises it after the node has left
+        self._unreported_halt: ClusterHalt | None = None  # kept until the store has it
 
     # Its life
 
     async def serve(self) -> None:
-        """Be a member until `stop`, or until something is wrong."""
+        """Be a member until `stop`, or until something fails.  Raises: what failed."""
         try:
             async with asyncio.TaskGroup() as self._group:
                 self._main = self._group.create_task(self._live(), name="qqbot cluster node")
@@ -110,12 +121,39 @@ class Node:
         if self._error is not None:
             raise self._error
 
+    async def _live(self) -> None:
+        try:
+            await self._join()
+            async with background(
+                self._supervised(
+                    partial(follow_log, self._store, self._wake_up, self._timings.retry), "the cluster's log"
+                ),
+                self._supervised(self._shards.watch.run, "the watch over leases"),
+                self._supervised(self._session_limit.keep, "the session manager"),
+                name="qqbot cluster helper",
+            ):
+                try:
+                    while not self._may_leave():
+                        await self._turn()
+                        await self._pause()
+                    await self._leave()
+                finally:
+                    self._shards.leave()
+        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
+            self._fail(error)
+            self._shards.close(self._shards.owned.values())
+
+    async def _supervised(self, work: Callable[[], Awaitable[None]], who: str) -> None:
+        """Run a helper; a node whose helper has failed leaves."""
+        with forward_errors(self._fail, who):
+            await work()
+
     async def stop(self, drain: float) -> None:
         """Give every shard away and leave; what has not ended in time is cut off."""
         seconds = max(self._timings.stop, 1.5 * drain) - self._timings.call  # the rest is for closing connections
         self._begin_stop(seconds, drain)
         margin = min(self._timings.call, seconds / 4)
-        for left in (seconds - margin, margin):
+        for left in (seconds - margin, margin):  # twice: what the first cut interrupts may wait once more
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._ended.wait()
@@ -124,551 +162,18 @@ class Node:
             self._cut_off()
 
     def _begin_stop(self, seconds: float, drain: float) -> None:
-        if self._stop_at is None:
+        if not self._stopping:  # a failure may have begun it: the first deadline holds
             self._stop_at, self._drain = steady() + seconds, drain
-        self._wake.set()
+        self._wake_up.soon()
 
     def _cut_off(self) -> None:
         log.warning(
             "the node %s could not leave in time: its shards are taken over when it is missed", self._store.node
         )
-        for task in (*self._tasks(), *self._helpers):
+        for task in self._shards.tasks:
             task.cancel()
         if self._main is not None:
             self._main.cancel()
-
-    def _tasks(self) -> list[asyncio.Task[None]]:
-        running = [owned.task for owned in self._owned.values() if owned.task is not None]
-        return [*running, *self._ending.values()]
-
-    async def _live(self) -> None:
-        try:
-            await self._join()
-            self._helpers = [
-                self._group.create_task(self._listen(), name="qqbot cluster log"),
-                self._group.create_task(self._watch_leases(), name="qqbot cluster leases"),
-                self._group.create_task(self._keep_allowance(), name="qqbot cluster gateway"),
-            ]
-            while not self._may_leave():
-                await self._turn()
-                await self._pause()
-            await self._leave()
-        except Exception as error:  # noqa: BLE001 - `serve` raises it, outside of the task group
-            self._fail(error)
-            self._close(self._owned.values())
-        finally:
-            self._over = True
-            self._answer(self._waiting)
-        # Not where we are cancelled: then all of them are, and a second time would tear them out of their ends.
-        for task in self._helpers:
-            task.cancel()
-
-    async def _join(self) -> None:
-        """Become a member, however long the store is away.  Raises: ConfigError for what it refuses."""
-        while self._stop_at is None:
-            try:
-                await self._store.check()
-                await self._sync()
-            except StoreAway as error:
-                self._warn("away", f"Redis at {self._store} does not answer: {error}; starting when it does")
-            except OtherTimings as other:
-                await self._outlast(other.theirs)
-            else:
-                self._warned.clear()
-                log.info("node %s joined its cluster at %s", self._store.node, self._store)
-                return
-            await self._wait_for_wake(self._timings.retry)
-
-    async def _outlast(self, theirs: str) -> None:
-        """Remove the members that use other timings, if not one of them is alive.  Raises: ConfigError, StoreAway."""
-        patience = max(int(theirs.split()[2]) / 1000, self._timings.observe)
-        log.warning("the cluster has members with other timings: looking for %g s whether they are alive", patience)
-        before = await self._store.look()
-        await self._wait_for_wake(patience)
-        if self._stopping:
-            return  # not looked for long enough to judge anybody
-        after = await self._store.look()
-        for name, node in before.nodes.items():
-            if name in after.nodes and not await self._store.evict(before, name, node.stamp):
-                raise ConfigError(
-                    f"the nodes of this cluster use the timings {theirs}, this one {self._timings.shared} (renew, own, "
-                    "observe, window, permit, lead, in ms): give all the same Timings, or another cluster name. "
-                    "同一集群的各进程 Timings 必须一致"
-                )
-
-    async def _leave(self) -> None:
-        await self._tell_halt()
-        node = self.picture.nodes.get(self._store.node)
-        if node is not None and not self._away:
-            try:
-                picture = await self._store.look()
-                node = picture.nodes.get(self._store.node, node)
-                await self._store.evict(picture, node.id, node.stamp)
-            except StoreAway as error:
-                log.warning("this node could not say that it leaves, it will be missed: %s", error)
-
-    async def look(self) -> ClusterState:
-        """Return the cluster as it is now, or as this node saw it last where the store is away."""
-        try:
-            return await self._store.look()
-        except StoreAway:
-            return self.picture
-
-    @property
-    def _stopping(self) -> bool:
-        return self._stop_at is not None
-
-    def _may_leave(self) -> bool:
-        if not self._stopping or self._tasks():
-            return False
-        return not self._owned or self._away
-
-    @property
-    def role(self) -> Role:
-        """What this node is now."""
-        if self._stopping or self._store.node in self.picture.drained:
-            return "draining"
-        return self._settings.role if self._settled else "joining"
-
-    # A turn: look, then act
-
-    async def _turn(self) -> None:
-        self._wake.clear()
-        self._urgent = False
-        try:
-            await self._sync()
-            await self._act()
-            self._release_surplus()
-            await self._release_closed()
-        except StoreAway as error:
-            self._note_away(error)
-        except OtherTimings as other:
-            self._fail(ConfigError(f"the cluster was started anew with other timings: {other.theirs}"))
-
-    def _note_away(self, error: StoreAway) -> None:
-        self._away = True
-        self._warn(
-            "away",
-            f"Redis at {self._store} does not answer: {error}; the shards go on for {self._timings.own:g} s at most, "
-            "then they wait until it is back",
-        )
-        if self._stopping:
-            self._close(self._owned.values())
-
-    def _warn(self, what: str, words: str) -> None:
-        """Say at once, then once a minute, that `what` is wrong."""
-        if steady() - self._warned.get(what, float("-inf")) >= WARN_EVERY_SECONDS:
-            self._warned[what] = steady()
-            log.warning("%s", words)
-
-    async def _pause(self) -> None:
-        """Wait until there is something to do, but not much longer than until the next renewal."""
-        begun = steady()
-        if self._away:
-            wake = begun + self._timings.retry
-        else:
-            wake = self._renewed + self._timings.renew * random.uniform(0.9, 1.1)
-            wake = min(wake, self._failure_detector.next_at())
-            wake = min(
-                [wake, *(moment for moment in (self._previous_generation_until, self._activate_at) if moment > begun)]
-            )
-            if any(owned.doubtful for owned in self._owned.values()):
-                wake = min(wake, begun + max(self._seconds_until_sure(begun), 0))
-        await self._wait_for_wake(wake - begun)
-        if not self._urgent:
-            await asyncio.sleep(max(self._renewed + SHORTEST_TURN - steady(), 0))
-
-    async def _wait_for_wake(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(seconds, 0)):
-                await self._wake.wait()
-
-    async def _sync(self) -> None:
-        """Renew, tell and look.  Raises: StoreAway, OtherTimings."""
-        async with self._sync_lock:
-            waiting, self._waiting = self._waiting, []
-            told = {shard_id: owned.state for shard_id, owned in self._owned.items()}
-            sent_at = self._renewed = steady()
-            sure_in = self.picture.incarnation if self._seconds_until_sure(sent_at) <= 0 else 0
-            held = [owned.held(sure_in) for owned in self._owned.values()]
-            info = NodeInfo(self._host, os.getpid(), self._version)
-            target = self._settings.target_active
-            try:
-                self._take(
-                    await self._store.sync(self.role, info, held, known=self.picture, target_active=target),
-                    told,
-                    sent_at,
-                )
-            finally:
-                self._answer(waiting)
-            if steady() - self._states_read >= 0.8 * self._timings.renew or self.picture.next_shards:
-                await self._read_states()
-
-    async def _read_states(self) -> None:
-        """Keep what every shard would be resumed from, should the store lose its data together with an owner.
-
-        Where it has, our copies are put back: whoever claims the shard may have joined only now, and has none.
-        """
-        picture = self.picture
-        states = await self._store.states()
-        self._states_read = steady()
-        older = {
-            shard_id: copy
-            for shard_id, copy in self._copies.items()
-            if shard_id not in states and shard_id[0] >= picture.gen and copy[0] != picture.incarnation
-        }
-        self._copies = older | {shard_id: (picture.incarnation, state) for shard_id, state in states.items()}
-        owned = {shard_id for shard_id, owner in picture.owners.items() if owner.node}
-        if lost := {shard_id: state for shard_id, (_, state) in older.items() if shard_id not in owned}:
-            await self._store.restore(picture, lost)
-
-    def _state_of(self, shard_id: ShardId, stored: str) -> ResumeState | None:
-        """Return the state to begin with: the stored one, or our copy where the store lost its own."""
-        incarnation, copy = self._copies.get(shard_id, (0, ""))
-        return read_state(stored or (copy if incarnation != self.picture.incarnation else ""))
-
-    def _answer(self, waiting: list[asyncio.Future[None]]) -> None:
-        """Let those go on who wait for a sync, however it went."""
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
-
-    def _take(self, synced: Synced, told: dict[ShardId, ResumeState | None], sent_at: float) -> None:
-        """Take in what a sync found."""
-        if self._away:
-            self._away = False
-            self._warned.clear()
-            log.info("Redis at %s answers again", self._store)
-        before, self.picture = self.picture, synced.picture
-        if before.gen and before.gen < self.picture.gen:
-            self._note_switch()
-        self._seen_at = sent_at
-        incarnation = self.picture.incarnation
-        if before.incarnation not in (0, incarnation):
-            self._wake.set()  # what the store lost is told again at once
-        self._failure_detector.note(
-            incarnation, {name: node.stamp for name, node in self.picture.nodes.items()}, steady()
-        )
-        for shard_id, state in told.items():
-            owned = self._owned[shard_id]
-            if shard_id in synced.lost:
-                self._lose(owned)
-            elif shard_id in synced.doubtful:
-                owned.doubtful = True
-            else:
-                if owned.confirmed != incarnation:
-                    self._wake.set()  # tell the new store what the old one knew
-                owned.confirm(incarnation, state)
-                if owned.lease is not None:
-                    owned.lease.deadline.renew(sent_at)
-
-    def _note_switch(self) -> None:
-        """Let the generation before go on until every node knows of the new one."""
-        log.info("the cluster runs %d shards now", self.picture.shards)
-        self._previous_generation_until = steady() + 2 * self._timings.renew
-
-    @property
-    def _activate_at(self) -> float:
-        """When the new generation is heard: the one before has stopped, and what it handled is known by its id."""
-        return self._previous_generation_until + self._timings.renew / 2
-
-    def _unmute(self) -> None:
-        if steady() >= self._activate_at:
-            for owned in self._owned.values():
-                if owned.key.gen == self.picture.gen and isinstance(owned.lease, StandbyNodeLease):
-                    owned.lease.activate()
-
-    def _seconds_until_sure(self, now: float) -> float:
-        """Return when an owner that this store never knew, or forgot, has said so or has stopped.
-
-        Until then a lease that ended in an earlier incarnation is not resumed: while we could not act, the shard may
-        have been given to another node, and a store that came back without that record knows nothing of it.
-        """
-        patience = self._timings.own * (1 + 2 * DRIFT) + self._timings.slack
-        return patience - self._failure_detector.age(now)
-
-    # What follows from the picture
-
-    async def _act(self) -> None:
-        await self._tell_halt()
-        if self.picture.halt is not None and self._error is None:
-            self._fail(self.picture.halt.error())
-        self._session_limit.note(self.picture)
-        if (
-            self._session_limit.info is not None
-            and not self._stopping
-            and await self._resharder.follow(self._session_limit.info)
-        ):
-            self._wake.set()
-        now = steady()
-        if self._failure_detector.settled(now):
-            if not self._settled:
-                self._settled = True
-                self._wake.set()  # and say so
-            if not await self._evict_silent(now):
-                self._adopt()
-                await self._claim()
-            await self._switch()
-        self._unmute()
-        self._revive()
-
-    async def _switch(self) -> None:
-        """Make the next generation the current one, as soon as each of its shards has a session.
-
-        Where the one before has to end first: as soon as nobody runs a shard of it.
-        """
-        picture = self.picture
-        if picture.restarts:
-            due = not picture.owned(picture.gen)
-        else:
-            owned = picture.owned(picture.gen + 1)
-            shard_ids = [(picture.gen + 1, index) for index in range(picture.next_shards)]
-            due = bool(shard_ids) and all(
-                shard_id[1] in owned and self._copies.get(shard_id, (0,))[0] for shard_id in shard_ids
-            )
-        if due:
-            await self._store.admin("switch", picture.version)
-            self._wake.set()
-
-    async def _evict_silent(self, now: float) -> bool:
-        """Remove the members that gave no sign of life; True when there was one."""
-        silent = {name: stamp for name, stamp in self._failure_detector.silent(now).items() if name != self._store.node}
-        for name, stamp in silent.items():
-            if await self._store.evict(self.picture, name, stamp):
-                log.warning("node %s gave no sign of life for %g s: its shards are free", name, self._timings.observe)
-                self._tell(ManagerEvent("evicted", node=name))
-            self._wake.set()
-        return bool(silent)
-
-    def _plan(self, gen: int, count: int) -> dict[int, str]:
-        members = [node.member for node in self.picture.nodes.values()]
-        return assign(count, members, self.picture.owned(gen), self.picture.target_active)
-
-    def _adopt(self) -> None:
-        """Take over what is ours by the records without our knowing: the answer to a claim was lost."""
-        counts = dict(self.picture.generations)
-        for shard_id, owner in self.picture.owners.items():
-            if owner.node == self._store.node and self._is_idle(shard_id) and shard_id[0] in counts:
-                key = ShardKey(*shard_id, counts[shard_id[0]])
-                _, state = self._copies.get(shard_id, (0, ""))
-                self._hold(key, Grant(shard_id, owner.token, state))
-
-    def _is_idle(self, shard_id: ShardId) -> bool:
-        return shard_id not in self._owned and shard_id not in self._ending
-
-    async def _claim(self) -> None:
-        """Take the free shards that are planned for this node."""
-        if self._session_limit.info is None or self._stopping or self.picture.halt is not None or self.picture.restarts:
-            return
-        wanted: dict[ShardId, ShardKey] = {}
-        for gen, count in self.picture.generations:
-            owned = self.picture.owned(gen)
-            for index, node in self._plan(gen, count).items():
-                if node == self._store.node and index not in owned and self._is_idle((gen, index)):
-                    wanted[gen, index] = ShardKey(gen, index, count)
-        if not wanted:
-            return
-        async with self._sync_lock:
-            granted = await self._store.claim(self.picture, list(wanted), self._least)
-            for grant in granted or ():
-                self._hold(wanted[grant.shard_id], grant)
-        if granted is None:
-            self._wake.set()
-
-    def _hold(self, key: ShardKey, grant: Grant) -> None:
-        state = self._state_of(grant.shard_id, grant.state)
-        owned = OwnedShard(key, grant.token, state, self.picture.incarnation)
-        self._owned[grant.shard_id] = owned
-        log.info("shard %s is ours (token %d)", key, grant.token)
-        self._tell(ManagerEvent("claimed", key))
-        self._run(owned)
-
-    def _revive(self) -> None:
-        """Run again what is still ours and not running: its lease had ended."""
-        for owned in self._owned.values():
-            waits = owned.closing or owned.parked or owned.doubtful or owned.key.gen < self.picture.gen
-            if owned.task is None and not waits:
-                self._run(owned)
-
-    def _release_surplus(self) -> None:
-        """Begin to hand over what others are to have, a few shards at a time."""
-        settled = self._failure_detector.settled(steady())
-        draining = self.role == "draining"
-        self._close(self._of_other_generations())
-        if self.picture.restarts:
-            self._close(self._closable(self._owned.values()))
-        surplus: list[OwnedShard] = []
-        for gen, count in self.picture.generations:
-            planned = self._plan(gen, count)
-            if planned and (settled or draining):
-                mine = [owned for (number, _), owned in self._owned.items() if number == gen]
-                surplus += [each for each in mine if planned.get(each.key.index) != self._store.node]
-        if draining and self._has_to_hurry(settled):
-            self._close(self._closable(self._owned.values()))
-        else:
-            self._close(self._closable(surplus)[: self._handovers()])
-
-    def _closable(self, owned_shards: Iterable[OwnedShard]) -> list[OwnedShard]:
-        """Return those of `owned_shards` that may be closed now: not while READY is awaited, unless time runs out."""
-        now = steady()
-        return [each for each in owned_shards if not each.closing and (now >= each.ready_until or self._is_late)]
-
-    def _of_other_generations(self) -> list[OwnedShard]:
-        """Return what is not to be run any more: a generation that was given up, or the one before after its time."""
-        known = [gen for gen, _ in self.picture.generations]
-        past = steady() >= self._previous_generation_until
-        others = [each for each in self._owned.values() if known and each.key.gen not in known]
-        return [each for each in others if past or each.key.gen > self.picture.gen]
-
-    def _has_to_hurry(self, settled: bool) -> bool:
-        """Whether to release everything at once: nobody can take over now, or there is no time for one by one."""
-        members = [node.member for node in self.picture.nodes.values()]
-        if not settled or not takers(members, self.picture.target_active):
-            return True
-        return self._is_late
-
-    @property
-    def _is_late(self) -> bool:
-        """Whether there is just time for the shards to finish before the end of a stop."""
-        return self._stop_at is not None and steady() >= self._stop_at - self._drain - 2 * self._timings.call
-
-    def _handovers(self) -> int:
-        """Return how many more shards may be handed over now."""
-        closing = sum(owned.closing for owned in self._owned.values())
-        free = sum(count - len(self.picture.owned(gen)) for gen, count in self.picture.generations)
-        return max(min(self._timings.handovers - closing, 2 * self._timings.handovers - free), 0)
-
-    def _close(self, owned_shards: Iterable[OwnedShard]) -> None:
-        for owned in owned_shards:
-            if not owned.closing:
-                owned.closing = True
-                if owned.task is None:
-                    self._hurry()
-                elif owned.lease is not None and not owned.lease.ended:  # else it is being ended
-                    owned.task.cancel()
-
-    async def _release_closed(self) -> None:
-        """Give back what has been closed."""
-        for shard_id, owned in list(self._owned.items()):
-            if owned.closing and owned.task is None:
-                async with self._sync_lock:
-                    await self._store.release(owned.held())
-                    del self._owned[shard_id]
-                log.info("shard %s is released", owned.key)
-                self._tell(ManagerEvent("released", owned.key))
-
-    def _lose(self, owned: OwnedShard) -> None:
-        """Another node owns the shard."""
-        log.warning("shard %s is another node's by now", owned.key)
-        del self._owned[owned.shard_id]
-        if owned.task is not None:
-            self._ending[owned.shard_id] = owned.task
-        self._end_lease(owned, "taken")
-
-    def _end_lease(self, owned: OwnedShard, reason: LostReason) -> None:
-        if owned.lease is not None:
-            owned.lease.end(reason)
-        if owned.task is not None:
-            owned.task.cancel()
-        self._tell(ManagerEvent("lost", owned.key, cause=reason))
-
-    def _give_up(self, owned: OwnedShard, token: int) -> None:
-        """Release a shard of which events were published under a larger token, to claim it under one larger still.
-
-        It is another node's, as the next sync will say, or the store lost its data and its clock went back.
-        """
-        self._least = max(self._least, token)
-        if not owned.closing:
-            self._close([owned])
-            self._tell(ManagerEvent("lost", owned.key, cause="fenced"))
-
-    # Shards
-
-    def _run(self, owned: OwnedShard) -> None:
-        info = self._session_limit.info
-        if info is None or self._stopping or self.picture.halt is not None:
-            return
-        deadline = LeaseDeadline(self._timings.own, self._seen_at)
-        if owned.key.gen > self.picture.gen:
-            kept = 3 * self._timings.renew + self._timings.window
-            lease: NodeLease = StandbyNodeLease(
-                owned, deadline, self._session_limit, self._save, self._give_up, kept=kept
-            )
-        else:
-            lease = NodeLease(owned, deadline, self._session_limit, self._save, self._give_up)
-        owned.lease = lease
-        running = self._run_shard(owned, lease, info)
-        owned.task = self._group.create_task(running, name=f"qqbot shard {owned.key}")
-        # Not a `finally` in there: a task that is cancelled before it begins never comes to it.
-        owned.task.add_done_callback(lambda _: self._note_end(owned, lease))
-        self._leases_moved.set()
-
-    async def _run_shard(self, owned: OwnedShard, lease: NodeLease, info: GatewayBot) -> None:
-        with forward_errors(self._fail, f"shard {lease.shard}"):
-            ended = await self._start(lease, info, owned.state)
-            if ended.cause == "reshard":
-                owned.parked = True
-                await self._resharder.enlarge(self._hurry, self._timings.retry)
-
-    def _note_end(self, owned: OwnedShard, lease: NodeLease) -> None:
-        lease.end("stopped")
-        if owned.lease is lease:
-            owned.task = None
-        self._ending.pop(owned.shard_id, None)
-        self._hurry()
-
-    def _hurry(self) -> None:
-        """Take the next turn at once."""
-        self._urgent = True
-        self._wake.set()
-
-    async def _save(self, owned: OwnedShard) -> None:
-        """Return when a sync that began from now on has ended, well or not."""
-        if owned.closing or self._over:
-            return  # the release takes it along; after the end nothing can
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        self._hurry()
-        await future
-
-    async def _watch_leases(self) -> None:
-        """End each lease at its deadline, whatever the store does."""
-        while True:
-            self._leases_moved.clear()
-            left = [self._judge(owned) for owned in list(self._owned.values()) if owned.lease is not None]
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(left, default=None)):
-                    await self._leases_moved.wait()
-
-    def _judge(self, owned: OwnedShard) -> float:
-        """End the lease if it is over; return for how many seconds not to look."""
-        lease = owned.lease
-        assert lease is not None
-        if not lease.valid() and not lease.ended:
-            log.warning("shard %s: its lease could not be renewed in time, it stops", owned.key)
-            self._end_lease(owned, "expired")
-        return lease.deadline.left() or self._timings.own
-
-    async def _keep_allowance(self) -> None:
-        with forward_errors(self._fail, "the session manager"):
-            await self._session_limit.keep()
-
-    # What wakes this node, and what ends it
-
-    async def _listen(self) -> None:
-        """Wake up by what other nodes do."""
-        after = "$"
-        while True:
-            try:
-                entries = await self._store.entries(after)
-            except (StoreAway, *FAILURES):  # one that refuses this is asked again, too: it only makes us faster
-                after = "$"
-                await asyncio.sleep(self._timings.retry)
-                continue
-            if entries:
-                after = entries[-1][0]
-                if any(entry.get("node") != self._store.node for _, entry in entries):
-                    self._wake.set()
 
     def _fail(self, error: Exception) -> None:
         """Keep the first error for `serve`, and begin to leave."""
@@ -677,13 +182,236 @@ class Node:
             return
         self._error = error
         if isinstance(error, GatewayHalted):
-            self._tell(ManagerEvent("halted", code=error.code))
-            if self.picture.halt is None:
-                self._untold_halt = ClusterHalt.of(error)
-                log.error("the whole cluster is halted: mend what is said here, then `qqbot shards unhalt`")
+            self._emit(ManagerEvent("halted", code=error.code))
+            if self.state.halt is None:  # this node is the first: the other nodes do not know yet
+                self._unreported_halt = ClusterHalt.of(error)
+                log.error("the whole cluster is halted: mend its cause, then run `qqbot shards unhalt`")
         self._begin_stop(self._timings.stop, self._timings.stop / 2)
 
-    async def _tell_halt(self) -> None:
-        if self._untold_halt is not None and not self._away:
-            await self._store.halt(self._untold_halt)
-            self._untold_halt = None
+    # Joining and leaving
+
+    async def _join(self) -> None:
+        """Become a member, however long the store is away.  Raises: ConfigError for what it refuses."""
+        while not self._stopping:
+            try:
+                await self._store.check()
+                await self._sync()
+            except StoreAway as error:
+                if self._warnings.ready("away"):
+                    log.warning("%s does not answer: %s; starting when it does", self._store, error)
+            except OtherTimings as other:
+                await outlast(
+                    self._store, other.theirs, self._timings, self._wake_up.wait, stopping=lambda: self._stopping
+                )
+            else:
+                self._warnings.reset()
+                log.info("node %s joined its cluster in %s", self._store.node, self._store)
+                return
+            await self._wake_up.wait(self._timings.retry)
+
+    async def _leave(self) -> None:
+        await self._report_halt()
+        node = self.state.nodes.get(self._store.node)
+        if node is not None and not self._away:
+            try:
+                state = await self._store.look()
+                node = state.nodes.get(self._store.node, node)
+                await self._store.evict(state, node.id, node.stamp)
+            except StoreAway as error:
+                log.warning("this node could not report that it leaves, it will be missed: %s", error)
+
+    def _may_leave(self) -> bool:
+        if not self._stopping or self._shards.tasks:
+            return False
+        return not self._shards.owned or self._away  # what cannot be released now is taken over later
+
+    async def look(self) -> ClusterState:
+        """Return the cluster as it is now, or as this node read it last if the store is away."""
+        try:
+            return await self._store.look()
+        except StoreAway:
+            return self.state
+
+    @property
+    def _stopping(self) -> bool:
+        return self._stop_at is not None
+
+    @property
+    def role(self) -> Role:
+        """The role that the other nodes see."""
+        if self._stopping or self._store.node in self.state.drained:
+            return "draining"
+        return self._settings.role if self._settled else "joining"
+
+    # A turn: synchronise, decide, act
+
+    async def _turn(self) -> None:
+        self._wake_up.clear()
+        try:
+            await self._sync()
+            await self._prepare()
+            now = steady()
+            owned = [owned.status for owned in self._shards.owned.values()]
+            for action in reconcile(self.state, owned, self._me(now), now):
+                await self._carry_out(action)
+        except StoreAway as error:
+            self._away = True
+            if self._warnings.ready("away"):
+                log.warning(
+                    "%s does not answer: %s; the shards go on for %g s at most, then they wait until it is back",
+                    self._store,
+                    error,
+                    self._timings.own,
+                )
+            if self._stopping:  # they cannot be handed over one by one
+                self._shards.close(self._shards.owned.values())
+        except OtherTimings as other:
+            self._fail(ConfigError(f"the cluster was started again with other timings: {other.theirs}"))
+
+    async def _sync(self) -> None:
+        """Renew the leases, report what is owned, and read the cluster.  Raises: StoreAway, OtherTimings."""
+        saving = self._shards.take_saving()
+        reported = {shard_id: owned.state for shard_id, owned in self._shards.owned.items()}
+        sent_at = self._sent_at = steady()
+        sure_in = self.state.incarnation if self._seconds_until_sure(sent_at) <= 0 else 0
+        reports = [owned.report(sure_in) for owned in self._shards.owned.values()]
+        target = self._settings.target_active
+        try:
+            synced = await self._store.sync(self.role, self._info, reports, known=self.state, target_active=target)
+            self._accept(synced, reported, sent_at)
+        finally:
+            self._shards.saved(saving)
+        if self._copies.age >= 0.8 * self._timings.renew or self.state.next_shards:  # a roll waits for each session
+            await self._copies.read(self.state)
+
+    def _accept(self, synced: Synced, reported: dict[ShardId, ResumeState | None], sent_at: float) -> None:
+        """Use what a sync found: `reported` are the states that it wrote."""
+        if self._away:
+            self._away = False
+            self._warnings.reset()
+            log.info("%s answers again", self._store)
+        before, self.state = self.state, synced.state
+        if before.gen and before.gen < self.state.gen:
+            log.info("the cluster runs %d shards now", self.state.shards)
+            self._previous_generation_until = steady() + 2 * self._timings.renew  # until every node knows of the switch
+        self._shards.renewed_at = sent_at
+        incarnation = self.state.incarnation
+        if before.incarnation not in (0, incarnation):
+            self._wake_up.soon()  # what the store lost is reported again at once
+        beats = {name: node.stamp for name, node in self.state.nodes.items()}
+        self._failure_detector.record(incarnation, beats, steady())
+        for shard_id, state in reported.items():
+            owned = self._shards.owned[shard_id]
+            if shard_id in synced.lost:
+                self._shards.lose(owned)
+            elif shard_id in synced.doubtful:
+                owned.doubtful = True
+            else:
+                if owned.confirmed != incarnation:
+                    self._wake_up.soon()  # the new store needs the state, and it is sent only with the next sync
+                owned.confirm(incarnation, state)
+                if owned.lease is not None:
+                    owned.lease.deadline.renew(sent_at)
+
+    async def _prepare(self) -> None:
+        """Do what comes before the decisions about shards: halts, the number of shards, the node's own role."""
+        await self._report_halt()
+        if self.state.halt is not None and self._error is None:
+            self._fail(self.state.halt.error())
+        self._session_limit.update(self.state)
+        info = self._session_limit.info
+        if info is not None and not self._stopping and await self._resharder.follow(info):
+            self._wake_up.soon()
+        if not self._settled and self._failure_detector.settled(steady()):
+            self._settled = True
+            self._wake_up.soon()  # the other nodes see the new role with the next sync
+
+    def _me(self, now: float) -> Me:
+        late_at = float("inf") if self._stop_at is None else self._stop_at - self._drain - 2 * self._timings.call
+        return Me(
+            id=self._store.node,
+            timings=self._timings,
+            settled=self._failure_detector.settled(now),
+            silent=self._failure_detector.silent(now),
+            can_start=self._session_limit.info is not None,
+            stopping=self._stopping,
+            late_at=late_at,
+            ending=self._shards.ending.keys(),
+            with_session=self._copies.known,
+            previous_generation_until=self._previous_generation_until,
+        )
+
+    def _seconds_until_sure(self, now: float) -> float:
+        return seconds_until_sure(self._timings, self._failure_detector.age(now))
+
+    async def _carry_out(self, action: Action) -> None:
+        """Do one thing that was decided.  Raises: StoreAway."""
+        shards = self._shards
+        match action:
+            case Evict(node, stamp):
+                if await self._store.evict(self.state, node, stamp):
+                    silent = self._timings.observe
+                    log.warning("node %s gave no sign of life for %g s: its shards are free", node, silent)
+                    self._emit(ManagerEvent("evicted", node=node))
+                self._wake_up.soon()
+            case Adopt(key, token):
+                self._own(key, token, self._copies.stored(shard_id_of(key)))
+            case Claim(keys):
+                await self._claim(keys)
+            case Switch(version):
+                await self._store.admin("switch", version)
+                self._wake_up.soon()
+            case ActivateShard(shard_id):
+                shards.activate(shards.owned[shard_id])
+            case RunShard(shard_id):
+                self._run(shard_id)
+            case CloseShard(shard_id):
+                shards.close([shards.owned[shard_id]])
+            case ReleaseShard(shard_id):
+                owned = shards.owned[shard_id]
+                await self._store.release(owned.report())
+                shards.released(owned)
+
+    async def _claim(self, keys: tuple[ShardKey, ...]) -> None:
+        wanted = {shard_id_of(key): key for key in keys}
+        granted = await self._store.claim(self.state, list(wanted), self._shards.least_token)
+        for grant in granted or ():
+            self._own(wanted[grant.shard_id], grant.token, grant.state)
+        if granted is None:
+            self._wake_up.soon()  # the cluster changed since it was read: plan again
+
+    def _own(self, key: ShardKey, token: int, stored: str) -> None:
+        incarnation = self.state.incarnation
+        state = self._copies.resumed_from(shard_id_of(key), stored, incarnation)
+        self._shards.own(key, token, state, incarnation)
+        self._run(shard_id_of(key))
+
+    def _run(self, shard_id: ShardId) -> None:
+        info = self._session_limit.info
+        if info is None or self._stopping or self.state.halt is not None:
+            return  # a stop may have begun since it was decided
+        standby = shard_id[0] > self.state.gen
+        self._shards.run(self._shards.owned[shard_id], self._group, info, standby=standby)
+
+    # Between turns
+
+    async def _pause(self) -> None:
+        """Wait until there is something to do, but not much longer than until the next renewal."""
+        now = steady()
+        if self._away:
+            wake = now + self._timings.retry
+        else:
+            wake = self._sent_at + self._timings.renew * random.uniform(0.9, 1.1)
+            wake = min(wake, self._failure_detector.next_at())
+            me = self._me(now)
+            wake = min([wake, *(moment for moment in (me.previous_generation_until, me.activate_at) if moment > now)])
+            if any(owned.doubtful for owned in self._shards.owned.values()):
+                wake = min(wake, now + max(self._seconds_until_sure(now), 0))
+        await self._wake_up.wait(wake - now)
+        if not self._wake_up.urgent:
+            await asyncio.sleep(max(self._sent_at + SHORTEST_TURN - steady(), 0))
+
+    async def _report_halt(self) -> None:
+        if self._unreported_halt is not None and not self._away:
+            await self._store.halt(self._unreported_halt)
+            self._unreported_halt = None

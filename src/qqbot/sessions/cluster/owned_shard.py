@@ -1,6 +1,7 @@
-"""What a node owns: for each shard a `OwnedShard`, and for each time that it runs the shard a `NodeLease`.
+"""What a node owns: an `OwnedShard` for each shard, and a `NodeLease` for each time that it runs the shard.
 
-Owns the state that is to be stored and whether the right to act is still ours. Asking the store is the node's.
+Responsible for the state that is to be stored, and for whether the right to act still holds. Collaborators:
+`shard_runner` (which runs and closes shards), `session_limit` (which grants permits). It does not call the store.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Protocol
 from ...errors import LeaseLost
 from ...lease import LeaseDeadline, LostReason, Permit
 from ...models.gateway import ResumeState, ShardKey
+from .reconcile import OwnedStatus
 from .state import ShardId, shard_id_of, write
 from .store import OwnershipReport
 
@@ -27,7 +29,7 @@ class IdentifyQueue(Protocol):
         ...
 
     async def may_renew(self) -> bool:
-        """Whether a session may be replaced without need."""
+        """Return whether the budget allows to replace a session that still works."""
         ...
 
 
@@ -42,54 +44,64 @@ class OwnedShard:
     """One shard that this node owns, from the claim to the release or the loss."""
 
     def __init__(self, key: ShardKey, token: int, state: ResumeState | None, confirmed: int) -> None:
-        """Note what was granted in the incarnation `confirmed`."""
+        """Own a shard that was granted in the incarnation `confirmed`."""
         self.key = key
         self.token = token
-        self.state = state
-        self.lease: NodeLease | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.closing = False
-        self.parked = False
-        """The shard ended by itself and waits for a larger number of shards."""
-        self.ready_until = 0.0
-        """Until when READY may come for an IDENTIFY: a shard that is ended before leaves a session to nobody."""
-        self.doubtful = False
-        """Its lease ended, and the store cannot say yet whether it is still ours."""
-        self.confirmed = confirmed
-        self._told: ResumeState | None = state
+        self.state = state  # what the next owner resumes from
+        self.lease: NodeLease | None = None  # of the last run, also after it has ended
+        self.task: asyncio.Task[None] | None = None  # None while the shard does not run
+        self.closing = False  # it is released as soon as its task has ended
+        self.parked = False  # it ended by itself, and waits for a larger number of shards
+        self.ready_until = 0.0  # until then READY may come: a shard that ends before leaves a session no node knows
+        self.doubtful = False  # its lease ended, and the store cannot confirm yet that the shard is still ours
+        self.confirmed = confirmed  # the incarnation of the store that confirmed the ownership last
+        self._reported: ResumeState | None = state  # what the store has: an unchanged state is not sent again
 
     @property
     def shard_id(self) -> ShardId:
-        """Where the shard stands in the records."""
+        """The generation and index of the shard."""
         return shard_id_of(self.key)
 
     @property
     def live(self) -> bool:
-        """Whether its lease has not ended."""
+        """True if its lease has not ended."""
         return self.lease is not None and self.lease.valid()
 
-    def held(self, sure_in: int = 0) -> OwnershipReport:
-        """Return what the store is to be told.
+    @property
+    def status(self) -> OwnedStatus:
+        """The shard as `reconcile` sees it."""
+        return OwnedStatus(
+            self.key,
+            running=self.task is not None,
+            closing=self.closing,
+            parked=self.parked,
+            doubtful=self.doubtful,
+            standby=isinstance(self.lease, StandbyNodeLease) and not self.lease.active,
+            ready_until=self.ready_until,
+        )
 
-        Of a lease that has ended it can only be vouched for in the incarnation in which it was last confirmed, or in
-        `sure_in`, one that has been known for long enough.
+    def report(self, sure_in: int = 0) -> OwnershipReport:
+        """Return what the store is to know.
+
+        A lease that has ended can only be vouched for in the incarnation that confirmed it last, or in `sure_in`, one
+        that has been known for long enough.
         """
-        state = "=" if self.state is self._told else "-" if self.state is None else write(self.state)
+        state = "=" if self.state is self._reported else "-" if self.state is None else write(self.state)
         return OwnershipReport(self.shard_id, self.token, state, None if self.live else sure_in or self.confirmed)
 
-    def confirm(self, incarnation: int, told: ResumeState | None) -> None:
-        """Note that the store knows us as the owner; where it is another store by now, it has to be told again."""
+    def confirm(self, incarnation: int, reported: ResumeState | None) -> None:
+        """Record that the store knows us as the owner; another store than before needs the state again."""
         self.doubtful = False
-        self._told = told if incarnation == self.confirmed else _NOTHING
+        self._reported = reported if incarnation == self.confirmed else _NOTHING
         self.confirmed = incarnation
 
 
 _NOTHING = ResumeState(session_id="-", seq=0)
-"""Equal to no state that is ever told, not even None."""
+"""Identical to no state that is ever reported, not even to None."""
 
 
 class NodeLease:
-    """The right to run one shard once. When it has ended, the shard runs again only under another one."""
+    """The right to run one shard once. After its end, the shard runs again only under another one."""
 
     def __init__(
         self, owned: OwnedShard, deadline: LeaseDeadline, identify_queue: IdentifyQueue, save: Save, give_up: GiveUp
@@ -98,33 +110,33 @@ class NodeLease:
         self.shard = owned.key
         self.token = owned.token
         self.deadline = deadline
-        self.valid = deadline.valid  # not a method of its own: it is asked before each dispatch
+        self.valid = deadline.valid  # not a method of its own: it is called before each dispatch
         self.identify_turn = identify_queue.identify_turn
         self.may_renew = identify_queue.may_renew
         self._identify_queue = identify_queue
         self._save = save
         self._give_up = give_up
-        self._reason: LostReason = "stopped"
+        self._reason: LostReason = "stopped"  # why it ended; "taken" also ends the right to change the state
         self._ended = asyncio.Event()
 
     async def wait_lost(self) -> LostReason:
-        """Return when the lease is no longer ours."""
+        """Return when the lease has ended."""
         await self._ended.wait()
         return self._reason
 
     def checkpoint(self, state: ResumeState) -> None:
-        """Note the state; it is written with the next synchronisation."""
+        """Keep the state; it is written with the next synchronisation."""
         if self._reason != "taken":
-            self.owned.state = state  # kept also where the lease only expired: it is resumed from there
+            self.owned.state = state  # also if the lease only expired: the shard is resumed from there
 
     async def save(self, state: ResumeState | None) -> None:
-        """Write the state now. Where the store is away, it is written when it is back; in a hand-over with the release.
+        """Write the state now; if the store is away, it is written later, and in a hand-over with the release.
 
         Raises: LeaseLost.
         """
         if self._reason != "taken":
             self.owned.state = state
-            self.owned.ready_until = 0.0
+            self.owned.ready_until = 0.0  # READY has come, or the session is given up
         self._assert_valid()
         await self._save(self.owned)
         self._assert_valid()
@@ -143,11 +155,11 @@ class NodeLease:
 
     @property
     def ended(self) -> bool:
-        """Whether the end was noted."""
+        """True if the lease was ended; one past its deadline may not be yet."""
         return self._ended.is_set()
 
     def end(self, reason: LostReason) -> None:
-        """Note that it is over; the first reason stays."""
+        """End the lease; the first reason stays."""
         if not self._ended.is_set():
             self._reason = reason
             self.deadline.shut()
@@ -155,7 +167,7 @@ class NodeLease:
 
 
 class StandbyNodeLease(NodeLease):
-    """The right to connect a shard of the next generation, without being heard until it is the current one.
+    """The right to connect a shard of the next generation; its events wait until that is the current one.
 
     `kept`: for how many seconds its events are kept.
     """
@@ -172,12 +184,17 @@ class StandbyNodeLease(NodeLease):
     ) -> None:
         super().__init__(owned, deadline, identify_queue, save, give_up)
         self.kept = kept
-        self._heard = asyncio.Event()
+        self._active = asyncio.Event()
+
+    @property
+    def active(self) -> bool:
+        """True if its generation is the current one."""
+        return self._active.is_set()
 
     async def wait_active(self) -> None:
         """Return when its generation is the current one."""
-        await self._heard.wait()
+        await self._active.wait()
 
     def activate(self) -> None:
         """Let its events be handled."""
-        self._heard.set()
+        self._active.set()

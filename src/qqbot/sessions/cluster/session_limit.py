@@ -1,31 +1,35 @@
-"""`SessionStartLimiter`: what the platform allows a cluster: where its gateway is, and when an IDENTIFY may be sent.
+"""`SessionStartLimiter`: when an IDENTIFY may be sent, and what /gateway/bot answered.
 
-Owns the answer of /gateway/bot, which one node fetches for all, and the permits of this node's shards. The pace and the
-budget are counted by the store's scripts.
+Responsible for that answer, which one node fetches for all, and for the permits of this node's shards. Collaborators:
+`store` counts the pace and the budget for the whole cluster. It does not connect anything.
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from ...aio.clock import steady
+from ...aio.throttle import Throttle
 from ...errors import LeaseLost
 from ...models.gateway import GatewayBot
 from ..base import GatewaySource
 from .owned_shard import NodeLease
 from .state import ClusterState
-from .store import Store, StoreAway
+from .store import ClusterStore, PermitAnswer, StoreAway
 from .timings import Timings
 
-LONGEST_BUDGET_WAIT = 60.0
+log = logging.getLogger(__name__)
+
+LONGEST_BUDGET_WAIT = 60.0  # seconds: the platform may renew the budget earlier than it announced
 READY_SECONDS = 20.0  # how long a shard waits for READY at most
 ANSWER_LIFE = 600.0  # seconds for which the answer of /gateway/bot is used
 ASK_LIFE = 15.0  # seconds after which another node asks, because the one that was to ask has not answered
 
 
 class _ClusterPermit:
-    """Good until a moment of the steady clock."""
+    """A permit that is good until a moment of the steady clock."""
 
     def __init__(self, until: float) -> None:
         self._until = until
@@ -35,48 +39,48 @@ class _ClusterPermit:
 
 
 class SessionStartLimiter:
-    """The answer of /gateway/bot, shared; and permits. `changed` is called when a new answer was stored.
+    """The platform's `session_start_limit`, kept by all nodes together.
 
-    `warn(what, words)` says that something is wrong, now and then.
+    `changed` is called when this node stored a new answer of /gateway/bot.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: ClusterStore,
         timings: Timings,
         gateway: GatewaySource,
         *,
         changed: Callable[[], None],
-        warn: Callable[[str, str], None],
     ) -> None:
-        self.info: GatewayBot | None = None
+        self.info: GatewayBot | None = None  # None until some node has asked: no shard can start before
         self._store = store
         self._timings = timings
         self._gateway = gateway
         self._changed = changed
-        self._warn = warn
-        self._picture = ClusterState()
-        self._turns = asyncio.Semaphore(1)
-        self._due = asyncio.Event()
+        self._state = ClusterState()  # as the last sync found it: it has the budget
+        self._turns = asyncio.Semaphore(1)  # connections that this process opens for an IDENTIFY at the same time
+        self._due = asyncio.Event()  # /gateway/bot should be asked, by this node or another
+        self._warnings = Throttle()
 
-    def note(self, picture: ClusterState) -> None:
-        """Take in what a sync found."""
-        self._picture = picture
-        if picture.gateway is not None and picture.gateway != self.info:
-            concurrency = picture.gateway.session_start_limit.max_concurrency
+    def update(self, state: ClusterState) -> None:
+        """Use what a sync found."""
+        self._state = state
+        if state.gateway is not None and state.gateway != self.info:
+            concurrency = state.gateway.session_start_limit.max_concurrency
+            # Shards that hold a turn of the old semaphore keep it; replacing it at each answer would add turns.
             if self.info is None or concurrency != self.info.session_start_limit.max_concurrency:
                 self._turns = asyncio.Semaphore(max(concurrency, 1))
-            self.info = picture.gateway
-        if picture.gateway is None or picture.now - picture.gateway_at > ANSWER_LIFE or self._is_budget_renewed:
+            self.info = state.gateway
+        if state.gateway is None or state.now - state.gateway_at > ANSWER_LIFE or self._is_budget_renewed:
             self._due.set()
 
     @property
     def _is_budget_renewed(self) -> bool:
-        budget = self._picture.budget
-        return budget is not None and budget <= 0 and self._picture.now >= self._picture.budget_reset
+        budget = self._state.budget
+        return budget is not None and budget <= 0 and self._state.now >= self._state.budget_reset
 
     async def keep(self) -> None:
-        """Ask /gateway/bot whenever its answer is too old and nobody else asks.  Raises: what asking raises."""
+        """Ask /gateway/bot whenever its answer is too old and no other node asks.  Raises: what asking raises."""
         while True:
             await self._due.wait()
             self._due.clear()
@@ -86,7 +90,7 @@ class SessionStartLimiter:
                     await self._store.put_gateway(await self._gateway.fetch())
                     self._changed()
             except StoreAway:
-                continue  # the next sync says again that it is due
+                continue  # the next sync sets it again
 
     @asynccontextmanager
     async def identify_turn(self) -> AsyncGenerator[None]:
@@ -101,34 +105,34 @@ class SessionStartLimiter:
             concurrency = self.info.session_start_limit.max_concurrency
             sent_at = steady()
             try:
-                verdict, wait = await self._store.permit(lease.owned.shard_id, lease.token, concurrency)
+                answer, wait = await self._store.permit(lease.owned.shard_id, lease.token, concurrency)
             except StoreAway:
-                verdict, wait = 0, self._timings.retry
-            if verdict == 1:
+                answer, wait = PermitAnswer.LATER, self._timings.retry
+            if answer is PermitAnswer.GRANTED:
                 await asyncio.sleep(wait)
                 permit = _ClusterPermit(sent_at + wait + self._timings.permit)
                 if permit.usable():
                     lease.owned.ready_until = steady() + READY_SECONDS
                     return permit
                 continue
-            if verdict == -1:
+            if answer is PermitAnswer.NOT_OWNER:
                 break
-            await asyncio.sleep(self._wait_for_permit(verdict, wait))
+            await asyncio.sleep(self._wait_for_permit(answer, wait))
         raise LeaseLost(f"shard {lease.shard} is no longer ours")
 
-    def _wait_for_permit(self, verdict: int, wait: float) -> float:
+    def _wait_for_permit(self, answer: PermitAnswer, wait: float) -> float:
         """Return for how many seconds to wait before asking again."""
-        if verdict == -2:
-            self._warn(
-                "budget",
-                f"no more sessions may be created: waiting {wait:.0f} s until the platform renews the allowance",
-            )
+        if answer is PermitAnswer.NO_BUDGET:
+            if self._warnings.ready():
+                log.warning(
+                    "no more sessions may be created: waiting %.0f s until the platform renews the budget", wait
+                )
             return max(min(wait, LONGEST_BUDGET_WAIT), self._timings.renew)
-        if verdict == -3:
+        if answer is PermitAnswer.HALTED:
             return self._timings.renew
-        return wait + random.random() * self._timings.lead / 10  # those who wait together do not ask together
+        return wait + random.random() * self._timings.lead / 10  # shards that wait together do not ask together
 
     async def may_renew(self) -> bool:
-        """Whether a session may be replaced without need: one for each shard is kept back."""
-        budget = self._picture.budget
-        return budget is None or budget > self._picture.shards
+        """Return whether the budget allows to replace a session that still works: one for each shard is kept back."""
+        budget = self._state.budget
+        return budget is None or budget > self._state.shards

@@ -1,88 +1,30 @@
-"""`Store`: the calls by which a node reads and changes what its cluster shares.
+"""`ClusterStore`: the records in which the nodes of a cluster agree, as a node needs them.
 
-Owns the keys, the connection, the deadline of each call, and the words for what Redis refuses. What the scripts do is
-`scripts`'s, when to call them the node's. Calls raise `StoreAway` when there is no answer in time: whether the call
-was carried out is not known then, and no caller may depend on it.
+Responsible for the Protocol, the values that its calls take and return, and its two errors. Collaborators: `node`,
+`session_limit`, `resharding` and `state_copies` call it; `redis_store` implements it. It does not decide when a call
+is made, and knows nothing of how a store writes its records.
 """
 
-import asyncio
-import contextlib
-import hashlib
-import logging
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
-from typing import Any, Self, cast
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Literal, Protocol
 
 from msgspec import Struct
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ResponseError
 
-from ...errors import ConfigError
 from ...models.gateway import GatewayBot
-from ...redis.connection import FAILURES, Client, connected, hash_tag, shown, within
 from .assignor import Role
-from .scripts import SCRIPTS
-from .state import (
-    LETTERS,
-    ClusterHalt,
-    ClusterState,
-    NodeInfo,
-    ShardId,
-    field_of,
-    next_field,
-    pairs,
-    read_cluster_state,
-    shard_id_at,
-    write,
-)
-from .timings import Timings
+from .state import ClusterHalt, ClusterState, NodeInfo, ShardId
 
-log = logging.getLogger(__name__)
+FROM_NOW_ON = "$"
+"""The position in the log after its last entry."""
 
 LISTEN_SECONDS = 5.0
-MOST_PERMIT_CALLS = 4  # at once: many shards that wait for a permit must leave connections for the renewals
-LEAST_VERSION = (6, 2)
-NEEDED = "at least 6.2 is needed, or Valkey"
-SCHEMA = "1"
-"""The form of what is written; nodes of another form do not join."""
 
-SHAS = {name: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for name, script in SCRIPTS.items()}
-REFUSED = re.compile(r"QQBOT (\w+): (.*)", re.DOTALL)
-DENIED = ("permission", "can't run this command")
-RIGHTS = "~qqbot:* +@hash +@list +@stream +@scripting +@connection +get +set +del +exists +pttl +pexpire +info +time"
+Operation = Literal["ask", "gateway", "plan", "begin", "switch", "abort", "halt", "unhalt", "drain"]
 
 
 class StoreAway(Exception):
-    """No answer came in time, or one that says: not now."""
-
-
-class Synced(Struct, frozen=True):
-    """What a sync found. `lost` are no longer ours; whether `doubtful` are, is not known yet."""
-
-    picture: ClusterState
-    lost: frozenset[ShardId]
-    doubtful: frozenset[ShardId]
-
-
-class OwnershipReport(Struct, frozen=True):
-    """What a node says about a shard that it owns.
-
-    `state`: JSON, "=" as stored, "-" none. `incarnation`: None of a lease that holds; of one that has ended the
-    incarnation for which the node can vouch that nobody else owns the shard.
-    """
-
-    shard_id: ShardId
-    token: int
-    state: str
-    incarnation: int | None = None
-
-
-class Grant(Struct, frozen=True):
-    """A shard that was claimed; `state` '' where none was stored."""
-
-    shard_id: ShardId
-    token: int
-    state: str
+    """No answer came in time, or the store cannot answer now; the call may have been carried out."""
 
 
 class OtherTimings(Exception):
@@ -93,276 +35,125 @@ class OtherTimings(Exception):
         self.theirs = theirs
 
 
-class Store:
-    """One cluster's records, through connections of its own; an async context manager that opens and closes them.
+class Synced(Struct, frozen=True):
+    """What a sync found. `lost` are no longer ours; whether `doubtful` are ours, is not known yet."""
 
-    A client that was passed in is used as it is, and not closed. `node` is the name under which this process speaks,
-    "" for a person at the command line; `shared` the timings of the cluster where they are not `timings`.
+    state: ClusterState
+    lost: frozenset[ShardId]
+    doubtful: frozenset[ShardId]
+
+
+class OwnershipReport(Struct, frozen=True):
+    """What a node reports about a shard that it owns.
+
+    `state`: JSON, "=" as stored, "-" none. `incarnation`: None if the lease holds; if it has ended, the incarnation
+    for which the node can vouch that no other node owns the shard.
     """
 
-    def __init__(
-        self, where: "str | Client", *, app_id: str, cluster: str, node: str, timings: Timings, shared: str = ""
-    ) -> None:
-        self.node = node
-        self._where = where
-        self._timings = timings
-        self._shared = shared or timings.shared
-        prefix = f"qqbot:{hash_tag(app_id, cluster)}:"
-        self.coord, self.log = prefix + "coord", prefix + "log"
-        self._keys = [self.coord, prefix + "sess", prefix + "pace", self.log]
-        self._scratch = prefix + "rights"
-        self._client: Any = None
-        self._permits = asyncio.Semaphore(MOST_PERMIT_CALLS)
-        self._open = AsyncExitStack()
+    shard_id: ShardId
+    token: int
+    state: str
+    incarnation: int | None = None
 
-    def __str__(self) -> str:
-        return shown(self._where) if isinstance(self._where, str) else "the client that was passed in"
 
-    async def __aenter__(self) -> Self:
-        if isinstance(self._where, str):
-            # No timeout of the library's: with one it swallows cancellations (it sends under `asyncio.wait_for`, which
-            # does that before Python 3.12). `_send` sets the deadline.
-            self._client = await self._open.enter_async_context(connected(self._where))
-        else:
-            self._client = self._where
-        return self
+class Grant(Struct, frozen=True):
+    """A shard that was claimed; `state` is '' if none was stored."""
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._open.aclose()
+    shard_id: ShardId
+    token: int
+    state: str
 
-    # Before anything is written
+
+class PermitAnswer(IntEnum):
+    """What comes of asking for an IDENTIFY, and what the seconds beside it mean."""
+
+    GRANTED = 1  # in so many seconds it may be sent
+    LATER = 0  # in so many seconds to ask again
+    NOT_OWNER = -1
+    NO_BUDGET = -2  # in so many seconds the platform renews the budget
+    HALTED = -3
+
+
+class ClusterStore(Protocol):
+    """The records of one cluster; every call is atomic.
+
+    Each call raises StoreAway if there is no answer in time. `str()` names the store for log lines.
+    """
+
+    @property
+    def node(self) -> str:
+        """The id under which this process calls."""
+        ...
 
     async def check(self) -> None:
-        """Look whether this server can hold a cluster.
-
-        Raises: ConfigError when it refuses us or cannot do it, StoreAway.
-        """
-        try:
-            server = await self._ask("INFO", "server")
-            self._check_version(_info(server))
-            await self._evaluate("rights", [self._scratch], [])
-            await self.entries("$", 0.001)
-            schema = await self._ask("HGET", self.coord, "m:schema")
-        except (AuthenticationError, NoPermissionError) as error:
-            raise ConfigError(
-                f"Redis at {self} refuses the user or the password: {error}. Needed: {RIGHTS}. "
-                "Redis 拒绝了用户名、密码或权限，请检查 QQBOT_REDIS_URL 与 ACL"
-            ) from None
-        except ResponseError as error:
-            raise ConfigError(f"Redis at {self} cannot hold a cluster: {_reason(error)} ({NEEDED})") from None
-        if schema not in (None, SCHEMA, SCHEMA.encode()):
-            raise ConfigError(
-                f"the cluster at {self} was written by another version of qqbot (form {_text(schema)}, this one knows "
-                f"{SCHEMA}): use another cluster name, or stop every node and delete {self.coord}"
-            )
-        await self._warn_of_eviction()
-
-    def _check_version(self, server: dict[str, str]) -> None:
-        version = server.get("redis_version", "")
-        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
-        if numbers < LEAST_VERSION:
-            raise ConfigError(f"Redis at {self} is version {version or 'unknown'}: {NEEDED}")
-
-    async def _warn_of_eviction(self) -> None:
-        try:
-            memory = _info(await self._ask("INFO", "memory"))
-        except (ResponseError, NoPermissionError):
-            return
-        policy = memory.get("maxmemory_policy", "noeviction")
-        if policy != "noeviction":
-            log.warning(
-                "Redis at %s drops keys when its memory is full (maxmemory-policy %s): a dropped key costs sessions, "
-                "set noeviction. 请把 maxmemory-policy 设为 noeviction",
-                self,
-                policy,
-            )
-
-    # The scripts
+        """Check that the store can hold a cluster.  Raises: ConfigError if it refuses us or cannot, StoreAway."""
+        ...
 
     async def sync(
         self,
         role: Role,
         info: NodeInfo,
-        held: Sequence[OwnershipReport],
+        reports: Sequence[OwnershipReport],
         *,
         known: ClusterState,
         target_active: int,
     ) -> Synced:
-        """Show a sign of life, and read everything but the states.  Raises: StoreAway, OtherTimings."""
-        arguments: list[object] = [LETTERS[role], write(info), known.gen, known.shards]
-        arguments += [next_field(known.next_shards, restarts=known.restarts), target_active]
-        for each in held:
-            incarnation = "" if each.incarnation is None else each.incarnation
-            arguments += [field_of(each.shard_id), each.token, each.state, incarnation]
-        answer = await self._run("sync", *arguments)
-        if _text(answer[0]) == "timings":
-            raise OtherTimings(_text(answer[1]))
-        picture = read_cluster_state(pairs(map(_text, answer[3])), {}, now=int(answer[0]) / 1000)
-        return Synced(picture, _shard_ids(answer[1]), _shard_ids(answer[2]))
+        """Join if this node is not a member, show a sign of life, report what it owns, and read all but the states.
 
-    async def states(self) -> dict[ShardId, str]:
-        """Return the stored states of all shards, as JSON.  Raises: StoreAway."""
-        return read_cluster_state({}, await self._hash(self._keys[1])).states
+        A record that is missing, or has a smaller token, is written again: the store lost it.
 
-    async def claim(self, picture: ClusterState, shard_ids: Sequence[ShardId], least: int = 0) -> list[Grant] | None:
-        """Take free shards; None where `picture` is not the present one any more.  Raises: StoreAway."""
-        fields = [field_of(shard_id) for shard_id in shard_ids]
-        answer = await self._run("claim", picture.incarnation, picture.version, least, *fields)
-        if not isinstance(answer, list):
-            return None
-        each = iter([_text(item) for item in cast("list[object]", answer)])
-        return [
-            Grant(shard_id_at(name), int(token), state) for name, token, state in zip(each, each, each, strict=True)
-        ]
-
-    async def release(self, held: OwnershipReport) -> bool:
-        """Give a shard back; False where it was not ours.  Raises: StoreAway."""
-        return bool(await self._run("release", field_of(held.shard_id), held.token, held.state))
-
-    async def evict(self, picture: ClusterState, node: str, stamp: str) -> bool:
-        """Remove a node whose beat is still `stamp`; False where it is another.  Raises: StoreAway."""
-        return bool(await self._run("evict", picture.incarnation, node, stamp))
-
-    async def restore(self, picture: ClusterState, states: Mapping[ShardId, str]) -> int:
-        """Put states back that the store has lost; return how many it had lost.  Raises: StoreAway."""
-        flat = [part for shard_id, state in states.items() for part in (field_of(shard_id), state)]
-        return int(await self._run("restore", picture.incarnation, *flat))
-
-    async def permit(self, shard_id: ShardId, token: int, concurrency: int) -> tuple[int, float]:
-        """Ask for a moment to identify: the verdict as `scripts` has it, and seconds.  Raises: StoreAway."""
-        async with self._permits:
-            verdict, milliseconds = await self._run("permit", field_of(shard_id), token, concurrency)
-        return int(verdict), int(milliseconds) / 1000
-
-    async def admin(self, operation: str, *arguments: object) -> bool:
-        """Tell the cluster something; see `scripts` for the operations.  Raises: StoreAway."""
-        return bool(await self._run("admin", operation, *arguments))
-
-    async def put_gateway(self, answer: GatewayBot) -> None:
-        """Share what /gateway/bot said.  Raises: StoreAway."""
-        limit = answer.session_start_limit
-        await self.admin("gateway", write(answer), limit.remaining, round(limit.reset_after))
-
-    async def halt(self, reason: ClusterHalt) -> None:
-        """Stop the cluster.  Raises: StoreAway."""
-        await self.admin("halt", write(reason))
-
-    # Reading
+        Raises: StoreAway, OtherTimings.
+        """
+        ...
 
     async def look(self) -> ClusterState:
         """Read everything and change nothing.  Raises: StoreAway."""
-        coord = await self._hash(self.coord)
-        sess = await self._hash(self._keys[1])
-        clock = await self._ask("TIME")
-        return read_cluster_state(coord, sess, now=int(clock[0]) + int(clock[1]) / 1e6)
+        ...
 
-    async def _hash(self, key: str) -> dict[str, str]:
-        return _mapping(await self._ask("HGETALL", key))
+    async def states(self) -> dict[ShardId, str]:
+        """Return the stored session states of all shards, as JSON.  Raises: StoreAway."""
+        ...
 
     async def entries(self, after: str, wait: float = LISTEN_SECONDS) -> list[tuple[str, dict[str, str]]]:
-        """Return what was logged after the entry `after` ("$": from now on); waits up to `wait` seconds for it.
+        """Wait up to `wait` seconds for log entries after the position `after`; return each with its position.
 
         Raises: StoreAway.
         """
-        command = ("XREAD", "COUNT", 100, "BLOCK", max(round(wait * 1000), 1), "STREAMS", self.log, after)
-        answer = await self._send(wait + self._timings.call, command, {"keys": [self.log]})
-        if not answer:
-            return []
-        streams: list[Any] = list(answer.values()) if hasattr(answer, "values") else [each[1] for each in answer]
-        return [_entry(entry) for stream in streams for entry in _flattened(stream)]
+        ...
 
-    async def history(self, count: int) -> list[tuple[str, dict[str, str]]]:
-        """Return the last `count` entries of the log, oldest first.  Raises: StoreAway."""
-        answer = await self._ask("XREVRANGE", self.log, "+", "-", "COUNT", count)
-        return [_entry(entry) for entry in reversed(answer)]
+    async def claim(self, state: ClusterState, shard_ids: Sequence[ShardId], least: int = 0) -> list[Grant] | None:
+        """Take free shards under tokens of at least `least`; None if `state` is out of date.  Raises: StoreAway."""
+        ...
 
-    # Calls
+    async def release(self, report: OwnershipReport) -> bool:
+        """Give a shard back; False if it was not ours.  Raises: StoreAway."""
+        ...
 
-    async def _run(self, script: str, *arguments: object) -> Any:
-        try:
-            return await self._evaluate(script, self._keys, [self._shared, self.node, *arguments])
-        except (ResponseError, AuthenticationError) as error:
-            raise StoreAway(_reason(error)) from None
+    async def evict(self, state: ClusterState, node: str, stamp: str) -> bool:
+        """Remove a node and free its shards; False if its beat is no longer `stamp`.  Raises: StoreAway."""
+        ...
 
-    async def _evaluate(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
-        # EVAL where the server does not know the script, and not SCRIPT LOAD: a Cluster's client sends that to every
-        # master, so that one of them which is down would stop those who have nothing to do with it.
-        try:
-            return await self._ask("EVALSHA", SHAS[script], len(keys), *keys, *arguments)
-        except NoScriptError:
-            return await self._ask("EVAL", SCRIPTS[script], len(keys), *keys, *arguments)
+    async def restore(self, state: ClusterState, states: Mapping[ShardId, str]) -> int:
+        """Put back session states that the store lost; return how many it had lost.  Raises: StoreAway."""
+        ...
 
-    async def _ask(self, *command: object) -> Any:
-        return await self._send(self._timings.call, command, {})
+    async def permit(self, shard_id: ShardId, token: int, concurrency: int) -> tuple[PermitAnswer, float]:
+        """Ask when a session may be created, with at most `concurrency` in a window.  Raises: StoreAway."""
+        ...
 
-    async def _send(self, seconds: float, command: Sequence[object], options: dict[str, Any]) -> Any:
-        """Send one command.  Raises: StoreAway; what the server refuses."""
-        try:
-            return await within(seconds, self._client.execute_command(*command, **options))
-        except ResponseError as error:
-            if isinstance(error, (NoScriptError, NoPermissionError)) or _is_refusal(error):
-                raise
-            cause = str(error)  # of a server that loads, was demoted or is down
-        except AuthenticationError:
-            raise
-        except TimeoutError:
-            cause = "no answer in time"
-        except FAILURES as error:
-            cause = str(error) or type(error).__name__
-        await self._reconnect()
-        raise StoreAway(cause)
+    async def put_gateway(self, answer: GatewayBot) -> None:
+        """Share the answer of /gateway/bot.  Raises: StoreAway."""
+        ...
 
-    async def _reconnect(self) -> None:
-        """Let the next call begin with a new connection: the server behind this one may no longer be the master."""
-        pool = getattr(self._client, "connection_pool", None)
-        with contextlib.suppress(*FAILURES, TimeoutError):
-            async with asyncio.timeout(self._timings.call):
-                if pool is not None:
-                    await pool.disconnect(inuse_connections=False)
+    async def halt(self, reason: ClusterHalt) -> None:
+        """Halt the cluster; the first reason stays.  Raises: StoreAway."""
+        ...
 
+    async def admin(self, operation: Operation, *arguments: object) -> bool:
+        """Change what concerns the whole cluster; False if that is not due any more.  Raises: StoreAway.
 
-def _is_refusal(error: ResponseError) -> bool:
-    """Whether the server will say the same again: a right, a command or a version is missing."""
-    text = str(error)
-    return any(word in text for word in DENIED) or "unknown command" in text.lower()
-
-
-def _reason(error: Exception) -> str:
-    """Return the words for what was refused, with the right that is missing."""
-    text = str(error)
-    if (match := REFUSED.search(text)) is not None and any(word in text for word in DENIED):
-        return f"its user lacks the right to run {match[1]}; needed: {RIGHTS}. Redis 用户缺少 {match[1]} 权限"
-    return text
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _mapping(answer: Any) -> dict[str, str]:
-    """Return fields and values, which some clients have joined already."""
-    joined = hasattr(answer, "items")
-    items: Iterable[tuple[Any, Any]] = answer.items() if joined else zip(answer[::2], answer[1::2], strict=True)
-    return {_text(name): _text(value) for name, value in items}
-
-
-def _info(answer: Any) -> dict[str, str]:
-    """Return INFO's answer, which some clients have read already."""
-    if hasattr(answer, "items"):
-        return _mapping(answer)
-    lines = _text(answer).splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
-def _shard_ids(answer: Any) -> frozenset[ShardId]:
-    return frozenset(shard_id_at(_text(each)) for each in answer)
-
-
-def _flattened(stream: Any) -> list[Any]:
-    """Return the entries of a stream: clients that speak RESP3 wrap them once more."""
-    return [entry for part in stream for entry in (part if part and isinstance(part[0], (list, tuple)) else [part])]
-
-
-def _entry(entry: Any) -> tuple[str, dict[str, str]]:
-    number, fields = entry
-    return _text(number), _mapping(fields)
+        A node uses four operations: `ask AGE LIFE` (True if this node should ask /gateway/bot now: the answer is older
+        than AGE milliseconds, and no other node was asked in the last LIFE), `plan SHARDS` (set the number of shards,
+        while none is owned), `begin VERSION SHARDS` and `switch VERSION` (begin a roll, end it).
+        """
+        ...

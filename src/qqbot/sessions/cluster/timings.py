@@ -1,6 +1,7 @@
 """`Timings`: how long the processes of a cluster wait for each other, and the proof that they wait long enough.
 
-Owns the figures and their check; pure. All times are seconds.
+Responsible for the figures and their check; pure. All times are seconds. Every node of a cluster has to use the same
+ones; the store refuses a node with others.
 """
 
 from dataclasses import dataclass
@@ -19,9 +20,9 @@ class Timings:
     of it for `observe`. `call` is the deadline of one call to Redis, `slack` the longest time for which a handler may
     hold up the event loop. `window`, `permit` and `lead` pace IDENTIFYs: the platform's window, how long a permit is
     good, and how far ahead one is reserved. `handovers`: shards that one process gives away at once. `stop`: the end
-    of a stop, also where Redis is away.
+    of a stop, also if Redis is away.
 
-    Raises: ConfigError where two owners could act at once, or a renewal could not be tried often enough.
+    Raises: ConfigError if two owners could act at once, or a renewal could not be tried often enough.
     """
 
     renew: float = 3.0
@@ -57,11 +58,11 @@ class Timings:
 
     @property
     def retry(self) -> float:
-        """After how many seconds to ask a store again that did not answer."""
+        """Seconds after which a store that did not answer is asked again."""
         return self.renew / 6
 
     @property
     def shared(self) -> str:
-        """What has to be equal on all nodes, in the form in which the scripts take it: milliseconds."""
+        """The timings that have to be equal on all nodes, in milliseconds, as the store takes them."""
         times = (self.renew, self.own, self.observe, self.window, self.permit, self.lead)
         return " ".join(str(round(time * 1000)) for time in times)

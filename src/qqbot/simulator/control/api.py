@@ -21,7 +21,7 @@ class Control:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes; the last one answers unknown paths."""
-        posts = ("say", "click", "event", "fault", "clock")
+        posts = ("say", "click", "event", "fault", "clock", "group")
         return [
             *(web.post(f"/_sim/{name}", self._serving(getattr(self._commands, name))) for name in posts),
             web.get("/_sim/state", self._state),

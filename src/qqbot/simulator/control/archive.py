@@ -98,8 +98,12 @@ def _conversation(platform: Platform, document: JsonObject) -> Callable[[], None
     if not all(name and person_id for name, person_id, _ in members):
         raise ValueError("members need name and id")
 
+    settings = {name: document.get(name) is True for name in ("all_messages", "mention_tag")}
+
     def restore() -> None:
         where = platform.world.restore(scene, conversation_id, name, guild)
+        if scene == "group":
+            platform.world.set_delivery(where, **settings)
         for member in members:
             platform.world.restore_person(where, *member)
 
@@ -132,7 +136,7 @@ def _message(platform: Platform, document: JsonObject) -> Callable[[], None]:
     except (ValueError, TypeError):
         raise ValueError("time has to be a date with its time zone") from None
     if document.get("card") is not None:
-        document = {**document, "card": cards.checked(document["card"], place[0])}
+        document = {**document, "card": cards.checked(document["card"], place[0], any_type=sender == "bot")}
 
     def restore() -> None:
         if platform.world.message(message_id) is None:

@@ -16,7 +16,7 @@ from ..state import cards
 from ..state.clock import LONGEST_STEP
 from ..state.world import SCENES, Conversation, Person, Scene, scene_of
 from ..wire import JsonObject, objects_of
-from ..wire.arguments import BadCommand, flag, optional_integer, optional_text, seconds, text
+from ..wire.arguments import BadCommand, flag, optional_flag, optional_integer, optional_text, seconds, text
 
 
 class Commands:
@@ -62,6 +62,14 @@ class Commands:
             inject(self._platform.gateway.faults, document)
         return {}
 
+    async def group(self, document: JsonObject) -> JsonObject:
+        """Change how the messages of a group arrive: `all_messages`, `mention_tag`."""
+        document = {**document, "scene": "group"}
+        delivery = _delivery(document)
+        where = self.conversation(document)
+        self._platform.world.set_delivery(where, **delivery)
+        return {"id": where.id, "all_messages": where.all_messages, "mention_tag": where.mention_tag}
+
     # Shared with the page
 
     def message(self, document: JsonObject) -> UserAction:
@@ -78,8 +86,10 @@ class Commands:
         return self._actions.message(person, where, words, mention=mention, attachments=attachments, quote=quote)
 
     def _speaker(self, document: JsonObject, user: str | None) -> tuple[Conversation, Person]:
+        delivery = _delivery(document)
         where = self.conversation(document)
-        return where, self._platform.world.person(where, user or somebody(where))
+        self._platform.world.set_delivery(where, **delivery)
+        return where, self._platform.world.person(where, user or default_person(where))
 
     def conversation(self, document: JsonObject) -> Conversation:
         """Return the conversation that a document names; a new name creates it."""
@@ -99,7 +109,7 @@ class Commands:
             raise BadCommand(f"there is no message {message_id}")
         user, button = optional_text(document, "user"), text(document, "button")
         self._actions.find_button(message_id, button)
-        person = self._platform.world.person(message.conversation, user or somebody(message.conversation))
+        person = self._platform.world.person(message.conversation, user or default_person(message.conversation))
         return self._actions.click(person, message_id, button)
 
     # State
@@ -156,6 +166,14 @@ def _scene(document: JsonObject) -> Scene:
     return scene
 
 
+def _delivery(document: JsonObject) -> dict[str, bool | None]:
+    """Return how the messages of a group shall arrive.  Raises: BadCommand."""
+    settings = {name: optional_flag(document, name) for name in ("all_messages", "mention_tag")}
+    if settings != dict.fromkeys(settings) and _scene(document) != "group":
+        raise BadCommand(f"{' and '.join(settings)} are settings of a group, not of {document['scene']}")
+    return settings
+
+
 def _card(document: JsonObject) -> JsonObject:
     for name in ("text", "attachments", "quote"):
         if document.get(name):
@@ -170,7 +188,7 @@ def _exchange_document(exchange: Exchange) -> JsonObject:
     }
 
 
-def somebody(where: Conversation) -> str:
+def default_person(where: Conversation) -> str:
     """Return the member who acts if the command names none."""
     return next(iter(where.people), "Alice")
 

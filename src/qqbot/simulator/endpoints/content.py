@@ -9,16 +9,31 @@ Source: server-inter/message/send-receive/send.
 import re
 
 from ..state.world import Scene
-from ..wire import JsonObject, is_array, object_of, objects_of, text_of
+from ..wire import JsonObject, is_array, is_object, object_of, objects_of, text_of
 from ..wire.refusal import Refusal
+from .schema import BAD_BODY, is_blank
 
 TEXT_LIMIT = 5000
 """Characters of a text; the documentation gives no limit, clients truncate here."""
 
-TEXT, MARKDOWN, ARK, EMBED, INPUT_NOTIFY, MEDIA = 0, 2, 3, 4, 6, 7
+TEXT, MARKDOWN, ARK, EMBED, INPUT_NOTIFY, MEDIA, CARD = 0, 2, 3, 4, 6, 7, 8
 
-_REQUIRED = {TEXT: "content", MARKDOWN: "markdown", ARK: "ark", INPUT_NOTIFY: "input_notify", MEDIA: "media"}
-_EXCLUSIVE = {"markdown": MARKDOWN, "media": MEDIA, "ark": ARK, "input_notify": INPUT_NOTIFY}
+_REQUIRED = {
+    TEXT: "content",
+    MARKDOWN: "markdown",
+    ARK: "ark",
+    INPUT_NOTIFY: "input_notify",
+    MEDIA: "media",
+    CARD: "card",
+}
+_EXCLUSIVE = {
+    "markdown": MARKDOWN,
+    "media": MEDIA,
+    "ark": ARK,
+    "input_notify": INPUT_NOTIFY,
+    "card": CARD,
+    "embed": EMBED,
+}
 
 _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 _LINK = re.compile(
@@ -27,6 +42,18 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _PLAIN_LINK = re.compile(r"https?://([^\s/:?#)\]]+)", re.IGNORECASE)
+
+
+def without_blanks(body: JsonObject) -> JsonObject:
+    """Return a message without the parts that only consist of zero values, but for the one that `msg_type` names."""
+    kind = body.get("msg_type")
+    return {name: value for name, value in body.items() if _EXCLUSIVE.get(name) == kind or not _is_unused(name, value)}
+
+
+def _is_unused(name: str, value: object) -> bool:
+    if name == "keyboard" and is_object(value):
+        return not value.get("id") and not value.get("content")  # rows without a button are a mistake
+    return (name in _EXCLUSIVE or name == "message_reference") and is_blank(value)
 
 
 def check_v2(scene: Scene, body: JsonObject, domains: set[str]) -> None:
@@ -47,7 +74,7 @@ def _check_fields(kind: object, body: JsonObject) -> None:
         if name in body and kind != owner:
             raise Refusal(22006, f"msg_type {kind} does not fit {name}")
     for owner, name in _REQUIRED.items():
-        if kind == owner and not body.get(name):
+        if kind == owner and (not body.get(name) if kind == TEXT else name not in body):
             raise Refusal(50006 if kind == TEXT else 22006, f"msg_type {kind} needs {name}")
     if kind == MARKDOWN and text_of(body, "content"):
         raise Refusal(50037, "a message with markdown may only add a keyboard")
@@ -109,14 +136,17 @@ def _registered(host: str, domains: set[str]) -> bool:
 
 
 def _check_markdown(markdown: JsonObject) -> None:
-    native, template = "content" in markdown, "custom_template_id" in markdown or "template_id" in markdown
+    native = text_of(markdown, "content")
+    template = bool(markdown.get("custom_template_id") or markdown.get("template_id"))
     if native and template:
         raise Refusal(50057, "either native markdown or a template")
     if not native and not template:
         raise Refusal(50041, "the markdown is empty")
-    if native and not text_of(markdown, "content").strip():
+    if native and not native.strip():
         raise Refusal(40034011, "the markdown is invalid: it is empty")
     for param in objects_of(markdown, "params"):
+        if not text_of(param, "key"):
+            raise Refusal(BAD_BODY, "request body wrong: a markdown parameter has no key")
         values = param.get("values")
         for value in values if is_array(values) else []:
             _check_param(str(value))
@@ -132,13 +162,13 @@ def _check_param(value: str) -> None:
 
 
 def _check_keyboard(keyboard: JsonObject, code: int) -> None:
-    if ("id" in keyboard) == ("content" in keyboard):
+    if bool(keyboard.get("id")) != is_blank(keyboard.get("content")):
         raise Refusal(code, "a keyboard is either a template or rows of buttons")
     rows = objects_of(object_of(keyboard, "content"), "rows")
     buttons = [objects_of(row, "buttons") for row in rows]
     if len(rows) > 5 or any(len(row) > 5 for row in buttons):
         raise Refusal(code, "a keyboard has at most 5 rows of 5 buttons")
-    if "content" in keyboard and not any(buttons):
+    if not keyboard.get("id") and not any(buttons):
         raise Refusal(code, "the keyboard has no buttons")
     ids = [button_id for row in buttons for button in row if (button_id := text_of(button, "id"))]
     if len(set(ids)) < len(ids):

@@ -5,7 +5,7 @@ Collaborators: the endpoints in `_ENDPOINTS`, `schema` (body checks), `faults` (
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import responses
 
@@ -26,6 +26,7 @@ from .call import Endpoint, EndpointCall
 from .group import groups
 from .group.routes import GROUP_ENDPOINTS
 from .guild import messages as channel_messages
+from .guild import roles
 from .guild.routes import GUILD_ENDPOINTS
 
 TRACE_HEADER = "X-Tps-trace-ID"
@@ -75,6 +76,14 @@ _ENDPOINTS: Mapping[str, Endpoint] = {
 }
 
 
+_OTHER_FORMS: Mapping[str, Callable[[JsonObject], JsonObject]] = {
+    "create_guild_role": roles.flat,
+    "modify_guild_role": roles.flat,
+}
+"""Bodies that the platform takes in another form than that of its page, with what converts them."""
+
+_KEEPS_ZEROS = ("create_guild_role",)  # color 0 differs from the default color
+
 _POLL_SECONDS = 0.05
 
 _UNANSWERED = (Drop, Hang, SentButNoResponse, TruncateBody)
@@ -114,7 +123,10 @@ class RestFront:
         if isinstance(fault, _UNANSWERED) and request.transport is not None:
             request.transport.abort()
         status = answer.status or 500
-        return web.Response(status=status, text=answer.text, content_type=answer.content_type, headers=headers)
+        # As bytes: aiohttp adds a charset to a text, and botpy compares the Content-Type with application/json.
+        body = answer.text.encode() if status != 204 else None
+        kind = {} if body is None else {"Content-Type": answer.content_type}
+        return web.Response(status=status, body=body, headers={**kind, **headers})
 
     async def _faulty(self, request: web.Request, fault: Fault | None, trace_id: str) -> Answer | None:
         """Return the answer that a fault gives; None if the call is to be served."""
@@ -148,21 +160,13 @@ class RestFront:
             body = wire.parse(raw) if request.method == "POST" else None
         except ValueError:
             body = None
-        if "json" not in request.content_type:
-            document: JsonObject = {"code": 100007, "message": "appid invalid"}
-        else:
-            document = self._platform.tokens.answer(body)
+        document = self._platform.tokens.answer(body)
         code = document.get("code")
         return Answer(200, wire.dump(document), code if wire.is_integer(code) else 0)
 
     def _store(self, request: web.Request, raw: bytes) -> Answer:
-        status, text = self._platform.media.uploads.put(
-            request.path,
-            request.query.get("sign", ""),
-            raw,
-            length="Content-Length" in request.headers,
-            authorized="Authorization" in request.headers,
-        )
+        sign = request.query.get("sign", "")
+        status, text = self._platform.media.uploads.put(request.path, sign, raw, request.headers)
         return Answer(status, text, status if status >= 400 else 0, "application/xml")
 
     async def _serve(self, request: web.Request, raw: bytes, trace_id: str) -> Answer:
@@ -174,12 +178,18 @@ class RestFront:
                 return Answer(200, wire.dump(document))
             body = await _known_body(request, raw, row)
             row = self._platform.tables.variant(row, body)
-            call = EndpointCall(params, dict(request.query), schema.check(body, row.body, self._platform.tables))
+            call = EndpointCall(params, dict(request.query), self._checked(row, body))
             document = _ENDPOINTS[row.name](self._platform, call)
         except Refusal as refusal:
             text = wire.dump(refusal.document(trace_id))
             return Answer(refusal.status, text, refusal.code, headers=refusal.headers)
         return Answer(204, "") if document is None else Answer(200, wire.dump(document))
+
+    def _checked(self, row: Row, body: JsonObject) -> JsonObject:
+        if (flat := _OTHER_FORMS.get(row.name)) is not None:
+            body = flat(body)
+        keep_zeros = row.method == "PATCH" or row.name in _KEEPS_ZEROS
+        return schema.check(body, row.body, self._platform.tables, keep_zeros=keep_zeros)
 
     def _route(self, request: web.Request) -> tuple[Row, dict[str, str]]:
         tables, raw_path = self._platform.tables, request.rel_url.raw_path
@@ -252,8 +262,10 @@ async def _known_body(request: web.Request, raw: bytes, row: Row) -> JsonObject:
 
 
 def _json_body(raw: bytes) -> JsonObject:
+    if raw.strip() in (b"", b"null"):
+        return {}
     try:
-        return wire.parse_object(raw) if raw.strip() else {}
+        return wire.parse_object(raw)
     except ValueError:
         raise Refusal(schema.BAD_BODY, "request body wrong: not a JSON object") from None
 
@@ -280,6 +292,8 @@ def _form_value(value: object, kind: str) -> object:
         return value.file.read()
     if not isinstance(value, str):
         return value
+    if not value:
+        return None
     return value if kind == "string" else wire.parse(value)
 
 

@@ -8,6 +8,7 @@ import asyncio
 
 from .. import payloads
 from ..platform import Platform
+from ..state import cards
 from ..state.audits import PendingAudit, Review, new_audit_id
 from ..state.world import Conversation, MessageRecord
 from ..wire import JsonObject, identity, object_of, text_of
@@ -31,11 +32,15 @@ def send_c2c_message(platform: Platform, call: EndpointCall) -> object:
 
 
 def _send_v2(platform: Platform, conversation: Conversation, body: JsonObject) -> object:
+    body = content.without_blanks(body)
     content.check_v2(conversation.scene, body, platform.registered_domains)
     media = platform.media.use(conversation.scene, object_of(body, "media")) if "media" in body else None
+    card = cards.from_bot(object_of(body, "card")) if "card" in body else None
     count_message(platform, conversation, body)
     message = platform.bot_message(conversation, identity.message_id())
     _fill(platform, message, body)
+    if card is not None:
+        message.kind, message.card, message.text = "card", card, message.text or cards.summary(card)
     if media is not None:
         message.kind, message.media = "media", media
         message.text = (message.text or "").strip() or None  # clients add a single space
@@ -71,11 +76,15 @@ def _fill(platform: Platform, message: MessageRecord, body: JsonObject) -> None:
     if "markdown" in body:
         markdown = object_of(body, "markdown")
         message.kind = "markdown"
-        message.markdown = text_of(markdown, "content") or f"[template {markdown.get('custom_template_id')}]"
+        message.markdown = text_of(markdown, "content") or f"[template {_template(markdown)}]"
     elif "ark" in body:
         message.text = f"[ark {object_of(body, 'ark').get('template_id')}]"
     elif "embed" in body:
         message.text = text_of(object_of(body, "embed"), "title")
+
+
+def _template(markdown: JsonObject) -> object:
+    return markdown.get("custom_template_id") or markdown.get("template_id")
 
 
 def _reference(body: JsonObject) -> str:
@@ -165,6 +174,7 @@ def send_dms(platform: Platform, call: EndpointCall) -> object:
 
 
 def _send_guild(platform: Platform, conversation: Conversation, body: JsonObject) -> object:
+    body = content.without_blanks(body)
     content.check_guild(body, platform.registered_domains, styled=platform.rights.invited)
     count_message(platform, conversation, body)
     message = platform.bot_message(conversation, identity.guild_message_id())

@@ -41,7 +41,7 @@ class Identify(TypedDict):
     connection: int
 
 
-class Resume(TypedDict):
+class ResumeRequest(TypedDict):
     """One RESUME as it arrived. `time` is monotonic, in seconds; `shard` None if the session is unknown."""
 
     time: float
@@ -106,7 +106,7 @@ class GatewayService:
         self.sessions = SessionTable()
         self.connections: list[ClientConnection] = []
         self.identifies: list[Identify] = []
-        self.resumes: list[Resume] = []
+        self.resumes: list[ResumeRequest] = []
         self.identified = Counter()
         self.resumed = Counter()
         self._became_ready = asyncio.Event()
@@ -264,7 +264,7 @@ class GatewayService:
         connection.shard = session.shard if session else None
         seq_given = seq if wire.is_integer(seq) else None
         self.resumes.append(
-            Resume(
+            ResumeRequest(
                 time=time.monotonic(),
                 session_id=wire.text_of(document, "session_id"),
                 seq=seq_given,

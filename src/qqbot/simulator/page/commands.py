@@ -6,7 +6,7 @@ Responsible for these commands. Collaborators: `control.commands` (those shared 
 from collections.abc import Awaitable, Callable
 
 from ..actions import Actions
-from ..control.commands import Commands, somebody
+from ..control.commands import Commands, default_person
 from ..faults.documents import catalogue
 from ..platform import Platform
 from ..state import cards
@@ -45,6 +45,7 @@ class PageCommands:
             "clock": commands.clock,
             "event": commands.event,
             "fault": commands.fault,
+            "group": commands.group,
         }
 
     async def do(self, document: JsonObject) -> JsonObject:
@@ -119,7 +120,7 @@ class PageCommands:
 
     async def _template(self, document: JsonObject) -> JsonObject:
         where = self._shared.conversation(document)
-        person = self._platform.world.person(where, optional_text(document, "user") or somebody(where))
+        person = self._platform.world.person(where, optional_text(document, "user") or default_person(where))
         known = known_fields(self._platform.world, self._platform.clock, where, person)
         return {"d": event_template(self._platform.tables, text(document, "type"), known)}
 

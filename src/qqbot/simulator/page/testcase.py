@@ -108,6 +108,9 @@ class _Writer:
         place = f", guild={_text(guild.name)}" if guild else ""
         given = f", role={_text(role)}" if changed or role != "member" else ""
         match where.scene:
+            case "group" if where.all_messages:
+                tag = ", mention_tag=True" if where.mention_tag else ""
+                return f"qq.group({_text(where.name)}{place}, all_messages=True{tag}).member({name}{given})"
             case "group" | "channel":
                 return f"qq.{where.scene}({_text(where.name)}{place}).member({name}{given})"
             case "c2c":

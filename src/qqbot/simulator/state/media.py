@@ -22,6 +22,8 @@ from .world import Scene
 TTL = 3600
 """Seconds during which an upload can be sent."""
 
+_FILE_INFO_BYTES = 49  # not divisible by 3, so that the text has its padding
+
 KINDS = {1: "image", 2: "video", 3: "voice", 4: "file"}
 
 
@@ -59,7 +61,8 @@ class MediaService:
         name = text_of(body, "file_name") or stored or unquote(urlsplit(url).path.rpartition("/")[2])
         if data and not url:
             url = self._files.store(data, name=name, kind=kind)
-        file_info = secrets.token_urlsafe(48)
+        # Standard base64 with padding, the form of a Go `[]byte`.
+        file_info = base64.b64encode(secrets.token_bytes(_FILE_INFO_BYTES)).decode()
         media: JsonObject = {"kind": kind, "url": url or None, "name": name or None}
         self._uploads[file_info] = Upload(scene, self._clock.now() + TTL, media)
         return {"file_uuid": secrets.token_urlsafe(24), "file_info": file_info, "ttl": TTL}

@@ -8,11 +8,13 @@ Source: dev-prepare/access-token.
 import hmac
 import secrets
 
-from ..wire import JsonObject, is_object
+from ..wire import JsonObject, is_integer, is_object
 from .clock import Clock
 
 LIFETIME = 7200.0
 """Lifetime of a token in seconds."""
+
+_FIELDS = ("appId", "clientSecret")
 
 RENEWAL = 60.0
 """Seconds before the expiry of a token from which a request issues a new one; the old one stays valid until then."""
@@ -35,7 +37,7 @@ class TokenService:
         """Return the answer to a token request; a failure has a `code` and is HTTP 200 too."""
         if not is_object(body):
             return {"code": 100002, "message": "internal err"}
-        app_id, secret = body.get("appId"), body.get("clientSecret")
+        app_id, secret = (str(value) if is_integer(value) else value for value in map(body.get, _FIELDS))
         if not (isinstance(app_id, str) and isinstance(secret, str)):
             return {"code": 100002, "message": "internal err"}
         if app_id != self.app_id or not hmac.compare_digest(secret.encode(), self._secret.encode()):

@@ -8,6 +8,7 @@ Source: server-inter/message/rich-media.
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..wire import JsonObject, is_decimal, is_integer, text_of
@@ -43,12 +44,16 @@ class _Part:
 
 @dataclass(slots=True)
 class _Upload:
-    """One unfinished upload. `stores_bytes`: False if only hashes are stored."""
+    """One unfinished upload. `stores_bytes`: False if only hashes are stored.
+
+    `content_type`: Content-Type that the PUT must have; '' for any.
+    """
 
     scene: Scene
     name: str
     parts: dict[int, _Part] = field(default_factory=dict[int, _Part])
     stores_bytes: bool = False
+    content_type: str = ""
 
     def data(self) -> bytes:
         """Return the bytes, b"" if they are not stored."""
@@ -103,11 +108,14 @@ class UploadState:
             "upload_config": config,
         }
 
-    def reserve(self, size: int, base: str) -> tuple[str, str]:
-        """Register an upload of one part of `size` bytes; return its id and its presigned URL."""
+    def reserve(self, size: int, content_type: str, base: str) -> tuple[str, str]:
+        """Register an upload of one part of `size` bytes; return its id and its presigned URL.
+
+        The PUT must have exactly this Content-Type.
+        """
         upload_id = secrets.token_hex(12)
         part = _Part(size, secrets.token_hex(8))
-        self._uploads[upload_id] = _Upload("c2c", "", {1: part})
+        self._uploads[upload_id] = _Upload("c2c", "", {1: part}, content_type=content_type)
         return upload_id, f"{base}{STORE_PATH}{upload_id}/1?sign={part.key}"
 
     def stored(self, upload_id: str) -> str:
@@ -115,16 +123,18 @@ class UploadState:
         upload = self._uploads.get(upload_id)
         return upload.parts[1].md5 if upload else ""
 
-    def put(self, path: str, sign: str, data: bytes, *, length: bool, authorized: bool) -> tuple[int, str]:
+    def put(self, path: str, sign: str, data: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
         """Store the bytes of a part; return the HTTP status and the text of the answer."""
         upload_id, _, index = path.removeprefix(STORE_PATH).partition("/")
         upload = self._uploads.get(upload_id)
         part = upload.parts.get(int(index)) if upload and index.isdigit() else None
         if upload is None or part is None or sign != part.key:
             return 403, "SignatureDoesNotMatch"
-        if authorized:
+        if upload.content_type not in ("", headers.get("Content-Type")):
+            return 403, "SignatureDoesNotMatch: Content-Type is not the declared one"
+        if "Authorization" in headers:
             return 403, "the address is signed: Authorization does not go with it"
-        if not length:
+        if "Content-Length" not in headers:
             return 411, "MissingContentLength"
         if len(data) != part.size:
             return 400, "IncompleteBody"

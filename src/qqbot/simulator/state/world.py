@@ -54,7 +54,8 @@ class Conversation:
 
     `id`: what the bot sends to: group_openid, user_openid, channel id, or the guild id of the private chat.
     `count`: messages so far. `bot_role`: member, admin or owner of a group. `left`: True after the bot was removed from
-    the group or the friend list.
+    the group or the friend list. `all_messages`: True if the owner of the group lets the bot see all messages, so that
+    a mention comes as GROUP_MESSAGE_CREATE. `mention_tag`: True if the tag of the bot's mention stays in the content.
     """
 
     scene: Scene
@@ -66,6 +67,8 @@ class Conversation:
     count: int = 0
     bot_role: str = "member"
     left: bool = False
+    all_messages: bool = False
+    mention_tag: bool = False
     people: dict[str, Person] = field(default_factory=dict[str, Person])
 
     def person(self, id_or_name: str) -> Person | None:
@@ -318,6 +321,16 @@ class World:
         key = name if name and name not in group.people else openid
         return self._add(group, Person(key, openid))
 
+    def set_delivery(self, group: Conversation, *, all_messages: bool | None, mention_tag: bool | None) -> None:
+        """Change how messages of a group arrive; None keeps a setting.  Raises: ValueError for another scene."""
+        if all_messages is None and mention_tag is None:
+            return
+        if group.scene != "group":
+            raise ValueError(f"all_messages and mention_tag are settings of a group, not of {group.scene}")
+        group.all_messages = group.all_messages if all_messages is None else all_messages
+        group.mention_tag = group.mention_tag if mention_tag is None else mention_tag
+        self.publish_conversations()
+
     def remove_member(self, group: Conversation, person: Person) -> None:
         """Remove a person from a group."""
         group.people.pop(person.name, None)
@@ -411,6 +424,8 @@ class World:
                 "id": each.id,
                 "name": each.name,
                 "guild": self._guild_name(each),
+                "all_messages": each.all_messages,
+                "mention_tag": each.mention_tag,
                 "members": [self._member_document(each, person) for person in each.people.values()],
             }
             for each in self.all()

@@ -32,6 +32,11 @@ def flag(document: JsonObject, name: str, *, default: bool) -> bool:
     return value
 
 
+def optional_flag(document: JsonObject, name: str) -> bool | None:
+    """Return a boolean, None if it is absent.  Raises: BadCommand."""
+    return None if document.get(name) is None else flag(document, name, default=False)
+
+
 def optional_integer(document: JsonObject, name: str) -> int | None:
     """Return an integer, None if it is absent.  Raises: BadCommand for a negative one."""
     value = document.get(name)

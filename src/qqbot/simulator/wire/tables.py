@@ -79,9 +79,12 @@ class Tables:
         return None
 
     def variant(self, endpoint: Endpoint, body: JsonObject) -> Endpoint:
-        """Return the endpoint of this method and path with the most required fields that `body` has."""
+        """Return the endpoint of this method and path with the most required fields that `body` has.
+
+        An empty field is absent.
+        """
         same = (each for each in self.endpoints if (each.method, each.path) == (endpoint.method, endpoint.path))
-        fitting = [each for each in same if all(field.name in body for field in each.body if field.required)]
+        fitting = [each for each in same if all(body.get(field.name) for field in each.body if field.required)]
         return max(fitting or [endpoint], key=lambda each: sum(field.required for field in each.body))
 
     def knows_path(self, raw_path: str) -> bool:

@@ -24,24 +24,29 @@ def prepare_media_image(platform: Platform, call: EndpointCall) -> object:
     """Source: qq-botpy-sdk botpy/api.py."""
     _check_capacity(platform)
     size = call.body.get("file_size")
-    if not (is_integer(size) and 0 < size <= _MAX_BYTES):
-        raise Refusal(BAD_BODY, "request body wrong: file_size is 0, or more than 10 MiB")
+    if not is_integer(size) or size <= 0:
+        raise Refusal(BAD_BODY, "request body wrong: file_size is 0")
+    if size > _MAX_BYTES:
+        raise Refusal(40035002, "the image is larger than 10 MB")
     extension = text_of(call.body, "file_name").rpartition(".")[2].lower()
-    if _CONTENT_TYPES.get(extension) != text_of(call.body, "content_type"):
+    content_type = text_of(call.body, "content_type")
+    if _CONTENT_TYPES.get(extension) != content_type:
         raise Refusal(BAD_BODY, "request body wrong: content_type does not fit the extension")
-    upload_id, url = platform.media.uploads.reserve(size, platform.http_base)
+    upload_id, url = platform.media.uploads.reserve(size, content_type, platform.http_base)
     platform.bot_state.uploads[upload_id] = call.body
     return {"upload_id": upload_id, "presigned_url": url, "expires_in": 4 * 3600}
 
 
 def complete_media_image(platform: Platform, call: EndpointCall) -> object:
-    """Source: qq-botpy-sdk 2.2.1."""
+    """Source: qqbotsdk-py 1.0.0; compares the md5 with that of the stored bytes."""
     _check_capacity(platform)
     upload_id = text_of(call.body, "upload_id")
     announced = platform.bot_state.uploads.get(upload_id)
     md5 = platform.media.uploads.stored(upload_id)
-    if announced is None or not md5 == text_of(announced, "md5") == text_of(call.body, "md5"):
-        raise Refusal(40093001, "upload failed: the bytes are missing, or their md5 differs")
+    if announced is None or not md5:
+        raise Refusal(40093001, "upload failed: the bytes are missing")
+    if md5 != text_of(call.body, "md5"):
+        raise Refusal(40035003, "md5 differs from that of the stored bytes")
     del platform.bot_state.uploads[upload_id]
     image_id, now = secrets.token_hex(8), int(platform.clock.date().timestamp())
     record: JsonObject = {
@@ -64,7 +69,7 @@ def list_media_images(platform: Platform, call: EndpointCall) -> object:
 
 
 def delete_media_image(platform: Platform, call: EndpointCall) -> object:
-    """Source: qq-botpy-sdk 2.2.1."""
+    """Source: qqbotsdk-py 1.0.0; messages that were sent keep the image."""
     if platform.bot_state.images.pop(call.params["image_id"], None) is None:
         raise Refusal(40035008, "image not found")
     return {}

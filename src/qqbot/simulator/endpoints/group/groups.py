@@ -30,7 +30,7 @@ def get_group_bot_state(platform: Platform, call: EndpointCall) -> object:
         "member_openid": platform.world.bot_openid(group),
         "joined_at": platform.clock.timestamp(),
         "allow_proactive_msg": True,
-        "recv_msg_setting": "all",
+        "recv_msg_setting": "all" if group.all_messages else "only_mention",
         "member_role": group.bot_role,
     }
 

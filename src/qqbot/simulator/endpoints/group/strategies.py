@@ -93,7 +93,7 @@ def _find(platform: Platform, call: EndpointCall) -> Strategy:
 
 def _groups(body: JsonObject) -> tuple[str, list[str]]:
     """Return the field with the group ids in a body, and the ids as text.  Raises: Refusal 12002."""
-    given = [(kind, ids) for kind in ("group_openids", "group_ids") if is_array(ids := body.get(kind))]
+    given = [(kind, ids) for kind in ("group_openids", "group_ids") if is_array(ids := body.get(kind)) and ids]
     if len(given) != 1:
         raise Refusal(BAD_BODY, "request body wrong: exactly one of group_openids and group_ids")
     kind, ids = given[0]
@@ -112,6 +112,7 @@ def _change_groups(document: JsonObject, action: JsonObject) -> None:
 
 
 def _change(document: JsonObject, body: JsonObject) -> None:
-    if body.get("is_enable", "on") not in ("on", "off"):
+    if (text_of(body, "is_enable") or "on") not in ("on", "off"):
         raise Refusal(BAD_BODY, "request body wrong: is_enable is on or off")
-    document |= {name: body[name] for name in ("is_enable", "expire_at", "remark") if name in body}
+    document |= {name: body[name] for name in ("is_enable", "expire_at") if body.get(name)}
+    document |= {name: body[name] for name in ("remark",) if name in body}

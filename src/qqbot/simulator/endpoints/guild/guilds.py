@@ -20,10 +20,10 @@ def get_guild(platform: Platform, call: EndpointCall) -> object:
 
 
 def get_message_setting(platform: Platform, call: EndpointCall) -> object:
-    """Source: server-inter/channel/speak/setting/message_setting; the flags are text, as in its table."""
+    """Source: server-inter/channel/speak/setting/message_setting; the flags are booleans, as in its sample."""
     return {
-        "disable_create_dm": "false",
-        "disable_push_msg": "false",
+        "disable_create_dm": False,
+        "disable_push_msg": False,
         "channel_ids": [channel.id for channel in find_guild(platform, call).channels.values()],
         "channel_push_max_num": _PUSHES,
     }

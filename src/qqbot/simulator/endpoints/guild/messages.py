@@ -38,8 +38,9 @@ def modify_channel_message(platform: Platform, call: EndpointCall) -> object:
         raise Refusal(50051, "only own messages can be changed")
     if message.keyboard is None:
         raise Refusal(50049, "only messages with a keyboard can be changed")
-    content.check_edit(call.body, platform.registered_domains)
-    _change(message, call.body, platform.clock.timestamp())
+    body = content.without_blanks(call.body)
+    content.check_edit(body, platform.registered_domains)
+    _change(message, body, platform.clock.timestamp())
     platform.world.changed(message)
     return message.guild
 

@@ -15,12 +15,13 @@ def mute_guild(platform: Platform, call: EndpointCall) -> object:
 
 
 def mute_guild_members(platform: Platform, call: EndpointCall) -> object:
-    """Source: server-inter/channel/speak/patch_guild_mute_multi_member; answers the ids that were muted."""
+    """Source: server-inter/channel/speak/patch_guild_mute_multi_member; answers the ids that were muted.
+
+    Without any id the call is `mute_guild`.
+    """
     guild = administered_guild(platform, call)
     asked = call.body.get("user_ids")
     ids = asked if is_array(asked) else []
-    if not ids:
-        raise Refusal(502004, "user_ids is empty")
     people = people_of(guild)
     muted = [user_id for user_id in ids if isinstance(user_id, str) and user_id in people]
     _mute(platform, call, muted)
@@ -43,10 +44,16 @@ def _mute(platform: Platform, call: EndpointCall, user_ids: list[str]) -> None:
 
 
 def _end(platform: Platform, call: EndpointCall) -> float:
-    """Return the end of the mute in Unix seconds; a timestamp takes precedence over a duration."""
-    for name, start in (("mute_end_timestamp", 0.0), ("mute_seconds", platform.clock.date().timestamp())):
-        if text := text_of(call.body, name):
-            if not is_decimal(text):
-                raise Refusal(502005, f"{name} is not a number")
-            return start + number_of(text)
-    raise Refusal(502005, "neither mute_end_timestamp nor mute_seconds")
+    """Return the end of the mute in Unix seconds; a timestamp takes precedence over a duration.
+
+    A timestamp of "0" is none; a duration of "0" ends the mute.
+    """
+    stamp, duration = text_of(call.body, "mute_end_timestamp"), text_of(call.body, "mute_seconds")
+    for name, text in (("mute_end_timestamp", stamp), ("mute_seconds", duration)):
+        if text and not is_decimal(text):
+            raise Refusal(502005, f"{name} is not a number")
+    if end := number_of(stamp):
+        return float(end)
+    if not duration and not stamp:
+        raise Refusal(502005, "neither mute_end_timestamp nor mute_seconds")
+    return platform.clock.date().timestamp() + number_of(duration)

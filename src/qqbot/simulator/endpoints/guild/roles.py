@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ...platform import Platform
 from ...state.guild import ADMIN, CHANNEL_ADMIN, EVERYONE, OWNER, people_of
 from ...state.world import GuildRecord
-from ...wire import JsonObject, identity, object_of, text_of
+from ...wire import JsonObject, identity, is_integer, object_of, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall
 from .access import administered_guild, find_guild, find_member
@@ -68,10 +68,23 @@ def modify_guild_role(platform: Platform, call: EndpointCall) -> object:
     return {"guild_id": guild.id, "role_id": role_id, "role": _document(platform, guild, role_id)}
 
 
+def flat(body: JsonObject) -> JsonObject:
+    """Return the body of a role in the flat form of its page; `{guild_id, filter, info}` is the other one.
+
+    Source: botgo CreateRole and PatchRole; `filter` marks the fields of `info` that are set, a missing one is zero.
+    """
+    info, marks = object_of(body, "info"), object_of(body, "filter")
+    if not info:
+        return body
+    marked = [name for name in _FIELDS if str(marks.get(name) or 0) not in ("0", "False")] if marks else list(info)
+    return body | {name: info.get(name, "" if name == "name" else 0) for name in marked if name in _FIELDS}
+
+
 def _fields(call: EndpointCall) -> JsonObject:
-    fields = {name: call.body[name] for name in _FIELDS if name in call.body}
+    # An empty name is none: the platform has no role without a name.
+    fields = {name: call.body[name] for name in _FIELDS if call.body.get(name, "") != ""}
     color = fields.get("color", 0)
-    if not fields or not isinstance(color, int) or not 0 <= color <= _MAX_COLOR:
+    if not fields or not is_integer(color) or not 0 <= color <= _MAX_COLOR:
         raise Refusal(50001, "the role's name, color or hoist is missing or not valid")
     return fields
 

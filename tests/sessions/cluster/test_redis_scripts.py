@@ -1,6 +1,6 @@
-"""Each script keeps its contract, on every kind of server: asked through `Store`, as nodes ask.
+"""Each script keeps its contract, on every kind of server, called through `RedisStore` as nodes call it.
 
-The server's clock is moved by writing the moment that the scripts compare it with.
+The tests move the server's clock by writing the moment that the scripts compare it with.
 """
 
 import asyncio
@@ -13,8 +13,9 @@ from redis.asyncio import Redis
 
 from qqbot.models.gateway import GatewayBot, SessionStartLimit
 from qqbot.sessions.cluster.assignor import Role
+from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ClusterHalt, ClusterState, NodeInfo, ShardId
-from qqbot.sessions.cluster.store import Grant, OtherTimings, OwnershipReport, Store, StoreAway, Synced
+from qqbot.sessions.cluster.store import Grant, OtherTimings, OwnershipReport, PermitAnswer, StoreAway, Synced
 from qqbot.sessions.cluster.timings import Timings
 from tests.redis.servers import ENGINES, Server
 
@@ -31,22 +32,22 @@ class Cluster:
         self.server = server
         self.raw = raw
         self._stack = stack
-        self._stores: dict[str, Store] = {}
+        self._stores: dict[str, RedisStore] = {}
         self.known: dict[str, ClusterState] = {}
 
-    async def store(self, node: str, timings: Timings = TIMINGS) -> Store:
+    async def store(self, node: str, timings: Timings = TIMINGS) -> RedisStore:
         """The node's store; it waits for an answer as long as ever, the machine may be busy."""
         if node not in self._stores:
             made = Timings()
-            store = Store(self.server.url, app_id="1", cluster="c", node=node, timings=made, shared=timings.shared)
+            store = RedisStore(self.server.url, app_id="1", cluster="c", node=node, timings=made, shared=timings.shared)
             self._stores[node] = await self._stack.enter_async_context(store)
         return self._stores[node]
 
-    async def sync(self, node: str, *held: OwnershipReport, role: Role = "active", target: int = 0) -> Synced:
+    async def sync(self, node: str, *reports: OwnershipReport, role: Role = "active", target: int = 0) -> Synced:
         store = await self.store(node)
         known = self.known.get(node, ClusterState())
-        found = await store.sync(role, NodeInfo(), held, known=known, target_active=target)
-        self.known[node] = found.picture
+        found = await store.sync(role, NodeInfo(), reports, known=known, target_active=target)
+        self.known[node] = found.state
         return found
 
     async def states(self) -> dict[ShardId, str]:
@@ -75,7 +76,7 @@ async def cluster(store: Server) -> AsyncIterator[Cluster]:
         yield cluster
 
 
-def held(grant: Grant, state: str = "=", incarnation: int | None = None) -> OwnershipReport:
+def report(grant: Grant, state: str = "=", incarnation: int | None = None) -> OwnershipReport:
     return OwnershipReport(grant.shard_id, grant.token, state, incarnation)
 
 
@@ -83,12 +84,12 @@ def held(grant: Grant, state: str = "=", incarnation: int | None = None) -> Owne
 
 
 async def test_sync_joins_and_beats(cluster: Cluster) -> None:
-    first = (await cluster.sync("a", role="joining")).picture
-    second = (await cluster.sync("a", role="joining")).picture
+    first = (await cluster.sync("a", role="joining")).state
+    second = (await cluster.sync("a", role="joining")).state
     assert first.nodes["a"].join == second.nodes["a"].join
     assert (first.nodes["a"].beat, second.nodes["a"].beat) == (1, 2)
     assert second.version == first.version and second.incarnation == first.incarnation
-    third = (await cluster.sync("a", target=2)).picture
+    third = (await cluster.sync("a", target=2)).state
     assert third.nodes["a"].role == "active" and third.version > second.version and third.target_active == 2
     assert (third.gen, third.shards) == (1, 2)
     assert await cluster.logged() == ["incarnation", "plan", "join", "role"]
@@ -96,65 +97,65 @@ async def test_sync_joins_and_beats(cluster: Cluster) -> None:
 
 async def test_sync_stores_states_of_what_is_ours(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
-    await cluster.sync("a", held(a, '{"x":1}'))
+    await cluster.sync("a", report(a, '{"x":1}'))
     assert await cluster.states() == {A: '{"x":1}'}
-    await cluster.sync("a", held(a))
+    await cluster.sync("a", report(a))
     assert await cluster.states() == {A: '{"x":1}'}
-    await cluster.sync("a", held(a, "-"))
+    await cluster.sync("a", report(a, "-"))
     assert await cluster.states() == {}
 
 
 async def test_sync_refuses_what_another_node_owns_by_now(cluster: Cluster) -> None:
     (old,) = await cluster.claim("a", A)
-    assert await (await cluster.store("a")).release(held(old))
+    assert await (await cluster.store("a")).release(report(old))
     (new,) = await cluster.claim("b", A)
-    late = await cluster.sync("a", held(old, '{"late":1}'))
-    assert late.lost == {A} and late.picture.owners[A].token == new.token
+    late = await cluster.sync("a", report(old, '{"late":1}'))
+    assert late.lost == {A} and late.state.owners[A].token == new.token
     assert await cluster.states() == {}
 
 
 async def test_sync_after_an_eviction_refuses_everything(cluster: Cluster) -> None:
     (old,) = await cluster.claim("a", A)
     store = await cluster.store("b")
-    picture = (await cluster.sync("b")).picture
-    assert await store.evict(picture, "a", picture.nodes["a"].stamp)
-    late = await cluster.sync("a", held(old, '{"late":1}'))
+    state = (await cluster.sync("b")).state
+    assert await store.evict(state, "a", state.nodes["a"].stamp)
+    late = await cluster.sync("a", report(old, '{"late":1}'))
     assert late.lost == {A} and await cluster.states() == {}
-    assert late.picture.nodes["a"].join > old.token  # a new member
+    assert late.state.nodes["a"].join > old.token  # a new member
 
 
 async def test_sync_writes_again_what_the_store_lost(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     await cluster.raw.flushall()
-    found = await cluster.sync("a", held(a, '{"x":1}'))
-    picture = found.picture
-    assert not found.lost and picture.owners[A] == ClusterState(owners={A: picture.owners[A]}).owners[A]
-    assert (picture.owners[A].token, picture.owners[A].node) == (a.token, "a")
-    assert await cluster.states() == {A: '{"x":1}'} and (picture.gen, picture.shards) == (1, 2)
+    found = await cluster.sync("a", report(a, '{"x":1}'))
+    state = found.state
+    assert not found.lost and state.owners[A] == ClusterState(owners={A: state.owners[A]}).owners[A]
+    assert (state.owners[A].token, state.owners[A].node) == (a.token, "a")
+    assert await cluster.states() == {A: '{"x":1}'} and (state.gen, state.shards) == (1, 2)
     (b,) = await cluster.claim("b", B)
     assert b.token > a.token
 
 
 async def test_the_larger_token_wins_when_two_write_again(cluster: Cluster) -> None:
     (old,) = await cluster.claim("a", A)
-    await (await cluster.store("a")).release(held(old))
+    await (await cluster.store("a")).release(report(old))
     (new,) = await cluster.claim("b", A)
     await cluster.raw.flushall()
-    assert not (await cluster.sync("a", held(old))).lost  # nobody else has said anything yet
-    assert not (await cluster.sync("b", held(new))).lost
-    assert (await cluster.sync("a", held(old))).lost == {A}
+    assert not (await cluster.sync("a", report(old))).lost  # no other node has reported yet
+    assert not (await cluster.sync("b", report(new))).lost
+    assert (await cluster.sync("a", report(old))).lost == {A}
 
 
 async def test_an_owner_whose_lease_ended_does_not_write_into_a_new_incarnation(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     before = cluster.known["a"].incarnation
-    assert not (await cluster.sync("a", held(a, "=", before))).doubtful  # nothing happened to the store
+    assert not (await cluster.sync("a", report(a, "=", before))).doubtful  # nothing happened to the store
     await cluster.raw.flushall()
     for _ in range(2):
-        found = await cluster.sync("a", held(a, "=", before))
-        assert found.doubtful == {A} and A not in found.picture.owners and not found.lost
-    found = await cluster.sync("a", held(a, "=", found.picture.incarnation))
-    assert not found.doubtful and found.picture.owners[A].node == "a"
+        found = await cluster.sync("a", report(a, "=", before))
+        assert found.doubtful == {A} and A not in found.state.owners and not found.lost
+    found = await cluster.sync("a", report(a, "=", found.state.incarnation))
+    assert not found.doubtful and found.state.owners[A].node == "a"
 
 
 async def test_a_record_that_survived_a_restart_does_not_confirm_an_ended_lease(cluster: Cluster) -> None:
@@ -162,8 +163,8 @@ async def test_a_record_that_survived_a_restart_does_not_confirm_an_ended_lease(
     before = cluster.known["a"].incarnation
     await cluster.meta("rid", "another")  # as after a failover to a replica that lags behind
     for _ in range(2):
-        assert (await cluster.sync("a", held(a, "=", before))).doubtful == {A}
-    assert not (await cluster.sync("a", held(a))).doubtful
+        assert (await cluster.sync("a", report(a, "=", before))).doubtful == {A}
+    assert not (await cluster.sync("a", report(a))).doubtful
 
 
 async def test_nodes_with_other_timings_do_not_join(cluster: Cluster) -> None:
@@ -171,28 +172,28 @@ async def test_nodes_with_other_timings_do_not_join(cluster: Cluster) -> None:
     other = await cluster.store("b", Timings())
     with pytest.raises(OtherTimings, match=TIMINGS.shared):
         await other.sync("active", NodeInfo(), [], known=ClusterState(), target_active=0)
-    picture = (await cluster.sync("a")).picture
-    assert list(picture.nodes) == ["a"]
-    assert await (await cluster.store("a")).evict(picture, "a", picture.nodes["a"].stamp)
+    state = (await cluster.sync("a")).state
+    assert list(state.nodes) == ["a"]
+    assert await (await cluster.store("a")).evict(state, "a", state.nodes["a"].stamp)
     found = await other.sync("active", NodeInfo(), [], known=ClusterState(), target_active=0)
-    assert found.picture.timings == Timings().shared
+    assert found.state.timings == Timings().shared
 
 
 # Incarnations and the clock
 
 
 async def test_a_new_server_is_a_new_incarnation(cluster: Cluster) -> None:
-    first = (await cluster.sync("a")).picture
+    first = (await cluster.sync("a")).state
     await cluster.raw.rpush((await cluster.store("x"))._keys[2], 1)
     await cluster.server.restart(empty=True)
     with contextlib.suppress(StoreAway):  # some clients only notice by the next call that a connection broke
         await cluster.sync("a")
-    second = (await cluster.sync("a")).picture
+    second = (await cluster.sync("a")).state
     assert second.incarnation > first.incarnation
     await cluster.raw.flushall()
-    third = (await cluster.sync("a")).picture
+    third = (await cluster.sync("a")).state
     assert third.incarnation > second.incarnation and third.version > 0
-    assert (await cluster.sync("a")).picture.incarnation == third.incarnation
+    assert (await cluster.sync("a")).state.incarnation == third.incarnation
     assert await cluster.raw.llen((await cluster.store("x"))._keys[2]) == 0
 
 
@@ -210,8 +211,8 @@ async def test_a_step_of_the_clock_holds_identifies_for_one_window(cluster: Clus
     assert (await store.permit(A, a.token, 1))[0] == 1
     now = (await store.look()).now
     await cluster.meta("last", round((now - step) * 1000))
-    verdict, wait = await store.permit(A, a.token, 1)
-    assert verdict == 0 and wait == pytest.approx(TIMINGS.window + TIMINGS.permit, abs=0.05)
+    answer, wait = await store.permit(A, a.token, 1)
+    assert answer is PermitAnswer.LATER and wait == pytest.approx(TIMINGS.window + TIMINGS.permit, abs=0.05)
 
 
 # claim
@@ -221,20 +222,20 @@ async def test_claim_takes_what_is_free_with_growing_tokens(cluster: Cluster) ->
     first = await cluster.claim("a", A, B)
     assert [grant.shard_id for grant in first] == [A, B] and first[0].token < first[1].token
     assert await cluster.claim("b", A, B) == []
-    await (await cluster.store("a")).release(held(first[0], '{"x":1}'))
+    await (await cluster.store("a")).release(report(first[0], '{"x":1}'))
     (again,) = await cluster.claim("b", A)
     assert again.token > first[1].token and again.state == '{"x":1}'
 
 
-async def test_claim_needs_the_present_picture(cluster: Cluster) -> None:
-    stale = (await cluster.sync("a")).picture
-    await cluster.sync("b")  # a member more
+async def test_claim_needs_the_present_state(cluster: Cluster) -> None:
+    stale = (await cluster.sync("a")).state
+    await cluster.sync("b")  # one more member
     store = await cluster.store("a")
     assert await store.claim(stale, [A]) is None
-    fresh = (await cluster.sync("a")).picture
+    fresh = (await cluster.sync("a")).state
     await cluster.meta("rid", "another")
     assert await store.claim(fresh, [A]) is None
-    fresh = (await cluster.sync("a")).picture
+    fresh = (await cluster.sync("a")).state
     assert await store.evict(fresh, "a", fresh.nodes["a"].stamp)
     assert await store.claim(await store.look(), [A]) is None  # no member any more
     assert A not in (await store.look()).owners
@@ -251,9 +252,9 @@ async def test_claim_takes_only_what_exists(cluster: Cluster) -> None:
 
 
 async def test_a_claim_whose_answer_was_lost_shows_in_the_next_sync(cluster: Cluster) -> None:
-    await cluster.claim("a", A)  # and the node never heard of it
-    picture = (await cluster.sync("a")).picture
-    assert picture.owners[A].node == "a"
+    await cluster.claim("a", A)  # and the node never received the answer
+    state = (await cluster.sync("a")).state
+    assert state.owners[A].node == "a"
 
 
 # release and evict
@@ -263,26 +264,26 @@ async def test_release_compares(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     store = await cluster.store("a")
     assert not await store.release(OwnershipReport(A, a.token - 1, '{"bad":1}'))
-    assert not await (await cluster.store("b")).release(held(a, '{"bad":1}'))
-    assert await store.release(held(a, '{"x":1}'))
-    picture = await store.look()
-    assert (picture.owners[A].token, picture.owners[A].node) == (a.token, "") and picture.states == {A: '{"x":1}'}
-    assert not await store.release(held(a, "-"))
+    assert not await (await cluster.store("b")).release(report(a, '{"bad":1}'))
+    assert await store.release(report(a, '{"x":1}'))
+    state = await store.look()
+    assert (state.owners[A].token, state.owners[A].node) == (a.token, "") and state.states == {A: '{"x":1}'}
+    assert not await store.release(report(a, "-"))
 
 
 async def test_evict_compares_beat_and_incarnation(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     store = await cluster.store("b")
-    seen = (await cluster.sync("b")).picture
-    await cluster.sync("a", held(a))  # a sign of life in between
+    seen = (await cluster.sync("b")).state
+    await cluster.sync("a", report(a))  # a sign of life in between
     assert not await store.evict(seen, "a", seen.nodes["a"].stamp)
-    seen = (await cluster.sync("b")).picture
+    seen = (await cluster.sync("b")).state
     await cluster.meta("rid", "another")
     assert not await store.evict(seen, "a", seen.nodes["a"].stamp)
-    seen = (await cluster.sync("b")).picture
+    seen = (await cluster.sync("b")).state
     assert await store.evict(seen, "a", seen.nodes["a"].stamp)
-    picture = await store.look()
-    assert "a" not in picture.nodes and picture.owners[A].node == "" and picture.owners[A].token == a.token
+    state = await store.look()
+    assert "a" not in state.nodes and state.owners[A].node == "" and state.owners[A].token == a.token
     assert (await cluster.logged())[-1] == "evict"
 
 
@@ -290,17 +291,17 @@ async def test_evict_compares_beat_and_incarnation(cluster: Cluster) -> None:
 
 
 async def permits(cluster: Cluster, grant: Grant, concurrency: int, count: int) -> list[tuple[float, float]]:
-    """Ask for permits as fast as they are given, and renew as a node does; return from when, or soon after, each is."""
+    """Ask for permits as fast as they come, renew as a node does; return the earliest and latest moment of each."""
     store = await cluster.store("a")
     loop, usable = asyncio.get_running_loop(), list[tuple[float, float]]()
     while len(usable) < count:
         asked = loop.time()
-        verdict, wait = await store.permit(grant.shard_id, grant.token, concurrency)
-        if verdict == 1:
+        answer, wait = await store.permit(grant.shard_id, grant.token, concurrency)
+        if answer is PermitAnswer.GRANTED:
             usable.append((asked + wait, loop.time() + wait))
         else:
             await asyncio.sleep(min(wait, TIMINGS.renew))
-            await cluster.sync("a", held(grant))
+            await cluster.sync("a", report(grant))
     return usable
 
 
@@ -324,8 +325,8 @@ async def test_permits_count_the_budget(cluster: Cluster) -> None:
     store = await cluster.store("a")
     await store.put_gateway(gateway(remaining=1, reset=60))
     assert (await store.permit(A, a.token, 9))[0] == 1
-    verdict, wait = await store.permit(A, a.token, 9)
-    assert verdict == -2 and wait == pytest.approx(60, abs=2)
+    answer, wait = await store.permit(A, a.token, 9)
+    assert answer is PermitAnswer.NO_BUDGET and wait == pytest.approx(60, abs=2)
     await store.put_gateway(gateway(remaining=5, reset=60))  # within the period the smaller number holds
     assert (await store.permit(A, a.token, 9))[0] == -2
     await cluster.meta("budget_reset", 1)
@@ -333,7 +334,7 @@ async def test_permits_count_the_budget(cluster: Cluster) -> None:
     assert (await store.permit(A, a.token, 9))[0] == 1 and (await store.look()).budget == 4
 
 
-async def test_nobody_identifies_while_halted(cluster: Cluster) -> None:
+async def test_no_node_identifies_while_halted(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     store = await cluster.store("a")
     await store.halt(ClusterHalt(4914, "taken down"))
@@ -356,7 +357,7 @@ def gateway(remaining: int, reset: float) -> GatewayBot:
 async def test_one_of_many_asks_the_gateway(cluster: Cluster) -> None:
     stores = [await cluster.store(f"n{number}") for number in range(10)]
     assert sum(await asyncio.gather(*(store.admin("ask", 600_000, 10_000) for store in stores))) == 1
-    assert await stores[0].admin("ask", 600_000, 0)  # whoever was to ask did not answer
+    assert await stores[0].admin("ask", 600_000, 0)  # the node that was to ask did not answer
     await stores[0].put_gateway(gateway(5, 60))
     assert not any(await asyncio.gather(*(store.admin("ask", 600_000, 0) for store in stores)))
     assert (await stores[1].look()).gateway == gateway(5, 60)
@@ -364,15 +365,15 @@ async def test_one_of_many_asks_the_gateway(cluster: Cluster) -> None:
     assert await stores[0].admin("ask", 600_000, 0)
 
 
-async def test_the_number_of_shards_is_only_set_where_nothing_is_owned(cluster: Cluster) -> None:
+async def test_the_number_of_shards_is_only_set_if_no_shard_is_owned(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
-    await cluster.sync("a", held(a, '{"x":1}'))
+    await cluster.sync("a", report(a, '{"x":1}'))
     store = await cluster.store("a")
     assert not await store.admin("plan", 4)
-    await store.release(held(a))
+    await store.release(report(a))
     assert await store.admin("plan", 4)
-    picture = await store.look()
-    assert (picture.gen, picture.shards, picture.owners, picture.states) == (2, 4, {}, {})
+    state = await store.look()
+    assert (state.gen, state.shards, state.owners, state.states) == (2, 4, {}, {})
 
 
 async def test_drain_marks_members_only(cluster: Cluster) -> None:
@@ -380,9 +381,9 @@ async def test_drain_marks_members_only(cluster: Cluster) -> None:
     assert not await store.admin("drain", "a")
     await cluster.sync("a")
     assert await store.admin("drain", "a")
-    picture = (await cluster.sync("b")).picture
-    assert picture.drained == {"a"}
-    await store.evict(picture, "a", picture.nodes["a"].stamp)
+    state = (await cluster.sync("b")).state
+    assert state.drained == {"a"}
+    await store.evict(state, "a", state.nodes["a"].stamp)
     assert (await store.look()).drained == frozenset()
 
 
@@ -390,7 +391,7 @@ async def test_a_roll_begins_switches_and_aborts_once(cluster: Cluster) -> None:
     store = await cluster.store("a")
 
     async def version() -> int:
-        return (await cluster.sync("a")).picture.version
+        return (await cluster.sync("a")).state.version
 
     (old,) = await cluster.claim("a", A)
     seen = await version()
@@ -399,78 +400,78 @@ async def test_a_roll_begins_switches_and_aborts_once(cluster: Cluster) -> None:
     (new,) = await cluster.claim("a", (2, 3))
     assert await store.admin("abort", await version())
     assert not await store.admin("abort", await version())
-    assert await store.release(held(new, '{"x":1}'))
+    assert await store.release(report(new, '{"x":1}'))
     assert (2, 3) not in (await store.look()).owners  # nothing of it is kept
     assert await store.admin("begin", await version(), 4)
     (new,) = await cluster.claim("a", (2, 3))
     assert not await store.admin("switch", seen)
     assert await store.admin("switch", await version())
-    picture = (await cluster.sync("a", held(old, '{"x":1}'), held(new))).picture
-    assert (picture.gen, picture.shards, picture.next_shards) == (2, 4, 0)
-    assert await store.release(held(old, '{"x":1}'))
-    picture = await store.look()
-    assert A not in picture.owners and A not in picture.states
-    assert (await cluster.sync("a", held(old))).lost == {A}  # nor is it written again
+    state = (await cluster.sync("a", report(old, '{"x":1}'), report(new))).state
+    assert (state.gen, state.shards, state.next_shards) == (2, 4, 0)
+    assert await store.release(report(old, '{"x":1}'))
+    state = await store.look()
+    assert A not in state.owners and A not in state.states
+    assert (await cluster.sync("a", report(old))).lost == {A}  # nor is it written again
 
 
 async def test_a_restart_ends_one_generation_before_the_next_begins(cluster: Cluster) -> None:
     store = await cluster.store("a")
 
     async def version() -> int:
-        return (await cluster.sync("a")).picture.version
+        return (await cluster.sync("a")).state.version
 
     (old,) = await cluster.claim("a", A)
     (other,) = await cluster.claim("a", B)
     assert await store.admin("begin", await version(), "4 restart")
     assert not await store.admin("begin", await version(), "4")
-    picture = (await cluster.sync("a", held(old, '{"x":1}'))).picture
-    assert (picture.gen, picture.shards, picture.next_shards, picture.restarts) == (1, 2, 4, True)
-    assert picture.generations == [(1, 2)]
-    assert await store.release(held(old, '{"x":1}'))
+    state = (await cluster.sync("a", report(old, '{"x":1}'))).state
+    assert (state.gen, state.shards, state.next_shards, state.restarts) == (1, 2, 4, True)
+    assert state.generations == [(1, 2)]
+    assert await store.release(report(old, '{"x":1}'))
     assert await cluster.claim("a", A) == [] and await cluster.claim("a", (2, 3)) == []
     assert await store.admin("abort", await version())
     (old,) = await cluster.claim("a", A)
     assert old.state == '{"x":1}'  # given up: everything goes on as it was
     assert await store.admin("begin", await version(), "4 restart")
-    assert await store.release(held(old, '{"x":1}')) and await store.release(held(other))
+    assert await store.release(report(old, '{"x":1}')) and await store.release(report(other))
     assert await store.admin("switch", await version())
-    picture = await store.look()
-    assert (picture.gen, picture.shards, picture.next_shards, picture.restarts) == (2, 4, 0, False)
-    assert picture.owners == {} and picture.states == {}
+    state = await store.look()
+    assert (state.gen, state.shards, state.next_shards, state.restarts) == (2, 4, 0, False)
+    assert state.owners == {} and state.states == {}
     (new,) = await cluster.claim("a", (2, 3))
     assert new.token > old.token
 
 
-async def test_a_store_without_its_data_is_told_of_the_restart(cluster: Cluster) -> None:
+async def test_the_restart_is_written_again_to_a_store_without_its_data(cluster: Cluster) -> None:
     store = await cluster.store("a")
     await cluster.claim("a", A)
-    assert await store.admin("begin", (await cluster.sync("a")).picture.version, "4 restart")
-    known = (await cluster.sync("a")).picture
+    assert await store.admin("begin", (await cluster.sync("a")).state.version, "4 restart")
+    known = (await cluster.sync("a")).state
     await cluster.raw.flushall()
     info = NodeInfo("host", 1, "1")
-    after = (await store.sync("active", info, [], known=known, target_active=0)).picture
+    after = (await store.sync("active", info, [], known=known, target_active=0)).state
     assert (after.gen, after.shards, after.next_shards, after.restarts) == (1, 2, 4, True)
 
 
-async def test_states_that_were_lost_are_put_back_where_nobody_has_any(cluster: Cluster) -> None:
+async def test_lost_states_are_put_back_if_the_store_has_none(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     store = await cluster.store("b")
-    picture = (await cluster.sync("b")).picture
+    state = (await cluster.sync("b")).state
     lost = {A: '{"x":1}', B: '{"x":2}', (7, 0): '{"x":3}'}
-    assert await store.restore(picture, lost) == 1
+    assert await store.restore(state, lost) == 1
     assert await store.states() == {B: '{"x":2}'}, "one that is owned, or of no generation, was put back"
-    assert await store.restore(picture, {B: '{"x":4}'}) == 0
+    assert await store.restore(state, {B: '{"x":4}'}) == 0
     assert (await store.states())[B] == '{"x":2}'
-    await store.evict(picture, "a", picture.nodes["a"].stamp)
+    await store.evict(state, "a", state.nodes["a"].stamp)
     assert await store.restore(ClusterState(incarnation=1), lost) == 0
-    assert await store.restore(picture, lost) == 1 and (await store.states())[A] == '{"x":1}'
+    assert await store.restore(state, lost) == 1 and (await store.states())[A] == '{"x":1}'
     assert a.token
 
 
 # The log
 
 
-async def test_the_log_wakes_whoever_waits(cluster: Cluster) -> None:
+async def test_the_log_wakes_a_waiting_node(cluster: Cluster) -> None:
     store = await cluster.store("b")
     waiting = asyncio.create_task(store.entries("$", 5.0))
     async with asyncio.timeout(5):
@@ -483,7 +484,7 @@ async def test_the_log_wakes_whoever_waits(cluster: Cluster) -> None:
     assert [each["kind"] for _, each in rest] == (await cluster.logged())[-len(rest) :] if rest else True
 
 
-async def test_scripts_are_loaded_again_where_the_server_forgot_them(cluster: Cluster) -> None:
+async def test_scripts_are_loaded_again_if_the_server_forgot_them(cluster: Cluster) -> None:
     await cluster.sync("a")
     await cluster.raw.script_flush()
-    assert (await cluster.sync("a")).picture.nodes["a"].beat == 2
+    assert (await cluster.sync("a")).state.nodes["a"].beat == 2

@@ -1,6 +1,7 @@
-"""The Lua scripts by which the nodes of a cluster agree: each one is atomic, and its contract stands above it.
+"""The Lua scripts that Redis runs for a cluster: each one is atomic, and its contract stands above it.
 
-Owns what Redis runs. Who calls them and with what is `store`'s; what the answers mean is `records`'.
+Responsible for what Redis runs. Collaborators: `redis_store` calls them, `redis_records` reads what they write. They do
+not decide which node owns what, see `reconcile`.
 
 All take the same four KEYS: the coordination hash, the hash of session states, the list of identify slots, the log.
 All take the shared timings (`Timings.shared`, milliseconds) as ARGV[1]. All begin with the preamble: it notices that
@@ -37,13 +38,13 @@ local inc, ov = tonumber(meta[2] or 0), tonumber(meta[3] or 0)
 local tok, last = tonumber(meta[4] or 0), tonumber(meta[5] or now)
 local gen, following = tonumber(meta[6] or 0), meta[7] or ''
 
--- A larger token than any before; the server's time keeps it growing where the data was lost.
+-- A larger token than any before; the server's time keeps it growing if the data was lost.
 local function grow()
   tok = math.max(tok + 1, now)
   return tok
 end
 
-local function note(...) call('XADD', log, 'MAXLEN', '~', '{LOG_LENGTH}', '*', ...) end
+local function record(...) call('XADD', log, 'MAXLEN', '~', '{LOG_LENGTH}', '*', ...) end
 
 -- Forget the identify slots, and let no new one begin before the old ones are out of the platform's window.
 local function hold_identifies()
@@ -55,7 +56,7 @@ if meta[1] ~= rid then
   inc, ov = grow(), ov + 1
   hold_identifies()
   call('HSET', coord, 'm:schema', '1', 'm:rid', rid, 'm:inc', text(inc))
-  note('kind', 'incarnation', 'node', '', 'inc', text(inc))
+  record('kind', 'incarnation', 'node', '', 'inc', text(inc))
 elseif now < last or now > last + 1.5 * renew then
   hold_identifies()
 end
@@ -65,13 +66,13 @@ local function finish(answer)
   return answer
 end
 
--- token, node of an ownership record; 0, '' where there is none.
+-- token, node of an ownership record; 0, '' if there is none.
 local function owner_of(field)
   local token, node = string.match(call('HGET', coord, 'o:' .. field) or '', '^(%d+):(.*)$')
   return tonumber(token or 0), node or ''
 end
 
--- Whether shards of the generation that `field` names may be owned: the current one, and the next in a roll.
+-- True if shards of the generation that `field` names may be owned: the current one, and the next in a roll.
 local function current(field)
   local number = tonumber(string.match(field, '^%d+'))
   return number == gen or (number == gen + 1 and string.match(following, '^%d+$') ~= nil)
@@ -93,15 +94,15 @@ local function store(field, state)
 end
 """
 
-# sync: show a sign of life, join where this node is not a member, say what it owns, and see who owns the rest.
+# sync: show a sign of life, join if this node is not a member, report what it owns, and read which node owns the rest.
 #
 # ARGV: 2 node, 3 role, 4 info, 5 generation, 6 its shards, 7 the next as in begin ('' none), 8 target_active, then for
 #       each owned shard: field, token, state, incarnation.
-#       state: JSON, '=' as it is stored, '-' none. incarnation: '' of a lease that holds; of one that has ended the
-#       incarnation for which the node can vouch. In another one a second node may own the shard in a way that this
-#       server never knew or forgot, so nothing is written or confirmed.
+#       state: JSON, '=' as it is stored, '-' none. incarnation: '' if the lease holds; if it has ended,
+#       the incarnation for which the node can vouch. In another one a second node may own the shard, and this server
+#       never knew or forgot it, so nothing is written or confirmed.
 # Returns: now, lost (fields that are not ours), doubtful (fields neither confirmed nor refused), the coordination
-#       hash, flat. Or 'timings' and the timings of the cluster, where they are others than ours and the cluster has
+#       hash, flat. Or 'timings' and the timings of the cluster, if they differ from ours and the cluster has
 #       members: nothing is changed then. States are not returned: to carry a thousand of them through Lua would
 #       double its cost, and HGETALL reads them without.
 # A record that is missing or has a lower token is written again (reassert): the store lost it.
@@ -125,9 +126,9 @@ end
 local join, beat, role = string.match(member or '', '^(%d+):(%d+):(%a)')
 if not member then
   join, beat = text(grow()), 0
-  note('kind', 'join', 'node', id, 'role', ARGV[3])
+  record('kind', 'join', 'node', id, 'role', ARGV[3])
 elseif role ~= ARGV[3] then
-  note('kind', 'role', 'node', id, 'role', ARGV[3])
+  record('kind', 'role', 'node', id, 'role', ARGV[3])
 end
 if role ~= ARGV[3] then ov = ov + 1 end
 call('HSET', coord, 'n:' .. id, join .. ':' .. text(tonumber(beat) + 1) .. ':' .. ARGV[3] .. ':' .. ARGV[4])
@@ -145,7 +146,7 @@ for i = 9, #ARGV, 4 do
     if held ~= token then
       call('HSET', coord, 'o:' .. field, text(token) .. ':' .. id)
       tok, ov = math.max(tok, token), ov + 1
-      note('kind', 'reassert', 'node', id, 'shard', field, 'token', text(token))
+      record('kind', 'reassert', 'node', id, 'shard', field, 'token', text(token))
     end
     store(field, state)
   end
@@ -158,8 +159,8 @@ return {text(now), lost, doubtful, call('HGETALL', coord)}
 #
 # ARGV: 2 node, 3 inc, 4 ov, 5 the least that a token must be, then the fields.
 # Returns: a list of field, token, state ('' none) of the shards that are now ours; none while a generation has to end
-#       before the next one begins. 'stale' where the picture from
-#       which the node planned is not the present one: inc or ov moved, or the node was evicted; nothing is changed.
+#       before the next one begins. 'stale' if the node planned from a state that is out of date: inc or ov moved, or
+#       the node was evicted; nothing is changed then.
 CLAIM = """
 if tonumber(ARGV[3]) ~= inc or tonumber(ARGV[4]) ~= ov or call('HEXISTS', coord, 'n:' .. ARGV[2]) == 0 then
   return finish('stale')
@@ -174,7 +175,7 @@ for i = 6, #ARGV do
     tok = math.max(tok, held)
     local token = text(grow())
     call('HSET', coord, 'o:' .. field, token .. ':' .. ARGV[2])
-    note('kind', 'claim', 'node', ARGV[2], 'shard', field, 'token', token)
+    record('kind', 'claim', 'node', ARGV[2], 'shard', field, 'token', token)
     granted[#granted + 1] = field
     granted[#granted + 1] = token
     granted[#granted + 1] = call('HGET', sess, field) or ''
@@ -187,20 +188,20 @@ return finish(granted)
 # release: give a shard back, with the state from which its next owner resumes.
 #
 # ARGV: 2 node, 3 field, 4 token, 5 state as in sync.
-# Returns: 1, or 0 where the shard was not ours under this token; nothing is changed then.
+# Returns: 1, or 0 if the shard was not ours under this token; nothing is changed then.
 RELEASE = """
 local held, owner = owner_of(ARGV[3])
 if held ~= tonumber(ARGV[4]) or owner ~= ARGV[2] then return finish(0) end
 store(ARGV[3], ARGV[5])
 free(ARGV[3], held)
-note('kind', 'release', 'node', ARGV[2], 'shard', ARGV[3], 'token', ARGV[4])
+record('kind', 'release', 'node', ARGV[2], 'shard', ARGV[3], 'token', ARGV[4])
 return finish(1)
 """
 
 # evict: remove a node that gave no sign of life, or that leaves by itself, and free its shards.
 #
-# ARGV: 2 node (who says so), 3 inc, 4 target, 5 its "join:beat" as it was seen.
-# Returns: 1, or 0 where the incarnation or the beat is another one; nothing is changed then.
+# ARGV: 2 node (the caller), 3 inc, 4 target, 5 its "join:beat" as it was seen.
+# Returns: 1, or 0 if the incarnation or the beat is another one; nothing is changed then.
 EVICT = """
 local target = ARGV[4]
 local stamp = string.match(call('HGET', coord, 'n:' .. target) or '', '^%d+:%d+')
@@ -213,30 +214,30 @@ for i = 1, #fields, 2 do
     free(string.sub(fields[i], 3), tonumber(string.match(fields[i + 1], '^%d+')))
   end
 end
-note('kind', target == ARGV[2] and 'leave' or 'evict', 'node', ARGV[2], 'target', target)
+record('kind', target == ARGV[2] and 'leave' or 'evict', 'node', ARGV[2], 'target', target)
 return finish(1)
 """
 
 # restore: put back the states that the store lost, as another node had read them before.
 #
 # ARGV: 2 node, 3 inc, then for each: field, state.
-# Returns: how many were put back; 0 where the incarnation is another one. Where somebody owns the shard, or has written
-#       a state since, theirs holds.
+# Returns: how many were put back; 0 if the incarnation is another one. If a node owns the shard, or has written a
+#       state since, that state holds.
 RESTORE = """
 local restored = 0
 for i = 4, tonumber(ARGV[3]) == inc and #ARGV or 0, 2 do
   local _, owner = owner_of(ARGV[i])
   if owner == '' and current(ARGV[i]) then restored = restored + call('HSETNX', sess, ARGV[i], ARGV[i + 1]) end
 end
-if restored > 0 then note('kind', 'restore', 'node', ARGV[2], 'states', text(restored)) end
+if restored > 0 then record('kind', 'restore', 'node', ARGV[2], 'states', text(restored)) end
 return finish(restored)
 """
 
 # permit: reserve the next moment at which a session may be created.
 #
 # ARGV: 2 node, 3 field, 4 token, 5 max_concurrency.
-# Returns: 1 and in how many ms it may be used; 0 and in how many ms to ask again; -1 where the shard is not ours; -2
-#       and in how many ms the platform renews the budget, which is empty; -3 where the cluster is halted. Slots k
+# Returns: 1 and in how many ms it may be used; 0 and in how many ms to ask again; -1 if the shard is not ours; -2
+#       and in how many ms the platform renews the budget, which is empty; -3 if the cluster is halted. Slots k
 #       apart are at least the window and the life of a permit apart, so the window holds whenever within its life a
 #       permit is used. Nothing is reserved further ahead than `lead`, so that a lost list cannot collide with it.
 PERMIT = """
@@ -256,20 +257,20 @@ if known[2] then call('HSET', coord, 'm:budget', text(tonumber(known[2]) - 1)) e
 return finish({1, slot - now})
 """
 
-# admin: everything else that is said to the whole cluster.
+# admin: every other change that concerns the whole cluster.
 #
-# ARGV: 2 node (who says so, '' a person), 3 the operation, then its arguments.
-#   ask AGE LIFE          1 where this node is to ask /gateway/bot now: the answer is older than AGE ms, or missing, and
-#                         no other node was told so in the last LIFE ms; else 0.
-#   gateway JSON LEFT MS  store the answer: LEFT sessions may be created until MS ms from now. Of what is counted here
-#                         and what the platform says the smaller one holds.
-#   plan SHARDS           set the number of shards: 1 where there was none, or no shard is owned; else 0.
-#   halt JSON             nobody identifies any more, every node ends; the first reason stays.
+# ARGV: 2 node (the caller, '' for a person), 3 the operation, then its arguments.
+#   ask AGE LIFE          1 if this node should ask /gateway/bot now: the answer is older than AGE ms, or missing, and
+#                         no other node was asked to in the last LIFE ms; else 0.
+#   gateway JSON LEFT MS  store the answer: LEFT sessions may be created until MS ms from now. The smaller number
+#                         holds: the one that is counted here, or the one of the platform.
+#   plan SHARDS           set the number of shards: 1 if there was none, or no shard is owned; else 0.
+#   halt JSON             no node identifies any more, every node ends; the first reason stays.
 #   unhalt                end that.
-#   drain NODE            let a node give its shards away; 0 where it is no member.
-#   begin OV NEXT         begin a roll; NEXT: a number of shards, followed by ' restart' where the generation before has
+#   drain NODE            let a node give its shards away; 0 if it is no member.
+#   begin OV NEXT         begin a roll; NEXT: a number of shards, followed by ' restart' if the generation before has
 #                         to end first. switch OV: make the next generation the current one; abort OV: give it up. All
-#                         three: 0 where ov or the phase is another one.
+#                         three: 0 if ov or the phase is another one.
 ADMIN = """
 local by, op = ARGV[2], ARGV[3]
 
@@ -334,14 +335,14 @@ elseif op == 'drain' then
 elseif op == 'begin' then done = roll(ARGV[4], false, {'m:next', ARGV[5]})
 elseif op == 'switch' then
   done = roll(ARGV[4], true, {'m:gen', text(gen + 1), 'm:shards', string.match(following, '^%d*'), 'm:next', ''})
-  if done == 1 and string.find(following, 'restart') then forget(gen) end -- nobody is left to release them
+  if done == 1 and string.find(following, 'restart') then forget(gen) end -- no owner is left to release them
 elseif op == 'abort' then done = roll(ARGV[4], true, {'m:next', ''})
 end
-if done == 1 and op ~= 'ask' then note('kind', op, 'node', by, 'detail', ARGV[4] or '') end
+if done == 1 and op ~= 'ask' then record('kind', op, 'node', by, 'detail', ARGV[4] or '') end
 return finish(done)
 """
 
-# rights: whether this user may run every command that the scripts run, tried on a key of its own.
+# rights: check that this user may run every command that the scripts run, on a key of its own.
 #
 # KEYS: a scratch key. No ARGV. Returns: 1; a failure names the command.
 RIGHTS = """

@@ -1,4 +1,4 @@
-"""`Store` before a node joins: what a server cannot do is said at once, and nothing is half started."""
+"""`RedisStore` before a node joins: what a server cannot do is reported at once, and nothing is half started."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ import pytest
 from qqbot.config import Credentials
 from qqbot.errors import ConfigError
 from qqbot.sessions import RedisSessionManager, Timings
-from qqbot.sessions.cluster.store import RIGHTS
+from qqbot.sessions.cluster.redis_store import RIGHTS
 from tests.redis.servers import ENGINES, Engine, Server, started
 from tests.sessions.cluster.members import FAST, Platform, Shards, joined, until
 
@@ -18,7 +18,7 @@ USER = ("ACL", "SETUSER", "bot", "on", ">pw", "~qqbot:*")
 
 
 async def refusal(url: str, *, timings: Timings = FAST, selection: str = "6") -> str:
-    """Run a node that cannot start; return what it says. No shard was touched."""
+    """Run a node that cannot start; return its error. No shard was touched."""
     platform, shards = Platform(selection), Shards()
     with pytest.raises(ConfigError) as refused:
         async with asyncio.timeout(20):
@@ -81,7 +81,7 @@ async def test_the_rights_that_are_named_are_enough(store: Server) -> None:
 
 @asynccontextmanager
 async def pretender(version: str) -> AsyncIterator[str]:
-    """A server that says which version it is, and nothing else."""
+    """A server that only answers with its version."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
@@ -128,7 +128,7 @@ async def test_other_timings_than_the_cluster_uses(store: Server) -> None:
         await until(lambda: len(a.indices) == 6)
         assert FAST.shared in await refusal(store.url, timings=other)
         await a.vanish()
-        async with joined(store.url, Platform(), timings=other) as b:  # nobody is alive: its timings are the ones now
+        async with joined(store.url, Platform(), timings=other) as b:  # no member is alive: its timings hold now
             await until(lambda: len(b.indices) == 6)
 
 

@@ -1,4 +1,8 @@
-"""One trial: a store, the recording gateway, and node processes that are started, stopped and killed."""
+"""`ClusterRun`: a store, the recording gateway, and node processes that are started, stopped and killed.
+
+Responsible for the processes, for waiting until a cluster has settled, and for collecting what was wrong.
+Collaborators: `gateway`, `program` (a node process), `checker` (judges), `rows` (what happens to a run).
+"""
 
 import asyncio
 import contextlib
@@ -18,10 +22,11 @@ from typing import Any
 
 from qqbot.aio.clock import steady
 from qqbot.sessions import Timings
+from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ClusterState
-from qqbot.sessions.cluster.store import Store, StoreAway
+from qqbot.sessions.cluster.store import StoreAway
 from tests.cluster import checker
-from tests.cluster.checker import Logs, Spot
+from tests.cluster.checker import Logs, ShardId
 from tests.cluster.gateway import Gateway
 from tests.redis.servers import Engine, Server, default_engine, engine_with_a_clock, started
 
@@ -50,7 +55,7 @@ class Process:
 
 @dataclass
 class Options:
-    """What a trial consists of."""
+    """What a run consists of."""
 
     shards: int = 20
     concurrency: int = 10
@@ -63,8 +68,8 @@ class Options:
     timings: dict[str, float] = field(default_factory=dict)
 
 
-class Trial:
-    """`url` is where the nodes find the store."""
+class ClusterRun:
+    """One run; the nodes find the store at `url`."""
 
     def __init__(self, options: Options, gateway: Gateway, url: str, folder: Path, seed: int) -> None:
         self.options = options
@@ -117,14 +122,14 @@ class Trial:
         await self.until(lambda: node.process.poll() is not None, seconds)
         return steady() - begun
 
-    def owned(self, node: Process) -> set[Spot]:
-        """The shards that a node has dispatched last of all nodes."""
-        latest: dict[Spot, tuple[float, str]] = {}
+    def owned(self, node: Process) -> set[ShardId]:
+        """Return the shards whose last dispatch was by this node."""
+        latest: dict[ShardId, tuple[float, str]] = {}
         logs = self.logs()
-        for spot, tenures in logs.tenures.items():
-            newest = max(tenures.values(), key=lambda tenure: tenure.first)
-            latest[spot] = (newest.first, newest.node)
-        return {spot for spot, (_, name) in latest.items() if name == self._key(node)}
+        for shard_id, ownerships in logs.ownerships.items():
+            newest = max(ownerships.values(), key=lambda ownership: ownership.first)
+            latest[shard_id] = (newest.first, newest.node)
+        return {shard_id for shard_id, (_, name) in latest.items() if name == self._key(node)}
 
     def _key(self, node: Process) -> str:
         return node.log.stem
@@ -143,17 +148,17 @@ class Trial:
                 await asyncio.sleep(0.05)
 
     @asynccontextmanager
-    async def store(self) -> AsyncIterator[Store]:
-        store = Store(self.url, app_id="1", cluster="test", node="", timings=Timings(), shared=self.scripts.shared)
+    async def store(self) -> AsyncIterator[RedisStore]:
+        store = RedisStore(self.url, app_id="1", cluster="test", node="", timings=Timings(), shared=self.scripts.shared)
         async with store:
             yield store
 
-    async def picture(self) -> ClusterState:
+    async def state(self) -> ClusterState:
         async with self.store() as store:
             return await store.look()
 
     async def settled(self, shares: list[int], seconds: float = PATIENCE) -> None:
-        """Wait until the nodes own so many shards each, biggest first, and every shard has a session that listens."""
+        """Wait until the nodes own so many shards each, and every shard has a session that listens."""
         async with asyncio.timeout(seconds):
             while not await self._is_settled(sorted(shares)):
                 await asyncio.sleep(0.1)
@@ -163,8 +168,8 @@ class Trial:
         async with asyncio.timeout(seconds):
             while True:
                 with contextlib.suppress(StoreAway):
-                    picture = await self.picture()
-                    owned = Counter(owner.node for owner in picture.owners.values() if owner.node)
+                    state = await self.state()
+                    owned = Counter(owner.node for owner in state.owners.values() if owner.node)
                     if sorted(owned.values()) == sorted(shares):
                         break
                 await asyncio.sleep(0.1)
@@ -172,12 +177,12 @@ class Trial:
 
     async def _is_settled(self, shares: list[int]) -> bool:
         try:
-            picture = await self.picture()
+            state = await self.state()
         except StoreAway:
             return False
-        owned = Counter(owner.node for owner in picture.owners.values() if owner.node)
+        owned = Counter(owner.node for owner in state.owners.values() if owner.node)
         listening = sum(
-            session.socket is not None and session.shard[1] == picture.shards
+            session.socket is not None and session.shard[1] == state.shards
             for session in self.gateway.sessions.values()
             if not session.over
         )
@@ -192,7 +197,7 @@ class Trial:
             await asyncio.sleep(0.2)
 
     async def moves(self) -> int:
-        """How many shards were claimed that another node had owned before."""
+        """Return how many shards were claimed that another node had owned before."""
         async with self.store() as store:
             entries = await store.history(2000)
         claims = [entry["shard"] for _, entry in entries if entry["kind"] == "claim"]
@@ -200,8 +205,8 @@ class Trial:
 
     # The end
 
-    def verdict(self, *, identifies: int | None = None, kicks: int = 0) -> list[str]:
-        """Everything that is wrong with this run.
+    def violations(self, *, identifies: int | None = None, kicks: int = 0) -> list[str]:
+        """Return everything that is wrong with this run.
 
         `identifies`: how many sessions may have been created at most. `kicks`: how many connections the gateway may
         have reset because another one resumed their session: those of processes that were stopped.
@@ -231,7 +236,7 @@ class Trial:
         return wrong
 
     def tail(self) -> str:
-        """The ends of the nodes' logs, for a person."""
+        """Return the ends of the nodes' logs, to be read by a person."""
         return "\n".join(
             f"--- {node.errors.name}\n" + "\n".join(node.errors.read_text("utf-8", "replace").splitlines()[-25:])
             for node in self.nodes
@@ -239,7 +244,7 @@ class Trial:
 
 
 @asynccontextmanager
-async def trial(
+async def cluster_run(
     options: Options | None = None,
     *,
     engine: Engine | None = None,
@@ -247,8 +252,8 @@ async def trial(
     server_options: tuple[str, ...] = (),
     moved: bool = False,
     seed: int = 0,
-) -> AsyncIterator[Trial]:
-    """A trial with a server of its own, whose clock can be moved where it is `moved`, or with the one at `url`."""
+) -> AsyncIterator[ClusterRun]:
+    """A run with its own server, whose clock can be moved if it is `moved`, or with the server at `url`."""
     options = options or Options()
     gateway = Gateway(shards=options.shards, concurrency=options.concurrency, rate=options.rate, budget=options.budget)
     async with AsyncExitStack() as stack:
@@ -258,7 +263,7 @@ async def trial(
             chosen = engine or (engine_with_a_clock() if moved else default_engine())
             server = await stack.enter_async_context(started(chosen, *server_options, moved=moved))
         await stack.enter_async_context(gateway.serving())
-        run = Trial(options, gateway, url or (server.url if server else ""), folder, seed)
+        run = ClusterRun(options, gateway, url or (server.url if server else ""), folder, seed)
         run.server = server
         try:
             yield run

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from qqbot.bot.context import Delivered
-from qqbot.dispatcher import ShardSource, waits
-from qqbot.dispatcher.waits import Wanted
+from qqbot.dispatcher import ShardSource, waiters
+from qqbot.dispatcher.delivery import Wanted
 from qqbot.errors import ConfigError
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, MessageAuditPass
 from qqbot.models.frames import Frame
 from qqbot.models.outcome import Outcome
-from tests.dispatcher.standins import Held, One, Table, click, message, publish, running, settle
+from tests.dispatcher.standins import FakeLease, One, Table, click, message, publish, running, settle
 
 MESSAGE = Wanted((C2CMessageCreate,))
 
@@ -43,7 +43,7 @@ async def test_a_three_step_dialog_beside_other_conversations() -> None:
         said.append("-".join(map(content, (first, second, third))))
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1), message(2, "B"), message(3))
         await settle()
         publish(feed, message(4, "B"), message(5))
@@ -66,7 +66,7 @@ async def test_a_click_and_the_verdict_of_a_review_are_awaited_in_the_handler_of
         seen.append(f"{pressed.frame.id} {verdict.frame.id}")
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, click(2))
@@ -88,8 +88,8 @@ async def test_1000_dialogs_are_open_while_other_events_flow() -> None:
         second = await first.wait_for(MESSAGE, 30)
         answers.append(f"{content(first)}-{content(second)}")
 
-    async with running(Table([One(handler)], bare=True), max_inflight=16) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+    async with running(Table([One(handler)], bare=True), max_inflight=16, max_queued=16) as dispatcher:
+        feed = ShardSource(dispatcher, FakeLease())
 
         async def send(seq: int, user: str, text: str) -> None:
             await feed.room()
@@ -121,8 +121,8 @@ async def test_more_events_than_may_be_in_flight_queue_behind_a_dialog_that_goes
         await asyncio.sleep(0.01)
         order.append(f"1-{content(second)}")
 
-    async with running(Table([One(handler)], bare=True), max_inflight=3) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+    async with running(Table([One(handler)], bare=True), max_inflight=3, max_queued=3) as dispatcher:
+        feed = ShardSource(dispatcher, FakeLease())
         for seq in range(1, 10):
             await feed.room()
             publish(feed, message(seq))
@@ -142,7 +142,7 @@ async def test_all_events_of_a_dialog_stay_unfinished_until_it_ends() -> None:
         await gate.wait()
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2))
@@ -170,7 +170,7 @@ async def test_a_timeout_waits_for_its_turn_like_an_event() -> None:
             order.append(f"timeout: {error}")
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1), message(2))
         await asyncio.sleep(0.05)
         assert order == []
@@ -194,7 +194,7 @@ async def test_a_wait_that_is_cancelled_gives_the_event_back() -> None:
 
     gave_up = asyncio.Event()
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await asyncio.wait_for(gave_up.wait(), 5)
         await settle()
@@ -219,7 +219,7 @@ async def test_a_handler_that_gave_up_is_in_flight_again_and_holds_its_lane() ->
 
     gave_up = asyncio.Event()
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await asyncio.wait_for(gave_up.wait(), 5)
         assert dispatcher.inflight == 1
@@ -244,7 +244,7 @@ async def test_two_waits_at_once_take_what_comes_in_either_order() -> None:
     for frames in ((message(2), click(3)), (click(2), message(3))):
         seen.clear()
         async with running(Table([One(handler)], bare=True), max_inflight=2) as dispatcher:
-            feed = ShardSource(dispatcher, Held())
+            feed = ShardSource(dispatcher, FakeLease())
             publish(feed, message(1))
             await settle()
             for frame in frames:
@@ -272,7 +272,7 @@ async def test_what_the_predicate_raises_goes_to_who_waits_and_the_event_to_the_
             seen.append(str(error))
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2))
@@ -291,7 +291,7 @@ async def test_only_what_happens_in_the_conversation_is_taken_unless_anywhere(an
             seen.append(f"took {content(taken)}")
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2, "B"))
@@ -306,7 +306,7 @@ async def test_a_repeat_of_the_message_that_began_a_dialog_is_no_answer_in_it() 
         answers.append((await first.wait_for(MESSAGE, 5)).frame.id)
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         again = msgspec.structs.replace(message(1), s=2, id="again")
@@ -321,7 +321,7 @@ async def test_a_repeat_of_the_message_that_began_a_dialog_is_no_answer_in_it() 
 
 
 async def test_one_wait_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waits, "MAX_WAITS", 2)
+    monkeypatch.setattr(waiters, "MAX_WAITS", 2)
     table = Table([])
 
     async def handler(first: Delivered) -> None:
@@ -329,7 +329,7 @@ async def test_one_wait_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
     table.handlers, table.bare = [One(handler)], True
     async with running(table) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1), message(2, "B"), message(3, "C"))
         await settle()
         assert dispatcher.waiting == 2
@@ -352,7 +352,7 @@ async def test_dialogs_without_end_never_stop_the_reading(users: int) -> None:
 
     table.handlers = [One(handler)]
     async with running(table) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         for seq in range(1, 6001):
             async with asyncio.timeout(5):
                 await feed.room()
@@ -376,8 +376,8 @@ async def test_room_is_told_where_timeouts_put_more_in_flight_than_allowed() -> 
                 await first.wait_for(MESSAGE, 0.01)
         await asyncio.sleep(0.05)
 
-    async with running(Table([One(handler)], bare=True), max_inflight=1) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+    async with running(Table([One(handler)], bare=True), max_inflight=1, max_queued=1) as dispatcher:
+        feed = ShardSource(dispatcher, FakeLease())
         for seq, user in enumerate("ABCD", 1):
             async with asyncio.timeout(5):
                 await feed.room()
@@ -396,7 +396,7 @@ async def test_an_answer_that_came_before_the_question_was_asked_is_taken() -> N
         answers.append(content(await first.wait_for(MESSAGE, 5)))
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1), message(2, "B"))
         await settle()
         publish(feed, message(3), message(4, "B"))
@@ -404,6 +404,52 @@ async def test_an_answer_that_came_before_the_question_was_asked_is_taken() -> N
         asking.set()
         assert await feed.drain(5) == 0
     assert sorted(answers) == ["3", "4"]
+
+
+async def test_an_answer_that_came_while_no_more_handlers_could_run_is_taken() -> None:
+    answers: list[str] = []
+    handled: list[str] = []
+    asking = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) != "1":
+            await asyncio.sleep(0.1 if content(first) == "2" else 0)  # longer than the answer is waited for
+            handled.append(content(first))
+            return
+        await asking.wait()
+        answers.append(content(await first.wait_for(MESSAGE, 0.05)))
+
+    async with running(Table([One(handler)], bare=True), max_inflight=1) as dispatcher:
+        feed = ShardSource(dispatcher, FakeLease())
+        publish(feed, message(1), message(2, "B"), *(message(seq, f"U{seq}") for seq in range(3, 103)), message(103))
+        await settle()
+        assert (dispatcher.inflight, dispatcher.queued) == (1, 102)
+        asking.set()
+        assert await feed.drain(5) == 0
+        assert (dispatcher.inflight, dispatcher.waiting, dispatcher.queued) == (0, 0, 0)
+    assert answers == ["103"]
+    assert handled == [str(seq) for seq in range(2, 103)]
+
+
+async def test_a_timeout_goes_on_although_no_more_handlers_could_run() -> None:
+    ended: list[str] = []
+    gate = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        if content(first) == "1":
+            with contextlib.suppress(TimeoutError):
+                await first.wait_for(MESSAGE, 0.01)
+            ended.append("1")
+            gate.set()
+        else:
+            await gate.wait()
+
+    async with running(Table([One(handler)], bare=True), max_inflight=1) as dispatcher:
+        feed = ShardSource(dispatcher, FakeLease())
+        publish(feed, message(1), message(2, "B"), message(3, "C"))
+        assert await feed.drain(5) == 0
+        assert dispatcher.inflight == 0
+    assert ended == ["1"]
 
 
 async def test_draining_does_not_wait_for_a_dialog_and_its_first_event_comes_again() -> None:
@@ -416,7 +462,7 @@ async def test_draining_does_not_wait_for_a_dialog_and_its_first_event_comes_aga
             ended.append("cancelled")
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         loop = asyncio.get_running_loop()
@@ -438,7 +484,7 @@ async def test_time_spent_waiting_is_not_the_handlers() -> None:
 
     table.handlers = [One(handler)]
     async with running(table, handler_timeout=0.1) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await asyncio.sleep(0.3)
         assert table.errors == []
@@ -464,7 +510,7 @@ async def test_a_handler_whose_time_is_up_may_wait_while_it_ends(answered: bool)
 
     table.handlers = [One(handler)]
     async with running(table, handler_timeout=0.05) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         async with asyncio.timeout(5):
             while not dispatcher.waiting:
@@ -498,7 +544,7 @@ async def test_the_time_limit_of_one_handler_is_not_that_of_the_next() -> None:
 
     table.handlers = [One(first_one), One(second_one, "two")]
     async with running(table, handler_timeout=0.1) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         async with asyncio.timeout(5):
             while feed.pending or not tasks:
@@ -518,7 +564,7 @@ async def test_a_timeout_is_not_told_as_the_end_of_an_event() -> None:
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
         dispatcher.settled = [lambda _, outcome: outcomes.append(outcome)]
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         with pytest.raises(TimeoutError):
@@ -535,7 +581,7 @@ async def test_the_outcomes_are_told_in_order() -> None:
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
         dispatcher.settled = [lambda event_id, outcome: outcomes.append((event_id.partition(":")[2], outcome))]
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         for seq in (1, 2, 3):
             publish(feed, message(seq))
             await settle()
@@ -554,7 +600,7 @@ async def test_a_task_that_outlives_the_handler_may_wait_too() -> None:
         tasks.append(asyncio.create_task(later(first)))
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2))
@@ -581,7 +627,7 @@ async def test_however_a_dialog_ends_the_lane_goes_on(way: str) -> None:
             await asyncio.sleep(0)
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2), message(3), message(4))
@@ -611,7 +657,7 @@ async def test_an_event_whose_wait_gave_up_before_its_turn_is_handled() -> None:
         seen.append(content(first))
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2), message(3))  # 3 is to be taken, but 2 comes first
@@ -636,7 +682,7 @@ async def test_an_event_whose_wait_gave_up_goes_to_the_next_one_who_waits() -> N
         answers.append(content(await first.wait_for(wanted, 5)))
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2), message(3))
@@ -660,7 +706,7 @@ async def test_a_timeout_that_nobody_waits_for_any_more_lets_its_lane_go_on() ->
         seen.append(content(first))
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2))
@@ -691,7 +737,7 @@ async def test_what_the_second_of_two_waits_took_while_it_was_cancelled_is_handl
         seen.extend(task.result().frame.id for task in done)
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, message(2))
@@ -720,7 +766,7 @@ async def test_what_a_wait_took_while_it_was_cancelled_comes_after_its_handler()
         orders.append([])
         async with running(Table([One(handler)], bare=True)) as dispatcher:
             asked = asyncio.Event()
-            feed = ShardSource(dispatcher, Held())
+            feed = ShardSource(dispatcher, FakeLease())
             publish(feed, message(1))
             await settle()
             asked.set()
@@ -741,7 +787,7 @@ async def test_a_task_that_outlives_its_handler_does_not_wait_beyond_the_end() -
         tasks.extend(asyncio.create_task(first.wait_for(wanted, timeout)) for timeout in (None, 1.0, None))
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
         publish(feed, click(2))  # taken, and never handed over
@@ -758,7 +804,7 @@ async def test_a_handler_that_waits_while_it_is_cancelled_does_not_hold_up_the_e
             await first.wait_for(MESSAGE, 60)
 
     async with asyncio.timeout(10), running(Table([One(handler)], bare=True)) as dispatcher:
-        feed = ShardSource(dispatcher, Held())
+        feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
         await settle()
     assert feed.watermark.low == 0

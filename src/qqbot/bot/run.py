@@ -1,0 +1,307 @@
+"""`BotRun`: what exists while a bot is served once, from its API client to its handlers.
+
+Responsible for the order in which these parts start and end, for the tasks of the bot, and for taking events that no
+shard of this process received. Collaborators: `runtime` (makes the parts), `shards` (runs the shards), `dispatcher`
+(runs the handlers). It reads no configuration.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextvars import Context, ContextVar, copy_context
+from typing import TypeVar
+
+from ..aio.background import background
+from ..aio.loop_lag import LoopLag
+from ..api.client import Api
+from ..dispatcher import DirectSource, Dispatcher
+from ..errors import ConfigError, Interrupted, QQBotError
+from ..ingest import Forwarder
+from ..lease import current_lease
+from ..models.frames import Frame
+from ..models.outcome import Outcome
+from ..models.stats import BotStats
+from .shards import ShardSupervisor
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+STANDSTILL_SECONDS = 30.0
+ROOM_SECONDS = 3.0
+"""How long a webhook call waits while too many events are unfinished; then it has to come again."""
+
+_inside: ContextVar["BotRun | None"] = ContextVar("qqbot_inside", default=None)
+"""The run that the current task belongs to: a task that waits for its own end deadlocks."""
+
+
+class BotRun:
+    """One bot in one event loop, from entering `serve` to leaving it."""
+
+    def __init__(
+        self,
+        api: Api,
+        dispatcher: Dispatcher,
+        supervisor: ShardSupervisor | None,
+        forwarder: Forwarder | None,
+        *,
+        drain: float,
+    ) -> None:
+        """`supervisor` None: no gateway connection. `drain`: seconds that the handlers have at the end."""
+        self._loop = asyncio.get_running_loop()  # events are taken in no other one
+        self.api = api
+        self.supervisor = supervisor
+        self.dispatcher = dispatcher
+        self.forwarder = forwarder
+        self.loop_lag = LoopLag()
+        self._drain = drain
+        self._direct_source: DirectSource | None = None  # made for the first event that comes by no shard
+        self._over = asyncio.Event()  # set when the bot was asked to stop, or has ended by itself
+        self._begun = asyncio.Event()  # set when the lifespan was entered: no event is handled before
+        self._main: asyncio.Task[None] | None = None  # runs the shards; None before the lifespan was entered
+        self._enterer = asyncio.current_task()  # enters the lifespan, so it must not wait for what follows
+        self._background: set[asyncio.Task[object]] = set()  # spawned and unfinished; asyncio itself keeps weak ones
+        self._closed = False  # True when the bot has drained: nothing would cancel a task that is spawned now
+
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[None]:
+        """Run shards and handlers while the body runs; leaving drains, then cancels what is left.
+
+        Raises: on leaving, the error that ended the shards.
+        """
+        async with (
+            self.dispatcher.within(self._own_context()),
+            self._forwarding(),
+            background(self._watch_reading(), self.loop_lag.watch(), name="qqbot watch"),
+        ):
+            main = self._main = asyncio.create_task(self._run_shards(), name="qqbot shards")
+            self._begun.set()
+            try:
+                yield
+            finally:
+                await self._end_shards(main)
+        self._raise_failure()
+
+    def _forwarding(self) -> AbstractAsyncContextManager[object]:
+        return nullcontext() if self.forwarder is None else self.forwarder.within()
+
+    @property
+    def direct_source(self) -> DirectSource:
+        """The source of events that no shard of this process received."""
+        if self._direct_source is None:
+            self._direct_source = DirectSource(self.dispatcher)
+        return self._direct_source
+
+    async def receive(self, frame: Frame, raw: bytes, *, awaited: bool) -> Outcome | None:
+        """Take an event that came by webhook; return its outcome if it is `awaited`, None if it was queued.
+
+        Raises: Interrupted when the bot is stopping, TimeoutError when there was no room for a while, ConfigError
+        from another event loop.
+        """
+        self._check_open(frame)
+        async with asyncio.timeout(ROOM_SECONDS):
+            await self._begun.wait()  # the lifespan comes first
+            self._check_open(frame)
+            if not awaited:
+                if await self.direct_source.take(frame, raw):
+                    return None
+                raise _interrupted(frame)
+            await self.dispatcher.room()
+        # Outside the timeout: it limits the wait for room, and not the handlers.
+        outcome = await self.direct_source.deliver(frame, raw, retry=True)
+        if outcome is None:
+            raise _interrupted(frame)
+        return outcome
+
+    async def handle(self, frame: Frame, raw: bytes, *, age: float) -> Outcome:
+        """Take an event that another process received `age` seconds ago; return how it ended.
+
+        Raises: Interrupted when the bot stops first; ConfigError from another event loop, or from the lifespan itself.
+        """
+        if self._main is None and asyncio.current_task() is self._enterer:
+            raise ConfigError("the lifespan is entered before the bot handles events: bot.spawn() what calls handle()")
+        self._check_open(frame)
+        await self._begun.wait()
+        self._check_open(frame)
+        outcome = await self.direct_source.deliver(frame, raw, age=age)
+        if outcome is None:
+            raise _interrupted(frame)
+        return outcome
+
+    def _check_open(self, frame: Frame) -> None:
+        """Raises: Interrupted when the bot is stopping, ConfigError from another event loop."""
+        if self._loop is not asyncio.get_running_loop():
+            raise ConfigError("a bot takes events in the event loop that serves it: make a Bot for each thread")
+        if self.stopping:
+            raise Interrupted(f"the bot is stopping: {frame.id} has to be delivered again")
+
+    @property
+    def stopping(self) -> bool:
+        """True if it was asked to stop, or has ended by itself."""
+        return self._over.is_set()
+
+    @property
+    def standing_still(self) -> float:
+        """Seconds for which nothing was read because too many events are unfinished."""
+        return max(self.dispatcher.full_for, 0.0 if self.forwarder is None else self.forwarder.full_for)
+
+    def stats(self) -> BotStats:
+        """Return the figures of the shards and of the events in flight."""
+        dispatcher, forwarder = self.dispatcher, self.forwarder
+        return BotStats(
+            shards=() if self.supervisor is None else tuple(self.supervisor.stats()),
+            inflight=dispatcher.inflight + (0 if forwarder is None else forwarder.inflight),
+            max_inflight=dispatcher.max_inflight,
+            queued=dispatcher.queued,
+            queued_bytes=dispatcher.queued_bytes,
+            waiting=dispatcher.waiting,
+            workers=dispatcher.workers,
+            failed=dispatcher.failed,
+            surprises={f"{name}: {path}": times for (name, path), times in dispatcher.surprises.items()},
+            standing_still=self.standing_still,
+            loop_lag=self.loop_lag.peak,
+        )
+
+    async def _watch_reading(self) -> None:
+        """Warn when reading stands still, and name the handler that holds it up."""
+        warned = False  # once for each standstill, until reading goes on
+        while True:
+            await asyncio.sleep(1)
+            if self.standing_still < STANDSTILL_SECONDS:
+                warned = False
+            elif not warned:
+                warned = True
+                log.warning(
+                    "no event was read for %.0f s: as many as max_inflight allows are unfinished; %s",
+                    self.standing_still,
+                    self._holder(),
+                )
+
+    def _holder(self) -> str:
+        if self.forwarder is not None and self.forwarder.full:
+            return "the sink does not take them"
+        oldest = self.dispatcher.oldest()
+        return f"the oldest is held by {oldest[0]} in {oldest[1]}" if oldest else "none has begun yet"
+
+    async def _run_shards(self) -> None:
+        try:
+            if self.supervisor is None:
+                await self._over.wait()
+                return
+            await self.supervisor.run()
+        except QQBotError as error:
+            log.error("the bot has stopped: %s", error)  # noqa: TRY400 - the text explains it; `wait` raises the error
+            raise
+        except Exception:
+            log.exception("the bot has stopped")
+            raise
+        finally:
+            self._over.set()
+
+    async def _end_shards(self, main: "asyncio.Task[None]") -> None:
+        self._over.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                if self._direct_source is not None:
+                    group.create_task(self._drain_direct_source(self._direct_source))
+                if self.supervisor is not None:
+                    await self.supervisor.stop()
+                await asyncio.wait([main])
+        finally:
+            main.cancel()  # only if draining was cut short: else it has ended
+            await asyncio.gather(main, return_exceptions=True)
+
+    async def _drain_direct_source(self, direct_source: DirectSource) -> None:
+        if unfinished := await direct_source.drain(self._drain):
+            log.warning("%d events that came by no shard are unfinished after %g s", unfinished, self._drain)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The error that ended the shards."""
+        main = self._main
+        return main.exception() if main is not None and main.done() and not main.cancelled() else None
+
+    def _raise_failure(self) -> None:
+        if (failure := self.failure) is not None:
+            raise failure
+
+    def not_ready(self) -> list[str]:
+        """Return why events are not handled now: a shard is not READY, or reading stands still."""
+        reasons = [] if self.supervisor is None else self.supervisor.not_ready()
+        if self.standing_still >= STANDSTILL_SECONDS:
+            reasons.append(f"no event was read for {self.standing_still:.0f} s: too many are unfinished")
+        return reasons
+
+    def ask_to_stop(self) -> None:
+        """Let `wait` return."""
+        self._over.set()
+
+    async def wait(self) -> None:
+        """Return when the bot was asked to stop.  Raises: the error that ended the shards."""
+        await self._over.wait()
+        self._raise_failure()
+
+    async def ready(self) -> None:
+        """Return when every shard of this process is READY.
+
+        Raises: the error that ended the shards; ConfigError when the bot was stopped before, or if waiting cannot end.
+        """
+        if self._main is None and asyncio.current_task() is self._enterer:
+            raise ConfigError("the lifespan is entered before the bot connects: bot.spawn() what waits for ready()")
+        await self._begun.wait()
+        main = self._main
+        if main is None:  # the lifespan failed
+            raise ConfigError("the bot was stopped before it was ready")
+        if self.supervisor is None:
+            return
+        async with background(self.supervisor.ready(), name="qqbot ready") as (ready,):
+            await asyncio.wait([ready, main], return_when=asyncio.FIRST_COMPLETED)
+        if main.done():
+            self._raise_failure()
+            raise ConfigError("the bot was stopped before it was ready")
+
+    @property
+    def inside(self) -> bool:
+        """True if the caller is a handler or a background task of this run, or a task that one of them created."""
+        return _inside.get() is self
+
+    def enter(self) -> None:
+        """Let the current task, and the tasks that it creates from now on, be inside."""
+        _inside.set(self)
+
+    def _own_context(self) -> Context:
+        context = copy_context()
+        context.run(_inside.set, self)
+        # A spawned task may outlive the event of its handler: the end of that lease must not refuse its calls.
+        context.run(current_lease.set, None)
+        return context
+
+    def spawn(self, coroutine: Coroutine[object, object, T], name: str | None) -> "asyncio.Task[T]":
+        """Run a background task.  Raises: ConfigError when the bot has drained."""
+        if self._closed:
+            coroutine.close()
+            raise ConfigError("the bot has drained: nothing can be spawned any more")
+        task = asyncio.create_task(coroutine, name=name, context=self._own_context())
+        self._background.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: "asyncio.Task[object]") -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the background task %s failed", task.get_name(), exc_info=error)
+
+    async def end_background(self) -> None:
+        """Cancel the background tasks and wait for their end; none can be spawned from here on."""
+        self._closed = True
+        self._over.set()  # if the lifespan failed, nothing else lets `wait` and `ready` return
+        self._begun.set()
+        while tasks := self._background - {asyncio.current_task()}:  # again: cleanup may have spawned another one
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _interrupted(frame: Frame) -> Interrupted:
+    return Interrupted(f"the bot stopped before it was done with {frame.id}: deliver it again")
