@@ -342,6 +342,17 @@ async def test_the_copied_test_passes_as_it_is(tmp_path: Path, monkeypatch: pyte
     assert "1 passed" in out.decode()
 
 
+async def test_the_copied_test_has_the_settings_of_the_group(sim: Simulator, bot: BareBot, page: Page) -> None:
+    await bot.connect_ready()
+    group = sim.group("test", all_messages=True, mention_tag=True)
+    group.bot_is_admin = True
+    group.member("Alice", role="admin")
+    sim.push_message("group", conversation=group.id, user="Alice", text="hi", mention=False)
+    source = (await page.do(do="test", **GROUP))["value"]["text"]
+    assert 'qq.group("test", all_messages=True, mention_tag=True).member("Alice", role="admin")' in source
+    assert 'qq.group("test").bot_is_admin = True' in source
+
+
 async def test_a_comment_of_the_test_cannot_be_left(sim: Simulator, bot: BareBot, page: Page) -> None:
     await bot.connect_ready()
     name = "Eve\nimport os"
