@@ -74,6 +74,7 @@ class _Bare(Struct):
 
 _decode_challenge = strict(_Challenge)
 _decode_bare = strict(_Bare)
+_decode_any = strict(object)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 DONE = WebhookReply(200, encode({"op": Op.HTTP_CALLBACK_ACK, "d": 0}))
@@ -209,7 +210,7 @@ def _frame(body: bytes) -> Frame | None:
 
 def _is_json(body: bytes) -> bool:
     try:
-        msgspec.json.decode(body)
+        _decode_any(body)
     except _UNREADABLE:
         return False
     return True
