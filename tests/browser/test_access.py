@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from qqbot.testing import Simulator
+from qqbot.testing import Http, Simulator
 from tests.browser.driving import GROUP, Page, expect, marks
 from tests.browser.showcase import Showcase
 
@@ -38,6 +38,8 @@ async def have_a_chat(sim: Simulator) -> None:
     reply = await alice.say("vote")
     await reply.click("茶 Tea")
     await sim.clock.advance(minutes=6)
+    sim.faults.add("POST /v2/groups/*/messages", Http(400, body={"code": 40034005, "message": "too old"}))
+    await alice.say("refused")
     await alice.say("hello", quote=reply.id)
     await sim.channel("general").member("Alice").say("like")
 

@@ -347,7 +347,7 @@ async def test_skip_six_minutes_and_the_window_closes(page: Page, sim: Simulator
     await open_conversation(page, sim)
     await say(page, "hello")
     chip = page.locator("li.mine .chip")
-    await expect(chip).to_have_text(re.compile(r"4 min left to reply · 1 of 5 replies"))
+    await expect(chip).to_have_text(re.compile(r"5 min left to reply · 1 of 5 replies"))
     panel = await open_tab(page, "Clock")
     await panel.get_by_role("button", name="+ 6 min").click()
     await expect(panel.get_by_text("6 min have passed")).to_be_visible()
@@ -474,3 +474,146 @@ async def walk_to(page: Page, target: Any, *, backwards: bool = False) -> None:
             return
         await page.keyboard.press("Shift+Tab" if backwards else "Tab")
     pytest.fail(f"the keyboard does not reach {target}")
+
+
+async def is_at_end(page: Page) -> bool:
+    """Whether the end of the log is in view."""
+    script = "log => log.scrollHeight - log.scrollTop - log.clientHeight < 5"
+    return bool(await page.locator("#log").evaluate(script))
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_the_chat_follows_while_a_picture_loads(
+    context: BrowserContext, page: Page, sim: Simulator, width: int
+) -> None:
+    await page.set_viewport_size({"width": width, "height": 700})
+    await page.goto(sim.url)
+    panes = page.get_by_role("navigation", name="Parts of the page")
+    if width < 900:
+        await panes.get_by_role("button", name="Conversations").click()
+    await page.get_by_role("navigation", name="Conversations").get_by_role("button", name=GROUP).click()
+    alice = sim.group(GROUP).member("Alice")
+    for number in range(8):
+        await alice.say(f"line {number}")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": 1 << 20, "uploadThroughput": -1}
+    await (await context.new_cdp_session(page)).send("Network.emulateNetworkConditions", slow)
+    await alice.say("poster", timeout=20)
+    image = page.get_by_role("log").locator("img")
+    await expect(image).to_have_js_property("naturalWidth", 320)  # its place is known, its bytes are not here
+    assert not await image.evaluate("image => image.complete")
+    await expect(image).to_be_in_viewport(ratio=1)
+    assert await is_at_end(page)
+    await alice.say("the last word")
+    await expect(bubble(page, "You said: the last word")).to_be_in_viewport(ratio=1)
+    if width < 900:
+        await panes.get_by_role("button", name="Inspector").click()
+        await alice.say("picture")
+        await alice.say("the very last word")
+        await panes.get_by_role("button", name="Chat").click()
+        await expect(bubble(page, "You said: the very last word")).to_be_in_viewport(ratio=1)
+        await expect(image).to_have_count(2)
+        await asyncio.sleep(0.5)
+        assert await is_at_end(page)
+
+
+async def test_the_chat_stays_for_who_has_scrolled_up(page: Page, sim: Simulator) -> None:
+    alice = sim.group(GROUP).member("Alice")
+    await open_conversation(page, sim)
+    for number in range(4):
+        await alice.say(f"picture {number}")
+        await alice.say("picture")
+    await expect(page.get_by_role("log").locator("img")).to_have_count(4)
+    await asyncio.sleep(0.5)
+    assert await is_at_end(page)
+    await page.locator("#log").hover()
+    await page.mouse.wheel(0, -600)
+    await asyncio.sleep(0.3)
+    before = await page.locator("#log").evaluate("log => log.scrollTop")
+    await alice.say("picture")
+    await expect(page.get_by_role("log").locator("img")).to_have_count(5)
+    await asyncio.sleep(0.5)
+    assert await page.locator("#log").evaluate("log => log.scrollTop") == before
+    await page.mouse.wheel(0, 20_000)
+    await asyncio.sleep(0.3)
+    await alice.say("the last word")
+    await expect(bubble(page, "You said: the last word")).to_be_in_viewport(ratio=1)
+
+
+async def test_the_arrow_keys_bring_back_what_i_said(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    text = page.get_by_label("Write as Alice")
+    for said in ("first", "second", "second", "third"):
+        await say(page, said)
+        await expect(bubble(page, f"You said: {said}")).to_be_visible()
+    for key, shown in (
+        *(("ArrowUp", "third"), ("ArrowUp", "second"), ("ArrowUp", "first"), ("ArrowUp", "first")),
+        *(("ArrowDown", "second"), ("ArrowDown", "third"), ("ArrowDown", ""), ("ArrowUp", "third")),
+    ):
+        await page.keyboard.press(key)
+        await expect(text).to_have_value(shown)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("log").get_by_text("You said: third")).to_have_count(2)
+    await text.fill("a draft")
+    await page.keyboard.press("ArrowUp")
+    await expect(text).to_have_value("a draft")
+    await text.fill("")
+    await page.get_by_role("radio", name="Bob").check()
+    await page.get_by_label("Write as Bob").press("ArrowUp")
+    await expect(page.get_by_label("Write as Bob")).to_have_value("")
+
+
+async def test_an_at_sign_offers_the_people_who_are_here(page: Page, sim: Simulator) -> None:
+    for name in ("Bert", "小明"):
+        sim.group(GROUP).member(name)
+    await open_conversation(page, sim)
+    text, people = page.get_by_label("Write as Alice"), page.get_by_role("listbox", name="People to mention")
+    await text.press_sequentially("hello @")
+    await expect(people.get_by_role("option")).to_have_text(["@Bob", "@Bert", "@小明"])
+    await text.press_sequentially("b")
+    await expect(people.get_by_role("option")).to_have_text(["@Bob", "@Bert"])
+    await page.keyboard.press("ArrowDown")
+    await expect(people.get_by_role("option", selected=True)).to_have_text("@Bert")
+    await page.keyboard.press("Enter")
+    await expect(text).to_have_value("hello @Bert ")
+    await expect(people).to_be_hidden()
+    await text.press_sequentially("and @小")
+    await people.get_by_role("option", name="小明").click()
+    await expect(text).to_have_value("hello @Bert and @小明 ")
+    await expect(text).to_be_focused()
+    await text.press_sequentially("@")
+    await page.keyboard.press("Escape")
+    await expect(people).to_be_hidden()
+    await text.fill("mail a@b")
+    await expect(people).to_be_hidden()
+    await text.fill("hello @Bert ")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("li.mine")).to_contain_text("hello @Bert")
+
+
+async def test_a_restart_of_the_bot_is_no_error(page: Page, sim: Simulator) -> None:
+    await open_conversation(page, sim)
+    await say(page, "hello")
+    await expect(bubble(page, "You said: hello")).to_be_visible()
+    sim.show_notice("a file has changed: the bot starts again", name="restarted")
+    sim.show_notice("Traceback: oh no")
+    await expect(page.locator("li.notice p")).to_have_text("A file has changed: the bot starts again.")
+    await expect(page.locator("li.notice pre")).to_have_text("Traceback: oh no")
+    await expect(page.locator("li.notice")).to_have_count(2)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_a_link_skips_to_the_input(page: Page, sim: Simulator, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 700})
+    await page.goto(sim.url)
+    await expect(page.get_by_label("Write as")).to_be_visible()
+    address = page.url
+    link = page.get_by_role("link", name="Skip to the input")
+    await page.locator("body").press("Tab")
+    await expect(link).to_be_focused()
+    if width < 900:
+        await page.get_by_role("button", name="Inspector").click()
+        await link.focus()
+    await expect(link).to_be_in_viewport()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Write as")).to_be_focused()
+    assert page.url == address

@@ -54,6 +54,9 @@ class Workshop:
                 for message in (await self.control.state())["messages"]:
                     if message["from"] == "system" and words in message["text"]:
                         return message["text"]
+                    for remark in message["remarks"]:
+                        if words in remark.get("text", ""):
+                            return remark["text"]
                 await asyncio.sleep(0.05)
 
 

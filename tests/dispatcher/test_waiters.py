@@ -812,3 +812,29 @@ async def test_a_handler_that_waits_while_it_is_cancelled_does_not_hold_up_the_e
 
 def content_or_id(delivered: Delivered) -> str:
     return content(delivered) if isinstance(delivered.event, C2CMessageCreate) else str(delivered.frame.id)
+
+
+async def test_timeouts_end_earlier() -> None:
+    outcomes: list[Outcome] = []
+
+    async def handler(first: Delivered) -> None:
+        for timeouts in ((60, 120), (60,)):
+            waits = [first.wait_for(MESSAGE, timeout) for timeout in timeouts]
+            results = await asyncio.gather(*waits, return_exceptions=True)
+            assert [type(result) for result in results] == [TimeoutError] * len(timeouts)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        dispatcher.settled = [lambda _, outcome: outcomes.append(outcome)]
+        publish(ShardSource(dispatcher, FakeLease()), frame := message(1))
+        await settle()
+        assert dispatcher.waiters.advance(59) == []
+        assert dispatcher.waiters.advance(2) == []  # the handler waits for the end of the other
+        await settle()
+        assert dispatcher.waiting == 1
+        assert dispatcher.waiters.advance(60) == [frame.id]
+        await settle()
+        assert outcomes == ["waiting", "waiting"]
+        assert dispatcher.waiters.advance(60) == [frame.id]
+        await settle()
+        assert outcomes == ["waiting", "waiting", "handled"]
+        assert dispatcher.waiters.advance(60) == []

@@ -361,7 +361,9 @@ async def test_guild_manager(qq: Simulator) -> None:
         assert "Quote the message" in str((await alice.say("@bot /pin")).text)
         assert (await alice.say("@bot /open news")).text == "Opened news 已新建"
         qq.guild().bot_is_admin = False
-        assert (await alice.say("@bot /open more")).text == "I need more rights for that. 我没有权限"
+        with qq.expect_error():
+            refused = await alice.say("@bot /open more")
+        assert refused.text == "I need more rights for that. 我没有权限"
     made = [call for call in qq.calls if call["method"] == "POST" and call["path"].endswith("/roles")]
     assert len(made) == 1, "the role is made once"
 

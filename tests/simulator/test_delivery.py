@@ -62,6 +62,25 @@ async def test_an_answer_to_either_event_is_a_reply() -> None:
             assert str((await alice.say("hello", quiet=0.05)).text).endswith("hello")
 
 
+@pytest.mark.parametrize("wanted", [(), (AtMessageCreate,), (MessageCreate,), (AtMessageCreate, MessageCreate)])
+async def test_no_handler_took_either_event(wanted: tuple[type[Any], ...]) -> None:
+    bot = Bot()
+
+    @bot.on(AtMessageCreate, when=lambda event: type(event) in wanted)
+    async def mentioned(ctx: Context[Any]) -> None:
+        await ctx.reply("mentioned")
+
+    @bot.on(MessageCreate, when=lambda event: type(event) in wanted)
+    async def written(ctx: Context[Any]) -> None:
+        await ctx.reply("written")
+
+    async with Simulator(profile="private") as sim, sim.run(bot):
+        reply = await sim.channel("general").member("Alice").say("hello")
+        assert reply.outcome == ("handled" if wanted else "unwanted")
+        remarks = next(each["remarks"] for each in sim.state()["messages"] if each["from"] == "user")
+        assert remarks == ([] if wanted else [{"kind": "unwanted"}])
+
+
 async def test_a_bot_with_handlers_for_both_events_is_done_after_both() -> None:
     bot, slow = Bot(), asyncio.Event()
 

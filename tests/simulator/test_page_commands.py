@@ -1,16 +1,20 @@
 """What people do on the page: quotes, recalls, reactions, roles, reviews, time; and the chat as a test."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from qqbot import Bot, Button, ButtonPermission, Context, GroupAtMessageCreate, InteractionCreate, Keyboard, Markdown
+from qqbot.cli.loading import load_bot
 from qqbot.testing import Simulator
 from tests.simulator.bare import BareBot
+from tests.simulator.test_messages import keyboard
 from tests.simulator.test_page import Page
 
 GROUP = {"scene": "group", "conversation": "test"}
@@ -247,3 +251,115 @@ async def test_the_chat_as_a_test_fails_where_the_bot_says_something_else(monkey
 async def test_there_is_nothing_to_test_in_silence(sim: Simulator, bot: BareBot, page: Page) -> None:
     refused = await page.do(do="test", **GROUP)
     assert (refused["ok"], "has no messages yet" in refused["error"]) == (False, True)
+
+
+FULL_BOT = """\
+from qqbot import Bot, Button, ButtonPermission, Context, GroupAtMessageCreate, InteractionCreate, Keyboard, Markdown
+
+robot = Bot()
+keyboard = Keyboard([[Button.callback("End", "end", permission=ButtonPermission.admins())]])
+
+
+@robot.on
+async def answer(ctx: Context[GroupAtMessageCreate]) -> None:
+    if ctx.text == "fail":
+        raise ValueError("no")
+    if ctx.text == "vote":
+        await ctx.reply(Markdown("Vote", keyboard=keyboard))
+        return
+    files = [
+        f"{each.filename} {each.content_type} {len(await ctx.download(each))}" for each in ctx.event.attachments
+    ]
+    named = [each.username for each in ctx.event.mentions]
+    await ctx.reply(f"{ctx.event.author.member_role}: {ctx.text} {files} {named}")
+
+
+@robot.on
+async def press(ctx: Context[InteractionCreate]) -> None:
+    await ctx.ack()
+    await ctx.reply("Over")
+"""
+
+NASTY = 'a "quoted" \\ \n\r\t\x00\x1b \u2028\u202e {0} %s \'\'\' """ \U0001f375'
+
+
+async def full_chat(folder: Path) -> str:
+    """Chat with a bot of a file, and return the test."""
+    (folder / "robots.py").write_text(FULL_BOT)
+    bot = load_bot(f"{folder / 'robots.py'}:robot")
+    async with (
+        Simulator(profile="private") as sim,
+        sim.run(bot),
+        BareBot(sim) as http,
+        Page(sim, http.http) as page,
+    ):
+        await page.send(auth=sim.control_token)
+        group = sim.group(f"lunch {NASTY}")
+        where = {"scene": "group", "conversation": group.id}
+        alice, nasty = group.member("Alice"), group.member(f"qq\nimport os {NASTY}")
+        group.member("Dave")
+        await alice.say("hello")
+        asked = await alice.say("vote")
+        await page.do(do="open", **where, user="Alice", role="admin")
+        await alice.say("I am an admin")
+        await asked.click("End")
+        await page.do(do="open", **where, user="Alice", role="member")
+        await alice.say("and now a member, @Dave")
+        await nasty.say(NASTY)
+        await alice.upload(b"\x89PNG small", name='my "cat".png', text="look")
+        await alice.upload(b"ID3" * 100, name="class.mp3")
+        pictures = [sim.attachment(bytes(range(256)) * 9, name=name, width=3, height=4) for name in ("1.png", "小.png")]
+        said = await alice.say("two", attachments=pictures, quote=asked.id)
+        assert said.text == "member: two ['1.png image/png 2304', '小.png image/png 2304'] ['bot']"
+        await alice.upload(bytes(100_000), name="zeros.bin")
+        assert (await alice.say("fail")).outcome == "failed"
+        assert sim.violations == []
+        return str((await page.do(do="test", **where))["value"]["text"])
+
+
+async def test_the_copied_test_passes_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    source = await full_chat(tmp_path)
+    sys.modules.pop("__qqbot_file__")
+    assert "from robots import robot as bot" in source
+    assert '@pytest.mark.qq(profile="private")' in source
+    assert 'role="admin"' in source and 'role="member"' in source
+    assert "with qq.expect_error():" in source
+    assert all(character.isprintable() or character == "\n" for character in source)
+    assert '("Alice", role=' not in source.partition("reply1")[0]  # she was a member then
+    (tmp_path / "test_chat.py").write_text(source, "utf-8")
+    plugins = ["-ppytest_asyncio.plugin", "-pqqbot.testing.pytest_plugin"]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest", "-q", *plugins, "test_chat.py"),
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0, f"{source}\n{out.decode()}"
+    assert "1 passed" in out.decode()
+
+
+async def test_the_copied_test_has_the_settings_of_the_group(sim: Simulator, bot: BareBot, page: Page) -> None:
+    await bot.connect_ready()
+    group = sim.group("test", all_messages=True, mention_tag=True)
+    group.bot_is_admin = True
+    group.member("Alice", role="admin")
+    sim.push_message("group", conversation=group.id, user="Alice", text="hi", mention=False)
+    source = (await page.do(do="test", **GROUP))["value"]["text"]
+    assert 'qq.group("test", all_messages=True, mention_tag=True).member("Alice", role="admin")' in source
+    assert 'qq.group("test").bot_is_admin = True' in source
+
+
+async def test_a_comment_of_the_test_cannot_be_left(sim: Simulator, bot: BareBot, page: Page) -> None:
+    await bot.connect_ready()
+    name = "Eve\nimport os"
+    body = {"markdown": {"content": "x"}, "msg_type": 2, "keyboard": keyboard()}
+    _, sent = await bot.send_to_group(sim.group("test").id, **body)
+    eve = sim.group("test").member(name)
+    await page.do(do="click", message=sent["id"], button="label 0", user=eve.name)
+    source = (await page.do(do="test", **GROUP))["value"]["text"]
+    assert '# "Eve\\nimport os" pressed' in source
+    assert "\nimport os" not in source

@@ -1,6 +1,7 @@
 """The test kit around a real bot: people, files, events, dialogs, silence."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +11,18 @@ from typing import Any
 import aiohttp
 import pytest
 
-from qqbot import Bot, C2CMessageCreate, Context, GroupAtMessageCreate, GuildMemberAdd, Text
+from qqbot import (
+    Bot,
+    Button,
+    C2CMessageCreate,
+    Context,
+    GroupAtMessageCreate,
+    GuildMemberAdd,
+    InteractionCreate,
+    Keyboard,
+    Markdown,
+    Text,
+)
 from qqbot.testing import Simulator
 from tests.simulator.bare import BareBot, Echo
 
@@ -70,8 +82,158 @@ async def test_outcomes(qq: Simulator, bot: Bot) -> None:
     async with qq.run(bot):
         alice = qq.user("Alice")
         assert (await alice.say("hello")).outcome == "handled"
-        assert (await alice.say("fail")).outcome == "failed"
+        with qq.expect_error(ValueError):
+            assert (await alice.say("fail")).outcome == "failed"
         assert (await qq.event("FRIEND_DEL", {"openid": "X", "timestamp": 1})).outcome == "unwanted"
+
+
+async def test_an_expected_error(qq: Simulator, bot: Bot) -> None:
+    async with qq.run(bot):
+        alice = qq.user("Alice")
+        missing = pytest.raises(AssertionError, match="should have raised KeyError")
+        with missing, qq.expect_error(KeyError), qq.expect_error() as inner:
+            await alice.say("fail")
+        with qq.expect_error(ValueError) as outer, missing, qq.expect_error(KeyError):
+            await alice.say("fail")
+    assert [str(error) for error in (*inner, *outer)] == ["no", "no"]
+    assert qq.unexpected_errors == []
+
+
+async def test_speaking_without_a_bot(qq: Simulator, bot: Bot) -> None:
+    start = time.monotonic()
+    alice = qq.user("Alice")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"async with qq\.run"):
+            await alice.say("hello")
+        with pytest.raises(RuntimeError, match=r"async with qq\.run"):
+            await qq.event("FRIEND_DEL", {"openid": "X", "timestamp": 1})
+        with pytest.raises(RuntimeError, match=r"async with qq\.run"):
+            await qq.guild().join("Bob")
+        async with qq.run(bot):
+            assert (await alice.say("hello")).text == "hello"
+    assert time.monotonic() - start < 4
+    async with Simulator() as sim:
+        with pytest.raises(RuntimeError, match=r"within 0\.05 s"):
+            await sim.user("Bob").say("hello", timeout=0.05)
+
+
+async def test_a_click_that_is_not_acknowledged_is_a_violation(qq: Simulator) -> None:
+    bot = Bot()
+    keyboard = Keyboard([[Button.callback("Yes", "yes"), Button.callback("No", "no")]])
+
+    @bot.on
+    async def ask(ctx: Context[C2CMessageCreate]) -> None:
+        await ctx.reply(Markdown("Tea?", keyboard=keyboard))
+
+    @bot.on
+    async def chosen(ctx: Context[InteractionCreate]) -> None:
+        if ctx.event.button_data == "yes":
+            await ctx.ack()
+
+    async with qq.run(bot):
+        question = await qq.user("Alice").say("hello")
+        assert (await question.click("Yes")).ack == 0
+        assert qq.violations == []
+        assert (await question.click("No")).ack is None
+        for _ in range(2):
+            assert qq.violations == ["not acknowledged: Alice pressed “No”"]
+        assert "not acknowledged" in qq.report()["violations"]
+        assert qq.state()["violations"] == qq.violations
+
+
+async def test_timeouts_of_wait_for_follow_the_clock(qq: Simulator) -> None:
+    bot = Bot()
+
+    @bot.on(C2CMessageCreate)
+    async def ask(ctx: Context[C2CMessageCreate]) -> None:
+        for _ in range(2):
+            try:
+                answer = await ctx.wait_for(C2CMessageCreate, timeout=60)
+            except TimeoutError:
+                await asyncio.sleep(0.01)
+                await ctx.reply("Still there?")
+            else:
+                await answer.reply(f"You said {answer.text}")
+                return
+        await ctx.reply("Good bye")
+
+    async with qq.run(bot):
+        alice = qq.user("Alice")
+
+        def said() -> list[str | None]:
+            return [message.text for message in alice.messages]
+
+        assert (await alice.say("hello")).outcome == "waiting"
+        await qq.clock.advance(seconds=40)
+        assert said() == []
+        start = time.monotonic()
+        await qq.clock.advance(seconds=21)
+        assert said() == ["Still there?"]
+        await qq.clock.advance(minutes=2)
+        assert said() == ["Still there?", "Still there?", "Good bye"]
+        assert time.monotonic() - start < 4
+        assert (await alice.say("again")).outcome == "waiting"
+        await qq.clock.advance(seconds=59)
+        assert (await alice.say("yes")).text == "You said yes"
+        await qq.clock.advance(minutes=2)
+        assert said()[3:] == ["You said yes"]
+
+
+async def test_an_asgi_application_with_its_lifespan(qq: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    fastapi = pytest.importorskip("fastapi")
+    monkeypatch.setenv("QQBOT_APP_ID", "mine")
+    bot = Bot()
+    steps: list[str] = []
+
+    @bot.on
+    async def answer(ctx: Context[C2CMessageCreate]) -> None:
+        if ctx.text == "fail":
+            raise ValueError("no")
+        await ctx.reply(f"{ctx.text} {steps}")
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncGenerator[None]:
+        steps.append("startup")
+        async with bot.serve(connect=False):
+            yield
+        steps.append("shutdown")
+
+    app = fastapi.FastAPI(lifespan=lifespan)
+    app.mount("/qq", bot.asgi())
+
+    @app.get("/hello/{name}")
+    async def hello(name: str, times: int) -> dict[str, object]:
+        return {"hello": name, "times": times}
+
+    async with qq.run_asgi(app, bot, path="/qq/") as base:
+        assert (await qq.user("Alice").say("hello")).text == "hello ['startup']"
+        with qq.expect_error(ValueError):
+            assert (await qq.user("Alice").say("fail")).outcome == "failed"
+        async with aiohttp.ClientSession() as http, http.get(f"{base}/hello/a%20b?times=2") as response:
+            assert (response.status, await response.json()) == (200, {"hello": "a b", "times": 2})
+    assert steps == ["startup", "shutdown"]
+    assert (os.environ["QQBOT_APP_ID"], "QQBOT_SECRET" in os.environ, qq.webhook.url) == ("mine", False, None)
+
+
+async def test_the_bots_own_asgi_application(qq: Simulator, bot: Bot) -> None:
+    async with qq.run_asgi(bot.asgi(), bot):
+        assert (await qq.group("test").member("Alice").say("hello")).text == "hello"
+
+
+async def test_a_lifespan_that_fails(qq: Simulator, bot: Bot) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    async def no_lifespan(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+
+    with pytest.raises(RuntimeError, match="startup of the application failed: no database"):
+        async with qq.run_asgi(app, bot):
+            pytest.fail("it has not started")
+    with pytest.raises(AssertionError):
+        async with qq.run_asgi(no_lifespan, bot):
+            pytest.fail("it has not started")
 
 
 async def test_silence(qq: Simulator, bot: Bot) -> None:

@@ -1,12 +1,15 @@
 """The pytest plugin, as other people's projects meet it: each test runs pytest in a process of its own."""
 
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 ECHO = """\
 from qqbot import Bot, Context, GroupAtMessageCreate
@@ -69,6 +72,51 @@ def test_in_the_strict_mode_of_pytest_asyncio(project: Project) -> None:
     assert "1 passed" in project.run(test).stdout
 
 
+def test_in_the_strict_mode_without_a_marker(project: Project) -> None:
+    assert "1 passed" in project.run(FIVE_LINES).stdout
+    assert "1 passed" in project.run(FIVE_LINES, "-oasyncio_mode=strict").stdout
+    in_class = FIVE_LINES.replace(
+        "async def test_echo(qq)",
+        "class TestIt:\n  @pytest.mark.parametrize('n', range(2))\n  async def test_echo(self, qq, n)",
+    )
+    assert "2 passed" in project.run("import pytest\n" + in_class).stdout
+
+
+def test_the_test_of_the_readme(project: Project) -> None:
+    """Copied into a folder without any configuration."""
+    (project.folder / "pytest.ini").unlink()
+    for name in ("README.md", "README.zh-CN.md"):
+        blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text("utf-8"), re.DOTALL)
+        [test] = [block for block in blocks if "(qq)" in block]
+        assert "1 passed" in project.run(test).stdout
+
+
+def test_async_tests_without_our_fixture_are_left_alone(project: Project) -> None:
+    out = project.run("async def test_other():\n    pass\n").stdout
+    assert "1 passed" not in out
+    own = "import pytest\n@pytest.fixture\ndef qq():\n    return 1\n"
+    assert "1 passed" not in project.run(f"{own}async def test_other(qq):\n    pass\n").stdout
+
+
+def test_a_fixture_that_extends_ours(project: Project) -> None:
+    extended = "import pytest\n@pytest.fixture\ndef qq(qq):\n    qq.shards = 1\n    return qq\n"
+    assert "1 passed" in project.run(extended + FIVE_LINES).stdout
+
+
+def test_without_a_plugin_one_line_says_what_is_missing(project: Project) -> None:
+    out = project.run(FIVE_LINES, plugins="").stdout
+    assert "needs pytest-asyncio: pip install 'aioqqbot[testing]'" in out
+    assert "1 failed" in out
+    assert len([line for line in out.partition("FAILURES")[2].splitlines() if line.startswith("an async test")]) == 1
+    assert "async def functions are not natively supported" not in out
+
+
+def test_with_anyio_and_pytest_asyncio(project: Project) -> None:
+    test = "import pytest\n" + FIVE_LINES.replace("async def test", "@pytest.mark.anyio\nasync def test")
+    test += "\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
+    assert "1 passed" in project.run(test, plugins="anyio.pytest_plugin pytest_asyncio.plugin").stdout
+
+
 def test_with_anyio(project: Project) -> None:
     test = "import pytest\n" + FIVE_LINES.replace("async def test", "@pytest.mark.anyio\nasync def test")
     test += "\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
@@ -101,6 +149,43 @@ def test_a_failing_test_shows_chat_frames_and_calls(project: Project, workers: s
 
 def test_a_passing_test_shows_nothing(project: Project) -> None:
     assert "qq chat" not in project.run(FIVE_LINES, "-oasyncio_mode=auto", "-rA").stdout
+
+
+RAISING = """\
+import pytest
+from qqbot import Bot, C2CMessageCreate, Context
+
+bot = Bot()
+
+@bot.on
+async def answer(ctx: Context[C2CMessageCreate]) -> None:
+    await ctx.reply("first")
+    raise ValueError("oh no")
+
+async def test_unexpected(qq):
+    async with qq.run(bot):
+        assert (await qq.user("Alice").say("hello")).text == "first"
+
+async def test_expected(qq):
+    async with qq.run(bot):
+        with qq.expect_error(ValueError) as errors:
+            await qq.user("Alice").say("hello")
+        assert str(errors[0]) == "oh no"
+
+async def test_another(qq):
+    async with qq.run(bot):
+        with pytest.raises(AssertionError), qq.expect_error(KeyError):
+            await qq.user("Alice").say("hello")
+"""
+
+
+def test_a_failing_handler_fails_the_test(project: Project) -> None:
+    out = project.run(RAISING, "-rA").stdout
+    assert "2 failed, 1 passed" in out
+    assert "PASSED test_it.py::test_expected" in out
+    assert "answer raised ValueError. If the test expects it: `with qq.expect_error(...):`" in out
+    assert 'raise ValueError("oh no")' in out
+    assert "- qq chat -" in out
 
 
 def test_the_marker_has_the_simulators_options(project: Project) -> None:

@@ -260,6 +260,10 @@ class Bot(HandlerDecorators):
         """Return what answers its calls: `webhook.app` asks for it, so that a call does not come back here."""
         return self._runtime.webhook_handler()
 
+    def __simulated__(self) -> BotRuntime:
+        """Return what reports to a simulator and follows its clock."""
+        return self._runtime
+
     def health(self) -> "web.Application":
         """Return an aiohttp application with /livez and /readyz: `app.add_subapp("/health", bot.health())`.
 

@@ -24,6 +24,8 @@ E = TypeVar("E", bound=Event)
 Function = Callable[[Context[Any]], Awaitable[object]]
 ErrorFunction = Callable[[Context[Event], Exception], Awaitable[object]]
 When = Callable[[E], bool]
+Failed = Callable[[str, str, Exception], None]
+"""Called with the event id, the name of the handler and what it raised."""
 MakeContext = Callable[[Delivered, Event], Context[Event]]
 
 REMEMBERED_NAMES = 1024
@@ -61,6 +63,8 @@ class HandlerTable:
         """Makes what the handlers of one event are called with; set when the bot is served, since it holds its API."""
         self.matches: dict[str, HandlerMatch] = {}
         """The matches that were asked for, by wire name; emptied when a handler is added."""
+        self.failed: list[Failed] = []
+        """Called with what each handler raises, before the `on_error` functions."""
         self._registrations: list[Registration] = []
         self._error_functions: list[ErrorFunction] = []
         self._expected: set[type[Event]] = set()  # the events that only a `ctx.wait_for` takes
@@ -175,9 +179,14 @@ class HandlerTable:
         return found
 
     async def report(self, context: object, error: Exception, handler: str) -> None:
-        """Log a handler's exception and call the `on_error` functions; never raise."""
+        """Log a handler's exception, call `failed` and the `on_error` functions; never raise."""
         ctx = cast("Context[Event]", context)
         log.error("%s failed for %s", handler, ctx.event_id, exc_info=error)
+        for callback in tuple(self.failed):
+            try:
+                callback(ctx.event_id or "", handler, error)
+            except Exception:
+                log.exception("an on_failed callback failed itself")
         for function in self._error_functions:
             try:
                 await function(ctx, error)

@@ -38,7 +38,7 @@ from ..models.outcome import Outcome
 from ..sessions.base import SessionManager
 from ..sessions.local import LocalSessionManager
 from .context import Context, Delivered, Owner, check_expected
-from .handler_table import HandlerTable
+from .handler_table import Failed, HandlerTable
 from .run import BotRun
 from .shards import ShardSupervisor
 
@@ -105,6 +105,7 @@ class BotRuntime:
         self.served_with: Credentials | None = None  # those of that run; an attribute, since each webhook call reads it
         self.settled: list[Settled] = []  # called with the end of each event
         self.listeners: list[HandlerListener] = []  # called after each run of a handler
+        self.failed: list[Failed] = handlers.failed  # called with what each handler raises
         self.shard_functions: list[ShardFunction] = []  # called with what happens to the shards
         self._bot = bot
         self._handlers = handlers
@@ -304,6 +305,17 @@ class BotRuntime:
                     self.current.spawn(answer, "qqbot on_shard_event")
             except Exception:
                 log.exception("an on_shard_event function failed")
+
+    # A simulator
+
+    def on_failed(self, callback: Failed) -> Callable[[], None]:
+        """Call `callback(event_id, handler, error)` for each exception of a handler; return what ends that."""
+        self.failed.append(callback)
+        return lambda: self.failed.remove(callback)
+
+    def advance_timeouts(self, seconds: float) -> list[str]:
+        """Let the timeouts of `wait_for` end `seconds` earlier; return the ids of the events whose handlers go on."""
+        return [] if self.run is None else self.run.dispatcher.waiters.advance(seconds)
 
     # Health
 

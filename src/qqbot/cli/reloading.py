@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..aio.background import background
-from ..bot.context import Context
 from ..errors import QQBotError
-from ..models.events import Event
 from ..sessions.local import LocalSessionManager
 from .loading import bot_path, load_bot
 from .serving import ConfiguredBot
@@ -45,7 +43,7 @@ async def serve_reloading(simulator: "Simulator", target: str) -> None:
                 except Exception as error:  # noqa: BLE001 - a lifespan may raise anything
                     _report(simulator, _traceback(error))
                 await changed
-            _report(simulator, "a file has changed: the bot starts again. 文件已修改，机器人重新启动")
+            _report(simulator, "a file has changed: the bot starts again. 文件已修改，机器人重新启动", name="restarted")
             sources.forget()
 
 
@@ -54,11 +52,6 @@ async def _serve_until(
 ) -> None:
     """Serve one bot until a file changes, or it ends."""
     bot = await asyncio.to_thread(load_bot, target)
-
-    @bot.on_error
-    async def report(_: Context[Event], error: Exception) -> None:
-        simulator.show_notice(_traceback(error))
-
     async with (
         simulator.run(ConfiguredBot(bot, sessions=sessions)),
         background(bot.wait(), name="qqbot end") as (ended,),
@@ -70,9 +63,9 @@ def _traceback(error: Exception) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
 
 
-def _report(simulator: "Simulator", text: str) -> None:
+def _report(simulator: "Simulator", text: str, *, name: str = "bot") -> None:
     print(f"qqbot: {text}", file=sys.stderr, flush=True)
-    simulator.show_notice(text)
+    simulator.show_notice(text, name=name)
 
 
 class Sources:

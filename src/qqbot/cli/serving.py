@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 from ..aio.background import background
 from ..aio.clock import Clock
 from ..bot.bot import Bot
+from ..bot.runtime import BotRuntime
 from ..config import Credentials, Endpoints, GatewayConfig
 from ..dispatcher.delivery import Settled
 from ..errors import ConfigError
@@ -60,6 +61,10 @@ class ConfiguredBot:
         """Call back with event id and outcome; return a function that ends that."""
         return self.bot.on_settled(callback)
 
+    def __simulated__(self) -> BotRuntime:
+        """Return what reports to a simulator and follows its clock."""
+        return self.bot.__simulated__()
+
 
 class WebhookServedBot:
     """A bot for `Simulator.run` that gets its events by webhook, at `webhook_url` while it is served."""
@@ -96,6 +101,10 @@ class WebhookServedBot:
     def on_settled(self, callback: Settled) -> Callable[[], None]:
         """Call back with event id and outcome; return a function that ends that."""
         return self.bot.on_settled(callback)
+
+    def __simulated__(self) -> BotRuntime:
+        """Return what reports to a simulator and follows its clock."""
+        return self.bot.__simulated__()
 
 
 SECONDS_BETWEEN_TRIES = 1.0

@@ -109,6 +109,7 @@ class Waiters:
         self._decoder = decoder
         self._completion = completion
         self._admit_unseen = admit_unseen
+        self._timers: dict[Wait, tuple[asyncio.TimerHandle, float]] = {}  # with the timeout in seconds, for its error
 
     async def wait_for(self, waiter: Delivery, wanted: Wanted, timeout: float | None) -> Delivery:
         """Suspend the handler of `waiter` until an event comes that is wanted; it takes that event for itself.
@@ -136,7 +137,8 @@ class Waiters:
             dialog = waiter.dialog = Dialog(over=not runs)
         self._offer_queued(wait)
         self._suspend(waiter, dialog)
-        timer = None if timeout is None else loop.call_later(timeout, self._expire, wait, timeout)
+        if timeout is not None:
+            self._timers[wait] = loop.call_later(timeout, self._expire, wait, timeout), timeout
         try:
             taken = await wait.future
         except asyncio.CancelledError:
@@ -149,8 +151,8 @@ class Waiters:
         else:
             return taken
         finally:
-            if timer is not None:
-                timer.cancel()
+            if timeout is not None:
+                self._timers.pop(wait)[0].cancel()
 
     # Suspended, and going on
 
@@ -292,6 +294,26 @@ class Waiters:
                 Resumption(wait, TimeoutError(f"wait_for({kinds}): nothing came within {timeout:g} s"))
             )
 
+    def advance(self, seconds: float) -> list[str]:
+        """Let the timeouts of the open waits end `seconds` earlier; return the events of the handlers that go on."""
+        loop = asyncio.get_running_loop()
+        expired: dict[Delivery, int] = {}  # how many waits of each handler end
+        for wait, (timer, timeout) in tuple(self._timers.items()):
+            if wait not in self.waits:  # it has ended, and its handler has not gone on yet
+                continue
+            timer.cancel()
+            left = timer.when() - loop.time() - seconds
+            self._timers[wait] = loop.call_later(max(left, 0.0), self._expire, wait, timeout), timeout
+            if left <= 0:
+                expired[wait.waiter] = expired.get(wait.waiter, 0) + 1
+        ends = [(waiter, waiter.dialog, count) for waiter, count in expired.items()]
+        # Not of those that wait for more, or that a task of theirs has outlived.
+        return [
+            waiter.frame.id or ""
+            for waiter, dialog, count in ends
+            if dialog and not dialog.over and dialog.open == count
+        ]
+
     # Turns
 
     def hand_over(self, delivery: Delivery) -> bool:
@@ -330,6 +352,7 @@ class Waiters:
         else:
             self._ordering.hold_through(resume, waiter)
             self._wake_up(waiter, dialog)
+            dialog.reported = False  # the next wait is reported as well: listeners see no event that it took
         wait.future.set_exception(resume.error)
 
     def end(self, waiter: Delivery, dialog: Dialog, outcome: Outcome | None) -> None:

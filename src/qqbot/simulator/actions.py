@@ -158,7 +158,16 @@ class Actions:
 
     def _shown(self, message_id: str, where: Conversation, person: Person, text: str) -> MessageRecord:
         clock = self._platform.clock
-        return MessageRecord(message_id, where, "user", person.name, clock.now(), clock.timestamp(), text=text)
+        at, time = clock.now(), clock.timestamp()
+        return MessageRecord(message_id, where, "user", person.name, at, time, text=text, role=person.role)
+
+    def require_bot(self) -> None:
+        """Raises: RuntimeError if no bot can be connected, because the simulator has not started."""
+        if not self._platform.listening and self._platform.webhook.url is None:
+            raise RuntimeError(
+                "no bot is connected, and the simulator has not started: speak inside `async with qq.run(bot):`. "
+                "没有机器人连接"
+            )
 
     def do(self, action: UserAction) -> list[str]:
         """Push the events and show the message in the chat; return the ids of the events that a session received."""
@@ -167,8 +176,17 @@ class Actions:
         events = {action.event_id: action.kind} | ({action.other_id: action.other_kind} if action.other_kind else {})
         pushed = {each: self._platform.push(kind, action.body, event_id=each) for each, kind in events.items()}
         delivered = [event_id for event_id, push in pushed.items() if push.receivers]
+        explanations = self._platform.explanations
+        interaction = [] if action.click is None else [text_of(action.body, "id")]
+        explanations.show(action.shown, delivered or [action.event_id], *interaction)
         self._platform.exchanges.pushed(action.event_id, delivered)
         self._platform.world.add(action.shown)
+        if action.click is not None:
+            action.click.delivered = bool(delivered)
+        if not delivered:
+            intent = self._platform.tables.intent_of(action.kind)
+            reason = self._platform.gateway.why_undelivered(action.body, intent)
+            explanations.undelivered(action.shown, reason, action.kind, intent)
         return delivered
 
     async def do_and_wait(self, action: UserAction, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> Exchange:
@@ -214,14 +232,19 @@ class Actions:
 
     def file(self, data: bytes, name: str) -> JsonObject:
         """Store a file; return it as an attachment in wire form."""
-        guessed = mimetypes.guess_type(name)[0] or ""
-        kind = guessed if guessed.startswith(("image/", "video/")) else _ATTACHED.get(guessed.partition("/")[0], "file")
-        url = self._platform.files.store(data, name=name)
-        return {"content_type": kind, "filename": name, "size": len(data), "url": url}
+        kind, url = attachment_type(name), self._platform.files.store(data, name=name)
+        file: JsonObject = {"content_type": kind, "filename": name, "size": len(data), "url": url}
+        return file | ({"voice_wav_url": url} if kind == "voice" else {})
 
     def sent(self, where: Conversation) -> list[MessageRecord]:
         """Return what the bot has sent to a conversation, oldest first."""
         return [message for message in self._platform.world.messages(where) if message.sender == "bot"]
+
+
+def attachment_type(name: str) -> str:
+    """Return the content type of an attachment with this name."""
+    guessed = mimetypes.guess_type(name)[0] or ""
+    return guessed if guessed.startswith(("image/", "video/")) else _ATTACHED.get(guessed.partition("/")[0], "file")
 
 
 def _find_button(message: MessageRecord, button: str) -> JsonObject:

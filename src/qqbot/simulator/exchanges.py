@@ -6,8 +6,8 @@ done; a bot in another process is taken to be done after a quiet period.
 
 import asyncio
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Collection, Generator
+from contextlib import ExitStack, contextmanager
 
 from .state.world import Conversation, MessageRecord
 from .wire import JsonObject
@@ -101,6 +101,14 @@ class Exchanges:
         if (exchange := self._open.get(event_id)) is not None and delivered:
             exchange.event_id, exchange.pending = delivered[0], set(delivered)
             self._open |= dict.fromkeys(delivered, exchange)
+
+    async def wait_settled(self, event_ids: Collection[str], timeout: float) -> None:
+        """Return when a bot has reported each of these events, or after `timeout` seconds for each."""
+        with ExitStack() as stack:
+            free = [each for each in dict.fromkeys(event_ids) if each not in self._open]
+            exchanges = [stack.enter_context(self.opened(each, None)) for each in free]
+            for exchange in exchanges:
+                await exchange.settled(timeout)
 
     @contextmanager
     def collect_sent(self) -> Generator[list[MessageRecord], None, None]:

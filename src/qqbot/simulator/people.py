@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from .actions import QUIET, TIMEOUT, Actions
+from .actions import QUIET, TIMEOUT, Actions, UserAction
 from .exchanges import Exchange
 from .state import cards
 from .state.world import Conversation, GuildRecord, MessageRecord, Person, World
@@ -116,10 +116,12 @@ class GuildChat:
 
     async def join(self, name: str) -> "BotReply":
         """Let a person join, and return when the bot is done with the event."""
+        self._actions.require_bot()
         return BotReply(await self._actions.join_guild(self._guild, name))
 
     async def leave(self, name: str) -> "BotReply":
         """Let a member leave, and return when the bot is done with the event.  Raises: ValueError if not a member."""
+        self._actions.require_bot()
         return BotReply(await self._actions.leave_guild(self._guild, name))
 
 
@@ -166,11 +168,13 @@ class ChatMember:
         `mention`: True if it mentions the bot (groups and channels). `attachments` in wire form. `quote`: the id
         of the message that it quotes. `timeout`: seconds to wait for the bot; `quiet`: seconds of silence after
         which a bot in another process counts as done.
+
+        Raises: RuntimeError if no bot is connected.
         """
         action = self._actions.message(
             self._person, self._conversation, text, mention=mention, attachments=list(attachments), quote=quote
         )
-        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
+        return await self._do(action, timeout, quiet)
 
     async def upload(
         self,
@@ -204,7 +208,7 @@ class ChatMember:
         Raises: ValueError if it is no card, and in guilds, which have no cards.
         """
         action = self._actions.card(self._person, self._conversation, card, mention=mention)
-        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
+        return await self._do(action, timeout, quiet)
 
     async def click(
         self, message_id: str, button: str, *, timeout: float = TIMEOUT, quiet: float = QUIET
@@ -214,12 +218,19 @@ class ChatMember:
         Raises: ValueError if there is no such button, or this person may not press it.
         """
         action = self._actions.click(self._person, message_id, button)
-        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
+        return await self._do(action, timeout, quiet)
 
     async def search(self, keyword: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "BotReply":
         """Search with the bot, and return when the bot is done with it; `answer` of the reply has the results."""
         action = self._actions.search(self._person, self._conversation, keyword)
-        return BotReply(await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet), self)
+        return await self._do(action, timeout, quiet)
+
+    async def _do(self, action: UserAction, timeout: float, quiet: float) -> "BotReply":
+        self._actions.require_bot()
+        exchange = await self._actions.do_and_wait(action, timeout=timeout, quiet=quiet)
+        if timeout and any(remark["kind"] == "offline" for remark in action.shown.remarks):
+            raise RuntimeError(f"no bot has connected within {timeout:g} s. 没有机器人连接")
+        return BotReply(exchange, self)
 
 
 class BotReply:

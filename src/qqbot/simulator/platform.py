@@ -11,6 +11,7 @@ from random import Random
 
 from . import wire
 from .exchanges import Exchanges
+from .explanations import Explanations
 from .faults.documents import rule_document
 from .gateway.service import GatewayService
 from .state.audits import AuditService
@@ -58,12 +59,19 @@ class PlatformSettings:
     numeric_expiry: bool = False
 
 
+ACK_SECONDS = 5.0
+"""Seconds after which the QQ client shows that a click failed."""
+
+
 @dataclass(slots=True)
 class Click:
-    """A button press that the bot may acknowledge."""
+    """A button press that the bot has to acknowledge."""
 
     event_id: str
     shown: MessageRecord
+    delivered: bool = False
+    settled: bool = False  # the bot reported that it is done with the event
+    reported: bool = False  # as a violation
 
 
 class Platform:
@@ -73,6 +81,7 @@ class Platform:
         self.settings = settings
         self.shards = settings.shards
         self.gateway_url = ""
+        self.listening = False  # False: no bot can connect
         self.registered_domains: set[str] = set()
         self.clock = Clock()
         self.tables = tables()
@@ -88,12 +97,14 @@ class Platform:
         self.streams = StreamStates()
         self.audits = AuditService()
         self.exchanges = Exchanges()
+        self.explanations = Explanations(self.world)
         self.guild_states = GuildStates(self.clock)
         self.group_states = GroupStates()
         self.bot_state = BotState()
         self.world.roles_of = self.roles_of
         self.clock.on_advance(self._publish_time)
         self.clicks: dict[str, Click] = {}
+        self.bots: list[object] = []  # those that run in this process
         self.webhook = Webhook(settings.app_id, settings.secret, self.journal, settings.webhook)
         self.gateway_calls = CallLimit(self.clock, per_minute=settings.gateway_per_minute, burst=settings.gateway_burst)
         self.budget = IdentifyBudget(
@@ -131,6 +142,21 @@ class Platform:
     def fault_rules(self) -> list[JsonObject]:
         """Return the fault rules that can still strike."""
         return [rule_document(rule) for rule in self.gateway.faults.rules]
+
+    def settle_click(self, event_id: str) -> None:
+        """Record that the bot is done with a click: from now on it is overdue without an acknowledgement."""
+        click = next((each for each in reversed(self.clicks.values()) if each.event_id == event_id), None)
+        if click is not None:
+            click.settled = True
+
+    def violations(self) -> list[str]:
+        """Return how the bot broke the platform's rules, with the clicks that it did not acknowledge."""
+        for click in self.clicks.values():
+            overdue = click.settled or self.clock.now() - click.shown.at > ACK_SECONDS
+            if overdue and click.delivered and click.shown.ack is None and not click.reported:
+                click.reported = True
+                self.journal.violation(f"not acknowledged: {click.shown.text}")
+        return list(self.journal.violations)
 
     def roles_of(self, where: Conversation, person: Person) -> list[str]:
         """Return the ids of a person's roles in the guild of a conversation."""

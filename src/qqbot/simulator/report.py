@@ -5,6 +5,7 @@ Responsible for the form only. Tokens and secrets were masked before they reache
 
 from collections.abc import Iterator
 
+from .explanations import describe
 from .platform import Platform
 from .state.journal import CallRecord, FrameRecord
 from .state.world import MessageRecord
@@ -20,7 +21,7 @@ def report(platform: Platform) -> dict[str, str]:
         "chat": [line for message in platform.world.messages()[-_LINES:] for line in _said(message)],
         "frames": [_frame(record) for record in list(journal.frames)[-_LINES:]],
         "calls": [line for record in list(journal.calls)[-_LINES:] for line in _call(record)],
-        "violations": journal.violations[-_LINES:],
+        "violations": platform.violations()[-_LINES:],
         "lost events": platform.gateway.sessions.never_sent()[-_LINES:],
     }
     return {title: "\n".join(_cut(line) for line in lines) for title, lines in parts.items() if lines}
@@ -34,6 +35,7 @@ def _said(message: MessageRecord) -> Iterator[str]:
     first, *rest = f"{where.scene} {where.name}, {message.author or message.sender}: {text}".splitlines() or [""]
     yield first
     yield from (f"    {line}" for line in rest)
+    yield from (f"    ! {describe(remark)}" for remark in message.remarks)
 
 
 def _frame(record: FrameRecord) -> str:

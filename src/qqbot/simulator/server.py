@@ -82,11 +82,13 @@ class Server:
             self._open = stack.pop_all()
         bound: int = listener.sockets[0].getsockname()[1]
         self._guard.listen(bound)
+        self._platform.listening = True
         self._platform.gateway_url = f"ws://{HOST}:{bound}{GATEWAY_PATH}"
         return bound
 
     async def stop(self) -> None:
         """Close all connections and stop listening."""
         stack, self._open = self._open, None
+        self._platform.listening = False
         if stack is not None:
             await stack.aclose()

@@ -5,14 +5,18 @@ Collaborators: `platform` (what the platform does), `people` (chats and members)
 """
 
 import asyncio
+import os
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from ..config import Credentials, Endpoints
-from .actions import Actions
+from .actions import TIMEOUT, Actions
+from .asgi import AsgiApp, serving
 from .control import archive
 from .control.commands import Commands
 from .faults.rules import Faults
@@ -33,7 +37,15 @@ from .webhook import Webhook
 from .wire import JsonObject
 
 
-class Servable(Protocol):
+class Settles(Protocol):
+    """What `Simulator.run_asgi` requires of a bot."""
+
+    def on_settled(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
+        """Call `callback` with event id and outcome; return a function that stops this."""
+        ...
+
+
+class Servable(Settles, Protocol):
     """What `Simulator.run` requires of a bot."""
 
     def serve(
@@ -50,10 +62,38 @@ class Servable(Protocol):
         """Return when every shard is ready."""
         ...
 
-    def on_settled(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
-        """Call `callback` with event id and outcome; return a function that stops this."""
+
+class Simulated(Protocol):
+    """What reports the errors of a bot, and lets its timeouts follow the simulator's clock."""
+
+    def on_failed(self, callback: Callable[[str, str, Exception], None]) -> Callable[[], None]:
+        """Call `callback` with event id, handler and error; return a function that stops this."""
         ...
 
+    def advance_timeouts(self, seconds: float) -> list[str]:
+        """Let timeouts end `seconds` earlier; return the ids of the events whose handlers go on."""
+        ...
+
+
+@runtime_checkable
+class KnowsSimulators(Protocol):
+    """A bot that reports its errors and has timeouts."""
+
+    def __simulated__(self) -> Simulated:
+        """Return what a simulator calls."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Expected:
+    """One open `expect_error`."""
+
+    kind: type[Exception]
+    errors: list[Exception] = field(default_factory=list[Exception])
+
+
+_MAX_ERRORS = 100
+"""Errors that are kept: each holds the frames of its traceback."""
 
 B = TypeVar("B", bound=Servable)
 
@@ -109,8 +149,11 @@ class Simulator:
         self._asked_port = port
         self._port = 0
         self._entered = 0  # how many `async with` are open: the last one to exit stops the server
+        self._expected: list[_Expected] = []  # the open `expect_error`, outermost first
+        self._unexpected: deque[tuple[str, Exception]] = deque(maxlen=_MAX_ERRORS)  # raised outside of them
         self._turn = asyncio.Lock()  # start and stop wait for each other
         self._platform = Platform(settings)
+        self._platform.clock.await_on_advance(self._advance_timeouts)
         self._actions = Actions(self._platform)
         self._commands = Commands(self._platform, self._actions)
         self.control_token = secrets.token_urlsafe(24)
@@ -183,19 +226,76 @@ class Simulator:
 
         While it runs, `say` and `click` return as soon as the bot is done with the event.
         """
-        exchanges = self._platform.exchanges
         async with (
             self,
             bot.serve(credentials=self.credentials, endpoints=self.endpoints, clock=self.clock.now),
         ):
-            forget = bot.on_settled(exchanges.settle)
-            exchanges.self_reporting += 1
-            try:
+            with self._reported_by(bot):
                 await bot.ready()
                 yield bot
+
+    @asynccontextmanager
+    async def run_asgi(self, app: AsgiApp, bot: Settles, *, path: str = "/") -> AsyncGenerator[str, None]:
+        """Serve an ASGI application with its lifespan, and push events to the webhook of `bot` at `path`.
+
+        The environment points at this simulator meanwhile (QQBOT_APP_ID, QQBOT_SECRET, QQBOT_API_BASE,
+        QQBOT_TOKEN_URL), for a bot that the lifespan serves. Returns the base URL of the application.
+        Raises: what the lifespan raises; RuntimeError if its startup fails.
+        """
+        names = ("QQBOT_APP_ID", "QQBOT_SECRET", "QQBOT_API_BASE", "QQBOT_TOKEN_URL")
+        before, url = {name: os.environ.get(name) for name in names}, self.webhook.url
+        async with self:
+            os.environ.update(zip(names, (self.app_id, self.secret, self.api_base, self.token_url), strict=True))
+            try:
+                async with serving(app) as base:
+                    self.webhook.url = f"{base}/{path.lstrip('/')}"
+                    self.webhook.prepare()
+                    with self._reported_by(bot):
+                        yield base
+            finally:
+                self.webhook.url = url
+                for name, value in before.items():
+                    os.environ.pop(name, None)
+                    if value is not None:
+                        os.environ[name] = value
+
+    @contextmanager
+    def _reported_by(self, bot: Settles) -> Generator[None, None, None]:
+        """Receive what a bot reports while the body runs."""
+        exchanges, bots = self._platform.exchanges, self._platform.bots
+        with ExitStack() as stack:
+            stack.callback(bot.on_settled(self._settled))
+            if isinstance(bot, KnowsSimulators):
+                stack.callback(bot.__simulated__().on_failed(self._failed))
+            exchanges.self_reporting += 1
+            bots.append(bot)
+            try:
+                yield
             finally:
                 exchanges.self_reporting -= 1
-                forget()
+                bots.remove(bot)
+
+    async def _advance_timeouts(self, step: float) -> None:
+        """Let the timeouts of the bots pass, and wait until the handlers that go on are done."""
+        bots = [bot.__simulated__() for bot in self._platform.bots if isinstance(bot, KnowsSimulators)]
+        await self._platform.exchanges.wait_settled(
+            [each for bot in bots for each in bot.advance_timeouts(step)], TIMEOUT
+        )
+
+    def _settled(self, event_id: str, outcome: str) -> None:
+        self._platform.explanations.settled(event_id, outcome)
+        if event_id.startswith("INTERACTION_CREATE") and outcome in ("handled", "failed", "unwanted"):
+            self._platform.settle_click(event_id)
+        self._platform.exchanges.settle(event_id, outcome)
+
+    def _failed(self, event_id: str, handler: str, error: Exception) -> None:
+        for expected in reversed(self._expected):
+            if isinstance(error, expected.kind):
+                expected.errors.append(error)
+                break
+        else:
+            self._unexpected.append((handler, error))
+        self._platform.explanations.failed(event_id, handler, error)
 
     # Chats and members
 
@@ -241,8 +341,9 @@ class Simulator:
     async def event(self, kind: str, body: object) -> BotReply:
         """Push any event to the sessions that it belongs to, and return when the bot is done with it.
 
-        The replies include the active messages that the bot sends meanwhile.
+        The replies include the active messages that the bot sends meanwhile.  Raises: RuntimeError without a bot.
         """
+        self._actions.require_bot()
         return BotReply(await self._actions.push_and_wait(kind, body))
 
     def push_message(
@@ -266,6 +367,28 @@ class Simulator:
         delivered = self._actions.do(action)
         return delivered[0] if delivered else action.event_id
 
+    def attachment(self, data: bytes, *, name: str, **fields: object) -> JsonObject:
+        """Store a file; return it in the wire form that `say` takes, so that a message can have several files.
+
+        `name` decides the type. `fields` replace or complete those of the wire form: width, height, content_type.
+        """
+        return {**self._actions.file(data, name), **fields}
+
+    @contextmanager
+    def expect_error(self, kind: type[Exception] = Exception) -> Generator[list[Exception], None, None]:
+        """Expect that handlers raise `kind` while the body runs; the list has what they raised.
+
+        Raises: AssertionError if no handler raised it.
+        """
+        expected = _Expected(kind)
+        self._expected.append(expected)
+        try:
+            yield expected.errors
+        finally:
+            self._expected.remove(expected)
+        if not expected.errors:
+            raise AssertionError(f"a handler should have raised {kind.__name__}, but none did")
+
     @asynccontextmanager
     async def expect_silence(self) -> AsyncGenerator[None, None]:
         """Fail if the bot sends anything, to any conversation, while the body runs.
@@ -279,11 +402,14 @@ class Simulator:
                 f"the bot should have sent nothing, but sent {[Transcript.of(each) for each in messages]}"
             )
 
-    def show_notice(self, text: str) -> None:
-        """Show a notice about the bot in the chat with the last message: that the bot crashed, for example."""
+    def show_notice(self, text: str, *, name: str = "bot") -> None:
+        """Show a notice about the bot in the chat with the last message: that the bot crashed, for example.
+
+        `name`: its kind; `restarted` is not shown as an error.
+        """
         world = self._platform.world
         last = next((message.conversation for message in reversed(world.messages())), None)
-        world.notice(last or world.group("test"), "bot", text=text)
+        world.notice(last or world.group("test"), name, text=text)
 
     def open_chat(self, saved: str) -> int:
         """Show a chat that was saved from the page as JSON lines; return the number of its messages.
@@ -372,7 +498,12 @@ class Simulator:
     @property
     def violations(self) -> list[str]:
         """How the bot broke the platform's rules: identified too fast or too often, called an unknown endpoint."""
-        return list(self._platform.journal.violations)
+        return self._platform.violations()
+
+    @property
+    def unexpected_errors(self) -> list[tuple[str, Exception]]:
+        """What handlers raised outside of `expect_error`, with their names; the fixture `qq` fails a test for it."""
+        return list(self._unexpected)
 
     @property
     def lost_events(self) -> list[str]:

@@ -164,6 +164,8 @@ def _restored(message_id: str, where: Conversation, at: float, document: JsonObj
         setattr(message, name, object_of(document, name) or None)
     message.mention = document.get("mention") is True
     message.attachments = objects_of(document, "attachments")
+    message.role = text_of(document, "role") or "member"
+    message.remarks = objects_of(document, "remarks")
     message.reactions = _names(object_of(document, "reactions"))
     message.ack = ack if is_integer(ack := document.get("ack")) else None
     message.replies = replies if is_integer(replies := document.get("replies")) else 0

@@ -137,7 +137,7 @@ class Commands:
             "faults": self._platform.fault_rules(),
             "fault_counts": dict(gateway.faults.counts),
             "quotas": self._platform.quotas_document(),
-            "violations": self._platform.journal.violations,
+            "violations": self._platform.violations(),
             "lost_events": gateway.sessions.never_sent(),
             "now": time.monotonic(),
         }

@@ -225,6 +225,9 @@ class RestFront:
             request_text, answer_text = _masked(raw, "clientSecret"), _masked(answer.text.encode(), "access_token")
         else:
             answer_text = answer.text
+        self._platform.explanations.answered(
+            request.method, request.path, raw, status=answer.status, code=answer.code, answer=answer_text
+        )
         self._platform.journal.call(
             request.method,
             request.path,

@@ -128,6 +128,10 @@ class GatewayService:
         intent = self._tables.intent_of(kind)
         return self.sessions.deliver(kind, event_id, body, intent=intent, route=EventRoute(document, shard))
 
+    def why_undelivered(self, document: object, intent: int) -> str:
+        """Return why no session received an event: `offline`, `silent` or `intent`."""
+        return self.sessions.why_undelivered(EventRoute(document), intent)
+
     def ready_connections(self, shard: int | None = None) -> list[ClientConnection]:
         """Return the connections that are READY or RESUMED."""
         return [

@@ -176,6 +176,13 @@ class SessionTable:
         """True if the shard has a session, whatever its intents."""
         return bool(self._on(route))
 
+    def why_undelivered(self, route: "EventRoute", intent: int) -> str:
+        """Return `offline` without a session, `intent` if the intents lack these bits, else `silent`."""
+        sessions = self._on(route)
+        if not sessions:
+            return "offline"
+        return "silent" if any(not intent or session.intents & intent for session in sessions) else "intent"
+
     def _on(self, route: "EventRoute") -> list[Session]:
         return [session for session in self._live.values() if route.index(session.shard[1]) == session.shard[0]]
 

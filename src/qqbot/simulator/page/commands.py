@@ -126,4 +126,4 @@ class PageCommands:
 
     async def _test(self, document: JsonObject) -> JsonObject:
         where: Conversation = self._shared.conversation(document)
-        return {"text": as_test(self._platform.world, where)}
+        return {"text": as_test(self._platform, where)}

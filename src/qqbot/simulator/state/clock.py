@@ -6,7 +6,7 @@ pacing of identifies use real time, not this clock.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 _BEIJING = timezone(timedelta(hours=8))
@@ -24,6 +24,7 @@ class Clock:
         self._started = time.monotonic()
         self._started_at = datetime.now(UTC)
         self._listeners: list[Callable[[], None]] = []
+        self._waits: list[Callable[[float], Awaitable[None]]] = []
 
     def now(self) -> float:
         """Return the time in seconds; only differences are meaningful."""
@@ -43,10 +44,16 @@ class Clock:
         for listener in self._listeners:
             listener()
         await asyncio.sleep(0)
+        for wait in self._waits:
+            await wait(step)
 
     def on_advance(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each step forward."""
         self._listeners.append(listener)
+
+    def await_on_advance(self, wait: Callable[[float], Awaitable[None]]) -> None:
+        """Await `wait` with the seconds of each step forward, before `advance` returns."""
+        self._waits.append(wait)
 
     def document(self) -> dict[str, object]:
         """Return the time as the page reads it: now, and the seconds by which it was moved forward."""

@@ -96,6 +96,7 @@ class MessageRecord:
     mentions the bot. `streaming`: True until the last fragment. `replies`: number of replies of the bot. `button`:
     label of the pressed button, on the message `reply_to`. `notice`: kind of a system message. `reactions`: names by
     "type:id" of an emoji. `card`: card of a user in wire form; `text` is then the platform's summary of it.
+    `remarks`: why the bot did not answer, see `explanations`. `role`: role of the author at that moment.
     """
 
     id: str
@@ -124,6 +125,8 @@ class MessageRecord:
     button: str | None = None
     notice: str | None = None
     reactions: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    remarks: list[JsonObject] = field(default_factory=list[JsonObject])
+    role: str = "member"
 
     def document(self) -> JsonObject:
         """Return the message in the form of the page and the control API."""
@@ -153,6 +156,8 @@ class MessageRecord:
             "button": self.button,
             "notice": self.notice,
             "reactions": self.reactions,
+            "remarks": self.remarks,
+            "role": self.role,
         }
 
 

@@ -35,7 +35,7 @@ function showGate() {
   const reason = !token ? "missing" : connection.status === "refused" ? "refused" : waiting ? "waiting" : null;
   byId("banner").hidden = connection.status !== "lost" || reason === "missing";
   byId("gate").hidden = reason === null;
-  byId("workspace").hidden = byId("panes").hidden = byId("bot").hidden = reason !== null;
+  byId("workspace").hidden = byId("panes").hidden = byId("bot").hidden = byId("skip").hidden = reason !== null;
   byId("gate").replaceChildren(...(reason === "waiting" ? [element("p", {}, words("connecting"))] : help(reason)));
 }
 

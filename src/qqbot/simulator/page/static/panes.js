@@ -13,5 +13,11 @@ export function mountPanes() {
   };
   for (const button of buttons) button.addEventListener("click", () => show(button.dataset.shows));
   byId("conversations").addEventListener("click", ({ target }) => target.closest("button") && show("chat"));
+  // Not by the address: what is behind its # is the token.
+  byId("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    show("chat");
+    byId("text").focus();
+  });
   show("chat");
 }

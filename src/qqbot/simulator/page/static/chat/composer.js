@@ -2,8 +2,10 @@
 
 import { byId, element } from "../dom.js";
 import { onLanguage, words } from "../i18n.js";
+import { History } from "./history.js";
 import { kindOf } from "./media.js";
 import { summary } from "./message.js";
+import { Picker } from "./picker.js";
 
 const MENTIONS = ["group", "channel"]; // scenes in which a message mentions the bot or does not
 const CARDS = ["group", "c2c"]; // scenes in which people send cards
@@ -58,11 +60,17 @@ export class Composer {
       event.preventDefault();
       this.#send();
     });
+    const picker = new Picker(this.#viewpoint);
+    const history = new History(this.#state, this.#viewpoint);
     this.#text.addEventListener("keydown", (event) => {
       // While an input method composes, Enter chooses a word and does not send.
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      if (event.shiftKey || event.isComposing) return;
+      if (picker.press(event)) return event.preventDefault();
+      const said = history.press(event, this.#text.value);
+      if (event.key !== "Enter" && said === null) return;
       event.preventDefault();
-      byId("composer").requestSubmit();
+      if (said === null) return byId("composer").requestSubmit();
+      this.#text.value = said;
     });
     this.#mention.addEventListener("click", () => {
       this.#mention.setAttribute("aria-pressed", String(!this.#mentions));

@@ -5,6 +5,7 @@ import { element } from "../dom.js";
 import { hasWords, timeOfDay, words } from "../i18n.js";
 import { markdown } from "./markdown.js";
 import { drawAttachment, drawMedia } from "./media.js";
+import { drawRemarks } from "./remarks.js";
 import { faceName, withTags } from "./tags.js";
 import { duration } from "./windows.js";
 
@@ -31,6 +32,7 @@ export function drawMessage(message, { quoted, before, keyboard, chip, controls,
     { class: `message ${message.from} ${message.kind}${mine ? " mine" : ""}`, "data-id": message.id },
     pause(message, before),
     ...parts,
+    drawRemarks(message),
   );
 }
 
@@ -39,7 +41,8 @@ function isSystem({ kind }) {
 }
 
 function pause(message, before) {
-  const seconds = before ? Math.floor(message.at - before.at) : 0;
+  const passed = before ? Math.floor(message.at - before.at) : 0;
+  const seconds = passed - (passed % 60); // whole minutes have passed
   return seconds >= PAUSE ? element("p", { class: "pause" }, words("later", { time: duration(seconds) })) : null;
 }
 

@@ -46,10 +46,10 @@ export class Windows {
   }
 }
 
-/** Seconds as a short text. */
+/** Seconds as a short text; a minute that has begun counts. */
 export function duration(seconds) {
   if (seconds < SHORT) return words("seconds", { count: seconds });
-  if (seconds < 3600) return words("minutes", { count: Math.floor(seconds / 60) });
+  if (seconds < 3600) return words("minutes", { count: Math.ceil(seconds / 60) });
   if (seconds < 86400) return words("hours", { count: Math.round(seconds / 360) / 10 });
   return words("days", { count: Math.round(seconds / 8640) / 10 });
 }

@@ -45,10 +45,15 @@ function countShards(shards) {
   return words("bot.shards", { ready, total });
 }
 
-function showIntents(details, intents) {
-  const names = Object.keys(INTENTS)
+/** The names of the intents of these bits. */
+export function intentNames(intents) {
+  return Object.keys(INTENTS)
     .filter((bit) => intents & (1 << bit))
     .map((bit) => INTENTS[bit]);
+}
+
+function showIntents(details, intents) {
+  const names = intentNames(intents);
   details.querySelector("summary").textContent = words("bot.intents", { count: names.length });
   details.querySelector("ul").replaceChildren(...names.map((name) => element("li", {}, name)));
 }

@@ -18,6 +18,7 @@ export class Log {
   #view = null;
   #drawn = new Map();
   #following = true;
+  #top = 0; // where the last scroll event found the log
 
   constructor({ state, viewpoint, keyboards, windows, does }) {
     this.#state = state;
@@ -32,13 +33,11 @@ export class Log {
     state.addEventListener("conversations", () => this.#view !== this.#viewNow() && redraw());
     viewpoint.addEventListener("change", redraw);
     onLanguage(redraw);
-    // A picture takes its place after it has arrived: a user at the end stays there.
-    byId("messages").addEventListener("load", () => this.#following && this.#toEnd(), { capture: true });
-    new ResizeObserver(() => this.#following && this.#toEnd()).observe(byId("log"));
-    byId("log").addEventListener("scroll", () => {
-      const log = byId("log");
-      this.#following = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
-    });
+    // A picture takes its place as it arrives, and a window changes its size: a user at the end stays there.
+    const resized = new ResizeObserver(() => this.#following && this.#toEnd());
+    resized.observe(byId("messages"));
+    resized.observe(byId("log"));
+    byId("log").addEventListener("scroll", () => this.#scrolled());
   }
 
   /** Draws another conversation or language. A screen reader announces new messages, not this. */
@@ -78,6 +77,15 @@ export class Log {
     if (drawn) drawn.node.replaceWith(node);
     else byId("messages").append(node);
     this.#drawn.set(message.id, { message, node });
+  }
+
+  /** Stops following only if the user scrolled up: content that grows moves the end away as well. */
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = byId("log");
+    if (clientHeight === 0) return; // another column is shown
+    if (scrollHeight - scrollTop - clientHeight < NEAR_END) this.#following = true;
+    else if (scrollTop < this.#top) this.#following = false;
+    this.#top = scrollTop;
   }
 
   #toEnd() {
