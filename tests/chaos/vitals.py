@@ -12,6 +12,7 @@ from pathlib import Path
 
 LAG_TICK = 0.05
 
+SIMULATED = ("qqbot.simulator", "qqbot.testing")
 BOUNDED = {"qqbot.api.sequence._Count"}
 """What may grow up to a limit of its own: msg_seq is counted for the last 10 000 messages."""
 
@@ -81,7 +82,7 @@ def _own_kinds() -> Iterator[str]:
         kind = type(thing)
         module = str(kind.__module__)
         name = f"{module}.{kind.__name__}"
-        if module.startswith("qqbot.") and not module.startswith("qqbot.testing") and name not in BOUNDED:
+        if module.startswith("qqbot.") and not module.startswith(SIMULATED) and name not in BOUNDED:
             yield name
 
 
