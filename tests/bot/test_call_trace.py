@@ -1,10 +1,11 @@
-"""How many calls of ours one reply takes, and that a webhook call passes through each module once."""
+"""How many calls of ours a message in and a reply out take; a webhook call passes through each module once."""
 
 import asyncio
 import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import CO_COROUTINE
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +20,7 @@ from tests.webhook.signed import APP_ID, CREDENTIALS, event, signed
 PACKAGE = Path(qqbot.__file__).parent
 OURS, SIMULATOR = f"{PACKAGE}/", f"{PACKAGE / 'simulator'}/"
 MOST_CALLS_OF_A_REPLY = 60
+MOST_CALLS_OF_A_MESSAGE = 15
 
 
 class Trace:
@@ -134,3 +136,42 @@ async def test_a_webhook_call_enters_each_module_once() -> None:
         "bot/run.py",
         "dispatcher/sources.py",
     ]
+
+
+async def test_a_message_takes_few_calls() -> None:
+    bot = Bot()
+    handled: asyncio.Queue[str] = asyncio.Queue()
+
+    @bot.on
+    async def take(ctx: Context[GroupAtMessageCreate]) -> None:
+        handled.put_nowait(ctx.event_id or "")
+
+    # Served without `sim.run`, which listens to the end of each event.
+    async with Simulator() as sim, bot.serve(credentials=sim.credentials, endpoints=sim.endpoints):
+        await bot.ready()
+        known: dict[FrameType, None] = {}
+        calls: list[str] = []
+
+        def record(frame: FrameType, event: str, _: object) -> None:
+            if event != "call" or frame in known or (module := _module(frame)) is None or module.startswith("testing/"):
+                return
+            if frame.f_code.co_flags & CO_COROUTINE:
+                known[frame] = None  # kept: a reader or a worker that goes on is no call
+            calls.append(f"{module}:{frame.f_code.co_name}")
+
+        traces: list[list[str]] = []
+        gc.disable()
+        sys.setprofile(record)
+        try:
+            for _ in range(4):  # the first ones start workers and fill tables
+                calls.clear()
+                sim.push_message("group", text="hi")
+                async with asyncio.timeout(5):
+                    await handled.get()
+                    await asyncio.sleep(0.05)  # until its end is noted
+                traces.append([call for call in calls if not call.startswith(("aio/loop_lag", "bot/"))])
+        finally:
+            sys.setprofile(None)
+            gc.enable()
+    assert traces[2] == traces[3], "each message takes the same way"
+    assert len(traces[3]) <= MOST_CALLS_OF_A_MESSAGE, "\n".join(traces[3])
