@@ -16,10 +16,11 @@ from enum import Enum
 from typing import Any, cast
 
 import msgspec
-import msgspec.inspect as kinds
 from msgspec import Struct
+from msgspec import inspect as kinds
 
 from ..errors import ConfigError, UsageError
+from ..models.codec import scalar_from_text
 from ..models.events import MessageEvent
 from ..models.messages import GroupMessage, Message
 from ..models.text import UserMention
@@ -127,7 +128,7 @@ class Parameter(Struct, frozen=True):
         """Return the value of a word.  Raises: ValueError for a word that does not fit."""
         scalar = _scalar(self.type)
         if isinstance(scalar, kinds.StrType):
-            return _converted(word, self.type)
+            return scalar_from_text(word, self.type)
         plain = unicodedata.normalize("NFKC", word).strip()
         match scalar:
             case kinds.BoolType():
@@ -137,14 +138,14 @@ class Parameter(Struct, frozen=True):
             case kinds.EnumType():
                 return _member(scalar.cls, word, plain)
             case kinds.LiteralType():
-                return _converted(word if word in scalar.values else plain, self.type)
+                return scalar_from_text(word if word in scalar.values else plain, self.type)
             case kinds.DateType() | kinds.DateTimeType():
                 plain = _DATE.sub(lambda found: f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}", plain)
             case _:
                 pass
         if isinstance(scalar, kinds.TimeType | kinds.DateTimeType) and (short := _SHORT_TIME.fullmatch(plain)):
             plain = f"{short[1] or ''}{int(short[2]):02}:{short[3]}:00"
-        value = _converted(plain.removeprefix("+"), self.type)
+        value = scalar_from_text(plain.removeprefix("+"), self.type)
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError
         return value
@@ -152,13 +153,6 @@ class Parameter(Struct, frozen=True):
     def wanted(self, *, chinese: bool) -> str:
         """Return what fills it, in words."""
         return _described(_scalar(self.type), chinese=chinese)
-
-
-def _converted(word: str, kind: object) -> object:
-    try:
-        return cast("object", msgspec.convert(word, cast("Any", kind), strict=False))
-    except msgspec.MsgspecError:
-        raise ValueError from None
 
 
 def _member(kind: type[Enum], word: str, plain: str) -> Enum:

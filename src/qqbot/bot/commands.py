@@ -6,7 +6,6 @@ registers and runs nothing.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -15,13 +14,11 @@ from msgspec import Struct
 from ..errors import ConfigError, UsageError
 from ..models.events import MessageEvent
 from ..models.messages import GroupMessage
-from ..models.text import strip_leading_mentions
+from ..models.text import SLASHES, fold, strip_leading_mentions
 from .arguments import Signature, is_chinese
 from .context import Context
 
 T = TypeVar("T")
-
-SLASHES = ("/", "／")
 
 _WORD = re.compile(r"\s*((?:[^\s<]|<(?!@|qqbot-at-))+)")  # a mention may follow without a blank
 _NUMBER = re.compile(r"[-+]?\d")
@@ -64,11 +61,6 @@ class Command(Struct, frozen=True):
             lines = (_after(text, call, number=True) for call in calls)
             line = next((line for line in lines if line is not None), None)
         return line
-
-
-def fold(name: str) -> str:
-    """Return what is equal for names that users type in different cases and widths."""
-    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Cooldowns: how often a user, a conversation or any other key may use a command.
 
 Responsible for the limit that is declared (`Cooldown`) and for counting uses in this process (`LocalCooldowns`).
-Collaborators: `guards` asks before a handler runs; processes that share a store count there (`CooldownStore`).
+Collaborators: `access` asks before a handler runs; processes that share a store count there (`CooldownStore`).
 """
 
 from collections import deque

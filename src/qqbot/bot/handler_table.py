@@ -18,10 +18,10 @@ from ..dispatcher.delivery import HandlerMatch, Selection
 from ..errors import ConfigError, UsageError
 from ..models.events import ALIASES, EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
 from ..models.intents import Intents
+from .access import UNRESTRICTED, Access, AccessRule, RefusedFunction, refuse, refused_by
 from .commands import Command, CommandIndex, answer_usage
 from .context import Context, Delivered
 from .cooldowns import Cooldown, CooldownStore, LocalCooldowns
-from .guards import NO_CHECKS, Checks, Guard, RefusedFunction, refuse, refused_by
 from .middleware import Middleware, call_around
 
 log = logging.getLogger(__name__)
@@ -55,22 +55,22 @@ class Registration(Struct, frozen=True, eq=False):
     intent: Intents
     name: str
     command: Command | None = None
-    guards: tuple[Guard, ...] = ()
+    rules: tuple[AccessRule, ...] = ()
     cooldown: Cooldown | None = None
     scopes: "tuple[HandlerTable, ...]" = ()
     function: Function = _unbound
 
     def within(self, scope: "HandlerTable") -> "Registration":
-        """Return it as a handler of `scope`, with the checks and the prefix of that bot or router."""
+        """Return it as a handler of `scope`, with the access and the prefix of that bot or router."""
         command = self.command
         if command is not None and scope.prefix:
             command = replace(command, prefix=(*scope.prefix, *command.prefix))
-        guards = self.guards if scope.guard is None else (scope.guard, *self.guards)
+        rules = self.rules if scope.rule is None else (scope.rule, *self.rules)
         inner = replace(
             self,
             when=_both(scope.when, self.when),
             command=command,
-            guards=guards,
+            rules=rules,
             scopes=(scope, *self.scopes),
         )
         return replace(inner, function=inner._bound())
@@ -79,8 +79,8 @@ class Registration(Struct, frozen=True, eq=False):
         """Return what is awaited with the context; `declared` itself if nothing comes before it."""
         if self.command is not None:
             return partial(_run_command, self, self.command)
-        if self.guards or self.cooldown is not None:
-            return partial(_run_guarded, self, self.declared)
+        if self.rules or self.cooldown is not None:
+            return partial(_run_checked, self, self.declared)
         return self.declared
 
     @property
@@ -103,11 +103,11 @@ class Registration(Struct, frozen=True, eq=False):
         )
 
 
-async def _run_guarded(handler: Registration, function: Function, ctx: Context[Any]) -> None:
-    """Run `function` if the guards of `handler` let it run; answer and report a refusal."""
+async def _run_checked(handler: Registration, function: Function, ctx: Context[Any]) -> None:
+    """Run `function` if the rules of `handler` let it run; answer and report a refusal."""
     bot = handler.scopes[0]
     label = handler.name if handler.command is None else handler.command.label
-    refused = await refused_by(handler.guards, handler.cooldown, ctx, bot.cooldowns, label)
+    refused = await refused_by(handler.rules, handler.cooldown, ctx, bot.cooldowns, label)
     if refused is None:
         await function(ctx)
     else:
@@ -116,7 +116,7 @@ async def _run_guarded(handler: Registration, function: Function, ctx: Context[A
 
 
 async def _run_command(handler: Registration, command: Command, ctx: Context[Any]) -> None:
-    """Run a command: its guards, its arguments, its function."""
+    """Run a command: its rules, its arguments, its function."""
 
     async def call(ctx: Context[Any]) -> None:
         line = command.line_of(ctx.text) or ""
@@ -128,7 +128,7 @@ async def _run_command(handler: Registration, command: Command, ctx: Context[Any
             return
         await handler.declared(ctx, *arguments)
 
-    await _run_guarded(handler, call, ctx)
+    await _run_checked(handler, call, ctx)
 
 
 def _usage_function(scopes: "Sequence[HandlerTable]", command: Command) -> UsageFunction:
@@ -148,15 +148,15 @@ def _both(first: When[Any] | None, second: When[Any] | None) -> When[Any] | None
 class HandlerTable:
     """The handlers of a bot or a router, in order of registration, with those of the routers that it includes.
 
-    `prefix`, `when` and `guard` are for all of them.
+    `prefix`, `when` and `rule` are for all of them.
     """
 
     def __init__(
-        self, *, prefix: Sequence[str] = (), when: When[Any] | None = None, guard: Guard | None = None
+        self, *, prefix: Sequence[str] = (), when: When[Any] | None = None, rule: AccessRule | None = None
     ) -> None:
         self.prefix = prefix
         self.when = when
-        self.guard = guard
+        self.rule = rule
         self.middleware: list[Middleware] = []
         """Called around the handlers of one event, the first outermost."""
         self.refused_functions: list[RefusedFunction] = []
@@ -184,11 +184,11 @@ class HandlerTable:
         function: Callable[..., Awaitable[object]],
         events: Sequence[object],
         when: When[Any] | None,
-        intent: int,
-        checks: Checks = NO_CHECKS,
+        intent: int | None,
+        access: Access = UNRESTRICTED,
         command: Command | None = None,
     ) -> None:
-        """Add a handler.
+        """Add a handler; `intent`: further bits that it needs, None: it asks for none, and takes what others ask for.
 
         Raises: ConfigError for what is no event, a function that is not async, or the same function twice.
         """
@@ -197,11 +197,11 @@ class HandlerTable:
         kinds = tuple(check_event(event, name) for event in events)
         if not kinds:
             raise ConfigError(f"@bot.on() above {name} names no event: write @bot.on(GroupAtMessageCreate) or @bot.on")
-        needed = Intents(intent)
-        for kind in kinds:
+        needed = Intents(intent or 0)
+        for kind in () if intent is None else kinds:
             needed |= Intents.of(kind)
-        guards = () if checks.guard is None else (checks.guard,)
-        self._add([Registration(function, kinds, when, needed, name, command, guards, checks.cooldown)])
+        rules = () if access.rule is None else (access.rule,)
+        self._add([Registration(function, kinds, when, needed, name, command, rules, access.cooldown)])
 
     def add_middleware(self, function: Middleware) -> None:
         """Call `function` around the handlers of each event.  Raises: ConfigError when it is not async."""
@@ -267,7 +267,8 @@ class HandlerTable:
 
     def _check_new(self, new: Registration) -> None:
         for known in self._registrations:
-            if known.declared is new.declared and (twice := set(known.events) & set(new.events)):
+            plain = known.command is None and new.command is None  # a function may be more than one command
+            if plain and known.declared is new.declared and (twice := set(known.events) & set(new.events)):
                 label = ", ".join(sorted(kind if isinstance(kind, str) else kind.__name__ for kind in twice))
                 raise ConfigError(f"{new.name} is registered twice for {label}; remove one of the two")
             if known.command is not None and new.command is not None and _overlap(known, new):
@@ -293,6 +294,11 @@ class HandlerTable:
         return bool(self._expected) and issubclass(
             EVENTS.get(ALIASES.get(name, name), UnknownEvent), tuple(self._expected)
         )
+
+    @property
+    def registrations(self) -> Sequence[Registration]:
+        """The handlers, in order of registration."""
+        return self._registrations
 
     def handlers_for(self, intent: Intents) -> list[str]:
         """Return the names of the handlers that ask for any bit of `intent`."""

@@ -1,6 +1,6 @@
 """Permissions: who may use a command or a handler.
 
-Responsible for the predicates of `allow=`, which may be asynchronous, and for combining them. Collaborators: `guards`
+Responsible for the predicates of `allow=`, which may be asynchronous, and for combining them. Collaborators: `access`
 asks them before a handler runs. A predicate of the event alone, which decides whether a handler takes it at all, is a
 filter: see `filters`.
 """

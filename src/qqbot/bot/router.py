@@ -13,11 +13,11 @@ from typing import Any, Concatenate, TypeVar, cast, overload
 from ..errors import ConfigError
 from ..models.events import Event, MessageEvent
 from ..models.intents import Intents
+from .access import Access, AccessRule, RefusedFunction
 from .arguments import signature_of
 from .commands import Command, check_names
 from .context import Context
 from .cooldowns import Cooldown
-from .guards import Checks, Guard, RefusedFunction
 from .handler_table import ErrorFunction, Function, HandlerTable, UsageFunction, When, check_async, check_when
 from .middleware import Middleware
 from .permissions import Permission, Predicate, as_permission
@@ -116,11 +116,11 @@ class HandlerDecorators:
             _check_parameters(function)
             self._handlers.register(function, _events_of(function), None, 0)
             return function
-        checks = _checks(allow, refuse, cooldown)
+        access = _access(allow, refuse, cooldown)
 
         def decorate(function: F) -> F:
             _check_parameters(function)
-            self._handlers.register(function, events, when, intent, checks)
+            self._handlers.register(function, events, when, intent, access)
             return function
 
         return decorate
@@ -147,7 +147,7 @@ class HandlerDecorators:
         Raises: ConfigError for a name that is no word or is taken, or a parameter that no message can fill.
         """
         names = check_names((name, *aliases))
-        checks = _checks(allow, refuse, cooldown)
+        access = _access(allow, refuse, cooldown)
 
         def decorate(function: C) -> C:
             events = _events_of(function)
@@ -158,9 +158,9 @@ class HandlerDecorators:
                         f"such as ctx: Context[MessageEvent]. 命令 /{names[0]} 的第一个参数应标注为消息事件"
                     )
             signature = signature_of(function, f"/{names[0]}")
-            only_admins = checks.guard is not None and checks.guard.allow.only_admins
+            only_admins = access.rule is not None and access.rule.allow.only_admins
             command = Command(names, summary, signature, only_admins=only_admins)
-            self._handlers.register(function, events, when, 0, checks, command)
+            self._handlers.register(function, events, when, 0, access, command)
             return function
 
         return decorate
@@ -244,17 +244,17 @@ class Router(HandlerDecorators):
     ) -> None:
         check_when(when, "Router(when=...)")
         words = check_names(prefix.split()) if prefix else ()
-        super().__init__(HandlerTable(prefix=words, when=when, guard=_checks(allow, refuse, None).guard))
+        super().__init__(HandlerTable(prefix=words, when=when, rule=_access(allow, refuse, None).rule))
 
 
-def _checks(allow: Allow | None, refuse: str | None, cooldown: Cooldown | None) -> Checks:
+def _access(allow: Allow | None, refuse: str | None, cooldown: Cooldown | None) -> Access:
     if allow is None:
         if refuse is not None:
             raise ConfigError(
                 "refuse= answers what allow= does not allow: give allow= as well. refuse= 需要和 allow= 一起使用"
             )
-        return Checks(None, cooldown)
-    return Checks(Guard(as_permission(allow), refuse), cooldown)
+        return Access(None, cooldown)
+    return Access(AccessRule(as_permission(allow), refuse), cooldown)
 
 
 def _check_parameters(function: Callable[..., object]) -> None:

@@ -1,7 +1,7 @@
-"""Guards: what is checked before a handler runs, whether it may (`allow`) and how often (`cooldown`).
+"""Access: what is checked before a handler runs, whether it may (`allow`) and how often (`cooldown`).
 
 Responsible for asking, for the answer to a refusal, and for reporting it to `on_refused`. Collaborators: `permissions`
-and `cooldowns` decide; `handler_table` puts guards around handlers. A refusal is no failure: the event is handled.
+and `cooldowns` decide; `handler_table` asks before a handler runs. A refusal is no failure: the event is handled.
 """
 
 import logging
@@ -19,7 +19,7 @@ from .permissions import Permission
 log = logging.getLogger(__name__)
 
 
-class Refusal(Struct, frozen=True):
+class AccessRefused(Struct, frozen=True):
     """A handler did not run: `reason` is why, `seconds` after which a cooldown ends, `handler` its name."""
 
     reason: Literal["permission", "cooldown"]
@@ -27,48 +27,50 @@ class Refusal(Struct, frozen=True):
     seconds: float = 0.0
 
 
-RefusedFunction: TypeAlias = Callable[[Context[Event], Refusal], Awaitable[object]]
+RefusedFunction: TypeAlias = Callable[[Context[Event], AccessRefused], Awaitable[object]]
 
 
-class Guard(Struct, frozen=True, eq=False):
+class AccessRule(Struct, frozen=True, eq=False):
     """One check: `allow`, and the answer if it does not; None: no answer."""
 
     allow: Permission
     refuse: str | None = None
 
 
-class Checks(Struct, frozen=True, eq=False):
+class Access(Struct, frozen=True, eq=False):
     """What is checked before one handler runs."""
 
-    guard: Guard | None = None
+    rule: AccessRule | None = None
     cooldown: Cooldown | None = None
 
 
-NO_CHECKS = Checks()
+UNRESTRICTED = Access()
 
 
 async def refused_by(
-    guards: Sequence[Guard], cooldown: Cooldown | None, ctx: Context[Any], store: CooldownStore, handler: str
-) -> tuple[Refusal, str | None] | None:
+    rules: Sequence[AccessRule], cooldown: Cooldown | None, ctx: Context[Any], store: CooldownStore, handler: str
+) -> tuple[AccessRefused, str | None] | None:
     """Return why a handler must not run now, and the answer to that; None if it may run.
 
     Raises: what a predicate or the function of a cooldown raises.
     """
-    for guard in guards:
-        if not await guard.allow.allows(ctx):
-            return Refusal("permission", handler), guard.refuse
+    for rule in rules:
+        if not await rule.allow.allows(ctx):
+            return AccessRefused("permission", handler), rule.refuse
     if cooldown is not None:
         key = f"{handler}:{cooldown.key(ctx)}"
         seconds = await store.use(key, cooldown.times, cooldown.per, ctx.api.clock())
         if seconds > 0:
             answer = cooldown.refuse
-            return Refusal("cooldown", handler, seconds), (
+            return AccessRefused("cooldown", handler, seconds), (
                 None if answer is None else answer.replace("{seconds}", str(math.ceil(seconds)))
             )
     return None
 
 
-async def refuse(ctx: Context[Any], refusal: Refusal, answer: str | None, functions: Sequence[RefusedFunction]) -> None:
+async def refuse(
+    ctx: Context[Any], refusal: AccessRefused, answer: str | None, functions: Sequence[RefusedFunction]
+) -> None:
     """Answer a refusal and call the `on_refused` functions.  Raises: what they raise, and what a reply raises."""
     log.debug("%s was refused for %s: %s", refusal.handler, ctx.event_id, refusal.reason)
     if answer is not None and isinstance(ctx.event, Replyable):
