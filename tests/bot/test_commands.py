@@ -30,7 +30,7 @@ from qqbot import (
     users,
 )
 from qqbot.bot.arguments import signature_of, split_words
-from qqbot.bot.cooldowns import LocalCooldowns
+from qqbot.bot.cooldowns import Cooldowns
 from qqbot.testing import Simulator
 
 
@@ -220,7 +220,7 @@ async def test_a_cooldown_follows_the_clock_of_the_kit(qq: Simulator) -> None:
 
 
 async def test_a_cooldown_remembers_so_many_keys() -> None:
-    cooldowns = LocalCooldowns(most=100)
+    cooldowns = Cooldowns(most=100)
     for use in range(10_000):
         assert await cooldowns.use(f"user {use}", 1, 60.0, 1.0) == 0
         assert await cooldowns.use("busy", 3, 60.0, float(use)) >= 0

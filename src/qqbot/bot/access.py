@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..models.events import Event, Replyable
 from .context import Context
-from .cooldowns import Cooldown, CooldownStore
+from .cooldowns import Cooldown, Cooldowns
 from .permissions import Permission
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ UNRESTRICTED = Access()
 
 
 async def refused_by(
-    rules: Sequence[AccessRule], cooldown: Cooldown | None, ctx: Context[Any], store: CooldownStore, handler: str
+    rules: Sequence[AccessRule], cooldown: Cooldown | None, ctx: Context[Any], store: Cooldowns, handler: str
 ) -> tuple[AccessRefused, str | None] | None:
     """Return why a handler must not run now, and the answer to that; None if it may run.
 

@@ -1,6 +1,6 @@
 """Cooldowns: how often a user, a conversation or any other key may use a command.
 
-Responsible for the limit that is declared (`Cooldown`) and for counting uses in this process (`LocalCooldowns`).
+Responsible for the limit that is declared (`Cooldown`) and for counting uses in this process (`Cooldowns`).
 Collaborators: `access` asks before a handler runs; processes that share a store count there (`CooldownStore`).
 """
 
@@ -20,8 +20,11 @@ MOST_TIMES = 1_000
 class CooldownStore(Protocol):
     """Counts uses, for one process or for all that share a store."""
 
-    async def use(self, key: str, times: int, per: float, now: float) -> float:
-        """Count a use of `key` at `now` (seconds) and return 0, or the seconds until it may be used again."""
+    async def use(self, key: str, times: int, per: float, now: float) -> float | None:
+        """Count a use of `key` at `now` (seconds) and return 0, or the seconds until it may be used again.
+
+        None: it cannot tell now; then the process counts by itself.
+        """
         ...
 
 
@@ -65,10 +68,14 @@ class Cooldown:
         return str(event.ordering_key)
 
 
-class LocalCooldowns:
-    """Counts uses in the memory of this process, for at most `most` keys."""
+class Cooldowns:
+    """Counts uses in the memory of this process, for at most `most` keys; in a store that is `shared` first.
+
+    `shared` is set while the bot is served through a session manager that shares one.
+    """
 
     def __init__(self, most: int = MOST_KEYS) -> None:
+        self.shared: CooldownStore | None = None
         self._most = most
         self._uses: dict[str, deque[float]] = {}  # the times of each key's uses; the key that was used last is the last
 
@@ -77,6 +84,8 @@ class LocalCooldowns:
 
     async def use(self, key: str, times: int, per: float, now: float) -> float:
         """Count a use of `key` at `now` (seconds) and return 0, or the seconds until it may be used again."""
+        if self.shared is not None and (seconds := await self.shared.use(key, times, per, now)) is not None:
+            return seconds
         uses = self._uses.get(key) or deque()
         while uses and uses[0] <= now - per:
             uses.popleft()

@@ -21,7 +21,7 @@ from ..models.intents import Intents
 from .access import UNRESTRICTED, Access, AccessRule, RefusedFunction, refuse, refused_by
 from .commands import Command, CommandIndex, answer_usage
 from .context import Context, Delivered
-from .cooldowns import Cooldown, CooldownStore, LocalCooldowns
+from .cooldowns import Cooldown, Cooldowns
 from .middleware import Middleware, call_around
 
 log = logging.getLogger(__name__)
@@ -163,8 +163,8 @@ class HandlerTable:
         """Called when a handler of this table was refused."""
         self.usage_function: UsageFunction | None = None
         """Answers messages that do not fit the arguments of a command; None: as the router or bot above does."""
-        self.cooldowns: CooldownStore = LocalCooldowns()
-        """Counts the uses of commands; set when the bot is served and shares a store with other processes."""
+        self.cooldowns = Cooldowns()
+        """Counts the uses of commands."""
         self.context: MakeContext = _not_served
         """Makes what the handlers of one event are called with; set when the bot is served, since it holds its API."""
         self.matches: dict[str, HandlerMatch] = {}

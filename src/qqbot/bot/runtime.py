@@ -274,6 +274,7 @@ class BotRuntime:
             "Callable[[Delivered, Event], Context[Event]]",
             partial(Context, self._bot, api, partial(check_expected, asked)),
         )
+        self._handlers.cooldowns.shared = None if shared is None else getattr(shared, "cooldowns", None)
         dispatcher = Dispatcher(
             self._handlers,
             api.clock,
