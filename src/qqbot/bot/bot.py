@@ -71,8 +71,9 @@ class Bot(HandlerDecorators):
     without its time in `wait_for`; None: no limit. `hold_sends`:
     messages wait, within the timeout of their calls, while a shard is between connections: the platform has lost some
     that were sent then. `sink` takes the events in place of the handlers, to be handled elsewhere. `audits` asks for
-    the verdicts of reviews, for `audit_result`. The options of `Api` (proxy, ssl_context, session, on_request, ...) are
-    options here, too.
+    the verdicts of reviews, for `audit_result`. `auto_ack` acknowledges a click
+    that its handlers have not acknowledged at their end. The options of `Api` (proxy, ssl_context, session,
+    on_request, ...) are options here, too.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Bot(HandlerDecorators):
         hold_sends: bool = False,
         sink: EventSink | None = None,
         audits: bool = False,
+        auto_ack: bool = False,
         **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__()
@@ -124,6 +126,7 @@ class Bot(HandlerDecorators):
             sink=sink,
             api=options,
         )
+        self._handlers.clicks.auto_ack = auto_ack
         self._runtime = BotRuntime(self, self._handlers, settings)
         self._entered: AsyncExitStack | None = None  # what `async with bot:` leaves
 

@@ -14,11 +14,12 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..dispatcher.delivery import HandlerMatch, Selection
+from ..dispatcher.delivery import Around, HandlerMatch, Selection
 from ..errors import ConfigError, UsageError
-from ..models.events import ALIASES, EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
+from ..models.events import ALIASES, EVENTS, Event, InteractionCreate, MessageEvent, UnknownEvent, decoder_of
 from ..models.intents import Intents
 from .access import UNRESTRICTED, Access, AccessRule, RefusedFunction, refuse, refused_by
+from .clicks import ClickWatch
 from .commands import Command, CommandIndex, answer_usage
 from .context import Context, Delivered
 from .cooldowns import Cooldown, Cooldowns
@@ -163,6 +164,8 @@ class HandlerTable:
         """Called when a handler of this table was refused."""
         self.usage_function: UsageFunction | None = None
         """Answers messages that do not fit the arguments of a command; None: as the router or bot above does."""
+        self.clicks = ClickWatch()
+        """Sees to the acknowledgement of clicks."""
         self.cooldowns = Cooldowns()
         """Counts the uses of commands."""
         self.context: MakeContext = _not_served
@@ -314,11 +317,16 @@ class HandlerTable:
             handlers,
             is_message,
             select=_selection(handlers) if is_message and any(found.command for found in handlers) else None,
-            around=call_around if any(scope.middleware for found in handlers for scope in found.scopes) else None,
+            around=self._around(kind, handlers),
         )
         if len(self.matches) < REMEMBERED_NAMES:  # names come from outside: do not remember without end
             self.matches[name] = match
         return match
+
+    def _around(self, kind: type[Event], handlers: Sequence[Registration]) -> Around | None:
+        if issubclass(kind, InteractionCreate):
+            return self.clicks.around
+        return call_around if any(scope.middleware for found in handlers for scope in found.scopes) else None
 
     def commands_for(self, event: Event) -> list[Registration]:
         """Return the commands for events of this kind, in order of registration."""

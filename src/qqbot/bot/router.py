@@ -52,6 +52,7 @@ class HandlerDecorators:
         allow: Allow | None = None,
         refuse: str | None = None,
         cooldown: Cooldown | None = None,
+        asks: bool = False,
     ) -> Callable[[Callable[[Context[E]], Awaitable[object]]], Callable[[Context[E]], Awaitable[object]]]: ...
     @overload
     def on(
@@ -64,6 +65,7 @@ class HandlerDecorators:
         allow: Allow | None = None,
         refuse: str | None = None,
         cooldown: Cooldown | None = None,
+        asks: bool = False,
     ) -> Callable[[Callable[[Context[E | E2]], Awaitable[object]]], Callable[[Context[E | E2]], Awaitable[object]]]: ...
     @overload
     def on(
@@ -91,6 +93,7 @@ class HandlerDecorators:
         allow: Allow | None = None,
         refuse: str | None = None,
         cooldown: Cooldown | None = None,
+        asks: bool = False,
     ) -> Callable[[Callable[[Context[Any]], Awaitable[object]]], Callable[[Context[Any]], Awaitable[object]]]: ...
 
     def on(
@@ -101,13 +104,15 @@ class HandlerDecorators:
         allow: Allow | None = None,
         refuse: str | None = None,
         cooldown: Cooldown | None = None,
+        asks: bool = False,
     ) -> Any:
         """Register the decorated `async def` for events: classes, a base class, a wire name, or, bare, by annotation.
 
         `Event` takes everything that arrives and asks for no intent; `UnknownEvent` takes events that have no class.
         `when` is a predicate of the event, `allow` one of the context, plain or async, or a `Permission`: the handler
         takes an event only if `when` holds, and runs only if `allow` does; `refuse` is the answer if not. `intent`: the
-        bits that a wire name without a class needs.
+        bits that a wire name without a class needs. `asks`: the handler asks users with `ctx.ask`, `ctx.confirm` or
+        `ctx.pages`, so the bot asks for the intent of clicks.
 
         Raises: ConfigError for what is no event, a function that is not async, or the same function twice.
         """
@@ -120,7 +125,7 @@ class HandlerDecorators:
 
         def decorate(function: F) -> F:
             _check_parameters(function)
-            self._handlers.register(function, events, when, intent, access)
+            self._handlers.register(function, events, when, intent | _clicks(asks), access)
             return function
 
         return decorate
@@ -135,6 +140,7 @@ class HandlerDecorators:
         allow: Allow | None = None,
         refuse: str | None = None,
         cooldown: Cooldown | None = None,
+        asks: bool = False,
     ) -> Callable[[C], C]:
         """Register the decorated `async def` for messages that start with "/name", after any mentions.
 
@@ -142,7 +148,7 @@ class HandlerDecorators:
         the further parameters are its arguments. The first command that matches takes the message: no other handler
         gets it, but those of `Event`. Wrong arguments are answered with the usage, in Chinese or English. `summary` is
         for `help` and `sync_panels`. `when`: the command takes only such messages; `allow`, `refuse`, `cooldown`: who
-        may use it, and how often; a refusal without `refuse` is silent.
+        may use it, and how often; a refusal without `refuse` is silent. `asks` as for `on`.
 
         Raises: ConfigError for a name that is no word or is taken, or a parameter that no message can fill.
         """
@@ -160,7 +166,7 @@ class HandlerDecorators:
             signature = signature_of(function, f"/{names[0]}")
             only_admins = access.rule is not None and access.rule.allow.only_admins
             command = Command(names, summary, signature, only_admins=only_admins)
-            self._handlers.register(function, events, when, 0, access, command)
+            self._handlers.register(function, events, when, _clicks(asks), access, command)
             return function
 
         return decorate
@@ -245,6 +251,10 @@ class Router(HandlerDecorators):
         check_when(when, "Router(when=...)")
         words = check_names(prefix.split()) if prefix else ()
         super().__init__(HandlerTable(prefix=words, when=when, rule=_access(allow, refuse, None).rule))
+
+
+def _clicks(asks: bool) -> int:
+    return int(Intents.INTERACTION) if asks else 0
 
 
 def _access(allow: Allow | None, refuse: str | None, cooldown: Cooldown | None) -> Access:

@@ -181,6 +181,7 @@ class BotRuntime:
                 try:
                     await run.end_background()  # what a lifespan that failed had spawned
                 finally:
+                    self._handlers.clicks.close()
                     self._failure = run.failure
                     self.run = self.served_with = None
 

@@ -51,6 +51,8 @@ class Selection(Struct, frozen=True):
 
 RunHandler: TypeAlias = Callable[[Any], Awaitable[Exception | None]]
 """Runs one handler, and reports and returns what it raises."""
+Around: TypeAlias = Callable[[Any, Sequence[Any], RunHandler], Awaitable[None]]
+"""Calls handlers with a context, in their order, with what is to be around them."""
 
 
 class HandlerMatch(Struct, frozen=True, eq=False):
@@ -64,7 +66,7 @@ class HandlerMatch(Struct, frozen=True, eq=False):
     handlers: tuple[Handler, ...]
     is_message: bool
     select: Callable[[Any], Selection] | None = None
-    around: Callable[[Any, Sequence[Any], RunHandler], Awaitable[None]] | None = None
+    around: Around | None = None
 
 
 class Wanted(Struct, frozen=True):

@@ -8,7 +8,7 @@ when one waits for further events is in `waiters`.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
 from typing import Any, Self
@@ -21,7 +21,7 @@ from .backlog import Backlog
 from .completion import Completion
 from .decoding import EventDecoder, Handlers, park
 from .dedupe import Deduplicator, EndedBefore, KnownEvents, New, SeenIds
-from .delivery import Delivery, Handler, HandlerMatch, Resumption, RunHandler, Settled, Unseen
+from .delivery import Around, Delivery, Handler, HandlerMatch, Resumption, Settled, Unseen
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
@@ -417,7 +417,7 @@ class Dispatcher:
 
     async def _run_around(
         self,
-        around: Callable[[Any, Sequence[Any], RunHandler], Awaitable[None]],
+        around: Around,
         handlers: Sequence[Handler],
         context: object,
         delivery: Delivery,
