@@ -24,6 +24,8 @@ from qqbot.bot import clicks
 from qqbot.bot.splitting import split_text
 from qqbot.testing import Simulator
 
+LETTERS = list("abcdefghijklmnopqrstuvwxyz")
+
 
 async def tea(ctx: Context[MessageEvent]) -> None:
     choice = await ctx.ask("Tea or coffee?", ["茶", "咖啡"], timeout=60)
@@ -128,7 +130,9 @@ async def test_a_bot_without_the_intent_is_told_before_anything_is_sent(qq: Simu
     assert "expect(InteractionCreate)" in str(errors[0])
 
 
-@pytest.mark.parametrize("choices", ["ab", [], ["a", "a"], [""], ["a label that is too long"], list("abcdefghijklmnopqrstuvwxyz")])
+@pytest.mark.parametrize(
+    "choices", ["ab", [], ["a", "a"], [""], ["a label that is too long"], list("abcdefghijklmnopqrstuvwxyz")]
+)
 async def test_choices_that_fit_on_no_button(qq: Simulator, choices: list[str]) -> None:
     bot, errors = Bot(), []
 

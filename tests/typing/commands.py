@@ -13,11 +13,14 @@ from qqbot import (
     Cooldown,
     Event,
     GroupMessageEvent,
+    Media,
     Mention,
     MessageEvent,
+    MessageSendResult,
     Permission,
     Router,
     Scene,
+    Target,
     UsageError,
     members,
     permission,
@@ -25,6 +28,7 @@ from qqbot import (
     scenes,
     users,
 )
+from qqbot.models.events import Replyable
 
 bot = Bot()
 router = Router(prefix="mod", when=says("x"), allow=members("admin") | users("U"), refuse="no")
@@ -81,3 +85,22 @@ async def usage(ctx: Context[MessageEvent], error: UsageError) -> None:
 
 
 Cooldown(1, per=60, by="group")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@bot.command("ask", asks=True)
+async def asking(ctx: Context[MessageEvent]) -> None:
+    assert_type(await ctx.ask("Tea or coffee?", ["茶", "咖啡"], timeout=60), str)
+    assert_type(await ctx.confirm("Sure?"), bool)
+    await ctx.pages(("one", "two"), timeout=60)
+    assert_type(await ctx.reply("short"), MessageSendResult)
+    assert_type(await ctx.reply("long", split=True, fallback=("text", "active")), list[MessageSendResult])
+    await ctx.reply(Media.image(b""), split=True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await ctx.reply("x", fallback=("other",))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@bot.on_error
+async def sorry(ctx: Context[Event], error: Exception) -> None:
+    if r := ctx.replyable:
+        assert_type(r, Context[Replyable])
+        await r.reply("sorry")
+    await ctx.bot.send(Target(Scene.GROUP, "G"), "x")
