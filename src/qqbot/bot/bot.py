@@ -19,7 +19,7 @@ from msgspec import MsgspecError
 
 from ..aio.clock import Clock
 from ..api.client import Api, ApiOptions
-from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection
+from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection, check_options
 from ..dispatcher.delivery import Settled
 from ..dispatcher.dispatcher import MAX_QUEUED, MAX_QUEUED_BYTES, HandlerListener
 from ..errors import ConfigError, DecodeError, MessagePendingAudit
@@ -98,6 +98,7 @@ class Bot(HandlerDecorators):
         **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__()
+        check_options("Bot(...)", options, [*ApiOptions.__annotations__, *(Bot.__init__.__kwdefaults__ or ())])
         if max_inflight < 1:
             raise ConfigError("Bot(max_inflight=...) must be at least 1")
         if max_queued < 1 or max_queued_bytes < 1:
