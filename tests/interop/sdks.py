@@ -1,0 +1,59 @@
+"""The SDKs of sdks.toml: what each can do, and where `nox -s interop` has installed it."""
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+INSTALLED = Path(os.environ.get("INTEROP_DIR", HERE / "not-installed"))
+"""A folder for each SDK: an environment of Python, or one with node_modules."""
+
+SCENES = ("channel", "direct", "group", "c2c")
+KINDS = ("text", "markdown", "image")
+ABILITIES = (*(f"{scene}.{kind}" for scene in SCENES for kind in KINDS), "resume", "webhook")
+
+
+@dataclass(frozen=True)
+class Sdk:
+    """One SDK. `gaps`: the abilities that it lacks, each with a sentence about it."""
+
+    name: str
+    registry: str
+    packages: list[str]
+    hosts: str
+    gaps: dict[str, str] = field(default_factory=dict)
+    webhook_path: str = "/"
+
+    @property
+    def slug(self) -> str:
+        return self.name.removeprefix("@").replace("/", "-")
+
+    @property
+    def folder(self) -> Path:
+        return INSTALLED / self.slug
+
+    @property
+    def missing(self) -> str | None:
+        """Why its bot cannot run, or None."""
+        found = self.folder / ("node_modules" if self.registry == "npm" else "bin/python")
+        return None if found.exists() else f"{self.name} is not installed: nox -s interop"
+
+    @property
+    def command(self) -> list[str]:
+        bot = str(next((HERE / "bots").glob(f"on_{self.slug.replace('-', '_')}.*")))
+        return ["node", bot] if self.registry == "npm" else [str(self.folder / "bin" / "python"), bot]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        if self.registry != "npm":
+            return {}
+        return {"PACKAGES": str(self.folder), "NODE_OPTIONS": f"--import={HERE / 'bots' / 'hosts.mjs'}"}
+
+
+def read() -> list[Sdk]:
+    data = tomllib.loads((HERE / "sdks.toml").read_text("utf-8"))
+    return [Sdk(name, **fields) for name, fields in data.items()]
+
+
+SDKS = read()
