@@ -21,12 +21,15 @@ def words(message):
 
 
 class Answers(botpy.Client):
+    def guild_image(self):
+        return {"file_image": Path(os.environ["IMAGE_FILE"]).read_bytes()}
+
     async def in_guild(self, message):
         match words(message):
             case "markdown":
                 await message.reply(markdown=MARKDOWN, keyboard=KEYBOARD)
             case "image":
-                await message.reply(content="tea", file_image=Path(os.environ["IMAGE_FILE"]).read_bytes())
+                await message.reply(content="tea", **self.guild_image())
             case text:
                 await message.reply(content=text)
 

@@ -18,7 +18,7 @@ const more = {
 
 bot.on('message', async (event) => {
   const text = event.raw_message.trim();
-  if (text === 'markdown') await event.reply([segment.markdown('# Tea'), segment.button(more)]);
+  if (text === 'markdown') await event.reply([segment.markdown('# Tea'), segment.button({ buttons: [more] })]);
   else if (text === 'image') await event.reply(segment.image(readFileSync(process.env.IMAGE_FILE)));
   else await event.reply(text);
 });

@@ -1,0 +1,18 @@
+// A bot made with alemonjs and @alemonjs/qq-bot. It writes a project into the working directory and starts that: the
+// framework loads its answers in one process, and the platform in another.
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+
+const modules = `${process.env.PACKAGES}/node_modules`;
+const port = process.env.WEBHOOK_PORT;
+const options = { app_id: process.env.APP_ID, secret: process.env.SECRET, ...(port && { port, route: '/' }) };
+
+symlinkSync(modules, 'node_modules');
+writeFileSync('package.json', JSON.stringify({ name: 'bot', type: 'module', main: 'index.js' }));
+writeFileSync('alemon.config.yaml', JSON.stringify({ 'qq-bot': options })); // JSON is YAML, too
+writeFileSync('index.js', "import { defineChildren } from 'alemonjs';\nexport default defineChildren({});\n");
+mkdirSync('response');
+copyFileSync(new URL('alemonjs_answers.mjs', import.meta.url), 'response/res.js');
+
+const { start } = await import(pathToFileURL(`${modules}/alemonjs/lib/index.js`));
+start({ input: 'index.js', platform: '@alemonjs/qq-bot' });
