@@ -16,14 +16,19 @@ ABILITIES = (*(f"{scene}.{kind}" for scene in SCENES for kind in KINDS), "resume
 
 @dataclass(frozen=True)
 class Sdk:
-    """One SDK. `gaps`: the abilities that it lacks, each with a sentence about it."""
+    """One SDK. `gaps`: reasons, each with the abilities that are missing because of it."""
 
     name: str
     registry: str
     packages: list[str]
     hosts: str
-    gaps: dict[str, str] = field(default_factory=dict)
+    gaps: dict[str, list[str]] = field(default_factory=dict)
     webhook_path: str = "/"
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """The abilities that it lacks, each with the reason."""
+        return {ability: reason for reason, abilities in self.gaps.items() for ability in abilities}
 
     @property
     def slug(self) -> str:
@@ -34,10 +39,8 @@ class Sdk:
         return INSTALLED / self.slug
 
     @property
-    def missing(self) -> str | None:
-        """Why its bot cannot run, or None."""
-        found = self.folder / ("node_modules" if self.registry == "npm" else "bin/python")
-        return None if found.exists() else f"{self.name} is not installed: nox -s interop"
+    def installed(self) -> bool:
+        return (self.folder / ("node_modules" if self.registry == "npm" else "bin/python")).exists()
 
     @property
     def command(self) -> list[str]:

@@ -9,7 +9,8 @@ const options = { app_id: process.env.APP_ID, secret: process.env.SECRET, ...(po
 
 symlinkSync(modules, 'node_modules');
 writeFileSync('package.json', JSON.stringify({ name: 'bot', type: 'module', main: 'index.js' }));
-writeFileSync('alemon.config.yaml', JSON.stringify({ 'qq-bot': options })); // JSON is YAML, too
+// JSON is YAML, too. By default it drops what a user writes within a second of another message.
+writeFileSync('alemon.config.yaml', JSON.stringify({ 'qq-bot': options, processor: { repeated_user_time: 1 } }));
 writeFileSync('index.js', "import { defineChildren } from 'alemonjs';\nexport default defineChildren({});\n");
 mkdirSync('response');
 copyFileSync(new URL('alemonjs_answers.mjs', import.meta.url), 'response/res.js');

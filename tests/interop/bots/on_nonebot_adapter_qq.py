@@ -28,6 +28,7 @@ MORE = Button(
     render_data=RenderData(label="More", visited_label="More", style=1),
     action=Action(type=1, permission=Permission(type=2), data="more"),
 )
+IMAGE = Path(os.environ["IMAGE_FILE"]).read_bytes()
 KEYBOARD = MessageKeyboard(content=InlineKeyboard(rows=[InlineKeyboardRow(buttons=[MORE])]))
 
 nonebot.init(
@@ -47,7 +48,7 @@ async def answer(bot: Bot, event: MessageEvent) -> None:
         case "markdown":
             await bot.send(event, MessageSegment.markdown("# Tea") + MessageSegment.keyboard(KEYBOARD))
         case "image":
-            await bot.send(event, MessageSegment.file_image(Path(os.environ["IMAGE_FILE"]).read_bytes()))
+            await bot.send(event, MessageSegment.file_image(IMAGE))
         case text:
             await bot.send(event, text)
 

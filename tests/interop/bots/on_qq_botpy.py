@@ -15,7 +15,6 @@ constants = tuple(os.environ["QQ_TOKEN_URL"] if each == HARD_CODED else each for
 Token.update_access_token.__code__ = code.replace(co_consts=constants)
 
 
-
 class Addressed(Answers):
     def guild_image(self):
         # Its form for `file_image` fails since aiohttp 3.11, before a call is made.
