@@ -95,7 +95,7 @@ def interop(session: nox.Session) -> None:
     Each is installed apart, because some do not go together. Without Node.js those from npm are skipped.
     """
     session.install(".", *group("tests"))
-    folder = Path(session.create_tmp()) / "sdks"
+    folder = Path(session.create_tmp()).resolve() / "sdks"
     for name, sdk in nox.project.load_toml("tests/interop/sdks.toml").items():
         place = str(folder / name.removeprefix("@").replace("/", "-"))
         if sdk["registry"] == "PyPI":
