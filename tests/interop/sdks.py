@@ -4,6 +4,7 @@ import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import which
 
 HERE = Path(__file__).parent
 INSTALLED = Path(os.environ.get("INTEROP_DIR", HERE / "not-installed"))
@@ -40,7 +41,9 @@ class Sdk:
 
     @property
     def installed(self) -> bool:
-        return (self.folder / ("node_modules" if self.registry == "npm" else "bin/python")).exists()
+        if self.registry == "npm":
+            return which("node") is not None and (self.folder / "node_modules").exists()
+        return (self.folder / "bin" / "python").exists()
 
     @property
     def command(self) -> list[str]:
