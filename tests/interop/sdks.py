@@ -17,7 +17,10 @@ ABILITIES = (*(f"{scene}.{kind}" for scene in SCENES for kind in KINDS), "resume
 
 @dataclass(frozen=True)
 class Sdk:
-    """One SDK. `gaps`: reasons, each with the abilities that are missing because of it."""
+    """One SDK. `gaps`: reasons, each with the abilities that are missing because of it.
+
+    `reports_answering`: its bot makes the file `answering` when it can answer, since it is READY before that.
+    """
 
     name: str
     registry: str
@@ -25,6 +28,7 @@ class Sdk:
     hosts: str
     gaps: dict[str, list[str]] = field(default_factory=dict)
     webhook_path: str = "/"
+    reports_answering: bool = False
 
     @property
     def missing(self) -> dict[str, str]:

@@ -26,7 +26,7 @@ def origin(sdk: Sdk) -> str:
 
 
 def gaps(sdk: Sdk) -> list[str]:
-    return [f"- {sdk.name}: no {named(abilities)}, {reason}." for reason, abilities in sdk.gaps.items()]
+    return [f"- {sdk.name}, no {named(abilities)}: {reason}." for reason, abilities in sdk.gaps.items()]
 
 
 def named(abilities: list[str]) -> str:

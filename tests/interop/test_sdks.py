@@ -18,10 +18,10 @@ import pytest
 from qqbot.testing import BotReply, ChatMember, Simulator
 from tests.interop.sdks import KINDS, SCENES, SDKS, Sdk
 
-PATIENCE = 45.0
+PATIENCE = 60.0
 """Seconds for what such a bot should do soon; some wait long before they connect again."""
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(250)
 
 
 def picture() -> bytes:
@@ -76,6 +76,11 @@ async def running(sdk: Sdk, sim: Simulator, folder: Path, **settings: object) ->
         print(out.decode(errors="replace"))
 
 
+async def answering(sdk: Sdk, folder: Path) -> None:
+    while sdk.reports_answering and not (folder / "answering").exists():
+        await asyncio.sleep(0.05)
+
+
 def person(sim: Simulator, scene: str) -> ChatMember:
     match scene:
         case "channel":
@@ -109,6 +114,7 @@ async def test_messages(qq: Simulator, sdk: Sdk, scene: str, tmp_path: Path) -> 
     async with qq, running(sdk, qq, tmp_path):
         async with asyncio.timeout(PATIENCE):
             await qq.ready()
+            await answering(sdk, tmp_path)
         for kind in kinds:
             answered(kind, await person(qq, scene).say(kind, timeout=PATIENCE))
         assert qq.violations == []
@@ -119,6 +125,7 @@ async def test_4009(qq: Simulator, sdk: Sdk, tmp_path: Path) -> None:
     async with qq, running(sdk, qq, tmp_path):
         async with asyncio.timeout(PATIENCE):
             await qq.ready()
+            await answering(sdk, tmp_path)
         alice = qq.group("test").member("Alice")
         answered("text", await alice.say("text", timeout=PATIENCE))
         qq.faults.close(4009)
@@ -128,6 +135,7 @@ async def test_4009(qq: Simulator, sdk: Sdk, tmp_path: Path) -> None:
         answered("text", await alice.say("text", timeout=PATIENCE))
         if resumes:
             assert qq.lost_events == []
+        assert qq.violations == []
 
 
 def free_port() -> int:
@@ -150,6 +158,8 @@ async def test_webhook(qq: Simulator, sdk: Sdk, tmp_path: Path) -> None:
         qq.webhook.url = f"http://127.0.0.1:{port}{sdk.webhook_path}"
         async with asyncio.timeout(PATIENCE):
             await challenged(qq)
+            await answering(sdk, tmp_path)
         answered("text", await qq.group("test").member("Alice").say("text", timeout=PATIENCE))
         await qq.webhook.delivered()
         assert [delivery.acknowledged for delivery in qq.webhook.deliveries] == [True]
+        assert qq.violations == []

@@ -11,9 +11,10 @@ symlinkSync(modules, 'node_modules');
 writeFileSync('package.json', JSON.stringify({ name: 'bot', type: 'module', main: 'index.js' }));
 // JSON is YAML, too. By default it drops what a user writes within a second of another message.
 writeFileSync('alemon.config.yaml', JSON.stringify({ 'qq-bot': options, processor: { repeated_user_time: 1 } }));
-writeFileSync('index.js', "import { defineChildren } from 'alemonjs';\nexport default defineChildren({});\n");
 mkdirSync('response');
-copyFileSync(new URL('alemonjs_answers.mjs', import.meta.url), 'response/res.js');
+for (const [from, to] of [['alemonjs_app.mjs', 'index.js'], ['alemonjs_answers.mjs', 'response/res.js']]) {
+  copyFileSync(new URL(from, import.meta.url), to);
+}
 
 const { start } = await import(pathToFileURL(`${modules}/alemonjs/lib/index.js`));
 start({ input: 'index.js', platform: '@alemonjs/qq-bot' });
