@@ -19,6 +19,7 @@ from typing import Protocol, Self
 from ..aio.backoff import Backoff
 from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
+from ..aio.ending import end_tasks
 from ..aio.throttle import Throttle
 from ..errors import FencedOut
 from ..lease import Lease
@@ -63,10 +64,7 @@ class Forwarder:
             yield self
         finally:
             self.closed = True
-            senders = list(self._senders)
-            for sender in senders:
-                sender.cancel()
-            await asyncio.gather(*senders, return_exceptions=True)
+            await end_tasks(self._senders)
 
     def feed(self, lease: Lease) -> "ForwardingSource":
         """Return a new source for the events of `lease`."""
