@@ -122,9 +122,8 @@ class BotRun:
                 if await self.direct_source.take(frame, raw):
                     return None
                 raise _interrupted(frame)
-            await self.dispatcher.room()
-        # Outside the timeout: it limits the wait for room, and not the handlers.
-        outcome = await self.direct_source.deliver(frame, raw, retry=True)
+            accepted = await self.direct_source.accept(frame, raw, retry=True)
+        outcome = await accepted  # outside the timeout: it limits the wait for room, and not the handlers
         if outcome is None:
             raise _interrupted(frame)
         return outcome
@@ -195,8 +194,9 @@ class BotRun:
     def _holder(self) -> str:
         if self.forwarder is not None and self.forwarder.full:
             return "the sink does not take them"
-        oldest = self.dispatcher.oldest()
-        return f"the oldest is held by {oldest[0]} in {oldest[1]}" if oldest else "none has begun yet"
+        oldest, busiest = self.dispatcher.oldest(), self.dispatcher.busiest()
+        holder = f"the oldest is held by {oldest[0]} in {oldest[1]}" if oldest else "none has begun yet"
+        return holder if busiest is None else f"{holder}; {busiest[1]} of those that wait are of {busiest[0] or 'no conversation'}"
 
     async def _run_shards(self) -> None:
         try:
