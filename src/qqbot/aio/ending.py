@@ -14,6 +14,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 ENDING_SECONDS = 5.0  # for what a cancelled task cleans up
+LEFT_BEHIND = " (left behind)"  # ends the name of a task that went on
 LAST_SECONDS = 1.0  # after a second cancellation, for a task that has lost the first one
 
 
@@ -44,6 +45,7 @@ async def end_tasks(tasks: "Iterable[asyncio.Task[Any]]") -> None:
             task.get_name(),
             stack_of(task),
         )
+        task.set_name(task.get_name() + LEFT_BEHIND)
     if interruption is not None:
         raise interruption
 

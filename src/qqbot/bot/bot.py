@@ -37,7 +37,7 @@ from ..models.targets import Target
 from ..sessions.base import SessionManager
 from .audits import AuditOutcome, Audits
 from .context import Context
-from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
+from .program import EXIT_INTERRUPTED, configure_logging, exit_code, exit_in_time, loading, on_signal, run_loop
 from .router import HandlerDecorators
 from .runtime import BotRuntime, BotSettings, ShardFunction
 
@@ -381,7 +381,9 @@ class Bot(HandlerDecorators):
             asyncio.get_running_loop()
             raise ConfigError("bot.run() starts an event loop, and one is running here: use `async with bot:` instead")
         configure_logging()
-        raise SystemExit(exit_code(lambda: asyncio.run(self._serve_until_signal(webhook, options))))
+        code = exit_code(lambda: run_loop(self._serve_until_signal(webhook, options)))
+        exit_in_time(code)
+        raise SystemExit(code)
 
     async def _serve_until_signal(self, webhook: str | None, options: "WebhookOptions") -> None:
         signals = 0

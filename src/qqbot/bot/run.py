@@ -196,7 +196,9 @@ class BotRun:
             return "the sink does not take them"
         oldest, busiest = self.dispatcher.oldest(), self.dispatcher.busiest()
         holder = f"the oldest is held by {oldest[0]} in {oldest[1]}" if oldest else "none has begun yet"
-        return holder if busiest is None else f"{holder}; {busiest[1]} of those that wait are of {busiest[0] or 'no conversation'}"
+        if busiest is None:
+            return holder
+        return f"{holder}; {busiest[1]} of those that wait are of {busiest[0] or 'no conversation'}"
 
     async def _run_shards(self) -> None:
         try:

@@ -376,7 +376,7 @@ class Waiters:
             self._completion.complete(delivery, None if outcome is None else "consumed")
 
     def _check_held(self, waiter: Delivery, owners: tuple[str, ...]) -> None:
-        """Raises: ConfigError when the handlers that wait would hold too many events: all those of a dialog, to its end.
+        """Raises: ConfigError when handlers that wait would hold too many events: all those of a dialog, to its end.
 
         A user, or a conversation, is refused earlier than all together.
         """
