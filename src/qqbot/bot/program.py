@@ -99,7 +99,7 @@ def _end_threads(executor: ThreadPoolExecutor, before: Collection[threading.Thre
         if thread not in before:
             thread.join(max(ends_at - time.monotonic(), 0.0))
     executor.shutdown(wait=False, cancel_futures=True)
-    frames = sys._current_frames()  # noqa: SLF001 - documented; nothing else shows where a thread is
+    frames = sys._current_frames()  # documented; nothing else shows where a thread is
     for thread in _holding():
         frame, stack = frames.get(thread.ident or 0), list[FrameType]()
         while frame is not None:
@@ -138,7 +138,7 @@ def exit_in_time(code: int) -> None:
 
     threading.Thread(target=watch, name="qqbot exit", daemon=True).start()
     # `atexit` is too late, since it comes after the wait for the threads.
-    threading._register_atexit(ending.set)  # type: ignore[attr-defined]  # noqa: SLF001
+    threading._register_atexit(ending.set)  # type: ignore[attr-defined]
 
 
 def _print_error(error: QQBotError, code: int) -> int:

@@ -94,8 +94,8 @@ class Ordering:
         capacity = self._backlog.capacity
         log.warning(
             "%d events (%d bytes) of %s wait behind its handler %s: more than a conversation's share of the room for "
-            "%d events (%d bytes). If the room is full, nothing is read for any conversation: let the handler end sooner, "
-            "or give Bot(handler_timeout=...). 单个会话积压过多事件，处理函数过慢",
+            "%d events (%d bytes). If the room is full, nothing is read for any conversation: let the handler end "
+            "sooner, or give Bot(handler_timeout=...). 单个会话积压过多事件，处理函数过慢",
             len(line),
             line.bytes,
             key,
