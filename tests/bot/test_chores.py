@@ -15,6 +15,7 @@ from qqbot.lease import Lease
 from qqbot.models.gateway import GatewayBot, ResumeState, ShardExit
 from qqbot.sessions import LocalSessionManager
 from qqbot.sessions.base import GatewaySource, ShardFactory
+from qqbot.simulator.faults.kinds import Raw
 from qqbot.testing import Simulator
 
 FAST = GatewayConfig(pace=0.02, identify_window=0.1)
@@ -98,9 +99,9 @@ async def test_a_checkpoint_that_fails_costs_no_other_shard_its_own_and_is_shown
 async def test_ready_with_an_empty_session_id_ends_no_other_checkpoint(sim: Simulator, tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     bot = make_bot(LocalSessionManager(state=path, window=0.1))
+    body = {"version": 1, "session_id": "", "user": {"id": "1", "username": "robot"}, "shard": [0, 2]}
+    sim.faults.add("IDENTIFY", Raw(json.dumps({"op": 0, "s": 1, "t": "READY", "d": body})), shard=0)
     async with sim.run(bot):
-        body = {"version": 1, "session_id": "", "user": {"id": "1", "username": "robot"}, "shard": [0, 2]}
-        sim.faults.raw(json.dumps({"op": 0, "s": 2, "t": "READY", "id": "again", "d": body}), shard=0)
         await asyncio.sleep(1.5)  # a checkpoint
         for number in range(8):
             sim.push_message("c2c", user=f"user {number}", text="hi")
