@@ -1,4 +1,4 @@
-"""What runs in the background beside the handlers: it never ends in silence, and one bad item does not stop the others."""
+"""What runs beside the handlers never ends in silence, and one bad item does not stop the others."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from qqbot import Bot, C2CMessageCreate, Context
+from qqbot import Bot, C2CMessageCreate, Context, GatewayError
 from qqbot.config import GatewayConfig
 from qqbot.lease import Lease
 from qqbot.models.gateway import GatewayBot, ResumeState, ShardExit
@@ -110,7 +110,9 @@ async def test_ready_with_an_empty_session_id_ends_no_other_checkpoint(sim: Simu
         await until(lambda: saved(path).get(good["session_id"], 0) >= good["seq"])
 
 
-@pytest.mark.parametrize("name", ["qqbot checkpoints", "qqbot session renewal", "qqbot reading watch", "qqbot loop lag"])
+@pytest.mark.parametrize(
+    "name", ["qqbot checkpoints", "qqbot session renewal", "qqbot reading watch", "qqbot loop lag"]
+)
 async def test_a_chore_that_another_task_cancels_is_an_error_and_shown(
     sim: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
@@ -139,3 +141,13 @@ async def test_the_end_of_a_bot_is_no_error_of_its_chores(sim: Simulator, caplog
             task.cancel()
     await asyncio.wait([serving])
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_the_shards_do_not_end_in_silence(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    bot = make_bot(LocalSessionManager(window=0.1))
+    with pytest.raises(GatewayError, match="cancelled"):
+        async with sim.run(bot):
+            (main,) = [task for task in asyncio.all_tasks() if task.get_name() == "qqbot shards"]
+            main.cancel()
+            await asyncio.wait_for(bot.wait(), 10)
+    assert "another task has cancelled 'qqbot shards'" in caplog.text

@@ -1,6 +1,7 @@
 """`bot.stop()` returns in bounded time, whatever swallows its cancellation, and names it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -41,10 +42,8 @@ class Stubborn:
     async def wait(self) -> None:
         self.begun.set()
         while not self.released.is_set():
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await self.released.wait()
-            except asyncio.CancelledError:
-                pass
 
 
 @pytest.fixture
@@ -86,10 +85,8 @@ def by_dialog(bot: Bot, stubborn: Stubborn) -> None:
     async def handler(ctx: Context[C2CMessageCreate]) -> None:
         stubborn.begun.set()
         while not stubborn.released.is_set():
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await ctx.wait_for(C2CMessageCreate)
-            except asyncio.CancelledError:
-                pass
 
 
 def by_spawned_task(bot: Bot, stubborn: Stubborn) -> None:
@@ -132,9 +129,7 @@ async def test_stop_leaves_behind_what_swallows_its_cancellation(
         await bot_again.ready()
 
 
-async def test_stop_leaves_a_sink_behind(
-    sim: Simulator, stubborn: Stubborn, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_stop_leaves_a_sink_behind(sim: Simulator, stubborn: Stubborn, caplog: pytest.LogCaptureFixture) -> None:
     bot = Bot(sim.credentials, endpoints=sim.endpoints, gateway=FAST, drain=0.1, sink=StubbornSink(stubborn))
     bot.expect(C2CMessageCreate)
     await stops(bot, sim, stubborn)

@@ -84,7 +84,7 @@ async def repeat(turn: Callable[[], Awaitable[object]]) -> None:
                 if troubles is not None:
                     troubles.pop(name, None)
                 continue
-            if logged.ready(type(failure)):
+            if logged.ready(type(failure).__name__):
                 log.error("the background task %r failed, and is tried again", name, exc_info=failure)
             _remember(troubles, name, f"fails: {_worded(failure)}")
             await asyncio.sleep(RETRY_SECONDS)

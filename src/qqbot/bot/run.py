@@ -13,6 +13,7 @@ from contextvars import Context, ContextVar, copy_context
 from typing import TypeVar
 
 from ..aio.background import Troubles, background, current_troubles, repeat
+from ..aio.cancellation import unexpected_cancellation
 from ..aio.ending import ENDING_SECONDS, end_tasks
 from ..aio.loop_lag import LoopLag
 from ..api.client import Api
@@ -64,6 +65,7 @@ class BotRun:
         self._begun = asyncio.Event()  # set when the lifespan was entered: no event is handled before
         self._main: asyncio.Task[None] | None = None  # runs the shards; None before the lifespan was entered
         self._enterer = asyncio.current_task()  # enters the lifespan, so it must not wait for what follows
+        self._owner: asyncio.Task[object] | None = None  # leaves `run`: its cancellation is ours
         self._background: set[asyncio.Task[object]] = set()  # spawned and unfinished; asyncio itself keeps weak ones
         self._closed = False  # True when the bot has drained: nothing would cancel a task that is spawned now
 
@@ -80,6 +82,7 @@ class BotRun:
             background(repeat(self._watch_reading), name="qqbot reading watch"),
             background(repeat(self.loop_lag.look), name="qqbot loop lag"),
         ):
+            self._owner = asyncio.current_task()
             main = self._main = asyncio.create_task(self._run_shards(), name="qqbot shards")
             self._begun.set()
             try:
@@ -209,6 +212,14 @@ class BotRun:
         except QQBotError as error:
             log.error("the bot has stopped: %s", error)  # noqa: TRY400 - the text explains it; `wait` raises the error
             raise
+        except asyncio.CancelledError as error:
+            if self.stopping or (
+                self._owner is not None and self._owner.cancelling()
+            ):  # `asyncio.run` cancels all tasks at once
+                raise
+            failure = unexpected_cancellation("the bot", error)
+            log.exception("the bot has stopped: another task has cancelled 'qqbot shards'")
+            raise failure from error
         except Exception:
             log.exception("the bot has stopped")
             raise

@@ -106,7 +106,10 @@ class Forwarder:
 
     def _sender_ended(self, sender: "asyncio.Task[None]") -> None:
         self._senders.discard(sender)
-        if not sender.cancelled() and (error := sender.exception()) is not None:
+        if sender.cancelled():
+            if not self.closed:
+                log.error("another task has cancelled %r: its events are sent with the next one", sender.get_name())
+        elif (error := sender.exception()) is not None:
             log.critical("events can no longer be sent to the sink", exc_info=error)
 
 
