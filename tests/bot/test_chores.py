@@ -56,7 +56,9 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def saved(path: Path) -> dict[str, int]:
-    """The seq of each session in the file."""
+    """The seq of each session in the file; nothing as long as there is none."""
+    if not path.exists():
+        return {}
     return {state["session_id"]: state["seq"] for state in json.loads(path.read_text())["shards"].values()}
 
 

@@ -23,7 +23,7 @@ async def end_tasks(tasks: "Iterable[asyncio.Task[Any]]") -> None:
 
     A task that goes on is logged as an ERROR, with its stack. Being cancelled meanwhile cancels the tasks again.
     """
-    left = {task for task in tasks if not task.done()}
+    left: set[asyncio.Task[Any]] = {task for task in tasks if not task.done()}
     now = asyncio.get_running_loop().time
     interruption: asyncio.CancelledError | None = None
     for seconds in (ENDING_SECONDS, LAST_SECONDS):

@@ -99,7 +99,7 @@ def _end_threads(executor: ThreadPoolExecutor, before: Collection[threading.Thre
         if thread not in before:
             thread.join(max(ends_at - time.monotonic(), 0.0))
     executor.shutdown(wait=False, cancel_futures=True)
-    frames = sys._current_frames()  # documented; nothing else shows where a thread is
+    frames = sys._current_frames()  # documented all the same  # pyright: ignore[reportPrivateUsage]
     for thread in _holding():
         frame, stack = frames.get(thread.ident or 0), list[FrameType]()
         while frame is not None:
@@ -124,7 +124,9 @@ def exit_in_time(code: int) -> None:
 
     The interpreter itself waits for them without end: a service that should be restarted would hang until it is killed.
     """
-    if threading.current_thread() is not threading.main_thread() or not _holding():
+    # `atexit` is too late, since it comes after the wait for the threads; only this comes before it.
+    call_at_end: Callable[[Callable[[], object]], object] | None = getattr(threading, "_register_atexit", None)
+    if call_at_end is None or threading.current_thread() is not threading.main_thread() or not _holding():
         return
     ending = threading.Event()
 
@@ -137,8 +139,7 @@ def exit_in_time(code: int) -> None:
         os._exit(code)
 
     threading.Thread(target=watch, name="qqbot exit", daemon=True).start()
-    # `atexit` is too late, since it comes after the wait for the threads.
-    threading._register_atexit(ending.set)  # type: ignore[attr-defined]
+    call_at_end(ending.set)
 
 
 def _print_error(error: QQBotError, code: int) -> int:
