@@ -268,7 +268,7 @@ class Bot(HandlerDecorators):
         """Return an aiohttp application with /livez and /readyz: `app.add_subapp("/health", bot.health())`.
 
         /livez fails when the bot has ended by itself; /readyz also when it is not served, is stopping, a shard is not
-        READY, or reading stands still.
+        READY, reading stands still, or a background task of the bot fails.
         """
         from . import health  # noqa: PLC0415 - aiohttp's server side: half as long to import as all of its client
 
