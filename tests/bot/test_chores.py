@@ -3,18 +3,21 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qqbot import Bot, C2CMessageCreate, Context, GatewayError
+from qqbot.aio.background import Troubles, current_troubles
 from qqbot.config import GatewayConfig
 from qqbot.lease import Lease
 from qqbot.models.gateway import GatewayBot, ResumeState, ShardExit
-from qqbot.sessions import LocalSessionManager
+from qqbot.sessions import LocalSessionManager, state_file
 from qqbot.sessions.base import GatewaySource, ShardFactory
+from qqbot.sessions.state_file import StateFile, States
 from qqbot.simulator.faults.kinds import Raw
 from qqbot.testing import Simulator
 
@@ -22,7 +25,7 @@ FAST = GatewayConfig(pace=0.02, identify_window=0.1)
 
 
 class Refusing:
-    """A lease that refuses checkpoints, and renewals, while `broken` is not empty."""
+    """A lease that refuses checkpoints, and never lets a shard IDENTIFY, while the shard is `broken`."""
 
     def __init__(self, lease: Lease, broken: set[int]) -> None:
         self._lease = lease
@@ -36,9 +39,27 @@ class Refusing:
             raise KeyError("no disk")
         self._lease.checkpoint(state)
 
+    @asynccontextmanager
+    async def identify_turn(self) -> AsyncIterator[None]:
+        while self._lease.shard.index in self._broken:
+            await asyncio.sleep(0.01)
+        async with self._lease.identify_turn():
+            yield
+
+
+class BrokenFile(StateFile):
+    """A file that cannot be written, for a reason that is no OSError."""
+
+    broken = False
+
+    def write(self, count: int, states: Mapping[int, ResumeState]) -> None:
+        if self.broken:
+            raise ValueError("not to be encoded")
+        super().write(count, states)
+
 
 class RefusingManager(LocalSessionManager):
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path | None = None) -> None:
         super().__init__(state=state, window=0.1)
         self.broken: set[int] = set()
 
@@ -68,8 +89,8 @@ async def sim() -> AsyncIterator[Simulator]:
         yield sim
 
 
-def make_bot(sessions: LocalSessionManager) -> Bot:
-    bot = Bot(gateway=FAST, drain=0.1, shards=2, sessions=sessions)
+def make_bot(sessions: LocalSessionManager, gateway: GatewayConfig = FAST) -> Bot:
+    bot = Bot(gateway=gateway, drain=0.1, shards=2, sessions=sessions)
 
     @bot.on
     async def echo(ctx: Context[C2CMessageCreate]) -> None:
@@ -153,3 +174,32 @@ async def test_the_shards_do_not_end_in_silence(sim: Simulator, caplog: pytest.L
             main.cancel()
             await asyncio.wait_for(bot.wait(), 10)
     assert "another task has cancelled 'qqbot shards'" in caplog.text
+
+
+async def test_a_shard_that_cannot_come_back_holds_up_no_other_renewal(sim: Simulator) -> None:
+    sessions = RefusingManager()
+    bot = make_bot(sessions, GatewayConfig(pace=0.02, identify_window=0.1, renew_after=0.3, renew_silence=0.3))
+    async with sim.run(bot):
+        sessions.broken.add(0)
+        before = len(sim.identifies)
+        await until(lambda: [entry["shard"][0] for entry in sim.identifies[before:]].count(1) >= 2)  # type: ignore[index]
+        assert {entry["shard"][0] for entry in sim.identifies[before:]} == {1}  # type: ignore[index]
+        sessions.broken.clear()
+
+
+async def test_the_writer_of_the_state_file_outlives_any_error_and_writes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(state_file, "SAVE_SECONDS", 0.02)
+    troubles: Troubles = {}
+    current_troubles.set(troubles)
+    file = BrokenFile(tmp_path / "state.json", "1")
+    async with States(file) as states:
+        await states.begin(1)
+        file.broken = True
+        states.note(0, ResumeState(session_id="s-1", seq=7))
+        await until(lambda: "not to be encoded" in troubles.get("qqbot state file", ""))
+        file.broken = False
+        await until(lambda: not troubles)
+        await until(lambda: saved(tmp_path / "state.json") == {"s-1": 7})
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
