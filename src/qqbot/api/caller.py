@@ -30,7 +30,7 @@ from ..errors import (
 from ..lease import current_lease
 from ..models.codec import encode
 from .codes import RetryPolicy, error_rule
-from .exchange import Failure, Request, Response, failure_of, is_success, unreadable, words_if_no_json
+from .exchange import Failure, Request, Response, check_headers, failure_of, is_success, unreadable, words_if_no_json
 from .limits import Limits
 from .multipart import Form
 from .retry import Attempts, is_numbered
@@ -145,6 +145,8 @@ class Caller:
         Raises: ApiError and its subclasses, Timeout, ConnectionFailed, DecodeError; ConfigError for an unusable id;
         LeaseLost in a handler whose shard may run in another process by now.
         """
+        if headers is not None:
+            check_headers(headers, "api.call(headers=...)")
         call = self._prepare(route, ids, query, body, timeout)
         call.headers = headers
         while True:
@@ -239,6 +241,7 @@ class Caller:
             if not limit.expired():
                 raise
             return Failure(Timeout(f"{call.where}: a request hook took too long"), None, sent=False)
+        check_headers(request.headers, "Api(on_request=...)")
         return None
 
     def _token_at_hand(self) -> Secret | None:
@@ -247,13 +250,15 @@ class Caller:
     async def _next_token(self, call: _Call[T]) -> Secret | Failure:
         try:
             async with asyncio.timeout_at(call.ends_at):
-                return Secret(await self._tokens.get())
+                token = await self._tokens.get()
         except TimeoutError:
             return Failure(Timeout(f"{call.where}: no access token in time"), None, sent=False)
         except TransportError as error:
             return Failure(error, None, sent=False)
         except ApiError as error:
             return Failure(error, error_rule("token", error.code, error.status), sent=False)
+        check_headers({"Authorization": token}, "Api(token=...)")
+        return Secret(token)
 
     async def _exchange(self, call: _Call[T], request: Request) -> Response | Failure:
         debug = log.isEnabledFor(logging.DEBUG)

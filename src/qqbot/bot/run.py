@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from ..aio.background import background
 from ..aio.loop_lag import LoopLag
+from ..aio.loops import foreign_loop
 from ..api.client import Api
 from ..dispatcher import DirectSource, Dispatcher
 from ..errors import ConfigError, Interrupted, QQBotError
@@ -49,7 +50,7 @@ class BotRun:
         drain: float,
     ) -> None:
         """`supervisor` None: no gateway connection. `drain`: seconds that the handlers have at the end."""
-        self._loop = asyncio.get_running_loop()  # events are taken in no other one
+        self.loop = asyncio.get_running_loop()  # no other one takes events, or stops the run
         self.api = api
         self.supervisor = supervisor
         self.dispatcher = dispatcher
@@ -131,8 +132,8 @@ class BotRun:
 
     def _check_open(self, frame: Frame) -> None:
         """Raises: Interrupted when the bot is stopping, ConfigError from another event loop."""
-        if self._loop is not asyncio.get_running_loop():
-            raise ConfigError("a bot takes events in the event loop that serves it: make a Bot for each thread")
+        if self.loop is not asyncio.get_running_loop():
+            raise foreign_loop("the bot")
         if self.stopping:
             raise Interrupted(f"the bot is stopping: {frame.id} has to be delivered again")
 

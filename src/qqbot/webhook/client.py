@@ -11,7 +11,7 @@ from typing import Self
 import aiohttp
 from msgspec import Struct
 
-from ..api.network import environment_proxy
+from ..api.proxies import EnvironmentProxies
 from ..config import Credentials
 from ..errors import ConfigError, ConnectionFailed, Timeout
 from ..models.codec import encode
@@ -44,6 +44,7 @@ class WebhookClient:
         self._url = url
         self._app_id = credentials.app_id
         self._timeout = timeout
+        self._proxy_for = EnvironmentProxies()
         self.key = Key.of(credentials.secret)
 
     async def __aenter__(self) -> Self:
@@ -72,7 +73,7 @@ class WebhookClient:
             "X-Bot-Appid": self._app_id,
             **headers,
         }
-        proxy, began = environment_proxy(self._url), time.monotonic()
+        proxy, began = self._proxy_for(self._url), time.monotonic()
         try:
             async with self._session.post(
                 self._url, data=body, headers=fields, proxy=proxy, allow_redirects=False
