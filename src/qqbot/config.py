@@ -137,7 +137,8 @@ def _secret_from(environ: Mapping[str, str]) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path, or a file that is not UTF-8
-        raise ConfigError(f"QQBOT_SECRET_FILE={path!r:.200} cannot be read: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"QQBOT_SECRET_FILE={repr(path)[1:-1]:.200} cannot be read: {why}") from None
 
 
 @dataclass(frozen=True, slots=True)

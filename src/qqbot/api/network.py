@@ -30,15 +30,11 @@ _PROXY = "check proxy= or the environment's proxy variables"
 _TLS = "check the clock, and ssl_context= for a private certificate authority"
 
 
-class RedirectRefused(aiohttp.ClientError):
-    """The server redirected a request that must not go to another host."""
-
-
 @contextmanager
 def no_redirects(session: aiohttp.ClientSession) -> Generator[None]:
-    """Let no request that the current task makes with `session` follow a redirect: `ws_connect` has no option for it.
+    """Let no websocket that the current task opens with `session` follow a redirect: `ws_connect` has no option for it.
 
-    Raises: RedirectRefused in place of the second request.
+    Raises: WSServerHandshakeError in place of the second request.
     """
     task = asyncio.current_task()
 
@@ -47,7 +43,12 @@ def no_redirects(session: aiohttp.ClientSession) -> Generator[None]:
     ) -> None:
         if asyncio.current_task() is task:  # other tasks use the session meanwhile
             redirect.response.close()
-            raise RedirectRefused(f"HTTP {redirect.response.status}")
+            raise aiohttp.WSServerHandshakeError(
+                redirect.response.request_info,
+                (),
+                status=redirect.response.status,
+                message="a redirect, which is never followed",
+            )
 
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(refuse)
@@ -102,8 +103,6 @@ def cause_of(error: OSError | aiohttp.ClientError | RuntimeError) -> str:
             cause = f"{error}; {_PROXY}"
         case aiohttp.ClientConnectorError():
             cause = f"{error}; {_NETWORK}"
-        case RedirectRefused():
-            cause = f"the server redirects to another address ({error}), which is never followed; {_NETWORK}"
         case aiohttp.InvalidURL():
             cause = "the address is not valid"
         case aiohttp.WSServerHandshakeError():

@@ -9,6 +9,7 @@ Source: dev-prepare/access-token
 import asyncio
 import logging
 import random
+import re
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Protocol
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from msgspec import Meta, Struct
 
 from ..aio.clock import Clock
 from ..aio.loops import check_loop
-from ..config import Credentials, printable
+from ..config import Credentials
 from ..errors import ConnectionFailed, DecodeError
 from ..models.base import Model
 from ..models.codec import decoder, encode
@@ -74,13 +75,13 @@ OTHERS = 10.0  # seconds for another process to fetch a token, before this one d
 LOOK, LONGEST_LOOK = 0.05, 0.5  # seconds between two looks at the store meanwhile
 
 
-_PRINTABLE = r"^[!-~]+$"  # it goes into a header
+_PRINTABLE = re.compile(r"[ -~]+")  # a token goes into a header
 
 
 class _Answer(Model, frozen=True, kw_only=True):
     """`expires_in` is in seconds; text or a number on the wire."""
 
-    access_token: Annotated[str, Meta(pattern=_PRINTABLE)]
+    access_token: Annotated[str, Meta(pattern=rf"^{_PRINTABLE.pattern}\Z")]
     expires_in: float = 0.0
 
 
@@ -188,7 +189,12 @@ class AccessTokens:
 
     def _take(self, shared: SharedToken | None) -> bool:
         """Cache the token of another process, if it is neither near its end, refused nor damaged; return True then."""
-        if shared is None or shared.seconds <= RENEWAL or shared.value == self._refused or not printable(shared.value):
+        if (
+            shared is None
+            or shared.seconds <= RENEWAL
+            or shared.value == self._refused
+            or not _PRINTABLE.fullmatch(shared.value)
+        ):
             return False
         self._cache(shared)
         return True
