@@ -158,7 +158,7 @@ class ConnectionFailed(TransportError):
     """The platform could not be reached, or the connection broke."""
 
 
-class NoThread(ConnectionFailed, OSError):
+class NoThread(ConnectionFailed):
     """No thread could be started, so that no name was looked up and no file was opened; nothing was sent."""
 
     maybe_sent = False

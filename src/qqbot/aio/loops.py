@@ -22,7 +22,7 @@ def check_loop(loop: asyncio.AbstractEventLoop, what: str) -> None:
 def foreign_loop(what: str) -> ConfigError:
     """Return the error for a call to `what` from another loop or thread."""
     return ConfigError(
-        f"{what} belongs to the event loop that opened it, and was called from another loop or thread: use "
+        f"{what} can only be called in the event loop that serves it, and this is another loop or thread: use "
         "`asyncio.run_coroutine_threadsafe(coroutine, loop)` with that loop. "
         "不能在其他线程或事件循环中直接调用，请用 asyncio.run_coroutine_threadsafe(协程, 机器人所在的循环)"
     )

@@ -22,7 +22,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from ..aio.threads import Threads
-from ..errors import ConfigError, ConnectionFailed, MediaError, NoThread, Timeout
+from ..errors import ConfigError, ConnectionFailed, MediaError, Timeout
 from .files import in_thread
 from .network import cause_of, exact
 from .resolver import ThreadResolver, lookup
@@ -101,8 +101,6 @@ class _Resolver(AbstractResolver):
         """True if any address of `host` is not allowed; a name that is unknown here has no address."""
         try:
             found = await self._found(host, 0, socket.AF_UNSPEC)
-        except NoThread:  # the name was not looked up: that must not pass for an unknown name
-            raise
         except OSError:
             return False
         return not all(map(self._allows, found))

@@ -26,7 +26,7 @@ class ThreadResolver(AbstractResolver):
         try:
             return await self._threads.run(partial(lookup, host, port, family))
         except ValueError:
-            raise OSError(f"{host!r:.80} is not a host name") from None
+            raise OSError(None, f"{host!r:.80} is not a host name") from None  # aiohttp shows the second
 
     async def close(self) -> None:
         """Do nothing: the owner of the threads closes them."""
