@@ -240,7 +240,8 @@ def is_host(text: object) -> bool:
     """True if `text` can be the name of a host, or an address."""
     if not isinstance(text, str) or not printable(text):
         return False
-    return 0 < len(text) <= LONGEST_HOST and all(len(label) <= LONGEST_LABEL for label in text.split("."))
+    labels = text.removesuffix(".").split(".")
+    return len(text) <= LONGEST_HOST and all(0 < len(label) <= LONGEST_LABEL for label in labels)
 
 
 def is_loopback(host: str) -> bool:

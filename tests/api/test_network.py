@@ -6,7 +6,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from qqbot.api.network import cause_of
-from qqbot.api.proxies import EnvironmentProxies
+from qqbot.api.proxies import REMEMBERED, EnvironmentProxies
 
 PROXY = "http://proxy.example:8080"
 
@@ -35,6 +35,83 @@ def test_the_proxy_of_the_scheme_is_used(monkeypatch: pytest.MonkeyPatch) -> Non
     assert EnvironmentProxies()("ws://gateway.example/") is None
     monkeypatch.setenv("http_proxy", "https://other.example")
     assert EnvironmentProxies()("ws://gateway.example/") == "https://other.example"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.example/x", "wss://gateway.example", "http://api.example", "ws://a.example:1"]
+)
+def test_all_proxy_serves_what_has_no_proxy_of_its_own(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", PROXY)
+    assert EnvironmentProxies()(url) == PROXY
+    monkeypatch.setenv("no_proxy", "a.example,.example")
+    assert EnvironmentProxies()(url) is None
+
+
+def test_a_proxy_of_its_own_comes_before_all_proxy(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:7891")
+    monkeypatch.setenv("https_proxy", PROXY)
+    monkeypatch.setenv("wss_proxy", "http://sockets.example:1")
+    assert EnvironmentProxies()("https://api.example/") == PROXY
+    assert EnvironmentProxies()("wss://api.example/") == "http://sockets.example:1"
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("proxy.example:8080", "http://proxy.example:8080"),
+        ("  proxy.example:8080 \n", "http://proxy.example:8080"),
+        ("//proxy.example", "http://proxy.example"),
+        ("joe:word@proxy.example:1", "http://joe:word@proxy.example:1"),
+        (" https://[::1]:1 ", "https://[::1]:1"),
+        ("HTTP://proxy.example:1/", "HTTP://proxy.example:1/"),
+        ("   ", None),
+    ],
+)
+def test_a_proxy_as_people_write_it(monkeypatch: pytest.MonkeyPatch, written: str, meant: str | None) -> None:
+    monkeypatch.setenv("https_proxy", written)
+    assert EnvironmentProxies()("https://api.example/") == meant
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://joe:hidden@proxy.example:1080",
+        "http://joe:hid/den@proxy.example:1",
+        "http://a b:1",
+        "http://h:port",
+        "http://",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, proxy: str
+) -> None:
+    monkeypatch.setenv("all_proxy", proxy)
+    proxies = EnvironmentProxies()
+    for url in ("https://api.example/", "wss://gateway.example/", "https://other.example/"):
+        assert proxies(url) is None
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    for words in ("ALL_PROXY", "without it", "session=", "代理无法使用"):
+        assert words in record.getMessage()
+    assert "hid" not in record.getMessage()
+
+
+@pytest.mark.parametrize("exempt", [" * ", "a.example, api.example ,b.example"])
+def test_blanks_in_no_proxy(monkeypatch: pytest.MonkeyPatch, exempt: str) -> None:
+    monkeypatch.setenv("https_proxy", PROXY)
+    monkeypatch.setenv("no_proxy", exempt)
+    assert EnvironmentProxies()("https://api.example/") is None
+
+
+def test_many_hosts_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", PROXY)
+    proxies = EnvironmentProxies()
+    for number in range(REMEMBERED + 10):
+        assert proxies(f"https://host-{number}.example/path?{number}") == PROXY
+    assert len(proxies._known) <= REMEMBERED
 
 
 def test_a_proxy_that_is_not_http_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
+from ..config import is_host
+
 
 class ConnectOptions(TypedDict, total=False):
     """How sockets reach the platform. `proxy_for` names the HTTP proxy for a URL; None leaves it to the session."""
@@ -74,7 +76,7 @@ def exact(address: str) -> URL:
     scheme, mark, rest = address.partition("://")
     host = re.split(r"[/?#]", rest, maxsplit=1)[0]
     origin = URL(f"{scheme}{mark}{host}")
-    if not mark or not origin.raw_host:
+    if not mark or not host.isprintable() or not is_host(origin.raw_host):  # yarl leaves out line breaks in silence
         raise ValueError("it has no host")
     tail = _NOT_ALLOWED.sub(lambda found: quote(found[0], safe="", errors="surrogateescape"), rest[len(host) :])
     # The origin of a URL ends without a slash, or with it if yarl added one.

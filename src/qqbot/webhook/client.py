@@ -11,6 +11,7 @@ from typing import Self
 import aiohttp
 from msgspec import Struct
 
+from ..api.network import exact
 from ..api.proxies import EnvironmentProxies
 from ..config import Credentials
 from ..errors import ConfigError, ConnectionFailed, Timeout
@@ -39,8 +40,12 @@ class WebhookClient:
     """
 
     def __init__(self, url: str, credentials: Credentials, *, timeout: float = TIMEOUT) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"{url!r} is no http:// or https:// URL")
+        try:
+            usable = exact(url).scheme in ("http", "https")
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ConfigError(f"{url!r:.200} is no http:// or https:// URL")
         self._url = url
         self._app_id = credentials.app_id
         self._timeout = timeout
