@@ -38,7 +38,7 @@ class Route(Generic[T_co]):
     `answer` is the type that the body decodes into, a function of the body, or `bytes` for the unchanged body.
     `timeout` (seconds) replaces the client's default if an endpoint needs longer. `sends`: True if users get a message.
 
-    Raises: ConfigError if `path` is neither absolute nor a URL, or contains blanks or control characters, or if `method`
+    Raises: ConfigError if `path` is neither absolute nor a URL or contains blanks or control characters, or if `method`
     is not a word.
     """
 
