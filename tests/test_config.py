@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from qqbot import Api, Bot, ConfigError, Credentials, Endpoints, Media, Request, Route, Scene, Target
+from qqbot import Api, Bot, ConfigError, Credentials, Endpoints, Media, Request, Route, Scene, Target, Text
 from qqbot.config import GatewayConfig, unknown_variables
+from qqbot.sessions.local import LocalSessionManager
 from qqbot.testing import Simulator
 from qqbot.webhook.client import WebhookClient
 
@@ -87,6 +88,21 @@ async def test_media_at_a_path_that_cannot_be_read(sim: Simulator, path: str) ->
         with pytest.raises(ConfigError) as caught:
             await api.media_images.upload(Path(path), name="a.png")
         str(caught.value).encode()
+
+
+@pytest.mark.parametrize("path", ["no\0where", f"/tmp/{LONG}", "/tmp/\ud800"])
+def test_a_state_file_that_is_none(path: str) -> None:
+    with pytest.raises(ConfigError, match="state=") as caught:
+        LocalSessionManager(state=path)
+    assert len(str(caught.value)) < 600
+
+
+async def test_a_text_and_a_query_with_half_a_character(sim: Simulator) -> None:
+    async with Api(sim.credentials, endpoints=sim.endpoints) as api:
+        with pytest.raises(ConfigError, match="half a character.*代理项"):
+            await api.send(Target(Scene.C2C, "1"), Text("\ud83d"))
+        with pytest.raises(ConfigError, match="query"):
+            await api.call(ME, query={"after": "\ud83d"})
 
 
 BAD = ("a\r\nX-Other: b", "a\nb", "a\0b", "a\x7fb", "a\ud800", 7, None)

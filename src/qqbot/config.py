@@ -33,6 +33,7 @@ VARIABLES = {
 
 
 LONGEST_URL = 2048
+LONGEST_NAME = 255  # bytes of a file name, on all common file systems
 LONGEST_HOST, LONGEST_LABEL = 253, 63  # RFC 1035
 
 
@@ -242,6 +243,21 @@ def is_host(text: object) -> bool:
         return False
     labels = text.removesuffix(".").split(".")
     return len(text) <= LONGEST_HOST and all(0 < len(label) <= LONGEST_LABEL for label in labels)
+
+
+def check_path(path: str | os.PathLike[str], option: str) -> Path:
+    """Return `path` if a file could have it.  Raises: ConfigError, naming `option`."""
+    text = os.fspath(path)
+    try:
+        usable = "\0" not in text and all(len(os.fsencode(part)) <= LONGEST_NAME for part in Path(text).parts)
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
+        raise ConfigError(
+            f"{option}={text!r:.200} is no path of a file: it contains a NUL or half a character, or a name of more than "
+            f"{LONGEST_NAME} bytes. 文件路径无效"
+        )
+    return Path(text)
 
 
 def is_loopback(host: str) -> bool:

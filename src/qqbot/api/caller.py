@@ -346,7 +346,13 @@ def _none() -> None:
 def _bytes(body: object) -> bytes | None:
     if body is None or isinstance(body, bytes):
         return body
-    return body.content if isinstance(body, Form) else encode(body)
+    try:
+        return body.content if isinstance(body, Form) else encode(body)
+    except UnicodeEncodeError:
+        raise ConfigError(
+            "a text contains half a character (a lone surrogate such as \\ud83d), which cannot be sent: keep both halves "
+            "together when you cut it. 文本中含有不完整的字符（单个代理项），无法发送"
+        ) from None
 
 
 def _undecoded(call: _Call[T], response: Response, error: DecodeError) -> Failure:

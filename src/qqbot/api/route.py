@@ -100,7 +100,7 @@ class Route(Generic[T_co]):
     def build(self, ids: tuple[str, ...], query: Query | None = None) -> tuple[str, str]:
         """Return the path with `ids` filled in, without and with the query.
 
-        Raises: ConfigError for a missing or surplus id, and for one that is empty, '.' or '..'.
+        Raises: ConfigError for a missing or surplus id, for one that is empty, '.' or '..', and for invalid Unicode.
         """
         if len(ids) != self._size:
             raise ConfigError(f"{self.name} takes {self._size} ids ({self.path}), not {len(ids)}")
@@ -108,7 +108,10 @@ class Route(Generic[T_co]):
         given = {key: _word(value) for key, value in query.items() if value is not None} if query else None
         if not given:
             return path, path
-        return path, f"{path}{'&' if '?' in path else '?'}{urlencode(given)}"
+        try:
+            return path, f"{path}{'&' if '?' in path else '?'}{urlencode(given)}"
+        except UnicodeEncodeError:
+            raise ConfigError(f"{self.name}: the query {given!r:.200} is not of valid Unicode") from None
 
     def _quoted(self, value: str) -> str:
         if value in ("", ".", ".."):

@@ -12,13 +12,12 @@ import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from pathlib import Path
 
 from ..aio.backoff import Backoff
 from ..aio.cancellation import forward_errors
 from ..aio.clock import Clock
 from ..aio.loops import check_loop
-from ..config import ShardSelection
+from ..config import ShardSelection, check_path
 from ..errors import ConfigError, GatewayError, GatewayHalted
 from ..lease import LostReason
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
@@ -49,7 +48,7 @@ class LocalSessionManager:
         window: float = WINDOW_SECONDS,
         clock: Clock = time.monotonic,
     ) -> None:
-        self._path = None if state is None else Path(state)
+        self._path = None if state is None else check_path(state, "state")
         self._pacer = IdentifyPacer(1, window=window)  # kept over runs: the platform counts on
         self._clock = clock
         self._run: _Run | None = None  # None: not running
