@@ -99,7 +99,7 @@ def test_a_state_file_that_is_none(path: str) -> None:
 
 async def test_a_text_and_a_query_with_half_a_character(sim: Simulator) -> None:
     async with Api(sim.credentials, endpoints=sim.endpoints) as api:
-        with pytest.raises(ConfigError, match="half a character.*代理项"):
+        with pytest.raises(ConfigError, match=r"half a character.*代理项"):
             await api.send(Target(Scene.C2C, "1"), Text("\ud83d"))
         with pytest.raises(ConfigError, match="query"):
             await api.call(ME, query={"after": "\ud83d"})

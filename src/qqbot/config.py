@@ -254,8 +254,8 @@ def check_path(path: str | os.PathLike[str], option: str) -> Path:
         usable = False
     if not usable:
         raise ConfigError(
-            f"{option}={text!r:.200} is no path of a file: it contains a NUL or half a character, or a name of more than "
-            f"{LONGEST_NAME} bytes. 文件路径无效"
+            f"{option}={text!r:.200} is no path of a file: it contains a NUL or half a character, or a name of more "
+            f"than {LONGEST_NAME} bytes. 文件路径无效"
         )
     return Path(text)
 

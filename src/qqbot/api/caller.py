@@ -350,8 +350,8 @@ def _bytes(body: object) -> bytes | None:
         return body.content if isinstance(body, Form) else encode(body)
     except UnicodeEncodeError:
         raise ConfigError(
-            "a text contains half a character (a lone surrogate such as \\ud83d), which cannot be sent: keep both halves "
-            "together when you cut it. 文本中含有不完整的字符（单个代理项），无法发送"
+            "a text contains half a character (a lone surrogate such as \\ud83d), which cannot be sent: keep both "
+            "halves together when you cut it. 文本中含有不完整的字符（单个代理项），无法发送"
         ) from None
 
 
