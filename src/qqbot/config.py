@@ -208,17 +208,15 @@ def check_url(url: str, name: str, schemes: tuple[str, ...] = ("http", "https"))
 
     Raises: ConfigError, naming the setting `name`; plain http and ws are only accepted for loopback hosts.
     """
-    given: object = url  # programs without a type checker pass anything
     shown = re.sub("//[^/]*@", "//***@", repr(url))[:200]  # a password may stand before the host
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
         _ = parts.port  # raises if the port is not a number
+        usable = len(url) <= LONGEST_URL and printable(url)  # urlsplit leaves out line breaks in silence
     except (ValueError, TypeError, AttributeError):
-        host = ""
-    if not isinstance(given, str) or not host:
-        raise ConfigError(f"{name}={shown} is not a URL; expected something like {schemes[-1]}://host")
-    if len(url) > LONGEST_URL or not printable(url):  # urlsplit leaves out line breaks in silence
+        raise ConfigError(f"{name}={shown} is not a URL; expected something like {schemes[-1]}://host") from None
+    if not usable:
         raise ConfigError(
             f"{name}={shown} is not a URL: it has more than {LONGEST_URL} characters, or one of them is a blank, "
             "a line break, a NUL or not ASCII. 地址过长或含有空格、换行等字符"

@@ -44,7 +44,8 @@ class _ByAddress(Connection):
         return [each["host"] for each in found]
 
     def _connection_arguments(self) -> dict[str, Any]:
-        arguments: dict[str, Any] = {**super()._connection_arguments(), "host": self.address}
+        usual: Any = super()._connection_arguments  # untyped in the library
+        arguments: dict[str, Any] = {**usual(), "host": self.address}
         if "ssl" in arguments:
             arguments["server_hostname"] = self.host  # a certificate names the host, and not its address
         return arguments
