@@ -215,5 +215,5 @@ async def test_a_gateway_at_a_fixed_address(sim: Simulator) -> None:
         assert (await api.gateway.url()).url == answered
     async with Bot(sim.credentials, endpoints=endpoints, gateway=GatewayConfig(pace=0.02)) as bot, asyncio.timeout(10):
         await bot.ready()
-        sim.faults.drop()
+        sim.faults.close(4009)
         await sim.resumed()

@@ -44,8 +44,8 @@ class _ByAddress(Connection):
         return [each["host"] for each in found]
 
     def _connection_arguments(self) -> dict[str, Any]:
-        usual: Any = super()._connection_arguments  # untyped in the library
-        arguments: dict[str, Any] = {**usual(), "host": self.address}
+        arguments: dict[str, Any] = dict(super()._connection_arguments())  # pyright: ignore
+        arguments["host"] = self.address
         if "ssl" in arguments:
             arguments["server_hostname"] = self.host  # a certificate names the host, and not its address
         return arguments
