@@ -44,7 +44,7 @@ class _ByAddress(Connection):
         return [each["host"] for each in found]
 
     def _connection_arguments(self) -> dict[str, Any]:
-        arguments: dict[str, Any] = dict(super()._connection_arguments())  # pyright: ignore
+        arguments: dict[str, Any] = dict(super()._connection_arguments())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         arguments["host"] = self.address
         if "ssl" in arguments:
             arguments["server_hostname"] = self.host  # a certificate names the host, and not its address
