@@ -137,13 +137,14 @@ def _open(path: Path) -> BinaryIO:
             raise ConfigError(f"{path} is not a regular file: pass an async iterable of bytes instead")
         return path.open("rb")
     except (OSError, ValueError) as error:
-        raise unreadable_path(path, error) from None
+        raise ConfigError(f"{str(path)!r:.200} cannot be read: {error_words(error)}") from None
 
 
-def unreadable_path(path: Path, error: OSError | ValueError) -> ConfigError:
-    """Return the error for a path that cannot be read; a ValueError means a NUL or a surrogate in it."""
-    why = error.strerror if isinstance(error, OSError) else "it is not a valid path"
-    return ConfigError(f"{str(path)!r:.200} cannot be read: {why}. 无法读取文件，请检查路径")
+def error_words(error: OSError | ValueError) -> str:
+    """Return what is wrong with a path; a ValueError means that no file can have this name."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it contains NUL" if "null" in str(error) else "it contains half a character"
 
 
 async def _spooled(threads: Threads, chunks: AsyncIterable[bytes], limit: int | None) -> BinaryIO:

@@ -20,7 +20,7 @@ from ...models.media_images import (
     MediaImageRecord,
 )
 from ..exchange import Response
-from ..files import unreadable_path
+from ..files import error_words
 from ..route import Route, nothing
 from .base import Call, Resource
 from .cursors import pages
@@ -149,7 +149,7 @@ def _read(path: Path) -> bytes:
             raise ConfigError(f"{path.name} has {size} bytes, an image of the library at most {LARGEST_IMAGE}")
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise unreadable_path(path, error) from None
+        raise ConfigError(f"{str(path)!r:.200} cannot be read: {error_words(error)}") from None
 
 
 def _name(image: bytes | os.PathLike[str], data: bytes) -> str:
