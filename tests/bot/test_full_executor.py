@@ -13,6 +13,7 @@ import pytest
 from qqbot import Api, Bot, Endpoints, Media, NoThread, Scene, Target
 from qqbot.aio.threads import Threads
 from qqbot.config import GatewayConfig
+from qqbot.sessions.local import LocalSessionManager
 from qqbot.testing import Simulator
 
 FAST = GatewayConfig(pace=0.02)
@@ -92,6 +93,21 @@ async def test_a_bot_waits_until_threads_can_be_started(sim: Simulator, caplog: 
                 await bot.ready()
 
 
+async def test_a_state_file_waits_until_a_thread_can_be_started(
+    sim: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = Bot(gateway=FAST, sessions=LocalSessionManager(state=tmp_path / "state"))
+    with no_more_threads():
+        async with bot.serve(credentials=sim.credentials, endpoints=sim.endpoints):
+            async with asyncio.timeout(10):
+                while "sessions cannot be kept" not in caplog.text:
+                    await asyncio.sleep(0.01)
+            threading.stack_size(0)
+            async with asyncio.timeout(10):
+                await bot.ready()
+    assert (tmp_path / "state").exists()
+
+
 @pytest.mark.parametrize("how", ["no thread", "shut down", "closed"])
 async def test_a_session_of_the_user_that_cannot_begin_a_request(
     sim: Simulator, how: str, caplog: pytest.LogCaptureFixture
@@ -126,6 +142,16 @@ async def test_a_call_without_a_thread_fails_and_was_not_sent(sim: Simulator) ->
             await api.tokens.get()
         assert not caught.value.maybe_sent
         assert await api.tokens.get()
+
+
+async def test_a_call_that_failed_is_not_made_later() -> None:
+    threads, made = Threads(2, "qqbot test"), list[int]()
+    with no_more_threads(), pytest.raises(NoThread):
+        await threads.run(lambda: made.append(1))
+    await threads.run(lambda: made.append(2))
+    await threads.run(lambda: made.append(3))
+    assert made == [2, 3]
+    threads.close()
 
 
 async def test_threads_of_our_own() -> None:

@@ -8,11 +8,24 @@ It does not limit how long a call takes.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ..errors import NoThread
 
 T = TypeVar("T")
+
+
+class _Call(Generic[T]):
+    """A call that a pool may run after its caller was told that it will not."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
+        self.dropped = False
+
+    def run(self) -> T:
+        if self.dropped:
+            raise NoThread
+        return self._function()
 
 
 class Threads:
@@ -34,9 +47,11 @@ class Threads:
         """Return the future of what `function` returns.  Raises: NoThread if the system has no thread left."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._most, thread_name_prefix=self._name)
+        call = _Call(function)
         try:
-            result = self._pool.submit(function)
+            result = self._pool.submit(call.run)
         except RuntimeError as error:
+            call.dropped = True  # the pool keeps it all the same, for the next thread that it starts
             raise NoThread(
                 f"no thread could be started ({error}): look at the limits of the process and of its container "
                 "(ulimit -u, pids.max). 无法启动线程：请检查进程和容器的线程数限制"

@@ -21,7 +21,7 @@ from msgspec import Raw, Struct
 from ..aio.background import background
 from ..aio.threads import Threads
 from ..aio.throttle import Throttle
-from ..errors import ConfigError
+from ..errors import ConfigError, NoThread
 from ..models.codec import encode, strict
 from ..models.gateway import ResumeState
 
@@ -152,7 +152,7 @@ class States:
         self._thread = Threads(1, "qqbot state file")
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
-            await self._do(self._file.open)
+            await self._open()
             stack.push_async_callback(self.flush)
             writing = background(self._write_repeatedly(), name="qqbot state file")
             (self._writer,) = await stack.enter_async_context(writing)
@@ -165,6 +165,15 @@ class States:
         await self._stack.__aexit__(kind, error, trace)
         if not self._writer.cancelled():
             self._writer.result()
+
+    async def _open(self) -> None:
+        while True:
+            try:
+                return await self._do(self._file.open)
+            except NoThread as error:
+                if self._warnings.ready():
+                    log.warning("sessions cannot be kept in %s yet, trying again: %s", self._file.path, error)
+            await asyncio.sleep(SAVE_SECONDS)
 
     async def _close(self) -> None:
         """Return when the file is closed; if the caller is cancelled, the file is closed all the same."""
