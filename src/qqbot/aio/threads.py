@@ -15,8 +15,8 @@ from ..errors import NoThread
 T = TypeVar("T")
 
 
-class _Call(Generic[T]):
-    """A call that a pool may run after its caller was told that it will not."""
+class _ThreadCall(Generic[T]):
+    """A call that is not made any more once it was reported as failed."""
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
@@ -47,7 +47,7 @@ class Threads:
         """Return the future of what `function` returns.  Raises: NoThread if the system has no thread left."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._most, thread_name_prefix=self._name)
-        call = _Call(function)
+        call = _ThreadCall(function)
         try:
             result = self._pool.submit(call.run)
         except RuntimeError as error:
