@@ -20,6 +20,7 @@
     ├── TransportError              no usable answer came back
     │   ├── Timeout                 the call took too long; a message may have been sent
     │   └── ConnectionFailed        no connection, or it broke
+    │       └── NoThread            no thread could be started for it
     ├── GatewayError
     │   └── GatewayHalted           the platform forbids to continue
     ├── DecodeError                 an answer or frame does not fit its documented form
@@ -156,6 +157,12 @@ class Timeout(TransportError):
 
 class ConnectionFailed(TransportError):
     """The platform could not be reached, or the connection broke."""
+
+
+class NoThread(ConnectionFailed):
+    """No thread could be started, so that no name was looked up and no file was opened; nothing was sent."""
+
+    maybe_sent = False
 
 
 class GatewayError(QQBotError):

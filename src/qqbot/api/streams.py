@@ -13,6 +13,7 @@ from typing import Protocol, Self
 
 from msgspec import UNSET
 
+from ..aio.loops import check_loop
 from ..errors import ApiError, ConfigError, DuplicateMessage, QQBotError, RateLimited, ServerError, TransportError
 from ..models.messages import MessageSendResult
 from ..models.streams import StreamMessageBody, StreamMessageResult, StreamState
@@ -80,7 +81,8 @@ class C2CStream:
         self._text = ""  # all of it, since each fragment replaces the one before
         self._sent = 0  # fragments tried, the index of the next one
         self._next_at = 0.0  # the platform refuses fragments that follow too fast
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._turn = asyncio.Lock()  # fragments must arrive in order
         self._orphaned = False  # the first fragment was shown but its id is lost, so it cannot be continued
         self._abandoned = False  # nothing is sent any more
@@ -93,9 +95,10 @@ class C2CStream:
 
         Once the message exists, or may exist, the next fragment makes up for one that fails temporarily.
 
-        Raises: ContentRejected, ReplyWindowExpired; ConfigError after the end; before the message exists also
-        RateLimited, ServerError, and ConnectionFailed or Timeout if nothing was sent.
+        Raises: ContentRejected, ReplyWindowExpired; ConfigError after the end and from another event loop; before the
+        message exists also RateLimited, ServerError, and ConnectionFailed or Timeout if nothing was sent.
         """
+        check_loop(self._loop, "the stream")
         if self._ended:
             raise ConfigError("this stream has ended: write to it inside its `async with`")
         self._text += text

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack
 from msgspec import MsgspecError
 
 from ..aio.clock import Clock
+from ..aio.loops import check_loop
 from ..api.client import Api, ApiOptions
 from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection, check_options
 from ..dispatcher.delivery import Settled
@@ -167,11 +168,13 @@ class Bot(HandlerDecorators):
         `error` is the exception that the send raised; `timeout` in seconds. The last 256 verdicts are kept: one may
         come before the answer to the send.
 
-        Raises: ConfigError at once without `Bot(audits=True)`, Timeout.
+        Raises: ConfigError at once without `Bot(audits=True)` or from another event loop, Timeout.
         Source: server-inter/channel/message/event
         """
         if self._audits is None:
             raise ConfigError("verdicts come only to Bot(audits=True), which asks for their intent")
+        if (run := self._runtime.run) is not None:
+            check_loop(run.loop, "the bot")
         return await self._audits.result(error, timeout)
 
     async def _keep_verdict(self, ctx: Context[AuditOutcome]) -> None:
@@ -183,11 +186,14 @@ class Bot(HandlerDecorators):
 
         It may outlive the event: its calls are sent even if another process runs the shard by then.
 
-        Raises: ConfigError while the bot is not served, or has drained.
+        Raises: ConfigError while the bot is not served, or has drained, or from another event loop.
         """
-        if self._runtime.run is None:
+        try:
+            run = self._runtime.here
+        except ConfigError:
             coroutine.close()
-        return self._runtime.current.spawn(coroutine, name)
+            raise
+        return run.spawn(coroutine, name)
 
     def on_shard_event(self, function: L) -> L:
         """Register a function, plain or async, that is called with what happens to the shards (`ShardEvent`)."""
@@ -346,7 +352,7 @@ class Bot(HandlerDecorators):
 
         Raises: what `wait` raises, when that comes first; ConfigError when the bot is stopped before.
         """
-        await self._runtime.current.ready()
+        await self._runtime.here.ready()
 
     async def reconnect(self, shard: int | None = None) -> None:
         """Hang up and RESUME: every shard of this process, or the one of index `shard`. Returns when it is live again.
@@ -354,7 +360,7 @@ class Bot(HandlerDecorators):
         Raises: ConfigError for a shard that does not run here, or while no gateway is served; GatewayError when the
         shard ends instead.
         """
-        supervisor = self._runtime.current.supervisor
+        supervisor = self._runtime.here.supervisor
         if supervisor is None:
             raise ConfigError("the bot is served without a gateway connection: there is nothing to reconnect")
         await supervisor.reconnect(shard)
@@ -365,7 +371,7 @@ class Bot(HandlerDecorators):
         Raises: GatewayHalted when the platform forbids to go on, AuthError or IPNotAllowed when it refuses the
         credentials.
         """
-        await self._runtime.current.wait()
+        await self._runtime.here.wait()
 
     async def start(self, *, connect: bool = True) -> None:
         """Start serving in the running loop, in a task of its own; `stop` ends it. `connect` as in `serve`.
@@ -393,6 +399,8 @@ class Bot(HandlerDecorators):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if (run := self._runtime.run) is not None:
+            check_loop(run.loop, "the bot")
         stack, self._entered = self._entered, None
         if stack is not None:
             await stack.__aexit__(kind, error, trace)

@@ -16,6 +16,7 @@ from ..aio.background import Troubles, background, current_troubles, repeat
 from ..aio.cancellation import unexpected_cancellation
 from ..aio.ending import ENDING_SECONDS, end_tasks
 from ..aio.loop_lag import LoopLag
+from ..aio.loops import foreign_loop
 from ..api.client import Api
 from ..dispatcher import DirectSource, Dispatcher
 from ..errors import ConfigError, Interrupted, QQBotError
@@ -51,7 +52,7 @@ class BotRun:
         drain: float,
     ) -> None:
         """`supervisor` None: no gateway connection. `drain`: seconds that the handlers have at the end."""
-        self._loop = asyncio.get_running_loop()  # events are taken in no other one
+        self.loop = asyncio.get_running_loop()  # no other one takes events, or stops the run
         self.api = api
         self.supervisor = supervisor
         self.dispatcher = dispatcher
@@ -148,8 +149,8 @@ class BotRun:
 
     def _check_open(self, frame: Frame) -> None:
         """Raises: Interrupted when the bot is stopping, ConfigError from another event loop."""
-        if self._loop is not asyncio.get_running_loop():
-            raise ConfigError("a bot takes events in the event loop that serves it: make a Bot for each thread")
+        if self.loop is not asyncio.get_running_loop():
+            raise foreign_loop("the bot")
         if self.stopping:
             raise Interrupted(f"the bot is stopping: {frame.id} has to be delivered again")
 

@@ -87,6 +87,7 @@ class Dispatcher:
         """Run handlers while the body runs, each event's in a context like `context`; leaving cancels them."""
         self._runner.open()
         self._workers.open(context)
+        self.waiters.loop = asyncio.get_running_loop()
         self.closed = self.waiters.closed = self.backlog.waking = False
         try:
             yield self

@@ -9,6 +9,7 @@ on when its turn in its conversation has come, as with an event. Collaborators: 
 import asyncio
 from collections.abc import Callable, Iterator
 
+from ..aio.loops import check_loop
 from ..errors import ConfigError
 from ..models.events import ALIASES, EVENTS, Event, UnknownEvent
 from ..models.outcome import Outcome
@@ -107,6 +108,7 @@ class Waiters:
         """`admit_unseen` looks at all that is queued and was not looked at."""
         self.waits = OpenWaits()
         self._taken = Shares()  # the events that dialogs keep unfinished, by who began the dialog
+        self.loop: asyncio.AbstractEventLoop | None = None  # the one that runs the handlers
         self.closed = True  # no event comes any more: a new wait is cancelled at once
         self._backlog = backlog
         self._ordering = ordering
@@ -125,6 +127,8 @@ class Waiters:
         Raises: TimeoutError, ConfigError when too many are open, what the predicate raises. It is cancelled at the
         end of the dispatcher, in whatever task it runs.
         """
+        if self.loop is not None:
+            check_loop(self.loop, "the bot")
         if self.closed:
             await asyncio.sleep(0)  # a caller that tries again and again must not block the loop
             raise asyncio.CancelledError

@@ -10,7 +10,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +19,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ..aio.background import background, repeat
+from ..aio.threads import Threads
 from ..aio.throttle import Throttle
-from ..errors import ConfigError
+from ..errors import ConfigError, NoThread
 from ..models.codec import encode, strict
 from ..models.gateway import ResumeState
 
@@ -149,10 +149,10 @@ class States:
         self._warnings = Throttle()
 
     async def __aenter__(self) -> Self:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="qqbot state file")
+        self._thread = Threads(1, "qqbot state file")
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
-            await self._do(self._file.open)
+            await self._open()
             stack.push_async_callback(self.flush)
             writing = background(repeat(self._write_when_due), name="qqbot state file")
             (self._writer,) = await stack.enter_async_context(writing)
@@ -166,14 +166,23 @@ class States:
         if not self._writer.cancelled():
             self._writer.result()
 
+    async def _open(self) -> None:
+        while True:
+            try:
+                return await self._do(self._file.open)
+            except NoThread as error:
+                if self._warnings.ready():
+                    log.warning("sessions cannot be kept in %s yet, trying again: %s", self._file.path, error)
+            await asyncio.sleep(SAVE_SECONDS)
+
     async def _close(self) -> None:
         """Return when the file is closed; if the caller is cancelled, the file is closed all the same."""
-        closing = asyncio.wrap_future(self._thread.submit(self._file.close))
-        self._thread.shutdown(wait=False)
+        closing = self._thread.submit(self._file.close)
+        self._thread.close()
         await asyncio.shield(closing)
 
     async def _do(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+        return await self._thread.run(function)
 
     async def begin(self, count: int) -> dict[int, ResumeState]:
         """Return the sessions that an earlier process left for a bot of `count` shards; from now on they are ours."""
