@@ -11,10 +11,11 @@ from qqbot import (
     ContentRejected,
     Context,
     DirectMessageCreate,
-    GroupAtMessageCreate,
+    GroupMessageEvent,
     InteractionCreate,
     Keyboard,
     Markdown,
+    meant_for_me,
 )
 
 HELP = """\
@@ -37,10 +38,10 @@ QUESTION = Markdown(
 
 bot = Bot()
 
-Question = GroupAtMessageCreate | C2CMessageCreate | AtMessageCreate | DirectMessageCreate
+Question = GroupMessageEvent | C2CMessageCreate | AtMessageCreate | DirectMessageCreate
 
 
-@bot.on
+@bot.on(GroupMessageEvent, C2CMessageCreate, AtMessageCreate, DirectMessageCreate, when=meant_for_me)
 async def answer(ctx: Context[Question]) -> None:
     """Answer a private message, or one that mentions the bot in a group or a channel."""
     match ctx.text.casefold():
