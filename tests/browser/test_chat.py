@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qqbot import Scene, Target
+from qqbot import Markdown, Scene, Target
 from qqbot.testing import Simulator
 from tests.browser.driving import GROUP, BrowserContext, Page, bubble, expect, marks, open_conversation, open_tab, say
 from tests.browser.showcase import Showcase, picture, tone
@@ -186,6 +186,17 @@ async def test_the_bot_sends_media(page: Page, sim: Simulator) -> None:
     await say(page, "video")
     address = page.get_by_role("link", name="Video: trip.mp4")
     await expect(address).to_have_attribute("href", "https://example.com/trip.mp4")
+
+
+async def test_an_image_of_the_library_is_drawn_in_markdown(page: Page, sim: Simulator, showcase: Showcase) -> None:
+    added = await showcase.bot.api.media_images.upload(picture(), name="week.png")
+    await showcase.bot.send(
+        Target(Scene.GROUP, sim.group(GROUP).id), Markdown(f"The library ![week #160px #90px]({added.url})")
+    )
+    await open_conversation(page, sim)
+    image = bubble(page, "The library").get_by_role("img", name="Image: week")
+    await expect(image).to_be_visible()
+    assert await image.evaluate("image => [image.complete && image.naturalWidth, image.width]") == [320, 160]
 
 
 async def test_a_file_that_came_in_parts_is_shown(page: Page, sim: Simulator) -> None:

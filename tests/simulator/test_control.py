@@ -219,7 +219,7 @@ async def test_clock(sim: Simulator, control: Control) -> None:
 async def test_the_bot_leaves_and_comes_back(sim: Simulator, bot: BareBot, control: Control) -> None:
     group = sim.group("test").id
     await control.post("event", type="GROUP_DEL_ROBOT", d={"group_openid": group})
-    assert (await bot.refused("POST", f"/v2/groups/{group}/messages", {"content": "x"}))[1] == 40034101
+    assert (await bot.refused("POST", f"/v2/groups/{group}/messages", {"content": "x"}))[1] == 11293
     await control.post("event", type="GROUP_ADD_ROBOT", d={"group_openid": group})
     assert (await bot.send_to_group(group, content="x"))[0] == 200
     await control.post("event", type="FRIEND_DEL", d={"openid": sim.user("Alice").openid})

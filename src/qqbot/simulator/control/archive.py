@@ -5,12 +5,14 @@ Responsible for the form of these lines. A chat that is opened is history: it is
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from .. import wire
 from ..platform import Platform
 from ..state import cards
+from ..state.files import LIBRARY
 from ..state.world import Conversation, MessageRecord, Scene, scene_of
 from ..wire import JsonObject, is_array, is_integer, object_of, objects_of, text_of
 
@@ -18,6 +20,8 @@ VERSION = 1
 
 ARCHIVE_LIMIT = 64 << 20
 """The maximum size of a saved chat, in bytes."""
+
+_LIBRARY_IMAGE = re.compile(re.escape(LIBRARY) + r"[\w-]+")
 
 _TEXTS = ("text", "markdown", "reply_to", "quote", "button", "notice")
 _OBJECTS = ("keyboard", "media", "ark", "embed", "card")
@@ -43,6 +47,7 @@ def _lines(platform: Platform) -> Iterator[JsonObject]:
 
 def _addresses(messages: list[MessageRecord]) -> Iterator[str]:
     for message in messages:
+        yield from _LIBRARY_IMAGE.findall(message.markdown or "")
         for file in (message.media or {}, *message.attachments):
             if address := text_of(file, "url"):
                 yield address

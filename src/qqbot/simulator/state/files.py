@@ -13,6 +13,8 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 PATH = "/_sim/files/"
+LIBRARY = "qqbot-media://image/v1/"
+"""Beginning of the address of an image of the library; the key of its file follows."""
 
 FILE_LIMIT = 32 << 20
 """Bytes of one file."""
@@ -59,9 +61,11 @@ class FileStore:
         return f"{self._base()}{PATH}{file.key}/{quote(file.name, safe='')}"
 
     def find(self, url: object) -> File | None:
-        """Return the file at a URL of this store; None for any other value."""
+        """Return the file at a URL of this store, or of the image library; None for any other value."""
         if not isinstance(url, str):
             return None
+        if url.startswith(LIBRARY):
+            return self._files.get(url.removeprefix(LIBRARY))
         try:
             path = urlsplit(url).path
         except ValueError:

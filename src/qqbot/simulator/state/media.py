@@ -56,7 +56,7 @@ class MediaService:
         if not url and not upload_id and not body.get("file_data"):
             raise Refusal(850026, "there is neither a url nor file_data nor an upload_id")
         if url and not _downloadable(url):
-            raise Refusal(850026, "the source URL could not be downloaded")
+            raise Refusal(850028, "the source URL is not usable")
         stored, data = self.uploads.close(scene, upload_id) if upload_id else ("", _decode(text_of(body, "file_data")))
         name = text_of(body, "file_name") or stored or unquote(urlsplit(url).path.rpartition("/")[2])
         if data and not url:

@@ -115,13 +115,17 @@ class UploadState:
         """
         upload_id = secrets.token_hex(12)
         part = _Part(size, secrets.token_hex(8))
-        self._uploads[upload_id] = _Upload("c2c", "", {1: part}, content_type=content_type)
+        self._uploads[upload_id] = _Upload("c2c", "", {1: part}, stores_bytes=True, content_type=content_type)
         return upload_id, f"{base}{STORE_PATH}{upload_id}/1?sign={part.key}"
 
     def stored(self, upload_id: str) -> str:
         """Return the md5 of a reserved part, '' until its bytes have arrived."""
         upload = self._uploads.get(upload_id)
         return upload.parts[1].md5 if upload else ""
+
+    def end_reserved(self, upload_id: str) -> bytes:
+        """End the upload of a reserved part; return its bytes, b"" if they were not stored."""
+        return self._uploads.pop(upload_id).data()
 
     def put(self, path: str, sign: str, data: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
         """Store the bytes of a part; return the HTTP status and the text of the answer."""
