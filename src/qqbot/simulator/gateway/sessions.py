@@ -9,10 +9,20 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..state.bounded import Bounded
 from ..wire import JsonObject, identity, is_object, text_of
 
 REPLAY_KEPT = 65536
 """Dispatches that a session keeps for a RESUME."""
+
+REPLAY_CHARACTERS = 32 << 20
+"""Characters of these dispatches."""
+
+LOST_KEPT = 20000
+"""Ids of lost events, and of events that several sessions have, that are kept: the last ones."""
+
+MAX_SESSIONS = 1000
+"""Sessions that can be resumed; of those without a connection the oldest ends first."""
 
 Shard = tuple[int, int]
 
@@ -44,7 +54,7 @@ class Dispatch:
 class Session:
     """The sequence of events of one shard."""
 
-    def __init__(self, shard: Shard, intents: int, sent_events: set[str]) -> None:
+    def __init__(self, shard: Shard, intents: int, sent_events: dict[str, None]) -> None:
         self._sent_events = sent_events  # shared by all sessions: an event sent by one of them is not lost
         self.id = identity.trace_id()
         self.shard = shard
@@ -55,7 +65,9 @@ class Session:
         self.listener: Listener | None = None
         self._kept: deque[Dispatch] = deque()  # for replay
         self._pending: deque[Dispatch] = deque()  # due on the attached connection
-        self._overwritten: list[str] = []  # events that left the full replay buffer without being sent
+        self._characters = 0  # of `_kept`
+        # Events that left the full replay buffer without being sent.
+        self._overwritten: deque[str] = deque(maxlen=LOST_KEPT)
 
     @property
     def connected(self) -> bool:
@@ -69,10 +81,11 @@ class Session:
     def append(self, kind: str, event_id: str, body: str, *, shared: bool = False) -> None:
         """Number an event and keep it for replay."""
         dispatch = self._next(kind, event_id, body, shared=shared)
-        if len(self._kept) >= REPLAY_KEPT:
-            self._forget(self._kept.popleft())
         self._kept.append(dispatch)
         self._pending.append(dispatch)
+        self._characters += len(dispatch.text)
+        while len(self._kept) > 1 and (len(self._kept) > REPLAY_KEPT or self._characters > REPLAY_CHARACTERS):
+            self._forget(self._kept.popleft())
         if self.listener is not None:
             self.listener.wake()
 
@@ -89,6 +102,7 @@ class Session:
         return Dispatch(self.seq, kind, event_id, text, shared)
 
     def _forget(self, dispatch: Dispatch) -> None:
+        self._characters -= len(dispatch.text)
         if dispatch.seq > self.sent:
             self._overwritten.append(dispatch.event_id)
 
@@ -107,7 +121,7 @@ class Session:
         """Record that a connection sends this dispatch."""
         self.sent = max(self.sent, dispatch.seq)
         if dispatch.shared:
-            self._sent_events.add(dispatch.event_id)
+            self._sent_events[dispatch.event_id] = None
 
     def can_replay_after(self, seq: object) -> bool:
         """True if a RESUME with this seq can be served."""
@@ -121,12 +135,13 @@ class Session:
         self._pending = deque(dispatch for dispatch in self._kept if dispatch.seq > seq)
 
     def stop(self) -> None:
-        """Drop what is due."""
+        """Drop what is due, and what was kept for a RESUME."""
         self._pending.clear()
+        self._kept.clear()
 
     def never_sent(self) -> list[str]:
         """Return the ids of the events that no connection sent."""
-        return self._overwritten + [dispatch.event_id for dispatch in self._kept if dispatch.seq > self.sent]
+        return [*self._overwritten] + [dispatch.event_id for dispatch in self._kept if dispatch.seq > self.sent]
 
 
 class SessionTable:
@@ -134,8 +149,8 @@ class SessionTable:
 
     def __init__(self) -> None:
         self._live: dict[str, Session] = {}
-        self._lost: list[str] = []  # events of ended sessions that were never sent
-        self._sent_events: set[str] = set()  # only events that several sessions have
+        self._lost: deque[str] = deque(maxlen=LOST_KEPT)  # events of ended sessions that were never sent
+        self._sent_events: Bounded[str, None] = Bounded(LOST_KEPT)  # only events that several sessions have
 
     def all(self) -> tuple[Session, ...]:
         """Return the sessions that can be resumed or are connected."""
@@ -146,6 +161,9 @@ class SessionTable:
         for session in self.all():
             if session.shard == shard and not session.connected:
                 self.end(session)
+        unconnected = (session for session in self.all() if not session.connected)
+        if len(self._live) >= MAX_SESSIONS and (oldest := next(unconnected, None)) is not None:
+            self.end(oldest)
         session = Session(shard, intents, self._sent_events)
         self._live[session.id] = session
         return session
@@ -188,7 +206,7 @@ class SessionTable:
 
     def never_sent(self) -> list[str]:
         """Return the ids of the events that no connection sent, including those of ended sessions."""
-        left = self._lost + [event_id for session in self._live.values() for event_id in session.never_sent()]
+        left = [*self._lost] + [event_id for session in self._live.values() for event_id in session.never_sent()]
         return [event_id for event_id in left if event_id not in self._sent_events]
 
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..wire import JsonObject, text_of
 from ..wire.refusal import Refusal
+from .bounded import Bounded
 from .clock import Clock
 from .files import FileStore
 from .uploads import UploadState
@@ -22,6 +23,7 @@ from .world import Scene
 TTL = 3600
 """Seconds during which an upload can be sent."""
 
+_KEPT = 10000  # uploads; a bot sends the newest
 _FILE_INFO_BYTES = 49  # not divisible by 3, so that the text has its padding
 
 KINDS = {1: "image", 2: "video", 3: "voice", 4: "file"}
@@ -44,7 +46,7 @@ class MediaService:
         self._files = files
         self.uploads = UploadState(clock)
         # Media that can be sent, by file_info.
-        self._uploads: dict[str, Upload] = {}
+        self._uploads: dict[str, Upload] = Bounded(_KEPT)
 
     def upload(self, scene: Scene, body: JsonObject) -> JsonObject:
         """Accept a file; return the MediaUploadResult.  Raises: Refusal."""

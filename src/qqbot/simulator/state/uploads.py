@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ..wire import JsonObject, is_decimal, is_integer, text_of
 from ..wire.refusal import Refusal
+from .bounded import Bounded
 from .budget import DayLimit
 from .clock import Clock
 from .files import FILE_LIMIT
@@ -27,6 +28,9 @@ DAILY_VOLUME = 2 * 1024 * 1024 * 1024
 
 UNFINISHED = 64 << 20
 """Bytes that are stored of unfinished uploads; those of the oldest are dropped first."""
+
+MAX_UNFINISHED = 1000
+"""Unfinished uploads; the oldest are forgotten first."""
 
 _WRONG = 850026
 _NOT_READY = 40093001
@@ -79,7 +83,7 @@ class UploadState:
         self.retry_delay = 1
         self.volume = DayLimit(clock, DAILY_VOLUME)
         # Unfinished uploads by id, oldest first.
-        self._uploads: dict[str, _Upload] = {}
+        self._uploads: dict[str, _Upload] = Bounded(MAX_UNFINISHED)
 
     def prepare(self, scene: Scene, body: JsonObject, base: str) -> JsonObject:
         """Register a file; return the upload plan.  Raises: Refusal."""
