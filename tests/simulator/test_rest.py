@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qqbot.simulator.endpoints.rest import _ENDPOINTS
 from qqbot.simulator.wire.tables import Tables
-from qqbot.testing import Simulator
+from qqbot.testing import HtmlBody, Simulator
 from tests.simulator.bare import JSON_VALUES, BareBot
 
 
@@ -197,3 +197,34 @@ async def test_an_error_has_two_numbers_that_differ_if_the_platform_gives_two(si
     for method, path, document, headers, code, err_code in calls:
         _, answer = await bot.call(method, path, document, headers=headers)
         assert (answer["code"], answer["err_code"]) == (code, err_code), path
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/users/@me", {}),
+        ("GET", "/users/@me", {"Authorization": ""}),
+        ("GET", "/v2/nothing", {}),
+        ("POST", "/app/getAppAccessToken", {}),
+        ("PUT", "/_store/1/1?sign=x", {}),
+        ("GET", "/_sim/state", {}),
+        ("GET", "/_sim/nothing", {}),
+        ("POST", "/_sim/say", {}),
+        ("GET", "/_sim/chat", {}),
+        ("GET", "/_sim/files/x/y", {}),
+        ("GET", "/_sim/page/nothing.js", {}),
+        ("GET", "/", {}),
+        ("GET", "/", {"Host": "evil.example"}),
+        ("GET", "/", {"Origin": "http://evil.example"}),
+        ("GET", "/fault", {}),
+        ("GET", "/page", {}),
+    ],
+)
+async def test_no_answer_may_be_taken_for_another_type(
+    sim: Simulator, bot: BareBot, method: str, path: str, headers: dict[str, str]
+) -> None:
+    sim.faults.http("GET /fault", 500, body="<script>alert(1)</script>")
+    sim.faults.add("GET /page", HtmlBody(502))
+    headers = {"Authorization": f"QQBot {bot.token}", **headers}
+    async with bot.http.request(method, sim.api_base + path, headers=headers) as answer:
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
