@@ -56,9 +56,7 @@ class _Writer:
         self._where = where
         self._steps = _steps(platform.world.messages(where))
         # The step and the index of each reply, by its id.
-        self._replies = {
-            reply.id: (step, index) for step in self._steps for index, reply in enumerate(step.replies)
-        }
+        self._replies = {reply.id: (step, index) for step in self._steps for index, reply in enumerate(step.replies)}
         self._people = _variables([step.message.author for step in self._steps])
         self._roles: dict[str, str] = {}  # of the people, as far as the test is written
         self._files: dict[bytes, str] = {}  # names of the constants with the bytes that were sent
