@@ -67,6 +67,7 @@ def test_conversations_and_people_are_bounded_and_those_in_use_stay(
         platform.world.person(used, f"member {number}")
         assert platform.world.find("group", used.id) is used
     everyone = list(platform.world.all())
+    assert everyone[0] is used, "use does not change the order of the list"
     assert len(everyone) <= 20
     assert len(used.people) == 10
     assert sum(len(each.people) for each in everyone) <= 50

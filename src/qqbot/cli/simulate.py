@@ -202,8 +202,6 @@ def _open_chat(simulator: "Simulator", path: Path) -> None:
     try:
         with path.open("rb") as file:
             data = file.read(ARCHIVE_LIMIT + 1)
-        if len(data) > ARCHIVE_LIMIT:
-            raise ValueError(f"it is larger than {ARCHIVE_LIMIT >> 20} MiB")
         simulator.open_chat(data.decode())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. 无法读取该文件，请检查路径") from None

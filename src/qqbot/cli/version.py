@@ -25,7 +25,8 @@ def _version(_: argparse.Namespace) -> None:
     if others := {*packages_distributions().get("qqbot", ())} - {"aioqqbot"}:
         names = ", ".join(sorted(others))
         print(
-            f"{names} installs a package named qqbot too, and overwrites files of aioqqbot: uninstall both, then install "
-            f"aioqqbot again. {names} 也安装了名为 qqbot 的包，会覆盖 aioqqbot 的文件，请全部卸载后重新安装 aioqqbot",
+            f"{names} installs a package named qqbot too, and overwrites files of aioqqbot: "
+            "uninstall both, then install aioqqbot again. "
+            f"{names} 也安装了名为 qqbot 的包，会覆盖 aioqqbot 的文件，请全部卸载后重新安装 aioqqbot",
             file=sys.stderr,
         )

@@ -68,6 +68,8 @@ def load(platform: Platform, saved: str) -> int:
 
     Raises: ValueError with the number of a line that is wrong; then nothing has changed.
     """
+    if len(saved.encode(errors="replace")) > ARCHIVE_LIMIT:
+        raise ValueError(f"the file is larger than {ARCHIVE_LIMIT >> 20} MiB: it is not a saved chat")
     lines = [(number, line) for number, line in enumerate(saved.removeprefix("\ufeff").split("\n"), 1) if line.strip()]
     if not lines:
         raise ValueError("the file is empty: it is not a saved chat")
@@ -190,7 +192,7 @@ def _time(document: JsonObject) -> datetime:
 
 
 def _parts(tables: Tables, document: JsonObject, scene: Scene) -> JsonObject:
-    """Return the other fields of a message, each in the form in which the simulator itself has it.  Raises: ValueError."""
+    """Return the other fields of a message, in the form that the simulator itself gives them.  Raises: ValueError."""
     parts: JsonObject = {name: text_of(document, name) or None for name in _TEXTS}
     parts |= {"kind": text_of(document, "kind") or "text"}
     for name, model in _MODELS.items():

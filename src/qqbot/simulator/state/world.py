@@ -199,8 +199,10 @@ class World:
         self._app_id = app_id
         self._clock = clock
         self._journal = journal
-        # By (scene, id), the one that was used last at the end.
-        self._conversations: OrderedDict[tuple[Scene, str], Conversation] = OrderedDict()
+        # By (scene, id), oldest first.
+        self._conversations: dict[tuple[Scene, str], Conversation] = {}
+        # Their keys, the one that was used last at the end.
+        self._used: OrderedDict[tuple[Scene, str], None] = OrderedDict()
         # By (scene, name): the first conversation with the name.
         self._named: dict[tuple[Scene, str], Conversation] = {}
         self.guilds: dict[str, GuildRecord] = Bounded(MAX_GUILDS)
@@ -257,7 +259,7 @@ class World:
 
     def remove_channel(self, channel: Conversation) -> None:
         """Delete a channel of a guild."""
-        if self._conversations.pop(("channel", channel.id), None) is not None:
+        if ("channel", channel.id) in self._conversations:
             self._forget(channel)
         self.publish_conversations()
 
@@ -277,20 +279,22 @@ class World:
         if key not in self._conversations:
             conversation = Conversation(scene, conversation_id, name or conversation_id[:8])
             self._conversations[key] = conversation
+            self._used[key] = None
             self._named.setdefault((scene, conversation.name), conversation)
             self._forget_conversations()
             self.publish_conversations()
-        self._conversations.move_to_end(key)
+        self._used.move_to_end(key)
         return self._conversations[key]
 
     def _forget_conversations(self) -> None:
         while len(self._conversations) > MAX_CONVERSATIONS or (
             self._people > MAX_PEOPLE and len(self._conversations) > 1
         ):
-            _, conversation = self._conversations.popitem(last=False)
-            self._forget(conversation)
+            self._forget(self._conversations[next(iter(self._used))])
 
     def _forget(self, conversation: Conversation) -> None:
+        key = conversation.scene, conversation.id
+        del self._conversations[key], self._used[key]
         self._people -= len(conversation.people)
         name = conversation.scene, conversation.name
         if self._named.get(name) is conversation:
@@ -318,8 +322,8 @@ class World:
     def find(self, scene: Scene, conversation_id: str) -> Conversation | None:
         """Return the conversation with this id."""
         key = scene, conversation_id
-        if key in self._conversations:
-            self._conversations.move_to_end(key)
+        if key in self._used:
+            self._used.move_to_end(key)
         return self._conversations.get(key)
 
     def named(self, scene: Scene, name: str) -> Conversation | None:
