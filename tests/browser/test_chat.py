@@ -57,6 +57,29 @@ async def test_without_mention_the_bot_is_not_addressed(page: Page, sim: Simulat
     assert showcase.small_talk == ["small talk"]
 
 
+async def test_a_group_can_send_all_messages(page: Page, sim: Simulator, showcase: Showcase) -> None:
+    sim.channel("general").member("Alice")
+    await open_conversation(page, sim)
+    everything, tag = page.get_by_label("All messages, not only mentions"), page.get_by_label("The tag of its mention")
+    for box in (everything, tag):
+        await expect(box).not_to_be_checked()
+        await box.check()
+    await expect(everything).to_be_checked()
+    await say(page, "hello, all")
+    await expect(bubble(page, "You said: hello, all")).to_be_visible()
+    frame = next(each for each in reversed(sim.frames) if each["t"])
+    assert (frame["t"], "<@" in frame["json"]) == ("GROUP_MESSAGE_CREATE", True)
+    await page.get_by_role("button", name="general").click()
+    await expect(everything).to_be_hidden()
+    await open_conversation(page, sim)
+    await expect(everything).to_be_checked()
+    await everything.uncheck()
+    await say(page, "as before")
+    await expect(bubble(page, "You said: as before")).to_be_visible()
+    assert next(each["t"] for each in reversed(sim.frames) if each["t"]) == "GROUP_AT_MESSAGE_CREATE"
+    assert showcase.small_talk == []
+
+
 async def test_text_is_text(page: Page, sim: Simulator) -> None:
     await open_conversation(page, sim)
     await say(page, MARKUP)
