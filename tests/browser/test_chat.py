@@ -60,7 +60,7 @@ async def test_without_mention_the_bot_is_not_addressed(page: Page, sim: Simulat
 async def test_a_group_can_send_all_messages(page: Page, sim: Simulator, showcase: Showcase) -> None:
     sim.channel("general").member("Alice")
     await open_conversation(page, sim)
-    everything, tag = page.get_by_label("All messages, not only mentions"), page.get_by_label("The tag of its mention")
+    everything, tag = page.get_by_label("All messages"), page.get_by_label("Mention tag kept")
     for box in (everything, tag):
         await expect(box).not_to_be_checked()
         await box.check()

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from qqbot.simulator.gateway import service, sessions
-from qqbot.simulator.platform import Platform, PlatformSettings
+from qqbot.simulator.platform import Click, Platform, PlatformSettings
 from qqbot.simulator.state import audits, bounded, journal, uploads, world
+from qqbot.simulator.state.streams import Stream
 from qqbot.simulator.state.world import MessageRecord
 from qqbot.testing import Close, Simulator
 from tests.simulator.bare import BareBot
@@ -111,6 +112,41 @@ FILLED: dict[str, tuple[Callable[[Platform, int], object], Callable[[Platform], 
         lambda p: len(p.media._uploads),
         10_000,
     ),
+    "clicks": (
+        lambda p, n: p.clicks.update({f"i{n}": Click(f"e{n}", message(p, 1))}),
+        lambda p: len(p.clicks),
+        5_000,
+    ),
+    "streams": (
+        lambda p, n: p.streams.streams.update({f"s{n}": Stream(message(p, 1), 1)}),
+        lambda p: len(p.streams.streams),
+        1_000,
+    ),
+    "announced images": (
+        lambda p, n: p.bot_state.uploads.update({f"u{n}": {}}),
+        lambda p: len(p.bot_state.uploads),
+        uploads.MAX_UNFINISHED,
+    ),
+    "webhook sessions": (
+        lambda p, n: p.bot_state.webhook_sessions.update({f"s{n}": {}}),
+        lambda p: len(p.bot_state.webhook_sessions),
+        1_000,
+    ),
+    "blacklist": (
+        lambda p, n: p.group_states.group("G").banned.update({f"M{n}": {}}),
+        lambda p: len(p.group_states.group("G").banned),
+        world.MAX_MEMBERS,
+    ),
+    "threads": (
+        lambda p, n: p.guild_states.channel(p.world.channel("forum")).threads.update({f"t{n}": {}}),
+        lambda p: len(p.guild_states.channel(p.world.channel("forum")).threads),
+        1_000,
+    ),
+    "reactions": (
+        lambda p, n: p.guild_states.channel(p.world.channel("forum")).reactions.update({(f"m{n}", "1", "4"): []}),
+        lambda p: len(p.guild_states.channel(p.world.channel("forum")).reactions),
+        5_000,
+    ),
     "shown events": (
         lambda p, n: p.explanations.show(message(p, 1), [f"e{n}"], f"i{n}"),
         lambda p: len(p.explanations._shown),
@@ -162,6 +198,31 @@ def test_a_session_that_nobody_reads_is_bounded(monkeypatch: pytest.MonkeyPatch)
         table.create((0, count), 1)
     assert len(table.all()) == 10
     assert len(table.never_sent()) == 1000
+
+
+def test_what_is_due_is_only_kept_for_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deaf:
+        open = True
+
+        def wake(self) -> None:
+            """Read nothing."""
+
+    monkeypatch.setattr(sessions, "DUE_CHARACTERS", 10_000)
+    session = sessions.SessionTable().create((0, 1), 1)
+    session.append("X", "first", "{}")
+    assert session.take() is None
+    session.replay_after(0)
+    session.listener = Deaf()
+    for number in range(1000):
+        session.append("X", f"e{number}", f'"{"x" * 100}"')
+    due = [each.event_id for each in iter(session.take, None)]
+    assert due[0] == "first"
+    assert 60 < len(due) < 100
+    session.append("X", "another", "{}")
+    session.detach()
+    assert session.take() is None
+    session.replay_after(0)
+    assert len(list(iter(session.take, None))) == 1002
 
 
 async def test_connections_are_bounded_and_one_that_is_open_stays(

@@ -176,7 +176,7 @@ class GatewayService:
     def ended(self, connection: ClientConnection) -> None:
         """Keep the session for a RESUME."""
         if connection.session is not None and connection.session.listener is connection:
-            connection.session.listener = None
+            connection.session.detach()
         connection.session = None  # the table keeps it for a RESUME
         connection.ready = False
         self._publish()

@@ -18,6 +18,9 @@ REPLAY_KEPT = 65536
 REPLAY_CHARACTERS = 32 << 20
 """Characters of these dispatches."""
 
+DUE_CHARACTERS = 128 << 20
+"""Characters of the dispatches that are due on a connection which does not read; later ones are lost."""
+
 LOST_KEPT = 20000
 """Ids of lost events, and of events that several sessions have, that are kept: the last ones."""
 
@@ -65,6 +68,7 @@ class Session:
         self.listener: Listener | None = None
         self._kept: deque[Dispatch] = deque()  # for replay
         self._pending: deque[Dispatch] = deque()  # due on the attached connection
+        self._due = 0  # characters of `_pending`
         self._characters = 0  # of `_kept`
         # Events that left the full replay buffer without being sent.
         self._overwritten: deque[str] = deque(maxlen=LOST_KEPT)
@@ -82,16 +86,19 @@ class Session:
         """Number an event and keep it for replay."""
         dispatch = self._next(kind, event_id, body, shared=shared)
         self._kept.append(dispatch)
-        self._pending.append(dispatch)
         self._characters += len(dispatch.text)
         while len(self._kept) > 1 and (len(self._kept) > REPLAY_KEPT or self._characters > REPLAY_CHARACTERS):
             self._forget(self._kept.popleft())
-        if self.listener is not None:
-            self.listener.wake()
+        if self.listener is not None and self._due <= DUE_CHARACTERS:  # without one, `replay_after` finds it
+            self._queue(dispatch)
 
     def announce(self, kind: str, body: str) -> None:
         """Queue READY or RESUMED: numbered, but never replayed."""
-        self._pending.append(self._next(kind, "", body))
+        self._queue(self._next(kind, "", body))
+
+    def _queue(self, dispatch: Dispatch) -> None:
+        self._pending.append(dispatch)
+        self._due += len(dispatch.text)
         if self.listener is not None:
             self.listener.wake()
 
@@ -108,13 +115,18 @@ class Session:
 
     def take(self) -> Dispatch | None:
         """Remove and return what the attached connection sends next."""
-        return self._pending.popleft() if self._pending else None
+        if not self._pending:
+            return None
+        dispatch = self._pending.popleft()
+        self._due -= len(dispatch.text)
+        return dispatch
 
     def take_events(self, most: int) -> list[Dispatch]:
         """Remove and return the next events, at most `most`, up to a READY or RESUMED."""
         taken: list[Dispatch] = []
         while len(taken) < most and self._pending and self._pending[0].event_id:
             taken.append(self._pending.popleft())
+            self._due -= len(taken[-1].text)
         return taken
 
     def mark_sent(self, dispatch: Dispatch) -> None:
@@ -133,11 +145,19 @@ class Session:
         """Queue what came after `seq` again."""
         self.sent = seq
         self._pending = deque(dispatch for dispatch in self._kept if dispatch.seq > seq)
+        self._due = sum(len(dispatch.text) for dispatch in self._pending)
+
+    def detach(self) -> None:
+        """Drop what is due: its connection has ended, and a RESUME queues it again."""
+        self.listener = None
+        self._pending.clear()
+        self._due = 0
 
     def stop(self) -> None:
         """Drop what is due, and what was kept for a RESUME."""
         self._pending.clear()
         self._kept.clear()
+        self._due = 0
 
     def never_sent(self) -> list[str]:
         """Return the ids of the events that no connection sent."""
