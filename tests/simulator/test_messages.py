@@ -312,7 +312,7 @@ async def test_refused_media_and_immediate_send(sim: Simulator, bot: BareBot) ->
     path = f"/v2/users/{sim.user('Alice').openid}/files"
     assert (await bot.refused("POST", path, {"file_type": 9, "url": LINK, "srv_send_msg": False}))[1] == 850019
     assert (await bot.refused("POST", path, {"file_type": 1, "srv_send_msg": False}))[1] == 850026
-    assert (await bot.refused("POST", path, {"file_type": 1, "url": "file:///x", "srv_send_msg": False}))[1] == 850026
+    assert (await bot.refused("POST", path, {"file_type": 1, "url": "file:///x", "srv_send_msg": False}))[1] == 850028
     status, result = await bot.call(
         "POST", path, {"file_type": 4, "url": LINK, "srv_send_msg": True, "file_name": "a.txt"}
     )
@@ -322,8 +322,8 @@ async def test_refused_media_and_immediate_send(sim: Simulator, bot: BareBot) ->
 
 async def test_unknown_conversations(bot: BareBot) -> None:
     body = {"msg_type": 0, "content": "x"}
-    assert (await bot.refused("POST", "/v2/groups/nowhere/messages", body))[1] == 40034101
-    assert (await bot.refused("POST", "/v2/users/nobody/messages", body))[1] == 40054004
+    assert (await bot.refused("POST", "/v2/groups/nowhere/messages", body))[1] == 11255
+    assert (await bot.refused("POST", "/v2/users/nobody/messages", body))[1] == 11255
     assert (await bot.refused("POST", "/channels/1/messages", body))[1] == 10003
     assert (await bot.refused("POST", "/dms/1/messages", body))[1] == 304032
 
