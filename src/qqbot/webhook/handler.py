@@ -84,18 +84,18 @@ class _CallsServed(ServingTask):
     calls = 0  # those that need it now; the last one ends it
 
 
-class _SignedTimes:
+class SignedTimes:
     """When the calls were signed whose events may be forgotten by now, so that none of them passes for a new one.
 
     Ids are remembered for 2 * `WINDOW` seconds of a clock that only goes forward, and calls are accepted by the time of
     day, which may be set back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
         self._newest = 0  # of this period of `WINDOW` seconds
         self._earlier = 0  # the newest of the period before
         self._forgotten = 0  # the newest of all periods before these
-        self._turned = time.monotonic()
+        self._turned = now
 
     def admits(self, signed_at: int, now: float) -> bool:
         """Return whether a call is newer than all that may be forgotten; `now` is monotonic, in seconds."""
@@ -117,7 +117,7 @@ class WebhookHandler:
         self.bot = bot
         # By window, with the credentials they were made of: making a key takes long, and credentials can change.
         self._protocols: dict[float, tuple[Credentials, WebhookProtocol]] = {}
-        self._signed_times = _SignedTimes()
+        self._signed_times = SignedTimes(time.monotonic())
         self._serving_task: _CallsServed | None = None  # serves the bot for its calls; None before the first such call
 
     def prepare(self) -> None:
