@@ -127,12 +127,19 @@ def _close(file: BinaryIO) -> None:
 
 
 def _open(path: Path) -> BinaryIO:
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise ConfigError(f"{path} is not a regular file: pass an async iterable of bytes instead")
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ConfigError(f"{path} is not a regular file: pass an async iterable of bytes instead")
         return path.open("rb")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(path)!r:.200} cannot be read: {error_words(error)}") from None
+
+
+def error_words(error: OSError | ValueError) -> str:
+    """Return what is wrong with a path; a ValueError means that no file can have this name."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it contains NUL" if "null" in str(error) else "it contains half a character"
 
 
 async def _spooled(chunks: AsyncIterable[bytes], limit: int | None) -> BinaryIO:
