@@ -53,7 +53,7 @@ async def outcome(answers: Answers, call: Callable[[Api], Awaitable[Any]], timeo
 def check(found: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert len(str(found)) < 500_000
     if isinstance(found, QQBotError):
-        assert len(str(found)) < 5000
+        assert len(str(found)) < 3000
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info]
 
 

@@ -6,9 +6,9 @@ Collaborators: `codes` defines what a code means, `transport` sends, `retry` dec
 
 import re
 from collections.abc import AsyncIterable, Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from ..errors import (
     ApiError,
@@ -87,11 +87,14 @@ class _Data(Struct, frozen=True):
     message_audit: _Audit = _Audit()
 
 
+_Code = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+
+
 class _ErrorBody(Struct, frozen=True):
     """Source: dev-prepare/api-call-guide."""
 
-    code: int = 0
-    err_code: int = 0
+    code: _Code = 0
+    err_code: _Code = 0
     message: str = ""
     trace_id: str = ""
     data: _Data = _Data()
