@@ -4,9 +4,39 @@ import json
 
 from hypothesis import strategies as st
 
-FIELDS = ["id", "code", "err_code", "message", "data", "access_token", "expires_in", "url", "shards", "author", "content"]
-FIELDS += ["session_start_limit", "max_concurrency", "remaining", "reset_after", "total", "plain_token", "event_ts", "type"]
-FIELDS += ["message_audit", "audit_id", "trace_id", "timestamp", "user_openid", "group_openid", "attachments", "mentions"]
+FIELDS = [
+    "id",
+    "code",
+    "err_code",
+    "message",
+    "data",
+    "access_token",
+    "expires_in",
+    "url",
+    "shards",
+    "author",
+    "content",
+]
+FIELDS += [
+    "session_start_limit",
+    "max_concurrency",
+    "remaining",
+    "reset_after",
+    "total",
+    "plain_token",
+    "event_ts",
+    "type",
+]
+FIELDS += [
+    "message_audit",
+    "audit_id",
+    "trace_id",
+    "timestamp",
+    "user_openid",
+    "group_openid",
+    "attachments",
+    "mentions",
+]
 
 EXTREMES = [
     b"[" * 5000,
@@ -38,7 +68,9 @@ EXTREMES = [
 def documents() -> st.SearchStrategy[bytes]:
     """Bytes that may be JSON."""
     numbers = st.one_of(st.integers(), st.integers(-(10**30), 10**30), st.floats())
-    leaves = st.one_of(st.none(), st.booleans(), numbers, st.text(max_size=20), st.sampled_from(["nan", "9" * 5000, "0"]))
+    leaves = st.one_of(
+        st.none(), st.booleans(), numbers, st.text(max_size=20), st.sampled_from(["nan", "9" * 5000, "0"])
+    )
     names = st.one_of(st.sampled_from(FIELDS), st.text(max_size=5))
     values = st.recursive(
         leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=5), max_leaves=12

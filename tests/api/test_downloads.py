@@ -18,6 +18,11 @@ from qqbot.api.network import exact
 DATA = b"x" * 100_000
 
 
+def names(folder: Path) -> list[str]:
+    """The files of a folder."""
+    return [each.name for each in folder.iterdir()]
+
+
 async def serve_data(_: web.Request) -> web.Response:
     return web.Response(body=DATA)
 
@@ -316,7 +321,7 @@ async def test_two_saves_to_one_path_do_not_mix(tmp_path: Path) -> None:
         assert path.read_bytes() == b"first " * 1000 + b"end"
     finally:
         await runner.cleanup()
-    assert list(tmp_path.iterdir()) == [path]
+    assert names(tmp_path) == [path.name]
 
 
 async def test_no_symbolic_link_is_followed(host: str, tmp_path: Path) -> None:
@@ -333,19 +338,19 @@ async def test_a_cancelled_save_leaves_nothing(host: str, tmp_path: Path) -> Non
     saving = asyncio.create_task(
         Downloads(reachable=is_public_or_loopback).save(f"http://{host}/hang", tmp_path / "file")
     )
-    while not list(tmp_path.iterdir()):
+    while not names(tmp_path):
         await asyncio.sleep(0.01)
     saving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await saving
-    assert not list(tmp_path.iterdir())
+    assert not names(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a\0b", "half \ud800", "x" * 300])
 async def test_a_name_that_no_file_can_have(host: str, tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="cannot be the name of a file"):
         await Downloads(reachable=is_public_or_loopback).save(f"http://{host}/data", tmp_path / name)
-    assert not list(tmp_path.iterdir())
+    assert not names(tmp_path)
 
 
 async def test_a_path_that_is_no_regular_file(host: str, tmp_path: Path) -> None:
@@ -369,7 +374,6 @@ async def test_a_long_name_is_saved(host: str, tmp_path: Path) -> None:
         "http://a\0b/",
         "http://a\r\nX: 1/",
         "http://127.0.0.1/\ud800",
-        "http://127.0.0.1/\udcff",
         f"http://127.0.0.1/{'x' * 20_000}",
         f"http://{'a.' * 200}/",
         f"http://{'é' * 100_000}/",

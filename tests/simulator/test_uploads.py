@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qqbot.simulator.state import uploads
+from qqbot.simulator.state import media, streams, uploads
 from qqbot.testing import Simulator
 from tests.simulator.bare import BareBot, Socket
 
@@ -220,3 +220,16 @@ async def test_a_deleted_image_stays_in_the_messages_that_were_sent(sim: Simulat
     assert (await bot.call("DELETE", f"/v2/media-images/{image['image_id']}/delete"))[0] == 200
     assert (await bot.call("GET", "/v2/media-images"))[1]["images"] == []
     assert sim.group("test").messages[-1].markdown == f"![cat]({image['url']})"
+
+
+async def test_what_calls_fill_is_bounded(sim: Simulator, bot: BareBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((uploads, "MAX_UPLOADS"), (media, "MAX_MEDIA"), (streams, "MAX_STREAMS")):
+        monkeypatch.setattr(module, name, 3)
+    platform, alice = sim._platform, sim.user("Alice").openid
+    for number in range(8):
+        await prepared(bot)
+        await bot.call("POST", f"/v2/users/{alice}/files", {"file_type": 1, "url": "http://a.example/a.png"})
+        platform.streams.begin(platform.bot_message(platform.world.open("c2c", "Alice"), str(number)), 1)
+    assert len(platform.media.uploads._uploads) == 3
+    assert len(platform.media._uploads) == 3
+    assert len(platform.streams.streams) == 3

@@ -1,4 +1,4 @@
-"""What a stranger can make a webhook address hold: bodies that are large, encoded, slow or many, and silent connections."""
+"""What a stranger can make a webhook address hold: bodies that are large, encoded, slow or many, silent connections."""
 
 import asyncio
 import gzip
@@ -60,7 +60,9 @@ def port_of(caller: Caller) -> int:
 def head(length: int, **fields: str) -> bytes:
     """The head of an unsigned call."""
     lines = {"Host": "x", "Content-Type": "application/json", "Content-Length": str(length), **fields}
-    return ("POST /qq HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())).encode() + b"\r\n"
+    return (
+        "POST /qq HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    ).encode() + b"\r\n"
 
 
 def bomb() -> bytes:

@@ -284,7 +284,7 @@ class Caller:
             self._limits.pause(call.key, delay or error.retry_after or 0.0, now)
             if (error.retry_after or 0.0) > LONGEST:
                 log.warning(
-                    "%s: the platform asks to wait %.0f s; the next call is made after %.0f s, to see if that still holds",
+                    "%s: the platform asks to wait %.0f s; the next call is made after %.0f s, to see if it still does",
                     call.where,
                     error.retry_after,
                     LONGEST,

@@ -12,7 +12,19 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ..errors import ConfigError
 
-__all__ = ["UNSET", "Aware", "Body", "Finite", "Id", "Model", "OpenIntEnum", "UnsetType", "require", "require_some", "zoned"]
+__all__ = [
+    "UNSET",
+    "Aware",
+    "Body",
+    "Finite",
+    "Id",
+    "Model",
+    "OpenIntEnum",
+    "UnsetType",
+    "require",
+    "require_some",
+    "zoned",
+]
 
 Aware = Annotated[datetime, Meta(tz=True)]
 """A time with a time zone; RFC 3339 text or seconds of the Unix clock on the wire."""

@@ -121,9 +121,7 @@ async def listening(app: web.Application, address: str, drain: float) -> AsyncGe
 
         try:
             # No web.TCPSite: one that is cancelled while it starts leaves a socket that listens for good.
-            listener = await loop.create_server(
-                connected, host.strip("[]") or None, int(port), start_serving=False
-            )
+            listener = await loop.create_server(connected, host.strip("[]") or None, int(port), start_serving=False)
             stack.callback(listener.close)
             await listener.start_serving()
         except OSError as error:

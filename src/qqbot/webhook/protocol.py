@@ -104,7 +104,7 @@ def check_window(window: float) -> None:
     """Check the window: no replay may go unnoticed, and some calls must be accepted.  Raises: ConfigError."""
     if not 0 < window <= WINDOW:
         raise ConfigError(
-            f"a webhook's window is more than 0 and at most {WINDOW:g} s: the ids of events are remembered for twice that"
+            f"a webhook's window is more than 0 and at most {WINDOW:g} s: ids of events are remembered for twice that"
         )
 
 

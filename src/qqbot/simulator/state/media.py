@@ -14,10 +14,14 @@ from urllib.parse import unquote, urlsplit
 
 from ..wire import JsonObject, text_of
 from ..wire.refusal import Refusal
+from .bounded import forget_oldest
 from .clock import Clock
 from .files import FileStore
 from .uploads import UploadState
 from .world import Scene
+
+MAX_MEDIA = 4096
+"""Files that can be sent."""
 
 TTL = 3600
 """Seconds during which an upload can be sent."""
@@ -65,6 +69,7 @@ class MediaService:
         file_info = base64.b64encode(secrets.token_bytes(_FILE_INFO_BYTES)).decode()
         media: JsonObject = {"kind": kind, "url": url or None, "name": name or None}
         self._uploads[file_info] = Upload(scene, self._clock.now() + TTL, media)
+        forget_oldest(self._uploads, MAX_MEDIA)
         return {"file_uuid": secrets.token_urlsafe(24), "file_info": file_info, "ttl": TTL}
 
     def use(self, scene: Scene, media: JsonObject) -> JsonObject:

@@ -5,7 +5,10 @@ Responsible for the state only. Collaborators: `endpoints.c2c.streams` checks th
 
 from dataclasses import dataclass
 
+from .bounded import forget_oldest
 from .world import MessageRecord
+
+MAX_STREAMS = 1024
 
 
 @dataclass(slots=True)
@@ -24,3 +27,9 @@ class StreamStates:
 
     def __init__(self) -> None:
         self.streams: dict[str, Stream] = {}
+
+    def begin(self, message: MessageRecord, seq: object) -> Stream:
+        """Return a new stream; the oldest of more than `MAX_STREAMS` are forgotten."""
+        stream = self.streams[message.id] = Stream(message, seq)
+        forget_oldest(self.streams, MAX_STREAMS)
+        return stream

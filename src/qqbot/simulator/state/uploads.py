@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 
 from ..wire import JsonObject, is_decimal, is_integer, text_of
 from ..wire.refusal import Refusal
+from .bounded import forget_oldest
 from .budget import DayLimit
 from .clock import Clock
 from .files import FILE_LIMIT
 from .world import Scene
+
+MAX_UPLOADS = 1024
+"""Unfinished uploads that are remembered."""
 
 STORE_PATH = "/_store/"
 """Path of the presigned URLs, outside the API as on the platform."""
@@ -94,6 +98,7 @@ class UploadState:
             raise Refusal(_VOLUME_USED, "the volume of the day is used up")
         upload_id = secrets.token_hex(12)
         upload = self._uploads[upload_id] = _Upload(scene, text_of(body, "file_name"), stores_bytes=size <= FILE_LIMIT)
+        forget_oldest(self._uploads, MAX_UPLOADS)
         for index, offset in enumerate(range(0, size, self.block_size), 1):
             upload.parts[index] = _Part(min(self.block_size, size - offset), secrets.token_hex(8))
         addresses = [
@@ -116,6 +121,7 @@ class UploadState:
         upload_id = secrets.token_hex(12)
         part = _Part(size, secrets.token_hex(8))
         self._uploads[upload_id] = _Upload("c2c", "", {1: part}, content_type=content_type)
+        forget_oldest(self._uploads, MAX_UPLOADS)
         return upload_id, f"{base}{STORE_PATH}{upload_id}/1?sign={part.key}"
 
     def stored(self, upload_id: str) -> str:
@@ -127,7 +133,7 @@ class UploadState:
         """Store the bytes of a part; return the HTTP status and the text of the answer."""
         upload_id, _, index = path.removeprefix(STORE_PATH).partition("/")
         upload = self._uploads.get(upload_id)
-        part = upload.parts.get(int(index)) if upload and index.isdigit() else None
+        part = upload.parts.get(int(index)) if upload and is_decimal(index) and len(index) < 10 else None
         if upload is None or part is None or sign != part.key:
             return 403, "SignatureDoesNotMatch"
         if upload.content_type not in ("", headers.get("Content-Type")):

@@ -46,7 +46,7 @@ def _start(platform: Platform, chat: Conversation, body: JsonObject) -> Stream:
     message = platform.bot_message(chat, identity.message_id())
     message.reply_to = text_of(body, "msg_id") or None
     message.streaming = True
-    stream = platform.streams.streams[message.id] = Stream(message, body.get("msg_seq"))
+    stream = platform.streams.begin(message, body.get("msg_seq"))
     platform.world.add(message)
     return stream
 
