@@ -24,7 +24,7 @@ from ..dispatcher.delivery import Settled
 from ..dispatcher.dispatcher import MAX_QUEUED, MAX_QUEUED_BYTES, HandlerListener
 from ..errors import ConfigError, DecodeError, MessagePendingAudit
 from ..ingest.forwarder import EventSink
-from ..models.events import MessageAuditPass, MessageAuditReject
+from ..models.events import MessageAuditPass, MessageAuditReject, MessageEvent
 from ..models.frames import decode_frame
 from ..models.gateway import ReadyUser
 from ..models.ingest import Envelope
@@ -35,7 +35,9 @@ from ..models.outgoing.messages import Message
 from ..models.stats import BotStats
 from ..models.targets import Target
 from ..sessions.base import SessionManager
+from .arguments import signature_of
 from .audits import AuditOutcome, Audits
+from .commands import Command, check_names
 from .context import Context
 from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
 from .router import HandlerDecorators
@@ -69,8 +71,9 @@ class Bot(HandlerDecorators):
     without its time in `wait_for`; None: no limit. `hold_sends`:
     messages wait, within the timeout of their calls, while a shard is between connections: the platform has lost some
     that were sent then. `sink` takes the events in place of the handlers, to be handled elsewhere. `audits` asks for
-    the verdicts of reviews, for `audit_result`. The options of `Api` (proxy, ssl_context, session, on_request, ...) are
-    options here, too.
+    the verdicts of reviews, for `audit_result`. `auto_ack` acknowledges a click
+    that its handlers have not acknowledged at their end. The options of `Api` (proxy, ssl_context, session,
+    on_request, ...) are options here, too.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Bot(HandlerDecorators):
         hold_sends: bool = False,
         sink: EventSink | None = None,
         audits: bool = False,
+        auto_ack: bool = False,
         **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__()
@@ -122,6 +126,7 @@ class Bot(HandlerDecorators):
             sink=sink,
             api=options,
         )
+        self._handlers.clicks.auto_ack = auto_ack
         self._runtime = BotRuntime(self, self._handlers, settings)
         self._entered: AsyncExitStack | None = None  # what `async with bot:` leaves
 
@@ -218,6 +223,36 @@ class Bot(HandlerDecorators):
     def stats(self) -> BotStats:
         """Return figures of its shards and of the events in flight.  Raises: ConfigError while it is not served."""
         return self._runtime.current.stats()
+
+    # Commands
+
+    def help(self, *names: str) -> None:
+        """Add a command, by default /help and /帮助, that lists the commands which the user may use.
+
+        With the name of a command it shows that one. It asks for no intents: it answers wherever others are.
+
+        Raises: ConfigError for a name that is no word or is taken.
+        """
+        from .help import answer_help  # noqa: PLC0415 - most bots have no commands
+
+        async def show_help(ctx: Context[MessageEvent], command: str = "") -> None:
+            await answer_help(ctx, self._handlers, command)
+
+        signature = signature_of(show_help, "/help")
+        command = Command(check_names(names or ("help", "帮助")), "", signature)
+        self._handlers.register(show_help, (MessageEvent,), None, None, command=command)
+
+    async def sync_panels(self) -> None:
+        """Publish the commands as the platform's command panels and menu; what is there already is not changed.
+
+        Panels that this did not make stay, and so do items of the menu that are no commands. Call it when the bot is
+        ready, at each start.
+
+        Raises: PermissionMissing, ContentRejected, Timeout; ConfigError while the bot is not served.
+        """
+        from .help import sync_panels  # noqa: PLC0415 - the same
+
+        await sync_panels(self.api, self._handlers)
 
     # Webhook
 

@@ -181,6 +181,7 @@ class BotRuntime:
                 try:
                     await run.end_background()  # what a lifespan that failed had spawned
                 finally:
+                    self._handlers.clicks.close()
                     self._failure = run.failure
                     self.run = self.served_with = None
 
@@ -274,6 +275,7 @@ class BotRuntime:
             "Callable[[Delivered, Event], Context[Event]]",
             partial(Context, self._bot, api, partial(check_expected, asked)),
         )
+        self._handlers.cooldowns.shared = None if shared is None else getattr(shared, "cooldowns", None)
         dispatcher = Dispatcher(
             self._handlers,
             api.clock,
