@@ -1,6 +1,7 @@
 """What a stranger can make a webhook address hold: bodies that are large, encoded, slow or many, silent connections."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import resource
@@ -14,9 +15,11 @@ import pytest
 from aiohttp import web
 
 from qqbot import Bot
+from qqbot.testing import Simulator
+from qqbot.webhook import WebhookClient, intake
 from qqbot.webhook import aiohttp as by_hand
-from qqbot.webhook import intake
 from qqbot.webhook.aiohttp import listening
+from qqbot.webhook.client import ANSWER_BYTES
 from qqbot.webhook.intake import BODIES, Intake
 from qqbot.webhook.protocol import WebhookReply, unread
 from tests.webhook.hosts import SERVERS, by_aiohttp
@@ -229,3 +232,23 @@ def test_the_second_of_two_encodings_counts_too() -> None:
     reply = unread([("Content-Encoding", "identity"), ("Content-Encoding", "gzip")], 100)
     assert reply is not None
     assert reply.status == 415
+
+
+async def test_only_the_start_of_a_long_answer_to_a_push_is_read() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                await response.write(b"x" * (1 << 20))
+        return response
+
+    app = web.Application()
+    app.router.add_post("/", answer)
+    async with by_aiohttp(app) as url:
+        async with WebhookClient(url, CREDENTIALS) as client:
+            assert len((await client.post(b"{}", {})).text) == ANSWER_BYTES
+        async with Simulator(webhook=url) as sim:
+            sim.push_message("c2c", user="Alice", text="hello")
+            await sim.webhook.delivered()
+            assert {len(each.answer) for each in sim.webhook.deliveries} == {ANSWER_BYTES}

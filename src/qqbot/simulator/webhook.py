@@ -28,6 +28,7 @@ time, or sent again byte by byte after its acknowledgement.
 FLAWS: dict[str, Flaw] = {each: each for each in get_args(Flaw)}
 STALE_SECONDS = 3600
 KEPT = 2000
+ANSWER_BYTES = 64 * 1024  # that are read of an answer
 CONNECTION = 0
 """The connection number of webhook pushes in the journal; gateway connections are numbered from 1."""
 
@@ -192,9 +193,19 @@ class Webhook:
         limit = aiohttp.ClientTimeout(total=self.ack_limit)
         try:
             async with self._session.post(self.url, data=body, headers=fields, timeout=limit) as response:
-                return response.status, await response.text(errors="replace")
+                return response.status, await _start(response.content)
         except (aiohttp.ClientError, TimeoutError) as error:
             return None, f"{type(error).__name__}: {error}"
+
+
+async def _start(content: aiohttp.StreamReader) -> str:
+    """Return the text of an answer, of a longer one the first `ANSWER_BYTES`."""
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > ANSWER_BYTES:
+            break
+    return body[:ANSWER_BYTES].decode(errors="replace")
 
 
 def _is_acknowledgement(answer: str) -> bool:
