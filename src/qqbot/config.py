@@ -6,7 +6,7 @@ state. All times are in seconds, all sizes in bytes.
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -321,15 +321,25 @@ class RedisConfig(Struct, frozen=True):
         return cls(Secret(url), cluster or "default")
 
 
-def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Return a sentence for each QQBOT_* variable that the package does not read, with the name that may be meant."""
-    unknown = [name for name in sorted(environ) if name.startswith("QQBOT_") and name not in VARIABLES]
-    if not unknown:
-        return []
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a clause that names what is closest to a misspelt name, '' if nothing is close."""
     from difflib import get_close_matches  # noqa: PLC0415 - rarely needed, and slow to import
 
-    sentences: list[str] = []
-    for name in unknown:
-        close = get_close_matches(name, VARIABLES, n=1)
-        sentences.append(f"{name} is not a variable of qqbot" + (f"; did you mean {close[0]}?" if close else ""))
-    return sentences
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}? 是否想写 {close[0]}？" if close else ""
+
+
+def check_options(owner: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Check the names of options that a function takes as it gets them.  Raises: ConfigError for an unknown one."""
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"{owner} has no option {name}. {owner} 没有选项 {name}{did_you_mean(name, known)}")
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a sentence for each QQBOT_* variable that the package does not read, with the name that may be meant."""
+    return [
+        f"{name} is not a variable of qqbot{did_you_mean(name, VARIABLES)}"
+        for name in sorted(environ)
+        if name.startswith("QQBOT_") and name not in VARIABLES
+    ]

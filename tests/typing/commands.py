@@ -94,7 +94,7 @@ async def asking(ctx: Context[MessageEvent]) -> None:
     await ctx.pages(("one", "two"), timeout=60)
     assert_type(await ctx.reply("short"), MessageSendResult)
     assert_type(await ctx.reply("long", split=True, fallback=("text", "active")), list[MessageSendResult])
-    await ctx.reply(Media.image(b""), split=True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await ctx.reply(Media.image(b""), split=True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     await ctx.reply("x", fallback=("other",))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from ..aio.clock import Clock
-from ..config import Credentials, Endpoints, is_loopback
+from ..config import Credentials, Endpoints, check_options, is_loopback
 from ..errors import ConfigError, DecodeError
 from ..models.messages import MessageSendResult
 from ..models.outgoing.messages import Message
@@ -167,6 +167,7 @@ class Api:
         self._credentials = credentials
         self._endpoints = endpoints or Endpoints.production()
         self._clock = clock
+        check_options("Api(...)", options, [*ApiOptions.__annotations__, *(Api.__init__.__kwdefaults__ or ())])
         self._options = _checked(options)
         self._open: _Open | None = None  # None outside of `async with`, so that a call can raise a clear error
         self._stack: AsyncExitStack | None = None  # closes what this client opened itself, nothing of the caller's

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from ..aio.clock import Clock
+from ..aio.ending import end_tasks
 from ..config import Credentials
 from ..errors import ConnectionFailed, DecodeError
 from ..models.base import Finite, Id, Model
@@ -147,8 +148,7 @@ class AccessTokens:
     async def close(self) -> None:
         """Cancel a request that is in progress."""
         if self._flight is not None:
-            self._flight.cancel()
-            await asyncio.wait([self._flight])
+            await end_tasks([self._flight])
 
     def _fetching(self) -> asyncio.Task[None]:
         if self._flight is None:

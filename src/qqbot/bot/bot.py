@@ -19,7 +19,7 @@ from msgspec import MsgspecError
 
 from ..aio.clock import Clock
 from ..api.client import Api, ApiOptions
-from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection
+from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection, check_options
 from ..dispatcher.delivery import Settled
 from ..dispatcher.dispatcher import MAX_QUEUED, MAX_QUEUED_BYTES, HandlerListener
 from ..errors import ConfigError, DecodeError, MessagePendingAudit
@@ -39,7 +39,7 @@ from .arguments import signature_of
 from .audits import AuditOutcome, Audits
 from .commands import Command, check_names
 from .context import Context
-from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
+from .program import EXIT_INTERRUPTED, configure_logging, exit_code, exit_in_time, loading, on_signal, run_loop
 from .router import HandlerDecorators
 from .runtime import BotRuntime, BotSettings, ShardFunction
 
@@ -98,6 +98,7 @@ class Bot(HandlerDecorators):
         **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__()
+        check_options("Bot(...)", options, [*ApiOptions.__annotations__, *(Bot.__init__.__kwdefaults__ or ())])
         if max_inflight < 1:
             raise ConfigError("Bot(max_inflight=...) must be at least 1")
         if max_queued < 1 or max_queued_bytes < 1:
@@ -303,7 +304,7 @@ class Bot(HandlerDecorators):
         """Return an aiohttp application with /livez and /readyz: `app.add_subapp("/health", bot.health())`.
 
         /livez fails when the bot has ended by itself; /readyz also when it is not served, is stopping, a shard is not
-        READY, or reading stands still.
+        READY, reading stands still, or a background task of the bot fails.
         """
         from . import health  # noqa: PLC0415 - aiohttp's server side: half as long to import as all of its client
 
@@ -416,7 +417,9 @@ class Bot(HandlerDecorators):
             asyncio.get_running_loop()
             raise ConfigError("bot.run() starts an event loop, and one is running here: use `async with bot:` instead")
         configure_logging()
-        raise SystemExit(exit_code(lambda: asyncio.run(self._serve_until_signal(webhook, options))))
+        code = exit_code(lambda: run_loop(self._serve_until_signal(webhook, options)))
+        exit_in_time(code)
+        raise SystemExit(code)
 
     async def _serve_until_signal(self, webhook: str | None, options: "WebhookOptions") -> None:
         signals = 0

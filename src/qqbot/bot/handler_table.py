@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..config import did_you_mean
 from ..dispatcher.delivery import Around, HandlerMatch, Selection
 from ..errors import ConfigError, UsageError
 from ..models.events import ALIASES, EVENTS, Event, InteractionCreate, MessageEvent, UnknownEvent, decoder_of
@@ -291,6 +292,17 @@ class HandlerTable:
         for registration in self._registrations:
             wanted |= registration.intent
         return wanted | Intents.of(*self._expected)
+
+    def doubts(self) -> list[str]:
+        """Return a sentence for each thing that is probably not meant: no handler at all, an unknown wire name."""
+        if not self._registrations:
+            return ["the bot has no handler, so it answers nothing: use @bot.on or @bot.command. 没有注册任何处理函数"]
+        named = {name: found for found in self._registrations for name in found.events if isinstance(name, str)}
+        return [
+            f"{found.name} is for the event {name!r}, which is in no table of this version{did_you_mean(name, EVENTS)}"
+            for name, found in named.items()
+            if ALIASES.get(name, name) not in EVENTS
+        ]
 
     def expected(self, name: str) -> bool:
         """True if an event of this wire name was announced by `expect`."""

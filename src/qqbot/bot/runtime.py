@@ -149,6 +149,9 @@ class BotRuntime:
         selection = settings.shards or ShardSelection.parse(os.environ.get("QQBOT_SHARDS"))
         for sentence in unknown_variables():
             log.warning("%s", sentence)
+        if settings.sink is None:
+            for sentence in self._handlers.doubts():
+                log.warning("%s", sentence)
         sessions = sessions or settings.sessions or _sessions_from_env()
         sessions = sessions or self._local_sessions(credentials.app_id, endpoints)
         async with AsyncExitStack() as stack:

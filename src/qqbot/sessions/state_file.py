@@ -19,7 +19,7 @@ from typing import BinaryIO, Self, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from ..aio.background import background
+from ..aio.background import background, repeat
 from ..aio.throttle import Throttle
 from ..errors import ConfigError
 from ..models.codec import encode, strict
@@ -154,7 +154,7 @@ class States:
             stack.push_async_callback(self._close)
             await self._do(self._file.open)
             stack.push_async_callback(self.flush)
-            writing = background(self._write_repeatedly(), name="qqbot state file")
+            writing = background(repeat(self._write_when_due), name="qqbot state file")
             (self._writer,) = await stack.enter_async_context(writing)
             self._stack = stack.pop_all()
         return self
@@ -204,12 +204,12 @@ class States:
             else:
                 self._written = changes
 
-    async def _write_repeatedly(self) -> None:
-        while True:
-            await self._wake.wait()
+    async def _write_when_due(self) -> None:
+        await self._wake.wait()
+        await self.flush()  # if it raises, the file is still behind
+        if self._changes == self._written:
             self._wake.clear()
-            await self.flush()
-            await asyncio.sleep(SAVE_SECONDS)
+        await asyncio.sleep(SAVE_SECONDS)
 
     def _warn(self, error: OSError) -> None:
         """Log at most once a minute that the file is behind."""

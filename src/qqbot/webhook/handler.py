@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol, TypedDict
 
 from ..aio.serving_task import Served, ServingTask
+from ..aio.throttle import Throttle
 from ..config import Credentials
 from ..errors import ConfigError, Interrupted
 from ..models.frames import Frame
@@ -118,6 +119,7 @@ class WebhookHandler:
         # By window, with the credentials they were made of: making a key takes long, and credentials can change.
         self._protocols: dict[float, tuple[Credentials, WebhookProtocol]] = {}
         self._signed_times = SignedTimes(time.monotonic())
+        self._warnings = Throttle()  # a bot without room refuses every call
         self._serving_task: _CallsServed | None = None  # serves the bot for its calls; None before the first such call
 
     def prepare(self) -> None:
@@ -184,7 +186,8 @@ class WebhookHandler:
         try:
             outcome = await self.bot.receive(frame, body, awaited=awaited)
         except TimeoutError:
-            log.warning("the bot had no room for %s in time: it has to be delivered again", frame.id)
+            if self._warnings.ready():
+                log.warning("the bot had no room for %s in time: it, and others, have to be delivered again", frame.id)
             return _copy(_AGAIN)
         except Interrupted as error:
             log.info("%s", error)
