@@ -72,10 +72,9 @@ async def test_many_events_at_a_time_need_few_connections(
 
 async def test_an_id_is_new_to_who_sent_it_twice(client: Redis) -> None:
     """The answer was lost, and the library sent the command again."""
-    add = client.register_script(ADD)
-    assert await add(keys=["id"], args=["one request", 600]) == 1
-    assert await add(keys=["id"], args=["one request", 600]) == 1
-    assert await add(keys=["id"], args=["another", 600]) == 0
+    assert await ADD.run(client, ["id"], ["one request", 600]) == 1
+    assert await ADD.run(client, ["id"], ["one request", 600]) == 1
+    assert await ADD.run(client, ["id"], ["another", 600]) == 0
 
 
 @pytest.mark.usefixtures("short_pause")
