@@ -5,6 +5,7 @@ never enters the store: every process has it already, and dumps, replicas and MO
 seal is derived from the secret, so that a token can neither be read nor replaced without it.
 """
 
+import asyncio
 import base64
 import logging
 import os
@@ -140,9 +141,19 @@ class RedisTokenStore:
             yield bool(ours)
         finally:
             if ours:
-                await self._circuit_breaker.ask(
-                    lambda: repeated(self._client, lambda: RELEASE.run(self._client, keys, [owner])), 0
-                )
+                await self._give_back(keys, owner)
+
+    async def _give_back(self, keys: list[str], owner: str) -> None:
+        async def release() -> int:
+            return await self._circuit_breaker.ask(
+                lambda: repeated(self._client, lambda: RELEASE.run(self._client, keys, [owner])), 0
+            )
+
+        try:
+            await release()
+        except asyncio.CancelledError:  # perhaps before the request was sent
+            await release()
+            raise
 
     def _warn_of_other_secret(self) -> None:
         if not self._warned:
