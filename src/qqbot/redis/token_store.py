@@ -54,6 +54,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """)
 
+
 class Seal:
     """Authenticated encryption under a key that only holders of the client secret can derive.
 
