@@ -55,7 +55,7 @@ FINAL_WORDS = re.compile(
     r"authentication required|invalid (?:username|password)|wrong number of arg|DB index is out of range",
     re.IGNORECASE,
 )
-"""What a server's error contains if it stays until a person corrects it; scripts pass errors on in words of their own."""
+"""What a server's error contains if it stays until a person corrects it; scripts wrap errors in their own words."""
 
 
 def is_away(error: Exception) -> bool:

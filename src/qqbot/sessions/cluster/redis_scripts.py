@@ -7,7 +7,9 @@ All take the same four KEYS: the coordination hash, the hash of session states, 
 All take the shared timings (`Timings.shared`, milliseconds) as ARGV[1]. All begin with the preamble: it notices that
 the server is another one than last time, or came back without its data (a new incarnation), and that its clock
 jumped. What cannot be read is treated as lost, so that its owner reports it again; a key of another type is deleted.
-Records of another form are left alone: every script then fails with `OTHER_FORM`. In the hash, `m:...` is about the cluster, `n:<node>` = join:beat:role:info, `d:<node>` = this node is to be
+Records of another form are left alone: every script then fails with `OTHER_FORM`.
+
+In the hash, `m:...` is about the cluster, `n:<node>` = join:beat:role:info, `d:<node>` = this node is to be
 drained, `o:<gen>.<shard>` = token:node, where an empty node means that the shard is free.
 
 Times are server milliseconds. They pace IDENTIFYs and make tokens grow, but no lease depends on them.
