@@ -51,7 +51,7 @@ RAW = {"NEVER_DECODE": True}
 
 FINAL = (AuthenticationError, AuthenticationWrongNumberOfArgsError, AuthorizationError, DataError, NoPermissionError)
 FINAL_WORDS = re.compile(
-    r"NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|CROSSSLOT|permission|can't (?:run|access)|unknown (?:redis )?command|"
+    r"NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|hash to the same slot|permission|can't (?:run|access)|unknown (?:redis )?command|"
     r"authentication required|invalid (?:username|password)|wrong number of arg|DB index is out of range",
     re.IGNORECASE,
 )
