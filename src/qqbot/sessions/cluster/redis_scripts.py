@@ -25,23 +25,7 @@ SCHEMA = "1"
 OTHER_FORM = "QQBOT other form:"
 MOST_BYTES = 262_144  # of one value; the largest of ours is a state with 4096 finished ranges
 
-# Of a hash: its fields and values, flat, without values that are too long to be ours.
-FIELDS_OF = f"""
-local function fields_of(all)
-  local last = 0
-  for i = 2, #all, 2 do
-    if #all[i] <= {MOST_BYTES} then
-      all[last + 1], all[last + 2] = all[i - 1], all[i]
-      last = last + 2
-    end
-  end
-  for i = #all, last + 1, -1 do all[i] = nil end
-  return all
-end
-"""
-
 PREAMBLE = f"""
-{FIELDS_OF}
 local coord, sess, pace, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 
 -- A failure names its command, so that a missing right can be named.
@@ -59,6 +43,8 @@ end
 local function number(value)
   return value and #value <= 15 and string.match(value, '^%-?%d+$') and tonumber(value) or nil
 end
+
+local most_bytes = {MOST_BYTES}
 
 local function text(number) return string.format('%.0f', number) end
 
@@ -153,7 +139,7 @@ local function free(field, token)
 end
 
 local function store(field, state)
-  if state == '-' or #state > {MOST_BYTES} then
+  if state == '-' or #state > most_bytes then
     call('HDEL', sess, field)
   elseif state ~= '=' then
     call('HSET', sess, field, state)
@@ -174,6 +160,19 @@ end
 #       double its cost, and HGETALL reads them without.
 # A record that is missing or has a lower token is written again (reassert): the store lost it.
 SYNC = """
+-- The fields and values of a hash, flat, without values that are too long to be ours.
+local function fields_of(all)
+  local last = 0
+  for i = 2, #all, 2 do
+    if #all[i] <= most_bytes then
+      all[last + 1], all[last + 2] = all[i - 1], all[i]
+      last = last + 2
+    end
+  end
+  for i = #all, last + 1, -1 do all[i] = nil end
+  return all
+end
+
 local id = ARGV[2]
 local join, beat, role = member_of(call('HGET', coord, 'n:' .. id))
 if not join then
@@ -459,18 +458,8 @@ try('DEL', scratch)
 return 1
 """
 
-# read: a whole hash. Only this one has a KEYS of its own, the hash, and no ARGV; it changes nothing.
-#
-# Returns: its fields and values, flat; none if it is a key of another type.
-READ = """
-local all = redis.pcall('HGETALL', KEYS[1])
-if all.err then return string.find(all.err, 'WRONGTYPE') and {} or all end
-return fields_of(all)
-"""
-
 SCRIPTS = {
     "sync": Script(PREAMBLE + SYNC),
-    "read": Script(FIELDS_OF + READ),
     "claim": Script(PREAMBLE + CLAIM),
     "release": Script(PREAMBLE + RELEASE),
     "evict": Script(PREAMBLE + EVICT),
