@@ -185,3 +185,30 @@ async def test_in_a_cluster(engine: Engine) -> None:
 def test_a_name_that_breaks_keys_is_refused() -> None:
     with pytest.raises(ConfigError, match="cluster="):
         RedisSeenIds(Redis(), app_id=APP_ID, cluster="a}b")
+
+
+async def test_what_is_finished_while_the_store_is_away_is_known_afterwards(
+    store: Server, client: Redis, short_pause: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Relay(store) as way, connected(way.url) as own:
+        here, there = seen_by(own), seen_by(client)
+        await here.add("before")
+        way.cut()
+        for number in range(250):
+            assert await here.add(f"e{number}")
+        await here.discard("e8")
+        assert not await there.contains("e7")
+        way.mend()
+
+        async def is_known() -> bool:
+            await here.contains("another")
+            return await there.contains("e249")
+
+        await until(is_known)
+        assert await there.contains("e0") and not await there.contains("e8")
+        assert 590 < await client.ttl(f"qqbot:{{{APP_ID}:{CLUSTER}}}:d:e0") <= 600
+        monkeypatch.setattr("qqbot.redis.seen_ids.MOST_PENDING", 10)
+        way.cut()
+        for number in range(100):
+            await here.add(f"late{number}")
+        assert len(here._pending) == 10

@@ -6,14 +6,16 @@ receipt, so that a process that dies during a handler does not hide the event fr
 
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from .circuit_breaker import CircuitBreaker
 from .connection import Client, Script, hash_tag, repeated
 
 KEPT_SECONDS = 600
-MOST_DISCARDS = 4096  # that wait for the store; more would only use memory
+MOST_PENDING = 4096  # changes that wait for the store; more would only use memory
+MOST_AT_ONCE = 100  # of them in one request: the store runs it as a whole
 LONGEST_ID = 256  # characters; the store keeps the digest of a longer one
 
 # KEYS[1]  the id
@@ -33,52 +35,76 @@ return 1
 """)
 
 
+# KEYS     ids that were finished while the store was away
+# ARGV[1]  a name for this one request
+# ARGV[2]  seconds
+# returns  1
+ADD_LATE = Script("""
+for _, id in ipairs(KEYS) do redis.call('SET', id, ARGV[1], 'EX', ARGV[2], 'NX') end
+return 1
+""")
+
+
 class RedisSeenIds:
-    """`SeenIds` in Redis or Valkey. While the store is down every id counts as new, with one WARNING a minute."""
+    """`SeenIds` in Redis or Valkey. While the store is down every id counts as new, with one WARNING a minute.
+
+    What is added or discarded meanwhile is written when the store answers again, up to `MOST_PENDING` ids.
+    """
 
     def __init__(self, client: Client, *, app_id: str, cluster: str) -> None:
         self._client: Any = client
         self._prefix = f"qqbot:{hash_tag(app_id, cluster)}:d:"
         self._circuit_breaker = CircuitBreaker("events that come twice are handled twice")
-        self._discards: dict[str, None] = {}  # not deleted in the store yet, oldest first
+        self._pending: dict[str, bool] = {}  # not in the store yet, oldest first: True is to be added, False deleted
 
     async def add(self, event_id: str) -> bool:
-        """Add `event_id`; return False if it was there already."""
+        """Add `event_id`; return False if it was there already. If the store is down, it is added there later."""
         await self._catch_up()
-        self._discards.pop(event_id, None)
+        self._pending.pop(event_id, None)
         request = uuid.uuid4().hex
-        added = await self._ask(lambda: ADD.run(self._client, [self._key(event_id)], [request, KEPT_SECONDS]), 1)
-        return added == 1
+        added = await self._ask(lambda: ADD.run(self._client, [self._key(event_id)], [request, KEPT_SECONDS]))
+        if added is None:
+            self._keep(event_id, add=True)
+        return added != 0
 
     async def contains(self, event_id: str) -> bool:
         """True if `event_id` is there."""
         await self._catch_up()
-        if event_id in self._discards:
+        if self._pending.get(event_id) is False:
             return False
-        return await self._ask(lambda: self._client.execute_command("EXISTS", self._key(event_id)), 0) == 1
+        return await self._ask(lambda: self._client.execute_command("EXISTS", self._key(event_id))) == 1
 
     async def discard(self, event_id: str) -> None:
         """Remove `event_id`; if the store is down, it is removed there later, and here at once."""
-        self._discards[event_id] = None
-        if len(self._discards) > MOST_DISCARDS:
-            del self._discards[next(iter(self._discards))]
+        self._keep(event_id, add=False)
         await self._catch_up()
 
+    def _keep(self, event_id: str, *, add: bool) -> None:
+        self._pending[event_id] = add
+        if len(self._pending) > MOST_PENDING:
+            del self._pending[next(iter(self._pending))]
+
     async def _catch_up(self) -> None:
-        """Delete in the store what could not be deleted before."""
-        if not self._discards:
+        """Change in the store what could not be changed before."""
+        if not self._pending:
             return
-        pending = tuple(self._discards)
-        deleted = await self._ask(lambda: self._delete(pending), -1)
-        if deleted >= 0:
-            for event_id in pending:
-                self._discards.pop(event_id, None)
+        pending = dict(islice(self._pending.items(), MOST_AT_ONCE))
+        if await self._ask(lambda: self._change(pending)) is not None:
+            for event_id, add in pending.items():
+                if self._pending.get(event_id) is add:
+                    del self._pending[event_id]
 
-    async def _delete(self, event_ids: Iterable[str]) -> int:
-        return int(await self._client.execute_command("DEL", *map(self._key, event_ids)))
+    async def _change(self, pending: Mapping[str, bool]) -> int:
+        added = [self._key(event_id) for event_id, add in pending.items() if add]
+        removed = [self._key(event_id) for event_id, add in pending.items() if not add]
+        if added:
+            await ADD_LATE.run(self._client, added, [uuid.uuid4().hex, KEPT_SECONDS])
+        if removed:
+            await self._client.execute_command("DEL", *removed)
+        return len(pending)
 
-    async def _ask(self, call: Callable[[], Awaitable[int]], instead: int) -> int:
-        return await self._circuit_breaker.ask(lambda: repeated(self._client, call), instead)
+    async def _ask(self, call: Callable[[], Awaitable[int]]) -> int | None:
+        return await self._circuit_breaker.ask(lambda: repeated(self._client, call), None)
 
     def _key(self, event_id: str) -> str:
         if len(event_id) > LONGEST_ID:

@@ -27,25 +27,10 @@ COORD, SESS, PACE, LOG = (PREFIX + name for name in ("coord", "sess", "pace", "l
 STATE = write(ResumeState(session_id="s", seq=3, done=((5, 6),)))
 SHARD = (1, 0)
 
-META = [
-    "rid",
-    "inc",
-    "ov",
-    "tok",
-    "last",
-    "gen",
-    "shards",
-    "next",
-    "timings",
-    "target",
-    "halt",
-    "gateway",
-    "gateway_at",
-    "asked",
-    "budget",
-    "budget_reset",
-    "floor",
-]
+META = (
+    *("rid", "inc", "ov", "tok", "last", "gen", "shards", "next", "timings", "target", "halt", "gateway"),
+    *("gateway_at", "asked", "budget", "budget_reset", "floor"),
+)
 FIELDS = [*(f"m:{name}" for name in META), "n:a", "n:ghost", "d:a", "o:1.0", "o:1.1", "o:1.99999999999999999", "o:x"]
 TRUE_ONES = [
     *(b"1:1:A:{}", b"0:0:A:{}", b"5:ghost", b"99:a", b"3 restart", b"2", b"-2", b"100000", STATE.encode()),
