@@ -51,8 +51,9 @@ RAW = {"NEVER_DECODE": True}
 
 FINAL = (AuthenticationError, AuthenticationWrongNumberOfArgsError, AuthorizationError, DataError, NoPermissionError)
 FINAL_WORDS = re.compile(
-    r"NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|hash to the same slot|permission|can't (?:run|access)|unknown (?:redis )?command|"
-    r"authentication required|invalid (?:username|password)|wrong number of arg|DB index is out of range",
+    r"NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|hash to the same slot|permission|can't (?:run|access)|"
+    r"unknown (?:redis )?command|authentication required|invalid (?:username|password)|wrong number of arg|"
+    r"DB index is out of range",
     re.IGNORECASE,
 )
 """What a server's error contains if it stays until a person corrects it; scripts wrap errors in their own words."""

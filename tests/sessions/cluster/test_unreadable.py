@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from qqbot.errors import ConfigError
 from qqbot.models.gateway import GatewayBot, ResumeState
-from qqbot.sessions import RedisSessionManager
+from qqbot.sessions import RedisSessionManager, Timings
 from qqbot.sessions.cluster.redis_records import read_cluster_state
 from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ClusterHalt, ClusterState, NodeInfo, write
@@ -88,7 +88,7 @@ async def use(store: RedisStore, known: ClusterState) -> ClusterState:
 @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 async def test_a_thousand_values(store: Server, caplog: pytest.LogCaptureFixture, data: st.DataObject) -> None:
-    member = RedisStore(store.url, app_id="1", cluster="default", node="a", timings=FAST)
+    member = RedisStore(store.url, app_id="1", cluster="default", node="a", timings=Timings(call=4.0))
     async with store.client() as client, member:
         await client.flushall()
         known = ClusterState()
