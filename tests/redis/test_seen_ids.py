@@ -8,13 +8,14 @@ from collections.abc import AsyncGenerator
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
+from qqbot.config import Credentials
 from qqbot.dispatcher.dedupe import SeenIds
 from qqbot.errors import ConfigError
 from qqbot.redis import circuit_breaker
 from qqbot.redis.circuit_breaker import MOST_CALLS
 from qqbot.redis.connection import connected
 from qqbot.redis.seen_ids import ADD
-from qqbot.sessions import RedisSeenIds
+from qqbot.sessions import RedisSeenIds, sharing
 from tests.redis.servers import ENGINES, Engine, Relay, Server, as_cluster, started, until
 
 APP_ID, CLUSTER = "102000001", "main"
@@ -212,3 +213,17 @@ async def test_what_is_finished_while_the_store_is_away_is_known_afterwards(
         for number in range(100):
             await here.add(f"late{number}")
         assert len(here._pending) == 10
+
+
+@pytest.mark.usefixtures("short_pause")
+async def test_the_last_ids_are_shared_although_no_event_follows(store: Server, client: Redis) -> None:
+    async with Relay(store) as way, sharing(way.url, Credentials(APP_ID, "s" * 32), cluster=CLUSTER) as shared:
+        assert shared.seen is not None
+        way.cut()
+        await shared.seen.add(EVENT)
+        way.mend()
+
+        async def is_known() -> bool:
+            return await seen_by(client).contains(EVENT)
+
+        await until(is_known)

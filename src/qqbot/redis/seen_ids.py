@@ -4,6 +4,7 @@ Responsible for the keys and their expiry. Collaborators: the dispatcher decides
 receipt, so that a process that dies during a handler does not hide the event from the next process.
 """
 
+import asyncio
 import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +16,7 @@ from .connection import Client, Script, hash_tag, repeated
 
 KEPT_SECONDS = 600
 MOST_PENDING = 4096  # changes that wait for the store; more would only use memory
+LATE_SECONDS = 0.5  # between two attempts to write them
 MOST_AT_ONCE = 100  # of them in one request: the store runs it as a whole
 LONGEST_ID = 256  # characters; the store keeps the digest of a longer one
 
@@ -56,6 +58,7 @@ class RedisSeenIds:
         self._prefix = f"qqbot:{hash_tag(app_id, cluster)}:d:"
         self._circuit_breaker = CircuitBreaker("events that come twice are handled twice")
         self._pending: dict[str, bool] = {}  # not in the store yet, oldest first: True is to be added, False deleted
+        self._behind = asyncio.Event()  # there are some
 
     async def add(self, event_id: str) -> bool:
         """Add `event_id`; return False if it was there already. If the store is down, it is added there later."""
@@ -81,8 +84,19 @@ class RedisSeenIds:
 
     def _keep(self, event_id: str, *, add: bool) -> None:
         self._pending[event_id] = add
+        self._behind.set()
         if len(self._pending) > MOST_PENDING:
             del self._pending[next(iter(self._pending))]
+
+    async def keep_up(self) -> None:
+        """Write what waits for the store also if no further event comes, until cancelled."""
+        while True:
+            await self._behind.wait()
+            await self._catch_up()
+            if self._pending:
+                await asyncio.sleep(LATE_SECONDS)
+            else:
+                self._behind.clear()
 
     async def _catch_up(self) -> None:
         """Change in the store what could not be changed before."""
