@@ -84,7 +84,8 @@ class Script:
 
     async def run(self, client: Client, keys: Sequence[str], arguments: Sequence[object]) -> Any:
         """Return the script's answer, with bytes for text.  Raises: what the library raises."""
-        send: Any = client.execute_command
+        untyped: Any = client  # the library's methods are partly untyped
+        send = untyped.execute_command
         rest = (len(keys), *keys, *arguments)
         try:
             return await send("EVALSHA", self._sha, *rest, **RAW)

@@ -18,7 +18,7 @@ from qqbot.sessions import RedisSessionManager, Timings
 from qqbot.sessions.cluster.redis_records import read_cluster_state
 from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ClusterHalt, ClusterState, NodeInfo, write
-from qqbot.sessions.cluster.store import OwnershipReport, StoreAway
+from qqbot.sessions.cluster.store import OwnershipReport, PermitAnswer, StoreAway
 from tests.redis.servers import Server
 from tests.sessions.cluster.members import FAST, Platform, Shards, joined, until
 
@@ -212,3 +212,22 @@ async def test_a_state_that_is_too_long_is_not_stored(store: Server) -> None:
         with contextlib.suppress(StoreAway):
             await member.sync("active", NodeInfo(), [report], known=state, target_active=0)
         assert await member.states() == {}
+
+
+async def test_what_is_no_reason_halts_nothing_and_hides_no_reason(store: Server) -> None:
+    member = RedisStore(store.url, app_id="1", cluster="default", node="a", timings=FAST)
+    async with store.client() as client, member:
+        await member.sync("active", NodeInfo(), [], known=ClusterState(), target_active=0)
+        await member.admin("plan", 1)
+        state = (await member.sync("active", NodeInfo(), [], known=ClusterState(), target_active=0)).state
+        grants = await member.claim(state, [SHARD])
+        assert grants is not None
+        for value in (b"\xff", b"{", b"{}", b'{"reason":7,"code":1}', b"[" * 100_000, b"stop"):
+            await client.hset(COORD, "m:halt", value)
+            assert (await member.look()).halt is None
+            answer, _ = await member.permit(SHARD, grants[0].token, 100)
+            assert answer in (PermitAnswer.GRANTED, PermitAnswer.LATER)
+        await member.halt(ClusterHalt(4914, "banned"))
+        await member.halt(ClusterHalt(None, "a later one"))
+        assert (await member.look()).halt == ClusterHalt(4914, "banned")
+        assert (await member.permit(SHARD, grants[0].token, 100))[0] is PermitAnswer.HALTED

@@ -9,8 +9,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
+from msgspec import MsgspecError
+
 from ...errors import DecodeError
-from ...models.codec import decoder
+from ...models.codec import decoder, strict
 from ...models.gateway import GatewayBot
 from .assignor import Role
 from .state import (
@@ -40,7 +42,7 @@ T = TypeVar("T")
 
 
 _decode_info = decoder(NodeInfo)
-_decode_halt = decoder(ClusterHalt)
+_decode_halt = strict(ClusterHalt)  # as strictly as the scripts read it
 _decode_gateway = decoder(GatewayBot)
 
 
@@ -137,7 +139,7 @@ def _document(decode: Callable[[bytes], T], text: str) -> T | None:
         return None
     try:
         return decode(text.encode())
-    except (DecodeError, ValueError):
+    except (DecodeError, MsgspecError, ValueError, RecursionError):
         return None
 
 

@@ -114,6 +114,13 @@ local function owner_of(field)
   return 0, '', record
 end
 
+-- True for the reason of a halt; what another program has written halts nothing.
+local function is_halt(value)
+  local read, halt = pcall(cjson.decode, value or '')
+  return read and type(halt) == 'table' and type(halt.reason) == 'string'
+    and (type(halt.code) == 'number' or halt.code == cjson.null)
+end
+
 -- join, beat, role of a node's record; nil if there is none, or none that can be read.
 local function member_of(record)
   local join, beat, role = string.match(record or '', '^([1-9]%d*):(%d+):([JASD]):')
@@ -326,7 +333,7 @@ PERMIT = """
 local held, owner = owner_of(ARGV[3])
 if held ~= tonumber(ARGV[4]) or owner ~= ARGV[2] then return finish({-1, 0}) end
 local known = call('HMGET', coord, 'm:halt', 'm:budget', 'm:budget_reset', 'm:floor')
-if string.sub(known[1] or '', 1, 1) == '{' then return finish({-3, 0}) end
+if is_halt(known[1]) then return finish({-3, 0}) end
 local budget = number(known[2])
 if budget and budget <= 0 then return finish({-2, math.max((number(known[3]) or 0) - now, 0)}) end
 local k = math.min(math.max(number(ARGV[5]) or 1, 1), 1000)
@@ -414,7 +421,9 @@ local done
 if op == 'ask' then done = ask(ARGV[4], ARGV[5])
 elseif op == 'gateway' then done = gateway(ARGV[4], ARGV[5], ARGV[6])
 elseif op == 'plan' then done = plan(ARGV[4])
-elseif op == 'halt' then done = call('HSETNX', coord, 'm:halt', ARGV[4])
+elseif op == 'halt' then
+  done = is_halt(call('HGET', coord, 'm:halt')) and 0 or 1
+  if done == 1 then call('HSET', coord, 'm:halt', ARGV[4]) end
 elseif op == 'unhalt' then done = call('HDEL', coord, 'm:halt')
 elseif op == 'drain' then
   done = call('HEXISTS', coord, 'n:' .. ARGV[4])

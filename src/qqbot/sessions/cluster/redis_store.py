@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Self, cast
@@ -323,7 +323,7 @@ class RedisStore:
 
 
 @contextlib.contextmanager
-def _answers() -> Iterator[None]:
+def _answers() -> Generator[None]:
     """Treat a refusal like a store that is away: a node outlives rights and passwords that change while it runs."""
     try:
         yield
