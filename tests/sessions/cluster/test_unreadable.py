@@ -72,7 +72,9 @@ async def use(store: RedisStore, known: ClusterState) -> ClusterState:
     synced = await store.sync("active", NodeInfo("h", 1, "0"), [report], known=known, target_active=0)
     await store.states()
     await store.look()
-    await store.claim(synced.state, [(1, 0), (1, 1)])
+    for grant in await store.claim(synced.state, [(1, 0), (1, 1)]) or []:
+        assert 0 < grant.token < 2**53
+        await store.release(OwnershipReport(grant.shard_id, grant.token, "="))
     await store.restore(synced.state, {(1, 1): STATE})
     await store.permit(SHARD, 5, 2)
     await store.admin("ask", 1000, 1000)
@@ -81,22 +83,26 @@ async def use(store: RedisStore, known: ClusterState) -> ClusterState:
     await store.history(10)
     for node in [*synced.state.nodes.values()]:
         await store.evict(synced.state, node.id, "0:0" if not node.join else "none")
-    await store.release(OwnershipReport((1, 1), 5, "="))
     return (await store.sync("active", NodeInfo(), [report], known=known, target_active=0)).state
+
+
+@asynccontextmanager
+async def a_member(store: Server) -> AsyncIterator[tuple[Redis, RedisStore, ClusterState]]:
+    """A member of a cluster of two shards that owns one, and the state that it knows."""
+    member = RedisStore(store.url, app_id="1", cluster="default", node="a", timings=Timings(call=4.0))
+    async with store.client() as client, member:
+        await client.flushall()
+        await member.sync("active", NodeInfo(), [], known=ClusterState(), target_active=0)
+        await member.admin("plan", 2)
+        known = (await member.sync("active", NodeInfo(), [], known=ClusterState(), target_active=0)).state
+        assert await member.claim(known, [SHARD])
+        yield client, member, await use(member, known)
 
 
 @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 async def test_a_thousand_values(store: Server, caplog: pytest.LogCaptureFixture, data: st.DataObject) -> None:
-    member = RedisStore(store.url, app_id="1", cluster="default", node="a", timings=Timings(call=4.0))
-    async with store.client() as client, member:
-        await client.flushall()
-        known = ClusterState()
-        await member.sync("active", NodeInfo(), [], known=known, target_active=0)
-        await member.admin("plan", 2)
-        known = (await member.sync("active", NodeInfo(), [], known=known, target_active=0)).state
-        assert await member.claim(known, [SHARD])
-        known = await use(member, known)
+    async with a_member(store) as (client, member, known):
         value = data.draw(VALUES)
         await data.draw(put(client, value))()
         state = await use(member, known)
@@ -104,6 +110,20 @@ async def test_a_thousand_values(store: Server, caplog: pytest.LogCaptureFixture
             assert state.shards > 0 and state.nodes["a"].join
         assert SHARD not in state.owners or state.owners[SHARD].token > 0
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("value", [b"9" * 5000, b"9" * 16, b"-1", b"nan", b"\xff", b"", b"x" * 300_000], ids=range(7))
+async def test_each_record(store: Server, value: bytes) -> None:
+    for field in FIELDS:
+        async with a_member(store) as (client, member, known):
+            await client.hset(COORD, field, value)
+            state = await use(member, known)
+            last = await use(member, state if state.gen else known)
+            assert (last.gen, last.shards) == (1, 2) or field == "m:gen", field
+            assert last.nodes["a"].join and last.owners[SHARD].node in ("a", ""), field
+            coord = await client.hgetall(COORD)
+            for name in (b"m:tok", b"m:ov", b"m:inc", b"m:last"):
+                assert coord[name].isdigit() and len(coord[name]) <= 15, (field, name)
 
 
 @given(

@@ -59,7 +59,7 @@ local meta = call('HMGET', coord, 'm:rid', 'm:inc', 'm:ov', 'm:tok', 'm:last', '
   'm:schema')
 if meta[9] and meta[9] ~= '{SCHEMA}' then return redis.error_reply('{OTHER_FORM} ' .. string.sub(meta[9], 1, 50)) end
 local inc, ov = number(meta[2]), number(meta[3])
-local tok, last = number(meta[4]) or 0, number(meta[5]) or now
+local tok, last = math.max(number(meta[4]) or 0, 0), number(meta[5]) or now
 local gen, following = number(meta[6]) or 0, meta[7] or ''
 
 local function is_count(value)
@@ -88,13 +88,13 @@ end
 
 -- Let the owners report again what they own, before any node may claim.
 local function begin_incarnation()
-  inc, ov = grow(), (ov or 0) + 1
+  inc, ov = grow(), math.max(ov or 0, 0) + 1
   hold_identifies()
   call('HSET', coord, 'm:rid', rid, 'm:inc', text(inc))
   record('kind', 'incarnation', 'node', '', 'inc', text(inc))
 end
 
-if meta[1] ~= rid or not inc or not ov then
+if meta[1] ~= rid or (inc or -1) < 0 or (ov or -1) < 0 then
   begin_incarnation()
 elseif now < last or now > last + 1.5 * renew then
   hold_identifies()
