@@ -5,9 +5,11 @@ nor what happens while the store is down: its users do. Like them it imports red
 """
 
 import asyncio
+import hashlib
+import os
 import re
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -17,19 +19,16 @@ from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
-    AskError,
     AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
     AuthorizationError,
-    ClusterError,
-    OutOfMemoryError,
-    ReadOnlyError,
+    DataError,
+    NoPermissionError,
+    NoScriptError,
     RedisClusterException,
     RedisError,
     ResponseError,
-    TryAgainError,
 )
-from redis.exceptions import ConnectionError as Unreachable
-from redis.exceptions import TimeoutError as Silent
 
 from ..aio.threads import Threads
 from ..errors import ConfigError
@@ -48,21 +47,83 @@ CLUSTER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 FAILURES = (RedisError, RedisClusterException, OSError)
 """All errors of a command that failed, an expired `asyncio.timeout` included."""
 
-REFUSALS = (AuthenticationError, AuthorizationError)
-PASSING_STATES = (ReadOnlyError, ClusterError, TryAgainError, AskError, OutOfMemoryError)
 NO_MASTER = "the master's name is missing after the hosts"
-PASSING_WORDS = ("NOREPLICAS", "MISCONF")
+RAW = {"NEVER_DECODE": True}
+"""Options of a command whose answer stays bytes, also if the client decodes: a value may not be UTF-8."""
+
+FINAL = (AuthenticationError, AuthenticationWrongNumberOfArgsError, AuthorizationError, DataError, NoPermissionError)
+FINAL_WORDS = re.compile(
+    r"NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|hash to the same slot|permission|can't (?:run|access)|"
+    r"unknown (?:redis )?command|authentication required|invalid (?:username|password)|wrong number of arg|"
+    r"DB index is out of range",
+    re.IGNORECASE,
+)
+"""What a server's error contains if it stays until a person corrects it; scripts wrap errors in their own words."""
 
 
 def is_away(error: Exception) -> bool:
-    """True if the command may succeed later: the store is down, fails over, or cannot write at the moment.
+    """True if the command may succeed later: the store is down, busy, fails over, or cannot write at the moment.
 
-    A wrong password, a missing permission and a key of another type remain until a person corrects them.
+    A wrong password, a missing right, an unknown command and a key of another type remain until a person corrects
+    them; every other of the `FAILURES` may pass.
     """
-    if isinstance(error, ResponseError):
-        return isinstance(error, PASSING_STATES) or str(error).startswith(PASSING_WORDS)
-    known = isinstance(error, (Unreachable, Silent, RedisClusterException, OSError))
-    return known and not isinstance(error, REFUSALS)
+    if isinstance(error, FINAL):
+        return False
+    worded = isinstance(error, (ResponseError, RedisClusterException))
+    return not (worded and FINAL_WORDS.search(str(error)))
+
+
+class Script:
+    """A Lua script; a server that does not know it yet gets its text with the call.
+
+    Not by SCRIPT LOAD: the client of a Cluster sends that to every master, so that one master which is down would stop
+    calls whose keys it does not have.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, client: Client, keys: Sequence[str], arguments: Sequence[object]) -> Any:
+        """Return the script's answer, with bytes for text.  Raises: what the library raises."""
+        untyped: Any = client  # the library's methods are partly untyped
+        send = untyped.execute_command
+        rest = (len(keys), *keys, *arguments)
+        try:
+            return await send("EVALSHA", self._sha, *rest, **RAW)
+        except NoScriptError:
+            return await send("EVAL", self._text, *rest, **RAW)
+
+
+async def repeated(client: Client, command: Callable[[], Awaitable[T]]) -> T:
+    """Return the answer of a command that may be sent twice: if the store is away, try once more by a new connection.
+
+    Servers close idle connections, and after a failover behind one address the old ones lead to the old master.
+    """
+    try:
+        return await command()
+    except FAILURES as error:
+        if not is_away(error):
+            raise
+    await drop_idle(client)
+    return await command()
+
+
+async def drop_idle(client: Client) -> None:
+    """Let the next command open a connection: the server behind an old one may no longer be the master."""
+    pool: Any = getattr(client, "connection_pool", None)  # the client of a Cluster looks for the masters by itself
+    if pool is not None:
+        with suppress(*FAILURES):
+            await pool.disconnect(inuse_connections=False)
+
+
+def check_process(pid: int, what: str) -> None:
+    """Check that `what` was opened in this process.  Raises: ConfigError."""
+    if os.getpid() != pid:
+        raise ConfigError(
+            f"{what} belongs to process {pid}, this is its child {os.getpid()}: open it again in each process, after "
+            "the fork. 不能在 fork 出的子进程中使用父进程打开的对象，请在子进程中重新创建"
+        )
 
 
 def hash_tag(app_id: str, cluster: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from ..aio.background import background
 from ..config import Credentials
 from ..errors import ConfigError
 from .connection import Client, opened
@@ -37,7 +38,8 @@ async def sharing(store: Client | str, credentials: Credentials, *, cluster: str
     async with opened(store) as client:
         seen = RedisSeenIds(client, app_id=credentials.app_id, cluster=cluster)
         cooldowns = RedisCooldowns(client, app_id=credentials.app_id, cluster=cluster)
-        yield Shared(_tokens(client, credentials, cluster), seen, cooldowns)
+        async with background(seen.keep_up(), name="qqbot ids of finished events"):
+            yield Shared(_tokens(client, credentials, cluster), seen, cooldowns)
 
 
 def _tokens(client: Client, credentials: Credentials, cluster: str) -> RedisTokenStore | None:

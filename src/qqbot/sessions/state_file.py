@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
+from weakref import WeakMethod
 
 import msgspec
 from msgspec import Raw, Struct
@@ -79,6 +80,7 @@ class StateFile:
                 f"{self.path} is in use by another bot, in this process or another: give each its own state file, or "
                 "stop the other one first. 状态文件正被另一个机器人使用"
             )
+        _close_in_children(self)
 
     def _check(self) -> None:
         """Read and write once, so that a missing right fails at the start.  Raises: OSError."""
@@ -229,6 +231,13 @@ class States:
                 self._file.path,
                 error.strerror or error,
             )
+
+
+def _close_in_children(file: StateFile) -> None:
+    """Close `file` in each child process that is forked from now on: with the descriptor it would keep the lock."""
+    if hasattr(os, "register_at_fork"):
+        close = WeakMethod(file.close)
+        os.register_at_fork(after_in_child=lambda: None if (inherited := close()) is None else inherited())
 
 
 def _locked(path: Path) -> BinaryIO | None:
