@@ -333,19 +333,62 @@ async def test_a_fault_in_the_pacemaker_is_not_silent(stage: Stage, monkeypatch:
             await asyncio.wait_for(task, PATIENCE)
 
 
-async def test_a_pacemaker_that_something_else_cancelled_ends_its_connection(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cancelled(self: object) -> None:
-        monkeypatch.undo()
-        raise asyncio.CancelledError
+class OddError(BaseException):
+    pass
 
-    async with stage.running():
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, TimeoutError, RecursionError, OddError])
+async def test_a_pacemaker_that_dies_ends_its_connection_whatever_it_raised(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def fault(self: object) -> None:
+        monkeypatch.undo()
+        raise error
+
+    async with stage.shard() as shard:
+        task = asyncio.create_task(shard.run())
         first = await stage.gateway.accept()
         await first.identified(interval=0.2)
         await stage.inbox.has(1)
-        monkeypatch.setattr("qqbot.gateway.protocol.GatewayProtocol.tick", cancelled)
+        monkeypatch.setattr("qqbot.gateway.protocol.GatewayProtocol.tick", fault)
+        if error is asyncio.CancelledError:  # it came out of something that the pacemaker awaited
+            await resumes(await stage.gateway.accept(), 1)
+            task.cancel()
+        else:
+            await asyncio.wait([task], timeout=PATIENCE)
+        with pytest.raises(error):
+            await task
+        assert not [t for t in asyncio.all_tasks() if t.get_name().startswith("qqbot pacemaker")]
+
+
+async def test_a_pacemaker_that_something_else_cancelled_ends_its_connection(stage: Stage) -> None:
+    async with stage.running():
+        await (await stage.gateway.accept()).identified()
+        await stage.inbox.has(1)
+        [pacemaker] = [task for task in asyncio.all_tasks() if task.get_name().startswith("qqbot pacemaker")]
+        pacemaker.cancel()
         await resumes(await stage.gateway.accept(), 1)
+
+
+async def test_a_peer_that_reads_nothing_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each op 1 is answered: without room for the answers neither the reader nor the pacemaker could go on."""
+    monkeypatch.setattr("qqbot.gateway.connection.SEND_SECONDS", 0.2)
+    release = asyncio.Event()
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgraded(reader, writer)
+        writer.write(wire.masked_not(wire.hello()))
+        with suppress(OSError):
+            while not release.is_set():
+                writer.write(wire.masked_not(wire.frame(1)) * 1000)
+                await writer.drain()
+        writer.transport.abort()
+
+    async with await asyncio.start_server(flood, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        async with stage.shard(STATE, url=f"ws://{host}:{port}/") as shard:
+            await until(lambda: stage.kinds.count("closed") >= 2, shard.run())
+            release.set()
 
 
 # Frames that do not fit

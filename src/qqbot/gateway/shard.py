@@ -21,9 +21,8 @@ from aiohttp import WebSocketError, WSMsgType
 from aiohttp.http import WSMessageNoDecodeText
 from msgspec import Struct
 
-from ..aio.background import background
+from ..aio.background import background, until_done
 from ..aio.backoff import Backoff
-from ..aio.cancellation import is_cancelled
 from ..aio.clock import steady
 from ..aio.throttle import Throttle
 from ..api.network import ConnectOptions, cause_of
@@ -372,10 +371,16 @@ class Shard:
         return self._connection_ended(code)
 
     async def _serve(self, connection: Connection) -> int | None:
-        """Read, and send heartbeats, until the connection ends; return its close code."""
+        """Read, and send heartbeats, until the connection or the pacemaker ends; return the close code."""
         self._deadline_moved = asyncio.Event()
-        async with background(self._keep_pace(connection), name=f"qqbot pacemaker {self._lease.shard}") as (pacemaker,):
-            code = await self._read(connection)
+        code, over = None, False
+        async with (
+            background(self._keep_pace(connection), name=f"qqbot pacemaker {self._lease.shard}") as (pacemaker,),
+            until_done(pacemaker),  # without heartbeats the reader would wait for a dead connection
+        ):
+            code, over = await self._read(connection), True
+        if not over:
+            await connection.close(answered=False)
         if not pacemaker.cancelled():
             pacemaker.result()  # the pacemaker's fault ended the connection, so it must not pass for a lost one
         return code
@@ -452,36 +457,28 @@ class Shard:
         self._deadline_moved.set()
 
     async def _keep_pace(self, connection: Connection) -> None:
-        """Send heartbeats, and cut the connection when a deadline passes."""
-        try:
-            while (left := self._protocol.deadline() - self._clock()) > 0 or await self._beat(connection):
+        """Send heartbeats; return when a deadline has passed, which ends the connection."""
+        while True:
+            left = self._protocol.deadline() - self._clock()
+            if left > 0:
                 await self._wait_for_deadline(left)
-        except BaseException:
-            if not is_cancelled():  # the reader cancels this task at its end, and then closes the connection itself
-                connection.cut()  # without heartbeats the reader would wait for a dead connection
-            raise
-
-    async def _beat(self, connection: Connection) -> bool:
-        """Do what is due; return False if that ended the connection."""
-        match self._protocol.tick():
-            case Disconnect():
-                connection.cut()
-                return False
-            case Send(data):
-                await connection.send(data)
-            case None:
-                pass
-        return True
+                continue
+            match self._protocol.tick():
+                case Disconnect():
+                    return
+                case Send(data):
+                    await connection.send(data)
+                case None:
+                    pass
 
     async def _wait_for_deadline(self, seconds: float) -> None:
         """Return after `seconds`, or when the deadline may have moved."""
-        if seconds > 0:
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._deadline_moved.wait()
-            except TimeoutError:
-                return
-            self._deadline_moved.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._deadline_moved.wait()
+        except TimeoutError:
+            return
+        self._deadline_moved.clear()
 
     # What happened
 

@@ -98,8 +98,7 @@ class ClientConnection:
         except ConnectionError:  # the bot disconnected before the handshake was answered
             self._note_end("bot", None)
             return web.Response(status=499)
-        transport = request.transport
-        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+        self._transport = request.transport
         try:
             await self._serve(ws, receiver)
         finally:
