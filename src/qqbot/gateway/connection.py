@@ -3,7 +3,7 @@
 Responsible for opening, for closing in bounded time, and for keeping aiohttp's peculiarities out of `shard`.
 Collaborators: `api.network` (connect options, causes of failures). It does not interpret frames. It never reads
 aiohttp's `close_code`, which is the peer's echo after our own close, 1006 after a cancelled `receive` and 1000 after a
-lost connection. It never touches the socket: some event loops hide it.
+lost connection. It uses no method of the socket: some event loops refuse them.
 """
 
 import asyncio
@@ -27,6 +27,8 @@ class Connection:
 
     def __init__(self, websocket: "aiohttp.ClientWebSocketResponse[Literal[False]]") -> None:
         self._websocket = websocket
+        # aiohttp shows its transport only to itself. Without it a peer that reads nothing keeps the socket for a while.
+        self._transport: asyncio.Transport | None = getattr(getattr(websocket, "_conn", None), "transport", None)
         self.receive = websocket.receive
 
     @classmethod
@@ -72,6 +74,9 @@ class Connection:
 
         `answered`: False for a peer that is gone; then no answer is awaited.
         """
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(CLOSE_SECONDS if answered else 0):
                 await self._websocket.close(code=RESUMABLE_CLOSE)
+        except TimeoutError:
+            if self._transport is not None:
+                self._transport.abort()  # else it would wait until the peer has read all that was sent

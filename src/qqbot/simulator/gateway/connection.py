@@ -207,8 +207,8 @@ class ClientConnection:
         self._note_end("platform", 1006)
         raw = self._transport.get_extra_info("socket")
         if raw is not None:
-            # OSError: the bot may have closed it at this moment; the others: some event loops refuse the option.
-            with contextlib.suppress(OSError, TypeError, AttributeError, NotImplementedError):
+            # OSError, ValueError: the bot has just closed it; the others: some event loops refuse the option.
+            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, NotImplementedError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
 
