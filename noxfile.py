@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import nox
@@ -26,12 +27,12 @@ def group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PROJECT, name))
 
 
-def pytest(session: nox.Session, *arguments: str) -> None:
+def pytest(session: nox.Session, *arguments: str, env: Mapping[str, str] | None = None) -> None:
     """Run pytest with four workers: most tests wait for sockets and timers, so two cores carry four.
 
     Some take half a minute and are next to each other, so idle workers steal tests that have not started.
     """
-    session.run("pytest", "-n", "4", "--dist", "worksteal", *arguments, *session.posargs)
+    session.run("pytest", "-n", "4", "--dist", "worksteal", *arguments, *session.posargs, env=env)
 
 
 @nox.session
@@ -64,6 +65,40 @@ def tests_min(session: nox.Session) -> None:
     lowest = [requirement.replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]]
     session.install(".", *lowest, *group("tests"))
     pytest(session)
+
+
+# How a test runs besides the default: `tests.loops` chooses the loop, Python itself the debug mode.
+LOOPS = {
+    "plain": {},
+    "uvloop": {"TEST_LOOP": "uvloop"},
+    "eager": {"TEST_LOOP": "eager"},
+    "debug": {"PYTHONASYNCIODEBUG": "1"},
+}
+
+
+@nox.session
+def uvloop(session: nox.Session) -> None:
+    """Run the tests of connections on uvloop, which `uvicorn[standard]` chooses by itself."""
+    session.install(".", *group("tests"), *group("uvloop"))
+    tests = ("tests/loops", "tests/aio", "tests/gateway", "tests/test_survival.py", "tests/simulator")
+    pytest(session, *tests, env=LOOPS["uvloop"])
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "loop"),
+    [
+        nox.param(python, loop, id=f"{loop}-{python}")
+        for python, loop in [
+            *((LOWEST, loop) for loop in ("uvloop", "debug")),
+            *((python, loop) for python in ("3.12", "3.13", "3.14") for loop in ("plain", "uvloop", "eager", "debug")),
+        ]
+    ],
+)
+def matrix(session: nox.Session, loop: str) -> None:
+    """Run all tests on every loop and Python; `nox -s "matrix(eager-3.13)"` for one. Missing Pythons are skipped."""
+    session.install(".", *group("tests"), *group("uvloop"))
+    pytest(session, env=LOOPS[loop])
 
 
 @nox.session

@@ -6,6 +6,7 @@ test starts.
 
 import asyncio
 import os
+import sys
 import warnings
 
 NAME = os.environ.get("TEST_LOOP", "")
@@ -19,6 +20,8 @@ def _install() -> None:
 
             asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         elif NAME == "eager":
+            if sys.version_info < (3, 12):
+                raise SystemExit("TEST_LOOP=eager needs Python 3.12")
 
             class EagerPolicy(asyncio.DefaultEventLoopPolicy):
                 def new_event_loop(self) -> asyncio.AbstractEventLoop:
