@@ -23,6 +23,11 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get("PYTHONASYNCIODEBUG"):  # pytest-asyncio does not read it
+        config.option.asyncio_debug = True
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:

@@ -58,6 +58,7 @@ from .protocol import (
     Refused,
     Reshard,
     Send,
+    SequenceJump,
     SessionReady,
     SessionResumed,
     Skipped,
@@ -188,6 +189,7 @@ class Shard:
         self._last_code: int | None = None
         self._events_sampled = 0  # the protocol's counter at the last look: a difference means new events
         self._samples: deque[tuple[float, int]] = deque([(self._clock(), 0)], maxlen=RATE_SAMPLES)
+        self._jump_warnings = Throttle()
         self._outage_warnings = Throttle()  # reset when the shard is live: each new outage is reported at once
 
     @property
@@ -422,6 +424,8 @@ class Shard:
             case SessionResumed():
                 self._consumer.caught_up(self._protocol.seq)
                 self._became_live("resumed")
+            case SequenceJump(frame, after):
+                self._warn_of_jump(frame, after)
             case Send(data):
                 await connection.send(data)
             case Disconnect():
@@ -430,7 +434,7 @@ class Shard:
                 self._skip(action)
             case Refused():
                 pass  # only the deadline has moved
-        return action.frame if isinstance(action, SessionReady | SessionResumed) else None
+        return action.frame if isinstance(action, SessionReady | SessionResumed | SequenceJump) else None
 
     async def _open_session(self, connection: Connection) -> None:
         """Send RESUME, or IDENTIFY as soon as there is a permit."""
@@ -504,10 +508,21 @@ class Shard:
         self.skipped[skipped.kind] += 1
         if self.skipped[skipped.kind] == 1:  # a platform that sends one such frame sends many
             log.warning(
-                "shard %s: %s (%s) was skipped; further ones are only counted",
+                "shard %s: %s (%.200r) was skipped; further ones are only counted",
                 self._lease.shard,
                 skipped.kind,
                 skipped.detail,
+            )
+
+    def _warn_of_jump(self, frame: Frame, after: int) -> None:
+        if self._jump_warnings.ready():
+            log.warning(
+                "shard %s: `s` jumped from %d to %s (%.100r): the events in between did not arrive, or the platform counts "
+                "in another way",
+                self._lease.shard,
+                after,
+                frame.s,
+                frame.t,
             )
 
     def _connection_ended(self, code: int | None) -> Next:
