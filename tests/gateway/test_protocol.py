@@ -153,7 +153,7 @@ def test_ready_is_read_leniently(session_id: object, read: str, listed: bool) ->
     assert shard.protocol.session_id == read
 
 
-UNUSABLE = ["", " ", None, True, ["x"], {}, "x" * 1025, 10**400]
+UNUSABLE = ["", " ", None, True, ["x"], {}, "x" * 1025]
 
 
 @pytest.mark.parametrize("session_id", UNUSABLE, ids=[str(value)[:8] for value in UNUSABLE])
@@ -990,7 +990,7 @@ class Lives(RuleBasedStateMachine):
     def receive(self, data: bytes) -> None:
         before = self.protocol.session_id
         action = self.shard.take(data)
-        if isinstance(action, SessionReady | SessionResumed | Frame):
+        if isinstance(action, SessionReady | SessionResumed | SequenceJump | Frame):
             self.refused = 0
             self.asked = False
         if isinstance(action, SessionReady):

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 
+import aiohttp
 import pytest
 
 from qqbot.config import GatewayConfig
@@ -372,6 +373,13 @@ async def test_a_pacemaker_that_something_else_cancelled_ends_its_connection(sta
         await resumes(await stage.gateway.accept(), 1)
 
 
+def narrow_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    return made
+
+
 async def test_a_peer_that_reads_nothing_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each op 1 is answered: without room for the answers neither the reader nor the pacemaker could go on."""
     monkeypatch.setattr("qqbot.gateway.connection.SEND_SECONDS", 0.2)
@@ -387,8 +395,10 @@ async def test_a_peer_that_reads_nothing_is_given_up(stage: Stage, monkeypatch: 
 
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    async with await asyncio.start_server(flood, sock=listening) as server:
+    narrow = aiohttp.TCPConnector(socket_factory=narrow_socket)
+    async with await asyncio.start_server(flood, sock=listening) as server, aiohttp.ClientSession(connector=narrow) as it:
         host, port = server.sockets[0].getsockname()
+        stage.session = it
         async with stage.shard(STATE, url=f"ws://{host}:{port}/") as shard:
             await until(lambda: "closed" in stage.kinds, shard.run())
             release.set()
