@@ -1,4 +1,4 @@
-"""What every test has: the loop of `tests.loops`, an environment without QQBOT_* settings, no slow-loop warnings, and the fixture `qq`."""
+"""What every test has: the loop of `tests.loops`, no settings QQBOT_*, no slow-loop warnings, and the fixture `qq`."""
 
 import math
 import os

@@ -52,7 +52,12 @@ def frames(op: st.SearchStrategy[object], body: st.SearchStrategy[object], **mor
 HELLO = frames(st.just(10), shaped(heartbeat_interval=st.sampled_from([45000, "45000", 20.5]) | VALUES))
 READY = frames(
     st.just(0),
-    shaped(session_id=st.sampled_from(["session", 17]) | VALUES, user=shaped(id=VALUES, username=VALUES), version=VALUES, shard=VALUES),
+    shaped(
+        session_id=st.sampled_from(["session", 17]) | VALUES,
+        user=shaped(id=VALUES, username=VALUES),
+        version=VALUES,
+        shard=VALUES,
+    ),
     s=st.just(1) | VALUES,
     t=st.just("READY"),
 )
@@ -132,14 +137,12 @@ async def play(connection: Connection, kind: str, batch: Sequence[bytes]) -> boo
 
 
 @KINDS
-async def test_a_shard_lives_through_them_all(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_shard_lives_through_them_all(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     documents = [document for document in random_documents(kind) if document]
     caplog.set_level(logging.INFO)
     async with stage() as made, made.running(config=HASTY) as shard:
         tasks = len(asyncio.all_tasks())
-        async with asyncio.timeout(3 * PATIENCE):
+        async with asyncio.timeout(12 * PATIENCE):
             for start in range(0, len(documents), BATCH):
                 await play(await made.gateway.accept(), kind, documents[start : start + BATCH])
             await live(made)

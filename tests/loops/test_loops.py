@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from yarl import URL
 
@@ -51,7 +52,7 @@ def test_in_asyncio_run() -> None:
 
 def test_in_a_server_that_a_test_starts() -> None:
     code = "import asyncio; from tests.loops.test_loops import report; print(asyncio.run(report()))"
-    paths = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))
+    paths = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": paths}
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
     assert done.stdout.strip() == EXPECTED

@@ -112,9 +112,7 @@ class Skipped(Struct, frozen=True):
     detail: str
 
 
-ProtocolAction = (
-    HelloReceived | SessionReady | SessionResumed | SequenceJump | Send | Refused | Disconnect | Skipped
-)
+ProtocolAction = HelloReceived | SessionReady | SessionResumed | SequenceJump | Send | Refused | Disconnect | Skipped
 
 
 class Reconnect(Struct, frozen=True, kw_only=True):
@@ -359,9 +357,7 @@ class GatewayProtocol:
         self._next_heartbeat = self._clock() + self._heartbeat_interval * (1 - self._chance() / 2)
         return HelloReceived()
 
-    def _on_dispatch(
-        self, frame: Frame
-    ) -> Frame | SessionReady | SessionResumed | SequenceJump | Disconnect | Skipped:
+    def _on_dispatch(self, frame: Frame) -> Frame | SessionReady | SessionResumed | SequenceJump | Disconnect | Skipped:
         if frame.s is None and frame.t not in SYSTEM_EVENTS:
             return Skipped("dispatch without s", str(frame.t))
         if frame.s is not None and not 0 <= frame.s <= MAX_SEQ:
