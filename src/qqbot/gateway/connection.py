@@ -7,7 +7,6 @@ lost connection. It uses no method of the socket: some event loops refuse them.
 """
 
 import asyncio
-import contextlib
 from typing import Literal, Self
 
 import aiohttp

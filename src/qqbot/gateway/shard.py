@@ -517,7 +517,7 @@ class Shard:
     def _warn_of_jump(self, frame: Frame, after: int) -> None:
         if self._jump_warnings.ready():
             log.warning(
-                "shard %s: `s` jumped from %d to %s (%.100r): events are missing, or the platform counts in another way",
+                "shard %s: `s` jumped from %d to %s (%.100r): events are missing, or it counts in another way",
                 self._lease.shard,
                 after,
                 frame.s,
