@@ -44,7 +44,7 @@ def eager(
     return asyncio.Task(rest(), loop=loop, name=name, context=context)
 
 
-FACTORIES = [eager, *([asyncio.eager_task_factory] if sys.version_info >= (3, 12) else [])]
+FACTORIES = [asyncio.eager_task_factory if sys.version_info >= (3, 12) else eager]
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
