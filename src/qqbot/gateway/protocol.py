@@ -227,10 +227,10 @@ class GatewayProtocol:
             frame = decode_frame(data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return Skipped("malformed frame", str(error))
-        seq = frame.s
-        # Nearly every frame is a new dispatch of a live session: reading the clock would cost as much as all of this.
-        if self._phase is LIVE and frame.op == DISPATCH and seq is not None and 0 < seq - self.seq <= MAX_STEP:
-            self.seq = seq
+        following = self.seq + 1
+        # Nearly every frame is the next dispatch of a live session: reading the clock would cost as much as all of this.
+        if self._phase is LIVE and frame.op == DISPATCH and frame.s == following <= MAX_SEQ:
+            self.seq = following
             self.events += 1
             return frame
         return self._receive_control(frame)
@@ -386,12 +386,11 @@ class GatewayProtocol:
         return SessionReady(frame)
 
     def _on_odd_seq(self, frame: Frame, seq: int) -> Frame | SequenceJump | Disconnect:
-        """Process a dispatch of a live session that repeats an old `s`, or is far ahead."""
+        """Process a dispatch of a live session that repeats an old `s`, or leaves some out."""
         self.events += 1
         if seq > self.seq:
-            jump = SequenceJump(frame, self.seq)
-            self.seq = seq
-            return jump
+            before, self.seq = self.seq, seq
+            return SequenceJump(frame, before) if seq - before > MAX_STEP else frame
         if self._repeated_at != self.seq:
             self._repeated_at, self._repeats = self.seq, 0
         self._repeats += 1
