@@ -44,7 +44,7 @@ def eager(
     return asyncio.Task(rest(), loop=loop, name=name, context=context)
 
 
-FACTORIES = [asyncio.eager_task_factory if sys.version_info >= (3, 12) else eager]
+FACTORIES = [eager, *([asyncio.eager_task_factory] if sys.version_info >= (3, 12) else [])]
 
 
 @pytest.mark.parametrize("factory", FACTORIES)

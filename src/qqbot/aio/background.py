@@ -1,12 +1,11 @@
-"""`background`: tasks that run while a block runs, and end with it; `until_done`: a block that ends with a task.
+"""`background`: tasks that run while a block runs, and end with it.
 
-Responsible for starting such tasks, for cancelling them at the end of the block and awaiting their end, for logging a
-task that fails earlier, and for ending a block that is of no use without its task. Collaborators: none. It does not
-decide what a failure means: a block that has to fail with its task reads `task.result()`.
+Responsible for starting them, for cancelling them at the end of the block and awaiting their end, and for logging a
+task that fails earlier. Collaborators: none. It does not decide what such a failure means: a block that has to fail
+with its task reads `task.result()`.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
@@ -32,28 +31,6 @@ async def background(
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-
-
-@asynccontextmanager
-async def until_done(task: "asyncio.Task[object]") -> AsyncGenerator[None]:
-    """Run the body until `task` has ended, in whatever way; then leave the block at the next wait of the body."""
-    loop = asyncio.get_running_loop()
-
-    def interrupt(_: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the body has just ended by itself
-            scope.reschedule(loop.time())
-
-    scope = asyncio.timeout(None)
-    try:
-        async with scope:
-            task.add_done_callback(interrupt)
-            try:
-                yield
-            finally:
-                task.remove_done_callback(interrupt)
-    except TimeoutError:
-        if not scope.expired():
-            raise
 
 
 def _report(task: "asyncio.Task[object]") -> None:

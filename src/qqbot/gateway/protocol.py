@@ -228,7 +228,7 @@ class GatewayProtocol:
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return Skipped("malformed frame", str(error))
         following = self.seq + 1
-        # Nearly every frame is the next dispatch of a live session: reading the clock would cost as much as all of this.
+        # Nearly every frame is the next dispatch of a live session: reading the clock would cost as much as all this.
         if self._phase is LIVE and frame.op == DISPATCH and frame.s == following <= MAX_SEQ:
             self.seq = following
             self.events += 1

@@ -21,10 +21,11 @@ from aiohttp import WebSocketError, WSMsgType
 from aiohttp.http import WSMessageNoDecodeText
 from msgspec import Struct
 
-from ..aio.background import background, until_done
+from ..aio.background import background
 from ..aio.backoff import Backoff
 from ..aio.clock import steady
 from ..aio.throttle import Throttle
+from ..aio.until_done import until_done
 from ..api.network import ConnectOptions, cause_of
 from ..api.token import TokenSource
 from ..config import GatewayConfig, check_url
