@@ -1,8 +1,8 @@
 """The project's checks. `nox` runs lint, types and tests; `nox -l` lists every session."""
 
+import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import nox
@@ -27,7 +27,7 @@ def group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PROJECT, name))
 
 
-def pytest(session: nox.Session, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+def pytest(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Run pytest with four workers: most tests wait for sockets and timers, so two cores carry four.
 
     Some take half a minute and are next to each other, so idle workers steal tests that have not started.
@@ -68,7 +68,7 @@ def tests_min(session: nox.Session) -> None:
 
 
 # How a test runs besides the default: `tests.loops` chooses the loop, Python itself the debug mode.
-LOOPS = {
+LOOPS: dict[str, dict[str, str]] = {
     "plain": {},
     "uvloop": {"TEST_LOOP": "uvloop"},
     "eager": {"TEST_LOOP": "eager"},
@@ -122,20 +122,25 @@ def screenshots(session: nox.Session) -> None:
     session.run("python", "-m", "tests.browser.screenshots", "docs/images")
 
 
-# Other SDKs that can be pointed at any base address; two of them do not go together in one environment.
-OTHER_SDKS = {
-    "nonebot-adapter-qq": ("nonebot-adapter-qq~=1.7", "nonebot2[httpx,websockets]~=2.5"),
-    "qq-botpy-sdk": ("qq-botpy-sdk~=2.2",),
-    "qqbot-agent-sdk": ("qqbot-agent-sdk~=1.2",),
-}
-
-
 @nox.session
-@nox.parametrize("sdk", list(OTHER_SDKS))
-def interop(session: nox.Session, sdk: str) -> None:
-    """Run other SDKs on the simulator, each in an environment of its own."""
-    session.install(".", *group("tests"), *OTHER_SDKS[sdk])
-    session.run("pytest", "tests/interop", "-k", sdk.replace("-", "_"), *session.posargs)
+def interop(session: nox.Session) -> None:
+    """Run other SDKs, from PyPI and npm, on the simulator; `nox -s interop -- -k NAME` for one of them.
+
+    Each is installed apart, because some do not go together. Without Node.js those from npm are skipped.
+    """
+    session.install(".", *group("tests"))
+    folder = Path(session.create_tmp()).resolve() / "sdks"
+    for name, sdk in nox.project.load_toml("tests/interop/sdks.toml").items():
+        place = str(folder / name.removeprefix("@").replace("/", "-"))
+        if sdk["registry"] == "PyPI":
+            session.run("python", "-m", "venv", place)
+            session.run(f"{place}/bin/python", "-m", "pip", "install", "--quiet", *sdk["packages"], external=True)
+        elif shutil.which("npm"):
+            quiet = ("--no-audit", "--no-fund", "--loglevel=error")
+            session.run("npm", "install", "--prefix", place, *quiet, *sdk["packages"], external=True)
+        else:
+            session.warn(f"{name} is skipped: it needs Node.js and npm")
+    pytest(session, "tests/interop", env={"INTEROP_DIR": str(folder)})
 
 
 @nox.session

@@ -13,9 +13,14 @@ from .api.client import Api
 from .api.exchange import Request
 from .api.route import Route
 from .api.token import TokenSource
+from .bot.access import AccessRefused
+from .bot.arguments import Mention
 from .bot.bot import Bot
 from .bot.context import Context
-from .bot.filters import button, command, interaction, meant_for_me
+from .bot.cooldowns import Cooldown
+from .bot.filters import button, command, interaction, meant_for_me, says
+from .bot.middleware import CallNext
+from .bot.permissions import Permission, members, permission, scenes, users
 from .bot.router import Router
 from .config import Credentials, Endpoints, GatewayConfig
 from .dispatcher.dispatcher import HandlerRun
@@ -38,6 +43,7 @@ from .errors import (
     MediaError,
     MessagePendingAudit,
     NotFound,
+    NoThread,
     PermissionMissing,
     QQBotError,
     QuotaExceeded,
@@ -47,6 +53,7 @@ from .errors import (
     SignatureError,
     Timeout,
     TransportError,
+    UsageError,
 )
 from .gateway.shard import ShardEvent
 from .ingest.forwarder import EventSink
@@ -96,6 +103,7 @@ if TYPE_CHECKING:
     from .redis.lock import RedisLock
 
 __all__ = [
+    "AccessRefused",
     "ActionButton",
     "Api",
     "ApiError",
@@ -109,6 +117,7 @@ __all__ = [
     "ButtonModal",
     "ButtonPermission",
     "ButtonStyle",
+    "CallNext",
     "Card",
     "ChannelLink",
     "CommandEnter",
@@ -117,6 +126,7 @@ __all__ = [
     "ConnectionFailed",
     "ContentRejected",
     "Context",
+    "Cooldown",
     "Credentials",
     "DecodeError",
     "DuplicateMessage",
@@ -144,14 +154,17 @@ __all__ = [
     "Markdown",
     "Media",
     "MediaError",
+    "Mention",
     "MenuClick",
     "MessageAttachment",
     "MessagePendingAudit",
     "MessageSendResult",
     "ModelSwitch",
+    "NoThread",
     "NotFound",
     "OtherInteraction",
     "Outgoing",
+    "Permission",
     "PermissionMissing",
     "Permissions",
     "QQBotError",
@@ -181,6 +194,7 @@ __all__ = [
     "Timeout",
     "TokenSource",
     "TransportError",
+    "UsageError",
     "UserMention",
     "__version__",
     "button",
@@ -189,12 +203,17 @@ __all__ = [
     "faces_as_text",
     "interaction",
     "meant_for_me",
+    "members",
     "parse_command",
     "parse_tags",
+    "permission",
+    "says",
+    "scenes",
     "shard_of",
     "strip_leading_mentions",
     "strip_mentions",
     "unescape",
+    "users",
 ]
 __all__ += _events.__all__
 

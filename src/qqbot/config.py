@@ -6,7 +6,8 @@ state. All times are in seconds, all sizes in bytes.
 
 import ipaddress
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,12 +23,18 @@ VARIABLES = {
     "QQBOT_PREVIOUS_SECRET": "the AppSecret that webhook calls may still be signed with while it is being changed",
     "QQBOT_API_BASE": "the base of the OpenAPI (default: the platform's)",
     "QQBOT_TOKEN_URL": "the address that issues access tokens (default: derived from the base)",
+    "QQBOT_GATEWAY_URL": "the address of the gateway, for a relay (default: what the platform answers)",
     "QQBOT_SHARDS": "20 (exactly), 20+ (at least) or 0-3/16 (only these); default: what the platform recommends",
     "QQBOT_REDIS_URL": "the Redis server through which processes share the shards",
     "QQBOT_CLUSTER": "the name of the cluster that shares them (default: default)",
     "QQBOT_LOG": "debug (shows bodies, secrets masked), info, warning or error",
 }
 """Every environment variable that the package reads, with the sentence that `qqbot run --help` shows."""
+
+
+LONGEST_URL = 2048
+LONGEST_NAME = 255  # bytes of a file name, on all common file systems
+LONGEST_HOST, LONGEST_LABEL = 253, 63  # RFC 1035
 
 
 class Secret:
@@ -111,10 +118,10 @@ class Credentials:
 
 def _checked_secret(secret: object, name: str) -> Secret:
     value = _text_of(secret)
-    if not value.strip() or not value.isascii() or value != value.strip():
+    if not value.strip() or value != value.strip() or not (value.isascii() and value.isprintable()):
         raise ConfigError(
-            f"{name} must be an AppSecret of the bot, without spaces around it (its value is not shown here). "
-            "AppSecret 在 q.qq.com 开发设置中复制"
+            f"{name} must be an AppSecret of the bot, without spaces around it or line breaks in it (its value is not "
+            "shown here). AppSecret 在 q.qq.com 开发设置中复制"
         )
     return Secret(value)
 
@@ -130,24 +137,31 @@ def _secret_from(environ: Mapping[str, str]) -> str:
         )
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"QQBOT_SECRET_FILE={path} cannot be read: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path, or a file that is not UTF-8
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"QQBOT_SECRET_FILE={repr(path)[1:-1]:.200} cannot be read: {why}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
     """The addresses of the platform: the base of all API calls, and the address that issues tokens.
 
-    `token_url` defaults to the one that belongs to `api_base`.  Raises: ConfigError if one is not an http(s) URL.
+    `token_url` defaults to the one that belongs to `api_base`. `gateway_url` is the address of a relay, used in place
+    of the one that the platform answers; the session limits are still the platform's.
+
+    Raises: ConfigError if one is not an http(s) URL, or `gateway_url` not a ws(s) URL.
     """
 
     api_base: str = "https://api.bot.qq.com"
     token_url: str = ""
+    gateway_url: str = ""
 
     def __post_init__(self) -> None:
         base = check_url(self.api_base, "api_base").rstrip("/")
         object.__setattr__(self, "api_base", base)
         object.__setattr__(self, "token_url", check_url(self.token_url or _token_url(base), "token_url"))
+        if self.gateway_url:
+            check_url(self.gateway_url, "gateway_url", ("ws", "wss"))
 
     @classmethod
     def production(cls) -> "Endpoints":
@@ -166,11 +180,15 @@ class Endpoints:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Endpoints":
-        """Read QQBOT_API_BASE and QQBOT_TOKEN_URL; production if they are not set.
+        """Read QQBOT_API_BASE, QQBOT_TOKEN_URL and QQBOT_GATEWAY_URL; production if they are not set.
 
-        Raises: ConfigError if one is not an http(s) URL.
+        Raises: ConfigError if one is not a URL of its kind.
         """
-        return cls(environ.get("QQBOT_API_BASE") or cls.api_base_default(), environ.get("QQBOT_TOKEN_URL", ""))
+        return cls(
+            environ.get("QQBOT_API_BASE") or cls.api_base_default(),
+            environ.get("QQBOT_TOKEN_URL", ""),
+            environ.get("QQBOT_GATEWAY_URL", ""),
+        )
 
     @staticmethod
     def api_base_default() -> str:
@@ -190,19 +208,54 @@ def check_url(url: str, name: str, schemes: tuple[str, ...] = ("http", "https"))
 
     Raises: ConfigError, naming the setting `name`; plain http and ws are only accepted for loopback hosts.
     """
+    shown = re.sub("//[^/]*@", "//***@", repr(url))[:200]  # a password may stand before the host
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
         _ = parts.port  # raises if the port is not a number
+        usable = len(url) <= LONGEST_URL and printable(url)  # urlsplit leaves out line breaks in silence
     except (ValueError, TypeError, AttributeError):
-        raise ConfigError(f"{name}={url!r} is not a URL; expected something like {schemes[-1]}://host") from None
-    if parts.scheme not in schemes or not host:
-        raise ConfigError(f"{name}={url!r} is not a URL of {' or '.join(schemes)} with a host")
+        raise ConfigError(f"{name}={shown} is not a URL; expected something like {schemes[-1]}://host") from None
+    if not usable:
+        raise ConfigError(
+            f"{name}={shown} is not a URL: it has more than {LONGEST_URL} characters, or one of them is a blank, "
+            "a line break, a NUL or not ASCII. 地址过长或含有空格、换行等字符"
+        )
+    if parts.scheme not in schemes or not is_host(host):
+        raise ConfigError(f"{name}={shown} is not a URL of {' or '.join(schemes)} with a host")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(f"{name} must contain neither user, password, query nor fragment")
     if parts.scheme in ("http", "ws") and not is_loopback(host):
-        raise ConfigError(f"{name}={url!r} would send the access token in the clear; use {schemes[-1]}://")
+        raise ConfigError(f"{name}={shown} would send the access token in the clear; use {schemes[-1]}://")
     return url
+
+
+def printable(text: str) -> bool:
+    """True if `text` is printable ASCII without blanks, as all of a URL is."""
+    return re.fullmatch(r"[!-~]*", text) is not None
+
+
+def is_host(text: object) -> bool:
+    """True if `text` can be the name of a host, or an address."""
+    if not isinstance(text, str) or not printable(text):
+        return False
+    labels = text.removesuffix(".").split(".")
+    return len(text) <= LONGEST_HOST and all(0 < len(label) <= LONGEST_LABEL for label in labels)
+
+
+def check_path(path: str | os.PathLike[str], option: str) -> Path:
+    """Return `path` if a file could have it.  Raises: ConfigError, naming `option`."""
+    text = os.fspath(path)
+    try:
+        usable = "\0" not in text and all(len(os.fsencode(part)) <= LONGEST_NAME for part in Path(text).parts)
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
+        raise ConfigError(
+            f"{option}={text!r:.200} is no path of a file: it contains a NUL or half a character, or a name of more "
+            f"than {LONGEST_NAME} bytes. 文件路径无效"
+        )
+    return Path(text)
 
 
 def is_loopback(host: str) -> bool:
@@ -321,15 +374,25 @@ class RedisConfig(Struct, frozen=True):
         return cls(Secret(url), cluster or "default")
 
 
-def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Return a sentence for each QQBOT_* variable that the package does not read, with the name that may be meant."""
-    unknown = [name for name in sorted(environ) if name.startswith("QQBOT_") and name not in VARIABLES]
-    if not unknown:
-        return []
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a clause that names what is closest to a misspelt name, '' if nothing is close."""
     from difflib import get_close_matches  # noqa: PLC0415 - rarely needed, and slow to import
 
-    sentences: list[str] = []
-    for name in unknown:
-        close = get_close_matches(name, VARIABLES, n=1)
-        sentences.append(f"{name} is not a variable of qqbot" + (f"; did you mean {close[0]}?" if close else ""))
-    return sentences
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}? 是否想写 {close[0]}？" if close else ""
+
+
+def check_options(owner: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Check the names of options that a function takes as it gets them.  Raises: ConfigError for an unknown one."""
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"{owner} has no option {name}. {owner} 没有选项 {name}{did_you_mean(name, known)}")
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a sentence for each QQBOT_* variable that the package does not read, with the name that may be meant."""
+    return [
+        f"{name} is not a variable of qqbot{did_you_mean(name, VARIABLES)}"
+        for name in sorted(environ)
+        if name.startswith("QQBOT_") and name not in VARIABLES
+    ]

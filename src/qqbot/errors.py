@@ -20,6 +20,7 @@
     ├── TransportError              no usable answer came back
     │   ├── Timeout                 the call took too long; a message may have been sent
     │   └── ConnectionFailed        no connection, or it broke
+    │       └── NoThread            no thread could be started for it
     ├── GatewayError
     │   └── GatewayHalted           the platform forbids to continue
     ├── DecodeError                 an answer or frame does not fit its documented form
@@ -27,6 +28,7 @@
     ├── LeaseLost                   another process owns this shard now
     ├── FencedOut                   a later owner of the shard has published events
     ├── LockLost                    a distributed lock expired or was taken
+    ├── UsageError                  a message does not fit the arguments of its command
     └── SignatureError              a webhook call was not signed by the platform
 
 Responsible for the classes and their texts. Collaborators: `api.codes` maps the codes of the platform to classes.
@@ -157,6 +159,12 @@ class ConnectionFailed(TransportError):
     """The platform could not be reached, or the connection broke."""
 
 
+class NoThread(ConnectionFailed):
+    """No thread could be started, so that no name was looked up and no file was opened; nothing was sent."""
+
+    maybe_sent = False
+
+
 class GatewayError(QQBotError):
     """The gateway connection failed, or a session could not continue."""
 
@@ -204,3 +212,17 @@ class LockLost(QQBotError):
 
 class SignatureError(QQBotError):
     """A webhook call does not have the signature of the platform."""
+
+
+class UsageError(QQBotError):
+    """A message does not fit the arguments of its command.
+
+    `problem` is what does not fit, in the two languages; `parameter` the one that it belongs to, None if none;
+    `usage` the line that shows how the command is used.
+    """
+
+    def __init__(self, en: str, zh: str, parameter: str | None = None, *, usage: str = "") -> None:
+        super().__init__(en)
+        self.problem = Hint(zh, en)
+        self.parameter = parameter
+        self.usage = usage

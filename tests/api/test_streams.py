@@ -84,7 +84,7 @@ async def test_what_an_exception_leaves(scene: str) -> None:
         states = [fragment["input_state"] for fragment in fragments(sim)]
         shown = [m for m in sim.state()["messages"] if m["from"] == "bot"]
     assert states == ([1, 10] if scene == "c2c" else [])
-    assert len(shown) == (1 if scene == "c2c" else 0)
+    assert len(shown) == 1
 
 
 async def test_a_cancellation_that_was_caught_before_does_not_break_an_answer_off() -> None:
@@ -242,7 +242,7 @@ async def test_a_first_fragment_that_was_refused_is_raised_and_may_be_sent_again
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("disguise", [False, True])
-async def test_after_a_cancellation_nothing_is_sent(disguise: bool, api: Api, sim: Simulator) -> None:
+async def test_a_cancellation_ends_the_message(disguise: bool, api: Api, sim: Simulator) -> None:
     async def write() -> None:
         async with stream(sim, api) as answer:
             await answer.write("one")
@@ -265,8 +265,60 @@ async def test_after_a_cancellation_nothing_is_sent(disguise: bool, api: Api, si
     with pytest.raises(RuntimeError if disguise else asyncio.CancelledError):
         await task
     await asyncio.gather(*late)
-    assert column(sim, "content_raw") == ["one", "one two"]
-    assert column(sim, "input_state") == [1, 1]
+    assert column(sim, "content_raw") == ["one", "one two", "one two three"]
+    assert column(sim, "input_state") == [1, 1, 10]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_after_a_cancellation_the_end_is_sent_once_and_within_two_seconds(api: Api, sim: Simulator) -> None:
+    async def write() -> None:
+        async with stream(sim, api) as answer:
+            await answer.write("one")
+            sim.faults.http(STREAM, delay=4.0)
+            started.set()
+            await asyncio.Event().wait()
+
+    started = asyncio.Event()
+    task = asyncio.create_task(write())
+    await started.wait()
+    task.cancel()
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize("scene", ["c2c", "group"])
+@pytest.mark.parametrize("abandon", [False, True])
+async def test_an_answer_that_is_cut_off_is_sent_unless_it_is_abandoned(scene: str, abandon: bool) -> None:
+    bot, tasks = Bot(), []
+
+    @bot.on(MessageEvent)
+    async def answer_it(ctx: Context[MessageEvent]) -> None:
+        async with ctx.stream(markdown=False) as answer:
+            await answer.write("half")
+            await answer.write(" and more")
+            if abandon:
+                answer.abandon()
+            tasks.append(asyncio.current_task())
+            await asyncio.Event().wait()
+
+    async with Simulator() as sim, sim.run(bot):
+        person = sim.user("Alice") if scene == "c2c" else sim.group("test").member("Alice")
+        saying = asyncio.create_task(person.say("@bot hi"))
+        while not tasks:
+            await asyncio.sleep(0.01)
+        tasks[0].cancel()
+        await saying
+        texts = [m["text"] for m in sim.state()["messages"] if m["from"] == "bot"]
+    assert (
+        texts
+        == {
+            ("c2c", False): ["half and more"],
+            ("c2c", True): ["half"],
+            ("group", False): ["half and more"],
+            ("group", True): [],
+        }[scene, abandon]
+    )
 
 
 async def test_what_has_ended_takes_no_more() -> None:

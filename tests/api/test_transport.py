@@ -141,14 +141,14 @@ async def test_a_given_ssl_context_is_used(session: aiohttp.ClientSession) -> No
 
 
 async def test_a_proxy_is_used(platform: Scripted, session: aiohttp.ClientSession) -> None:
-    transport = AiohttpTransport(session, proxy=platform.url)
+    transport = AiohttpTransport(session, proxy_for=lambda _: platform.url)
     response = await transport.send(request("http://elsewhere.invalid/path"))
     assert response.status == 200
     assert platform.calls[0].path == "http://elsewhere.invalid/path"
 
 
 async def test_a_dead_proxy_is_named_without_its_password(session: aiohttp.ClientSession) -> None:
-    transport = AiohttpTransport(session, proxy=f"http://user:proxy-password@127.0.0.1:{free_port()}")
+    transport = AiohttpTransport(session, proxy_for=lambda _: f"http://user:proxy-password@127.0.0.1:{free_port()}")
     with pytest.raises(ConnectionFailed, match="proxy") as caught:
         await transport.send(request("http://elsewhere.invalid/"))
     assert "proxy-password" not in str(caught.value)
@@ -167,7 +167,7 @@ async def test_a_proxy_that_refuses(platform: Scripted, session: aiohttp.ClientS
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        transport = AiohttpTransport(session, proxy=f"http://user:proxy-password@127.0.0.1:{port}")
+        transport = AiohttpTransport(session, proxy_for=lambda _: f"http://user:proxy-password@127.0.0.1:{port}")
         with pytest.raises(ConnectionFailed, match="HTTP 407") as caught:
             await transport.send(request("https://elsewhere.invalid/"))
     assert "proxy-password" not in str(caught.value)

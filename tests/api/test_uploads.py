@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from qqbot import Api, ConfigError, MediaError, QuotaExceeded, Text, Timeout
+from qqbot.aio.threads import Threads
 from qqbot.api.files import FIRST_BYTES, opened
 from qqbot.models.media import FileType, fits
 from qqbot.models.outgoing.messages import Media, Source
@@ -217,7 +218,7 @@ async def test_a_pipe_is_no_file(api: Api, tmp_path: Path) -> None:
 
 async def test_a_stream_ends_at_the_limit() -> None:
     with pytest.raises(ConfigError, match="at most 10"):
-        async with opened(Media.file(stream(b"x" * 6, b"x" * 6)), 10):
+        async with opened(Threads(1, "files"), Media.file(stream(b"x" * 6, b"x" * 6)), 10):
             pass
 
 
@@ -237,7 +238,7 @@ async def test_a_stream_ends_at_the_limit() -> None:
 )
 async def test_the_formats_that_are_taken(make: object, head: Source) -> None:
     assert callable(make)
-    async with opened(make(head)) as file:
+    async with opened(Threads(1, "files"), make(head)) as file:
         assert file.size > 0
 
 
@@ -316,8 +317,8 @@ async def test_a_check_that_errs_can_be_left_out(sim: Simulator, api: Api) -> No
     assert Media.image(b"", check=False).source == b""
     for source in (b"12345", stream(b"123", b"45")):
         with pytest.raises(ConfigError, match="at most 4"):
-            async with opened(Media.file(source), limit=4):
+            async with opened(Threads(1, "files"), Media.file(source), limit=4):
                 pass
     for source in (b"12345", stream(b"123", b"45")):
-        async with opened(Media.file(source, check=False), limit=4) as file:
+        async with opened(Threads(1, "files"), Media.file(source, check=False), limit=4) as file:
             assert await file.read(0, 9) == b"12345"

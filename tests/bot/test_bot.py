@@ -62,11 +62,13 @@ def test_the_public_names_are_those_that_users_call() -> None:
         *("on", "on_error", "include", "expect", "intents"),
         *("on_handled", "on_settled", "on_shard_event"),
         *("run", "serve", "start", "stop", "ready", "wait", "reconnect"),
+        *("command", "help", "sync_panels", "middleware", "on_refused", "on_usage_error"),
         *("api", "me", "user_id", "send", "audit_result", "spawn", "handle"),
         *("webhook", "asgi", "handle_webhook", "health", "stats"),
     }
     assert {name for name in dir(Router()) if not name.startswith("_")} == {
-        *("on", "on_error", "include", "expect", "intents")
+        *("on", "on_error", "include", "expect", "intents"),
+        *("command", "middleware", "on_refused", "on_usage_error"),
     }
 
 

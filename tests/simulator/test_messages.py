@@ -430,6 +430,17 @@ async def test_null_is_a_body_without_fields(sim: Simulator, bot: BareBot) -> No
     assert (await bot.refused("POST", f"/v2/groups/{sim.group('test').id}/messages", data=b"null"))[1] == 50006
 
 
+async def test_an_image_in_a_form_needs_no_filename(sim: Simulator, bot: BareBot) -> None:
+    lines = [
+        *(b"--x", b'Content-Disposition: form-data; name="content"', b"", b"look"),
+        *(b"--x", b'Content-Disposition: form-data; name="file_image"', b"", b"\x89PNG", b"--x--", b""),
+    ]
+    form = {"data": b"\r\n".join(lines), "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
+    assert (await bot.call("POST", f"/channels/{sim.channel('general').id}/messages", **form))[0] == 200
+    sent = sim.state()["messages"][-1]
+    assert (sent["text"], sent["media"]["kind"]) == ("look", "image")
+
+
 async def test_image_as_a_form(sim: Simulator, bot: BareBot) -> None:
     import aiohttp
 

@@ -82,13 +82,35 @@ async def uploaded(bot: BareBot, base: str, plan: dict[str, Any], data: bytes = 
     return await ended(bot, base, plan, data)
 
 
-async def ended(bot: BareBot, base: str, plan: dict[str, Any], data: bytes = DATA) -> Any:
+async def ended(bot: BareBot, base: str, plan: dict[str, Any], data: bytes = DATA, **changes: object) -> Any:
     upload = {"upload_id": plan["upload_id"]}
     part = {"part_index": 1, "block_size": len(data), "md5": hashlib.md5(data).hexdigest()}
     assert (await bot.call("POST", f"{base}/upload_part_finish", {**upload, **part}))[0] == 200
-    _, media = await bot.call("POST", f"{base}/files", {"file_type": 4, "srv_send_msg": False, **upload})
+    end = {"file_type": 4, "srv_send_msg": False, **upload, **changes}
+    status, media = await bot.call("POST", f"{base}/files", end)
+    assert status == 200
     assert (await bot.call("POST", f"{base}/messages", {"msg_type": 7, "media": media}))[0] == 200
     return bot.sim.state()["messages"][-1]["media"]
+
+
+async def test_an_upload_ended_by_its_id_alone_has_the_announced_type(bot: BareBot) -> None:
+    base, plan = await prepared(bot, file_type=1, file_name="a.png")
+    [part] = plan["parts"]
+    assert await put(bot, part["presigned_url"], DATA) == 200
+    assert (await ended(bot, base, plan, file_type=None, srv_send_msg=None))["kind"] == "image"
+
+
+async def test_the_other_end_of_an_upload_has_the_announced_type_too(sim: Simulator, bot: BareBot) -> None:
+    base = f"/v2/users/{sim.user('Alice').openid}"
+    _, plan = await bot.call("POST", f"{base}/upload_prepare", announced(file_type=1))
+    [part] = plan["parts"]
+    assert await put(bot, part["presigned_url"], DATA) == 200
+    upload = {"upload_id": plan["upload_id"]}
+    finish = {"part_index": 1, "block_size": len(DATA), "md5": hashlib.md5(DATA).hexdigest(), **upload}
+    assert (await bot.call("POST", f"{base}/upload_part_finish", finish))[0] == 200
+    _, media = await bot.call("POST", f"{base}/complete_upload", upload)
+    assert (await bot.call("POST", f"{base}/messages", {"msg_type": 7, "media": media}))[0] == 200
+    assert sim.state()["messages"][-1]["media"]["kind"] == "image"
 
 
 async def test_files_too_large_to_show_are_not_stored(bot: BareBot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from ..errors import (
 from ..lease import current_lease
 from ..models.codec import encode
 from .codes import RetryPolicy, error_rule
-from .exchange import Failure, Request, Response, failure_of, is_success, unreadable, words_if_no_json
+from .exchange import Failure, Request, Response, check_headers, failure_of, is_success, unreadable, words_if_no_json
 from .limits import Limits
 from .multipart import Form
 from .retry import Attempts, is_numbered
@@ -145,6 +145,8 @@ class Caller:
         Raises: ApiError and its subclasses, Timeout, ConnectionFailed, DecodeError; ConfigError for an unusable id;
         LeaseLost in a handler whose shard may run in another process by now.
         """
+        if headers is not None:
+            check_headers(headers, "api.call(headers=...)")
         call = self._prepare(route, ids, query, body, timeout)
         call.headers = headers
         while True:
@@ -239,6 +241,7 @@ class Caller:
             if not limit.expired():
                 raise
             return Failure(Timeout(f"{call.where}: a request hook took too long"), None, sent=False)
+        check_headers(request.headers, "Api(on_request=...)")
         return None
 
     def _token_at_hand(self) -> Secret | None:
@@ -247,13 +250,15 @@ class Caller:
     async def _next_token(self, call: _Call[T]) -> Secret | Failure:
         try:
             async with asyncio.timeout_at(call.ends_at):
-                return Secret(await self._tokens.get())
+                token = await self._tokens.get()
         except TimeoutError:
             return Failure(Timeout(f"{call.where}: no access token in time"), None, sent=False)
         except TransportError as error:
             return Failure(error, None, sent=False)
         except ApiError as error:
             return Failure(error, error_rule("token", error.code, error.status), sent=False)
+        check_headers({"Authorization": token}, "Api(token=...)")
+        return Secret(token)
 
     async def _exchange(self, call: _Call[T], request: Request) -> Response | Failure:
         debug = log.isEnabledFor(logging.DEBUG)
@@ -341,7 +346,13 @@ def _none() -> None:
 def _bytes(body: object) -> bytes | None:
     if body is None or isinstance(body, bytes):
         return body
-    return body.content if isinstance(body, Form) else encode(body)
+    try:
+        return body.content if isinstance(body, Form) else encode(body)
+    except UnicodeEncodeError:
+        raise ConfigError(
+            "a text contains half a character (a lone surrogate such as \\ud83d), which cannot be sent: keep both "
+            "halves together when you cut it. 文本中含有不完整的字符（单个代理项），无法发送"
+        ) from None
 
 
 def _undecoded(call: _Call[T], response: Response, error: DecodeError) -> Failure:

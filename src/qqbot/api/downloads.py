@@ -11,6 +11,7 @@ import re
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from ssl import SSLContext
 from typing import BinaryIO
@@ -20,9 +21,11 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from ..aio.threads import Threads
 from ..errors import ConfigError, ConnectionFailed, MediaError, Timeout
 from .files import in_thread
 from .network import cause_of, exact
+from .resolver import ThreadResolver, lookup
 
 MAX_BYTES = 64 * 1024 * 1024
 TIMEOUT = 120.0  # seconds
@@ -81,8 +84,8 @@ class _Refused(OSError):
 class _Resolver(AbstractResolver):
     """Resolves names to allowed addresses only, so that the connection uses an address that was checked."""
 
-    def __init__(self, reachable: Reachable) -> None:
-        self._inner = aiohttp.ThreadedResolver()
+    def __init__(self, reachable: Reachable, threads: Threads) -> None:
+        self._threads = threads
         self._reachable = reachable
 
     async def resolve(
@@ -104,23 +107,22 @@ class _Resolver(AbstractResolver):
 
     async def _found(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
         try:
-            return await self._inner.resolve(host, port, family)
-        except UnicodeError:
+            return await self._threads.run(partial(lookup, host, port, family))
+        except ValueError:
             raise _Refused(f"{host!r} is not a host name") from None
 
     def _allows(self, found: ResolveResult) -> bool:
         return self._reachable(ipaddress.ip_address(found["host"].partition("%")[0]))
 
     async def close(self) -> None:
-        """Close the inner resolver."""
-        await self._inner.close()
+        """Do nothing: the owner of the threads closes them."""
 
 
 class Downloads:
     """Downloads files. `reachable` decides which addresses are allowed; the default is public ones only.
 
     A proxy (`proxy_for` returns its URL) resolves names itself: a name is refused if any of the addresses that it has
-    here is not allowed, and a name that is unknown here is left to the proxy.
+    here is not allowed, and a name that is unknown here is left to the proxy. `threads` look up names and write files.
     """
 
     def __init__(
@@ -129,8 +131,11 @@ class Downloads:
         reachable: Reachable = is_public,
         proxy_for: Callable[[str], str | None] | None = None,
         ssl_context: SSLContext | None = None,
+        threads: Threads | None = None,
     ) -> None:
         self._reachable = reachable
+        # Not those that the gateway connects with: users choose these hosts, and their servers of names may hang.
+        self._threads = threads or Threads(4, "qqbot downloads")
         self._proxy_for = proxy_for  # asked for each redirect, since a proxy may serve some hosts only
         self._ssl: SSLContext | bool = ssl_context or True
 
@@ -159,10 +164,10 @@ class Downloads:
             part.unlink(missing_ok=True)
 
         try:
-            with await in_thread(lambda: part.open("wb"), drop) as file:
+            with await in_thread(self._threads, lambda: part.open("wb"), drop) as file:
                 async with self._opened(url, max_bytes, timeout) as chunks:
                     async for chunk in chunks:
-                        await asyncio.to_thread(file.write, chunk)
+                        await self._threads.run(partial(file.write, chunk))
                         size += len(chunk)
             part.replace(path)
         finally:
@@ -203,7 +208,7 @@ class Downloads:
         if proxy is not None:
             await self._check_name(target)
         # The operator chose the address of the proxy, and it is usually a private one.
-        resolver = _Resolver(self._reachable) if proxy is None else aiohttp.ThreadedResolver()
+        resolver = _Resolver(self._reachable, self._threads) if proxy is None else ThreadResolver(self._threads)
         async with (
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(resolver=resolver),
@@ -225,7 +230,7 @@ class Downloads:
 
     async def _check_name(self, target: URL) -> None:
         host = target.raw_host or ""
-        if _written(host) is None and await _Resolver(self._reachable).refuses(host):
+        if _written(host) is None and await _Resolver(self._reachable, self._threads).refuses(host):
             raise ConfigError(f"downloads from {host} are not allowed: it has an address that is not public")
 
 

@@ -6,12 +6,13 @@ Collaborators: `codes` defines what a code means, `transport` sends, `retry` dec
 
 import re
 from collections.abc import AsyncIterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from ..errors import (
     ApiError,
+    ConfigError,
     DecodeError,
     Hint,
     MessagePendingAudit,
@@ -105,8 +106,23 @@ _UNREADABLE = Hint(
     "收到的不是平台的回答：检查代理、网关登录页和 QQBOT_API_BASE",
     "something other than the platform seems to answer: check the proxy, a login page of the network, QQBOT_API_BASE",
 )
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile("[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
+
 _decode = decoder(_ErrorBody)
 _NO_ERROR = _ErrorBody()
+
+
+def check_headers(headers: Mapping[Any, Any], option: str) -> None:
+    """Return if each of `headers` can be sent.  Raises: ConfigError, naming `option`, without the value."""
+    for name, value in headers.items():
+        if not (isinstance(name, str) and _HEADER_NAME.fullmatch(name)):
+            raise ConfigError(f"{option}: {name!r:.80} cannot be the name of a header. 请求头名称无效")
+        if not (isinstance(value, str) and _HEADER_VALUE.fullmatch(value)):
+            raise ConfigError(
+                f"{option}: the header {name!r:.80} cannot be sent: its value must be text without line breaks, NUL "
+                "or other control characters (it is not shown here). 请求头的值不能含有换行等控制字符"
+            )
 
 
 def is_success(response: Response) -> bool:

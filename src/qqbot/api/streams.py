@@ -7,12 +7,13 @@ Source: autogen/api/v2_users_user_openid_stream_messages.post
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 from msgspec import UNSET
 
+from ..aio.loops import check_loop
 from ..errors import ApiError, ConfigError, DuplicateMessage, QQBotError, RateLimited, ServerError, TransportError
 from ..models.messages import MessageSendResult
 from ..models.streams import StreamMessageBody, StreamMessageResult, StreamState
@@ -21,6 +22,7 @@ from ..models.targets import ReplyTo
 log = logging.getLogger(__name__)
 
 INTERVAL = 0.5  # seconds between fragments; the platform wants 0.3 at least
+END_SECONDS = 2.0  # for the end of a stream whose body was cancelled: others wait for the end of the task
 REPEATS = (0.5, 1.0, 2.0)  # seconds before each repeat of the fragment that ends a message
 
 _PASSING = (TransportError, ServerError, RateLimited)
@@ -38,6 +40,10 @@ class AnswerStream(Protocol):
         """Add `text`; it is shown soon after.  Raises: what sending raises."""
         ...
 
+    def abandon(self) -> None:
+        """Send nothing more, not even what was written: neither now nor at the end."""
+        ...
+
     async def __aenter__(self) -> Self:
         """Begin; nothing is sent yet."""
         ...
@@ -52,8 +58,9 @@ class AnswerStream(Protocol):
 class C2CStream:
     """A streamed message: each fragment carries the whole text so far, so that a lost fragment does no harm.
 
-    Text that is written within half a second is sent together; concurrent writes take turns. An exception in the body
-    ends the message with the text written so far; a cancelled stream is left unfinished.
+    Text that is written within half a second is sent together; concurrent writes take turns. An exception in the body,
+    a cancellation too, ends the message with the text written so far; after a cancellation within 2 s and by one call.
+    `abandon` leaves it unfinished.
 
     If the answer to the first fragment is lost, its message cannot be continued, because its id is unknown. If the
     platform has shown it, that part stays, and `send_whole` sends the whole text as another message at the end.
@@ -74,9 +81,11 @@ class C2CStream:
         self._text = ""  # all of it, since each fragment replaces the one before
         self._sent = 0  # fragments tried, the index of the next one
         self._next_at = 0.0  # the platform refuses fragments that follow too fast
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._turn = asyncio.Lock()  # fragments must arrive in order
         self._orphaned = False  # the first fragment was shown but its id is lost, so it cannot be continued
+        self._abandoned = False  # nothing is sent any more
         self._ended = False  # a write after the end would be lost in silence
         self._cancelling = 0  # how often the task was cancelled before, which does not count as a cancelled body
         self.result: MessageSendResult | None = None
@@ -86,9 +95,10 @@ class C2CStream:
 
         Once the message exists, or may exist, the next fragment makes up for one that fails temporarily.
 
-        Raises: ContentRejected, ReplyWindowExpired; ConfigError after the end; before the message exists also
-        RateLimited, ServerError, and ConnectionFailed or Timeout if nothing was sent.
+        Raises: ContentRejected, ReplyWindowExpired; ConfigError after the end and from another event loop; before the
+        message exists also RateLimited, ServerError, and ConnectionFailed or Timeout if nothing was sent.
         """
+        check_loop(self._loop, "the stream")
         if self._ended:
             raise ConfigError("this stream has ended: write to it inside its `async with`")
         self._text += text
@@ -107,6 +117,10 @@ class C2CStream:
                 raise
             log.info("a fragment of a stream failed, the next one carries its text: %s", failure)
 
+    def abandon(self) -> None:
+        """Send nothing more: the message stays as it is, unfinished."""
+        self._abandoned = True
+
     async def __aenter__(self) -> Self:
         self._cancelling = _cancelling()
         return self
@@ -115,31 +129,32 @@ class C2CStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended = True
-        if self._is_cancelled(error) or not self._text.strip():
+        if self._abandoned or not self._text.strip():
             return
+        cancelled = self._is_cancelled(error)
         try:
-            async with self._turn:
+            async with asyncio.timeout(END_SECONDS if cancelled else None), self._turn:
                 await asyncio.sleep(self._next_at - self._now())
-                await self._finish()
-        except QQBotError as failure:
+                await self._finish(() if cancelled else REPEATS)
+        except (QQBotError, TimeoutError) as failure:
             if error is None:
                 raise
-            log.warning("the stream was left unfinished: %s", failure)
+            log.warning("the stream was left unfinished: %r", failure)
 
     def _is_cancelled(self, error: BaseException | None) -> bool:
         """True if the body was cancelled; a task group may raise another error than CancelledError then."""
         return error is not None and (not isinstance(error, Exception) or _cancelling() > self._cancelling)
 
-    async def _finish(self) -> None:
+    async def _finish(self, repeats: Sequence[float]) -> None:
         if not self._orphaned:
-            await self._send_last_fragment()
+            await self._send_last_fragment(repeats)
         if self._orphaned:
             log.warning("the answer to a stream's first fragment was lost: sending the whole text again as one message")
             self.result = await self._send_whole(self._text)
 
-    async def _send_last_fragment(self) -> None:
+    async def _send_last_fragment(self, repeats: Sequence[float]) -> None:
         maybe_ended = False
-        for delay in (*REPEATS, None):
+        for delay in (*repeats, None):
             try:
                 await self._send_fragment(StreamState.FINISHED)
             except _PASSING as failure:
@@ -198,16 +213,24 @@ def _cancelling() -> int:
 
 
 class GatheredAnswer:
-    """An answer in a scene without streams: its text is sent as one message, if the body raises nothing."""
+    """An answer in a scene without streams: its text is sent as one message at the end.
+
+    An exception in the body, a cancellation too, sends what was written so far; `abandon` sends nothing.
+    """
 
     def __init__(self, send: Callable[[str], Awaitable[MessageSendResult]]) -> None:
         self._send = send
         self._text = ""  # what was written so far
+        self._abandoned = False  # nothing is sent
         self.result: MessageSendResult | None = None
 
     async def write(self, text: str) -> None:
         """Add `text`; it is sent at the end."""
         self._text += text
+
+    def abandon(self) -> None:
+        """Send nothing."""
+        self._abandoned = True
 
     async def __aenter__(self) -> Self:
         return self
@@ -215,5 +238,13 @@ class GatheredAnswer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None and self._text.strip():
-            self.result = await self._send(self._text)
+        if self._abandoned or not self._text.strip():
+            return
+        cancelled = error is not None and not isinstance(error, Exception)
+        try:
+            async with asyncio.timeout(END_SECONDS if cancelled else None):
+                self.result = await self._send(self._text)
+        except (QQBotError, TimeoutError) as failure:
+            if error is None:
+                raise
+            log.warning("what was written of the answer was not sent: %r", failure)

@@ -9,16 +9,19 @@ Source: dev-prepare/access-token
 import asyncio
 import logging
 import random
+import re
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Annotated, Protocol
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from ..aio.clock import Clock
+from ..aio.ending import end_tasks
+from ..aio.loops import check_loop
 from ..config import Credentials
 from ..errors import ConnectionFailed, DecodeError
-from ..models.base import Id, Model
+from ..models.base import Model
 from ..models.codec import decoder, encode
 from .exchange import Request, failure_of, unreadable
 from .transport import Transport
@@ -73,10 +76,13 @@ OTHERS = 10.0  # seconds for another process to fetch a token, before this one d
 LOOK, LONGEST_LOOK = 0.05, 0.5  # seconds between two looks at the store meanwhile
 
 
+_PRINTABLE = re.compile(r"[ -~]+")  # a token goes into a header
+
+
 class _Answer(Model, frozen=True, kw_only=True):
     """`expires_in` is in seconds; text or a number on the wire."""
 
-    access_token: Id
+    access_token: Annotated[str, Meta(pattern=rf"^{_PRINTABLE.pattern}\Z")]
     expires_in: float = 0.0
 
 
@@ -110,6 +116,7 @@ class AccessTokens:
         self._url = token_url
         self._clock = clock
         self._store = store
+        self._loop = asyncio.get_running_loop()
         self._refused = ""  # the last token that the platform refused; the store may still have it
         self._cached: _CachedToken | None = None
         self._flight: asyncio.Task[None] | None = None  # the fetch in progress, so that concurrent calls share it
@@ -123,9 +130,10 @@ class AccessTokens:
         """Return a token. Concurrent callers share one request, and a caller that is cancelled does not cancel it.
 
         Raises: AuthError, IPNotAllowed, RateLimited, ServerError, Timeout, ConnectionFailed, but none of them while
-        the cached token is still valid.
+        the cached token is still valid; ConfigError from another event loop.
         """
         while (token := self.current()) is None:
+            check_loop(self._loop, "the access token")
             cached = self._cached
             flight = self._fetching()
             if cached is not None and self._clock() < cached.ends_at - SHORT:
@@ -146,8 +154,7 @@ class AccessTokens:
     async def close(self) -> None:
         """Cancel a request that is in progress."""
         if self._flight is not None:
-            self._flight.cancel()
-            await asyncio.wait([self._flight])
+            await end_tasks([self._flight])
 
     def _fetching(self) -> asyncio.Task[None]:
         if self._flight is None:
@@ -181,8 +188,13 @@ class AccessTokens:
             waited, pause = waited + pause, min(2 * pause, LONGEST_LOOK)
 
     def _take(self, shared: SharedToken | None) -> bool:
-        """Cache the token of another process, if it is neither near its end nor refused; return True then."""
-        if shared is None or shared.seconds <= RENEWAL or shared.value == self._refused:
+        """Cache the token of another process, if it is neither near its end, refused nor damaged; return True then."""
+        if (
+            shared is None
+            or shared.seconds <= RENEWAL
+            or shared.value == self._refused
+            or not _PRINTABLE.fullmatch(shared.value)
+        ):
             return False
         self._cache(shared)
         return True

@@ -5,6 +5,7 @@ Collaborators: `network` describes the errors. It knows no tokens, error codes o
 """
 
 import ssl
+from collections.abc import Callable
 from typing import Protocol
 
 import aiohttp
@@ -12,7 +13,7 @@ from yarl import URL
 
 from ..errors import ConnectionFailed, Timeout, TransportError
 from .exchange import Request, Response
-from .network import cause_of
+from .network import NETWORK_ERRORS, cause_of
 
 CONNECT_TIMEOUT = 8.0  # seconds for TCP and TLS; shorter than an attempt, so that nothing was sent for certain
 
@@ -31,14 +32,19 @@ class Transport(Protocol):
 class AiohttpTransport:
     """Sends with an aiohttp session, which the caller opens and closes.
 
-    `proxy`: a URL; None uses the default of the session. `ssl_context`: None verifies with the system's authorities.
+    `proxy_for` names the proxy for a URL; None uses the default of the session. `ssl_context`: None verifies with the
+    system's authorities.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, *, proxy: str | None = None, ssl_context: ssl.SSLContext | None = None
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        proxy_for: Callable[[str], str | None] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._session = session
-        self._proxy = proxy
+        self._proxy_for = proxy_for
         self._ssl: ssl.SSLContext | bool = ssl_context or True
 
     async def send(self, request: Request) -> Response:
@@ -49,20 +55,20 @@ class AiohttpTransport:
                 URL(request.url, encoded=True),
                 data=request.body,
                 headers=request.headers,
-                proxy=self._proxy,
+                proxy=self._proxy_for(request.url) if self._proxy_for else None,
                 ssl=self._ssl,
                 timeout=aiohttp.ClientTimeout(total=request.timeout, sock_connect=CONNECT_TIMEOUT),
                 allow_redirects=False,  # a redirect would carry the token elsewhere
             ) as response:
                 return Response(response.status, response.headers, await response.read())
-        except (OSError, aiohttp.ClientError) as error:
+        except NETWORK_ERRORS as error:
             failure = _translated(error, request)
         # Raised outside of the except block, so that the error has no aiohttp exception as its context: some of them
         # carry the request's headers, with the token.
         raise failure
 
 
-def _translated(error: OSError | aiohttp.ClientError, request: Request) -> TransportError:
+def _translated(error: OSError | aiohttp.ClientError | RuntimeError, request: Request) -> TransportError:
     where = f"{request.method} {request.path}"
     if isinstance(error, TimeoutError):
         unconnected = isinstance(error, aiohttp.ConnectionTimeoutError)

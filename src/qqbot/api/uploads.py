@@ -15,6 +15,7 @@ from typing import Protocol
 from msgspec import UNSET, Struct
 
 from ..aio.clock import Clock
+from ..aio.threads import Threads
 from ..errors import ApiError, DecodeError, MediaError, Timeout, TransportError
 from ..models.media import (
     FileType,
@@ -68,9 +69,10 @@ class _Key(Struct, frozen=True):
 
 
 class Uploads:
-    """Uploads files, and remembers the results until they expire by `clock` (seconds)."""
+    """Uploads files, and remembers the results until they expire by `clock` (seconds). Files are read in `threads`."""
 
-    def __init__(self, put: Put, clock: Clock) -> None:
+    def __init__(self, put: Put, clock: Clock, threads: Threads) -> None:
+        self._threads = threads
         self._put = put
         self._clock = clock
         # Results and when they expire (None: never), so that the same bytes are not uploaded again; oldest first.
@@ -86,7 +88,7 @@ class Uploads:
             body = MediaUploadBody(file_type=media.type, url=media.url, file_name=media.name or UNSET)
             return await steps.store(body=body, timeout=timeout)
         try:
-            async with asyncio.timeout(timeout), opened(media) as file:
+            async with asyncio.timeout(timeout), opened(self._threads, media) as file:
                 return await self._from_here(scene, media, file, steps)
         except TimeoutError:
             raise Timeout(f"the upload took longer than {timeout} s; nothing was sent to the conversation") from None

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack
 from msgspec import MsgspecError
 
 from ..aio.clock import Clock
+from ..aio.loops import check_loop
 from ..api.client import Api, ApiOptions
-from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection
+from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection, check_options
 from ..dispatcher.delivery import Settled
 from ..dispatcher.dispatcher import MAX_QUEUED, MAX_QUEUED_BYTES, HandlerListener
 from ..errors import ConfigError, DecodeError, MessagePendingAudit
 from ..ingest.forwarder import EventSink
-from ..models.events import MessageAuditPass, MessageAuditReject
+from ..models.events import MessageAuditPass, MessageAuditReject, MessageEvent
 from ..models.frames import decode_frame
 from ..models.gateway import ReadyUser
 from ..models.ingest import Envelope
@@ -35,9 +36,11 @@ from ..models.outgoing.messages import Message
 from ..models.stats import BotStats
 from ..models.targets import Target
 from ..sessions.base import SessionManager
+from .arguments import signature_of
 from .audits import AuditOutcome, Audits
+from .commands import Command, check_names
 from .context import Context
-from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
+from .program import EXIT_INTERRUPTED, configure_logging, exit_code, exit_in_time, loading, on_signal, run_loop
 from .router import HandlerDecorators
 from .runtime import BotRuntime, BotSettings, ShardFunction
 
@@ -69,8 +72,9 @@ class Bot(HandlerDecorators):
     without its time in `wait_for`; None: no limit. `hold_sends`:
     messages wait, within the timeout of their calls, while a shard is between connections: the platform has lost some
     that were sent then. `sink` takes the events in place of the handlers, to be handled elsewhere. `audits` asks for
-    the verdicts of reviews, for `audit_result`. The options of `Api` (proxy, ssl_context, session, on_request, ...) are
-    options here, too.
+    the verdicts of reviews, for `audit_result`. `auto_ack` acknowledges a click
+    that its handlers have not acknowledged at their end. The options of `Api` (proxy, ssl_context, session,
+    on_request, ...) are options here, too.
     """
 
     def __init__(
@@ -91,9 +95,11 @@ class Bot(HandlerDecorators):
         hold_sends: bool = False,
         sink: EventSink | None = None,
         audits: bool = False,
+        auto_ack: bool = False,
         **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__()
+        check_options("Bot(...)", options, [*ApiOptions.__annotations__, *(Bot.__init__.__kwdefaults__ or ())])
         if max_inflight < 1:
             raise ConfigError("Bot(max_inflight=...) must be at least 1")
         if max_queued < 1 or max_queued_bytes < 1:
@@ -122,6 +128,7 @@ class Bot(HandlerDecorators):
             sink=sink,
             api=options,
         )
+        self._handlers.clicks.auto_ack = auto_ack
         self._runtime = BotRuntime(self, self._handlers, settings)
         self._entered: AsyncExitStack | None = None  # what `async with bot:` leaves
 
@@ -161,11 +168,13 @@ class Bot(HandlerDecorators):
         `error` is the exception that the send raised; `timeout` in seconds. The last 256 verdicts are kept: one may
         come before the answer to the send.
 
-        Raises: ConfigError at once without `Bot(audits=True)`, Timeout.
+        Raises: ConfigError at once without `Bot(audits=True)` or from another event loop, Timeout.
         Source: server-inter/channel/message/event
         """
         if self._audits is None:
             raise ConfigError("verdicts come only to Bot(audits=True), which asks for their intent")
+        if (run := self._runtime.run) is not None:
+            check_loop(run.loop, "the bot")
         return await self._audits.result(error, timeout)
 
     async def _keep_verdict(self, ctx: Context[AuditOutcome]) -> None:
@@ -177,11 +186,14 @@ class Bot(HandlerDecorators):
 
         It may outlive the event: its calls are sent even if another process runs the shard by then.
 
-        Raises: ConfigError while the bot is not served, or has drained.
+        Raises: ConfigError while the bot is not served, or has drained, or from another event loop.
         """
-        if self._runtime.run is None:
+        try:
+            run = self._runtime.here
+        except ConfigError:
             coroutine.close()
-        return self._runtime.current.spawn(coroutine, name)
+            raise
+        return run.spawn(coroutine, name)
 
     def on_shard_event(self, function: L) -> L:
         """Register a function, plain or async, that is called with what happens to the shards (`ShardEvent`)."""
@@ -218,6 +230,36 @@ class Bot(HandlerDecorators):
     def stats(self) -> BotStats:
         """Return figures of its shards and of the events in flight.  Raises: ConfigError while it is not served."""
         return self._runtime.current.stats()
+
+    # Commands
+
+    def help(self, *names: str) -> None:
+        """Add a command, by default /help and /帮助, that lists the commands which the user may use.
+
+        With the name of a command it shows that one. It asks for no intents: it answers wherever others are.
+
+        Raises: ConfigError for a name that is no word or is taken.
+        """
+        from .help import answer_help  # noqa: PLC0415 - most bots have no commands
+
+        async def show_help(ctx: Context[MessageEvent], command: str = "") -> None:
+            await answer_help(ctx, self._handlers, command)
+
+        signature = signature_of(show_help, "/help")
+        command = Command(check_names(names or ("help", "帮助")), "", signature)
+        self._handlers.register(show_help, (MessageEvent,), None, None, command=command)
+
+    async def sync_panels(self) -> None:
+        """Publish the commands as the platform's command panels and menu; what is there already is not changed.
+
+        Panels that this did not make stay, and so do items of the menu that are no commands. Call it when the bot is
+        ready, at each start.
+
+        Raises: PermissionMissing, ContentRejected, Timeout; ConfigError while the bot is not served.
+        """
+        from .help import sync_panels  # noqa: PLC0415 - the same
+
+        await sync_panels(self.api, self._handlers)
 
     # Webhook
 
@@ -268,7 +310,7 @@ class Bot(HandlerDecorators):
         """Return an aiohttp application with /livez and /readyz: `app.add_subapp("/health", bot.health())`.
 
         /livez fails when the bot has ended by itself; /readyz also when it is not served, is stopping, a shard is not
-        READY, or reading stands still.
+        READY, reading stands still, or a background task of the bot fails.
         """
         from . import health  # noqa: PLC0415 - aiohttp's server side: half as long to import as all of its client
 
@@ -310,7 +352,7 @@ class Bot(HandlerDecorators):
 
         Raises: what `wait` raises, when that comes first; ConfigError when the bot is stopped before.
         """
-        await self._runtime.current.ready()
+        await self._runtime.here.ready()
 
     async def reconnect(self, shard: int | None = None) -> None:
         """Hang up and RESUME: every shard of this process, or the one of index `shard`. Returns when it is live again.
@@ -318,7 +360,7 @@ class Bot(HandlerDecorators):
         Raises: ConfigError for a shard that does not run here, or while no gateway is served; GatewayError when the
         shard ends instead.
         """
-        supervisor = self._runtime.current.supervisor
+        supervisor = self._runtime.here.supervisor
         if supervisor is None:
             raise ConfigError("the bot is served without a gateway connection: there is nothing to reconnect")
         await supervisor.reconnect(shard)
@@ -329,7 +371,7 @@ class Bot(HandlerDecorators):
         Raises: GatewayHalted when the platform forbids to go on, AuthError or IPNotAllowed when it refuses the
         credentials.
         """
-        await self._runtime.current.wait()
+        await self._runtime.here.wait()
 
     async def start(self, *, connect: bool = True) -> None:
         """Start serving in the running loop, in a task of its own; `stop` ends it. `connect` as in `serve`.
@@ -357,6 +399,8 @@ class Bot(HandlerDecorators):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if (run := self._runtime.run) is not None:
+            check_loop(run.loop, "the bot")
         stack, self._entered = self._entered, None
         if stack is not None:
             await stack.__aexit__(kind, error, trace)
@@ -381,7 +425,9 @@ class Bot(HandlerDecorators):
             asyncio.get_running_loop()
             raise ConfigError("bot.run() starts an event loop, and one is running here: use `async with bot:` instead")
         configure_logging()
-        raise SystemExit(exit_code(lambda: asyncio.run(self._serve_until_signal(webhook, options))))
+        code = exit_code(lambda: run_loop(self._serve_until_signal(webhook, options)))
+        exit_in_time(code)
+        raise SystemExit(code)
 
     async def _serve_until_signal(self, webhook: str | None, options: "WebhookOptions") -> None:
         signals = 0

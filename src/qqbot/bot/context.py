@@ -6,10 +6,10 @@ It has no state beyond the one event, so that models stay free of the bot.
 """
 
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast, overload
 
 from msgspec import Struct
 
@@ -18,7 +18,14 @@ from ..api.downloads import MAX_BYTES
 from ..api.streams import AnswerStream, GatheredAnswer
 from ..api.windows import check_window
 from ..dispatcher.delivery import Wanted
-from ..errors import ConfigError, DuplicateMessage
+from ..errors import (
+    ConfigError,
+    ContentRejected,
+    DuplicateMessage,
+    PermissionMissing,
+    QuotaExceeded,
+    ReplyWindowExpired,
+)
 from ..lease import Lease
 from ..models.events import Event, InteractionCreate, MessageEvent, Replyable
 from ..models.frames import Frame
@@ -27,6 +34,7 @@ from ..models.intents import Intents
 from ..models.messages import MessageAttachment, MessageSendResult
 from ..models.outgoing.messages import Markdown, Message, Text
 from ..models.targets import REPLY_LIMITS, REPLY_WINDOWS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
+from .splitting import split_message
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -78,6 +86,9 @@ log = logging.getLogger(__name__)
 ACK_SECONDS = 5.0
 """How long a click waits for its acknowledgement.  Source: autogen/event/interaction_create"""
 
+Fallback: TypeAlias = Literal["text", "active"]
+"""What is sent in place of an answer that is refused."""
+
 E_co = TypeVar("E_co", covariant=True)
 T = TypeVar("T")
 W = TypeVar("W", bound=Event)
@@ -100,6 +111,10 @@ class Owner(Protocol):
     @property
     def user_id(self) -> str:
         """The bot's own user id, '' as long as it is not known."""
+        ...
+
+    async def send(self, target: Target, message: Message, *, timeout: float | None = None) -> MessageSendResult:
+        """Send an active message to a conversation."""
         ...
 
     def spawn(self, coroutine: Coroutine[object, object, T], *, name: str | None = None) -> "Task[T]":
@@ -209,16 +224,80 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         expires_at = delivered.received + REPLY_WINDOWS[scene]
         return ReplyTo(found.msg_id, found.event_id, expires_at=expires_at)
 
-    async def reply(self: "Context[Replyable]", message: Message, *, timeout: float | None = None) -> MessageSendResult:
+    @property
+    def replyable(self) -> "Context[Replyable] | None":
+        """This context if its event can be answered, for code that takes any event: `if r := ctx.replyable: ...`."""
+        return cast("Context[Replyable]", self) if isinstance(self._delivered.event, Replyable) else None
+
+    @overload
+    async def reply(
+        self: "Context[Replyable]",
+        message: Message,
+        *,
+        split: Literal[False] = ...,
+        fallback: Collection[Fallback] = ...,
+        timeout: float | None = ...,
+    ) -> MessageSendResult: ...
+    @overload
+    async def reply(
+        self: "Context[Replyable]",
+        message: str | Text | Markdown,
+        *,
+        split: Literal[True],
+        fallback: Collection[Fallback] = ...,
+        timeout: float | None = ...,
+    ) -> list[MessageSendResult]: ...
+
+    async def reply(
+        self: "Context[Replyable]",
+        message: Message,
+        *,
+        split: bool = False,
+        fallback: Collection[Fallback] = (),
+        timeout: float | None = None,
+    ) -> MessageSendResult | list[MessageSendResult]:
         """Answer the event where it happened, within the platform's reply window; a `Media` is uploaded first.
+
+        `split` sends a text of more than 4000 characters in parts, cut between paragraphs or sentences, with the
+        fences of code whole; the last part has the keyboard. `fallback`: "text" sends markdown that is refused here as
+        plain text, "active" an answer that comes too late, or is one too many, as an active message; both are logged.
 
         If the event is repeated because a process died (`again`), an answer that it has sent already is not sent
         twice: the platform knows it by its number, and the result has no id.
 
         Raises: ReplyWindowExpired (after `reply_deadline`, without sending the message), ContentRejected, RateLimited
-        (`retry_after`, seconds), Timeout, LeaseLost.
+        (`retry_after`, seconds), Timeout, LeaseLost; ConfigError before anything is sent if `split` makes more parts
+        than `replies_left`.
         Source: server-inter/message/overview
         """
+        if not split:
+            return await self._reply(message, fallback, timeout)
+        parts = split_message(message)
+        left = self.replies_left
+        if left is not None and len(parts) > left and "active" not in fallback:
+            raise ConfigError(
+                f"the text needs {len(parts)} messages, and {left} more answers are allowed here: shorten it. "
+                f"需要 {len(parts)} 条消息，但只能再回复 {left} 条：请缩短内容"
+            )
+        return [await self._reply(part, fallback, timeout) for part in parts]
+
+    async def _reply(
+        self: "Context[Replyable]", message: Message, fallback: Collection[Fallback], timeout: float | None
+    ) -> MessageSendResult:
+        try:
+            return await self._answer(message, timeout)
+        except (PermissionMissing, ContentRejected) as refusal:
+            if "text" not in fallback or not isinstance(message, Markdown) or not message.content:
+                raise
+            log.info("markdown is refused here, so it is sent as text: %s", refusal)
+            return await self._reply(Text(message.content), fallback, timeout)
+        except (ReplyWindowExpired, QuotaExceeded) as refusal:
+            if "active" not in fallback:
+                raise
+            log.info("the answer is sent as an active message: %s", refusal)
+            return await self.api.send(self.target, message, timeout=timeout)
+
+    async def _answer(self: "Context[Replyable]", message: Message, timeout: float | None) -> MessageSendResult:
         event = self.event
         target = event.reply_target()
         reply_to = self._reply_to(event, target.scene)
@@ -327,6 +406,50 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         self._check_expected(events)
         delivered = await self._delivered.wait_for(Wanted(events, when, anywhere), timeout)
         return Context(self.bot, self.api, self._check_expected, delivered, delivered.event)
+
+    async def ask(
+        self: "Context[Replyable]", question: str, choices: Sequence[str], *, timeout: float | None = None
+    ) -> str:
+        """Ask the user of the event with a button for each choice (at most 25), and return the one that is chosen.
+
+        Only that user may press; the click is acknowledged. Words of a choice or its number answer as well, and where
+        the platform refuses keyboards the choices are a numbered text. `timeout` in seconds; None waits forever.
+
+        Raises: TimeoutError; ConfigError for choices that fit on no button, or if the bot does not ask for
+        interactions: `@bot.on(..., asks=True)`, or `bot.expect(InteractionCreate)`; what `reply` raises.
+        """
+        from .asking import ask  # noqa: PLC0415 - most bots ask nothing
+
+        return await ask(self, question, choices, timeout)
+
+    async def confirm(
+        self: "Context[Replyable]",
+        question: str,
+        *,
+        yes: str = "确定",
+        no: str = "取消",
+        timeout: float | None = None,
+    ) -> bool:
+        """Ask the user of the event a question with two buttons; return whether `yes` was chosen.
+
+        Raises: as `ask`.
+        """
+        return await self.ask(question, (yes, no), timeout=timeout) == yes
+
+    async def pages(self: "Context[Replyable]", pages: Sequence[str], *, timeout: float = 120.0) -> None:
+        """Answer with the first page and buttons for the others; return when none was pressed for `timeout` seconds.
+
+        Each page is an answer of its own, to the click. Without keyboards the first page is shown alone.
+
+        Raises: ConfigError without a page, or as `ask`; what `reply` raises.
+        """
+        from .asking import show_pages  # noqa: PLC0415 - the same
+
+        await show_pages(self, pages, timeout)
+
+    def check_expected(self, *events: type[Event]) -> None:
+        """Raises: ConfigError if the bot does not ask for one of these events."""
+        self._check_expected(events)
 
     @overload
     async def download(self, attachment: MessageAttachment | str, *, max_bytes: int = ...) -> bytes: ...

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ..errors import ConfigError
 from ..models.events import C2CMessageCreate, DirectMessageCreate, InteractionCreate, MessageEvent
 from ..models.interactions import InteractionDetail
-from ..models.text import parse_command
+from ..models.text import SLASHES, fold, parse_command, strip_leading_mentions
 
 
 def command(name: str) -> Callable[[MessageEvent], bool]:
@@ -30,6 +30,22 @@ def command(name: str) -> Callable[[MessageEvent], bool]:
         return parse_command(event.text_without_mention(""))[0].casefold() == wanted
 
     return starts_with_command
+
+
+def says(*texts: str) -> Callable[[MessageEvent], bool]:
+    """Return a predicate for messages that consist of one of `texts`, with or without a slash, in any case.
+
+    Raises: ConfigError when no text is given.
+    """
+    wanted = {fold(text.strip().lstrip("/／")) for text in texts}
+    if not wanted or "" in wanted:
+        raise ConfigError('says() takes texts, such as says("停", "stop"). says() 至少需要一个词')
+
+    def is_said(event: MessageEvent) -> bool:
+        text = strip_leading_mentions(event.text_without_mention(""))
+        return fold(text[1:] if text.startswith(SLASHES) else text) in wanted
+
+    return is_said
 
 
 def meant_for_me(event: MessageEvent) -> bool:

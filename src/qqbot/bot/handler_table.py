@@ -8,15 +8,23 @@ raised. Collaborators: `router` (the decorators that fill it), `dispatcher` (run
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ..dispatcher.dispatcher import HandlerMatch
-from ..errors import ConfigError
-from ..models.events import ALIASES, EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
+from ..config import did_you_mean
+from ..dispatcher.delivery import Around, HandlerMatch, Selection
+from ..errors import ConfigError, UsageError
+from ..models.events import ALIASES, EVENTS, Event, InteractionCreate, MessageEvent, UnknownEvent, decoder_of
 from ..models.intents import Intents
+from .access import UNRESTRICTED, Access, AccessRule, RefusedFunction, refuse, refused_by
+from .clicks import ClickWatch
+from .commands import Command, CommandIndex, answer_usage
 from .context import Context, Delivered
+from .cooldowns import Cooldown, Cooldowns
+from .middleware import Middleware, call_around
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +32,7 @@ E = TypeVar("E", bound=Event)
 Function = Callable[[Context[Any]], Awaitable[object]]
 ErrorFunction = Callable[[Context[Event], Exception], Awaitable[object]]
 When = Callable[[E], bool]
+UsageFunction = Callable[[Context[MessageEvent], UsageError], Awaitable[object]]
 Failed = Callable[[str, str, Exception], None]
 """Called with the event id, the name of the handler and what it raised."""
 MakeContext = Callable[[Delivered, Event], Context[Event]]
@@ -31,14 +40,55 @@ MakeContext = Callable[[Delivered, Event], Context[Event]]
 REMEMBERED_NAMES = 1024
 
 
-class Registration(Struct, frozen=True, eq=False):
-    """One handler: `function` takes `events` (classes or wire names) if `when` holds for them."""
+async def _unbound(_: Context[Any]) -> None:
+    raise ConfigError("only the handlers of a bot or router are called")
 
-    function: Function
+
+class Registration(Struct, frozen=True, eq=False):
+    """One handler: `declared` takes `events` (classes or wire names) if `when` holds for them.
+
+    `function` is what is awaited: `declared`, with what is checked and read before it. `scopes` are the bot and its
+    routers, the outermost first.
+    """
+
+    declared: Callable[..., Awaitable[object]]
     events: tuple[type[Event] | str, ...]
     when: When[Any] | None
     intent: Intents
     name: str
+    command: Command | None = None
+    rules: tuple[AccessRule, ...] = ()
+    cooldown: Cooldown | None = None
+    scopes: "tuple[HandlerTable, ...]" = ()
+    function: Function = _unbound
+
+    def within(self, scope: "HandlerTable") -> "Registration":
+        """Return it as a handler of `scope`, with the access and the prefix of that bot or router."""
+        command = self.command
+        if command is not None and scope.prefix:
+            command = replace(command, prefix=(*scope.prefix, *command.prefix))
+        rules = self.rules if scope.rule is None else (scope.rule, *self.rules)
+        inner = replace(
+            self,
+            when=_both(scope.when, self.when),
+            command=command,
+            rules=rules,
+            scopes=(scope, *self.scopes),
+        )
+        return replace(inner, function=inner._bound())
+
+    def _bound(self) -> Function:
+        """Return what is awaited with the context; `declared` itself if nothing comes before it."""
+        if self.command is not None:
+            return partial(_run_command, self, self.command)
+        if self.rules or self.cooldown is not None:
+            return partial(_run_checked, self, self.declared)
+        return self.declared
+
+    @property
+    def sees_all(self) -> bool:
+        """True if the handler gets messages that a command takes, too: it is registered for `Event`."""
+        return Event in self.events
 
     def could_take(self, name: str, kind: type[Event]) -> bool:
         """True if the handler asked for events of this wire name; their class is `kind`."""
@@ -55,10 +105,70 @@ class Registration(Struct, frozen=True, eq=False):
         )
 
 
-class HandlerTable:
-    """The handlers of a bot or a router, in order of registration, with those of the routers that it includes."""
+async def _run_checked(handler: Registration, function: Function, ctx: Context[Any]) -> None:
+    """Run `function` if the rules of `handler` let it run; answer and report a refusal."""
+    bot = handler.scopes[0]
+    label = handler.name if handler.command is None else handler.command.label
+    refused = await refused_by(handler.rules, handler.cooldown, ctx, bot.cooldowns, label)
+    if refused is None:
+        await function(ctx)
+    else:
+        functions = [function for scope in handler.scopes for function in scope.refused_functions]
+        await refuse(ctx, *refused, functions)
 
-    def __init__(self) -> None:
+
+async def _run_command(handler: Registration, command: Command, ctx: Context[Any]) -> None:
+    """Run a command: its rules, its arguments, its function."""
+
+    async def call(ctx: Context[Any]) -> None:
+        line = command.line_of(ctx.text) or ""
+        try:
+            arguments = command.signature.bind(line, ctx.event, ctx.bot.user_id)
+        except UsageError as error:
+            error.usage = command.usage
+            await _usage_function(handler.scopes, command)(ctx, error)
+            return
+        await handler.declared(ctx, *arguments)
+
+    await _run_checked(handler, call, ctx)
+
+
+def _usage_function(scopes: "Sequence[HandlerTable]", command: Command) -> UsageFunction:
+    """Return what answers wrong arguments: the function of the innermost router that has one."""
+    for scope in reversed(scopes):
+        if scope.usage_function is not None:
+            return scope.usage_function
+    return partial(answer_usage, command=command)
+
+
+def _both(first: When[Any] | None, second: When[Any] | None) -> When[Any] | None:
+    if first is None or second is None:
+        return first or second
+    return lambda event: first(event) and second(event)
+
+
+class HandlerTable:
+    """The handlers of a bot or a router, in order of registration, with those of the routers that it includes.
+
+    `prefix`, `when` and `rule` are for all of them.
+    """
+
+    def __init__(
+        self, *, prefix: Sequence[str] = (), when: When[Any] | None = None, rule: AccessRule | None = None
+    ) -> None:
+        self.prefix = prefix
+        self.when = when
+        self.rule = rule
+        self.middleware: list[Middleware] = []
+        """Called around the handlers of one event, the first outermost."""
+        self.refused_functions: list[RefusedFunction] = []
+        """Called when a handler of this table was refused."""
+        self.usage_function: UsageFunction | None = None
+        """Answers messages that do not fit the arguments of a command; None: as the router or bot above does."""
+        self.clicks = ClickWatch()
+        """Sees to the acknowledgement of clicks."""
+        self.cooldowns = Cooldowns()
+        """Counts the uses of commands."""
         self.context: MakeContext = _not_served
         """Makes what the handlers of one event are called with; set when the bot is served, since it holds its API."""
         self.matches: dict[str, HandlerMatch] = {}
@@ -73,19 +183,36 @@ class HandlerTable:
 
     # Filling it
 
-    def register(self, function: Function, events: Sequence[object], when: When[Any] | None, intent: int) -> None:
-        """Add a handler.
+    def register(  # noqa: PLR0917
+        self,
+        function: Callable[..., Awaitable[object]],
+        events: Sequence[object],
+        when: When[Any] | None,
+        intent: int | None,
+        access: Access = UNRESTRICTED,
+        command: Command | None = None,
+    ) -> None:
+        """Add a handler; `intent`: further bits that it needs, None: it asks for none, and takes what others ask for.
 
         Raises: ConfigError for what is no event, a function that is not async, or the same function twice.
         """
         name = check_async(function)
+        check_when(when, name)
         kinds = tuple(check_event(event, name) for event in events)
         if not kinds:
             raise ConfigError(f"@bot.on() above {name} names no event: write @bot.on(GroupAtMessageCreate) or @bot.on")
-        needed = Intents(intent)
-        for kind in kinds:
+        needed = Intents(intent or 0)
+        for kind in () if intent is None else kinds:
             needed |= Intents.of(kind)
-        self._add([Registration(function, kinds, when, needed, name)])
+        rules = () if access.rule is None else (access.rule,)
+        self._add([Registration(function, kinds, when, needed, name, command, rules, access.cooldown)])
+
+    def add_middleware(self, function: Middleware) -> None:
+        """Call `function` around the handlers of each event.  Raises: ConfigError when it is not async."""
+        check_async(function)
+        self.middleware.append(function)
+        for table in self._all_above():
+            table.matches.clear()
 
     def add_error_function(self, function: ErrorFunction) -> None:
         """Call `function` when a handler has raised.  Raises: ConfigError when it is not async."""
@@ -112,12 +239,21 @@ class HandlerTable:
         other._included_in.append(self)
 
     def _add(self, new: Sequence[Registration]) -> None:
-        tables = list(self._all_above())
-        for table in tables:  # before anything changes: a refused registration must not be left in some of them
-            for registration in new:
+        """Add handlers to this table and to all that include it, each with the scopes that it has there."""
+        added: dict[HandlerTable, list[Registration]] = {}
+        todo = [(self, new)]
+        while todo:
+            table, inner = todo.pop()
+            if table in added:  # a router may be included by two others that one bot includes
+                continue
+            added[table] = [registration.within(table) for registration in inner]
+            todo += [(above, added[table]) for above in table._included_in]
+        for table, registrations in added.items():
+            # Before anything changes: a refused registration must not be left in some of them.
+            for registration in registrations:
                 table._check_new(registration)
-        for table in tables:
-            table._registrations += new
+        for table, registrations in added.items():
+            table._registrations += registrations
             table._by_kind.clear()
             table.matches.clear()
 
@@ -135,9 +271,17 @@ class HandlerTable:
 
     def _check_new(self, new: Registration) -> None:
         for known in self._registrations:
-            if known.function is new.function and (twice := set(known.events) & set(new.events)):
+            plain = known.command is None and new.command is None  # a function may be more than one command
+            if plain and known.declared is new.declared and (twice := set(known.events) & set(new.events)):
                 label = ", ".join(sorted(kind if isinstance(kind, str) else kind.__name__ for kind in twice))
                 raise ConfigError(f"{new.name} is registered twice for {label}; remove one of the two")
+            if known.command is not None and new.command is not None and _overlap(known, new):
+                both = set(known.command.calls()) & set(new.command.calls())
+                for call in both:
+                    raise ConfigError(
+                        f"the command /{' '.join(call)} is registered twice, by {known.name} and by {new.name}: "
+                        "give one of them another name. 命令重名，请给其中一个改名"
+                    )
 
     # Looking up
 
@@ -149,11 +293,27 @@ class HandlerTable:
             wanted |= registration.intent
         return wanted | Intents.of(*self._expected)
 
+    def doubts(self) -> list[str]:
+        """Return a sentence for each thing that is probably not meant: no handler at all, an unknown wire name."""
+        if not self._registrations:
+            return ["the bot has no handler, so it answers nothing: use @bot.on or @bot.command. 没有注册任何处理函数"]
+        named = {name: found for found in self._registrations for name in found.events if isinstance(name, str)}
+        return [
+            f"{found.name} is for the event {name!r}, which is in no table of this version{did_you_mean(name, EVENTS)}"
+            for name, found in named.items()
+            if ALIASES.get(name, name) not in EVENTS
+        ]
+
     def expected(self, name: str) -> bool:
         """True if an event of this wire name was announced by `expect`."""
         return bool(self._expected) and issubclass(
             EVENTS.get(ALIASES.get(name, name), UnknownEvent), tuple(self._expected)
         )
+
+    @property
+    def registrations(self) -> Sequence[Registration]:
+        """The handlers, in order of registration."""
+        return self._registrations
 
     def handlers_for(self, intent: Intents) -> list[str]:
         """Return the names of the handlers that ask for any bit of `intent`."""
@@ -163,10 +323,26 @@ class HandlerTable:
         """Return how events of this wire name are decoded, and the handlers that could take them."""
         kind = EVENTS.get(ALIASES.get(name, name), UnknownEvent)
         handlers = tuple(found for found in self._registrations if found.could_take(name, kind))
-        match = HandlerMatch(decoder_of(name), handlers, issubclass(kind, MessageEvent))
+        is_message = issubclass(kind, MessageEvent)
+        match = HandlerMatch(
+            decoder_of(name),
+            handlers,
+            is_message,
+            select=_selection(handlers) if is_message and any(found.command for found in handlers) else None,
+            around=self._around(kind, handlers),
+        )
         if len(self.matches) < REMEMBERED_NAMES:  # names come from outside: do not remember without end
             self.matches[name] = match
         return match
+
+    def _around(self, kind: type[Event], handlers: Sequence[Registration]) -> Around | None:
+        if issubclass(kind, InteractionCreate):
+            return self.clicks.around
+        return call_around if any(scope.middleware for found in handlers for scope in found.scopes) else None
+
+    def commands_for(self, event: Event) -> list[Registration]:
+        """Return the commands for events of this kind, in order of registration."""
+        return [found for found in self.match(event) if found.command is not None]
 
     def match(self, event: Event) -> Sequence[Registration]:
         """Return the handlers for events of this kind, in order of registration; their predicates are not asked."""
@@ -198,6 +374,42 @@ def _not_served(_: Delivered, __: Event) -> Context[Event]:
     raise ConfigError("only the handlers of a bot that is served are called")
 
 
+def _overlap(first: Registration, second: Registration) -> bool:
+    """True if one message may be of a kind that both take."""
+    return any(
+        issubclass(one, other) or issubclass(other, one)
+        for one in first.events
+        for other in second.events
+        if isinstance(one, type) and isinstance(other, type)
+    )
+
+
+def _selection(handlers: Sequence[Registration]) -> Callable[[MessageEvent], Selection]:
+    """Return what tells the handlers of a message: of the command that it calls, or else those that are no commands."""
+    commands = [(found.command, found) for found in handlers if found.command is not None]
+    # Its predicate is asked here: the dispatcher need not ask again.
+    asked = {found: replace(found, when=None) for _, found in commands}
+    chosen = {
+        found: Selection(
+            tuple(asked.get(each, each) for each in handlers if each is found or each.sees_all), taken=True
+        )
+        for _, found in commands
+    }
+    others = Selection(tuple(found for found in handlers if found.command is None), taken=False)
+    index = CommandIndex(commands)
+
+    def select(event: MessageEvent) -> Selection:
+        for found in index.find(event):
+            try:
+                if found.when is None or found.when(event):
+                    return chosen[found]
+            except Exception:  # noqa: BLE001 - the dispatcher asks again, and reports what it raises
+                return Selection((found,), taken=True)
+        return others
+
+    return select
+
+
 def _wire_name(event: Event) -> str:
     return event.name if isinstance(event, UnknownEvent) else type(event).wire_name
 
@@ -211,6 +423,18 @@ def check_async(function: object) -> str:
             raise ConfigError(f"a handler must be an `async def` function, not {function!r}")
         raise ConfigError(f"{name} must be an `async def` function: it is awaited in the event loop")
     return name
+
+
+def check_when(when: object, name: str) -> None:
+    """Check the predicate of a handler.  Raises: ConfigError if it is asynchronous: it would always be true."""
+    call = getattr(when, "__call__", None)  # noqa: B004 - an object with an async __call__ is no predicate either
+    if inspect.iscoroutinefunction(when) or inspect.iscoroutinefunction(call):
+        raise ConfigError(
+            f"when= of {name} is asynchronous: use allow= for what has to be awaited. "
+            f"{name} 的 when= 不能是 async 函数，请改用 allow="
+        )
+    if when is not None and not callable(when):
+        raise ConfigError(f"when= of {name} is a function of the event, not {when!r}. when= 应为接收事件的函数")
 
 
 def check_event(event: object, function: str) -> type[Event] | str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 from msgspec import Struct
 
 from ..aio.clock import Clock
+from ..aio.loops import check_loop
 from ..aio.serving_task import ServingTask
 from ..api.client import Api, ApiOptions
 from ..api.token import TokenStore
@@ -124,6 +125,13 @@ class BotRuntime:
         return self.run
 
     @property
+    def here(self) -> BotRun:
+        """The run, for a caller in its event loop.  Raises: ConfigError while there is none, and from another loop."""
+        run = self.current
+        check_loop(run.loop, "the bot")
+        return run
+
+    @property
     def intents(self) -> Intents:
         """The intents that the bot asks for."""
         return self._handlers.intents if self.settings.intents is None else self.settings.intents
@@ -149,6 +157,9 @@ class BotRuntime:
         selection = settings.shards or ShardSelection.parse(os.environ.get("QQBOT_SHARDS"))
         for sentence in unknown_variables():
             log.warning("%s", sentence)
+        if settings.sink is None:
+            for sentence in self._handlers.doubts():
+                log.warning("%s", sentence)
         sessions = sessions or settings.sessions or _sessions_from_env()
         sessions = sessions or self._local_sessions(credentials.app_id, endpoints)
         async with AsyncExitStack() as stack:
@@ -181,6 +192,7 @@ class BotRuntime:
                 try:
                     await run.end_background()  # what a lifespan that failed had spawned
                 finally:
+                    self._handlers.clicks.close()
                     self._failure = run.failure
                     self.run = self.served_with = None
 
@@ -197,11 +209,14 @@ class BotRuntime:
     async def stop(self) -> None:
         """Drain and stop what `start` began; only ask for it if another task owns the run, or if it would deadlock.
 
-        Raises: the error that ended the shards.
+        Raises: the error that ended the shards; ConfigError from another event loop.
         """
         run, serving_task = self.run, self._serving_task
         if run is not None:
+            check_loop(run.loop, "the bot")
             run.ask_to_stop()
+        elif serving_task is not None and not serving_task.over:
+            check_loop(serving_task.loop, "the bot")
         if serving_task is None or serving_task.over or (run is not None and run.inside):
             return
         serving_task.leave()
@@ -274,6 +289,7 @@ class BotRuntime:
             "Callable[[Delivered, Event], Context[Event]]",
             partial(Context, self._bot, api, partial(check_expected, asked)),
         )
+        self._handlers.cooldowns.shared = None if shared is None else getattr(shared, "cooldowns", None)
         dispatcher = Dispatcher(
             self._handlers,
             api.clock,

@@ -4,7 +4,6 @@ Responsible for the format of the report. Collaborators: `simulator.scenarios` d
 """
 
 import argparse
-import asyncio
 import importlib
 import json
 import sys
@@ -13,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..bot.bot import Bot
-from ..bot.program import configure_logging
+from ..bot.program import configure_logging, run_loop
 from ..config import GatewayConfig
 from ..errors import ConfigError
 from .loading import bot_path, load_bot
@@ -76,7 +75,7 @@ def _play_one(scenario: "Scenario", make: Maker, *, as_json: bool) -> bool:
     from ..simulator.scenarios import perform
 
     start = time.monotonic()
-    findings = asyncio.run(perform(scenario, lambda: _served(make(), scenario)))
+    findings = run_loop(perform(scenario, lambda: _served(make(), scenario)))
     seconds = time.monotonic() - start
     print(_as_json(scenario, findings, seconds) if as_json else _as_text(scenario, findings, seconds), flush=True)
     return all(finding.right for finding in findings)

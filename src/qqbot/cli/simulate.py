@@ -16,7 +16,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from ..bot.bot import Bot
-from ..bot.program import configure_logging, on_signal
+from ..bot.program import configure_logging, on_signal, run_loop
 from ..errors import ConfigError
 from .loading import bot_path, load_bot
 from .run import FILE_HELP
@@ -120,7 +120,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
         raise ConfigError("--reload needs a FILE: the demo bot has no file to change. 请指定要重新加载的文件")
     bot = _bot(arguments)
     configure_logging()
-    asyncio.run(_until_signal(arguments, bot))
+    run_loop(_until_signal(arguments, bot))
 
 
 def _bot(arguments: argparse.Namespace) -> Bot | None:

@@ -57,7 +57,9 @@ class EventDecoder:
         """Make the best of a payload that does not have its documented form; `again`: it was reported before."""
         event = decode_odd(frame.t or "", frame.d, None if again else self._once_logger.surprise)
         if isinstance(event, UnknownEvent):
-            match = HandlerMatch(match.decode, tuple(self._handlers.match(event)), is_message=False)
+            match = HandlerMatch(
+                match.decode, tuple(self._handlers.match(event)), is_message=False, around=match.around
+            )
             self._once_logger.unknown(event)
         return event, match
 

@@ -8,7 +8,7 @@ Collaborators: `dispatcher`, `waiters`, `sources`.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from msgspec import Raw, Struct
@@ -42,15 +42,31 @@ class Handler(Protocol):
         ...
 
 
+class Selection(Struct, frozen=True):
+    """The handlers of one message. `taken`: no other handler gets it, also if it comes again under another name."""
+
+    handlers: tuple[Handler, ...]
+    taken: bool
+
+
+RunHandler: TypeAlias = Callable[[Any], Awaitable[Exception | None]]
+"""Runs one handler, and reports and returns what it raises."""
+Around: TypeAlias = Callable[[Any, Sequence[Any], RunHandler], Awaitable[None]]
+"""Calls handlers with a context, in their order, with what is to be around them."""
+
+
 class HandlerMatch(Struct, frozen=True, eq=False):
     """What is done with events of one wire name: how they are decoded, and which handlers could take them.
 
-    `decode` returns an `Event`, and a `MessageEvent` if `is_message`.
+    `decode` returns an `Event`, and a `MessageEvent` if `is_message`. `select` chooses among the handlers of a message,
+    if they are not all to get it; `around` calls them by the function that runs one, if anything is to be around them.
     """
 
     decode: Callable[[Raw], Any]
     handlers: tuple[Handler, ...]
     is_message: bool
+    select: Callable[[Any], Selection] | None = None
+    around: Around | None = None
 
 
 class Wanted(Struct, frozen=True):
@@ -129,12 +145,16 @@ class DeliverySource:
 
 
 class Wait(Struct, eq=False):
-    """One open `wait_for`: the handler of `waiter` waits for what is `wanted` in the conversation `place`."""
+    """One open `wait_for`: the handler of `waiter` waits for what is `wanted` in the conversation `place`.
+
+    `owners`: the conversation and the user of whose share it is.
+    """
 
     wanted: Wanted
     place: str
     waiter: "Delivery"
     future: "asyncio.Future[Delivery]"
+    owners: tuple[str, ...] = ()
 
 
 class Resumption(Struct, eq=False):

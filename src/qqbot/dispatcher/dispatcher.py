@@ -8,6 +8,7 @@ when one waits for further events is in `waiters`.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
@@ -21,7 +22,7 @@ from .backlog import Backlog
 from .completion import Completion
 from .decoding import EventDecoder, Handlers, park
 from .dedupe import Deduplicator, EndedBefore, KnownEvents, New, SeenIds
-from .delivery import Delivery, Handler, HandlerMatch, Resumption, Settled, Unseen
+from .delivery import Around, Delivery, Handler, HandlerMatch, Resumption, Settled, Unseen
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
@@ -86,6 +87,7 @@ class Dispatcher:
         """Run handlers while the body runs, each event's in a context like `context`; leaving cancels them."""
         self._runner.open()
         self._workers.open(context)
+        self.waiters.loop = asyncio.get_running_loop()
         self.closed = self.waiters.closed = self.backlog.waking = False
         try:
             yield self
@@ -174,6 +176,13 @@ class Dispatcher:
         if delivery is None or delivery.handler is None:
             return None
         return delivery.handler.name, delivery.event.ordering_key or delivery.frame.t or ""
+
+    def busiest(self) -> tuple[str, int] | None:
+        """Return the conversation of which most events wait, and how many; slow, since all that waits is looked at."""
+        self._admit_unseen()
+        waiting = (*self._ordering.waiting(), *self.backlog.admitted)
+        counts = Counter(each.event.ordering_key for each in waiting if isinstance(each, Delivery))
+        return next(iter(counts.most_common(1)), None)
 
     async def room(self) -> None:
         """Return when there is room for another event; callers have their turn one after another."""
@@ -347,6 +356,10 @@ class Dispatcher:
                     if lease is None or lease.valid():
                         handlers: Sequence[Handler] = match.handlers if is_new else ()
                         result: Outcome = "unwanted"
+                        taken = False
+                        if match.select is not None and handlers:
+                            selection = match.select(event)
+                            handlers, taken = selection.handlers, selection.taken
                         if match.is_message:  # `Deduplicator.take`, without the call
                             message: str = event.id
                             if message in messages:
@@ -356,7 +369,12 @@ class Dispatcher:
                                 order.append(message)
                                 if len(order) > remembered:
                                     del messages[order.popleft()]
+                            if taken:
+                                dedupe.close(message)
                         user_context = context_of(delivery, event)
+                        if match.around is not None:
+                            result = await self._run_around(match.around, handlers, user_context, delivery)
+                            handlers = ()
                         for handler in handlers:
                             try:
                                 if handler.when is not None and not handler.when(event):
@@ -405,6 +423,58 @@ class Dispatcher:
                 backlog.wake_if_any()
             if self.closed or not await self._workers.park():
                 return
+
+    async def _run_around(
+        self,
+        around: Around,
+        handlers: Sequence[Handler],
+        context: object,
+        delivery: Delivery,
+    ) -> Outcome:
+        """Run the handlers that take an event, and what is around them; return how the event ended."""
+        runner, event = self._runner, delivery.event
+        taking: list[Handler] = []
+        result: Outcome = "unwanted"
+        for handler in handlers:
+            try:
+                if handler.when is None or handler.when(event):
+                    taking.append(handler)
+            except Exception as error:  # noqa: BLE001 - stays with its event
+                result = "failed"
+                await runner.report(context, error, handler.name)
+        reported: list[BaseException] = []
+
+        async def run(handler: Handler) -> Exception | None:
+            nonlocal result
+            self._mark_handler(delivery, handler)
+            try:
+                await runner.run(handler, context, delivery)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
+                result = "failed"
+                await runner.report(context, error, handler.name)
+                failure = error if isinstance(error, Exception) else RuntimeError(f"{handler.name} was cancelled")
+                reported.append(failure)
+                return failure
+            if result == "unwanted":
+                result = "handled"
+            return None
+
+        if not taking:
+            return result
+        self._mark_handler(delivery, taking[0])
+        try:
+            await around(context, taking, run)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
+            if not any(error is each for each in reported):
+                await runner.report(context, error, "middleware")
+            result = "failed"
+        return "handled" if result == "unwanted" else result
+
+    def _mark_handler(self, delivery: Delivery, handler: Handler) -> None:
+        if self._ordering.running is delivery:
+            self._ordering.handler = handler
+        else:
+            delivery.handler = handler
 
     def _finish(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """End an event, and let it hold nothing any more; None: it was given up."""

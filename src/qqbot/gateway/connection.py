@@ -12,7 +12,7 @@ from typing import Literal, Self
 import aiohttp
 from aiohttp import WSMsgType
 
-from ..api.network import ConnectOptions, cause_of
+from ..api.network import NETWORK_ERRORS, ConnectOptions, cause_of, no_redirects
 from ..config import GatewayConfig
 from ..errors import ConnectionFailed
 
@@ -38,17 +38,18 @@ class Connection:
         proxy_for = options.get("proxy_for")
         try:
             async with asyncio.timeout(config.connect_timeout):
-                websocket = await session.ws_connect(
-                    url,
-                    decode_text=False,
-                    compress=0,
-                    heartbeat=None,
-                    autoping=True,
-                    max_msg_size=config.max_frame_bytes,
-                    proxy=proxy_for(url) if proxy_for else None,
-                    ssl=options.get("ssl_context") or True,
-                )
-        except (OSError, aiohttp.ClientError) as error:
+                with no_redirects(session):
+                    websocket = await session.ws_connect(
+                        url,
+                        decode_text=False,
+                        compress=0,
+                        heartbeat=None,
+                        autoping=True,
+                        max_msg_size=config.max_frame_bytes,
+                        proxy=proxy_for(url) if proxy_for else None,
+                        ssl=options.get("ssl_context") or True,
+                    )
+        except NETWORK_ERRORS as error:
             cause = cause_of(error)
         else:
             return cls(websocket)

@@ -19,6 +19,7 @@ from typing import Protocol, Self
 from ..aio.backoff import Backoff
 from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
+from ..aio.ending import end_tasks
 from ..aio.throttle import Throttle
 from ..errors import FencedOut
 from ..lease import Lease
@@ -63,10 +64,7 @@ class Forwarder:
             yield self
         finally:
             self.closed = True
-            senders = list(self._senders)
-            for sender in senders:
-                sender.cancel()
-            await asyncio.gather(*senders, return_exceptions=True)
+            await end_tasks(self._senders)
 
     def feed(self, lease: Lease) -> "ForwardingSource":
         """Return a new source for the events of `lease`."""
@@ -108,7 +106,10 @@ class Forwarder:
 
     def _sender_ended(self, sender: "asyncio.Task[None]") -> None:
         self._senders.discard(sender)
-        if not sender.cancelled() and (error := sender.exception()) is not None:
+        if sender.cancelled():
+            if not self.closed:
+                log.error("another task has cancelled %r: its events are sent with the next one", sender.get_name())
+        elif (error := sender.exception()) is not None:
             log.critical("events can no longer be sent to the sink", exc_info=error)
 
 

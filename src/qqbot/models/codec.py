@@ -37,6 +37,14 @@ def encode(value: object) -> bytes:
     return _encoder.encode(value)
 
 
+def scalar_from_text(text: str, kind: object) -> object:
+    """Return the value of a scalar type that a text stands for.  Raises: ValueError if it stands for none."""
+    try:
+        return msgspec.convert(text, cast("Any", kind), strict=False)
+    except msgspec.MsgspecError:
+        raise ValueError from None
+
+
 def strict(type_: type[T]) -> Decode[T]:
     """Return a function that decodes JSON into `type_` and raises msgspec's own errors (the fast path)."""
     return msgspec.json.Decoder(type_).decode

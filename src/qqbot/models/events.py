@@ -29,7 +29,7 @@ from .messages import MessageRecall as DeletedMessage
 from .reactions import MessageReaction
 from .subscriptions import SubscriptionResults as Subscriptions
 from .targets import ReplyTo, Scene, Target
-from .users import EnterAIO, MemberWithGuildID
+from .users import EnterAIO, MemberWithGuildID, V2User
 
 __all__ = [
     "AtMessageCreate",
@@ -441,6 +441,16 @@ class InteractionCreate(Interaction, Event, Replyable, frozen=True, kw_only=True
         if place is None:
             raise ConfigError(f"the interaction {self.id} names no conversation, so it cannot be answered")
         return place
+
+
+def user_of(event: object) -> str:
+    """Return the id of the user that an event comes from, '' if it names none: an openid in groups and C2C."""
+    if isinstance(event, MessageEvent):
+        author = event.author
+        return author.openid if isinstance(author, V2User) else author.id
+    if isinstance(event, InteractionCreate):
+        return event.group_member_openid or event.user_openid or event.data.resolved.user_id
+    return ""
 
 
 class FriendNotice(FriendEvent, Event, frozen=True, kw_only=True):

@@ -7,12 +7,16 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
 from typing import cast
+from unicodedata import normalize
 from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
 from ..errors import ConfigError, DecodeError
 from .codec import encode, parse
+
+SLASHES = ("/", "／")
+"""What a command begins with."""
 
 LONGEST_ATTRIBUTE = 100  # characters, before they are percent-encoded
 
@@ -32,6 +36,11 @@ _TAG = re.compile(
     rf"|{_FACE_TAG}"
 )
 _ATTRIBUTE = re.compile(r"(\w+)=\"([^\"]*)\"")
+
+
+def fold(text: str) -> str:
+    """Return what is equal for words that users type in different cases and widths."""
+    return normalize("NFKC", text).casefold()
 
 
 def strip_leading_mentions(text: str, user: str | None = None) -> str:

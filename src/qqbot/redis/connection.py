@@ -31,7 +31,9 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import TimeoutError as Silent
 
+from ..aio.threads import Threads
 from ..errors import ConfigError
+from .names import resolve_names, resolve_names_of_cluster
 
 Client: TypeAlias = Redis | RedisCluster
 
@@ -94,8 +96,10 @@ async def connected(url: str) -> AsyncGenerator[Client]:
     address = _parsed(url)
     address.settings.update(socket_timeout=None, socket_connect_timeout=None)
     async with AsyncExitStack() as stack:
+        threads = Threads(2, "qqbot redis")
+        stack.callback(threads.close)
         try:
-            client = _client(address, stack)
+            client = _client(address, stack, threads)
         except (TypeError, ValueError, *FAILURES):
             raise _refused(url, "an option after the '?' is not known to the redis library") from None
         stack.push_async_callback(_close, client)
@@ -192,19 +196,21 @@ def _host(text: str, port: int) -> tuple[str, int]:
     return parts.hostname, parts.port or port
 
 
-def _client(address: _Address, stack: AsyncExitStack) -> Client:
+def _client(address: _Address, stack: AsyncExitStack, threads: Threads) -> Client:
     match address.kind:
         case "sentinel":
-            return _watched(address, stack)
+            return _watched(address, stack, threads)
         case "cluster":
             # One retry, because the client looks for other nodes only after a command failed on a dead one.
             nodes = [ClusterNode(host, port) for host, port in address.hosts]
-            return RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **address.settings)
+            client = RedisCluster(startup_nodes=nodes, retry=Retry(NoBackoff(), 1), **address.settings)
+            resolve_names_of_cluster(client, threads)
+            return client
         case _:
-            return _tried(Redis.from_url(**address.settings, retry=_never()))  # pyright: ignore[reportUnknownMemberType]
+            return _tried(Redis.from_url(**address.settings, retry=_never()), threads)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _watched(address: _Address, stack: AsyncExitStack) -> Redis:
+def _watched(address: _Address, stack: AsyncExitStack, threads: Threads) -> Redis:
     """Return a client of the master that the Sentinels report."""
     name, _, number = address.path.partition("/")
     if not name:
@@ -215,13 +221,15 @@ def _watched(address: _Address, stack: AsyncExitStack) -> Redis:
         address.hosts, sentinel_kwargs={**for_sentinels, "retry": _never()}, **address.settings
     )
     for watcher in sentinel.sentinels:
+        resolve_names(watcher, threads)
         stack.push_async_callback(_close, watcher)
     options: dict[str, Any] = {"db": int(number or 0), "retry": _never()}
-    return _tried(sentinel.master_for(unquote(name), **options))  # pyright: ignore[reportUnknownMemberType]
+    return _tried(sentinel.master_for(unquote(name), **options), threads)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _tried(client: Redis) -> Redis:
+def _tried(client: Redis, threads: Threads) -> Redis:
     """Make one connection without opening it: only then does the library check its options."""
+    resolve_names(client, threads)
     make: Any = client.connection_pool.make_connection
     make()
     return client

@@ -1,7 +1,8 @@
-"""What the processes of one bot share through a store besides its shards: the access token, the ids of events.
+"""What the processes of one bot share through a store besides its shards: the access token, the ids of events, the
+uses of commands.
 
-Responsible for opening and closing both. It works without shards as well, for processes that only handle webhook calls.
-Collaborators: `token_store`, `seen_ids`.
+Responsible for opening and closing them. It works without shards as well, for processes that only handle webhook calls.
+Collaborators: `token_store`, `seen_ids`, `cooldowns`.
 """
 
 import logging
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from ..config import Credentials
 from ..errors import ConfigError
 from .connection import Client, opened
+from .cooldowns import RedisCooldowns
 from .seen_ids import RedisSeenIds
 from .token_store import RedisTokenStore
 
@@ -23,6 +25,7 @@ class Shared(NamedTuple):
 
     tokens: RedisTokenStore | None = None
     seen: RedisSeenIds | None = None
+    cooldowns: RedisCooldowns | None = None
 
 
 @asynccontextmanager
@@ -33,7 +36,8 @@ async def sharing(store: Client | str, credentials: Credentials, *, cluster: str
     """
     async with opened(store) as client:
         seen = RedisSeenIds(client, app_id=credentials.app_id, cluster=cluster)
-        yield Shared(_tokens(client, credentials, cluster), seen)
+        cooldowns = RedisCooldowns(client, app_id=credentials.app_id, cluster=cluster)
+        yield Shared(_tokens(client, credentials, cluster), seen, cooldowns)
 
 
 def _tokens(client: Client, credentials: Credentials, cluster: str) -> RedisTokenStore | None:

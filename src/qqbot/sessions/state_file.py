@@ -10,7 +10,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,9 +18,10 @@ from typing import BinaryIO, Self, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from ..aio.background import background
+from ..aio.background import background, repeat
+from ..aio.threads import Threads
 from ..aio.throttle import Throttle
-from ..errors import ConfigError
+from ..errors import ConfigError, NoThread
 from ..models.codec import encode, strict
 from ..models.gateway import ResumeState
 
@@ -149,12 +149,12 @@ class States:
         self._warnings = Throttle()
 
     async def __aenter__(self) -> Self:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="qqbot state file")
+        self._thread = Threads(1, "qqbot state file")
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
-            await self._do(self._file.open)
+            await self._open()
             stack.push_async_callback(self.flush)
-            writing = background(self._write_repeatedly(), name="qqbot state file")
+            writing = background(repeat(self._write_when_due), name="qqbot state file")
             (self._writer,) = await stack.enter_async_context(writing)
             self._stack = stack.pop_all()
         return self
@@ -166,14 +166,23 @@ class States:
         if not self._writer.cancelled():
             self._writer.result()
 
+    async def _open(self) -> None:
+        while True:
+            try:
+                return await self._do(self._file.open)
+            except NoThread as error:
+                if self._warnings.ready():
+                    log.warning("sessions cannot be kept in %s yet, trying again: %s", self._file.path, error)
+            await asyncio.sleep(SAVE_SECONDS)
+
     async def _close(self) -> None:
         """Return when the file is closed; if the caller is cancelled, the file is closed all the same."""
-        closing = asyncio.wrap_future(self._thread.submit(self._file.close))
-        self._thread.shutdown(wait=False)
+        closing = self._thread.submit(self._file.close)
+        self._thread.close()
         await asyncio.shield(closing)
 
     async def _do(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+        return await self._thread.run(function)
 
     async def begin(self, count: int) -> dict[int, ResumeState]:
         """Return the sessions that an earlier process left for a bot of `count` shards; from now on they are ours."""
@@ -204,12 +213,12 @@ class States:
             else:
                 self._written = changes
 
-    async def _write_repeatedly(self) -> None:
-        while True:
-            await self._wake.wait()
+    async def _write_when_due(self) -> None:
+        await self._wake.wait()
+        await self.flush()  # if it raises, the file is still behind
+        if self._changes == self._written:
             self._wake.clear()
-            await self.flush()
-            await asyncio.sleep(SAVE_SECONDS)
+        await asyncio.sleep(SAVE_SECONDS)
 
     def _warn(self, error: OSError) -> None:
         """Log at most once a minute that the file is behind."""

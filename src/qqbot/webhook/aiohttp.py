@@ -6,6 +6,7 @@ It verifies nothing.
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -63,8 +64,8 @@ async def listening(app: web.Application, address: str, drain: float) -> AsyncGe
     Raises: ConfigError when nothing can listen there.
     """
     host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(f"webhook={address!r} is no address: write host:port, such as 0.0.0.0:8080")
+    if not colon or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
+        raise ConfigError(f"webhook={address!r:.200} is no address: write host:port, such as 0.0.0.0:8080")
     runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=drain)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(runner.cleanup)
@@ -77,8 +78,9 @@ async def listening(app: web.Application, address: str, drain: float) -> AsyncGe
             )
             stack.callback(listener.close)
             await listener.start_serving()
-        except OSError as error:
-            raise ConfigError(f"webhook={address!r}: cannot listen there ({error.strerror or error})") from None
+        except (OSError, ValueError) as error:  # ValueError: what is no host name
+            why = error.strerror if isinstance(error, OSError) else None
+            raise ConfigError(f"webhook={address!r:.200}: cannot listen there ({why or error})") from None
         addresses = [each.getsockname() for each in listener.sockets]
         log.info("listening for webhook calls on %s", ", ".join(f"{host}:{port}" for host, port, *_ in addresses))
         bound: int = addresses[0][1]

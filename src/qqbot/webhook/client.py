@@ -11,7 +11,8 @@ from typing import Self
 import aiohttp
 from msgspec import Struct
 
-from ..api.network import environment_proxy
+from ..api.network import exact
+from ..api.proxies import EnvironmentProxies
 from ..config import Credentials
 from ..errors import ConfigError, ConnectionFailed, Timeout
 from ..models.codec import encode
@@ -39,11 +40,16 @@ class WebhookClient:
     """
 
     def __init__(self, url: str, credentials: Credentials, *, timeout: float = TIMEOUT) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"{url!r} is no http:// or https:// URL")
+        try:
+            usable = exact(url).scheme in ("http", "https")
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ConfigError(f"{url!r:.200} is no http:// or https:// URL")
         self._url = url
         self._app_id = credentials.app_id
         self._timeout = timeout
+        self._proxy_for = EnvironmentProxies()
         self.key = Key.of(credentials.secret)
 
     async def __aenter__(self) -> Self:
@@ -72,7 +78,7 @@ class WebhookClient:
             "X-Bot-Appid": self._app_id,
             **headers,
         }
-        proxy, began = environment_proxy(self._url), time.monotonic()
+        proxy, began = self._proxy_for(self._url), time.monotonic()
         try:
             async with self._session.post(
                 self._url, data=body, headers=fields, proxy=proxy, allow_redirects=False

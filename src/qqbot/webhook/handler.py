@@ -12,9 +12,11 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol, TypedDict
 
+from ..aio.loops import foreign_loop
 from ..aio.serving_task import Served, ServingTask
+from ..aio.throttle import Throttle
 from ..config import Credentials
-from ..errors import ConfigError, Interrupted
+from ..errors import Interrupted
 from ..models.frames import Frame
 from ..models.outcome import Outcome
 from .protocol import AGAIN, DONE, WINDOW, Answer, WebhookProtocol, too_large
@@ -91,6 +93,7 @@ class WebhookHandler:
         self.bot = bot
         # By window, with the credentials they were made of: making a key takes long, and credentials can change.
         self._protocols: dict[float, tuple[Credentials, WebhookProtocol]] = {}
+        self._warnings = Throttle()  # a bot without room refuses every call
         self._serving_task: _CallsServed | None = None  # serves the bot for its calls; None before the first such call
 
     def prepare(self) -> None:
@@ -137,7 +140,7 @@ class WebhookHandler:
         """Serve the bot while the body runs, together with the other calls that need it."""
         serving_task = self._serving_task
         if serving_task is not None and not serving_task.over and serving_task.loop is not asyncio.get_running_loop():
-            raise ConfigError("a bot answers the webhook calls of one event loop at a time: make a Bot for each thread")
+            raise foreign_loop("the bot")
         if serving_task is None or serving_task.leaving:
             serving_task = self._serving_task = _CallsServed(
                 self.bot, connect=False, after=None if serving_task is None or serving_task.over else serving_task
@@ -155,7 +158,8 @@ class WebhookHandler:
         try:
             outcome = await self.bot.receive(frame, body, awaited=awaited)
         except TimeoutError:
-            log.warning("the bot had no room for %s in time: it has to be delivered again", frame.id)
+            if self._warnings.ready():
+                log.warning("the bot had no room for %s in time: it, and others, have to be delivered again", frame.id)
             return _copy(_AGAIN)
         except Interrupted as error:
             log.info("%s", error)

@@ -8,6 +8,7 @@ from .base import Call, Resource
 ACK_INTERACTION = Route("ack_interaction", "PUT", "/interactions/{interaction_id}", nothing)
 
 
+REMEMBERED = 1_024
 CALLBACK_HEADER = "X-Callback-AppID"
 
 
@@ -17,6 +18,11 @@ class Interactions(Resource):
     def __init__(self, call: Call, app_id: str) -> None:
         super().__init__(call)
         self._app_id = app_id
+        self._answered: dict[str, None] = {}  # the last clicks that were answered, the oldest first
+
+    def was_answered(self, interaction_id: str) -> bool:
+        """True if this client has answered the interaction; the last 1 024 are remembered."""
+        return interaction_id in self._answered
 
     async def ack(self, interaction_id: str, code: int = 0, *, timeout: float | None = None) -> None:
         """Acknowledge an interaction (`id` of the event), once and within 5 s: otherwise the user sees a failure.
@@ -48,3 +54,6 @@ class Interactions(Resource):
         timeout: float | None,
     ) -> None:
         await self._call(ACK_INTERACTION, interaction_id, body=content, headers=headers, timeout=timeout)
+        self._answered[interaction_id] = None
+        if len(self._answered) > REMEMBERED:
+            del self._answered[next(iter(self._answered))]

@@ -15,4 +15,4 @@ def send_c2c_input_notify_alt(platform: Platform, call: EndpointCall) -> object:
 def complete_c2c_upload_alt(platform: Platform, call: EndpointCall) -> object:
     """Source: @alemonjs/qq-bot."""
     chat = find_user(platform, call)
-    return platform.media.upload(chat.scene, {"file_type": 4, "upload_id": text_of(call.body, "upload_id")})
+    return platform.media.upload(chat.scene, {"upload_id": text_of(call.body, "upload_id")})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import responses
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from .. import wire
 from ..faults.kinds import CALL, Drop, Fault, Hang, HtmlBody, Http, SentButNoResponse, TokenExpired, TruncateBody
@@ -273,28 +273,32 @@ def _json_body(raw: bytes) -> JsonObject:
 async def _form(request: web.Request, row: Row) -> JsonObject:
     """Return the fields of a form; a field that is neither text nor a file in the table is JSON."""
     types = {field.name: field.type for field in row.body}
+    values: JsonObject = {}
+    size = 0
     try:
-        form = await request.post()
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader) or part.name is None:
+                raise Refusal(50035, "the form-data is invalid")
+            data = bytearray()
+            while chunk := await part.read_chunk():
+                size += len(chunk)
+                if size > BODY_LIMIT:
+                    raise web.HTTPRequestEntityTooLarge(BODY_LIMIT, size)
+                data += chunk
+            values[part.name] = _form_value(part.decode(bytes(data)), types.get(part.name, "string"))
     except ValueError:
         raise Refusal(50035, "the form-data is invalid") from None
-    try:
-        return {name: _form_value(value, types.get(name, "string")) for name, value in form.items()}
-    except ValueError:
-        raise Refusal(50035, "the form-data is invalid") from None
-    finally:
-        for value in form.values():
-            if isinstance(value, web.FileField):
-                value.file.close()
+    return values
 
 
-def _form_value(value: object, kind: str) -> object:
-    if isinstance(value, web.FileField):
-        return value.file.read()
-    if not isinstance(value, str):
-        return value
-    if not value:
+def _form_value(data: bytes, kind: str) -> object:
+    """Return the value of a part; the table decides what is a file, since some SDKs send it without a filename."""
+    if kind == "file":
+        return data
+    if not data:
         return None
-    return value if kind == "string" else wire.parse(value)
+    text = data.decode()
+    return text if kind == "string" else wire.parse(text)
 
 
 def _masked(text: bytes, name: str) -> str:

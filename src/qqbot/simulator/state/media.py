@@ -48,11 +48,13 @@ class MediaService:
 
     def upload(self, scene: Scene, body: JsonObject) -> JsonObject:
         """Accept a file; return the MediaUploadResult.  Raises: Refusal."""
-        kind = KINDS.get(_integer(body.get("file_type")))
         url = text_of(body, "url")
+        upload_id = text_of(body, "upload_id")
+        # Several SDKs end an upload with its id alone: the file_type was announced by upload_prepare.
+        announced = self.uploads.file_type(scene, upload_id) if upload_id else None
+        kind = KINDS.get(_integer(body.get("file_type") or announced))
         if kind is None:
             raise Refusal(850019, "file_type is none of 1, 2, 3 and 4")
-        upload_id = text_of(body, "upload_id")
         if not url and not upload_id and not body.get("file_data"):
             raise Refusal(850026, "there is neither a url nor file_data nor an upload_id")
         if url and not _downloadable(url):

@@ -46,6 +46,7 @@ class _Part:
 class _Upload:
     """One unfinished upload. `stores_bytes`: False if only hashes are stored.
 
+    `file_type`: the announced one, None if there was none.
     `content_type`: Content-Type that the PUT must have; '' for any.
     """
 
@@ -53,6 +54,7 @@ class _Upload:
     name: str
     parts: dict[int, _Part] = field(default_factory=dict[int, _Part])
     stores_bytes: bool = False
+    file_type: object = None
     content_type: str = ""
 
     def data(self) -> bytes:
@@ -93,7 +95,9 @@ class UploadState:
         if not self.volume.take(size):
             raise Refusal(_VOLUME_USED, "the volume of the day is used up")
         upload_id = secrets.token_hex(12)
-        upload = self._uploads[upload_id] = _Upload(scene, text_of(body, "file_name"), stores_bytes=size <= FILE_LIMIT)
+        upload = self._uploads[upload_id] = _Upload(
+            scene, text_of(body, "file_name"), stores_bytes=size <= FILE_LIMIT, file_type=body.get("file_type")
+        )
         for index, offset in enumerate(range(0, size, self.block_size), 1):
             upload.parts[index] = _Part(min(self.block_size, size - offset), secrets.token_hex(8))
         addresses = [
@@ -164,6 +168,10 @@ class UploadState:
             raise Refusal(_WRONG, "block_size or md5 of the part is wrong")
         part.finished = True
         return {}
+
+    def file_type(self, scene: Scene, upload_id: str) -> object:
+        """Return the announced file_type of an upload.  Raises: Refusal 850026 if the upload is unknown."""
+        return self._find(scene, upload_id).file_type
 
     def close(self, scene: Scene, upload_id: str) -> tuple[str, bytes]:
         """End an upload; return the name and the bytes of the file, b"" if they were not stored.
