@@ -1,5 +1,6 @@
 """The project's checks. `nox` runs lint, types and tests; `nox -l` lists every session."""
 
+import json
 import shutil
 import sys
 import tempfile
@@ -181,6 +182,55 @@ def build(session: nox.Session) -> None:
         with session.chdir(folder):
             session.run("qqbot", "--help", silent=True)
             session.run("qqbot", "version")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look for known vulnerabilities in all that the package and its extras install; needs the network.
+
+    It fails if there are any. If the advisory database cannot be reached, it says so and passes.
+    """
+    session.install(".[webhook,testing]")
+    installed = session.run("python", "-m", "pip", "freeze", "--exclude", "aioqqbot", silent=True)
+    with tempfile.TemporaryDirectory() as folder:
+        pinned, report = Path(folder, "requirements.txt"), Path(folder, "report.json")
+        pinned.write_text(str(installed), "utf-8")
+        try:
+            session.install(*group("audit"))
+        except nox.command.CommandFailed:
+            session.warn("NOT AUDITED: pip-audit cannot be installed here")
+            return
+        options = (
+            "--no-deps",
+            "--disable-pip",
+            "--progress-spinner",
+            "off",
+            "--format",
+            "json",
+            "--output",
+            str(report),
+        )
+        session.run("pip-audit", "-r", str(pinned), *options, silent=True, success_codes=[0, 1])
+        if not report.exists():
+            session.warn("NOT AUDITED: the advisory database cannot be reached")
+            return
+        packages = json.loads(report.read_text("utf-8"))["dependencies"]
+    unknown = [each["name"] for each in packages if "vulns" not in each]
+    found = [f"{each['name']} {each['version']}: {vuln['id']}" for each in packages for vuln in each.get("vulns", ())]
+    if unknown:
+        session.warn(f"NOT AUDITED, unknown to the advisory database: {', '.join(unknown)}")
+    if found:
+        session.error("known vulnerabilities:\n" + "\n".join(found))
+    session.log(f"{len(packages) - len(unknown)} of {len(packages)} packages audited, no known vulnerability")
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write the bill of materials of the package with its extras to `sbom.cdx.json`: `nox -s sbom -- FILE`."""
+    session.install(".[webhook,testing]", *group("sbom"))
+    (file,) = session.posargs or ["sbom.cdx.json"]
+    python = str(Path(session.bin, "python"))
+    session.run("cyclonedx-py", "environment", python, "--pyproject", "pyproject.toml", "--output-file", file)
 
 
 @nox.session

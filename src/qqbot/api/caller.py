@@ -31,7 +31,7 @@ from ..lease import current_lease
 from ..models.codec import encode
 from .codes import RetryPolicy, error_rule
 from .exchange import Failure, Request, Response, check_headers, failure_of, is_success, unreadable, words_if_no_json
-from .limits import Limits
+from .limits import LONGEST, Limits
 from .multipart import Form
 from .retry import Attempts, is_numbered
 from .route import Query, Route
@@ -287,6 +287,13 @@ class Caller:
             self._tokens.invalidate(call.token.reveal())
         if isinstance(error, RateLimited):
             self._limits.pause(call.key, delay or error.retry_after or 0.0, now)
+            if (error.retry_after or 0.0) > LONGEST:
+                log.warning(
+                    "%s: the platform asks to wait %.0f s; the next call is made after %.0f s, to see if it still does",
+                    call.where,
+                    error.retry_after,
+                    LONGEST,
+                )
         self._log(call, error, delay)
         if delay is None:
             raise _final(call, error)

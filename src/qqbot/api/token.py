@@ -21,7 +21,7 @@ from ..aio.ending import end_tasks
 from ..aio.loops import check_loop
 from ..config import Credentials
 from ..errors import ConnectionFailed, DecodeError
-from ..models.base import Model
+from ..models.base import Finite, Model
 from ..models.codec import decoder, encode
 from .exchange import Request, failure_of, unreadable
 from .transport import Transport
@@ -68,6 +68,7 @@ class TokenStore(Protocol):
 log = logging.getLogger(__name__)
 
 FETCH_TIMEOUT = 10.0  # seconds
+LONGEST_LIFE = 86_400.0  # seconds that a token is used without asking again; the platform's live for 7200
 RENEWAL = 60.0  # seconds before the end; earlier, the platform answers with the same token
 JITTER = 10.0  # of those seconds, so that many processes do not ask at once
 SHORT = 10.0  # seconds; with less left, callers wait for the new token instead of using the old one
@@ -83,7 +84,7 @@ class _Answer(Model, frozen=True, kw_only=True):
     """`expires_in` is in seconds; text or a number on the wire."""
 
     access_token: Annotated[str, Meta(pattern=rf"^{_PRINTABLE.pattern}\Z")]
-    expires_in: float = 0.0
+    expires_in: Finite = 0.0
 
 
 class _CachedToken(Struct, frozen=True):
@@ -210,7 +211,7 @@ class AccessTokens:
             answer = _decode(response.body)
         except DecodeError:
             raise unreadable(request.method, request.path, response, "it contains no token").error from None
-        token = SharedToken(answer.access_token, answer.expires_in)
+        token = SharedToken(answer.access_token, min(answer.expires_in, LONGEST_LIFE))
         self._cache(token)
         return token
 

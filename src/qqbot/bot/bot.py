@@ -222,7 +222,7 @@ class Bot(HandlerDecorators):
         """
         try:
             frame = decode_frame(envelope.raw)
-        except (MsgspecError, ValueError) as error:
+        except (MsgspecError, ValueError, RecursionError) as error:
             raise DecodeError(f"the envelope {envelope.id} holds no frame: {error}") from None
         age = max(0.0, time.time() - envelope.ts / 1000)
         return await self._runtime.current.handle(frame, envelope.raw, age=age)

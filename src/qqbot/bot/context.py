@@ -132,7 +132,7 @@ def check_expected(asked: Intents | None, events: Sequence[type[Event]]) -> None
     `asked`: the intents that it asks for; None without a gateway connection: then the sender decides what comes.
     """
     if not events:
-        raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupAtMessageCreate)")
+        raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupMessageEvent)")
     if asked is None:
         return
     for event in events:

@@ -200,7 +200,7 @@ class HandlerTable:
         check_when(when, name)
         kinds = tuple(check_event(event, name) for event in events)
         if not kinds:
-            raise ConfigError(f"@bot.on() above {name} names no event: write @bot.on(GroupAtMessageCreate) or @bot.on")
+            raise ConfigError(f"@bot.on() above {name} names no event: write @bot.on(GroupMessageEvent) or @bot.on")
         needed = Intents(intent or 0)
         for kind in () if intent is None else kinds:
             needed |= Intents.of(kind)
@@ -444,6 +444,6 @@ def check_event(event: object, function: str) -> type[Event] | str:
     if isinstance(event, type) and issubclass(event, Event):
         return event
     raise ConfigError(
-        f"{function} is registered for {event!r}, which is no event: use a class such as GroupAtMessageCreate, "
+        f"{function} is registered for {event!r}, which is no event: use a class such as GroupMessageEvent, "
         "or a wire name such as 'GROUP_AT_MESSAGE_CREATE'"
     )

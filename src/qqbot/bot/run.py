@@ -229,7 +229,7 @@ class BotRun:
 
     async def _end_shards(self, main: "asyncio.Task[None]") -> None:
         self._over.set()
-        now = self._loop.time
+        now = self.loop.time
         ends_at = now() + self._drain + ENDING_SECONDS
         try:
             async with asyncio.TaskGroup() as group:

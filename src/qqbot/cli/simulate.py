@@ -197,8 +197,12 @@ def _prepare(stack: AsyncExitStack, simulator: "Simulator", arguments: argparse.
 
 
 def _open_chat(simulator: "Simulator", path: Path) -> None:
+    from ..simulator.control.archive import ARCHIVE_LIMIT
+
     try:
-        simulator.open_chat(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            data = file.read(ARCHIVE_LIMIT + 1)
+        simulator.open_chat(data.decode())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. 无法读取该文件，请检查路径") from None
     except ValueError as error:

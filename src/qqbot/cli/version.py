@@ -2,7 +2,8 @@
 
 import argparse
 import platform
-from importlib.metadata import version
+import sys
+from importlib.metadata import packages_distributions, version
 
 from .._version import __version__
 
@@ -21,3 +22,11 @@ def _version(_: argparse.Namespace) -> None:
     for name in DEPENDENCIES:
         print(name, version(name))
     print(platform.python_implementation(), platform.python_version(), "on", platform.platform())
+    if others := {*packages_distributions().get("qqbot", ())} - {"aioqqbot"}:
+        names = ", ".join(sorted(others))
+        print(
+            f"{names} installs a package named qqbot too, and overwrites files of aioqqbot: "
+            "uninstall both, then install aioqqbot again. "
+            f"{names} 也安装了名为 qqbot 的包，会覆盖 aioqqbot 的文件，请全部卸载后重新安装 aioqqbot",
+            file=sys.stderr,
+        )

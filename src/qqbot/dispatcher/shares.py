@@ -6,8 +6,7 @@ and `ordering` (waiting events) ask. It refuses nothing itself.
 
 from collections.abc import Iterable
 
-from ..models.events import Event, InteractionCreate, MessageEvent
-from ..models.users import V2User
+from ..models.events import Event, user_of
 
 USER = "user:"  # begins the name of an owner that is a user, and no conversation
 
@@ -24,17 +23,8 @@ def place_of(ordering_key: str) -> str:
 
 def owners_of(event: Event) -> tuple[str, ...]:
     """Return the conversation of an event and its user, as far as it names them; in C2C both are the same."""
-    owners = (place_of(event.ordering_key), f"{USER}{user}" if (user := _user_of(event)) else "")
+    owners = (place_of(event.ordering_key), f"{USER}{user}" if (user := user_of(event)) else "")
     return tuple(owner for owner in owners if owner)
-
-
-def _user_of(event: Event) -> str:
-    if isinstance(event, InteractionCreate):
-        return event.group_member_openid or event.user_openid or event.data.resolved.user_id
-    if isinstance(event, MessageEvent):
-        author = event.author
-        return author.openid if isinstance(author, V2User) else author.id
-    return ""
 
 
 class Shares:

@@ -23,6 +23,8 @@ from .sessions import Dispatch, Session, Shard
 CLOSE_TIMEOUT = 2.0
 """Seconds that a bot has to answer a close frame."""
 
+_MAX_QUEUED = 10000  # frames besides dispatches
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 
 
@@ -221,5 +223,8 @@ class ClientConnection:
             self.closed_by, self.code = by, code or 1006
 
     def _queue(self, item: str | tuple[int, str]) -> None:
+        if len(self._outbox) >= _MAX_QUEUED:  # the bot sends, but does not read
+            self.drop()
+            return
         self._outbox.append(item)
         self._wake.set()
