@@ -85,6 +85,40 @@ def tests_min(session: nox.Session) -> None:
     pytest(session, *([] if session.posargs else MINIMAL))
 
 
+# How a test runs besides the default: `tests.loops` chooses the loop, Python itself the debug mode.
+LOOPS: dict[str, dict[str, str]] = {
+    "plain": {},
+    "uvloop": {"TEST_LOOP": "uvloop"},
+    "eager": {"TEST_LOOP": "eager"},
+    "debug": {"PYTHONASYNCIODEBUG": "1"},
+}
+
+
+@nox.session
+def uvloop(session: nox.Session) -> None:
+    """Run the tests of connections on uvloop, which `uvicorn[standard]` chooses by itself."""
+    session.install(".", *group("tests"), *group("uvloop"))
+    tests = ("tests/loops", "tests/aio", "tests/gateway", "tests/test_survival.py", "tests/simulator")
+    pytest(session, *tests, env=LOOPS["uvloop"])
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "loop"),
+    [
+        nox.param(python, loop, id=f"{loop}-{python}")
+        for python, loop in [
+            *((LOWEST, loop) for loop in ("uvloop", "debug")),
+            *((python, loop) for python in ("3.12", "3.13", "3.14") for loop in ("plain", "eager")),
+        ]
+    ],
+)
+def matrix(session: nox.Session, loop: str) -> None:
+    """Run all tests on other loops and Pythons; `nox -s "matrix(eager-3.13)"` for one. Missing Pythons are skipped."""
+    session.install(".", *group("tests"), *group("uvloop"))
+    pytest(session, env=LOOPS[loop])
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Execute every Python block of the README files and of docs/; check that both README files agree."""

@@ -4,8 +4,9 @@ Responsible for the wire form. `gateway.protocol` decides when to send which pay
 """
 
 from enum import IntEnum
+from typing import Annotated
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from ..errors import DecodeError
 from .base import Model
@@ -45,7 +46,11 @@ class Frame(Struct, frozen=True, gc=False):
 class Hello(Model, frozen=True, kw_only=True):
     """The first frame of a connection. `heartbeat_interval` is in milliseconds."""
 
-    heartbeat_interval: int
+    heartbeat_interval: float
+
+
+SessionId = Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"\S")]
+"""The id of a session; every state that is saved contains it, so its length is bounded."""
 
 
 class ReadyBody(Model, frozen=True, kw_only=True):
@@ -54,7 +59,7 @@ class ReadyBody(Model, frozen=True, kw_only=True):
     Its shard is never read: the platform's own sample shows [0, 0].
     """
 
-    session_id: str
+    session_id: SessionId
     user: Raw = Raw(b"null")
 
 
