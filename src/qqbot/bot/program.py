@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 
+from .._visible import visible
 from ..errors import AuthError, ConfigError, IPNotAllowed, QQBotError
 
 log = logging.getLogger(__name__)
@@ -25,13 +26,22 @@ loading: ContextVar[str | None] = ContextVar("qqbot_loading", default=None)
 """The file that a command is importing: `Bot.run` must not block there."""
 
 
+class _VisibleFormatter(logging.Formatter):
+    """Escapes control characters in the whole record: a traceback quotes what the platform and users sent."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
 def configure_logging() -> None:
     """Log to stderr, INFO or as QQBOT_LOG says, unless the program has configured logging itself."""
     if logging.getLogger().handlers:
         return
     name = os.environ.get("QQBOT_LOG", "info").upper()
     level = logging.getLevelNamesMapping().get(name, logging.INFO)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_VisibleFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("qqbot").setLevel(level)
     if name not in logging.getLevelNamesMapping():
         log.warning("QQBOT_LOG=%s is no level; use debug, info, warning or error", name.lower())
@@ -48,12 +58,13 @@ def exit_code(main: Callable[[], object]) -> int:
     except QQBotError as error:  # GatewayHalted, and all else that a person has to look at
         return _print_error(error, EXIT_STOPPED)
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return _print_error("interrupted. 已中断", EXIT_INTERRUPTED)
     return EXIT_OK
 
 
-def _print_error(error: QQBotError, code: int) -> int:
-    sys.stderr.write(f"qqbot: {error}\n")
+def _print_error(error: QQBotError | str, code: int) -> int:
+    with contextlib.suppress(OSError, AttributeError):  # stderr may be full, or None
+        sys.stderr.write(f"qqbot: {visible(str(error))}\n")
     return code
 
 

@@ -18,6 +18,7 @@ from ..errors import QQBotError
 from ..sessions.local import LocalSessionManager
 from .loading import bot_path, load_bot
 from .serving import ConfiguredBot
+from .terminal import tell
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
@@ -64,7 +65,7 @@ def _traceback(error: Exception) -> str:
 
 
 def _report(simulator: "Simulator", text: str, *, name: str = "bot") -> None:
-    print(f"qqbot: {text}", file=sys.stderr, flush=True)
+    tell(f"qqbot: {text}")
     simulator.show_notice(text, name=name)
 
 

@@ -6,7 +6,6 @@ platform), `scenario` (plays scenarios), `reloading` (restarts a changed bot).
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import webbrowser
@@ -21,6 +20,7 @@ from ..errors import ConfigError
 from .loading import bot_path, load_bot
 from .run import FILE_HELP
 from .serving import serve_by_webhook
+from .terminal import show, show_json, tell
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
@@ -191,7 +191,7 @@ def _prepare(stack: AsyncExitStack, simulator: "Simulator", arguments: argparse.
     if arguments.chaos is not None:
         from ..simulator.faults.chaos import unleash
 
-        print(f"chaos: seed {simulator.seed}", file=sys.stderr, flush=True)
+        tell(f"chaos: seed {simulator.seed}")
         unleash(simulator.faults, arguments.chaos)
         stack.callback(_report_chaos, simulator)
 
@@ -201,34 +201,29 @@ def _open_chat(simulator: "Simulator", path: Path) -> None:
         simulator.open_chat(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. 无法读取该文件，请检查路径") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not a saved chat: {error}. 该文件不是保存的聊天记录") from None
 
 
 def _report_chaos(simulator: "Simulator") -> None:
     struck = ", ".join(f"{name} {count}" for name, count in sorted(simulator.faults.counts.items())) or "none"
     lost = len(simulator.lost_events)
-    print(f"chaos: seed {simulator.seed}; faults: {struck}; lost events: {lost}", file=sys.stderr, flush=True)
+    tell(f"chaos: seed {simulator.seed}; faults: {struck}; lost events: {lost}")
 
 
 def _announce(simulator: "Simulator", arguments: argparse.Namespace) -> None:
     if arguments.json:
-        text = _as_json(simulator)
+        names = ("url", "control_token", "api_base", "token_url", "app_id", "secret")
+        show_json({name: getattr(simulator, name) for name in names})
     elif arguments.print_env:
-        text = f"{_as_env(simulator)}\n{_as_env_of_others(simulator)}"
+        show(f"{_as_env(simulator)}\n{_as_env_of_others(simulator)}")
     else:
-        text = _as_text(simulator)
-    print(text, flush=True)
+        show(_as_text(simulator))
 
 
 def _has_display() -> bool:
     """True if a graphical browser can open: a text browser would take over the terminal."""
     return sys.platform in ("win32", "darwin") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-
-
-def _as_json(simulator: "Simulator") -> str:
-    names = ("url", "control_token", "api_base", "token_url", "app_id", "secret")
-    return json.dumps({name: getattr(simulator, name) for name in names})
 
 
 def _as_env(simulator: "Simulator") -> str:

@@ -2,9 +2,10 @@
 
 import argparse
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from .._version import __version__
+from .terminal import show
 
 HELP = "print the versions of qqbot, of Python and of the packages that qqbot needs"
 DEPENDENCIES = ("aiohttp", "msgspec", "redis")
@@ -17,7 +18,14 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _version(_: argparse.Namespace) -> None:
-    print("aioqqbot", __version__)
+    show(f"aioqqbot {__version__}")
     for name in DEPENDENCIES:
-        print(name, version(name))
-    print(platform.python_implementation(), platform.python_version(), "on", platform.platform())
+        show(f"{name} {_version_of(name)}")
+    show(f"{platform.python_implementation()} {platform.python_version()} on {platform.platform()}")
+
+
+def _version_of(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # bundled by a tool that leaves the metadata out
+        return "unknown"
