@@ -32,7 +32,17 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_run)
 
 
+def sendable(text: str) -> str:
+    """Return the argument.  Raises: ArgumentTypeError if it is no text: bytes that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid UTF-8") from None
+    return text
+
+
 def _path(text: str) -> str:
+    sendable(text)
     if not text.startswith("/"):
         raise argparse.ArgumentTypeError(f"{text!r} must start with a slash, as in /users/@me")
     return text

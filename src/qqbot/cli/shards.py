@@ -99,28 +99,30 @@ async def _connected(arguments: argparse.Namespace) -> None:
             else:
                 await _show(writer, arguments)
     except StoreAway as error:
-        raise CommandFailed(f"Redis does not answer: {error}") from None
+        raise _failure(error, error.__context__) from None
     except FAILURES as error:
-        raise _refused(error) from None
+        raise _failure(error, error) from None
 
 
-def _refused(error: Exception) -> CommandFailed:
-    """Return the words for an error that only a change of the URL, of the user's rights or of the data mends."""
-    from redis.exceptions import NoPermissionError
+def _failure(error: Exception, cause: BaseException | None) -> CommandFailed:
+    """Return the words and the exit code for an error of the store; `cause`: what its client raised."""
+    from redis.exceptions import NoPermissionError, ResponseError
 
     from ..redis.connection import REFUSALS
 
-    if isinstance(error, REFUSALS):
+    if isinstance(cause, REFUSALS):
         return CommandFailed(
             f"Redis refused the password of QQBOT_REDIS_URL: {error}. Redis 密码错误，请检查 QQBOT_REDIS_URL",
             EXIT_CREDENTIALS,
         )
-    if isinstance(error, NoPermissionError):
+    if isinstance(cause, NoPermissionError):
         return CommandFailed(
             f"the user of QQBOT_REDIS_URL lacks a right: {error}. Redis 用户没有所需权限，请检查 ACL",
             EXIT_CREDENTIALS,
         )
-    return CommandFailed(f"Redis refused the command: {error}. Redis 拒绝了该命令")
+    if isinstance(cause, ResponseError):
+        return CommandFailed(f"Redis refused the command: {error}. Redis 拒绝了该命令")
+    return CommandFailed(f"Redis does not answer: {error}. 无法连接 Redis")
 
 
 # Showing

@@ -9,6 +9,7 @@ import json
 import secrets
 import sys
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +19,7 @@ from msgspec import Raw, Struct
 from ..config import Credentials
 from ..errors import DecodeError, TransportError
 from ..models.codec import decoder
-from ..models.frames import decode_frame
-from .call import json_bytes
+from .call import json_bytes, sendable
 from .terminal import CommandFailed, show, tell
 
 if TYPE_CHECKING:
@@ -39,14 +39,18 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.description = "Webhook calls, with the AppID and AppSecret of the environment."
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     verify = commands.add_parser("verify", help="call an address as the platform does, and report the step that fails")
-    verify.add_argument("url", metavar="URL")
+    verify.add_argument("url", metavar="URL", type=sendable)
     verify.set_defaults(command=_verify)
     send = commands.add_parser("send", help="send one signed event and print the answer")
     send.description = "Send one signed event to a webhook. Example: qqbot webhook send URL C2C_MESSAGE_CREATE"
-    send.add_argument("url", metavar="URL")
-    send.add_argument("event", metavar="EVENT", help="the wire name of an event, such as GROUP_AT_MESSAGE_CREATE")
+    send.add_argument("url", metavar="URL", type=sendable)
+    send.add_argument(
+        "event", metavar="EVENT", type=sendable, help="the wire name of an event, such as GROUP_AT_MESSAGE_CREATE"
+    )
     send.add_argument("--data", metavar="JSON", type=json_bytes, help="its payload `d` (default: a sample)")
-    send.add_argument("--id", metavar="ID", help="its id (default: a new one); the same id again is a redelivery")
+    send.add_argument(
+        "--id", metavar="ID", type=sendable, help="its id (default: a new one); the same id again is a redelivery"
+    )
     send.set_defaults(command=_send)
     sign = commands.add_parser("sign", help="print the headers that sign a body")
     sign.description = "Print the headers that sign the bytes of FILE, or of stdin. They are valid for five minutes."
@@ -91,19 +95,16 @@ def _send(arguments: argparse.Namespace) -> None:
             return await client.send(body)
 
     data = _sample(arguments.event) if arguments.data is None else Raw(arguments.data)
-    body = envelope(arguments.event, data, event_id=arguments.id)
+    event_id = arguments.id or f"{arguments.event}:{uuid.uuid4()}"
+    body = envelope(arguments.event, data, event_id=event_id)
     try:
         answer = asyncio.run(send())
     except TransportError as error:
         raise CommandFailed(str(error)) from None
-    tell(f"HTTP {answer.status} after {1000 * answer.seconds:.0f} ms, event id {_event_id(body)}")
+    tell(f"HTTP {answer.status} after {1000 * answer.seconds:.0f} ms, event id {event_id}")
     show(answer.text)
     if answer.status != 200:
         sys.exit(1)
-
-
-def _event_id(body: bytes) -> str:
-    return decode_frame(body).id or ""
 
 
 def _sample(event: str) -> object:

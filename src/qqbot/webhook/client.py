@@ -77,7 +77,7 @@ class WebhookClient:
             async with self._session.post(
                 self._url, data=body, headers=fields, proxy=proxy, allow_redirects=False
             ) as response:
-                text = await response.text(errors="replace")
+                text = (await response.read()).decode(errors="replace")
                 return WebhookAnswer(response.status, text, time.monotonic() - began)
         except TimeoutError:
             raise Timeout(f"{self._url} did not answer within {self._timeout:g} s") from None
