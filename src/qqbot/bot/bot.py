@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -37,7 +38,7 @@ from ..models.targets import Target
 from ..sessions.base import SessionManager
 from .audits import AuditOutcome, Audits
 from .context import Context
-from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
+from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal, second_copy
 from .router import HandlerDecorators
 from .runtime import BotRuntime, BotSettings, ShardFunction
 
@@ -381,7 +382,25 @@ class Bot(HandlerDecorators):
             asyncio.get_running_loop()
             raise ConfigError("bot.run() starts an event loop, and one is running here: use `async with bot:` instead")
         configure_logging()
-        raise SystemExit(exit_code(lambda: asyncio.run(self._serve_until_signal(webhook, options))))
+
+        def serve() -> None:
+            self._refuse_a_copy()
+            asyncio.run(self._serve_until_signal(webhook, options))
+
+        raise SystemExit(exit_code(serve))
+
+    def _refuse_a_copy(self) -> None:
+        """Check that the program's file was not imported as a module as well.  Raises: ConfigError.
+
+        Handlers in a module that imports `bot` would be those of the copy, and this bot would have none.
+        """
+        program = sys.modules["__main__"]
+        if any(value is self for value in vars(program).values()) and (copy := second_copy(program)) is not None:
+            raise ConfigError(
+                f"{program.__file__} runs as the program, and was imported again as {copy}: its handlers may belong "
+                f"to the bot of that copy, which does not run. Run `qqbot run {program.__file__}`, or create the bot "
+                "in a module of its own. 该文件既作为程序运行又被导入，请用 qqbot run 运行，或把 Bot 放到单独的模块中"
+            )
 
     async def _serve_until_signal(self, webhook: str | None, options: "WebhookOptions") -> None:
         signals = 0

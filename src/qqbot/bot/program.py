@@ -13,6 +13,8 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
+from pathlib import Path
+from types import ModuleType
 
 from .._visible import visible
 from ..errors import AuthError, ConfigError, IPNotAllowed, QQBotError
@@ -66,6 +68,30 @@ def _print_error(error: QQBotError | str, code: int) -> int:
     with contextlib.suppress(OSError, AttributeError):  # stderr may be full, or None
         sys.stderr.write(f"qqbot: {visible(str(error))}\n")
     return code
+
+
+def is_loaded_from(module: ModuleType, path: Path) -> bool:
+    """True if `module` was loaded from the file at `path`, by whatever name."""
+    file = getattr(module, "__file__", None)
+    try:
+        return isinstance(file, str) and Path(file).samefile(path)
+    except (OSError, ValueError):
+        return False
+
+
+def second_copy(module: ModuleType) -> str | None:
+    """Return the name of another module that was loaded from the same file as `module`; None if there is none."""
+    if (file := getattr(module, "__file__", None)) is None:
+        return None
+    path = Path(file)
+    others = [(name, other) for name, other in tuple(sys.modules.items()) if other is not module]
+    # By the last part of its path first, which nearly always differs: `samefile` asks the disk.
+    return next((name for name, other in others if _ends_alike(other, path) and is_loaded_from(other, path)), None)
+
+
+def _ends_alike(module: ModuleType, path: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and file.endswith(path.name)
 
 
 @contextlib.contextmanager

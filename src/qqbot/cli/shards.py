@@ -6,7 +6,6 @@ records), `Resharder`'s rule for the sessions that a roll needs. It is no member
 
 import argparse
 import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .._visible import visible_line
 from ..bot.program import EXIT_CREDENTIALS, configure_logging
-from ..config import RedisConfig
+from ..config import RedisConfig, variable
 from ..errors import ConfigError
 from .terminal import CommandFailed, show, show_json
 
@@ -78,7 +77,7 @@ async def _connected(arguments: argparse.Namespace) -> None:
     from ..sessions.cluster.store import StoreAway
     from ..sessions.cluster.timings import Timings
 
-    redis, app_id = RedisConfig.from_env(), os.environ.get("QQBOT_APP_ID", "")
+    redis, app_id = RedisConfig.from_env(), variable("QQBOT_APP_ID")
     if redis is None or not app_id:
         raise ConfigError(
             "set QQBOT_REDIS_URL and QQBOT_APP_ID (and QQBOT_CLUSTER) as for the bot itself. "
@@ -106,11 +105,9 @@ async def _connected(arguments: argparse.Namespace) -> None:
 
 def _failure(error: Exception, cause: BaseException | None) -> CommandFailed:
     """Return the words and the exit code for an error of the store; `cause`: what its client raised."""
-    from redis.exceptions import NoPermissionError, ResponseError
+    from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
-    from ..redis.connection import REFUSALS
-
-    if isinstance(cause, REFUSALS):
+    if isinstance(cause, AuthenticationError):
         return CommandFailed(
             f"Redis refused the password of QQBOT_REDIS_URL: {error}. Redis 密码错误，请检查 QQBOT_REDIS_URL",
             EXIT_CREDENTIALS,
