@@ -166,7 +166,7 @@ def _refuse_marks(value: Secret, name: str) -> None:
 def _refuse_blanks(value: Secret, name: str) -> None:
     """Name what was copied with a value, or stands behind it in an env file.  Raises: ConfigError."""
     _refuse_marks(value, name)
-    if len(value.reveal().split()) > 1:
+    if len(value.reveal().split()) > 1 and value.reveal() == value.reveal().strip():
         raise ConfigError(
             f"{name} has a blank or a line break inside (its value is not shown here): copy it again, without what "
             "follows it. 该值中间有空格或换行，请重新复制"

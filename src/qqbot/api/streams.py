@@ -13,6 +13,7 @@ from typing import Protocol, Self
 
 from msgspec import UNSET
 
+from .._visible import visible_line
 from ..errors import ApiError, ConfigError, DuplicateMessage, QQBotError, RateLimited, ServerError, TransportError
 from ..models.messages import MessageSendResult
 from ..models.streams import StreamMessageBody, StreamMessageResult, StreamState
@@ -105,7 +106,9 @@ class C2CStream:
         except _PASSING as failure:
             if self.result is None and not _is_lost(failure):
                 raise
-            log.info("a fragment of a stream failed, the next one carries its text: %s", failure)
+            log.info(
+                "a fragment of a stream failed, the next one carries its text: %s", visible_line(str(failure), 500)
+            )
 
     async def __aenter__(self) -> Self:
         self._cancelling = _cancelling()
@@ -124,7 +127,7 @@ class C2CStream:
         except QQBotError as failure:
             if error is None:
                 raise
-            log.warning("the stream was left unfinished: %s", failure)
+            log.warning("the stream was left unfinished: %s", visible_line(str(failure), 500))
 
     def _is_cancelled(self, error: BaseException | None) -> bool:
         """True if the body was cancelled; a task group may raise another error than CancelledError then."""
@@ -146,12 +149,15 @@ class C2CStream:
                 if delay is None:
                     raise
                 maybe_ended = maybe_ended or _is_lost(failure) or isinstance(failure, ServerError)
-                log.info("retrying the last fragment of a stream in %.1f s: %s", delay, failure)
+                log.info("retrying the last fragment of a stream in %.1f s: %s", delay, visible_line(str(failure), 500))
             except ApiError as refusal:
                 # The platform accepts nothing after the end, and has no specific code for it.
                 if not maybe_ended or type(refusal) is not ApiError:
                     raise
-                log.info("a stream had already ended before its last fragment was repeated: %s", refusal)
+                log.info(
+                    "a stream had already ended before its last fragment was repeated: %s",
+                    visible_line(str(refusal), 500),
+                )
                 return
             else:
                 return

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from .._visible import visible_line
 from ..aio.clock import Clock
 from ..config import Credentials
 from ..errors import ConnectionFailed, DecodeError
@@ -159,7 +160,7 @@ class AccessTokens:
         self._flight = None
         if flight.cancelled() or (error := flight.exception()) is None or (cached := self._cached) is None:
             return
-        log.warning("no new access token yet, using the old one until it expires: %s", error)
+        log.warning("no new access token yet, using the old one until it expires: %s", visible_line(str(error), 500))
         self._cached = _CachedToken(cached.value, min(self._clock() + PAUSE, cached.ends_at), cached.ends_at)
 
     async def _fetch(self) -> None:
@@ -191,7 +192,7 @@ class AccessTokens:
         """Ask the platform for a token and cache it."""
         request = self._request()
         response = await self._transport.send(request)
-        refused = failure_of(request, response, family="token", secrets=(self._credentials.secret.reveal(),))
+        refused = failure_of(request, response, family="token", secrets=(self._credentials.secret,))
         if refused is not None:
             raise refused.error
         try:
@@ -210,7 +211,6 @@ class AccessTokens:
         self._cached = _CachedToken(token.value, ask_at, ends_at)
 
     def _request(self) -> Request:
-        secret = self._credentials.secret.reveal()
-        body = encode({"appId": self._credentials.app_id, "clientSecret": secret})
+        body = encode({"appId": self._credentials.app_id, "clientSecret": self._credentials.secret.reveal()})
         headers = {"Content-Type": "application/json"}
         return Request("POST", self._url, urlsplit(self._url).path, headers, body, FETCH_TIMEOUT)

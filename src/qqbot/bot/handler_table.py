@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from msgspec import Struct
 
+from .._visible import visible_line
 from ..dispatcher.dispatcher import HandlerMatch
 from ..errors import ConfigError
 from ..models.events import ALIASES, EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
@@ -181,7 +182,7 @@ class HandlerTable:
     async def report(self, context: object, error: Exception, handler: str) -> None:
         """Log a handler's exception, call `failed` and the `on_error` functions; never raise."""
         ctx = cast("Context[Event]", context)
-        log.error("%s failed for %s", handler, ctx.event_id, exc_info=error)
+        log.error("%s failed for %.200s", handler, visible_line(ctx.event_id or "(no id)"), exc_info=error)
         for callback in tuple(self.failed):
             try:
                 callback(ctx.event_id or "", handler, error)

@@ -46,7 +46,7 @@ def configure_logging() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("qqbot").setLevel(level)
     if name not in logging.getLevelNamesMapping():
-        log.warning("QQBOT_LOG=%s is no level; use debug, info, warning or error", name.lower())
+        log.warning("QQBOT_LOG=%.100r is no level; use debug, info, warning or error", name.lower())
 
 
 def exit_code(main: Callable[[], object]) -> int:

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from contextvars import Context, ContextVar, copy_context
 from typing import TypeVar
 
+from .._visible import visible
 from ..aio.background import background
 from ..aio.loop_lag import LoopLag
 from ..api.client import Api
@@ -191,7 +192,7 @@ class BotRun:
                 return
             await self.supervisor.run()
         except QQBotError as error:
-            log.error("the bot has stopped: %s", error)  # noqa: TRY400 - the text explains it; `wait` raises the error
+            log.error("the bot has stopped: %s", visible(str(error)))  # noqa: TRY400 - the text explains it; `wait` raises the error
             raise
         except Exception:
             log.exception("the bot has stopped")

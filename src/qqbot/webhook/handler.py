@@ -155,7 +155,7 @@ class WebhookHandler:
         try:
             outcome = await self.bot.receive(frame, body, awaited=awaited)
         except TimeoutError:
-            log.warning("the bot had no room for %s in time: it has to be delivered again", frame.id)
+            log.warning("the bot had no room for %.200r in time: it has to be delivered again", frame.id)
             return _copy(_AGAIN)
         except Interrupted as error:
             log.info("%s", error)

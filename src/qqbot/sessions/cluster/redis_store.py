@@ -17,6 +17,7 @@ from typing import Any, Self, cast
 
 from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ResponseError
 
+from ..._visible import visible_line
 from ...errors import ConfigError
 from ...models.gateway import GatewayBot
 from ...redis.connection import FAILURES, Client, connected, hash_tag, shown, within
@@ -141,7 +142,7 @@ class RedisStore:
                 "%s drops keys when its memory is full (maxmemory-policy %s): a dropped key costs sessions, "
                 "set noeviction. 请把 maxmemory-policy 设为 noeviction",
                 self,
-                policy,
+                visible_line(policy),
             )
 
     # The scripts
