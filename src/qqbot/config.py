@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -30,6 +31,8 @@ VARIABLES = {
 }
 """Every environment variable that the package reads, with the sentence that `qqbot run --help` shows."""
 
+
+T = TypeVar("T")
 
 LONGEST_SECRET_FILE = 64 * 1024
 
@@ -62,6 +65,11 @@ class Secret:
 
     def __reduce__(self) -> tuple[type["Secret"], tuple[str]]:
         raise TypeError("a Secret is not pickled: pass it through the environment")
+
+
+def hidden(value: str | T) -> Secret | T:
+    """Return a text as a Secret, anything else as it is: a traceback may show the variables of its frames."""
+    return Secret(value) if isinstance(value, str) else value
 
 
 def _text_of(secret: object) -> str:

@@ -84,8 +84,9 @@ class ApiError(QQBotError):
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.method, self.path) if part)
+        message = visible_line(self.message, 1000)
         lines = [
-            f"{visible_line(self.message, 1000) or 'the platform refused the call'} (code {self.code}, HTTP {self.status})",
+            f"{message or 'the platform refused the call'} (code {self.code}, HTTP {self.status})",
             f"  at   {visible_line(where) or 'unknown call'} (trace id {visible_line(self.trace_id or 'none')})",
         ]
         if self.hint is not None:

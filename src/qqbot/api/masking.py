@@ -85,12 +85,11 @@ def _is_secret(name: str, value: object) -> bool:
 
 
 def _address(address: str) -> str:
-    """Return an address without its user, password and query: any of them may sign it."""
+    """Return an address without its user, password, query and fragment: any of them may sign it."""
     try:
         parts = urlsplit(address)
     except ValueError:
         return MASK
-    host = parts.netloc.rpartition("@")
-    return parts._replace(
-        netloc=f"{MASK}@{host[2]}" if host[1] else host[2], query=MASK if parts.query else ""
-    ).geturl()
+    _, user, host = parts.netloc.rpartition("@")
+    hidden = {"query": MASK if parts.query else "", "fragment": MASK if parts.fragment else ""}
+    return parts._replace(netloc=f"{MASK}@{host}" if user else host, **hidden).geturl()

@@ -85,9 +85,7 @@ async def _connected(arguments: argparse.Namespace) -> None:
         )
 
     def store(shared: str = "") -> RedisStore:
-        return RedisStore(
-            redis.url.reveal(), app_id=app_id, cluster=redis.cluster, node="", timings=Timings(), shared=shared
-        )
+        return RedisStore(redis.url, app_id=app_id, cluster=redis.cluster, node="", timings=Timings(), shared=shared)
 
     try:
         async with store() as reader:
