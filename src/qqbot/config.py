@@ -119,7 +119,8 @@ class Credentials:
         """
         known = _guarded(environ)
         del environ  # a traceback may show the variables of its frames
-        app_id = _value(known, "QQBOT_APP_ID")
+        app_id = known["QQBOT_APP_ID"]  # it may be the secret
+        _refuse_quotes(app_id, "QQBOT_APP_ID")
         if not app_id:
             raise ConfigError(
                 "no credentials: set QQBOT_APP_ID and QQBOT_SECRET (or QQBOT_SECRET_FILE), or pass "
@@ -128,7 +129,7 @@ class Credentials:
             )
         previous = known["QQBOT_PREVIOUS_SECRET"]
         _refuse_blanks(previous, "QQBOT_PREVIOUS_SECRET")
-        return cls(app_id, _secret_from(known), previous=previous or None)
+        return cls(app_id.reveal(), _secret_from(known), previous=previous or None)
 
 
 def _guarded(environ: Mapping[str, str]) -> dict[str, Secret]:

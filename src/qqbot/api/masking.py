@@ -24,7 +24,7 @@ _SECRET_NAMES = {"presignedurl", "uploadurl", "ticket", "cookie", "authorization
 _SECRET_ENDINGS = ("token", "secret", "signature", "apikey")
 """Of a name in lower case without its separators: clientSecret, access_token, X-Signature-Ed25519 (see below)."""
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>()\[\]{}\\]+")
+_ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s\"'<>()\\]+")
 
 
 def masked(body: bytes, secrets: Sequence[Secret]) -> str:
