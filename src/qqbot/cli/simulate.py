@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ..bot.bot import Bot
 from ..bot.program import configure_logging, on_signal
 from ..errors import ConfigError
+from .env_file import read_env_file
 from .loading import bot_path, load_bot
 from .run import FILE_HELP
 from .serving import serve_by_webhook
@@ -118,8 +119,10 @@ def _simulate(arguments: argparse.Namespace) -> None:
         return
     if arguments.reload and arguments.file is None:
         raise ConfigError("--reload needs a FILE: the demo bot has no file to change. 请指定要重新加载的文件")
-    bot = _bot(arguments)
     configure_logging()
+    if not arguments.no_bot and arguments.webhook is None:
+        read_env_file(None if arguments.file is None else bot_path(arguments.file))
+    bot = _bot(arguments)
     asyncio.run(_until_signal(arguments, bot))
 
 
