@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 import webbrowser
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 from ..bot.bot import Bot
 from ..bot.program import configure_logging, on_signal
 from ..errors import ConfigError
+from ..sessions.base import SessionManager
 from .env_file import read_env_file
 from .loading import bot_path, load_bot
 from .run import FILE_HELP
-from .serving import serve_by_webhook
+from .serving import ConfiguredBot, serve_by_webhook
 from .terminal import show, show_json, tell
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 HELP = "try a bot on this machine, without an account"
 DEFAULT_PORT = 8765
+RELOADS = 1_000_000
 PROFILES = ("public", "private", "uncertified")
 
 
@@ -160,10 +162,22 @@ async def _session(arguments: argparse.Namespace, bot: Bot | None) -> None:
         if not arguments.no_browser and _has_display():
             await asyncio.to_thread(webbrowser.open, simulator.url)
         if arguments.reload:
-            from .reloading import serve_reloading
-
-            await serve_reloading(simulator, arguments.file)
+            await _reload(simulator, arguments.file)
         await (asyncio.Event().wait() if bot is None else bot.wait())
+
+
+async def _reload(simulator: "Simulator", target: str) -> None:
+    """Serve the bot of a file and its successors; report in the chat what happens to them."""
+    from .reloading import serve_reloading
+
+    def serve(bot: Bot, sessions: SessionManager) -> AbstractAsyncContextManager[object]:
+        return simulator.run(ConfiguredBot(bot, sessions=sessions))
+
+    def report(text: str, kind: str) -> None:
+        tell(f"qqbot: {text}")
+        simulator.show_notice(text, name="restarted" if kind == "restarted" else "bot")
+
+    await serve_reloading(target, serve, report)
 
 
 async def _listen(stack: AsyncExitStack, arguments: argparse.Namespace) -> "Simulator":
@@ -171,7 +185,9 @@ async def _listen(stack: AsyncExitStack, arguments: argparse.Namespace) -> "Simu
     from ..simulator import Simulator
 
     def make(port: int) -> Simulator:
-        return Simulator(port=port, profile=arguments.profile, shards=arguments.shards, seed=arguments.seed)
+        # A bot that is loaded again asks for the gateway each time.
+        burst = {"gateway_burst": RELOADS} if arguments.reload else {}
+        return Simulator(port=port, profile=arguments.profile, shards=arguments.shards, seed=arguments.seed, **burst)
 
     port = arguments.port
     try:
