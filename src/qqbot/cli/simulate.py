@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HELP = "try a bot on this machine, without an account"
 DEFAULT_PORT = 8765
-RELOADS = 1_000_000
+GATEWAY_BURST, RELOADS = 10, 1_000_000  # a bot that is loaded again asks for the gateway each time
 PROFILES = ("public", "private", "uncertified")
 
 
@@ -185,9 +185,13 @@ async def _listen(stack: AsyncExitStack, arguments: argparse.Namespace) -> "Simu
     from ..simulator import Simulator
 
     def make(port: int) -> Simulator:
-        # A bot that is loaded again asks for the gateway each time.
-        burst = {"gateway_burst": RELOADS} if arguments.reload else {}
-        return Simulator(port=port, profile=arguments.profile, shards=arguments.shards, seed=arguments.seed, **burst)
+        return Simulator(
+            port=port,
+            profile=arguments.profile,
+            shards=arguments.shards,
+            seed=arguments.seed,
+            gateway_burst=RELOADS if arguments.reload else GATEWAY_BURST,
+        )
 
     port = arguments.port
     try:

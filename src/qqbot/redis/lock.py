@@ -20,7 +20,7 @@ from redis.exceptions import LockNotOwnedError
 from ..aio.background import background
 from ..aio.clock import steady
 from ..aio.throttle import Throttle
-from ..config import hidden
+from ..config import Secret, hidden
 from ..errors import ConfigError, LockLost
 from ..lease import LeaseDeadline
 from .connection import FAILURES, OPERATION_SECONDS, Client, is_away, opened, within
@@ -83,7 +83,7 @@ class RedisLock:
         auto_renew: bool = True,
         cancel_on_lost: bool = True,
     ) -> None:
-        self._store = hidden(store)
+        self._store: Client | Secret = hidden(store)
         del store  # a URL holds a password, and a traceback may show the variables of its frames
         if not 0 < ttl < float("inf"):
             raise ConfigError("RedisLock(ttl=...) must be greater than 0 seconds, and finite")

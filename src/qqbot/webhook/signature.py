@@ -32,8 +32,8 @@ class Key:
     __slots__ = ("_private", "_public")
 
     def __init__(self, seed: bytes) -> None:
-        self._private: Ed25519PrivateKey = _ed25519().Ed25519PrivateKey.from_private_bytes(seed)
-        self._public = self._private.public_key()
+        private: Ed25519PrivateKey = _ed25519().Ed25519PrivateKey.from_private_bytes(seed)
+        self._private, self._public = private, private.public_key()
 
     @classmethod
     def of(cls, secret: str | Secret) -> "Key":
