@@ -6,8 +6,10 @@ the direction of text, surrogates. Collaborators: errors, log lines and commands
 
 import re
 
-_UNSEEN = "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-_UNSEEN += "\ud800-\udfff\U000e0000-\U000e007f"  # the joiners of emoji, 200c and 200d, are not among them
+_UNSEEN = (
+    "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f"  # the joiners of emoji, 200c and 200d, are not among them
+)
 _CONTROLS = re.compile(f"[{_UNSEEN}]")
 _CONTROLS_AND_BREAKS = re.compile(f"[\\t\\n{_UNSEEN}]")
 LINE = 200

@@ -95,7 +95,7 @@ class Sources:
     async def watch(self, changed: asyncio.Event) -> None:
         """Set `changed` whenever a file was changed, added or removed, and the writing is over."""
         try:
-            from watchfiles import awatch
+            from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
         except ImportError:
             await self._poll(changed)
             return
