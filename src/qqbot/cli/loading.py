@@ -38,7 +38,7 @@ def bot_path(target: str) -> Path:
     """Return the path in `FILE` or `FILE:name`.  Raises: ConfigError if there is no such file."""
     path, _ = _split(target)
     if not path.is_file():
-        raise ConfigError(f"{path} cannot be read: there is no such file. 无法读取该文件，请检查路径")
+        raise ConfigError(f"{path} cannot be read: No such file or directory. 无法读取该文件，请检查路径")
     return path
 
 
