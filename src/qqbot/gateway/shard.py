@@ -21,6 +21,7 @@ from aiohttp import WebSocketError, WSMsgType
 from aiohttp.http import WSMessageNoDecodeText
 from msgspec import Struct
 
+from .._visible import visible_line
 from ..aio.background import background
 from ..aio.backoff import Backoff
 from ..aio.clock import steady
@@ -497,7 +498,7 @@ class Shard:
         self._session_since_steady = self._last_event_steady = self._clock()
         self._became_live("identified")
         if self._protocol.me is None:
-            log.debug("shard %s: %s does not name the bot's user", self._lease.shard, frame.t)
+            log.debug("shard %s: %.200r does not name the bot's user", self._lease.shard, frame.t)
 
     def _became_live(self, kind: Literal["identified", "resumed"]) -> None:
         self._outage_warnings.reset()
@@ -512,7 +513,7 @@ class Shard:
                 "shard %s: %s (%.200r) was skipped; further ones are only counted",
                 self._lease.shard,
                 skipped.kind,
-                skipped.detail,
+                visible_line(skipped.detail),
             )
 
     def _warn_of_jump(self, frame: Frame, after: int) -> None:
@@ -600,4 +601,4 @@ def _one_line(error: Exception) -> str:
     """Return what went wrong, in one line that holds no secret."""
     if isinstance(error, OSError | aiohttp.ClientError):
         return cause_of(error)
-    return str(error).partition("\n")[0]
+    return visible_line(str(error).partition("\n")[0])

@@ -77,15 +77,25 @@ def ready_user(body: ReadyBody) -> ReadyUser | None:
         return None
 
 
+class _SecretPayload(bytes):
+    """A payload that holds the access token: a traceback may show the variables of its frames."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes with a token>"
+
+
 def identify(token: str, intents: int, shard: tuple[int, int]) -> bytes:
     """Return an IDENTIFY for `shard` (index, count)."""
     body = {"token": f"QQBot {token}", "intents": intents, "shard": shard, "properties": {"$browser": "qqbot"}}
-    return encode({"op": Op.IDENTIFY, "d": body})
+    return _SecretPayload(encode({"op": Op.IDENTIFY, "d": body}))
 
 
 def resume(token: str, session_id: str, seq: int) -> bytes:
     """Return a RESUME that asks for everything after `seq`."""
-    return encode({"op": Op.RESUME, "d": {"token": f"QQBot {token}", "session_id": session_id, "seq": seq}})
+    body = {"token": f"QQBot {token}", "session_id": session_id, "seq": seq}
+    return _SecretPayload(encode({"op": Op.RESUME, "d": body}))
 
 
 def heartbeat(seq: int | None) -> bytes:

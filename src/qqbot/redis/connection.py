@@ -30,7 +30,9 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from .._visible import visible_line
 from ..aio.threads import Threads
+from ..config import Secret, hidden
 from ..errors import ConfigError
 from .names import resolve_names, resolve_names_of_cluster
 
@@ -139,13 +141,13 @@ def hash_tag(app_id: str, cluster: str) -> str:
     return f"{{{app_id}:{cluster}}}"
 
 
-def opened(store: Client | str) -> AbstractAsyncContextManager[Client]:
+def opened(store: Client | str | Secret) -> AbstractAsyncContextManager[Client]:
     """Return the client itself, which stays open at the end; for a URL a new client, see `connected`."""
-    return connected(store) if isinstance(store, str) else nullcontext(store)
+    return connected(store) if isinstance(store, str | Secret) else nullcontext(store)
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncGenerator[Client]:
+async def connected(url: str | Secret) -> AsyncGenerator[Client]:
     """Yield a client of the store at `url`, with connections of its own; nothing is sent yet.
 
     redis://, rediss:// and unix:// as the redis library reads them; `redis+sentinel://host:port,host:port/master/0`
@@ -154,6 +156,7 @@ async def connected(url: str) -> AsyncGenerator[Client]:
 
     Raises: ConfigError for another URL, without showing its password.
     """
+    url = hidden(url)  # a traceback may show the variables of its frames
     address = _parsed(url)
     address.settings.update(socket_timeout=None, socket_connect_timeout=None)
     async with AsyncExitStack() as stack:
@@ -196,8 +199,9 @@ async def within(seconds: float, command: Awaitable[T]) -> T:
             raise asyncio.CancelledError
 
 
-def check_url(url: str) -> None:
+def check_url(url: str | Secret) -> None:
     """Check `url` without connecting.  Raises: ConfigError as `connected` does."""
+    url = hidden(url)  # a traceback may show the variables of its frames
     address = _parsed(url)
     if address.kind == "sentinel" and not address.path:
         raise _refused(url, NO_MASTER)
@@ -209,8 +213,9 @@ def shown(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}" if found else "(no URL)"
 
 
-def _refused(url: str, why: str) -> ConfigError:
-    scheme = url.partition("://")[0] if "://" in url else "none"
+def _refused(url: Secret, why: str) -> ConfigError:
+    before, found, _ = url.reveal().partition("://")
+    scheme = visible_line(before, 20) if found else "none"
     return ConfigError(
         f"the Redis URL (scheme {scheme}, the rest is not shown) cannot be used: {why}. Expected: "
         "redis://user:password@host:6379/0, rediss:// for TLS, redis+sentinel://host:26379,host:26379/master or "
@@ -227,12 +232,24 @@ class _Address(NamedTuple):
     path: str
     settings: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"_Address(kind={self.kind!r})"  # the settings hold the password
 
-def _parsed(url: str) -> _Address:
+
+def _parsed(url: Secret) -> _Address:
+    """Take a URL apart.  Raises: ConfigError."""
+    found = _taken_apart(url.reveal())
+    if isinstance(found, str):
+        raise _refused(url, found)
+    return found
+
+
+def _taken_apart(url: str) -> _Address | str:
+    """Return the parts of a URL, or what is wrong with it; it raises nothing, as its variables hold the password."""
     scheme, _, rest = url.partition("://")
     base, _, kind = scheme.partition("+")
     if base not in ("redis", "rediss", "unix") or kind not in ("", "sentinel", "cluster"):
-        raise _refused(url, "it has another scheme")
+        return "it has another scheme"
     try:
         if not kind:
             return _Address(kind, [], "", {"url": url})
@@ -243,7 +260,7 @@ def _parsed(url: str) -> _Address:
         # The library parses the rest: user, password, options. It does not use the host here.
         settings = dict(parse_url(f"{base}://{user}{at}unused?{parts.query}"))
     except ValueError:
-        raise _refused(url, "its hosts or options are not understood") from None
+        return "its hosts or options are not understood"
     settings.pop("host")
     if settings.pop("connection_class", None) is not None:
         settings["ssl"] = True
@@ -275,7 +292,7 @@ def _watched(address: _Address, stack: AsyncExitStack, threads: Threads) -> Redi
     """Return a client of the master that the Sentinels report."""
     name, _, number = address.path.partition("/")
     if not name:
-        raise _refused("redis+sentinel://", NO_MASTER)
+        raise _refused(Secret("redis+sentinel://"), NO_MASTER)
     for_sentinels = {key: value for key, value in address.settings.items() if key.startswith("ssl")}
     for_sentinels |= {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]

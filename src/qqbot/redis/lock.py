@@ -18,6 +18,7 @@ from typing import Self
 from ..aio.background import background
 from ..aio.clock import steady
 from ..aio.throttle import Throttle
+from ..config import Secret, hidden
 from ..errors import ConfigError, LockLost
 from ..lease import LeaseDeadline
 from .connection import (
@@ -111,13 +112,14 @@ class RedisLock:
         auto_renew: bool = True,
         cancel_on_lost: bool = True,
     ) -> None:
+        self._store: Client | Secret = hidden(store)
+        del store  # a URL holds a password, and a traceback may show the variables of its frames
         if not 0 < ttl < float("inf"):
             raise ConfigError("RedisLock(ttl=...) must be greater than 0 seconds, and finite")
         self.name = name
         self.token = 0  # 0: never held
         self.lost = asyncio.Event()  # replaced by each acquire, so that an earlier holder keeps its own
         self._fence_key = _fence_key(name)
-        self._store = store
         self._ttl = ttl
         self._auto_renew = auto_renew
         self._cancel_on_lost = cancel_on_lost

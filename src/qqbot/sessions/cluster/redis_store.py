@@ -18,6 +18,8 @@ from typing import Any, Self, cast
 
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
+from ..._visible import visible_line
+from ...config import Secret, hidden
 from ...errors import ConfigError
 from ...models.gateway import GatewayBot
 from ...redis.connection import (
@@ -76,10 +78,18 @@ class RedisStore:
     """
 
     def __init__(
-        self, where: "str | Client", *, app_id: str, cluster: str, node: str, timings: Timings, shared: str = ""
+        self,
+        where: "str | Secret | Client",
+        *,
+        app_id: str,
+        cluster: str,
+        node: str,
+        timings: Timings,
+        shared: str = "",
     ) -> None:
+        self._where = hidden(where)
+        del where  # a URL holds a password, and a traceback may show the variables of its frames
         self.node = node
-        self._where = where
         self._timings = timings
         self._shared = shared or timings.shared
         prefix = f"qqbot:{hash_tag(app_id, cluster)}:"
@@ -94,12 +104,14 @@ class RedisStore:
 
     def __str__(self) -> str:
         return (
-            f"Redis at {shown(self._where)}" if isinstance(self._where, str) else "the Redis client that was passed in"
+            f"Redis at {shown(self._where.reveal())}"
+            if isinstance(self._where, Secret)
+            else "the Redis client that was passed in"
         )
 
     async def __aenter__(self) -> Self:
         self._pid = os.getpid()
-        if isinstance(self._where, str):
+        if isinstance(self._where, Secret):
             # Without a timeout of the library: with one it swallows cancellations (it sends under `asyncio.wait_for`,
             # which does that before Python 3.12). `_send` sets the deadline.
             self._client = await self._open.enter_async_context(connected(self._where))
@@ -157,7 +169,7 @@ class RedisStore:
                 "%s drops keys when its memory is full (maxmemory-policy %s): a dropped key costs sessions, "
                 "set noeviction. 请把 maxmemory-policy 设为 noeviction",
                 self,
-                policy,
+                visible_line(policy),
             )
 
     # The scripts
