@@ -13,6 +13,7 @@ from typing import Protocol, Self
 
 from msgspec import UNSET
 
+from ..aio.log_fields import log_fields
 from ..errors import ApiError, ConfigError, DuplicateMessage, QQBotError, RateLimited, ServerError, TransportError
 from ..models.messages import MessageSendResult
 from ..models.streams import StreamMessageBody, StreamMessageResult, StreamState
@@ -112,7 +113,7 @@ class C2CStream:
         except _PASSING as failure:
             if self.result is None and not _is_lost(failure):
                 raise
-            log.info("a fragment of a stream failed, the next one carries its text: %s", failure)
+            log.info("a fragment of a stream failed, the next one carries its text: %s", failure, extra=log_fields())
 
     def abandon(self) -> None:
         """Send nothing more: the message stays as it is, unfinished."""
@@ -136,7 +137,7 @@ class C2CStream:
         except (QQBotError, TimeoutError) as failure:
             if error is None:
                 raise
-            log.warning("the stream was left unfinished: %r", failure)
+            log.warning("the stream was left unfinished: %r", failure, extra=log_fields())
 
     def _is_cancelled(self, error: BaseException | None) -> bool:
         """True if the body was cancelled; a task group may raise another error than CancelledError then."""
@@ -146,7 +147,10 @@ class C2CStream:
         if not self._orphaned:
             await self._send_last_fragment(repeats)
         if self._orphaned:
-            log.warning("the answer to a stream's first fragment was lost: sending the whole text again as one message")
+            log.warning(
+                "the answer to a stream's first fragment was lost: sending the whole text again as one message",
+                extra=log_fields(),
+            )
             self.result = await self._send_whole(self._text)
 
     async def _send_last_fragment(self, repeats: Sequence[float]) -> None:
@@ -158,12 +162,14 @@ class C2CStream:
                 if delay is None:
                     raise
                 maybe_ended = maybe_ended or _is_lost(failure) or isinstance(failure, ServerError)
-                log.info("retrying the last fragment of a stream in %.1f s: %s", delay, failure)
+                log.info("retrying the last fragment of a stream in %.1f s: %s", delay, failure, extra=log_fields())
             except ApiError as refusal:
                 # The platform accepts nothing after the end, and has no specific code for it.
                 if not maybe_ended or type(refusal) is not ApiError:
                     raise
-                log.info("a stream had already ended before its last fragment was repeated: %s", refusal)
+                log.info(
+                    "a stream had already ended before its last fragment was repeated: %s", refusal, extra=log_fields()
+                )
                 return
             else:
                 return
@@ -244,4 +250,4 @@ class GatheredAnswer:
         except (QQBotError, TimeoutError) as failure:
             if error is None:
                 raise
-            log.warning("what was written of the answer was not sent: %r", failure)
+            log.warning("what was written of the answer was not sent: %r", failure, extra=log_fields())

@@ -59,6 +59,7 @@ class ClickWatch:
                 ctx.event_id,
                 ACK_SECONDS,
                 ACK_SECONDS,
+                extra=ctx.log_fields(names),
             )
 
 
@@ -66,4 +67,4 @@ async def _acknowledge(ctx: Context[Any]) -> None:
     try:
         await ctx.ack()
     except QQBotError as error:
-        log.warning("the click %s could not be acknowledged: %s", ctx.event_id, error)
+        log.warning("the click %s could not be acknowledged: %s", ctx.event_id, error, extra=ctx.log_fields())

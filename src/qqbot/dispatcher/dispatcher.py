@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from ..aio.capacity import Capacity
 from ..aio.clock import Clock
+from ..aio.log_fields import log_source
 from ..lease import Lease, current_lease
 from ..models.outcome import Outcome
 from .backlog import Backlog
@@ -22,6 +23,7 @@ from .completion import Completion
 from .decoding import EventDecoder, Handlers, park
 from .dedupe import Deduplicator, EndedBefore, KnownEvents, New, SeenIds
 from .delivery import Around, Delivery, Handler, HandlerMatch, Resumption, Settled, Unseen
+from .log_fields import WorkerFields
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
@@ -290,6 +292,8 @@ class Dispatcher:
         plain, sharing = runner.plain, dedupe.sharing
         messages, order, remembered = dedupe.messages, dedupe.order, dedupe.remembered
         lease: Lease | None = None
+        fields = WorkerFields(ordering, current_task())
+        log_source.set(fields)
         context = copy_context()
         while True:
             backlog.look()
@@ -338,7 +342,8 @@ class Dispatcher:
                     lease = source.lease
                     current_lease.set(lease)
                     context = copy_context()
-                ordering.running = delivery
+                ordering.running = fields.delivery = delivery
+                ordering.handler = None
                 outcome: Outcome | None = None  # until it is known, and for good if the worker is cancelled
                 try:
                     is_new = not sharing or await dedupe.is_new(delivery)
@@ -402,6 +407,7 @@ class Dispatcher:
                             source.wake()
                     else:
                         self._finish(delivery, outcome)
+                    fields.delivery = None
                 # A handler must not leak context variables or a pending cancellation into the next event.
                 try:
                     leaked = copy_context() != context

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from ..aio.log_fields import log_fields
 from .decoding import Handlers
 from .delivery import Delivery, Dialog, Handler
 
@@ -17,12 +18,16 @@ log = logging.getLogger(__name__)
 
 
 class HandlerRun(Struct, frozen=True):
-    """One run of a handler, for metrics: `event` by its wire name, `seconds` that it took, what it raised."""
+    """One run of a handler, for metrics: `event` by its wire name, `seconds` that it took, what it raised.
+
+    `qualified_name`: the handler's module and name, a label that no other handler has.
+    """
 
     event: str
     handler: str
     seconds: float
     error: Exception | None = None
+    qualified_name: str = ""
 
 
 HandlerListener = Callable[[HandlerRun], None]
@@ -74,14 +79,15 @@ class HandlerRunner:
         finally:
             if delivery.dialog is not None:
                 delivery.dialog.limit = delivery.dialog.left = None
-            self._measured(HandlerRun(delivery.frame.t or "", handler.name, loop.time() - began, error))
+            seconds = loop.time() - began
+            self._measured(HandlerRun(delivery.frame.t or "", handler.name, seconds, error, handler.qualified_name))
 
     def _measured(self, run: HandlerRun) -> None:
         for listener in tuple(self._listeners):
             try:
                 listener(run)
             except Exception:
-                log.exception("an on_handled callback failed")
+                log.exception("an on_handled callback failed", extra=log_fields())
 
     async def report(self, context: object, error: Exception | asyncio.CancelledError, name: str) -> None:
         """Report what a handler raised.  Raises: CancelledError if it was the worker that was cancelled."""
@@ -95,7 +101,7 @@ class HandlerRunner:
             await self._handlers.report(context, error, name)
         except asyncio.CancelledError:
             self._assert_stray()
-            log.exception("reporting the error of %s was cancelled by something it awaited", name)
+            log.exception("reporting the error of %s was cancelled by something it awaited", name, extra=log_fields())
 
     def _assert_stray(self) -> None:
         """Go on after a cancellation that did not come from here: leaving the dispatcher cancels workers.
