@@ -234,6 +234,7 @@ async def test_a_click_that_is_not_acknowledged_is_named_with_fields(
     fields = kept.fields("did not acknowledge the click")
     assert fields["event"] == "INTERACTION_CREATE"
     assert "event_id" in fields and "user" in fields
+    assert fields["handler"] == f"{__name__}.{ignore.__qualname__}"
 
 
 def test_without_work_there_are_no_fields() -> None:

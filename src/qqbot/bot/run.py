@@ -176,7 +176,7 @@ class BotRun:
                     "no event was read for %.0f s: as many as max_inflight allows are unfinished; %s",
                     self.standing_still,
                     self._holder(),
-                    extra=self._holder_fields(),
+                    extra=self.dispatcher.oldest_fields(),
                 )
 
     def _holder(self) -> str:
@@ -184,10 +184,6 @@ class BotRun:
             return "the sink does not take them"
         oldest = self.dispatcher.oldest()
         return f"the oldest is held by {oldest[0]} in {oldest[1]}" if oldest else "none has begun yet"
-
-    def _holder_fields(self) -> dict[str, object]:
-        oldest = self.dispatcher.oldest()
-        return {"handler": oldest[0], "conversation": oldest[1]} if oldest else {}
 
     async def _run_shards(self) -> None:
         try:

@@ -23,7 +23,7 @@ from .completion import Completion
 from .decoding import EventDecoder, Handlers, park
 from .dedupe import Deduplicator, EndedBefore, KnownEvents, New, SeenIds
 from .delivery import Around, Delivery, Handler, HandlerMatch, Resumption, Settled, Unseen
-from .log_fields import WorkerFields
+from .log_fields import WorkerFields, event_fields
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
@@ -176,6 +176,13 @@ class Dispatcher:
         if delivery is None or delivery.handler is None:
             return None
         return delivery.handler.name, delivery.event.ordering_key or delivery.frame.t or ""
+
+    def oldest_fields(self) -> dict[str, object]:
+        """Return what log records carry about the handler that has been suspended longest."""
+        delivery = self._ordering.oldest()
+        if delivery is None or delivery.handler is None:
+            return {}
+        return event_fields(delivery.event, delivery.frame, delivery.lease, delivery.handler.qualified_name)
 
     async def room(self) -> None:
         """Return when there is room for another event; callers have their turn one after another."""
