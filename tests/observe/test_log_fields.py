@@ -241,3 +241,19 @@ def test_without_work_there_are_no_fields() -> None:
     assert log_fields() == {}
     assert log_fields(trace_id=None) == {}
     assert log_fields(trace_id="t") == {"trace_id": "t"}
+
+
+async def test_between_events_a_worker_has_no_fields(
+    qq: Simulator, kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "qqbot")
+    bot = Bot()
+
+    @bot.on
+    async def answer(ctx: Context[C2CMessageCreate]) -> None: ...
+
+    async with qq.run(bot):
+        await qq.user("小明").say("hi")
+        qq.push("NEW_EVENT", {})
+        await qq.user("小明").say("hi")
+    assert kept.fields("no handler for NEW_EVENT") == {}
