@@ -1,5 +1,7 @@
 """The project's checks. `nox` runs lint, types and tests; `nox -l` lists every session."""
 
+import itertools
+import json
 import shutil
 import sys
 import tempfile
@@ -59,12 +61,62 @@ def tests(session: nox.Session) -> None:
     pytest(session)
 
 
+# What depends on aiohttp, redis, msgspec, cryptography and the test kit; the other tests would only repeat `tests`.
+MINIMAL = [
+    "tests/api",
+    "tests/gateway",
+    "tests/models",
+    "tests/redis",
+    "tests/sessions",
+    "tests/testing",
+    "tests/webhook",
+]
+
+
 @nox.session(python=LOWEST)
 def tests_min(session: nox.Session) -> None:
-    """Run the tests with the lowest version that each dependency allows."""
-    lowest = [requirement.replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]]
+    """Run the tests of what depends on other packages, with the lowest version of each that is allowed."""
+    project = PROJECT["project"]
+    declared = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    lowest = [
+        requirement.replace(">=", "==") for requirement in declared if not requirement.startswith(project["name"])
+    ]
     session.install(".", *lowest, *group("tests"))
-    pytest(session)
+    pytest(session, *([] if session.posargs else MINIMAL))
+
+
+# How a test runs besides the default: `tests.loops` chooses the loop, Python itself the debug mode.
+LOOPS: dict[str, dict[str, str]] = {
+    "plain": {},
+    "uvloop": {"TEST_LOOP": "uvloop"},
+    "eager": {"TEST_LOOP": "eager"},
+    "debug": {"PYTHONASYNCIODEBUG": "1"},
+}
+
+
+@nox.session
+def uvloop(session: nox.Session) -> None:
+    """Run the tests of connections on uvloop, which `uvicorn[standard]` chooses by itself."""
+    session.install(".", *group("tests"), *group("uvloop"))
+    tests = ("tests/loops", "tests/aio", "tests/gateway", "tests/test_survival.py", "tests/simulator")
+    pytest(session, *tests, env=LOOPS["uvloop"])
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "loop"),
+    [
+        nox.param(python, loop, id=f"{loop}-{python}")
+        for python, loop in [
+            *((LOWEST, loop) for loop in ("uvloop", "debug")),
+            *((python, loop) for python in ("3.12", "3.13", "3.14") for loop in ("plain", "eager")),
+        ]
+    ],
+)
+def matrix(session: nox.Session, loop: str) -> None:
+    """Run all tests on other loops and Pythons; `nox -s "matrix(eager-3.13)"` for one. Missing Pythons are skipped."""
+    session.install(".", *group("tests"), *group("uvloop"))
+    pytest(session, env=LOOPS[loop])
 
 
 @nox.session
@@ -147,6 +199,55 @@ def build(session: nox.Session) -> None:
         with session.chdir(folder):
             session.run("qqbot", "--help", silent=True)
             session.run("qqbot", "version")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look for known vulnerabilities in all that the package and its extras install; needs the network.
+
+    It fails if there are any. If the advisory database cannot be reached, it says so and passes.
+    """
+    session.install(".[webhook,testing]")
+    installed = session.run("python", "-m", "pip", "freeze", "--exclude", "aioqqbot", silent=True)
+    with tempfile.TemporaryDirectory() as folder:
+        pinned, report = Path(folder, "requirements.txt"), Path(folder, "report.json")
+        pinned.write_text(str(installed), "utf-8")
+        try:
+            session.install(*group("audit"))
+        except nox.command.CommandFailed:
+            session.warn("NOT AUDITED: pip-audit cannot be installed here")
+            return
+        options = (
+            "--no-deps",
+            "--disable-pip",
+            "--progress-spinner",
+            "off",
+            "--format",
+            "json",
+            "--output",
+            str(report),
+        )
+        session.run("pip-audit", "-r", str(pinned), *options, silent=True, success_codes=[0, 1])
+        if not report.exists():
+            session.warn("NOT AUDITED: the advisory database cannot be reached")
+            return
+        packages = json.loads(report.read_text("utf-8"))["dependencies"]
+    unknown = [each["name"] for each in packages if "vulns" not in each]
+    found = [f"{each['name']} {each['version']}: {vuln['id']}" for each in packages for vuln in each.get("vulns", ())]
+    if unknown:
+        session.warn(f"NOT AUDITED, unknown to the advisory database: {', '.join(unknown)}")
+    if found:
+        session.error("known vulnerabilities:\n" + "\n".join(found))
+    session.log(f"{len(packages) - len(unknown)} of {len(packages)} packages audited, no known vulnerability")
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write the bill of materials of the package with its extras to `sbom.cdx.json`: `nox -s sbom -- FILE`."""
+    session.install(".[webhook,testing]", *group("sbom"))
+    (file,) = session.posargs or ["sbom.cdx.json"]
+    python = str(Path(session.bin, "python"))
+    session.run("cyclonedx-py", "environment", python, "--pyproject", "pyproject.toml", "--output-file", file)
 
 
 @nox.session

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 
-from qqbot import Bot, Context, LockLost, MessageEvent, RedisLock
+from qqbot import Bot, Context, LockLost, MessageEvent, RedisLock, meant_for_me
 from qqbot.sessions import LocalSessionManager
 
 LOCK_URL = os.environ.get("LOCK_URL", "redis://127.0.0.1:6379")
@@ -18,7 +18,7 @@ TTL = float(os.environ.get("LOCK_TTL", "10"))  # seconds that a dead process kee
 bot = Bot(sessions=LocalSessionManager())
 
 
-@bot.on
+@bot.on(MessageEvent, when=meant_for_me)
 async def answer(ctx: Context[MessageEvent]) -> None:
     """Say which process answers."""
     await ctx.reply(f"process {os.getpid()}: {ctx.text}")

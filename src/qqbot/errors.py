@@ -20,6 +20,7 @@
     ├── TransportError              no usable answer came back
     │   ├── Timeout                 the call took too long; a message may have been sent
     │   └── ConnectionFailed        no connection, or it broke
+    │       └── NoThread            no thread could be started for it
     ├── GatewayError
     │   └── GatewayHalted           the platform forbids to continue
     ├── DecodeError                 an answer or frame does not fit its documented form
@@ -34,6 +35,8 @@ Responsible for the classes and their texts. Collaborators: `api.codes` maps the
 """
 
 from typing import NamedTuple
+
+from ._visible import visible, visible_line
 
 
 class Hint(NamedTuple):
@@ -83,9 +86,10 @@ class ApiError(QQBotError):
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.method, self.path) if part)
+        message = visible_line(self.message, 1000)
         lines = [
-            f"{self.message or 'the platform refused the call'} (code {self.code}, HTTP {self.status})",
-            f"  at   {where or 'unknown call'} (trace id {self.trace_id or 'none'})",
+            f"{message or 'the platform refused the call'} (code {self.code}, HTTP {self.status})",
+            f"  at   {visible_line(where) or 'unknown call'} (trace id {visible_line(self.trace_id or 'none')})",
         ]
         if self.hint is not None:
             lines += [f"  提示 {self.hint.zh}", f"  hint {self.hint.en}"]
@@ -158,6 +162,12 @@ class ConnectionFailed(TransportError):
     """The platform could not be reached, or the connection broke."""
 
 
+class NoThread(ConnectionFailed):
+    """No thread could be started, so that no name was looked up and no file was opened; nothing was sent."""
+
+    maybe_sent = False
+
+
 class GatewayError(QQBotError):
     """The gateway connection failed, or a session could not continue."""
 
@@ -175,7 +185,8 @@ class GatewayHalted(GatewayError):
         self.hint = hint
 
     def __str__(self) -> str:
-        head = f"the gateway closed with {self.code}: {self.reason}" if self.code else self.reason
+        reason = visible(self.reason)
+        head = f"the gateway closed with {self.code}: {reason}" if self.code else reason
         return head if self.hint is None else f"{head}\n  提示 {self.hint.zh}\n  hint {self.hint.en}"
 
 

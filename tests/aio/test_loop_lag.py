@@ -9,7 +9,7 @@ import pytest
 
 from qqbot import Bot, C2CMessageCreate, Context
 from qqbot.aio import loop_lag as looplag
-from qqbot.aio.background import background
+from qqbot.aio.background import background, repeat
 from qqbot.aio.loop_lag import LoopLag
 from qqbot.testing import Simulator
 
@@ -22,7 +22,7 @@ def no_patience(patience_with_the_machine: None, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 async def lag() -> AsyncIterator[LoopLag]:
     lag = LoopLag()
-    watching = asyncio.create_task(lag.watch())
+    watching = asyncio.create_task(repeat(lag.look))
     await asyncio.sleep(0)
     yield lag
     watching.cancel()
@@ -51,7 +51,7 @@ async def test_a_minute_later_it_is_logged_again(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looplag, "WARN_EVERY_SECONDS", 0.2)
-    async with background(LoopLag().watch(), name="watch"):
+    async with background(repeat(LoopLag().look), name="watch"):
         await asyncio.sleep(0)
         for _ in range(2):
             hold_up(0.7)
@@ -69,7 +69,7 @@ async def test_less_is_measured_and_not_logged(lag: LoopLag, caplog: pytest.LogC
 async def test_the_peak_is_forgotten(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looplag, "MEMORY_SECONDS", 0.3)
     lag = LoopLag()
-    watching = asyncio.create_task(lag.watch())
+    watching = asyncio.create_task(repeat(lag.look))
     await asyncio.sleep(0)
     hold_up(0.7)
     await asyncio.sleep(0.15)

@@ -20,8 +20,8 @@ from qqbot import (
     Context,
     DirectMessageCreate,
     Embed,
-    GroupAtMessageCreate,
     GroupMessageCreate,
+    GroupMessageEvent,
     InteractionCreate,
     Keyboard,
     Markdown,
@@ -29,10 +29,11 @@ from qqbot import (
     MessageReactionAdd,
     Outgoing,
     Text,
+    meant_for_me,
 )
 from qqbot.models.reactions import Emoji
 
-Spoken = Context[GroupAtMessageCreate | C2CMessageCreate | AtMessageCreate | DirectMessageCreate]
+Spoken = Context[GroupMessageEvent | C2CMessageCreate | AtMessageCreate | DirectMessageCreate]
 
 STYLED = """\
 ## Plan 计划
@@ -124,10 +125,11 @@ class Showcase:
         self.go_on = asyncio.Event()
         self.small_talk: list[str] = []
         self.bot = Bot()
-        self.bot.on(GroupAtMessageCreate, C2CMessageCreate, AtMessageCreate, DirectMessageCreate)(self.answer)
+        self.bot.on(GroupMessageEvent, C2CMessageCreate, when=meant_for_me)(self.answer)
+        self.bot.on(AtMessageCreate, DirectMessageCreate)(self.answer)
         self.bot.on(InteractionCreate)(self.pressed)
         self.bot.on(MessageReactionAdd)(self.reacted)
-        self.bot.on(GroupMessageCreate)(self.collect)
+        self.bot.on(GroupMessageCreate, when=lambda event: not meant_for_me(event))(self.collect)
 
     async def answer(self, ctx: Spoken) -> None:
         if ctx.text in MESSAGES:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qqbot import Scene, Target
+from qqbot import Markdown, Scene, Target
 from qqbot.testing import Simulator
 from tests.browser.driving import GROUP, BrowserContext, Page, bubble, expect, marks, open_conversation, open_tab, say
 from tests.browser.showcase import Showcase, picture, tone
@@ -55,6 +55,29 @@ async def test_without_mention_the_bot_is_not_addressed(page: Page, sim: Simulat
     await say(page, "to the bot")
     await expect(bubble(page, "You said: to the bot")).to_be_visible()
     assert showcase.small_talk == ["small talk"]
+
+
+async def test_a_group_can_send_all_messages(page: Page, sim: Simulator, showcase: Showcase) -> None:
+    sim.channel("general").member("Alice")
+    await open_conversation(page, sim)
+    everything, tag = page.get_by_label("All messages"), page.get_by_label("Mention tag kept")
+    for box in (everything, tag):
+        await expect(box).not_to_be_checked()
+        await box.check()
+    await expect(everything).to_be_checked()
+    await say(page, "hello, all")
+    await expect(bubble(page, "You said: hello, all")).to_be_visible()
+    frame = next(each for each in reversed(sim.frames) if each["t"])
+    assert (frame["t"], "<@" in frame["json"]) == ("GROUP_MESSAGE_CREATE", True)
+    await page.get_by_role("button", name="general").click()
+    await expect(everything).to_be_hidden()
+    await open_conversation(page, sim)
+    await expect(everything).to_be_checked()
+    await everything.uncheck()
+    await say(page, "as before")
+    await expect(bubble(page, "You said: as before")).to_be_visible()
+    assert next(each["t"] for each in reversed(sim.frames) if each["t"]) == "GROUP_AT_MESSAGE_CREATE"
+    assert showcase.small_talk == []
 
 
 async def test_text_is_text(page: Page, sim: Simulator) -> None:
@@ -186,6 +209,17 @@ async def test_the_bot_sends_media(page: Page, sim: Simulator) -> None:
     await say(page, "video")
     address = page.get_by_role("link", name="Video: trip.mp4")
     await expect(address).to_have_attribute("href", "https://example.com/trip.mp4")
+
+
+async def test_an_image_of_the_library_is_drawn_in_markdown(page: Page, sim: Simulator, showcase: Showcase) -> None:
+    added = await showcase.bot.api.media_images.upload(picture(), name="week.png")
+    await showcase.bot.send(
+        Target(Scene.GROUP, sim.group(GROUP).id), Markdown(f"The library ![week #160px #90px]({added.url})")
+    )
+    await open_conversation(page, sim)
+    image = bubble(page, "The library").get_by_role("img", name="Image: week")
+    await expect(image).to_be_visible()
+    assert await image.evaluate("image => [image.complete && image.naturalWidth, image.width]") == [320, 160]
 
 
 async def test_a_file_that_came_in_parts_is_shown(page: Page, sim: Simulator) -> None:

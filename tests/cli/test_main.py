@@ -1,5 +1,6 @@
 """The command line as a whole: usage, help, versions."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -61,11 +62,27 @@ async def test_version_names_what_a_report_needs() -> None:
         assert name in out
 
 
+@pytest.mark.parametrize("module", ["qqbot", "another"])
+async def test_version_warns_of_another_package_of_this_name(tmp_path: Path, module: str) -> None:
+    info = tmp_path / "qqbot_sdk-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: qqbot-sdk\nVersion: 1.0\n")
+    (info / "top_level.txt").write_text(f"{module}\n")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    code, _, err = await run("version", env={"PYTHONPATH": path})
+    assert code == 0
+    assert ("qqbot-sdk installs a package named qqbot too" in err) == (module == "qqbot")
+
+
 def test_help_of_run_names_every_variable_that_the_package_reads(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["run", "--help"])
     out = capsys.readouterr().out
     sources = [path.read_text("utf-8") for path in Path(qqbot.__file__).parent.rglob("*.py")]
-    read = {name for source in sources for name in re.findall(r"environ(?:\.get\(|\[)\"(QQBOT_[A-Z_]+)\"", source)}
+    read = {
+        name
+        for source in sources
+        for name in re.findall(r"(?:(?:environ|known)(?:\.get\(|\[|, )|variable\()\"(QQBOT_[A-Z_]+)\"", source)
+    }
     assert read == set(VARIABLES)
     assert all(f"  {name}\n" in out for name in read)

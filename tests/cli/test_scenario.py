@@ -122,3 +122,23 @@ async def test_a_saved_chat_is_opened(tmp_path: Path) -> None:
     finished = await run("simulate", "--no-browser", "--port", "0", "--open", chat)
     assert finished.code == 3
     assert "line 1 of the saved chat" in finished.err
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\xff", "is not a saved chat"),
+        (b"", "the file is empty"),
+        (b'{"line":' + b"[" * 5000, "line 1 of the saved chat"),
+        (b'{"line": "message", "text": ' + b"9" * 5000 + b"}", "line 1 of the saved chat"),
+        (None, "the file is larger than 64 MiB"),
+    ],
+)
+async def test_a_file_that_is_no_saved_chat_ends_the_start(tmp_path: Path, content: bytes | None, told: str) -> None:
+    chat = Path("/dev/zero") if content is None else tmp_path / "chat.jsonl"
+    if content is not None:
+        chat.write_bytes(content)
+    finished = await run("simulate", "--no-browser", "--port", "0", "--open", chat)
+    assert finished.code == 3
+    assert told in finished.err
+    assert "Traceback" not in finished.err

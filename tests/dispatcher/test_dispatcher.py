@@ -172,7 +172,7 @@ async def test_what_waits_behind_its_conversation_is_kept_small() -> None:
         feed = ShardSource(dispatcher, FakeLease())
         publish(feed, message(1), message(2))
         await settle()
-        ((key, delivery),) = dispatcher._ordering.waiting()
+        ((key, (delivery,)),) = dispatcher._ordering.held.items()
         assert isinstance(delivery, Delivery)
         assert (key, type(delivery.event)) == ("c2c:A", Parked)
         gate.set()

@@ -1,54 +1,16 @@
 """Task factories that run a task's first step at once, inside of `create_task`."""
 
 import asyncio
-import sys
-import types
-from collections.abc import Coroutine, Generator
-from contextvars import Context, copy_context
-from typing import Any
-
-import pytest
 
 from qqbot.bot.context import Delivered
 from qqbot.dispatcher import DirectSource, ShardSource
 from qqbot.dispatcher.delivery import Wanted
 from qqbot.models.events import C2CMessageCreate
+from tests.bot.eager import eager_task_factory
 from tests.dispatcher.standins import FakeLease, One, Table, message, publish, running, settle
 
 
-def eager(
-    loop: asyncio.AbstractEventLoop,
-    coroutine: Coroutine[Any, Any, Any],
-    *,
-    name: str | None = None,
-    context: Context | None = None,
-) -> "asyncio.Task[Any]":
-    """What `asyncio.eager_task_factory` of Python 3.12 does, for coroutines whose first step suspends."""
-    context = context or copy_context()
-    first = context.run(coroutine.send, None)
-
-    @types.coroutine
-    def rest() -> Generator[Any, Any, Any]:
-        value = first
-        while True:
-            try:
-                sent = yield value
-            except BaseException as error:  # noqa: BLE001 - the coroutine decides
-                value = coroutine.throw(error)
-            else:
-                try:
-                    value = coroutine.send(sent)
-                except StopIteration as end:
-                    return end.value
-
-    return asyncio.Task(rest(), loop=loop, name=name, context=context)
-
-
-FACTORIES = [eager, *([asyncio.eager_task_factory] if sys.version_info >= (3, 12) else [])]
-
-
-@pytest.mark.parametrize("factory", FACTORIES)
-async def test_events_are_handled_once_and_in_order_in_workers_that_start_at_once(factory: Any) -> None:
+async def test_events_are_handled_once_and_in_order_in_workers_that_start_at_once() -> None:
     order: list[tuple[str, int]] = []
     publishing = False
 
@@ -63,7 +25,7 @@ async def test_events_are_handled_once_and_in_order_in_workers_that_start_at_onc
 
     async with running(Table([One(handler)], bare=True), max_inflight=4) as dispatcher:
         feed, direct = ShardSource(dispatcher, FakeLease()), DirectSource(dispatcher)
-        asyncio.get_running_loop().set_task_factory(factory)
+        asyncio.get_running_loop().set_task_factory(eager_task_factory)
         try:
             for seq in range(1, 101):
                 publishing = True

@@ -1,13 +1,18 @@
 """Events that no shard of this process received: awaited, repeated, forgotten, shared with other processes."""
 
 import asyncio
+import gc
+import tracemalloc
 
+import msgspec
 import pytest
 
 from qqbot.bot.context import Delivered
-from qqbot.dispatcher import DirectSource, ShardSource
+from qqbot.dispatcher import DirectSource, ShardSource, dedupe
 from qqbot.dispatcher.delivery import Wanted
+from qqbot.errors import Interrupted
 from qqbot.models.events import C2CMessageCreate
+from qqbot.models.frames import Frame
 from qqbot.models.outcome import Outcome
 from tests.dispatcher.standins import FakeLease, One, Table, message, publish, running, settle
 
@@ -362,3 +367,66 @@ async def test_a_lease_that_is_lost_leaves_the_event_to_the_next_owner(outcome: 
         assert await again.drain(1) == 0
     assert seen == ["C2C_MESSAGE_CREATE:1"]
     assert outcome
+
+
+@pytest.mark.parametrize("awaited", [True, False])
+async def test_repeats_of_an_unfinished_event_keep_no_payload(awaited: bool) -> None:
+    seen: list[str] = []
+    gate = asyncio.Event()
+    async with running(Table([counting(seen, gate)], bare=True)) as dispatcher:
+        door = DirectSource(dispatcher)
+        first = asyncio.create_task(door.deliver(large(), b"", retry=True))
+        await settle()
+        gc.collect()
+        tracemalloc.start()
+        repeats = []
+        for _ in range(2000):
+            if awaited:
+                repeats.append(await door.accept(large(), bytes(20_000), retry=True))
+            else:
+                assert await door.take(large(), bytes(20_000))
+            if not len(repeats) % 50:
+                await settle()
+        await settle()
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert kept < 4_000_000, "40 MB of payloads are kept"
+        assert (dispatcher.queued, dispatcher.queued_bytes) == (0, 0)
+        refused = [repeat for repeat in repeats if repeat.done()]
+        assert len(refused) == (2000 - dedupe.MAX_ATTACHED if awaited else 0)
+        for repeat in refused:
+            with pytest.raises(Interrupted, match="deliver it again"):
+                repeat.result()
+        gate.set()
+        assert await first == "handled"
+        assert {await repeat for repeat in repeats if repeat not in refused} == ({"handled"} if awaited else set())
+        assert door.pending == 0
+    assert seen == ["C2C_MESSAGE_CREATE:1"]
+
+
+async def test_a_caller_that_went_away_makes_room_for_another_repeat() -> None:
+    gate = asyncio.Event()
+    async with running(Table([counting([], gate)], bare=True)) as dispatcher:
+        door = DirectSource(dispatcher)
+        first = asyncio.create_task(door.deliver(message(1), b"", retry=True))
+        await settle()
+        for _ in range(dedupe.MAX_ATTACHED + 10):
+            gone = asyncio.create_task(door.deliver(message(1), b"", retry=True))
+            await settle()
+            gone.cancel()
+            await asyncio.wait([gone])
+        last = asyncio.create_task(door.deliver(message(1), b"", retry=True))
+        await settle()
+        gate.set()
+        assert (await first, await last) == ("handled", "handled")
+
+
+def large() -> Frame:
+    body = {
+        "id": "m1",
+        "content": "x" * 20_000,
+        "timestamp": "2026-01-01T00:00:00+08:00",
+        "author": {"id": "A", "user_openid": "A"},
+    }
+    return msgspec.structs.replace(message(1), d=msgspec.Raw(msgspec.json.encode(body)))

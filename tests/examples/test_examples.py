@@ -9,11 +9,13 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+import qqbot.cli
 from qqbot.api.exchange import Request
 from qqbot.cli.loading import MODULE_NAME, load_bot
 from qqbot.testing import Simulator
@@ -306,6 +308,21 @@ async def test_dialog(qq: Simulator) -> None:
         assert (await alice.say("nothing")).text == "Then not. 好的，下次再来"
 
 
+@pytest.mark.parametrize("all_messages", [False, True])
+async def test_dialog_in_a_group_is_with_the_member_who_began_it(qq: Simulator, all_messages: bool) -> None:
+    group = qq.group("test", all_messages=all_messages)
+    alice, bob = group.member("Alice"), group.member("Bob")
+    async with qq.run(load_bot(str(EXAMPLES / "dialog.py"))):
+        assert (await alice.say("/order")).outcome == "waiting"
+        assert (await bob.say("beer")).text == "Write /order. 请发送 /order"
+        if all_messages:
+            assert (await alice.say("wait, Bob", mention=False)).outcome == "unwanted"
+        sizes = await alice.say("tea")
+        with pytest.raises(ValueError, match="not among those who may press"):
+            await sizes.click("大 large", by=bob)
+        assert (await sizes.click("大 large")).text == "One large tea, coming up! 马上就好"
+
+
 async def test_dialog_does_not_wait_for_ever(qq: Simulator) -> None:
     example = example_module("dialog.py")
     example.PATIENCE = 0.1
@@ -315,6 +332,58 @@ async def test_dialog_does_not_wait_for_ever(qq: Simulator) -> None:
             while len(qq.user("Alice").messages) < 2:
                 await asyncio.sleep(0.02)
         assert "I will not keep you" in str(qq.user("Alice").messages[-1].text)
+
+
+GUILD_ONLY = {"guild_manager.py"}  # its events are those of guilds
+DEMO = Path(qqbot.cli.__file__).parent / "demo.py"
+ANSWERING = [DEMO, *sorted(file for file in EXAMPLES.glob("*.py") if file.name not in GUILD_ONLY)]
+
+ASKED = {
+    "vote.py": "/vote Lunch? pizza noodles",
+    "webhook_fastapi.py": "/order cat",
+    "json_log.py": "3",
+    "media.py": "/bytes",
+}
+"""What an example answers; the others answer any text."""
+
+GROUPS: dict[str, dict[str, bool]] = {
+    "mentions": {},
+    "all messages, tag cut": {"all_messages": True},
+    "all messages, tag kept": {"all_messages": True, "mention_tag": True},
+}
+
+
+async def answers_to(file: Path, sim: Simulator, control: Control, **delivery: object) -> list[dict[str, Any]]:
+    """Run an example, and return what it answers to a mention in a group."""
+    async with sim.run(load_bot(str(file))):
+        return await control.say("group", ASKED.get(file.name, "hello"), timeout=5.0, **delivery)
+
+
+@pytest.mark.usefixtures("sim_environment")
+@pytest.mark.parametrize("kind", GROUPS)
+@pytest.mark.parametrize("file", ANSWERING, ids=lambda file: file.stem)
+async def test_every_example_answers_in_every_kind_of_group(
+    sim: Simulator, control: Control, file: Path, kind: str
+) -> None:
+    assert await answers_to(file, sim, control, **GROUPS[kind])
+
+
+@pytest.mark.usefixtures("sim_environment")
+@pytest.mark.parametrize("file", ANSWERING, ids=lambda file: file.stem)
+async def test_no_example_answers_what_is_meant_for_others(sim: Simulator, control: Control, file: Path) -> None:
+    async with sim.run(load_bot(str(file))):
+        assert await control.say("group", "small talk", mention=False, all_messages=True) == []
+
+
+@pytest.mark.usefixtures("sim_environment")
+async def test_an_example_with_the_event_of_one_kind_of_group_is_found(
+    sim: Simulator, control: Control, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "echo.py"
+    code = (EXAMPLES / "echo.py").read_text("utf-8")
+    wrong.write_text(code.replace("GroupMessageEvent", "GroupAtMessageCreate"), "utf-8")
+    assert await answers_to(wrong, sim, control, **GROUPS["mentions"])
+    assert await answers_to(wrong, sim, control, **GROUPS["all messages, tag cut"]) == []
 
 
 async def test_streaming(qq: Simulator) -> None:

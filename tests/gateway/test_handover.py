@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
+from qqbot.gateway import handover
 from qqbot.gateway.handover import BufferedSource, buffered
 from qqbot.models.frames import Frame
 from qqbot.models.gateway import ShardKey
@@ -108,3 +111,20 @@ async def test_the_lease_activates_it() -> None:
         async with asyncio.timeout(5):
             while not consumer.taken:
                 await asyncio.sleep(0)
+
+
+def test_it_keeps_no_more_bytes_than_its_bound_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(handover, "MOST_KEPT_BYTES", 10_000)
+    consumer = FakeConsumer()
+    source = BufferedSource(consumer, 10.0, clock=Hand())
+    source.begin("s", 0)
+    for seq in range(1, 101):
+        assert source.publish(Frame(op=0, s=seq, t="X"), bytes(1000))
+    assert consumer.watermark.low == 90, "what left the ring is not finished"
+    [record] = caplog.records
+    assert "more than can be kept" in record.getMessage()
+    source.publish(Frame(op=0, s=101, t="X"), bytes(50_000))
+    source.activate()
+    assert consumer.taken[-1] == 101, "one that is larger than the bound is kept all the same"

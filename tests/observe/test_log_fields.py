@@ -21,6 +21,8 @@ from qqbot import (
     members,
 )
 from qqbot.aio.log_fields import LogFields, log_fields
+from qqbot.dispatcher.log_fields import event_fields
+from qqbot.models.frames import Frame
 from qqbot.testing import Simulator
 
 FIELDS = {"event", "event_id", "conversation", "user", "shard", "handler", "trace_id"}
@@ -235,6 +237,12 @@ async def test_a_click_that_is_not_acknowledged_is_named_with_fields(
     assert fields["event"] == "INTERACTION_CREATE"
     assert "event_id" in fields and "user" in fields
     assert fields["handler"] == f"{__name__}.{ignore.__qualname__}"
+
+
+def test_a_value_from_outside_cannot_fake_a_line() -> None:
+    fields = event_fields(Event(), Frame(op=0, t="NEW\nERROR", id="1\x1b[2J"), None)
+    assert fields == {"event": "NEW\\nERROR", "event_id": "1\\x1b[2J"}
+    assert log_fields(trace_id="a\nb") == {"trace_id": "a\\nb"}
 
 
 def test_without_work_there_are_no_fields() -> None:

@@ -3,9 +3,11 @@
 import io
 import json
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from qqbot.testing import Simulator
 from tests.simulator.bare import BareBot
@@ -143,6 +145,12 @@ async def test_a_huge_file_is_refused(sim: Simulator, bot: BareBot, chat: Chat) 
         ("audio/wav", "audio/wav", False),
         ("image/svg+xml", "application/octet-stream", True),
         ("text/html", "application/octet-stream", True),
+        ("IMAGE/PNG", "image/png", False),
+        ("image/png+xml", "application/octet-stream", True),
+        ("image/pngx", "application/octet-stream", True),
+        ("audio/x+xml", "application/octet-stream", True),
+        ("video/", "application/octet-stream", True),
+        ("application/xhtml+xml", "application/octet-stream", True),
     ],
 )
 async def test_a_browser_runs_nothing_of_a_file(
@@ -161,3 +169,35 @@ async def test_a_file_needs_its_whole_address(sim: Simulator, bot: BareBot, chat
     wrong = url.replace(url.split("/")[-2], "guess")
     async with bot.http.get(wrong) as answer:
         assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "image/png\r\nSet-Cookie: a=b",
+        "image/png\n",
+        "image/svg+xml",
+        "audio/\x00",
+        "video/mp4; charset=x",
+        "é/x",
+        "x" * 9999,
+    ],
+)
+@pytest.mark.parametrize("name", ["a\r\nb.png", "..", "/", "a/../b", "é" * 300, '"; filename="x.html'])
+async def test_a_file_of_a_saved_chat_is_served_as_no_more_than_a_file(
+    sim: Simulator, bot: BareBot, chat: Chat, kind: str, name: str
+) -> None:
+    line = {"line": "file", "key": "k", "name": name, "type": kind, "data": "AAAA"}
+    assert (await chat.open(json.dumps(line)))[0] == 200
+    async with bot.http.get(f"{sim.api_base}/_sim/files/k/x") as answer:
+        assert (answer.status, answer.content_type) == (200, "application/octet-stream")
+        assert "Set-Cookie" not in answer.headers
+        assert answer.headers["Content-Disposition"].startswith("attachment; filename*=UTF-8''")
+        assert await answer.read() == bytes(3)
+
+
+async def test_a_file_with_an_odd_name_has_an_address_that_serves_it(chat: Chat, bot: BareBot) -> None:
+    for name in ("..", ".", "%2e%2e", "a/b", "x" * 5000, "%00"):
+        url = await chat.upload(PNG, quote(name, safe=""), "image/png")
+        async with bot.http.get(URL(url, encoded=True)) as answer:
+            assert await answer.read() == PNG

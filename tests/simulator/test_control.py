@@ -11,6 +11,7 @@ from tests.simulator.bare import ALL, BareBot, Echo
 from tests.simulator.test_messages import button
 
 CARD = {"ark_type": "tuwen", "fields": {"title": "Tea", "jump_url": "https://example.com/tea"}}
+SPOKEN = {"scene": "group", "conversation": "test", "text": "x"}
 SHARE = {"scene": "group", "conversation": "new", "user": "new"}
 
 
@@ -128,6 +129,11 @@ async def test_faults(sim: Simulator, bot: BareBot, control: Control) -> None:
         ("say", {"scene": "group", "conversation": "test", "text": "x", "timeout": -1}, "timeout must be"),
         ("say", {"scene": "group", "conversation": "test", "text": "x", "timeout": 1e300}, "timeout must be"),
         ("say", {"scene": "group", "conversation": 1, "text": "x"}, "conversation must be a string"),
+        ("say", {**SPOKEN, "attachments": "x"}, "attachments must be an array of objects"),
+        ("say", {**SPOKEN, "attachments": [1]}, "attachments must be an array of objects"),
+        ("say", {**SPOKEN, "attachments": [{"content_type": 5}]}, "content_type must be a string"),
+        ("say", {**SPOKEN, "attachments": [{"url": {}}]}, "url must be a string"),
+        ("fault", {"webhook": "replay", "times": 10**12}, "at most 10000 flaws"),
         ("click", {"message": "unknown", "button": "x"}, "there is no message"),
         ("click", {"button": "x"}, "message must be a string"),
         ("event", {"d": {}}, "type must be a string"),
@@ -219,7 +225,7 @@ async def test_clock(sim: Simulator, control: Control) -> None:
 async def test_the_bot_leaves_and_comes_back(sim: Simulator, bot: BareBot, control: Control) -> None:
     group = sim.group("test").id
     await control.post("event", type="GROUP_DEL_ROBOT", d={"group_openid": group})
-    assert (await bot.refused("POST", f"/v2/groups/{group}/messages", {"content": "x"}))[1] == 40034101
+    assert (await bot.refused("POST", f"/v2/groups/{group}/messages", {"content": "x"}))[1] == 11293
     await control.post("event", type="GROUP_ADD_ROBOT", d={"group_openid": group})
     assert (await bot.send_to_group(group, content="x"))[0] == 200
     await control.post("event", type="FRIEND_DEL", d={"openid": sim.user("Alice").openid})

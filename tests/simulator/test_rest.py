@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qqbot.simulator.endpoints.rest import _ENDPOINTS
 from qqbot.simulator.wire.tables import Tables
-from qqbot.testing import Simulator
+from qqbot.testing import HtmlBody, Simulator
 from tests.simulator.bare import JSON_VALUES, BareBot
 
 
@@ -98,7 +98,7 @@ async def test_group(sim: Simulator, bot: BareBot) -> None:
     assert first["member_role"] == "admin"
     assert (await bot.call("GET", f"{path}/members/{first['member_openid']}"))[1] == first
     assert (await bot.refused("GET", f"{path}/members/nobody"))[1] == 10001
-    assert (await bot.refused("GET", "/v2/groups/nowhere/info"))[1] == 40034101
+    assert (await bot.refused("GET", "/v2/groups/nowhere/info"))[1] == 11255
 
 
 @pytest.mark.parametrize(
@@ -177,3 +177,54 @@ async def test_no_body_gives_a_500(body: Any) -> None:
             text = json.dumps(body)
             status, _ = await bot.call("POST", path, data=text, headers={"Content-Type": "application/json"})
             assert status < 500
+
+
+async def test_an_error_has_two_numbers_that_differ_if_the_platform_gives_two(sim: Simulator, bot: BareBot) -> None:
+    body = {"msg_type": 0, "content": "x"}
+    group, user = sim.group("test").id, sim.user("Alice").openid
+    sim.push("GROUP_DEL_ROBOT", {"group_openid": group})
+    calls: list[tuple[str, str, object, dict[str, str], int, int]] = [
+        ("GET", "/users/@me", None, {"Authorization": ""}, 11241, 40011005),
+        ("GET", "/users/@me", None, {"Authorization": "Bot 1"}, 11243, 40012002),
+        ("GET", "/users/@me", None, {"Authorization": "QQBot old"}, 11244, 40011027),
+        ("POST", "/v2/groups/123456789/messages", body, {}, 11255, 40011028),
+        ("POST", "/v2/users/another/messages", body, {}, 11255, 40011028),
+        ("POST", f"/v2/groups/{group}/messages", body, {}, 11293, 40011026),
+        ("POST", f"/v2/users/{user}/files", {"file_type": 1, "url": "file:///x"}, {}, 850028, 40011021),
+        ("DELETE", f"/channels/{sim.channel('general').id}/messages/1", None, {}, 11253, 40012010),
+        ("POST", "/channels/1/messages", body, {}, 10003, 10003),
+    ]
+    for method, path, document, headers, code, err_code in calls:
+        _, answer = await bot.call(method, path, document, headers=headers)
+        assert (answer["code"], answer["err_code"]) == (code, err_code), path
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/users/@me", {}),
+        ("GET", "/users/@me", {"Authorization": ""}),
+        ("GET", "/v2/nothing", {}),
+        ("POST", "/app/getAppAccessToken", {}),
+        ("PUT", "/_store/1/1?sign=x", {}),
+        ("GET", "/_sim/state", {}),
+        ("GET", "/_sim/nothing", {}),
+        ("POST", "/_sim/say", {}),
+        ("GET", "/_sim/chat", {}),
+        ("GET", "/_sim/files/x/y", {}),
+        ("GET", "/_sim/page/nothing.js", {}),
+        ("GET", "/", {}),
+        ("GET", "/", {"Host": "evil.example"}),
+        ("GET", "/", {"Origin": "http://evil.example"}),
+        ("GET", "/fault", {}),
+        ("GET", "/page", {}),
+    ],
+)
+async def test_no_answer_may_be_taken_for_another_type(
+    sim: Simulator, bot: BareBot, method: str, path: str, headers: dict[str, str]
+) -> None:
+    sim.faults.http("GET /fault", 500, body="<script>alert(1)</script>")
+    sim.faults.add("GET /page", HtmlBody(502))
+    headers = {"Authorization": f"QQBot {bot.token}", **headers}
+    async with bot.http.request(method, sim.api_base + path, headers=headers) as answer:
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -8,6 +8,7 @@ import pytest
 
 from qqbot.simulator.state import uploads
 from qqbot.testing import Simulator
+from tests.cli.control import Control
 from tests.simulator.bare import BareBot, Socket
 
 DATA = b"x" * 100
@@ -242,3 +243,22 @@ async def test_a_deleted_image_stays_in_the_messages_that_were_sent(sim: Simulat
     assert (await bot.call("DELETE", f"/v2/media-images/{image['image_id']}/delete"))[0] == 200
     assert (await bot.call("GET", "/v2/media-images"))[1]["images"] == []
     assert sim.group("test").messages[-1].markdown == f"![cat]({image['url']})"
+
+
+async def test_images_of_the_library_are_kept(sim: Simulator, bot: BareBot) -> None:
+    announced = await announce(bot)
+    await put(bot, announced["presigned_url"], DATA, **{"Content-Type": "image/png"})
+    complete = {"upload_id": announced["upload_id"], "md5": PICTURE["md5"]}
+    _, image = await bot.call("POST", "/v2/media-images/complete", complete)
+    listed = (await bot.call("GET", "/v2/media-images"))[1]["images"][0]
+    assert listed["preview_url"] == image["preview_url"]
+    await bot.send_to_group(sim.group("test").id, msg_type=2, markdown={"content": f"![cat]({image['url']})"})
+    await bot.call("DELETE", f"/v2/media-images/{image['image_id']}/delete")
+    async with bot.http.get(image["preview_url"]) as answer:
+        assert (await answer.read(), answer.content_type) == (DATA, "image/png"), "sent messages keep the image"
+    async with Control(sim.api_base, sim.control_token) as control:
+        saved = await control.saved_chat()
+    async with Simulator() as other:
+        other.open_chat(saved)
+        async with bot.http.get(image["preview_url"].replace(sim.api_base, other.api_base)) as answer:
+            assert await answer.read() == DATA

@@ -12,6 +12,7 @@ from aiohttp import web
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from qqbot.simulator import webhook
 from qqbot.testing import Simulator
 from tests.webhook.hosts import by_aiohttp
 
@@ -149,3 +150,49 @@ async def test_without_an_address_nothing_is_pushed() -> None:
         assert sim.webhook.deliveries == []
         with pytest.raises(ValueError, match="no webhook address"):
             await sim.webhook.challenge()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_nothing_signed_follows_a_redirect_to_another_host(status: int) -> None:
+    elsewhere = Endpoint([ACK])
+    other = web.Application()
+    other.router.add_route("*", "/callback", elsewhere.handle)
+    async with by_aiohttp(other) as target:
+        asked: list[str] = []
+
+        async def redirect(request: web.Request) -> web.Response:
+            asked.append(request.method)
+            return web.Response(status=status, headers={"Location": f"{target}/callback"})
+
+        app = web.Application()
+        app.router.add_post("/callback", redirect)
+        async with by_aiohttp(app) as url, Simulator(webhook=f"{url}/callback") as sim:
+            sim.webhook.pause = 0.01
+            sim.push_message("c2c", user="Alice", text="hi")
+            await sim.webhook.delivered()
+            assert not await sim.webhook.challenge()
+            assert [(each.status, each.acknowledged) for each in sim.webhook.deliveries] == [(status, False)] * 3
+    assert (asked, elsewhere.calls) == (["POST"] * 4, [])
+
+
+async def test_of_a_large_answer_only_the_beginning_is_read() -> None:
+    async with pushed((200, "x" * (4 << 20))) as (sim, _):
+        sim.push_message("c2c", user="Alice", text="hi")
+        await sim.webhook.delivered()
+        (delivery,) = sim.webhook.deliveries
+        assert len(delivery.answer) == webhook.ANSWER_LIMIT
+
+
+async def test_deliveries_and_flaws_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "MAX_RUNNING", 5)
+    async with pushed(ACK) as (sim, endpoint):
+        endpoint.slow = 0.2
+        for number in range(20):
+            sim.push("FRIEND_DEL", {"openid": str(number)})
+        await sim.webhook.delivered()
+        assert len(endpoint.calls) == 5
+        assert [each.answer for each in sim.webhook.deliveries].count("not delivered: 5 deliveries are running") == 15
+        sim.webhook.flaw("replay", 5)
+        for times in (1, 10**12):
+            with pytest.raises(ValueError, match="at most 5 flaws"):
+                sim.webhook.flaw("replay", times)

@@ -195,6 +195,28 @@ async def test_a_full_bot_asks_for_another_delivery(
     assert len(gate.runs) == 3
 
 
+async def test_many_calls_to_a_full_bot_are_all_answered_in_time_and_reported_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("qqbot.bot.run.ROOM_SECONDS", 0.3)
+    bot = Bot(CREDENTIALS, max_inflight=1, max_queued=1, drain=PATIENCE)
+    gate = Gate(bot)
+    async with bot.serve(connect=False):
+        for number in range(2):
+            await call(bot, event(number))
+        await gate.begun.get()
+        calls = [asyncio.create_task(call(bot, event(number), awaited=True)) for number in range(2, 50)]
+        await asyncio.sleep(0.05)
+        gate.open.set()  # one handler ends, so that one place becomes free
+        gate.open.clear()
+        done, pending = await asyncio.wait(calls, timeout=1.5)
+        assert not [each for each in done if each.result() != (200, AGAIN)]
+        assert len(pending) == 1, "a call waits for room without end"
+        assert caplog.text.count("no room for") == 1
+        gate.open.set()
+        assert {each.result()[0] for each in (await asyncio.wait(calls, timeout=PATIENCE))[0]} == {200}
+
+
 async def test_what_comes_while_the_lifespan_is_entered_waits_for_it() -> None:
     entering, enter = asyncio.Event(), asyncio.Event()
 
@@ -411,13 +433,13 @@ async def test_without_credentials_the_error_says_so() -> None:
 
 async def test_credentials_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QQBOT_APP_ID", CREDENTIALS.app_id)
-    monkeypatch.setenv("QQBOT_SECRET", "the new secret")
+    monkeypatch.setenv("QQBOT_SECRET", "the-new-secret")
     monkeypatch.setenv("QQBOT_PREVIOUS_SECRET", SECRET)
     bot = Bot()
     gate = Gate(bot)
     gate.open.set()
     assert await call(bot, event(1)) == (200, ACK)
-    status, *_ = await bot.handle_webhook(signed(event(2), secret="the new secret"), event(2))
+    status, *_ = await bot.handle_webhook(signed(event(2), secret="the-new-secret"), event(2))
     assert status == 200
     monkeypatch.delenv("QQBOT_PREVIOUS_SECRET")
     assert (await call(bot, event(3)))[0] == 401

@@ -9,6 +9,8 @@ import logging
 from contextvars import ContextVar
 from typing import Protocol
 
+from .._visible import visible_line
+
 
 class FieldSource(Protocol):
     """What a task works on, as fields of a log record."""
@@ -22,11 +24,11 @@ log_source: ContextVar[FieldSource | None] = ContextVar("qqbot_log_source", defa
 """What the current task works on; tasks that it creates inherit it, so a source has to know its own task."""
 
 
-def log_fields(**more: object) -> dict[str, object]:
+def log_fields(**more: str | None) -> dict[str, object]:
     """Return the fields of the current task's work, for `extra=` of a log call; with `more`, except what is None."""
     source = log_source.get()
     fields = {} if source is None else source.log_fields()
-    fields.update((name, value) for name, value in more.items() if value is not None)
+    fields.update((name, visible_line(value)) for name, value in more.items() if value is not None)
     return fields
 
 

@@ -6,6 +6,7 @@ interrupts nothing.
 
 import asyncio
 import logging
+import math
 
 from .throttle import WARN_EVERY_SECONDS, Throttle
 
@@ -17,31 +18,32 @@ MEMORY_SECONDS = 30.0
 
 
 class LoopLag:
-    """By how many seconds the running loop is late, while `watch` runs."""
+    """By how many seconds the running loop is late, as long as `look` is called again and again."""
 
     def __init__(self) -> None:
         # Two halves of the memory, so that a peak is forgotten after a while and never at once.
         self._peak = 0.0
         self._older_peak = 0.0
+        self._forget_at = math.inf  # by the clock of the loop
+        self._warnings = Throttle(WARN_EVERY_SECONDS)
 
     @property
     def peak(self) -> float:
         """The largest lag in seconds of the last half minute to minute."""
         return max(self._peak, self._older_peak)
 
-    async def watch(self) -> None:
-        """Measure until cancelled."""
+    async def look(self) -> None:
+        """Measure once, over a tenth of a second."""
         now = asyncio.get_running_loop().time
-        forgetting, warnings = now() + MEMORY_SECONDS, Throttle(WARN_EVERY_SECONDS)
-        while True:
-            due = now() + LOOK_SECONDS
-            await asyncio.sleep(LOOK_SECONDS)
-            late = now() - due
-            if now() >= forgetting:
-                forgetting, self._older_peak, self._peak = now() + MEMORY_SECONDS, self._peak, 0.0
-            self._peak = max(self._peak, late)
-            if late >= WARN_SECONDS and warnings.ready():
-                _warn(late)
+        due = now() + LOOK_SECONDS
+        self._forget_at = min(self._forget_at, due + MEMORY_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)
+        late = now() - due
+        if now() >= self._forget_at:
+            self._forget_at, self._older_peak, self._peak = now() + MEMORY_SECONDS, self._peak, 0.0
+        self._peak = max(self._peak, late)
+        if late >= WARN_SECONDS and self._warnings.ready():
+            _warn(late)
 
 
 def _warn(late: float) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import inspect
 import logging
 import random
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from .._version import __version__
+from .._visible import visible_line
 from ..aio.log_fields import log_fields
 from ..config import Secret
 from ..errors import (
@@ -33,8 +33,9 @@ from ..errors import (
 from ..lease import current_lease
 from ..models.codec import encode
 from .codes import RetryPolicy, error_rule
-from .exchange import Failure, Request, Response, failure_of, is_success, unreadable, words_if_no_json
-from .limits import Limits
+from .exchange import Failure, Request, Response, check_headers, failure_of, is_success, unreadable, words_if_no_json
+from .limits import LONGEST, Limits
+from .masking import masked
 from .multipart import Form
 from .retry import Attempts, is_numbered
 from .route import Query, Route
@@ -49,8 +50,6 @@ USER_AGENT = f"aioqqbot/{__version__}"
 SHORTEST_ATTEMPT = 5.0  # seconds; the platform may take that long for a message
 NO_CONTENT = 204
 HOOK_SECONDS = 0.5  # for the response hooks of a call that had no answer in time
-LOGGED_CHARACTERS = 2000  # of a body
-_SECRET_FIELDS = r'"(access_token|clientSecret|client_secret|bot_encrypt_secret|secret|token)"\s*:\s*"[^"]*"'
 
 
 class ResponseInfo(Struct, frozen=True):
@@ -174,6 +173,8 @@ class Caller:
         Raises: ApiError and its subclasses, Timeout, ConnectionFailed, DecodeError; ConfigError for an unusable id;
         LeaseLost in a handler whose shard may run in another process by now.
         """
+        if headers is not None:
+            check_headers(headers, "api.call(headers=...)")
         call = self._prepare(route, ids, query, body, timeout)
         call.headers = headers
         while True:
@@ -223,6 +224,7 @@ class Caller:
         request = Request(call.route.method, call.url, call.path, headers, call.body, 0.0)
         if self._on_request and (failure := await self._prepare_request(call, request)):
             return failure
+        del headers  # a traceback may show the variables of its frames; a Request does not show its headers
         # After the hooks, so that no hook gets the token.
         if call.own:
             token = self._token_at_hand() or await self._next_token(call)
@@ -268,6 +270,7 @@ class Caller:
             if not limit.expired():
                 raise
             return Failure(Timeout(f"{call.where}: a request hook took too long"), None, sent=False)
+        check_headers(request.headers, "Api(on_request=...)")
         return None
 
     def _token_at_hand(self) -> Secret | None:
@@ -276,18 +279,20 @@ class Caller:
     async def _next_token(self, call: _Call[T]) -> Secret | Failure:
         try:
             async with asyncio.timeout_at(call.ends_at):
-                return Secret(await self._tokens.get())
+                token = await self._tokens.get()
         except TimeoutError:
             return Failure(Timeout(f"{call.where}: no access token in time"), None, sent=False)
         except TransportError as error:
             return Failure(error, None, sent=False)
         except ApiError as error:
             return Failure(error, error_rule("token", error.code, error.status), sent=False)
+        check_headers({"Authorization": token}, "Api(token=...)")
+        return Secret(token)
 
     async def _exchange(self, call: _Call[T], request: Request) -> Response | Failure:
         debug = log.isEnabledFor(logging.DEBUG)
         if debug:
-            shown = self._shown(call.body, call)
+            shown = masked(call.body or b"", self._known_secrets(call))
             log.debug("%s %s <- %s", request.method, request.path, shown, extra=log_fields())
         started = self._now()
         try:
@@ -299,8 +304,8 @@ class Caller:
         if debug or self._on_response:
             info = self._info(call, request, started, response)
             if debug:
-                shown = self._shown(response.body, call)
-                log.debug("%s -> %s", info, shown, extra=log_fields(trace_id=response.trace_id))
+                shown = masked(response.body, self._known_secrets(call))
+                log.debug("%.500s -> %s", info, shown, extra=log_fields(trace_id=response.trace_id))
             await self._observe(info, call)
         if is_success(response) or (not call.own and response.status < 400):
             return response
@@ -324,6 +329,13 @@ class Caller:
             self._tokens.invalidate(call.token.reveal())
         if isinstance(error, RateLimited):
             self._limits.pause(call.key, delay or error.retry_after or 0.0, now)
+            if (error.retry_after or 0.0) > LONGEST:
+                log.warning(
+                    "%s: the platform asks to wait %.0f s; the next call is made after %.0f s, to see if it still does",
+                    call.where,
+                    error.retry_after,
+                    LONGEST,
+                )
         self._log(call, error, delay)
         if delay is None:
             raise _final(call, error)
@@ -338,13 +350,13 @@ class Caller:
                 call.where,
                 error.status,
                 error.code,
-                error.message,
-                error.trace_id,
+                visible_line(error.message),
+                visible_line(error.trace_id or "none"),
                 outcome,
                 extra=log_fields(trace_id=error.trace_id),
             )
         else:
-            log.info("%s; %s", error, outcome, extra=log_fields())
+            log.info("%s; %s", visible_line(str(error)), outcome, extra=log_fields())
 
     async def _observe(self, info: ResponseInfo, call: _Call[T]) -> None:
         # A call that timed out has no time left.
@@ -362,15 +374,8 @@ class Caller:
                     extra=log_fields(trace_id=info.trace_id),
                 )
 
-    def _known_secrets(self, call: _Call[T]) -> tuple[str, ...]:
-        known = (*self._secrets, call.token) if call.token else self._secrets
-        return tuple(value for secret in known if (value := secret.reveal()))
-
-    def _shown(self, body: bytes | None, call: _Call[T]) -> str:
-        text = (body or b"").decode("utf-8", "replace")
-        for secret in self._known_secrets(call):
-            text = text.replace(secret, "***")
-        return re.sub(_SECRET_FIELDS, r'"\1":"***"', text)[:LOGGED_CHARACTERS]
+    def _known_secrets(self, call: _Call[T]) -> tuple[Secret, ...]:
+        return (*self._secrets, call.token) if call.token else tuple(self._secrets)
 
 
 def _assert_lease(call: _Call[Any]) -> None:
@@ -390,7 +395,13 @@ def _none() -> None:
 def _bytes(body: object) -> bytes | None:
     if body is None or isinstance(body, bytes):
         return body
-    return body.content if isinstance(body, Form) else encode(body)
+    try:
+        return body.content if isinstance(body, Form) else encode(body)
+    except UnicodeEncodeError:
+        raise ConfigError(
+            "a text contains half a character (a lone surrogate such as \\ud83d), which cannot be sent: keep both "
+            "halves together when you cut it. 文本中含有不完整的字符（单个代理项），无法发送"
+        ) from None
 
 
 def _undecoded(call: _Call[T], response: Response, error: DecodeError) -> Failure:

@@ -1,13 +1,11 @@
 """`Api`: the OpenAPI client.
 
-Responsible for the HTTP session, the token source and the caller while it is open, and for choosing the endpoint of a
-target. Collaborators: `caller` (makes a call), `resources` (the endpoints). It decides no retry and no limit.
-
 Responsible for the HTTP session, the token source and the caller while it is open, and for sending to any conversation.
 Collaborators: `caller` makes the calls, `resources` have the endpoints.
 It handles no events; a bot uses it, and it can be used without a bot.
 """
 
+import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterable, Mapping, Sequence
@@ -21,7 +19,9 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from ..aio.clock import Clock
-from ..config import Credentials, Endpoints, check_options, is_loopback
+from ..aio.loops import check_loop, foreign_loop
+from ..aio.threads import Threads
+from ..config import Credentials, Endpoints, check_options, is_host, is_loopback
 from ..errors import ConfigError, DecodeError
 from ..models.messages import MessageSendResult
 from ..models.outgoing.messages import Message
@@ -29,7 +29,9 @@ from ..models.targets import TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
 from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads, is_public, is_public_or_loopback
 from .exchange import Request, Response
-from .network import ConnectOptions, environment_proxy, exact
+from .network import ConnectOptions, exact
+from .proxies import EnvironmentProxies, proxy_url
+from .resolver import ThreadResolver
 from .resources.c2c import C2C
 from .resources.channels import Channels
 from .resources.direct_messages import DirectMessages
@@ -100,7 +102,7 @@ class ApiOptions(TypedDict, total=False):
     """Options of `Api`, and of `Bot`, which passes them on.
 
     `session`, `transport`, `token`: opened and closed by the caller. `token_store`: for processes that share one access
-    token. `proxy`: an http(s) URL; None: what the environment names for the host, if no `session` is given.
+    token. `proxy`: an HTTP proxy; None: what the environment names for each URL, if no `session` is given.
     `ssl_context`: for a private certificate authority. `local_addr`: the address and port to connect from. `timeout`:
     seconds for a call with its repeats. `on_request` and `on_response`: hooks, run in order.
     """
@@ -124,6 +126,7 @@ class _Open(NamedTuple):
     transport: Transport
     tokens: TokenSource
     caller: Caller
+    loop: asyncio.AbstractEventLoop
 
 
 class Api:
@@ -170,17 +173,22 @@ class Api:
         check_options("Api(...)", options, [*ApiOptions.__annotations__, *(Api.__init__.__kwdefaults__ or ())])
         self._options = _checked(options)
         self._open: _Open | None = None  # None outside of `async with`, so that a call can raise a clear error
+        self._environment_proxies = EnvironmentProxies()
+        self._connecting = Threads(4, "qqbot connecting")
+        self._files = Threads(4, "qqbot files")  # others: a slow disk or a name that a user sent holds up no connection
         self._stack: AsyncExitStack | None = None  # closes what this client opened itself, nothing of the caller's
         self.sequences = sequences = Sequences()
         here = is_loopback(urlsplit(self._endpoints.api_base).hostname or "")
-        self.downloads = Downloads(reachable=is_public_or_loopback if here else is_public, **self.connect_options)
-        self.gateway = GatewayInfo(self.call)
+        self.downloads = Downloads(
+            reachable=is_public_or_loopback if here else is_public, threads=self._files, **self.connect_options
+        )
+        self.gateway = GatewayInfo(self.call, self._endpoints.gateway_url)
         self.users = Users(self.call)
-        uploads = Uploads(self._put, clock)
+        uploads = Uploads(self._put, clock, self._files)
         self.groups = Groups(self.call, sequences, uploads, clock)
         self.c2c = C2C(self.call, sequences, uploads, clock)
-        self.channels = Channels(self.call, clock)
-        self.direct_messages = DirectMessages(self.call, clock)
+        self.channels = Channels(self.call, clock, self._files)
+        self.direct_messages = DirectMessages(self.call, clock, self._files)
         self.interactions = Interactions(self.call, credentials.app_id)
 
     if not TYPE_CHECKING:  # type checkers know each resource above, and report a misspelt one
@@ -191,7 +199,7 @@ class Api:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             module, kind = ON_DEMAND[name]
             make = getattr(import_module(f".resources.{module}", __package__), kind)
-            resource = make(self.call, self._put) if name == "media_images" else make(self.call)
+            resource = make(self.call, self._put, self._files) if name == "media_images" else make(self.call)
             setattr(self, name, resource)
             return resource
 
@@ -209,10 +217,13 @@ class Api:
         `body` is a Struct or a value that JSON can express; bytes are sent unchanged. `headers` are added to the usual
         ones. `timeout`: seconds, including repeats.
 
-        Raises: ApiError and its subclasses, Timeout, ConnectionFailed, DecodeError; ConfigError for an unusable id, or
-        if the client is not open.
+        Raises: ApiError and its subclasses, Timeout, ConnectionFailed, DecodeError; ConfigError for an unusable id or
+        header, from another event loop, or if the client is not open.
         """
-        return await self._opened.caller.call(route, *ids, query=query, body=body, headers=headers, timeout=timeout)
+        opened = self._opened
+        if asyncio.get_running_loop() is not opened.loop:
+            raise foreign_loop("the Api")
+        return await opened.caller.call(route, *ids, query=query, body=body, headers=headers, timeout=timeout)
 
     async def send(
         self,
@@ -289,7 +300,7 @@ class Api:
     def _proxy_for(self, url: str) -> str | None:
         proxy = self._options.get("proxy")
         if proxy is None and self._options.get("session") is None:
-            return environment_proxy(url)
+            return self._environment_proxies(url)
         return proxy
 
     @property
@@ -302,30 +313,35 @@ class Api:
         if self._open is not None:
             raise ConfigError("the Api is already open: make a second Api for a second `async with`")
         async with AsyncExitStack() as stack:
+            stack.callback(self._connecting.close)
+            stack.callback(self._files.close)
             session = self._options.get("session")
             if session is None:
                 session = await stack.enter_async_context(self._session())
             transport = self._options.get("transport") or self._transport(session)
             tokens = self._options.get("token") or self._access_tokens(transport, stack)
-            self._open = _Open(session, transport, tokens, self._caller(transport, tokens))
+            loop = asyncio.get_running_loop()
+            self._open = _Open(session, transport, tokens, self._caller(transport, tokens), loop)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._open is not None:
+            check_loop(self._open.loop, "the Api")
         stack, self._stack, self._open = self._stack, None, None
         if stack is not None:
             await stack.aclose()
 
     def _session(self) -> aiohttp.ClientSession:
         # No limit on connections: the gateway's sockets stay open and would use it up.
-        connector = aiohttp.TCPConnector(limit=0, local_addr=self._options.get("local_addr"))
+        resolver = ThreadResolver(self._connecting)
+        connector = aiohttp.TCPConnector(limit=0, local_addr=self._options.get("local_addr"), resolver=resolver)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     def _transport(self, session: aiohttp.ClientSession) -> AiohttpTransport:
-        proxy = self._proxy_for(self._endpoints.api_base)
-        return AiohttpTransport(session, proxy=proxy, ssl_context=self._options.get("ssl_context"))
+        return AiohttpTransport(session, proxy_for=self._proxy_for, ssl_context=self._options.get("ssl_context"))
 
     async def _put(
         self,
@@ -368,9 +384,17 @@ def _checked(options: ApiOptions) -> ApiOptions:
         raise ConfigError("Api(local_addr=...) excludes session=: pass local_addr to the connector of your session")
     if options.get("token") is not None and options.get("token_store") is not None:
         raise ConfigError("Api(token_store=...) excludes token=: let your own source share its token itself")
-    proxy = options.get("proxy")
-    if proxy is not None and not proxy.startswith(("http://", "https://")):
-        raise ConfigError("Api(proxy=...) must be an http:// or https:// URL (it is not shown here)")
+    if (proxy := options.get("proxy")) is not None:
+        try:
+            options["proxy"] = proxy_url(proxy, scheme="")
+        except ValueError as error:
+            raise ConfigError(
+                f"Api(proxy=...) must be an http:// or https:// URL (it is not shown here): {error}. "
+                "For another kind pass session=, an aiohttp session with a connector for it. "
+                "代理必须是 http:// 或 https:// 地址"
+            ) from None
+    if (local := options.get("local_addr")) is not None and not is_host(local[0]):
+        raise ConfigError(f"Api(local_addr=...) must be an address and a port, not {local!r:.80}")
     if not options.get("timeout", TIMEOUT) > 0:
         raise ConfigError("Api(timeout=...) must be greater than 0 seconds")
     return options

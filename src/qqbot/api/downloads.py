@@ -6,28 +6,38 @@ It knows no messages and sends no token.
 """
 
 import asyncio
+import errno
 import ipaddress
 import re
+import secrets
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from ssl import SSLContext
 from typing import BinaryIO
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from ..aio.threads import Threads
 from ..errors import ConfigError, ConnectionFailed, MediaError, Timeout
-from .files import in_thread
+from .files import error_words, in_thread
 from .network import cause_of, exact
+from .resolver import ThreadResolver, lookup
 
 MAX_BYTES = 64 * 1024 * 1024
 TIMEOUT = 120.0  # seconds
 REDIRECTS = 5
 CHUNK = 64 * 1024
+LONGEST_URL = 16 * 1024  # characters
+LONGEST_HOST = 253  # characters, of the domain name system
+
+_NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_NO_UTF8 = re.compile("[\udc80-\udcff]+")  # bytes of a header as aiohttp decodes them
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Reachable = Callable[[Address], bool]
@@ -74,6 +84,24 @@ def _written(host: str) -> Address | None:
         return None
 
 
+def _scratch(part: Path, path: Path) -> BinaryIO:
+    """Return the new file `part`, opened for writing, if its content can become that of `path`.
+
+    Raises: ConfigError, OSError.
+    """
+    try:
+        if not path.is_symlink() and path.exists() and not path.is_file():
+            raise ConfigError(f"{path} is not a regular file: give the path of a file")
+        path.lstat()  # refuses what `exists` takes for a file that is not there
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
+            raise
+        raise ConfigError(f"{str(path)!r:.200} cannot be the name of a file: {error_words(error)}") from None
+    return part.open("xb")  # fails if the name exists, also as a symbolic link
+
+
 class _Refused(OSError):
     """Connections to this name or address are not allowed."""
 
@@ -81,8 +109,8 @@ class _Refused(OSError):
 class _Resolver(AbstractResolver):
     """Resolves names to allowed addresses only, so that the connection uses an address that was checked."""
 
-    def __init__(self, reachable: Reachable) -> None:
-        self._inner = aiohttp.ThreadedResolver()
+    def __init__(self, reachable: Reachable, threads: Threads) -> None:
+        self._threads = threads
         self._reachable = reachable
 
     async def resolve(
@@ -104,23 +132,22 @@ class _Resolver(AbstractResolver):
 
     async def _found(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
         try:
-            return await self._inner.resolve(host, port, family)
-        except UnicodeError:
-            raise _Refused(f"{host!r} is not a host name") from None
+            return await self._threads.run(partial(lookup, host, port, family))
+        except ValueError:
+            raise _Refused(f"{host!r:.200} is not a host name") from None
 
     def _allows(self, found: ResolveResult) -> bool:
         return self._reachable(ipaddress.ip_address(found["host"].partition("%")[0]))
 
     async def close(self) -> None:
-        """Close the inner resolver."""
-        await self._inner.close()
+        """Do nothing: the owner of the threads closes them."""
 
 
 class Downloads:
     """Downloads files. `reachable` decides which addresses are allowed; the default is public ones only.
 
     A proxy (`proxy_for` returns its URL) resolves names itself: a name is refused if any of the addresses that it has
-    here is not allowed, and a name that is unknown here is left to the proxy.
+    here is not allowed, and a name that is unknown here is left to the proxy. `threads` look up names and write files.
     """
 
     def __init__(
@@ -129,8 +156,11 @@ class Downloads:
         reachable: Reachable = is_public,
         proxy_for: Callable[[str], str | None] | None = None,
         ssl_context: SSLContext | None = None,
+        threads: Threads | None = None,
     ) -> None:
         self._reachable = reachable
+        # Not those that the gateway connects with: users choose these hosts, and their servers of names may hang.
+        self._threads = threads or Threads(4, "qqbot downloads")
         self._proxy_for = proxy_for  # asked for each redirect, since a proxy may serve some hosts only
         self._ssl: SSLContext | bool = ssl_context or True
 
@@ -147,26 +177,32 @@ class Downloads:
         return bytes(data)
 
     async def save(self, url: str, path: Path, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> int:
-        """Write the bytes at `url` to `path` and return how many; a failure leaves no file.
+        """Write the bytes at `url` to `path` and return how many; a failure leaves no file, and the one that was there.
 
-        Raises: what `fetch` raises; OSError if `path` cannot be written.
+        They go to a scratch file in the same folder first, which then takes the place of `path`, also of a symbolic
+        link; its target is left alone.
+
+        Raises: what `fetch` raises; ConfigError for a name that no file can have, or if `path` is no regular file;
+        OSError if it cannot be written.
         """
         size = 0
-        part = path.with_name(f"{path.name}.part")
+        part = path.parent / f".qqbot-{secrets.token_hex(8)}.part"
 
         def drop(file: BinaryIO) -> None:
             file.close()
             part.unlink(missing_ok=True)
 
+        file = await in_thread(self._threads, lambda: _scratch(part, path), drop)
         try:
-            with await in_thread(lambda: part.open("wb"), drop) as file:
+            with file:
                 async with self._opened(url, max_bytes, timeout) as chunks:
                     async for chunk in chunks:
-                        await asyncio.to_thread(file.write, chunk)
+                        await self._threads.run(partial(file.write, chunk))
                         size += len(chunk)
             part.replace(path)
-        finally:
+        except BaseException:
             part.unlink(missing_ok=True)
+            raise
         return size
 
     @asynccontextmanager
@@ -180,6 +216,8 @@ class Downloads:
             if isinstance(error.os_error, _Refused):
                 raise ConfigError(f"downloads from there are not allowed: {error.os_error}") from None
             raise ConnectionFailed(f"the download failed: {cause_of(error)}") from None
+        except aiohttp.InvalidURL:
+            raise ConfigError(f"{url!r:.200} is not an address") from None
         except aiohttp.ClientError as error:
             raise ConnectionFailed(f"the download failed: {cause_of(error)}") from None
 
@@ -203,7 +241,7 @@ class Downloads:
         if proxy is not None:
             await self._check_name(target)
         # The operator chose the address of the proxy, and it is usually a private one.
-        resolver = _Resolver(self._reachable) if proxy is None else aiohttp.ThreadedResolver()
+        resolver = _Resolver(self._reachable, self._threads) if proxy is None else ThreadResolver(self._threads)
         async with (
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(resolver=resolver),
@@ -225,31 +263,38 @@ class Downloads:
 
     async def _check_name(self, target: URL) -> None:
         host = target.raw_host or ""
-        if _written(host) is None and await _Resolver(self._reachable).refuses(host):
+        if _written(host) is None and await _Resolver(self._reachable, self._threads).refuses(host):
             raise ConfigError(f"downloads from {host} are not allowed: it has an address that is not public")
 
 
 def _parsed(url: str) -> URL:
     """Return `url` parsed.  Raises: ConfigError if it is not a web address."""
+    if len(url) > LONGEST_URL:
+        raise ConfigError(f"{url!r:.200}... has {len(url)} characters; an address has at most {LONGEST_URL}")
+    if _NOT_TEXT.search(url):
+        raise ConfigError(f"{url!r:.200} is not an address: it contains a control character or half a character")
     try:
         target = exact(url)
     except ValueError:
-        raise ConfigError(f"{url!r} is not an address") from None
+        raise ConfigError(f"{url!r:.200} is not an address") from None
     host = target.raw_host
     # A proxy might decode a host with "%" into one that was not checked.
     if target.scheme not in ("http", "https") or not host or "%" in host or target.user is not None:
-        raise ConfigError(f"{url!r} is not an http:// or https:// address")
+        raise ConfigError(f"{url!r:.200} is not an http:// or https:// address")
+    if len(host) > LONGEST_HOST:
+        raise ConfigError(f"{host!r:.200} is not a host name: it has more than {LONGEST_HOST} characters")
     return target
 
 
 def _joined(url: str, location: str) -> str:
     """Return the address of a redirect, unchanged if it is whole.  Raises: ConfigError if it is not an address."""
+    location = _NO_UTF8.sub(lambda found: quote(found[0], errors="surrogateescape"), location)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location):
         return location
     try:
         return urljoin(url, location)
     except ValueError:
-        raise ConfigError(f"the file has moved to {location!r}, which is not an address") from None
+        raise ConfigError(f"the file has moved to {location!r:.200}, which is not an address") from None
 
 
 async def _bounded(response: aiohttp.ClientResponse, max_bytes: int) -> AsyncGenerator[bytes]:

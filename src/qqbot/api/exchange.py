@@ -6,12 +6,14 @@ Collaborators: `codes` defines what a code means, `transport` sends, `retry` dec
 
 import re
 from collections.abc import AsyncIterable, Mapping
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from ..config import Secret
 from ..errors import (
     ApiError,
+    ConfigError,
     DecodeError,
     Hint,
     MessagePendingAudit,
@@ -24,6 +26,8 @@ from .codes import PENDING, ErrorRule, Family, RetryPolicy, error_rule, is_known
 
 TRACE_HEADER = "x-tps-trace-id"
 SHOWN_CHARACTERS = 200  # of an answer that is not JSON
+SHOWN_BYTES = 64 * 1024  # of such an answer that are read for its words
+MESSAGE_CHARACTERS = 1000  # of what the platform says about an error; some of its texts quote the request
 
 
 class Request(Struct):
@@ -85,11 +89,14 @@ class _Data(Struct, frozen=True):
     message_audit: _Audit = _Audit()
 
 
+_Code = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+
+
 class _ErrorBody(Struct, frozen=True):
     """Source: dev-prepare/api-call-guide."""
 
-    code: int = 0
-    err_code: int = 0
+    code: _Code = 0
+    err_code: _Code = 0
     message: str = ""
     trace_id: str = ""
     data: _Data = _Data()
@@ -105,8 +112,23 @@ _UNREADABLE = Hint(
     "收到的不是平台的回答：检查代理、网关登录页和 QQBOT_API_BASE",
     "something other than the platform seems to answer: check the proxy, a login page of the network, QQBOT_API_BASE",
 )
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile("[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
+
 _decode = decoder(_ErrorBody)
 _NO_ERROR = _ErrorBody()
+
+
+def check_headers(headers: Mapping[Any, Any], option: str) -> None:
+    """Return if each of `headers` can be sent.  Raises: ConfigError, naming `option`, without the value."""
+    for name, value in headers.items():
+        if not (isinstance(name, str) and _HEADER_NAME.fullmatch(name)):
+            raise ConfigError(f"{option}: {name!r:.80} cannot be the name of a header. 请求头名称无效")
+        if not (isinstance(value, str) and _HEADER_VALUE.fullmatch(value)):
+            raise ConfigError(
+                f"{option}: the header {name!r:.80} cannot be sent: its value must be text without line breaks, NUL "
+                "or other control characters (it is not shown here). 请求头的值不能含有换行等控制字符"
+            )
 
 
 def is_success(response: Response) -> bool:
@@ -116,7 +138,7 @@ def is_success(response: Response) -> bool:
 
 
 def failure_of(
-    request: Request, response: Response, *, family: Family = "general", secrets: tuple[str, ...] = ()
+    request: Request, response: Response, *, family: Family = "general", secrets: tuple[Secret, ...] = ()
 ) -> Failure | None:
     """Return the failure that an answer stands for, None if it is not an error; mask `secrets` in the message.
 
@@ -133,10 +155,10 @@ def failure_of(
     error = meaning.error(
         status,
         code,
-        _masked(body.message or ("" if body is not _NO_ERROR else _shown(response.body)), secrets),
+        _masked(body.message or ("" if body is not _NO_ERROR else _shown(response.body)), secrets)[:MESSAGE_CHARACTERS],
         method=request.method,
         path=request.path,
-        trace_id=response.trace_id or body.trace_id or None,
+        trace_id=response.trace_id or body.trace_id[:SHOWN_CHARACTERS] or None,
         hint=meaning.hint,
     )
     if isinstance(error, RateLimited):
@@ -188,15 +210,19 @@ def _judge(family: Family, body: _ErrorBody, status: int) -> tuple[int, ErrorRul
     return code, error_rule(family, code, status)
 
 
-def _masked(text: str, secrets: tuple[str, ...]) -> str:
+def _masked(text: str, secrets: tuple[Secret, ...]) -> str:
     for secret in secrets:
-        text = text.replace(secret, "***")
+        if secret:
+            text = text.replace(secret.reveal(), "***")
     return text
 
 
 def _shown(data: bytes) -> str:
     """Return the words of a body that is not JSON, without mark-up."""
-    words = re.sub(r"<[^>]*>|\s+", " ", data.decode("utf-8", "replace")).split()
+    if data.lstrip()[:1] in (b"{", b"[") and b'"' in data:  # a secret has no place in it that it is known by
+        return f"{len(data)} bytes of broken JSON"
+    # A tag ends before the next "<": else each of many would be searched to the end of the text.
+    words = re.sub(r"<[^<>]*>", " ", data[:SHOWN_BYTES].decode("utf-8", "replace")).split()
     return " ".join(words)[:SHOWN_CHARACTERS]
 
 

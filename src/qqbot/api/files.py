@@ -14,9 +14,11 @@ import tempfile
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from ..aio.threads import Threads
 from ..errors import ConfigError, Timeout
 from ..models.media import FORMATS, HEAD, FileType, fits
 from ..models.outgoing.messages import Media
@@ -40,9 +42,10 @@ class Digests(NamedTuple):
 
 
 class OpenFile:
-    """A file that several tasks can read at any offset at once. `size` is in bytes."""
+    """A file that several tasks can read at any offset at once, in `threads`. `size` is in bytes."""
 
-    def __init__(self, file: BinaryIO, size: int, name: str | None = None) -> None:
+    def __init__(self, threads: Threads, file: BinaryIO, size: int, name: str | None = None) -> None:
+        self._threads = threads
         self.size = size
         self.name = name
         self._file = file
@@ -50,7 +53,7 @@ class OpenFile:
 
     async def read(self, offset: int, count: int) -> bytes:
         """Return up to `count` bytes from `offset`."""
-        return await asyncio.to_thread(self._read, offset, count)
+        return await self._threads.run(partial(self._read, offset, count))
 
     def _read(self, offset: int, count: int) -> bytes:
         with self._lock:
@@ -81,10 +84,12 @@ class OpenFile:
 
 
 @asynccontextmanager
-async def opened(media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFile]:
-    """Open the source of `media`; at most `limit` bytes, and any number of any kind if it is not to be checked.
+async def opened(threads: Threads, media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFile]:
+    """Open the source of `media`, and read it in `threads`.
 
-    Raises: ConfigError if it is missing, empty, too large, or not of its kind.
+    At most `limit` bytes, and any number of any kind if it is not to be checked.
+
+    Raises: ConfigError if it is missing, empty, too large, or not of its kind; NoThread.
     """
     match media.source:
         case bytes():
@@ -92,14 +97,14 @@ async def opened(media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFil
             name = None
         case os.PathLike():
             path = Path(media.source)
-            file, name = await in_thread(lambda: _open(path), _close), path.name
+            file, name = await in_thread(threads, lambda: _open(path), _close), path.name
         case str():
             raise ConfigError("media that the platform fetches has no bytes here")
         case _:
-            file, name = await _spooled(media.source, limit if media.check else None), None
+            file, name = await _spooled(threads, media.source, limit if media.check else None), None
     try:
-        size = await asyncio.to_thread(file.seek, 0, os.SEEK_END)
-        source = OpenFile(file, size, name)
+        size = await threads.run(partial(file.seek, 0, os.SEEK_END))
+        source = OpenFile(threads, file, size, name)
         if media.check:
             await _check(source, media.type, limit)
         yield source
@@ -107,14 +112,14 @@ async def opened(media: Media, limit: int = MAX_BYTES) -> AsyncGenerator[OpenFil
         file.close()
 
 
-async def in_thread(open_: Callable[[], BinaryIO], drop: Callable[[BinaryIO], object]) -> BinaryIO:
-    """Return the file that `open_` opens in a thread; after a cancellation, pass it to `drop` instead."""
+async def in_thread(threads: Threads, open_: Callable[[], BinaryIO], drop: Callable[[BinaryIO], object]) -> BinaryIO:
+    """Return the file that `open_` opens in one of `threads`; after a cancellation, pass it to `drop` instead."""
 
     def drop_later(opening: "asyncio.Future[BinaryIO]") -> None:
-        if opening.exception() is None:
+        if not opening.cancelled() and opening.exception() is None:
             drop(opening.result())
 
-    opening = asyncio.get_running_loop().run_in_executor(None, open_)
+    opening = threads.submit(open_)
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -127,17 +132,24 @@ def _close(file: BinaryIO) -> None:
 
 
 def _open(path: Path) -> BinaryIO:
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise ConfigError(f"{path} is not a regular file: pass an async iterable of bytes instead")
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ConfigError(f"{path} is not a regular file: pass an async iterable of bytes instead")
         return path.open("rb")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(path)!r:.200} cannot be read: {error_words(error)}") from None
 
 
-async def _spooled(chunks: AsyncIterable[bytes], limit: int | None) -> BinaryIO:
+def error_words(error: OSError | ValueError) -> str:
+    """Return what is wrong with a path; a ValueError means that no file can have this name."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it contains NUL" if "null" in str(error) else "it contains half a character"
+
+
+async def _spooled(threads: Threads, chunks: AsyncIterable[bytes], limit: int | None) -> BinaryIO:
     with contextlib.ExitStack() as stack:
-        file: BinaryIO = stack.enter_context(await in_thread(tempfile.TemporaryFile, _close))
+        file: BinaryIO = stack.enter_context(await in_thread(threads, tempfile.TemporaryFile, _close))
         try:
             async with asyncio.timeout(SILENCE) as silence:
                 size = 0
@@ -145,7 +157,7 @@ async def _spooled(chunks: AsyncIterable[bytes], limit: int | None) -> BinaryIO:
                     size += len(chunk)
                     if limit is not None and size > limit:
                         raise _too_large(size, limit)
-                    await asyncio.to_thread(file.write, chunk)
+                    await threads.run(partial(file.write, chunk))
                     silence.reschedule(asyncio.get_running_loop().time() + SILENCE)
         except TimeoutError:
             raise Timeout(f"the stream of media yielded nothing for {SILENCE:g} s; nothing was sent") from None

@@ -1,21 +1,23 @@
 """How sockets reach the platform, and what went wrong.
 
-Responsible for the proxy that the environment names, for addresses as they are sent, and for describing network errors
+Responsible for addresses as they are sent, for redirects that must not be followed, and for describing network errors
 without secrets.
 Collaborators: `api.transport` and `gateway.connection` open the sockets. It opens none.
 """
 
+import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from ssl import SSLContext
+from types import SimpleNamespace
 from typing import TypedDict
-from urllib.parse import quote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
 
-from ..config import is_loopback
+from ..config import is_host
 
 
 class ConnectOptions(TypedDict, total=False):
@@ -25,23 +27,39 @@ class ConnectOptions(TypedDict, total=False):
     ssl_context: SSLContext | None
 
 
-_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
-
 _NETWORK = "check the network, the proxy and QQBOT_API_BASE"
 _PROXY = "check proxy= or the environment's proxy variables"
 _TLS = "check the clock, and ssl_context= for a private certificate authority"
 
 
-def environment_proxy(url: str) -> str | None:
-    """Return the HTTP proxy that the environment names for `url`, never one for a loopback host.
+@contextmanager
+def no_redirects(session: aiohttp.ClientSession) -> Generator[None]:
+    """Let no websocket that the current task opens with `session` follow a redirect: `ws_connect` has no option for it.
 
-    aiohttp's `trust_env` uses a thread twice for each request, and adds the credentials of ~/.netrc for the host.
+    Raises: WSServerHandshakeError in place of the second request.
     """
-    parts = urlsplit(url)
-    if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
-        return None
-    proxy = getproxies().get(_HTTP_SCHEMES.get(parts.scheme, parts.scheme))
-    return proxy if proxy is not None and proxy.startswith(("http://", "https://")) else None
+    task = asyncio.current_task()
+
+    async def refuse(
+        _session: aiohttp.ClientSession, _context: SimpleNamespace, redirect: aiohttp.TraceRequestRedirectParams
+    ) -> None:
+        if asyncio.current_task() is task:  # other tasks use the session meanwhile
+            redirect.response.close()
+            raise aiohttp.WSServerHandshakeError(
+                redirect.response.request_info,
+                (),
+                status=redirect.response.status,
+                message="a redirect, which is never followed",
+            )
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(refuse)
+    trace.freeze()
+    session.trace_configs.append(trace)  # only for the moment: every request pays for a trace
+    try:
+        yield
+    finally:
+        session.trace_configs.remove(trace)
 
 
 _NOT_ALLOWED = re.compile(r"%(?![0-9A-Fa-f]{2})|[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]+")
@@ -58,15 +76,24 @@ def exact(address: str) -> URL:
     scheme, mark, rest = address.partition("://")
     host = re.split(r"[/?#]", rest, maxsplit=1)[0]
     origin = URL(f"{scheme}{mark}{host}")
-    if not mark or not origin.raw_host:
+    if not mark or not host.isprintable() or not is_host(origin.raw_host):  # yarl leaves out line breaks in silence
         raise ValueError("it has no host")
     tail = _NOT_ALLOWED.sub(lambda found: quote(found[0], safe="", errors="surrogateescape"), rest[len(host) :])
     # The origin of a URL ends without a slash, or with it if yarl added one.
     return URL(str(origin).rstrip("/") + tail, encoded=True)
 
 
-def cause_of(error: OSError | aiohttp.ClientError) -> str:
+NETWORK_ERRORS = (OSError, aiohttp.ClientError, RuntimeError)
+"""What aiohttp raises if a request fails; RuntimeError: no thread can be started, an executor or session is closed."""
+
+
+def cause_of(error: OSError | aiohttp.ClientError | RuntimeError) -> str:
     """Return a description that contains no header, query, user or password."""
+    if isinstance(error, RuntimeError):
+        return (
+            f"this process could not begin it ({error}): look at its limit of threads, and whether the session or an "
+            "executor was closed. 进程无法发起连接：请检查线程数限制，以及会话或线程池是否已关闭"
+        )
     match error:
         case TimeoutError():
             cause = f"no connection in time; {_NETWORK}"

@@ -27,6 +27,7 @@ Query = Mapping[str, str | int | bool | None]
 UPLOAD_TIMEOUT = 120.0  # seconds: the platform fetches the file before it answers
 
 _PATH = re.compile(r"(?:/|https?://[^/?#@\\]+/)[!-~]*")
+_METHOD = re.compile("[A-Za-z]+")
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
@@ -37,7 +38,8 @@ class Route(Generic[T_co]):
     `answer` is the type that the body decodes into, a function of the body, or `bytes` for the unchanged body.
     `timeout` (seconds) replaces the client's default if an endpoint needs longer. `sends`: True if users get a message.
 
-    Raises: ConfigError if `path` is neither absolute nor a URL, or contains blanks or control characters.
+    Raises: ConfigError if `path` is neither absolute nor a URL or contains blanks or control characters, or if `method`
+    is not a word.
     """
 
     name: str
@@ -50,8 +52,12 @@ class Route(Generic[T_co]):
     sends: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
+        if not _METHOD.fullmatch(self.method):
+            raise ConfigError(f"Route {self.name!r}: the method {self.method!r:.80} must be a word such as GET")
         if not _PATH.fullmatch(self.path):
-            raise ConfigError(f"Route {self.name!r}: the path {self.path!r} must start with / or be an http(s) URL")
+            raise ConfigError(
+                f"Route {self.name!r}: the path {self.path!r:.200} must start with / or be an http(s) URL"
+            )
 
     @cached_property
     def decode(self) -> Callable[[bytes], T_co]:
@@ -94,7 +100,7 @@ class Route(Generic[T_co]):
     def build(self, ids: tuple[str, ...], query: Query | None = None) -> tuple[str, str]:
         """Return the path with `ids` filled in, without and with the query.
 
-        Raises: ConfigError for a missing or surplus id, and for one that is empty, '.' or '..'.
+        Raises: ConfigError for a missing or surplus id, for one that is empty, '.' or '..', and for invalid Unicode.
         """
         if len(ids) != self._size:
             raise ConfigError(f"{self.name} takes {self._size} ids ({self.path}), not {len(ids)}")
@@ -102,7 +108,10 @@ class Route(Generic[T_co]):
         given = {key: _word(value) for key, value in query.items() if value is not None} if query else None
         if not given:
             return path, path
-        return path, f"{path}{'&' if '?' in path else '?'}{urlencode(given)}"
+        try:
+            return path, f"{path}{'&' if '?' in path else '?'}{urlencode(given)}"
+        except UnicodeEncodeError:
+            raise ConfigError(f"{self.name}: the query {given!r:.200} is not of valid Unicode") from None
 
     def _quoted(self, value: str) -> str:
         if value in ("", ".", ".."):

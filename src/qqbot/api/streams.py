@@ -13,7 +13,9 @@ from typing import Protocol, Self
 
 from msgspec import UNSET
 
+from .._visible import visible_line
 from ..aio.log_fields import log_fields
+from ..aio.loops import check_loop
 from ..errors import ApiError, ConfigError, DuplicateMessage, QQBotError, RateLimited, ServerError, TransportError
 from ..models.messages import MessageSendResult
 from ..models.streams import StreamMessageBody, StreamMessageResult, StreamState
@@ -81,7 +83,8 @@ class C2CStream:
         self._text = ""  # all of it, since each fragment replaces the one before
         self._sent = 0  # fragments tried, the index of the next one
         self._next_at = 0.0  # the platform refuses fragments that follow too fast
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._turn = asyncio.Lock()  # fragments must arrive in order
         self._orphaned = False  # the first fragment was shown but its id is lost, so it cannot be continued
         self._abandoned = False  # nothing is sent any more
@@ -94,9 +97,10 @@ class C2CStream:
 
         Once the message exists, or may exist, the next fragment makes up for one that fails temporarily.
 
-        Raises: ContentRejected, ReplyWindowExpired; ConfigError after the end; before the message exists also
-        RateLimited, ServerError, and ConnectionFailed or Timeout if nothing was sent.
+        Raises: ContentRejected, ReplyWindowExpired; ConfigError after the end and from another event loop; before the
+        message exists also RateLimited, ServerError, and ConnectionFailed or Timeout if nothing was sent.
         """
+        check_loop(self._loop, "the stream")
         if self._ended:
             raise ConfigError("this stream has ended: write to it inside its `async with`")
         self._text += text
@@ -113,7 +117,11 @@ class C2CStream:
         except _PASSING as failure:
             if self.result is None and not _is_lost(failure):
                 raise
-            log.info("a fragment of a stream failed, the next one carries its text: %s", failure, extra=log_fields())
+            log.info(
+                "a fragment of a stream failed, the next one carries its text: %s",
+                visible_line(str(failure), 500),
+                extra=log_fields(),
+            )
 
     def abandon(self) -> None:
         """Send nothing more: the message stays as it is, unfinished."""
@@ -137,7 +145,7 @@ class C2CStream:
         except (QQBotError, TimeoutError) as failure:
             if error is None:
                 raise
-            log.warning("the stream was left unfinished: %r", failure, extra=log_fields())
+            log.warning("the stream was left unfinished: %s", visible_line(repr(failure), 500), extra=log_fields())
 
     def _is_cancelled(self, error: BaseException | None) -> bool:
         """True if the body was cancelled; a task group may raise another error than CancelledError then."""
@@ -162,13 +170,20 @@ class C2CStream:
                 if delay is None:
                     raise
                 maybe_ended = maybe_ended or _is_lost(failure) or isinstance(failure, ServerError)
-                log.info("retrying the last fragment of a stream in %.1f s: %s", delay, failure, extra=log_fields())
+                log.info(
+                    "retrying the last fragment of a stream in %.1f s: %s",
+                    delay,
+                    visible_line(str(failure), 500),
+                    extra=log_fields(),
+                )
             except ApiError as refusal:
                 # The platform accepts nothing after the end, and has no specific code for it.
                 if not maybe_ended or type(refusal) is not ApiError:
                     raise
                 log.info(
-                    "a stream had already ended before its last fragment was repeated: %s", refusal, extra=log_fields()
+                    "a stream had already ended before its last fragment was repeated: %s",
+                    visible_line(str(refusal), 500),
+                    extra=log_fields(),
                 )
                 return
             else:
@@ -250,4 +265,6 @@ class GatheredAnswer:
         except (QQBotError, TimeoutError) as failure:
             if error is None:
                 raise
-            log.warning("what was written of the answer was not sent: %r", failure, extra=log_fields())
+            log.warning(
+                "what was written of the answer was not sent: %s", visible_line(repr(failure), 500), extra=log_fields()
+            )

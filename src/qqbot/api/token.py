@@ -9,16 +9,20 @@ Source: dev-prepare/access-token
 import asyncio
 import logging
 import random
+import re
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Annotated, Protocol
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from .._visible import visible_line
 from ..aio.clock import Clock
+from ..aio.ending import end_tasks
+from ..aio.loops import check_loop
 from ..config import Credentials
 from ..errors import ConnectionFailed, DecodeError
-from ..models.base import Id, Model
+from ..models.base import Finite, Model
 from ..models.codec import decoder, encode
 from .exchange import Request, failure_of, unreadable
 from .transport import Transport
@@ -65,6 +69,7 @@ class TokenStore(Protocol):
 log = logging.getLogger(__name__)
 
 FETCH_TIMEOUT = 10.0  # seconds
+LONGEST_LIFE = 86_400.0  # seconds that a token is used without asking again; the platform's live for 7200
 RENEWAL = 60.0  # seconds before the end; earlier, the platform answers with the same token
 JITTER = 10.0  # of those seconds, so that many processes do not ask at once
 SHORT = 10.0  # seconds; with less left, callers wait for the new token instead of using the old one
@@ -73,11 +78,14 @@ OTHERS = 10.0  # seconds for another process to fetch a token, before this one d
 LOOK, LONGEST_LOOK = 0.05, 0.5  # seconds between two looks at the store meanwhile
 
 
+_PRINTABLE = re.compile(r"[ -~]+")  # a token goes into a header
+
+
 class _Answer(Model, frozen=True, kw_only=True):
     """`expires_in` is in seconds; text or a number on the wire."""
 
-    access_token: Id
-    expires_in: float = 0.0
+    access_token: Annotated[str, Meta(pattern=rf"^{_PRINTABLE.pattern}\Z")]
+    expires_in: Finite = 0.0
 
 
 class _CachedToken(Struct, frozen=True):
@@ -110,6 +118,7 @@ class AccessTokens:
         self._url = token_url
         self._clock = clock
         self._store = store
+        self._loop = asyncio.get_running_loop()
         self._refused = ""  # the last token that the platform refused; the store may still have it
         self._cached: _CachedToken | None = None
         self._flight: asyncio.Task[None] | None = None  # the fetch in progress, so that concurrent calls share it
@@ -123,9 +132,10 @@ class AccessTokens:
         """Return a token. Concurrent callers share one request, and a caller that is cancelled does not cancel it.
 
         Raises: AuthError, IPNotAllowed, RateLimited, ServerError, Timeout, ConnectionFailed, but none of them while
-        the cached token is still valid.
+        the cached token is still valid; ConfigError from another event loop.
         """
         while (token := self.current()) is None:
+            check_loop(self._loop, "the access token")
             cached = self._cached
             flight = self._fetching()
             if cached is not None and self._clock() < cached.ends_at - SHORT:
@@ -146,8 +156,7 @@ class AccessTokens:
     async def close(self) -> None:
         """Cancel a request that is in progress."""
         if self._flight is not None:
-            self._flight.cancel()
-            await asyncio.wait([self._flight])
+            await end_tasks([self._flight])
 
     def _fetching(self) -> asyncio.Task[None]:
         if self._flight is None:
@@ -159,7 +168,7 @@ class AccessTokens:
         self._flight = None
         if flight.cancelled() or (error := flight.exception()) is None or (cached := self._cached) is None:
             return
-        log.warning("no new access token yet, using the old one until it expires: %s", error)
+        log.warning("no new access token yet, using the old one until it expires: %s", visible_line(str(error), 500))
         self._cached = _CachedToken(cached.value, min(self._clock() + PAUSE, cached.ends_at), cached.ends_at)
 
     async def _fetch(self) -> None:
@@ -181,8 +190,13 @@ class AccessTokens:
             waited, pause = waited + pause, min(2 * pause, LONGEST_LOOK)
 
     def _take(self, shared: SharedToken | None) -> bool:
-        """Cache the token of another process, if it is neither near its end nor refused; return True then."""
-        if shared is None or shared.seconds <= RENEWAL or shared.value == self._refused:
+        """Cache the token of another process, if it is neither near its end, refused nor damaged; return True then."""
+        if (
+            shared is None
+            or shared.seconds <= RENEWAL
+            or shared.value == self._refused
+            or not _PRINTABLE.fullmatch(shared.value)
+        ):
             return False
         self._cache(shared)
         return True
@@ -191,14 +205,14 @@ class AccessTokens:
         """Ask the platform for a token and cache it."""
         request = self._request()
         response = await self._transport.send(request)
-        refused = failure_of(request, response, family="token", secrets=(self._credentials.secret.reveal(),))
+        refused = failure_of(request, response, family="token", secrets=(self._credentials.secret,))
         if refused is not None:
             raise refused.error
         try:
             answer = _decode(response.body)
         except DecodeError:
             raise unreadable(request.method, request.path, response, "it contains no token").error from None
-        token = SharedToken(answer.access_token, answer.expires_in)
+        token = SharedToken(answer.access_token, min(answer.expires_in, LONGEST_LIFE))
         self._cache(token)
         return token
 
@@ -210,7 +224,6 @@ class AccessTokens:
         self._cached = _CachedToken(token.value, ask_at, ends_at)
 
     def _request(self) -> Request:
-        secret = self._credentials.secret.reveal()
-        body = encode({"appId": self._credentials.app_id, "clientSecret": secret})
+        body = encode({"appId": self._credentials.app_id, "clientSecret": self._credentials.secret.reveal()})
         headers = {"Content-Type": "application/json"}
         return Request("POST", self._url, urlsplit(self._url).path, headers, body, FETCH_TIMEOUT)

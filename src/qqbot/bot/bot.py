@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack
 from msgspec import MsgspecError
 
 from ..aio.clock import Clock
+from ..aio.loops import check_loop
 from ..api.caller import ResponseHook
 from ..api.client import Api, ApiOptions
 from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection, check_options
@@ -41,7 +43,16 @@ from .audits import AuditOutcome, Audits
 from .commands import Command, check_names
 from .context import Context
 from .middleware import AroundHandler
-from .program import EXIT_INTERRUPTED, configure_logging, exit_code, loading, on_signal
+from .program import (
+    EXIT_INTERRUPTED,
+    configure_logging,
+    exit_code,
+    exit_in_time,
+    loading,
+    on_signal,
+    run_loop,
+    second_copy,
+)
 from .router import HandlerDecorators
 from .runtime import BotRuntime, BotSettings, ShardFunction
 
@@ -176,11 +187,13 @@ class Bot(HandlerDecorators):
         `error` is the exception that the send raised; `timeout` in seconds. The last 256 verdicts are kept: one may
         come before the answer to the send.
 
-        Raises: ConfigError at once without `Bot(audits=True)`, Timeout.
+        Raises: ConfigError at once without `Bot(audits=True)` or from another event loop, Timeout.
         Source: server-inter/channel/message/event
         """
         if self._audits is None:
             raise ConfigError("verdicts come only to Bot(audits=True), which asks for their intent")
+        if (run := self._runtime.run) is not None:
+            check_loop(run.loop, "the bot")
         return await self._audits.result(error, timeout)
 
     async def _keep_verdict(self, ctx: Context[AuditOutcome]) -> None:
@@ -192,11 +205,14 @@ class Bot(HandlerDecorators):
 
         It may outlive the event: its calls are sent even if another process runs the shard by then.
 
-        Raises: ConfigError while the bot is not served, or has drained.
+        Raises: ConfigError while the bot is not served, or has drained, or from another event loop.
         """
-        if self._runtime.run is None:
+        try:
+            run = self._runtime.here
+        except ConfigError:
             coroutine.close()
-        return self._runtime.current.spawn(coroutine, name)
+            raise
+        return run.spawn(coroutine, name)
 
     def on_shard_event(self, function: L) -> L:
         """Register a function, plain or async, that is called with what happens to the shards (`ShardEvent`)."""
@@ -241,7 +257,7 @@ class Bot(HandlerDecorators):
         """
         try:
             frame = decode_frame(envelope.raw)
-        except (MsgspecError, ValueError) as error:
+        except (MsgspecError, ValueError, RecursionError) as error:
             raise DecodeError(f"the envelope {envelope.id} holds no frame: {error}") from None
         age = max(0.0, time.time() - envelope.ts / 1000)
         return await self._runtime.current.handle(frame, envelope.raw, age=age)
@@ -329,7 +345,7 @@ class Bot(HandlerDecorators):
         """Return an aiohttp application with /livez and /readyz: `app.add_subapp("/health", bot.health())`.
 
         /livez fails when the bot has ended by itself; /readyz also when it is not served, is stopping, a shard is not
-        READY, or reading stands still.
+        READY, reading stands still, or a background task of the bot fails.
         """
         from . import health  # noqa: PLC0415 - aiohttp's server side: half as long to import as all of its client
 
@@ -402,7 +418,7 @@ class Bot(HandlerDecorators):
 
         Raises: what `wait` raises, when that comes first; ConfigError when the bot is stopped before.
         """
-        await self._runtime.current.ready()
+        await self._runtime.here.ready()
 
     async def reconnect(self, shard: int | None = None) -> None:
         """Hang up and RESUME: every shard of this process, or the one of index `shard`. Returns when it is live again.
@@ -410,7 +426,7 @@ class Bot(HandlerDecorators):
         Raises: ConfigError for a shard that does not run here, or while no gateway is served; GatewayError when the
         shard ends instead.
         """
-        supervisor = self._runtime.current.supervisor
+        supervisor = self._runtime.here.supervisor
         if supervisor is None:
             raise ConfigError("the bot is served without a gateway connection: there is nothing to reconnect")
         await supervisor.reconnect(shard)
@@ -421,7 +437,7 @@ class Bot(HandlerDecorators):
         Raises: GatewayHalted when the platform forbids to go on, AuthError or IPNotAllowed when it refuses the
         credentials.
         """
-        await self._runtime.current.wait()
+        await self._runtime.here.wait()
 
     async def start(self, *, connect: bool = True) -> None:
         """Start serving in the running loop, in a task of its own; `stop` ends it. `connect` as in `serve`.
@@ -449,6 +465,8 @@ class Bot(HandlerDecorators):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if (run := self._runtime.run) is not None:
+            check_loop(run.loop, "the bot")
         stack, self._entered = self._entered, None
         if stack is not None:
             await stack.__aexit__(kind, error, trace)
@@ -473,7 +491,27 @@ class Bot(HandlerDecorators):
             asyncio.get_running_loop()
             raise ConfigError("bot.run() starts an event loop, and one is running here: use `async with bot:` instead")
         configure_logging()
-        raise SystemExit(exit_code(lambda: asyncio.run(self._serve_until_signal(webhook, options))))
+
+        def serve() -> None:
+            self._refuse_a_copy()
+            run_loop(self._serve_until_signal(webhook, options))
+
+        code = exit_code(serve)
+        exit_in_time(code)
+        raise SystemExit(code)
+
+    def _refuse_a_copy(self) -> None:
+        """Check that the program's file was not imported as a module as well.  Raises: ConfigError.
+
+        Handlers in a module that imports `bot` would be those of the copy, and this bot would have none.
+        """
+        program = sys.modules["__main__"]
+        if any(value is self for value in vars(program).values()) and (copy := second_copy(program)) is not None:
+            raise ConfigError(
+                f"{program.__file__} runs as the program, and was imported again as {copy}: its handlers may belong "
+                f"to the bot of that copy, which does not run. Run `qqbot run {program.__file__}`, or create the bot "
+                "in a module of its own. 该文件既作为程序运行又被导入，请用 qqbot run 运行，或把 Bot 放到单独的模块中"
+            )
 
     async def _serve_until_signal(self, webhook: str | None, options: "WebhookOptions") -> None:
         signals = 0

@@ -134,7 +134,7 @@ def check_expected(asked: Intents | None, events: Sequence[type[Event]]) -> None
     `asked`: the intents that it asks for; None without a gateway connection: then the sender decides what comes.
     """
     if not events:
-        raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupAtMessageCreate)")
+        raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupMessageEvent)")
     if asked is None:
         return
     for event in events:
@@ -361,7 +361,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     def _warn_if_late(self: "Context[InteractionCreate]", seconds: float) -> None:
         if self.event.awaits_ack and seconds > ACK_SECONDS:
             log.warning(
-                "%s was acknowledged %.1f s after it came: after %g s the user is told that it failed; "
+                "%.200r was acknowledged %.1f s after it came: after %g s the user is told that it failed; "
                 "acknowledge first, then work. 请先 ack 再处理",
                 self.event_id,
                 seconds,

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .._visible import visible_line
 from ..config import did_you_mean
 from ..dispatcher.delivery import Around, HandlerMatch, Selection
 from ..errors import ConfigError, UsageError
@@ -208,7 +209,7 @@ class HandlerTable:
         check_when(when, name)
         kinds = tuple(check_event(event, name) for event in events)
         if not kinds:
-            raise ConfigError(f"@bot.on() above {name} names no event: write @bot.on(GroupAtMessageCreate) or @bot.on")
+            raise ConfigError(f"@bot.on() above {name} names no event: write @bot.on(GroupMessageEvent) or @bot.on")
         needed = Intents(intent or 0)
         for kind in () if intent is None else kinds:
             needed |= Intents.of(kind)
@@ -374,7 +375,9 @@ class HandlerTable:
         ctx = cast("Context[Event]", context)
         names = (found.qualified_name for found in self.match(ctx.event) if found.name == handler)
         fields = ctx.log_fields(next(names, handler))
-        log.error("%s failed for %s", handler, ctx.event_id, exc_info=error, extra=fields)
+        log.error(
+            "%s failed for %.200s", handler, visible_line(ctx.event_id or "(no id)"), exc_info=error, extra=fields
+        )
         for callback in tuple(self.failed):
             try:
                 callback(ctx.event_id or "", handler, error)
@@ -461,6 +464,6 @@ def check_event(event: object, function: str) -> type[Event] | str:
     if isinstance(event, type) and issubclass(event, Event):
         return event
     raise ConfigError(
-        f"{function} is registered for {event!r}, which is no event: use a class such as GroupAtMessageCreate, "
+        f"{function} is registered for {event!r}, which is no event: use a class such as GroupMessageEvent, "
         "or a wire name such as 'GROUP_AT_MESSAGE_CREATE'"
     )

@@ -286,7 +286,7 @@ def _check_parameters(function: Callable[..., object]) -> None:
 def _events_of(function: Callable[..., object]) -> tuple[object, ...]:
     """Return the event classes that the annotation of the first parameter names."""
     name = check_async(function)
-    advice = f"annotate {name}(ctx: Context[GroupAtMessageCreate]), or write @bot.on(GroupAtMessageCreate)"
+    advice = f"annotate {name}(ctx: Context[GroupMessageEvent]), or write @bot.on(GroupMessageEvent)"
     try:
         hints = typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError) as error:

@@ -12,8 +12,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from contextvars import Context, ContextVar, copy_context
 from typing import TypeVar
 
-from ..aio.background import background
+from .._visible import visible
+from ..aio.background import Troubles, background, current_troubles, repeat
+from ..aio.cancellation import unexpected_cancellation
+from ..aio.ending import ENDING_SECONDS, end_tasks
 from ..aio.loop_lag import LoopLag
+from ..aio.loops import foreign_loop
 from ..api.client import Api
 from ..dispatcher import DirectSource, Dispatcher
 from ..errors import ConfigError, Interrupted, QQBotError
@@ -49,18 +53,21 @@ class BotRun:
         drain: float,
     ) -> None:
         """`supervisor` None: no gateway connection. `drain`: seconds that the handlers have at the end."""
-        self._loop = asyncio.get_running_loop()  # events are taken in no other one
+        self.loop = asyncio.get_running_loop()  # no other one takes events, or stops the run
         self.api = api
         self.supervisor = supervisor
         self.dispatcher = dispatcher
         self.forwarder = forwarder
         self.loop_lag = LoopLag()
+        self.troubles: Troubles = {}  # background tasks that fail or have ended
+        self._standstill_logged = False  # once for each standstill, until reading goes on
         self._drain = drain
         self._direct_source: DirectSource | None = None  # made for the first event that comes by no shard
         self._over = asyncio.Event()  # set when the bot was asked to stop, or has ended by itself
         self._begun = asyncio.Event()  # set when the lifespan was entered: no event is handled before
         self._main: asyncio.Task[None] | None = None  # runs the shards; None before the lifespan was entered
         self._enterer = asyncio.current_task()  # enters the lifespan, so it must not wait for what follows
+        self._owner: asyncio.Task[object] | None = None  # leaves `run`: its cancellation is ours
         self._background: set[asyncio.Task[object]] = set()  # spawned and unfinished; asyncio itself keeps weak ones
         self._closed = False  # True when the bot has drained: nothing would cancel a task that is spawned now
 
@@ -71,10 +78,13 @@ class BotRun:
         Raises: on leaving, the error that ended the shards.
         """
         async with (
+            self._collecting_troubles(),
             self.dispatcher.within(self._own_context()),
             self._forwarding(),
-            background(self._watch_reading(), self.loop_lag.watch(), name="qqbot watch"),
+            background(repeat(self._watch_reading), name="qqbot reading watch"),
+            background(repeat(self.loop_lag.look), name="qqbot loop lag"),
         ):
+            self._owner = asyncio.current_task()
             main = self._main = asyncio.create_task(self._run_shards(), name="qqbot shards")
             self._begun.set()
             try:
@@ -82,6 +92,16 @@ class BotRun:
             finally:
                 await self._end_shards(main)
         self._raise_failure()
+
+    @asynccontextmanager
+    async def _collecting_troubles(self) -> AsyncGenerator[None]:
+        """Let the tasks that begin while the body runs report their troubles to `self.troubles`."""
+        before = current_troubles.get()
+        current_troubles.set(self.troubles)
+        try:
+            yield
+        finally:
+            current_troubles.set(before)  # not by a token: a test may leave in another context than it entered
 
     def _forwarding(self) -> AbstractAsyncContextManager[object]:
         return nullcontext() if self.forwarder is None else self.forwarder.within()
@@ -107,9 +127,8 @@ class BotRun:
                 if await self.direct_source.take(frame, raw):
                     return None
                 raise _interrupted(frame)
-            await self.dispatcher.room()
-        # Outside the timeout: it limits the wait for room, and not the handlers.
-        outcome = await self.direct_source.deliver(frame, raw, retry=True)
+            accepted = await self.direct_source.accept(frame, raw, retry=True)
+        outcome = await accepted  # outside the timeout: it limits the wait for room, and not the handlers
         if outcome is None:
             raise _interrupted(frame)
         return outcome
@@ -131,8 +150,8 @@ class BotRun:
 
     def _check_open(self, frame: Frame) -> None:
         """Raises: Interrupted when the bot is stopping, ConfigError from another event loop."""
-        if self._loop is not asyncio.get_running_loop():
-            raise ConfigError("a bot takes events in the event loop that serves it: make a Bot for each thread")
+        if self.loop is not asyncio.get_running_loop():
+            raise foreign_loop("the bot")
         if self.stopping:
             raise Interrupted(f"the bot is stopping: {frame.id} has to be delivered again")
 
@@ -161,29 +180,31 @@ class BotRun:
             surprises={f"{name}: {path}": times for (name, path), times in dispatcher.surprises.items()},
             standing_still=self.standing_still,
             loop_lag=self.loop_lag.peak,
+            troubles=dict(self.troubles),
         )
 
     async def _watch_reading(self) -> None:
         """Warn when reading stands still, and name the handler that holds it up."""
-        warned = False  # once for each standstill, until reading goes on
-        while True:
-            await asyncio.sleep(1)
-            if self.standing_still < STANDSTILL_SECONDS:
-                warned = False
-            elif not warned:
-                warned = True
-                log.warning(
-                    "no event was read for %.0f s: as many as max_inflight allows are unfinished; %s",
-                    self.standing_still,
-                    self._holder(),
-                    extra=self.dispatcher.oldest_fields(),
-                )
+        await asyncio.sleep(1)
+        if self.standing_still < STANDSTILL_SECONDS:
+            self._standstill_logged = False
+        elif not self._standstill_logged:
+            self._standstill_logged = True
+            log.warning(
+                "no event was read for %.0f s: as many as there is room for are unfinished; %s",
+                self.standing_still,
+                self._holder(),
+                extra=self.dispatcher.oldest_fields(),
+            )
 
     def _holder(self) -> str:
         if self.forwarder is not None and self.forwarder.full:
             return "the sink does not take them"
-        oldest = self.dispatcher.oldest()
-        return f"the oldest is held by {oldest[0]} in {oldest[1]}" if oldest else "none has begun yet"
+        oldest, busiest = self.dispatcher.oldest(), self.dispatcher.busiest()
+        holder = f"the oldest is held by {oldest[0]} in {oldest[1]}" if oldest else "none has begun yet"
+        if busiest is None:
+            return holder
+        return f"{holder}; {busiest[1]} of those that wait are of {busiest[0] or 'no conversation'}"
 
     async def _run_shards(self) -> None:
         try:
@@ -192,8 +213,16 @@ class BotRun:
                 return
             await self.supervisor.run()
         except QQBotError as error:
-            log.error("the bot has stopped: %s", error)  # noqa: TRY400 - the text explains it; `wait` raises the error
+            log.error("the bot has stopped: %s", visible(str(error)))  # noqa: TRY400 - the text explains it; `wait` raises the error
             raise
+        except asyncio.CancelledError as error:
+            if self.stopping or (
+                self._owner is not None and self._owner.cancelling()
+            ):  # `asyncio.run` cancels all tasks at once
+                raise
+            failure = unexpected_cancellation("the bot", error)
+            log.exception("the bot has stopped: another task has cancelled 'qqbot shards'")
+            raise failure from error
         except Exception:
             log.exception("the bot has stopped")
             raise
@@ -202,16 +231,17 @@ class BotRun:
 
     async def _end_shards(self, main: "asyncio.Task[None]") -> None:
         self._over.set()
+        now = self.loop.time
+        ends_at = now() + self._drain + ENDING_SECONDS
         try:
             async with asyncio.TaskGroup() as group:
                 if self._direct_source is not None:
                     group.create_task(self._drain_direct_source(self._direct_source))
                 if self.supervisor is not None:
                     await self.supervisor.stop()
-                await asyncio.wait([main])
+                await asyncio.wait([main], timeout=max(ends_at - now(), ENDING_SECONDS))
         finally:
-            main.cancel()  # only if draining was cut short: else it has ended
-            await asyncio.gather(main, return_exceptions=True)
+            await end_tasks([main])  # it has ended, unless draining was cut short or the session manager goes on
 
     async def _drain_direct_source(self, direct_source: DirectSource) -> None:
         if unfinished := await direct_source.drain(self._drain):
@@ -228,11 +258,11 @@ class BotRun:
             raise failure
 
     def not_ready(self) -> list[str]:
-        """Return why events are not handled now: a shard is not READY, or reading stands still."""
+        """Return why not all is well: a shard is not READY, reading stands still, or a background task fails."""
         reasons = [] if self.supervisor is None else self.supervisor.not_ready()
         if self.standing_still >= STANDSTILL_SECONDS:
             reasons.append(f"no event was read for {self.standing_still:.0f} s: too many are unfinished")
-        return reasons
+        return reasons + [f"the background task {name!r} {what}" for name, what in self.troubles.items()]
 
     def ask_to_stop(self) -> None:
         """Let `wait` return."""
@@ -294,14 +324,13 @@ class BotRun:
             log.error("the background task %s failed", task.get_name(), exc_info=error)
 
     async def end_background(self) -> None:
-        """Cancel the background tasks and wait for their end; none can be spawned from here on."""
+        """Cancel the spawned tasks and wait for their end; none can be spawned from here on."""
         self._closed = True
         self._over.set()  # if the lifespan failed, nothing else lets `wait` and `ready` return
         self._begun.set()
-        while tasks := self._background - {asyncio.current_task()}:  # again: cleanup may have spawned another one
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = self._background - {asyncio.current_task()}
+        self._background -= tasks  # one that cannot be ended is waited for once
+        await end_tasks(tasks)
 
 
 def _interrupted(frame: Frame) -> Interrupted:

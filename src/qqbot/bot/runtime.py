@@ -9,7 +9,6 @@ registers no handler.
 import asyncio
 import inspect
 import logging
-import os
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -19,10 +18,11 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 from msgspec import Struct
 
 from ..aio.clock import Clock
+from ..aio.loops import check_loop
 from ..aio.serving_task import ServingTask
 from ..api.client import Api, ApiOptions
 from ..api.token import TokenStore
-from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardSelection, unknown_variables
+from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardSelection, unknown_variables, variable
 from ..dispatcher import Dispatcher, KnownEvents, ShardSource
 from ..dispatcher.dedupe import SeenIds
 from ..dispatcher.delivery import Settled
@@ -124,6 +124,13 @@ class BotRuntime:
         return self.run
 
     @property
+    def here(self) -> BotRun:
+        """The run, for a caller in its event loop.  Raises: ConfigError while there is none, and from another loop."""
+        run = self.current
+        check_loop(run.loop, "the bot")
+        return run
+
+    @property
     def intents(self) -> Intents:
         """The intents that the bot asks for."""
         return self._handlers.intents if self.settings.intents is None else self.settings.intents
@@ -146,7 +153,7 @@ class BotRuntime:
         settings = self.settings
         credentials = credentials or self.own_credentials()
         endpoints = endpoints or settings.endpoints or Endpoints.from_env()
-        selection = settings.shards or ShardSelection.parse(os.environ.get("QQBOT_SHARDS"))
+        selection = settings.shards or ShardSelection.parse(variable("QQBOT_SHARDS"))
         for sentence in unknown_variables():
             log.warning("%s", sentence)
         if settings.sink is None:
@@ -201,11 +208,14 @@ class BotRuntime:
     async def stop(self) -> None:
         """Drain and stop what `start` began; only ask for it if another task owns the run, or if it would deadlock.
 
-        Raises: the error that ended the shards.
+        Raises: the error that ended the shards; ConfigError from another event loop.
         """
         run, serving_task = self.run, self._serving_task
         if run is not None:
+            check_loop(run.loop, "the bot")
             run.ask_to_stop()
+        elif serving_task is not None and not serving_task.over:
+            check_loop(serving_task.loop, "the bot")
         if serving_task is None or serving_task.over or (run is not None and run.inside):
             return
         serving_task.leave()

@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from ..aio.background import background
+from .._visible import visible_line
+from ..aio.background import background, repeat
 from ..aio.backoff import Backoff
 from ..aio.cancellation import is_cancelled, unexpected_cancellation
 from ..aio.clock import steady
@@ -98,7 +99,10 @@ class ShardSupervisor:
         """Run shards until `stop`.  Raises: GatewayHalted, AuthError, IPNotAllowed."""
         if self._over:  # `stop` can overtake the task that runs this
             return
-        async with background(self._checkpoint_on(), self._renew_on(), name="qqbot shard upkeep"):
+        async with (
+            background(repeat(self._checkpoint), name="qqbot checkpoints"),
+            background(repeat(self._renew), name="qqbot session renewal"),
+        ):
             try:
                 await self._manager.run(self, self._run_shard)
             except GatewayHalted as halted:
@@ -194,7 +198,7 @@ class ShardSupervisor:
                     log.warning(
                         "the platform does not answer as it should, trying again until it does; check the network, "
                         "the proxy and QQBOT_API_BASE: %s",
-                        error,
+                        visible_line(str(error), 500),
                     )
             delay = backoff.delay(failures, random.random())
             failures += 1
@@ -265,24 +269,40 @@ class ShardSupervisor:
         if unfinished := await consumer.drain(self._drain):
             log.warning("shard %s: %d events are unfinished after %g s", lease.shard, unfinished, self._drain)
 
-    async def _checkpoint_on(self) -> None:
-        while True:
-            await asyncio.sleep(CHECKPOINT_SECONDS)
-            for running in tuple(self._running.values()):
+    async def _checkpoint(self) -> None:
+        await asyncio.sleep(CHECKPOINT_SECONDS)
+        failures: list[Exception] = []
+        for running in tuple(self._running.values()):
+            try:
                 running.checkpoint()
-            self._changed.set()  # a shard that is held up sends no event, and `connected` depends on it
+            except Exception as error:  # noqa: BLE001 - it must not cost the other shards their checkpoints
+                failures.append(error)
+        self._changed.set()  # a shard that is held up sends no event, and `connected` depends on it
+        _raise_all("checkpoints", failures)
 
-    async def _renew_on(self) -> None:
+    async def _renew(self) -> None:
         """Replace sessions that the platform may have forgotten, one after another."""
-        while True:
-            await asyncio.sleep(self._config.renew_silence / LOOKS_IN_SILENCE)
-            for running in tuple(self._running.values()):
-                times = running.times_live
-                if running.stale:
-                    if not await running.may_renew():
-                        break  # the budget is the same for all shards: look again at the next turn
-                    await running.shard.renew()
+        await asyncio.sleep(self._config.renew_silence / LOOKS_IN_SILENCE)
+        failures: list[Exception] = []
+        for running in tuple(self._running.values()):
+            try:
+                if not await self._renew_if_stale(running):
+                    break  # the budget is the same for all shards: look again at the next turn
+            except Exception as error:  # noqa: BLE001 - the other sessions are renewed all the same
+                failures.append(error)
+        _raise_all("renewals", failures)
+
+    async def _renew_if_stale(self, running: "RunningShard") -> bool:
+        """Replace the session if it is stale; return False if the session manager refuses that."""
+        times = running.times_live
+        if running.stale:
+            if not await running.may_renew():
+                return False
+            await running.shard.renew()
+            with contextlib.suppress(TimeoutError):  # a shard that cannot connect must not hold up the others
+                async with asyncio.timeout(self._config.renew_silence):
                     await self._live_again(running, times + 1)
+        return True
 
     def _on_event(self, event: ShardEvent) -> None:
         if event.shard in self._running:  # the last event of a shard may come after its end
@@ -316,15 +336,18 @@ class RunningShard:
             self._due.set()
 
     def checkpoint(self) -> None:
-        """Hand the state to the session manager if it has changed since the last checkpoint."""
-        self.shard.sample()
-        if (progress := self._progress()) == self._kept or (state := self._state()) is None:
-            return
-        self._kept = progress
+        """Hand the state to the session manager if it has changed since the last checkpoint.
+
+        Raises: whatever the session manager raises, or RuntimeError for a state that cannot be right.
+        """
         try:
+            self.shard.sample()
+            if (progress := self._progress()) == self._kept or (state := self._state()) is None:
+                return
             self._lease.checkpoint(state)
-        except Exception:
-            log.exception("shard %s: the session manager did not take the state", self._lease.shard)
+            self._kept = progress
+        except Exception as error:
+            raise RuntimeError(f"shard {self._lease.shard}: its state was not taken: {error}") from error
 
     @property
     def stale(self) -> bool:
@@ -350,21 +373,20 @@ class RunningShard:
     async def saving(self) -> AsyncGenerator[None]:
         """Save the state whenever that is due while the body runs, and at its end."""
         try:
-            async with background(self._save_on(), name=f"qqbot state {self._lease.shard}"):
+            async with background(repeat(self._save_when_due), name=f"qqbot state {self._lease.shard}"):
                 yield
         finally:
             await self._save()
 
-    async def _save_on(self) -> None:
-        while True:
-            await self._due.wait()
-            self._due.clear()
-            await self._save()
+    async def _save_when_due(self) -> None:
+        await self._due.wait()
+        self._due.clear()
+        await self._save()
 
     async def _save(self) -> None:
         """Save what the next run of the shard needs; log what fails: handling events matters more than duplicates."""
-        session_id, progress = self.shard.session_id, self._progress()
         try:
+            session_id, progress = self.shard.session_id, self._progress()
             await self._lease.save(self._state())
             self._saved, self._kept = session_id, progress
         except LeaseLost:
@@ -383,3 +405,11 @@ class RunningShard:
         if state is None:
             return None
         return msgspec.structs.replace(state, seq=self._consumer.watermark.low, done=self._consumer.watermark.done)
+
+
+def _raise_all(what: str, failures: list[Exception]) -> None:
+    """Raises: the failure, or all of them as a group, so that the chore logs them and retries."""
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} {what} failed", failures)

@@ -4,17 +4,15 @@ It is written like any bot: nothing here depends on the simulator.
 """
 
 from qqbot import (
-    AtMessageCreate,
     Bot,
     Button,
-    C2CMessageCreate,
     ContentRejected,
     Context,
-    DirectMessageCreate,
-    GroupAtMessageCreate,
     InteractionCreate,
     Keyboard,
     Markdown,
+    MessageEvent,
+    meant_for_me,
 )
 
 HELP = """\
@@ -37,11 +35,9 @@ QUESTION = Markdown(
 
 bot = Bot()
 
-Question = GroupAtMessageCreate | C2CMessageCreate | AtMessageCreate | DirectMessageCreate
 
-
-@bot.on
-async def answer(ctx: Context[Question]) -> None:
+@bot.on(MessageEvent, when=meant_for_me)
+async def answer(ctx: Context[MessageEvent]) -> None:
     """Answer a private message, or one that mentions the bot in a group or a channel."""
     match ctx.text.casefold():
         case "help" | "帮助":
@@ -56,7 +52,7 @@ async def answer(ctx: Context[Question]) -> None:
             await echo(ctx)
 
 
-async def echo(ctx: Context[Question]) -> None:
+async def echo(ctx: Context[MessageEvent]) -> None:
     """Repeat a text; the platform rejects some of them, for example with a link."""
     try:
         await ctx.reply(ctx.text)

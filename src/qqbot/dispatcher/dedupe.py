@@ -13,12 +13,15 @@ from typing import Protocol
 from msgspec import Struct
 
 from ..aio.clock import Clock
+from ..errors import Interrupted
+from ..models.frames import Frame
 from ..models.outcome import Outcome
 from .delivery import Delivery, Handler
 
 REMEMBERED_MESSAGES = 4096
-REMEMBERED_SECONDS = 300.0
+REMEMBERED_SECONDS = 600.0  # a webhook call may be accepted for so long: twice the window of its timestamp
 REMEMBERED_EVENTS = 131_072
+MAX_ATTACHED = 64  # callers that wait for the end of one event
 
 
 class SeenIds(Protocol):
@@ -86,7 +89,7 @@ class _Unfinished(Struct, eq=False):
     """The first delivery of an event that has not ended, and those that came since."""
 
     first: Delivery
-    duplicates: list[Delivery]
+    duplicates: list[Delivery]  # those whose end matters to a session or to a caller, without their payloads
     retry: bool  # one of the senders delivers it again after a failure
 
 
@@ -132,9 +135,8 @@ class Deduplicator:
         retry = delivery.direct is not None and delivery.direct.retry
         unfinished = self._unfinished.get(event_id)
         if unfinished is not None:
-            unfinished.duplicates.append(delivery)
             unfinished.retry = unfinished.retry or retry
-            return ATTACHED
+            return self._attach(delivery, unfinished.duplicates)
         outcome = self._events.get(event_id)
         if outcome == "failed" and retry:
             self._let_come_again(delivery)
@@ -143,6 +145,25 @@ class Deduplicator:
             return EndedBefore(outcome)
         self._unfinished[event_id] = _Unfinished(delivery, [], retry)
         return NEW
+
+    def _attach(self, delivery: Delivery, duplicates: list[Delivery]) -> EndedBefore | Attached:
+        """Let a duplicate end with the first delivery; it keeps no payload, since repeats may come in any number."""
+        direct, frame = delivery.direct, delivery.frame
+        if direct is not None:
+            if direct.done is None:
+                return EndedBefore("consumed")  # no caller waits for its end
+            if len(duplicates) >= MAX_ATTACHED:
+                duplicates[:] = [each for each in duplicates if not _abandoned(each)]
+            if len(duplicates) >= MAX_ATTACHED and not direct.done.done():
+                direct.done.set_exception(
+                    Interrupted(f"{frame.id} has not ended, and {MAX_ATTACHED} repeats wait for that: deliver it again")
+                )
+                return EndedBefore("consumed")
+        bare = Frame(op=frame.op, s=frame.s, t=frame.t, id=frame.id)
+        duplicates.append(
+            Delivery(bare, b"", delivery.source, delivery.received, watermark=delivery.watermark, direct=direct)
+        )
+        return ATTACHED
 
     def settled(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """Remember how the event ended, and end its duplicates with it; None: it was given up, and comes again."""
@@ -248,3 +269,9 @@ class Deduplicator:
         """Let any process run the events whose claims were withdrawn."""
         while self._seen is not None and self._withdrawn:
             await self._seen.discard(self._withdrawn.pop())
+
+
+def _abandoned(duplicate: Delivery) -> bool:
+    """True if the caller that delivered it waits no longer."""
+    direct = duplicate.direct
+    return direct is not None and direct.done is not None and direct.done.done()

@@ -150,12 +150,16 @@ class DeliverySource:
 
 
 class Wait(Struct, eq=False):
-    """One open `wait_for`: the handler of `waiter` waits for what is `wanted` in the conversation `place`."""
+    """One open `wait_for`: the handler of `waiter` waits for what is `wanted` in the conversation `place`.
+
+    `owners`: the conversation and the user of whose share it is.
+    """
 
     wanted: Wanted
     place: str
     waiter: "Delivery"
     future: "asyncio.Future[Delivery]"
+    owners: tuple[str, ...] = ()
 
 
 class Resumption(Struct, eq=False):

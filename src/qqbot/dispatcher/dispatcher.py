@@ -8,6 +8,7 @@ when one waits for further events is in `waiters`.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
@@ -88,6 +89,7 @@ class Dispatcher:
         """Run handlers while the body runs, each event's in a context like `context`; leaving cancels them."""
         self._runner.open()
         self._workers.open(context)
+        self.waiters.loop = asyncio.get_running_loop()
         self.closed = self.waiters.closed = self.backlog.waking = False
         try:
             yield self
@@ -183,6 +185,13 @@ class Dispatcher:
         if delivery is None or delivery.handler is None:
             return {}
         return event_fields(delivery.event, delivery.frame, delivery.lease, delivery.handler.qualified_name)
+
+    def busiest(self) -> tuple[str, int] | None:
+        """Return the conversation of which most events wait, and how many; slow, since all that waits is looked at."""
+        self._admit_unseen()
+        waiting = (*self._ordering.waiting(), *self.backlog.admitted)
+        counts = Counter(each.event.ordering_key for each in waiting if isinstance(each, Delivery))
+        return next(iter(counts.most_common(1)), None)
 
     async def room(self) -> None:
         """Return when there is room for another event; callers have their turn one after another."""

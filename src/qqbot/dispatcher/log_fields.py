@@ -6,6 +6,7 @@ at; `aio.log_fields` brings the fields to whatever logs. None of the names is an
 
 import asyncio
 
+from .._visible import visible_line
 from ..errors import ConfigError
 from ..lease import Lease
 from ..models.events import Event, Replyable, user_of
@@ -28,7 +29,7 @@ def event_fields(event: Event, frame: Frame, lease: Lease | None, handler: str =
         "shard": "" if lease is None else str(lease.shard),
         "handler": handler,
     }
-    return {name: value for name, value in fields.items() if value}
+    return {name: visible_line(value) for name, value in fields.items() if value}
 
 
 def _conversation(event: Event) -> str:

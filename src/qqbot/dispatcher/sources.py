@@ -53,7 +53,7 @@ class ShardSource(DeliverySource):
         `taken_over`: from an earlier process, which may have begun to handle what is repeated until `caught_up`.
         """
         self._again_to = MAX_SEQ if taken_over else -1
-        log.debug("counting session %s from seq %d", session_id, seq)
+        log.debug("counting session %.100r from seq %d", session_id, seq)
         self.watermark = Watermark(seq, done)
         self._sessions = [*(session for session in self._sessions if session.unfinished), self.watermark]
 
@@ -108,14 +108,25 @@ class DirectSource(DeliverySource):
     async def deliver(self, frame: Frame, raw: bytes, *, age: float = 0.0, retry: bool = False) -> Outcome | None:
         """Take one event and return how it ended; None when it was given up, so that it has to come again.
 
-        `age`: how many seconds ago it was received. A duplicate of an event that is not finished waits for that one's
-        end. `retry`: its sender delivers it again after a failure, and then it runs again. Being cancelled does not
-        end the handlers.
+        Arguments as in `accept`. A duplicate of an event that is not finished waits for that one's end. Being cancelled
+        does not end the handlers.
+
+        Raises: Interrupted when too many duplicates wait for that end.
+        """
+        return await (await self.accept(frame, raw, age=age, retry=retry))
+
+    async def accept(
+        self, frame: Frame, raw: bytes, *, age: float = 0.0, retry: bool = False
+    ) -> "asyncio.Future[Outcome | None]":
+        """Take one event as soon as there is room; return the future of its outcome, None: it has to come again.
+
+        `age`: how many seconds ago it was received. `retry`: its sender delivers it again after a failure, and then it
+        runs again.
         """
         done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         if not await self._put(frame, raw, Direct(done, retry=retry), age):
-            return None
-        return await done
+            done.set_result(None)
+        return done
 
     async def take(self, frame: Frame, raw: bytes) -> bool:
         """Take one event and return before it is handled; a duplicate is dropped. False: it has to come again."""

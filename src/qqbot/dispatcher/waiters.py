@@ -9,6 +9,7 @@ on when its turn in its conversation has come, as with an event. Collaborators: 
 import asyncio
 from collections.abc import Callable, Iterator
 
+from ..aio.loops import check_loop
 from ..errors import ConfigError
 from ..models.events import ALIASES, EVENTS, Event, UnknownEvent
 from ..models.outcome import Outcome
@@ -19,34 +20,37 @@ from .decoding import EventDecoder
 from .dedupe import Deduplicator
 from .delivery import Delivery, Dialog, Resumption, Wait, Wanted
 from .ordering import Ordering
+from .shares import Shares, owners_of, place_of, share_of
 
 MAX_WAITS = 2048
 MAX_HELD = MAX_RANGES * 3 // 4  # more, and reading might stop with no handler left that ends a dialog
 ANYWHERE = ""
 
 
-def place_of(ordering_key: str) -> str:
-    """Return the conversation of an ordering key: a click has a key of its own, but happens in the same place."""
-    return ordering_key.removeprefix("interaction:")
-
-
 class OpenWaits:
     """The open waits of one dispatcher, oldest first."""
 
-    __slots__ = ("_kinds", "_places", "open")
+    __slots__ = ("_kinds", "_places", "_shares", "open")
 
     def __init__(self) -> None:
+        self._shares = Shares()
         self._places: dict[str, dict[Wait, None]] = {}
         self._kinds: dict[type[Event], int] = {}  # how many waits want each: what no wait wants is not decoded
         self.open = 0
 
     def add(self, wait: Wait) -> None:
-        """Open a wait.  Raises: ConfigError when that would be one too many."""
+        """Open a wait.  Raises: ConfigError when that would be one too many, in all or of one user or conversation."""
         if self.open >= MAX_WAITS:
             raise ConfigError(
                 f"{MAX_WAITS} wait_for are open already: give them a timeout=, or keep long dialogs in a database"
             )
+        if (owner := self._shares.used_up(wait.owners, MAX_WAITS)) is not None:
+            raise ConfigError(
+                f"{share_of(MAX_WAITS, owner)} wait_for of {owner} are open already, which is its share: give them a "
+                "timeout=, or begin no second dialog with one user. 同一用户或会话的 wait_for 过多：请设置 timeout="
+            )
         self.open += 1
+        self._shares.add(wait.owners)
         self._places.setdefault(wait.place, {})[wait] = None
         for kind in wait.wanted.kinds:
             self._kinds[kind] = self._kinds.get(kind, 0) + 1
@@ -64,6 +68,7 @@ class OpenWaits:
             if not self._kinds[kind]:
                 del self._kinds[kind]
         self.open -= 1
+        self._shares.remove(wait.owners)
         return True
 
     def cancel(self) -> None:
@@ -102,6 +107,8 @@ class Waiters:
     ) -> None:
         """`admit_unseen` looks at all that is queued and was not looked at."""
         self.waits = OpenWaits()
+        self._taken = Shares()  # the events that dialogs keep unfinished, by who began the dialog
+        self.loop: asyncio.AbstractEventLoop | None = None  # the one that runs the handlers
         self.closed = True  # no event comes any more: a new wait is cancelled at once
         self._backlog = backlog
         self._ordering = ordering
@@ -120,6 +127,8 @@ class Waiters:
         Raises: TimeoutError, ConfigError when too many are open, what the predicate raises. It is cancelled at the
         end of the dispatcher, in whatever task it runs.
         """
+        if self.loop is not None:
+            check_loop(self.loop, "the bot")
         if self.closed:
             await asyncio.sleep(0)  # a caller that tries again and again must not block the loop
             raise asyncio.CancelledError
@@ -127,9 +136,10 @@ class Waiters:
         place = ANYWHERE if wanted.anywhere else place_of(waiter.event.ordering_key)
         if waiter.wait is not None:  # it was taken by a handler: that one waits
             waiter = waiter.wait.waiter
-        _check_held(waiter)
+        owners = owners_of(waiter.event)
+        self._check_held(waiter, owners)
         self._admit_unseen()  # before the wait is open: what waits behind others is offered to it first
-        wait = Wait(wanted, place, waiter, loop.create_future())
+        wait = Wait(wanted, place, waiter, loop.create_future(), owners)
         self.waits.add(wait)
         dialog = waiter.dialog
         if dialog is None:
@@ -161,7 +171,7 @@ class Waiters:
         if dialog.over or dialog.open > 1:
             return
         if dialog.held is not None:
-            self._put_aside(dialog, dialog.held)
+            self._put_aside(waiter, dialog, dialog.held)
         else:
             self._release(waiter)
         if not dialog.reported:
@@ -180,13 +190,14 @@ class Waiters:
         self._ordering.leave(delivery)
         self._backlog.wake_if_any()
 
-    def _put_aside(self, dialog: Dialog, delivery: Delivery) -> None:
+    def _put_aside(self, waiter: Delivery, dialog: Dialog, delivery: Delivery) -> None:
         """Let the event that a handler took hold nothing any more; it is finished when the handler is."""
         if dialog.held is delivery:
             dialog.held = None
         self._release(delivery)
         delivery.handler = None
         dialog.taken.append(delivery)
+        self._taken.add(owners_of(waiter.event))
         self._completion.report(delivery, "consumed")
 
     def _wake_up(self, waiter: Delivery, dialog: Dialog) -> None:
@@ -220,6 +231,7 @@ class Waiters:
             self._ordering.hold_if_free(waiter)
         else:  # the handler waits for more
             dialog.taken.remove(delivery)
+            self._taken.remove(owners_of(waiter.event))
             delivery.source.waiting -= bool(dialog.open)
             self._offer_again(delivery)
         self._backlog.put_first(delivery)
@@ -261,8 +273,8 @@ class Waiters:
     def _queued_for(self, wait: Wait) -> Iterator[Delivery]:
         """Iterate over what is queued in the conversation of `wait`; what waits behind others there comes first."""
         place = wait.place
-        for key, entry in self._ordering.waiting():
-            if not isinstance(entry, Resumption) and (not place or place_of(key) == place):
+        for entry in self._ordering.waiting(place):
+            if not isinstance(entry, Resumption):
                 yield entry
         for delivery in self._backlog.admitted:
             here = place_of(delivery.event.ordering_key)
@@ -329,7 +341,7 @@ class Waiters:
             self._completion.complete(delivery, "consumed")
             self._completion.report(delivery, "consumed")
         elif dialog.open:  # the handler waits for more
-            self._put_aside(dialog, delivery)
+            self._put_aside(waiter, dialog, delivery)
             delivery.source.waiting += 1
         else:
             dialog.held = delivery
@@ -359,24 +371,33 @@ class Waiters:
         """End all that the handler took, as it ended itself."""
         dialog.over = True
         if dialog.held is not None:
-            self._put_aside(dialog, dialog.held)
+            self._put_aside(waiter, dialog, dialog.held)
         elif dialog.open:
             self._wake_up(waiter, dialog)
+        if dialog.taken:
+            self._taken.remove(owners_of(waiter.event), len(dialog.taken))
         for delivery in dialog.taken:
             self._completion.complete(delivery, None if outcome is None else "consumed")
+
+    def _check_held(self, waiter: Delivery, owners: tuple[str, ...]) -> None:
+        """Raises: ConfigError when handlers that wait would hold too many events: all those of a dialog, to its end.
+
+        A user, or a conversation, is refused earlier than all together.
+        """
+        dialog = waiter.dialog or Dialog()
+        source = waiter.source if dialog.held is None else dialog.held.source
+        held, what = MAX_HELD, "open dialogs"
+        if source.waiting + len(dialog.taken) < MAX_HELD:
+            if (owner := self._taken.used_up(owners, MAX_HELD)) is None:
+                return
+            held, what = share_of(MAX_HELD, owner), f"the open dialogs of {owner}"
+        raise ConfigError(
+            f"{held} events of {what} are unfinished: let handlers end, keep what has to last in a database. "
+            "对话中未完成的事件过多：请让处理函数结束，把需要长期保存的内容放进数据库"
+        )
 
 
 def _dialog_of(wait: Wait) -> Dialog:
     dialog = wait.waiter.dialog
     assert dialog is not None  # it exists from the first wait_for on
     return dialog
-
-
-def _check_held(waiter: Delivery) -> None:
-    """Raises: ConfigError when the handlers that wait would hold too many events: all those of a dialog, to its end."""
-    dialog = waiter.dialog or Dialog()
-    source = waiter.source if dialog.held is None else dialog.held.source
-    if source.waiting + len(dialog.taken) >= MAX_HELD:
-        raise ConfigError(
-            f"{MAX_HELD} events of open dialogs are unfinished: let handlers end, keep what has to last in a database"
-        )

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 
+from ..aio.ending import end_tasks
+
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0
@@ -31,15 +33,12 @@ class WorkerPool:
         self._context = context
 
     async def close(self) -> None:
-        """Cancel all workers and wait for their end."""
+        """Cancel all workers and wait for their end; one whose handler swallows that is logged and left behind."""
         if self._trimmer is not None:
             self._trimmer.cancel()
             self._trimmer = None
         self._parked.clear()
-        workers = list(self._workers)
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        await end_tasks(self._workers)
 
     def __len__(self) -> int:
         return len(self._workers)

@@ -6,6 +6,7 @@ the old one long ago. Collaborators: the `ShardConsumer` behind it, `lease.Stand
 not decide when a generation is complete.
 """
 
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -37,7 +38,10 @@ class ShardConsumer(FrameConsumer, Protocol):
         ...
 
 
+log = logging.getLogger(__name__)
+
 MOST_KEPT = 65_536
+MOST_KEPT_BYTES = 48 * 1024 * 1024  # of raw frames
 
 
 class BufferedSource:
@@ -49,6 +53,8 @@ class BufferedSource:
         self._clock = clock
         # When each event came, its frame and its bytes; None since `activate`, when events pass through.
         self._ring: deque[tuple[float, Frame, bytes]] | None = deque()
+        self._bytes = 0  # of the frames in the ring
+        self._overflowed = False  # it was logged that events left the ring too early
 
     @property
     def full(self) -> bool:
@@ -65,6 +71,7 @@ class BufferedSource:
         """Start counting a session; drop what was kept, which belongs to an earlier one."""
         if self._ring is not None:
             self._ring.clear()
+            self._bytes = 0
         # The other generation handles the same events, so what is delivered from the ring may be a duplicate.
         self._consumer.begin(session_id, seq, done, taken_over=taken_over or self._ring is not None)
 
@@ -79,8 +86,25 @@ class BufferedSource:
             return self._consumer.publish(frame, raw)
         now = self._clock()
         self._ring.append((now, frame, raw))
-        while self._ring[0][0] < now - self._seconds or len(self._ring) > MOST_KEPT:
-            self._mark_finished(self._ring.popleft()[1])
+        self._bytes += len(raw)
+        while self._ring[0][0] < now - self._seconds or self._too_much(self._ring):
+            _, oldest, dropped = self._ring.popleft()
+            self._bytes -= len(dropped)
+            self._mark_finished(oldest)
+        return True
+
+    def _too_much(self, ring: deque[tuple[float, Frame, bytes]]) -> bool:
+        """True if the oldest event must go although it is young; the newest one stays."""
+        if len(ring) <= MOST_KEPT and (self._bytes <= MOST_KEPT_BYTES or len(ring) == 1):
+            return False
+        if not self._overflowed:
+            self._overflowed = True
+            log.warning(
+                "a shard on standby receives more than can be kept (%d events, %d bytes): the oldest are dropped, and "
+                "handled only if the earlier generation of shards still does so",
+                len(ring),
+                self._bytes,
+            )
         return True
 
     def _mark_finished(self, frame: Frame) -> None:
@@ -90,7 +114,7 @@ class BufferedSource:
 
     def activate(self) -> None:
         """Deliver what was kept, oldest first, and pass on what comes from here on."""
-        ring, self._ring = self._ring, None
+        ring, self._ring, self._bytes = self._ring, None, 0
         for _, frame, raw in ring or ():
             self._consumer.publish(frame, raw)
         if ring:

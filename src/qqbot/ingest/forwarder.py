@@ -16,9 +16,11 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol, Self
 
+from .._visible import visible_line
 from ..aio.backoff import Backoff
 from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
+from ..aio.ending import end_tasks
 from ..aio.throttle import Throttle
 from ..errors import FencedOut
 from ..lease import Lease
@@ -63,10 +65,7 @@ class Forwarder:
             yield self
         finally:
             self.closed = True
-            senders = list(self._senders)
-            for sender in senders:
-                sender.cancel()
-            await asyncio.gather(*senders, return_exceptions=True)
+            await end_tasks(self._senders)
 
     def feed(self, lease: Lease) -> "ForwardingSource":
         """Return a new source for the events of `lease`."""
@@ -108,7 +107,10 @@ class Forwarder:
 
     def _sender_ended(self, sender: "asyncio.Task[None]") -> None:
         self._senders.discard(sender)
-        if not sender.cancelled() and (error := sender.exception()) is not None:
+        if sender.cancelled():
+            if not self.closed:
+                log.error("another task has cancelled %r: its events are sent with the next one", sender.get_name())
+        elif (error := sender.exception()) is not None:
             log.critical("events can no longer be sent to the sink", exc_info=error)
 
 
@@ -213,7 +215,7 @@ class ForwardingSource:
             try:
                 await self._forwarder.sink.publish(batch, fence)
             except FencedOut as error:
-                log.warning("shard %s: %s; it is given up here", self.lease.shard, error)
+                log.warning("shard %s: %s; it is given up here", self.lease.shard, visible_line(str(error)))
                 self._give_shard_up()
                 self.lease.fenced(error.token)
                 return False
@@ -237,5 +239,5 @@ class ForwardingSource:
 
     def _warn(self, error: BaseException) -> None:
         if self._warnings.ready():
-            cause = str(error) or type(error).__name__
+            cause = visible_line(str(error)) or type(error).__name__
             log.warning("shard %s: the sink takes no events, trying again until it does: %s", self.lease.shard, cause)

@@ -53,7 +53,7 @@ class BotStats(Struct, frozen=True, kw_only=True):
     that wait for their turn, with frames of `queued_bytes` together; `workers`: tasks that run handlers. `failed`: how
     often a handler raised. `surprises`: how often each field did not have its documented form. `standing_still`:
     seconds since reading stopped because too many events wait. `loop_lag`: the largest delay of the event loop in about
-    the last half minute, in seconds.
+    the last half minute, in seconds. `troubles`: background tasks of the bot that fail or have ended, and why.
     """
 
     shards: tuple[ShardStats, ...] = ()
@@ -67,3 +67,4 @@ class BotStats(Struct, frozen=True, kw_only=True):
     surprises: dict[str, int] = {}
     standing_still: float = 0.0
     loop_lag: float = 0.0
+    troubles: dict[str, str] = {}

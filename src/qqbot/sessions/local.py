@@ -12,12 +12,12 @@ import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from pathlib import Path
 
 from ..aio.backoff import Backoff
 from ..aio.cancellation import forward_errors
 from ..aio.clock import Clock
-from ..config import ShardSelection
+from ..aio.loops import check_loop
+from ..config import ShardSelection, check_path
 from ..errors import ConfigError, GatewayError, GatewayHalted
 from ..lease import LostReason
 from ..models.gateway import GatewayBot, ResumeState, ShardKey
@@ -48,7 +48,7 @@ class LocalSessionManager:
         window: float = WINDOW_SECONDS,
         clock: Clock = time.monotonic,
     ) -> None:
-        self._path = None if state is None else Path(state)
+        self._path = None if state is None else check_path(state, "state")
         self._pacer = IdentifyPacer(1, window=window)  # kept over runs: the platform counts on
         self._clock = clock
         self._run: _Run | None = None  # None: not running
@@ -74,6 +74,7 @@ class LocalSessionManager:
     async def stop(self, *, drain: float = 10.0) -> None:
         """End `run`: shards have `drain` seconds to finish. Without a run in progress it does nothing."""
         if self._run is not None:
+            check_loop(self._run.loop, "the session manager")
             await self._run.stop(drain + STOP_MARGIN_SECONDS)
 
     async def snapshot(self) -> ClusterView:
@@ -82,6 +83,8 @@ class LocalSessionManager:
 
     def watch(self) -> AsyncIterator[ManagerEvent]:
         """Iterate over the events from now on, until `run` ends."""
+        if self._run is not None:
+            check_loop(self._run.loop, "the session manager")
         return self._watchers.watch()
 
 
@@ -221,6 +224,7 @@ class _Run:
         self._start = start
         self._emit = emit
         self._states = states
+        self.loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()  # `serve` is over, the state file is closed
         self._leases: list[_Lease] = []  # of the current round, the ended ones as well
         self._shards: list[asyncio.Task[None]] = []  # of the current round

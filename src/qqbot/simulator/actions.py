@@ -222,8 +222,7 @@ class Actions:
             raise ValueError(f"{name} is no member of the guild {guild.name}")
         body = self._member(guild, person)
         for channel in guild.channels.values():
-            channel.people.pop(name, None)
-        self._platform.world.publish_conversations()
+            self._platform.world.remove_member(channel, person)
         return await self.push_and_wait("GUILD_MEMBER_REMOVE", body)
 
     def _member(self, guild: GuildRecord, person: Person) -> JsonObject:

@@ -7,12 +7,12 @@ to calls, `simulator` what the bot reports. Does not draw: see the page's `chat/
 
 import re
 import traceback
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import ApiError
 from . import wire
+from .state.bounded import Bounded
 from .state.world import Conversation, MessageRecord, Scene, World
 from .wire import JsonObject, is_object, text_of
 
@@ -31,7 +31,7 @@ _SCENES: Mapping[str, Scene] = {"v2/groups": "group", "v2/users": "c2c", "channe
 class _Shown:
     """A message and its events whose outcome is still to come: a private bot gets a mention as two events."""
 
-    message: MessageRecord
+    message_id: str
     pending: set[str]
     wanted: bool = False  # an outcome was another than `unwanted`
 
@@ -41,20 +41,18 @@ class Explanations:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._shown: OrderedDict[str, _Shown] = OrderedDict()  # by event id and by interaction id
+        self._shown: Bounded[str, _Shown] = Bounded(_MAX_EVENTS)  # by event id and by interaction id
 
     def show(self, message: MessageRecord, events: Sequence[str], *interactions: str) -> None:
         """Record that a message shows the events and interactions of these ids."""
-        shown = _Shown(message, set(events))
+        shown = _Shown(message.id, set(events))
         for each in (*events, *interactions):
             self._shown[each] = shown
-        while len(self._shown) > _MAX_EVENTS:
-            self._shown.popitem(last=False)
 
     def message_of(self, event_id: str) -> MessageRecord | None:
         """Return the message that shows an event; None if no chat shows it."""
         shown = self._shown.get(event_id)
-        return None if shown is None else shown.message
+        return None if shown is None else self._world.message(shown.message_id)
 
     def undelivered(self, message: MessageRecord, reason: str, kind: str, intent: int) -> None:
         """Explain that no session received the event.
@@ -69,8 +67,8 @@ class Explanations:
             return
         shown.pending.discard(event_id)
         shown.wanted = shown.wanted or outcome != "unwanted"
-        if not shown.pending and not shown.wanted:
-            self._remark(shown.message, {"kind": "unwanted"})
+        if not shown.pending and not shown.wanted and (message := self.message_of(event_id)) is not None:
+            self._remark(message, {"kind": "unwanted"})
 
     def failed(self, event_id: str, handler: str, error: Exception) -> None:
         """Show what a handler raised: at the message, or as a notice if no chat shows the event."""

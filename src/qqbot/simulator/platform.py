@@ -16,6 +16,7 @@ from .faults.documents import rule_document
 from .gateway.service import GatewayService
 from .state.audits import AuditService
 from .state.bot import BotState
+from .state.bounded import Bounded
 from .state.budget import CallLimit, IdentifyBudget
 from .state.clock import Clock
 from .state.files import FileStore
@@ -58,6 +59,8 @@ class PlatformSettings:
     limits: Limits = "slow"
     numeric_expiry: bool = False
 
+
+_MAX_CLICKS = 5000
 
 ACK_SECONDS = 5.0
 """Seconds after which the QQ client shows that a click failed."""
@@ -103,7 +106,7 @@ class Platform:
         self.bot_state = BotState()
         self.world.roles_of = self.roles_of
         self.clock.on_advance(self._publish_time)
-        self.clicks: dict[str, Click] = {}
+        self.clicks: dict[str, Click] = Bounded(_MAX_CLICKS)
         self.bots: list[object] = []  # those that run in this process
         self.webhook = Webhook(settings.app_id, settings.secret, self.journal, settings.webhook)
         self.gateway_calls = CallLimit(self.clock, per_minute=settings.gateway_per_minute, burst=settings.gateway_burst)

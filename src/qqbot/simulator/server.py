@@ -39,7 +39,7 @@ class Server:
         @web.middleware
         async def turn_away(request: web.Request, handler: Handler) -> web.StreamResponse:
             if (reason := self._guard.refusal(request)) is not None:
-                return web.json_response({"error": reason}, status=403)
+                return web.json_response({"error": reason}, status=403, headers={"X-Content-Type-Options": "nosniff"})
             return await handler(request)
 
         app = web.Application(middlewares=[turn_away], client_max_size=BODY_LIMIT)

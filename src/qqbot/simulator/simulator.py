@@ -472,17 +472,17 @@ class Simulator:
 
     @property
     def connections(self) -> list[ClientConnection]:
-        """All gateway connections, oldest first."""
+        """The last gateway connections, oldest first."""
         return list(self._platform.gateway.connections)
 
     @property
     def identifies(self) -> list[Identify]:
-        """All IDENTIFYs, oldest first."""
+        """The last IDENTIFYs, oldest first."""
         return list(self._platform.gateway.identifies)
 
     @property
     def resumes(self) -> list[ResumeRequest]:
-        """All RESUMEs, oldest first."""
+        """The last RESUMEs, oldest first."""
         return list(self._platform.gateway.resumes)
 
     @property

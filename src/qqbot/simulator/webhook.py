@@ -1,7 +1,7 @@
 """`Webhook`: pushes events to a bot's webhook address, as the platform does, with deliberate flaws.
 
-Responsible for signing, the challenge, the deadline of acknowledgements and redelivery.
-Does not decide which events are pushed: see `platform`.
+Responsible for signing, the challenge, the deadline of acknowledgements and redelivery. A redirect is not followed: it
+is an answer like any other. Does not decide which events are pushed: see `platform`.
 Source: dev-prepare/event-emit/webhook.
 """
 
@@ -28,6 +28,13 @@ time, or sent again byte by byte after its acknowledgement.
 FLAWS: dict[str, Flaw] = {each: each for each in get_args(Flaw)}
 STALE_SECONDS = 3600
 KEPT = 2000
+
+MAX_RUNNING = 10000
+"""Deliveries that run at once, and flaws that wait for a push."""
+
+ANSWER_LIMIT = 64 << 10
+"""Bytes of an answer that are read."""
+
 CONNECTION = 0
 """The connection number of webhook pushes in the journal; gateway connections are numbered from 1."""
 
@@ -84,11 +91,13 @@ class Webhook:
     def flaw(self, kind: Flaw | str, times: int = 1) -> None:
         """Put a flaw into the next pushes. A flawed push is not redelivered.
 
-        Raises: ValueError if the flaw is unknown, or `times` is less than 1.
+        Raises: ValueError if the flaw is unknown, `times` is less than 1, or 10000 flaws wait for a push.
         """
         known = FLAWS.get(kind)
         if known is None or times < 1:
             raise ValueError(f"a push has one of the flaws {', '.join(FLAWS)}, once or more")
+        if len(self._flaws) + times > MAX_RUNNING:
+            raise ValueError(f"at most {MAX_RUNNING} flaws wait for a push")
         flaws: list[Flaw] = [known for _ in range(times)]
         self._flaws.extend(flaws)
 
@@ -115,6 +124,10 @@ class Webhook:
         self._seq += 1
         text = f'{{"id":{wire.dump(event_id)},"op":0,"s":{self._seq},"t":{wire.dump(kind)},"d":{body}}}'
         flaw = self._flaws.popleft() if self._flaws else None
+        if len(self._running) >= MAX_RUNNING:
+            why = f"not delivered: {MAX_RUNNING} deliveries are running"
+            self._deliveries.append(WebhookDelivery(event_id, 0, flaw, None, why, acknowledged=False, seconds=0.0))
+            return 0
         self._spawn(self._deliver(_Event(event_id, kind, text.encode()), flaw))
         return 1
 
@@ -191,10 +204,23 @@ class Webhook:
         }
         limit = aiohttp.ClientTimeout(total=self.ack_limit)
         try:
-            async with self._session.post(self.url, data=body, headers=fields, timeout=limit) as response:
-                return response.status, await response.text(errors="replace")
+            # No redirect is followed: what is signed goes to the address that was asked for, and no other.
+            async with self._session.post(
+                self.url, data=body, headers=fields, timeout=limit, allow_redirects=False
+            ) as response:
+                return response.status, await _text(response)
         except (aiohttp.ClientError, TimeoutError) as error:
             return None, f"{type(error).__name__}: {error}"
+
+
+async def _text(response: aiohttp.ClientResponse) -> str:
+    """Return the beginning of an answer as text."""
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) >= ANSWER_LIMIT:
+            break
+    return data[:ANSWER_LIMIT].decode(errors="replace")
 
 
 def _is_acknowledgement(answer: str) -> bool:

@@ -11,7 +11,8 @@ from typing import Self
 import aiohttp
 from msgspec import Struct
 
-from ..api.network import environment_proxy
+from ..api.network import exact
+from ..api.proxies import EnvironmentProxies
 from ..config import Credentials
 from ..errors import ConfigError, ConnectionFailed, Timeout
 from ..models.codec import encode
@@ -20,6 +21,7 @@ from ..models.interactions import CHAT_SEARCH, InteractionType
 from .signature import Key
 
 TIMEOUT = 10.0
+ANSWER_BYTES = 64 * 1024  # that are read of an answer
 
 
 class WebhookAnswer(Struct, frozen=True):
@@ -39,11 +41,16 @@ class WebhookClient:
     """
 
     def __init__(self, url: str, credentials: Credentials, *, timeout: float = TIMEOUT) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"{url!r} is no http:// or https:// URL")
+        try:
+            usable = exact(url).scheme in ("http", "https")
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ConfigError(f"{url!r:.200} is no http:// or https:// URL")
         self._url = url
         self._app_id = credentials.app_id
         self._timeout = timeout
+        self._proxy_for = EnvironmentProxies()
         self.key = Key.of(credentials.secret)
 
     async def __aenter__(self) -> Self:
@@ -72,12 +79,12 @@ class WebhookClient:
             "X-Bot-Appid": self._app_id,
             **headers,
         }
-        proxy, began = environment_proxy(self._url), time.monotonic()
+        proxy, began = self._proxy_for(self._url), time.monotonic()
         try:
             async with self._session.post(
                 self._url, data=body, headers=fields, proxy=proxy, allow_redirects=False
             ) as response:
-                text = await response.text(errors="replace")
+                text = await _start(response.content)
                 return WebhookAnswer(response.status, text, time.monotonic() - began)
         except TimeoutError:
             raise Timeout(f"{self._url} did not answer within {self._timeout:g} s") from None
@@ -85,6 +92,16 @@ class WebhookClient:
             raise ConfigError(f"{self._url!r} is not a valid URL") from None
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectionFailed(f"{self._url} cannot be reached: {error}") from None
+
+
+async def _start(content: aiohttp.StreamReader) -> str:
+    """Return the text of an answer, of a longer one the first `ANSWER_BYTES`."""
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > ANSWER_BYTES:
+            break
+    return body[:ANSWER_BYTES].decode(errors="replace")
 
 
 def envelope(kind: str, data: object, *, event_id: str | None = None) -> bytes:

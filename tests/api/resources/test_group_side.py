@@ -481,7 +481,7 @@ async def fill_library(world: World) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[World], Awaitable[object]], type[ApiError], int]] = {
-    "group": (lambda w: w.api.group_mutes.setting("unknown"), PermissionMissing, 40034101),
+    "group": (lambda w: w.api.group_mutes.setting("unknown"), NotFound, 40011028),
     "administrator": (lambda w: w.api.group_mutes.mute(w.group, [admin(w)], until=UNTIL), ApiError, 12002),
     "too long": (
         lambda w: w.api.group_mutes.mute(w.group, [w.bob], until=UNTIL + timedelta(days=30)),

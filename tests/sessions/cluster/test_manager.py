@@ -42,6 +42,19 @@ async def test_one_node_runs_everything(store: Server) -> None:
     assert platform.calls == 1
 
 
+async def test_it_is_left_alone_by_other_loops(store: Server) -> None:
+    async with joined(store.url, Platform()) as a:
+        await until(lambda: a.indices == ALL)
+
+        async def watch() -> object:
+            return a.manager.watch()
+
+        for call in (a.manager.stop, a.manager.snapshot, watch):
+            with pytest.raises(ConfigError, match="run_coroutine_threadsafe"):
+                await asyncio.to_thread(lambda call=call: asyncio.run(call()))  # type: ignore[misc]
+        assert len((await a.manager.snapshot()).shards) == len(ALL)
+
+
 async def test_a_second_node_gets_its_half_and_gives_it_back(store: Server) -> None:
     platform = Platform()
     async with joined(store.url, platform) as a:

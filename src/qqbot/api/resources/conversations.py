@@ -8,6 +8,7 @@ import asyncio
 from types import TracebackType
 
 from ...aio.clock import Clock
+from ...aio.threads import Threads
 from ...errors import DecodeError, MediaError, MessagePendingAudit, ServerError, Timeout, TransportError
 from ...models.media import MediaUploadResult
 from ...models.messages import MessageSendResult
@@ -115,20 +116,23 @@ class GuildConversations(Resource):
 
     scene: Scene
 
-    def __init__(self, call: Call, clock: Clock) -> None:
+    def __init__(self, call: Call, clock: Clock, threads: Threads) -> None:
         super().__init__(call)
         self._clock = clock
+        self._threads = threads
 
     async def _body(self, message: Message, reply_to: ReplyTo | None, timeout: float | None) -> GuildMessageBody | Form:
         """Return the body of a message.  Raises: ReplyWindowExpired, and what `guild_message` raises."""
-        body = await guild_message(message, reply_to, timeout)
+        body = await guild_message(self._threads, message, reply_to, timeout)
         if reply_to is not None:
             check_window(reply_to, self.scene, self._clock())
         return body
 
 
-async def guild_message(message: Message, reply_to: ReplyTo | None, timeout: float | None) -> GuildMessageBody | Form:
-    """Return the body of a guild message; a local image makes it a form, read within `timeout` seconds.
+async def guild_message(
+    threads: Threads, message: Message, reply_to: ReplyTo | None, timeout: float | None
+) -> GuildMessageBody | Form:
+    """Return the body of a guild message; a local image makes it a form, read in `threads` within `timeout` seconds.
 
     Raises: ConfigError if guilds cannot receive the message, or its image is missing, empty, too large or not an image;
     Timeout, and nothing was sent.
@@ -138,7 +142,7 @@ async def guild_message(message: Message, reply_to: ReplyTo | None, timeout: flo
     if not isinstance(message, Media) or message.url is not None:
         return body
     try:
-        async with asyncio.timeout(timeout), opened(message, MAX_GUILD_IMAGE) as file:
+        async with asyncio.timeout(timeout), opened(threads, message, MAX_GUILD_IMAGE) as file:
             data = await file.read(0, file.size)
             return Form(body, "file_image", data, message.name or file.name or "image.png")
     except TimeoutError:

@@ -3,9 +3,11 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from ...aio.threads import Threads
 from ...errors import ConfigError, MediaError, Timeout, TransportError
 from ...models.media_images import (
     CONTENT_TYPES,
@@ -18,6 +20,7 @@ from ...models.media_images import (
     MediaImageRecord,
 )
 from ..exchange import Response
+from ..files import error_words
 from ..route import Route, nothing
 from .base import Call, Resource
 from .cursors import pages
@@ -44,8 +47,9 @@ class PutImage(Protocol):
 class MediaImages(Resource):
     """Images that Markdown shows by address: at most 100, kept as long as they are used. Experimental."""
 
-    def __init__(self, call: Call, put: PutImage) -> None:
+    def __init__(self, call: Call, put: PutImage, threads: Threads) -> None:
         super().__init__(call)
+        self._threads = threads
         self._put = put
 
     async def upload(
@@ -64,7 +68,7 @@ class MediaImages(Resource):
         """
         try:
             async with asyncio.timeout(timeout):
-                data = image if isinstance(image, bytes) else await asyncio.to_thread(_read, Path(image))
+                data = image if isinstance(image, bytes) else await self._threads.run(partial(_read, Path(image)))
                 body = MediaImagePrepareBody.of(name or _name(image, data), data)
                 plan = await self.prepare(body)
                 await self._send(plan.presigned_url, data, body.content_type)
@@ -144,8 +148,8 @@ def _read(path: Path) -> bytes:
         if (size := path.stat().st_size) > LARGEST_IMAGE:
             raise ConfigError(f"{path.name} has {size} bytes, an image of the library at most {LARGEST_IMAGE}")
         return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(path)!r:.200} cannot be read: {error_words(error)}") from None
 
 
 def _name(image: bytes | os.PathLike[str], data: bytes) -> str:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import structs
 
-from ...config import Credentials
+from ...aio.loops import check_loop
+from ...config import Credentials, Secret, hidden
 from ...errors import ConfigError
 from ..base import ClusterView, GatewaySource, ManagerEvent, ShardFactory
 from ..watchers import Watchers
@@ -54,11 +55,12 @@ class RedisSessionManager:
         auto_roll: bool = False,
         timings: Timings | None = None,
     ) -> None:
-        if isinstance(url, str):
+        self._where: Secret | Client = hidden(url)
+        del url  # it holds a password, and a traceback may show the variables of its frames
+        if isinstance(self._where, Secret):
             from ...redis.connection import check_url  # noqa: PLC0415 - it imports redis
 
-            check_url(url)
-        self._where: str | Client = url
+            check_url(self._where)
         self._cluster = _checked(cluster, "cluster", 64)
         self._name = _checked(name or _host_name(), "name", LONGEST_NAME)
         if role not in ("active", "standby"):
@@ -69,6 +71,7 @@ class RedisSessionManager:
         self._timings = timings or Timings()
         self._node: Node | None = None  # None between runs
         self._over: asyncio.Event  # of the present run: its connections are closed
+        self._loop: asyncio.AbstractEventLoop  # of the present run
         self._watchers = Watchers()
         self._lost: Counter[str] = Counter()  # leases that this process has lost, by cause
 
@@ -100,7 +103,7 @@ class RedisSessionManager:
         )
         settings = NodeSettings(self._role, self._target_active, self._timings, self._auto_roll)
         self._node = node = Node(store, settings, gateway, start, self._emit)
-        self._over = asyncio.Event()
+        self._over, self._loop = asyncio.Event(), asyncio.get_running_loop()
         try:
             async with store:
                 await node.serve()
@@ -114,6 +117,7 @@ class RedisSessionManager:
 
         Without a run in progress it does nothing.
         """
+        self._check_loop()
         if self._node is not None:
             await self._node.stop(drain)
             with contextlib.suppress(TimeoutError):
@@ -128,12 +132,18 @@ class RedisSessionManager:
 
     async def snapshot(self) -> ClusterView:
         """Return the cluster as the store has it now, or as this node read it last if the store is away."""
+        self._check_loop()
         now = ClusterView() if self._node is None else view(await self._node.look())
         return structs.replace(now, lost_leases=dict(self._lost))
 
     def watch(self) -> AsyncIterator[ManagerEvent]:
         """Iterate over what happens here from now on, until `run` ends."""
+        self._check_loop()
         return self._watchers.watch()
+
+    def _check_loop(self) -> None:
+        if self._node is not None:
+            check_loop(self._loop, "the session manager")
 
     def _emit(self, event: ManagerEvent) -> None:
         if event.cause is not None:

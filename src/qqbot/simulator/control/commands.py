@@ -12,11 +12,20 @@ from ..actions import QUIET, TIMEOUT, Actions, UserAction
 from ..exchanges import Exchange
 from ..faults.documents import inject
 from ..platform import Platform
-from ..state import cards
+from ..state import attachments, cards
 from ..state.clock import LONGEST_STEP
 from ..state.world import SCENES, Conversation, Person, Scene, scene_of
-from ..wire import JsonObject, objects_of
-from ..wire.arguments import BadCommand, flag, optional_flag, optional_integer, optional_text, seconds, text
+from ..wire import JsonObject
+from ..wire.arguments import (
+    BadCommand,
+    flag,
+    objects,
+    optional_flag,
+    optional_integer,
+    optional_text,
+    seconds,
+    text,
+)
 
 
 class Commands:
@@ -81,9 +90,9 @@ class Commands:
             where, person = self._speaker(document, user)
             return self._actions.card(person, where, card, mention=mention)
         words, quote = text(document, "text"), optional_text(document, "quote")
-        attachments = objects_of(document, "attachments")
+        files = attachments.checked(objects(document, "attachments"))
         where, person = self._speaker(document, user)
-        return self._actions.message(person, where, words, mention=mention, attachments=attachments, quote=quote)
+        return self._actions.message(person, where, words, mention=mention, attachments=files, quote=quote)
 
     def _speaker(self, document: JsonObject, user: str | None) -> tuple[Conversation, Person]:
         delivery = _delivery(document)
@@ -132,8 +141,8 @@ class Commands:
             **self.snapshot(),
             "sessions": gateway.shards(),
             "budget": self._platform.budget.document(),
-            "identifies": gateway.identifies,
-            "resumes": gateway.resumes,
+            "identifies": list(gateway.identifies),
+            "resumes": list(gateway.resumes),
             "faults": self._platform.fault_rules(),
             "fault_counts": dict(gateway.faults.counts),
             "quotas": self._platform.quotas_document(),

@@ -5,19 +5,25 @@ from ..state.world import Conversation
 from ..wire.refusal import Refusal
 from .call import EndpointCall
 
+_UNKNOWN_OPENID = 11255
+
 
 def find_group(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the group of a call.  Raises: Refusal 40034101."""
+    """Return the group of a call.  Raises: Refusal 11255 for an unknown openid, 11293 if the bot has left."""
     group = platform.world.find("group", call.params["group_openid"])
-    if group is None or group.left:
-        raise Refusal(40034101, "the bot is not in the group")
+    if group is None:
+        raise Refusal(_UNKNOWN_OPENID, "there is no such group for this bot")
+    if group.left:
+        raise Refusal(11293, "the bot is not in the group")
     return group
 
 
 def find_user(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the C2C chat of a call.  Raises: Refusal 40054004."""
+    """Return the C2C chat of a call.  Raises: Refusal 11255 for an unknown openid, 40054004 if no friend any more."""
     chat = platform.world.find("c2c", call.params["user_openid"])
-    if chat is None or chat.left:
+    if chat is None:
+        raise Refusal(_UNKNOWN_OPENID, "there is no such user for this bot")
+    if chat.left:
         raise Refusal(40054004, "the user is not a friend")
     return chat
 

@@ -117,7 +117,7 @@ class RestFront:
         fault = await self._platform.gateway.faults.at(CALL, f"{request.method} {request.path}")
         answer = await self._faulty(request, fault, trace_id) or await self._answer(request, raw, trace_id)
         self._record(request, raw or b"", answer, trace_id)
-        headers = {TRACE_HEADER: trace_id, **(answer.headers or {})}
+        headers = {TRACE_HEADER: trace_id, "X-Content-Type-Options": "nosniff", **(answer.headers or {})}
         if isinstance(fault, TruncateBody):
             await _send_half(request, answer, headers)
         if isinstance(fault, _UNANSWERED) and request.transport is not None:

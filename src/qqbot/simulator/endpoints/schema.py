@@ -39,6 +39,11 @@ def check(body: JsonObject, fields: Iterable[Field], tables: Tables, *, keep_zer
     return known
 
 
+def checked_model(value: object, model: str, tables: Tables) -> JsonObject:
+    """Return an object in the types of a model of the tables.  Raises: Refusal 12002."""
+    return _converted_model(value, tables.models[model], tables, model)
+
+
 def is_zero(value: object) -> bool:
     """True for a value that means the same as an absent field."""
     return not value and (value is None or isinstance(value, bool | int | float | str | bytes | list | dict))

@@ -34,6 +34,7 @@ from .kinds import (
 Shard = tuple[int, int]
 
 STRIKES_KEPT = 5000
+MAX_RULES = 1000
 
 _CALL_PATTERN = re.compile(r"([A-Z]+|\*) [/*]\S*")
 
@@ -168,13 +169,18 @@ class Faults:
         `DISPATCH GROUP_*` for the events of a type, or calls, `POST /v2/groups/*`. `chance` is drawn for each
         of these moments, from the simulator's seed.
 
-        Raises: ValueError if `on` is not a moment, or the fault cannot happen there.
+        Raises: ValueError if `on` is not a moment, the fault cannot happen there, or there are 1000 rules already.
         """
         rule = Rule(on, do, nth, times, chance, shard)
         # Each rule has its own generator: what it draws must not depend on the moments of other rules.
-        self._rules.append((rule, Random(self._random.getrandbits(64))))
+        self._keep(rule, Random(self._random.getrandbits(64)))
         self._notify()
         return rule
+
+    def _keep(self, rule: Rule, random: Random) -> None:
+        if len(self._rules) >= MAX_RULES:
+            raise ValueError(f"there are {MAX_RULES} rules already: end them with clear() first")
+        self._rules.append((rule, random))
 
     def strike(self, do: Fault, *, shard: int | None = None, times: int = 1) -> None:
         """Strike the live connections now; with `times` also those that become live next.
@@ -187,7 +193,7 @@ class Faults:
         self._strike(do, shard)
         rule.struck += 1
         if not rule.over:
-            self._rules.append((rule, self._random))
+            self._keep(rule, self._random)
         self._notify()
 
     # Strike live connections now; with `times` also the next ones

@@ -23,6 +23,8 @@ from .sessions import Dispatch, Session, Shard
 CLOSE_TIMEOUT = 2.0
 """Seconds that a bot has to answer a close frame."""
 
+_MAX_QUEUED = 10000  # frames besides dispatches
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 
 
@@ -98,8 +100,7 @@ class ClientConnection:
         except ConnectionError:  # the bot disconnected before the handshake was answered
             self._note_end("bot", None)
             return web.Response(status=499)
-        transport = request.transport
-        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+        self._transport = request.transport
         try:
             await self._serve(ws, receiver)
         finally:
@@ -208,8 +209,8 @@ class ClientConnection:
         self._note_end("platform", 1006)
         raw = self._transport.get_extra_info("socket")
         if raw is not None:
-            # OSError: the bot may have closed it at this moment; the others: some event loops refuse the option.
-            with contextlib.suppress(OSError, TypeError, AttributeError, NotImplementedError):
+            # OSError, ValueError: the bot has just closed it; the others: some event loops refuse the option.
+            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, NotImplementedError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
 
@@ -222,5 +223,8 @@ class ClientConnection:
             self.closed_by, self.code = by, code or 1006
 
     def _queue(self, item: str | tuple[int, str]) -> None:
+        if len(self._outbox) >= _MAX_QUEUED:  # the bot sends, but does not read
+            self.drop()
+            return
         self._outbox.append(item)
         self._wake.set()

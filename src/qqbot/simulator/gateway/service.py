@@ -7,7 +7,9 @@ Source: dev-prepare/event-emit/websocket.
 
 import asyncio
 import contextlib
+import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypedDict
@@ -27,6 +29,9 @@ from .sessions import Dispatch, EventRoute, Session, SessionTable, Shard
 
 CREATE_SESSION_ERROR = 4903
 _CONNECTIONS_SHOWN = 20
+
+KEPT = 5000
+"""Connections, IDENTIFYs and RESUMEs that are kept, the last ones."""
 
 REORDER_SECONDS = 0.1
 """Seconds to wait for further events before they are sent in reverse order."""
@@ -105,8 +110,9 @@ class GatewayService:
         self.heartbeat_interval = heartbeat_interval
         self.sessions = SessionTable()
         self.connections: list[ClientConnection] = []
-        self.identifies: list[Identify] = []
-        self.resumes: list[ResumeRequest] = []
+        self._numbers = itertools.count(1)  # of connections
+        self.identifies: deque[Identify] = deque(maxlen=KEPT)
+        self.resumes: deque[ResumeRequest] = deque(maxlen=KEPT)
         self.identified = Counter()
         self.resumed = Counter()
         self._became_ready = asyncio.Event()
@@ -114,8 +120,11 @@ class GatewayService:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one websocket."""
-        connection = ClientConnection(len(self.connections) + 1, self._journal, self.heartbeat_interval)
+        connection = ClientConnection(next(self._numbers), self._journal, self.heartbeat_interval)
         self.connections.append(connection)
+        if len(self.connections) > KEPT:
+            ended = (index for index, each in enumerate(self.connections) if not each.open)
+            del self.connections[next(ended, 0)]
         return await connection.run(request, self)
 
     def close_all(self) -> None:
@@ -167,7 +176,8 @@ class GatewayService:
     def ended(self, connection: ClientConnection) -> None:
         """Keep the session for a RESUME."""
         if connection.session is not None and connection.session.listener is connection:
-            connection.session.listener = None
+            connection.session.detach()
+        connection.session = None  # the table keeps it for a RESUME
         connection.ready = False
         self._publish()
 

@@ -9,10 +9,23 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..state.bounded import Bounded
 from ..wire import JsonObject, identity, is_object, text_of
 
 REPLAY_KEPT = 65536
 """Dispatches that a session keeps for a RESUME."""
+
+REPLAY_CHARACTERS = 32 << 20
+"""Characters of these dispatches."""
+
+DUE_CHARACTERS = 128 << 20
+"""Characters of the dispatches that are due on a connection which does not read; later ones are lost."""
+
+LOST_KEPT = 20000
+"""Ids of lost events, and of events that several sessions have, that are kept: the last ones."""
+
+MAX_SESSIONS = 1000
+"""Sessions that can be resumed; of those without a connection the oldest ends first."""
 
 Shard = tuple[int, int]
 
@@ -44,7 +57,7 @@ class Dispatch:
 class Session:
     """The sequence of events of one shard."""
 
-    def __init__(self, shard: Shard, intents: int, sent_events: set[str]) -> None:
+    def __init__(self, shard: Shard, intents: int, sent_events: dict[str, None]) -> None:
         self._sent_events = sent_events  # shared by all sessions: an event sent by one of them is not lost
         self.id = identity.trace_id()
         self.shard = shard
@@ -55,7 +68,10 @@ class Session:
         self.listener: Listener | None = None
         self._kept: deque[Dispatch] = deque()  # for replay
         self._pending: deque[Dispatch] = deque()  # due on the attached connection
-        self._overwritten: list[str] = []  # events that left the full replay buffer without being sent
+        self._due = 0  # characters of `_pending`
+        self._characters = 0  # of `_kept`
+        # Events that left the full replay buffer without being sent.
+        self._overwritten: deque[str] = deque(maxlen=LOST_KEPT)
 
     @property
     def connected(self) -> bool:
@@ -69,16 +85,20 @@ class Session:
     def append(self, kind: str, event_id: str, body: str, *, shared: bool = False) -> None:
         """Number an event and keep it for replay."""
         dispatch = self._next(kind, event_id, body, shared=shared)
-        if len(self._kept) >= REPLAY_KEPT:
-            self._forget(self._kept.popleft())
         self._kept.append(dispatch)
-        self._pending.append(dispatch)
-        if self.listener is not None:
-            self.listener.wake()
+        self._characters += len(dispatch.text)
+        while len(self._kept) > 1 and (len(self._kept) > REPLAY_KEPT or self._characters > REPLAY_CHARACTERS):
+            self._forget(self._kept.popleft())
+        if self.listener is not None and self._due <= DUE_CHARACTERS:  # without one, `replay_after` finds it
+            self._queue(dispatch)
 
     def announce(self, kind: str, body: str) -> None:
         """Queue READY or RESUMED: numbered, but never replayed."""
-        self._pending.append(self._next(kind, "", body))
+        self._queue(self._next(kind, "", body))
+
+    def _queue(self, dispatch: Dispatch) -> None:
+        self._pending.append(dispatch)
+        self._due += len(dispatch.text)
         if self.listener is not None:
             self.listener.wake()
 
@@ -89,25 +109,31 @@ class Session:
         return Dispatch(self.seq, kind, event_id, text, shared)
 
     def _forget(self, dispatch: Dispatch) -> None:
+        self._characters -= len(dispatch.text)
         if dispatch.seq > self.sent:
             self._overwritten.append(dispatch.event_id)
 
     def take(self) -> Dispatch | None:
         """Remove and return what the attached connection sends next."""
-        return self._pending.popleft() if self._pending else None
+        if not self._pending:
+            return None
+        dispatch = self._pending.popleft()
+        self._due -= len(dispatch.text)
+        return dispatch
 
     def take_events(self, most: int) -> list[Dispatch]:
         """Remove and return the next events, at most `most`, up to a READY or RESUMED."""
         taken: list[Dispatch] = []
         while len(taken) < most and self._pending and self._pending[0].event_id:
             taken.append(self._pending.popleft())
+            self._due -= len(taken[-1].text)
         return taken
 
     def mark_sent(self, dispatch: Dispatch) -> None:
         """Record that a connection sends this dispatch."""
         self.sent = max(self.sent, dispatch.seq)
         if dispatch.shared:
-            self._sent_events.add(dispatch.event_id)
+            self._sent_events[dispatch.event_id] = None
 
     def can_replay_after(self, seq: object) -> bool:
         """True if a RESUME with this seq can be served."""
@@ -119,14 +145,23 @@ class Session:
         """Queue what came after `seq` again."""
         self.sent = seq
         self._pending = deque(dispatch for dispatch in self._kept if dispatch.seq > seq)
+        self._due = sum(len(dispatch.text) for dispatch in self._pending)
+
+    def detach(self) -> None:
+        """Drop what is due: its connection has ended, and a RESUME queues it again."""
+        self.listener = None
+        self._pending.clear()
+        self._due = 0
 
     def stop(self) -> None:
-        """Drop what is due."""
+        """Drop what is due, and what was kept for a RESUME."""
         self._pending.clear()
+        self._kept.clear()
+        self._due = 0
 
     def never_sent(self) -> list[str]:
         """Return the ids of the events that no connection sent."""
-        return self._overwritten + [dispatch.event_id for dispatch in self._kept if dispatch.seq > self.sent]
+        return [*self._overwritten] + [dispatch.event_id for dispatch in self._kept if dispatch.seq > self.sent]
 
 
 class SessionTable:
@@ -134,8 +169,8 @@ class SessionTable:
 
     def __init__(self) -> None:
         self._live: dict[str, Session] = {}
-        self._lost: list[str] = []  # events of ended sessions that were never sent
-        self._sent_events: set[str] = set()  # only events that several sessions have
+        self._lost: deque[str] = deque(maxlen=LOST_KEPT)  # events of ended sessions that were never sent
+        self._sent_events: Bounded[str, None] = Bounded(LOST_KEPT)  # only events that several sessions have
 
     def all(self) -> tuple[Session, ...]:
         """Return the sessions that can be resumed or are connected."""
@@ -146,6 +181,9 @@ class SessionTable:
         for session in self.all():
             if session.shard == shard and not session.connected:
                 self.end(session)
+        unconnected = (session for session in self.all() if not session.connected)
+        if len(self._live) >= MAX_SESSIONS and (oldest := next(unconnected, None)) is not None:
+            self.end(oldest)
         session = Session(shard, intents, self._sent_events)
         self._live[session.id] = session
         return session
@@ -188,7 +226,7 @@ class SessionTable:
 
     def never_sent(self) -> list[str]:
         """Return the ids of the events that no connection sent, including those of ended sessions."""
-        left = self._lost + [event_id for session in self._live.values() for event_id in session.never_sent()]
+        left = [*self._lost] + [event_id for session in self._live.values() for event_id in session.never_sent()]
         return [event_id for event_id in left if event_id not in self._sent_events]
 
 

@@ -11,14 +11,12 @@ from ..faults.documents import catalogue
 from ..platform import Platform
 from ..state import cards
 from ..state.replies import REPLIES, WINDOWS
-from ..state.world import SCENES, Conversation, MessageRecord, Person
+from ..state.world import ROLES, SCENES, Conversation, MessageRecord, Person
 from ..webhook import FLAWS
 from ..wire import JsonObject
 from ..wire.arguments import BadCommand, flag, optional_text, seconds, text
 from .templates import event_template, known_fields
 from .testcase import as_test
-
-_ROLES = ("member", "admin", "owner")
 
 _ENVELOPE = ("do", "id")
 """The fields that the page adds to a command: its name, and the id of the result."""
@@ -103,8 +101,8 @@ class PageCommands:
         """Create a conversation or a member, or change the role of a member."""
         where = self._shared.conversation(document)
         name, role = optional_text(document, "user"), optional_text(document, "role")
-        if role not in (None, *_ROLES):
-            raise BadCommand(f"role must be one of {', '.join(_ROLES)}")
+        if role not in (None, *ROLES):
+            raise BadCommand(f"role must be one of {', '.join(ROLES)}")
         if name:
             person = self._platform.world.person(where, name)
             person.role = role or person.role

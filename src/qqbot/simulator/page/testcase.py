@@ -55,6 +55,8 @@ class _Writer:
         self._platform = platform
         self._where = where
         self._steps = _steps(platform.world.messages(where))
+        # The step and the index of each reply, by its id.
+        self._replies = {reply.id: (step, index) for step in self._steps for index, reply in enumerate(step.replies)}
         self._people = _variables([step.message.author for step in self._steps])
         self._roles: dict[str, str] = {}  # of the people, as far as the test is written
         self._files: dict[bytes, str] = {}  # names of the constants with the bytes that were sent
@@ -83,8 +85,9 @@ class _Writer:
             yield f"qq.group({_text(self._where.name)}).bot_is_admin = True"
         for person in self._bystanders():
             yield self._handle(person, "member")
+        first_messages = {step.message.author: step.message for step in reversed(self._steps)}
         for name, variable in self._people.items():
-            first = next(step.message for step in self._steps if step.message.author == name)
+            first = first_messages[name]
             yield f"{variable} = {self._handle_of(name, first.role)}"
             self._roles[name] = first.role
         for step in self._steps:
@@ -95,9 +98,9 @@ class _Writer:
         """Return the people who are mentioned but say nothing: only a member can be mentioned."""
         if self._where.scene not in ("group", "channel"):
             return []
-        said = [step.message.text or "" for step in self._steps]
+        said = "\n".join(step.message.text or "" for step in self._steps)
         others = [each for each in self._where.people.values() if each.name not in self._people]
-        return [each for each in others if any(f"@{each.name}" in text for text in said)]
+        return [each for each in others if f"@{each.name}" in said]
 
     def _handle_of(self, name: str, role: str, *, changed: bool = False) -> str:
         return self._handle(self._platform.world.person(self._where, name), role, changed=changed)
@@ -144,7 +147,7 @@ class _Writer:
         who = self._people[message.author]
         if message.card is not None:
             return f"{who}.share({_literal(message.card)}{options})"
-        if (quoted := _reply(message.quote, self._steps)) is not None:
+        if (quoted := self._replies.get(message.quote or "")) is not None:
             options += f", quote={_place(*quoted)}.id"
         files = [self._attachment(each) for each in message.attachments]
         if len(files) == 1 and quoted is None and files[0].startswith("qq.attachment(") and ", **" not in files[0]:
@@ -178,7 +181,7 @@ class _Writer:
 
     def _click(self, message: MessageRecord) -> str | None:
         """Return the call that presses the same button; None if no reply has it."""
-        found = _reply(message.reply_to, self._steps)
+        found = self._replies.get(message.reply_to or "")
         if found is None:
             return None
         step, index = found
@@ -227,6 +230,7 @@ def _constant(name: str, data: bytes) -> str:
 
 def _steps(messages: list[MessageRecord]) -> list[_Step]:
     steps: list[_Step] = []
+    asked: dict[str, _Step] = {}  # by the id of the user's message
     passed: float | None = None  # the time that the test has reached
     for message in messages:
         if message.sender == "user" and message.kind != "notice":
@@ -234,33 +238,26 @@ def _steps(messages: list[MessageRecord]) -> list[_Step]:
             pause = max(int((message.at - passed) // _MINUTE), 0)
             passed += _MINUTE * pause
             steps.append(_Step(message, f"reply{len(steps) + 1}", pause))
+            asked[message.id] = steps[-1]
         elif message.sender == "bot" and steps:
-            asked = (step for step in steps if step.message.id == message.reply_to)
-            next(asked, steps[-1]).replies.append(message)
+            asked.get(message.reply_to or "", steps[-1]).replies.append(message)
     return steps
 
 
 def _variables(names: list[str]) -> dict[str, str]:
     """Return a Python variable name for each person."""
     found: dict[str, str] = {}
+    taken: set[str] = set()
     for name in dict.fromkeys(names):
         # Python compares identifiers in this form.
         variable = unicodedata.normalize("NFKC", re.sub(r"\W", "_", name).lower())
         usable = variable.isidentifier() and not keyword.iskeyword(variable) and variable not in _RESERVED
-        if not usable or variable.startswith("reply") or variable in found.values():
+        if not usable or variable.startswith("reply") or variable in taken:
             numbered = (f"user{number}" for number in itertools.count(len(found) + 1))
-            variable = next(each for each in numbered if each not in found.values())
+            variable = next(each for each in numbered if each not in taken)
         found[name] = variable
+        taken.add(variable)
     return found
-
-
-def _reply(message_id: str | None, steps: list[_Step]) -> tuple[_Step, int] | None:
-    """Return the step and the index of a reply; None if the id is not that of a reply."""
-    for step in steps:
-        for index, reply in enumerate(step.replies):
-            if reply.id == message_id:
-                return step, index
-    return None
 
 
 def _place(step: _Step, index: int) -> str:

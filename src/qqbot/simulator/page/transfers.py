@@ -47,7 +47,7 @@ class Transfers:
         if isinstance(data, web.Response):
             return data
         try:
-            return _answer({"messages": archive.load(self._platform, data.decode())})
+            return _answer({"messages": archive.load(self._platform, _text(data))})
         except ValueError as error:
             return _answer({"error": str(error)}, 400)
 
@@ -59,6 +59,13 @@ class Transfers:
             return await request.clone(client_max_size=limit).read()
         except web.HTTPRequestEntityTooLarge:
             return _answer({"error": f"the body is larger than {limit >> 20} MiB"}, 413)
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the file is not UTF-8: byte {error.start}") from None
 
 
 def _unauthorized() -> web.Response:

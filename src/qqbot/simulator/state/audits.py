@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from ..wire import JsonObject
 from ..wire.refusal import Refusal
 
+_MAX_EXPECTED = 1000
+
 PENDING, PENDING_REPLY = 304023, 304024
 
 
@@ -54,7 +56,12 @@ class AuditService:
         self._reviews: deque[Review] = deque()
 
     def expect(self, *, passes: bool = True, overtakes: bool = False, delay: float = 0.05) -> None:
-        """Audit the next guild message; the result is pushed `delay` seconds after the answer, or before it."""
+        """Audit the next guild message; the result is pushed `delay` seconds after the answer, or before it.
+
+        Raises: ValueError if 1000 are expected already.
+        """
+        if len(self._reviews) >= _MAX_EXPECTED:
+            raise ValueError(f"{_MAX_EXPECTED} reviews are expected already: send messages first")
         self._reviews.append(Review(passes, overtakes, delay))
 
     def next(self) -> Review | None:

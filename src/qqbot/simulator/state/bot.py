@@ -6,6 +6,10 @@ Responsible for the state only. Collaborators: the modules of `endpoints.bot` re
 from dataclasses import dataclass, field
 
 from ..wire import JsonObject
+from .bounded import Bounded
+from .uploads import MAX_UNFINISHED
+
+_MAX_SESSIONS = 1000
 
 
 @dataclass(slots=True)
@@ -16,5 +20,5 @@ class BotState:
     menu_version: int = 0
     panels: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
     images: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
-    uploads: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
-    webhook_sessions: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    uploads: dict[str, JsonObject] = field(default_factory=lambda: Bounded[str, JsonObject](MAX_UNFINISHED))
+    webhook_sessions: dict[str, JsonObject] = field(default_factory=lambda: Bounded[str, JsonObject](_MAX_SESSIONS))

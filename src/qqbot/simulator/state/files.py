@@ -4,6 +4,7 @@ Responsible for the bytes and for how they are served. The description of a file
 """
 
 import mimetypes
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,13 +14,16 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 PATH = "/_sim/files/"
+LIBRARY = "qqbot-media://image/v1/"
+"""Beginning of the address of an image of the library; the key of its file follows."""
 
 FILE_LIMIT = 32 << 20
 """Bytes of one file."""
 
 _MAX_TOTAL = 256 << 20  # bytes of all files; the oldest are dropped first
 
-_INLINE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "audio/", "video/")
+_INLINE = re.compile(r"image/(png|jpeg|gif|webp|bmp)|(audio|video)/[a-z0-9.-]{1,60}")  # none with +xml
+_MAX_NAME = 200  # characters
 _SILK = b"#!SILK"
 _DEFAULTS = {"image": "image/png", "video": "video/mp4", "voice": "audio/mpeg"}
 
@@ -48,7 +52,8 @@ class FileStore:
 
         Without `content_type` the type follows from the name, or else from `kind`: image, video, voice or file.
         """
-        content_type = content_type or _type_of(name, kind, data)
+        content_type = content_type.lower() or _type_of(name, kind, data)
+        name = name[:_MAX_NAME] if name.strip(". ") else ""
         file = File(key or secrets.token_urlsafe(18), name or kind or "file", content_type, data)
         if (replaced := self._files.pop(file.key, None)) is not None:
             self._size -= len(replaced.data)
@@ -59,9 +64,11 @@ class FileStore:
         return f"{self._base()}{PATH}{file.key}/{quote(file.name, safe='')}"
 
     def find(self, url: object) -> File | None:
-        """Return the file at a URL of this store; None for any other value."""
+        """Return the file at a URL of this store, or of the image library; None for any other value."""
         if not isinstance(url, str):
             return None
+        if url.startswith(LIBRARY):
+            return self._files.get(url.removeprefix(LIBRARY))
         try:
             path = urlsplit(url).path
         except ValueError:
@@ -78,7 +85,7 @@ class FileStore:
         }
         if file is None:
             return web.json_response({"error": "there is no such file"}, status=404, headers=headers)
-        inline = file.type.startswith(_INLINE_TYPES)
+        inline = _INLINE.fullmatch(file.type) is not None
         if not inline:
             headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
         kind = file.type if inline else "application/octet-stream"

@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..wire import JsonObject, is_object, text_of
+from .bounded import Bounded
+from .world import MAX_MEMBERS
+
+_MAX_GROUPS = 1000
+_MAX_REQUESTS = 1000  # of one group
 
 JOIN_REQUEST = "GROUP_JOIN_REQUEST"
 _REQUEST_FIELDS = (
@@ -28,8 +33,8 @@ class GroupState:
     """State of one group, each mapping by member_openid: ends of mutes, blacklist entries, and requests to join."""
 
     muted: dict[str, datetime] = field(default_factory=dict[str, datetime])
-    banned: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
-    requests: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    banned: dict[str, JsonObject] = field(default_factory=lambda: Bounded[str, JsonObject](MAX_MEMBERS))
+    requests: dict[str, JsonObject] = field(default_factory=lambda: Bounded[str, JsonObject](_MAX_REQUESTS))
 
 
 @dataclass(slots=True)
@@ -44,7 +49,7 @@ class GroupStates:
     """Groups of one bot by group_openid, and its strategies by id."""
 
     def __init__(self) -> None:
-        self._groups: dict[str, GroupState] = {}
+        self._groups: dict[str, GroupState] = Bounded(_MAX_GROUPS)
         self.strategies: dict[str, Strategy] = {}
 
     def group(self, group_openid: str) -> GroupState:

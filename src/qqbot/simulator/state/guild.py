@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..wire import JsonObject
+from .bounded import Bounded
 from .budget import DayLimit
 from .clock import Clock
-from .world import Conversation, GuildRecord, Person
+from .world import MAX_GUILDS, Conversation, GuildRecord, Person
+
+_MAX_CHANNELS = 5000
+_MAX_THREADS = 1000  # of one channel
+_MAX_REACTIONS = 5000  # of one channel
 
 ALL_MEMBERS = ""
 """Key of `GuildState.muted` for a mute of all members except administrators."""
@@ -61,8 +66,10 @@ class ChannelState:
     announces: JsonObject | None = None
     pins: list[str] = field(default_factory=list[str])
     schedules: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
-    threads: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
-    reactions: dict[tuple[str, str, str], list[str]] = field(default_factory=dict[tuple[str, str, str], list[str]])
+    threads: dict[str, JsonObject] = field(default_factory=lambda: Bounded[str, JsonObject](_MAX_THREADS))
+    reactions: dict[tuple[str, str, str], list[str]] = field(
+        default_factory=lambda: Bounded[tuple[str, str, str], list[str]](_MAX_REACTIONS)
+    )
     audio: JsonObject = field(default_factory=dict[str, object])
 
 
@@ -71,8 +78,8 @@ class GuildStates:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._guilds: dict[str, GuildState] = {}
-        self._channels: dict[str, ChannelState] = {}
+        self._guilds: dict[str, GuildState] = Bounded(MAX_GUILDS)
+        self._channels: dict[str, ChannelState] = Bounded(_MAX_CHANNELS)
 
     def guild(self, guild: GuildRecord) -> GuildState:
         """Return the state of a guild."""

@@ -14,6 +14,13 @@ from .clock import Clock
 
 MAX_FRAMES = 5000
 MAX_CALLS = 2000
+MAX_CHARACTERS = 64 << 20
+"""Characters of all frames."""
+
+MAX_VIOLATIONS = 1000
+"""Violations that are kept, the first ones."""
+
+_MAX_VIOLATION = 1000  # characters
 _MAX_PATCHES = 1000
 
 
@@ -82,7 +89,8 @@ class Journal:
         self._clock = clock
         self._numbers = itertools.count(1)
         self._feeds: set[JournalStream] = set()
-        self.frames: deque[FrameRecord] = deque(maxlen=MAX_FRAMES)
+        self.frames: deque[FrameRecord] = deque()
+        self._size = 0  # of the frames, in characters
         self.calls: deque[CallRecord] = deque(maxlen=MAX_CALLS)
         self.violations: list[str] = []
 
@@ -108,6 +116,9 @@ class Journal:
             json=text,
         )
         self.frames.append(record)
+        self._size += len(text)
+        while len(self.frames) > MAX_FRAMES or (self._size > MAX_CHARACTERS and len(self.frames) > 1):
+            self._size -= len(self.frames.popleft()["json"])
         self.publish("frames", lambda: record)
 
     def call(
@@ -140,7 +151,8 @@ class Journal:
 
     def violation(self, text: str) -> None:
         """Record a rule that the bot has broken."""
-        self.violations.append(text)
+        if len(self.violations) < MAX_VIOLATIONS:
+            self.violations.append(text[:_MAX_VIOLATION])
 
     def publish(self, part: str, value: Callable[[], object]) -> None:
         """Send a patch to all pages; `value` is called only if a page is connected."""

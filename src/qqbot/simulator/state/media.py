@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..wire import JsonObject, text_of
 from ..wire.refusal import Refusal
+from .bounded import Bounded
 from .clock import Clock
 from .files import FileStore
 from .uploads import UploadState
@@ -22,6 +23,7 @@ from .world import Scene
 TTL = 3600
 """Seconds during which an upload can be sent."""
 
+_KEPT = 10000  # uploads; a bot sends the newest
 _FILE_INFO_BYTES = 49  # not divisible by 3, so that the text has its padding
 
 KINDS = {1: "image", 2: "video", 3: "voice", 4: "file"}
@@ -44,7 +46,7 @@ class MediaService:
         self._files = files
         self.uploads = UploadState(clock)
         # Media that can be sent, by file_info.
-        self._uploads: dict[str, Upload] = {}
+        self._uploads: dict[str, Upload] = Bounded(_KEPT)
 
     def upload(self, scene: Scene, body: JsonObject) -> JsonObject:
         """Accept a file; return the MediaUploadResult.  Raises: Refusal."""
@@ -58,7 +60,7 @@ class MediaService:
         if not url and not upload_id and not body.get("file_data"):
             raise Refusal(850026, "there is neither a url nor file_data nor an upload_id")
         if url and not _downloadable(url):
-            raise Refusal(850026, "the source URL could not be downloaded")
+            raise Refusal(850028, "the source URL is not usable")
         stored, data = self.uploads.close(scene, upload_id) if upload_id else ("", _decode(text_of(body, "file_data")))
         name = text_of(body, "file_name") or stored or unquote(urlsplit(url).path.rpartition("/")[2])
         if data and not url:

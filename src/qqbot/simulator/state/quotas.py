@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from ..wire import JsonObject, is_object, text_of
 from ..wire.refusal import Refusal
+from .bounded import Bounded
 from .clock import DAY, MINUTE, Clock
 from .profiles import Limits, Rights
-from .world import Conversation, Scene
+from .world import MAX_CONVERSATIONS, Conversation, Scene
 
 _V2_RATE, _V2_DAY = 40034100, 22009
 _REFUSED: dict[Scene, int] = {"group": 40034105, "c2c": 40054013}
@@ -78,14 +79,14 @@ class QuotaState:
         self._limits = limits
         # Quotas of the bot over all conversations of a scene.
         self._bot: dict[Scene, list[Quota]] = {}
-        self._conversations: dict[tuple[Scene, str], list[Quota]] = {}
+        self._conversations: dict[tuple[Scene, str], list[Quota]] = Bounded(MAX_CONVERSATIONS)
         # For each guild, the channels that got active messages, and when their day began.
-        self._channels: dict[str, dict[str, float]] = {}
+        self._channels: dict[str, dict[str, float]] = Bounded(MAX_CONVERSATIONS)
         # Conversations that have switched active messages off.
-        self._opted_out: set[tuple[Scene, str]] = set()
+        self._opted_out: dict[tuple[Scene, str], None] = Bounded(MAX_CONVERSATIONS)
         # Last message of each user, which the wake-up windows are counted from, and the windows used since.
-        self._last_message_at: dict[str, float] = {}
-        self._used_windows: dict[str, set[int]] = {}
+        self._last_message_at: dict[str, float] = Bounded(MAX_CONVERSATIONS)
+        self._used_windows: dict[str, set[int]] = Bounded(MAX_CONVERSATIONS)
 
     def observe(self, kind: str, body: object) -> None:
         """Update the opt-outs and the last message of a user from a pushed event."""
@@ -93,8 +94,10 @@ class QuotaState:
             return
         if (switch := _SWITCHES.get(kind)) is not None:
             scene, name, opts_out = switch
-            change = self._opted_out.add if opts_out else self._opted_out.discard
-            change((scene, text_of(body, name)))
+            place = scene, text_of(body, name)
+            self._opted_out.pop(place, None)
+            if opts_out:
+                self._opted_out[place] = None
         author = body.get("author")
         if kind == "C2C_MESSAGE_CREATE" and is_object(author):
             user = text_of(author, "user_openid")

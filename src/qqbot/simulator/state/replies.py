@@ -6,12 +6,12 @@ Collaborators: `platform` records each pushed event here, `endpoints.sending` co
 Source: server-inter/message/overview.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..wire import JsonObject, is_integer, is_object, text_of
 from ..wire.refusal import Refusal
+from .bounded import Bounded
 from .clock import Clock
 from .world import Conversation, Scene
 
@@ -38,7 +38,8 @@ _SCENES_OF_MESSAGES: dict[str, tuple[Scene, str]] = {
     "DIRECT_MESSAGE_CREATE": ("dms", "guild_id"),
 }
 
-_MAX_TARGETS = 65536
+_MAX_TARGETS = 20000
+_MAX_SEQS = 1000  # that are kept for one message or event
 
 
 def message_place(kind: str, body: object) -> tuple[Scene, str, str] | None:
@@ -58,14 +59,14 @@ class _ReplyTarget:
     """A message or an event that can be replied to.
 
     `at`: business time of the push. `place`: (scene, conversation id) of a message, None for an event.
-    `seqs`: msg_seq numbers in use.
+    `seqs`: msg_seq numbers in use, None if there are none.
     """
 
     kind: str
     at: float
     place: tuple[Scene, str] | None = None
     replies: int = 0
-    seqs: set[int] = field(default_factory=set[int])
+    seqs: Bounded[int, None] | None = None  # made with the first reply: most messages get none
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +90,17 @@ class ReplyWindows:
     def __init__(self, clock: Clock, counted: Callable[[str, int], None]) -> None:
         self._clock = clock
         self._counted = counted
-        self._messages: OrderedDict[str, _ReplyTarget] = OrderedDict()
-        self._events: OrderedDict[str, _ReplyTarget] = OrderedDict()
+        self._messages: Bounded[str, _ReplyTarget] = Bounded(_MAX_TARGETS)
+        self._events: Bounded[str, _ReplyTarget] = Bounded(_MAX_TARGETS)
 
     def observe(self, kind: str, event_id: str, body: object) -> tuple[Scene, str] | None:
         """Record a pushed event; return scene and conversation id if it is a message."""
         now = self._clock.now()
-        _store(self._events, event_id, _ReplyTarget(kind, now))
+        self._events[event_id] = _ReplyTarget(kind, now)
         if (place := message_place(kind, body)) is None:
             return None
         scene, conversation_id, message_id = place
-        _store(self._messages, message_id, _ReplyTarget(kind, now, (scene, conversation_id)))
+        self._messages[message_id] = _ReplyTarget(kind, now, (scene, conversation_id))
         return scene, conversation_id
 
     def use(self, conversation: Conversation, body: JsonObject) -> None:
@@ -143,15 +144,11 @@ class ReplyWindows:
         limit = REPLIES[conversation.scene]
         if conversation.scene in ("group", "c2c"):
             number = seq if is_integer(seq) else 1
+            if target.seqs is None:
+                target.seqs = Bounded(_MAX_SEQS)
             if number in target.seqs:
                 raise Refusal(40054005, "the message was dropped as a duplicate: check msg_seq")
             if counted and limit is not None and target.replies >= limit:
                 raise Refusal(40034128, f"more than {limit} replies to one message")
-            target.seqs.add(number)
+            target.seqs[number] = None
         target.replies += 1
-
-
-def _store(targets: OrderedDict[str, _ReplyTarget], key: str, target: _ReplyTarget) -> None:
-    targets[key] = target
-    if len(targets) > _MAX_TARGETS:
-        targets.popitem(last=False)

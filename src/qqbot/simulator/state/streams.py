@@ -5,7 +5,10 @@ Responsible for the state only. Collaborators: `endpoints.c2c.streams` checks th
 
 from dataclasses import dataclass
 
+from .bounded import Bounded
 from .world import MessageRecord
+
+_KEPT = 1000
 
 
 @dataclass(slots=True)
@@ -23,4 +26,4 @@ class StreamStates:
     """Streams of one bot, by message id."""
 
     def __init__(self) -> None:
-        self.streams: dict[str, Stream] = {}
+        self.streams: dict[str, Stream] = Bounded(_KEPT)

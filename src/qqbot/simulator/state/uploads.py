@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ..wire import JsonObject, is_decimal, is_integer, text_of
 from ..wire.refusal import Refusal
+from .bounded import Bounded
 from .budget import DayLimit
 from .clock import Clock
 from .files import FILE_LIMIT
@@ -27,6 +28,9 @@ DAILY_VOLUME = 2 * 1024 * 1024 * 1024
 
 UNFINISHED = 64 << 20
 """Bytes that are stored of unfinished uploads; those of the oldest are dropped first."""
+
+MAX_UNFINISHED = 1000
+"""Unfinished uploads; the oldest are forgotten first."""
 
 _WRONG = 850026
 _NOT_READY = 40093001
@@ -81,7 +85,7 @@ class UploadState:
         self.retry_delay = 1
         self.volume = DayLimit(clock, DAILY_VOLUME)
         # Unfinished uploads by id, oldest first.
-        self._uploads: dict[str, _Upload] = {}
+        self._uploads: dict[str, _Upload] = Bounded(MAX_UNFINISHED)
 
     def prepare(self, scene: Scene, body: JsonObject, base: str) -> JsonObject:
         """Register a file; return the upload plan.  Raises: Refusal."""
@@ -119,13 +123,17 @@ class UploadState:
         """
         upload_id = secrets.token_hex(12)
         part = _Part(size, secrets.token_hex(8))
-        self._uploads[upload_id] = _Upload("c2c", "", {1: part}, content_type=content_type)
+        self._uploads[upload_id] = _Upload("c2c", "", {1: part}, stores_bytes=True, content_type=content_type)
         return upload_id, f"{base}{STORE_PATH}{upload_id}/1?sign={part.key}"
 
     def stored(self, upload_id: str) -> str:
         """Return the md5 of a reserved part, '' until its bytes have arrived."""
         upload = self._uploads.get(upload_id)
         return upload.parts[1].md5 if upload else ""
+
+    def end_reserved(self, upload_id: str) -> bytes:
+        """End the upload of a reserved part; return its bytes, b"" if they were not stored."""
+        return self._uploads.pop(upload_id).data()
 
     def put(self, path: str, sign: str, data: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
         """Store the bytes of a part; return the HTTP status and the text of the answer."""

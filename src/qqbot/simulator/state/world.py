@@ -5,11 +5,13 @@ changes to the page.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ..wire import JsonObject, identity, is_object, text_of
+from .bounded import Bounded
 from .clock import Clock
 from .journal import Journal
 
@@ -33,7 +35,21 @@ _MEMBERSHIP: dict[str, tuple[Scene, str, bool]] = {
 }
 """Events that add or remove the bot: scene, field with the conversation id, whether the bot has left."""
 
+ROLES = ("member", "admin", "owner")
+
 MAX_MESSAGES = 20000
+MAX_CHARACTERS = 64 << 20
+"""Characters of all messages."""
+
+MAX_CONVERSATIONS = 20000
+MAX_GUILDS = 1000
+MAX_MEMBERS = 5000
+"""Members of one conversation."""
+
+MAX_PEOPLE = 100_000
+"""Members of all conversations."""
+
+_OF_A_MESSAGE = 500  # characters that a message counts for besides its contents
 
 BOT_NAME = "bot"
 
@@ -128,6 +144,12 @@ class MessageRecord:
     remarks: list[JsonObject] = field(default_factory=list[JsonObject])
     role: str = "member"
 
+    def size(self) -> int:
+        """Return about how many characters the message takes."""
+        parts = (self.keyboard, self.media, self.ark, self.embed, self.card, self.guild, self.attachments, self.remarks)
+        texts = len(self.text or "") + len(self.markdown or "")
+        return _OF_A_MESSAGE + texts + sum(len(str(part)) for part in parts if part)
+
     def document(self) -> JsonObject:
         """Return the message in the form of the page and the control API."""
         return {
@@ -168,6 +190,8 @@ def _no_roles(_: Conversation, __: Person) -> list[str]:
 class World:
     """People, conversations and messages of one simulator; a look-up by name creates what does not exist.
 
+    What is too much is forgotten: the oldest messages and members, the conversations that were not used for longest.
+
     `roles_of` returns the role ids of a person in a guild; `platform` sets it, since `guild` stores the roles.
     """
 
@@ -175,13 +199,19 @@ class World:
         self._app_id = app_id
         self._clock = clock
         self._journal = journal
-        # By (scene, id).
+        # By (scene, id), oldest first.
         self._conversations: dict[tuple[Scene, str], Conversation] = {}
+        # Their keys, the one that was used last at the end.
+        self._used: OrderedDict[tuple[Scene, str], None] = OrderedDict()
         # By (scene, name): the first conversation with the name.
         self._named: dict[tuple[Scene, str], Conversation] = {}
-        self.guilds: dict[str, GuildRecord] = {}
-        # By id, oldest first, at most `MAX_MESSAGES`.
+        self.guilds: dict[str, GuildRecord] = Bounded(MAX_GUILDS)
+        # By id, oldest first.
         self._messages: OrderedDict[str, MessageRecord] = OrderedDict()
+        self._sizes: dict[str, int] = {}  # of the messages by id, in characters
+        self._size = 0
+        self._people = 0  # members of all conversations
+        self._unpublished = False  # True while `publishing_once` collects changes of the conversations
         self.bot_id = identity.snowflake(app_id, "bot")
         self.roles_of: Callable[[Conversation, Person], list[str]] = _no_roles
 
@@ -229,10 +259,8 @@ class World:
 
     def remove_channel(self, channel: Conversation) -> None:
         """Delete a channel of a guild."""
-        for guild in self.guilds.values():
-            guild.channels = {name: each for name, each in guild.channels.items() if each is not channel}
-        self._conversations.pop(("channel", channel.id), None)
-        self._named = {key: each for key, each in self._named.items() if each is not channel}
+        if ("channel", channel.id) in self._conversations:
+            self._forget(channel)
         self.publish_conversations()
 
     def dms(self, name: str, guild_name: str = "guild") -> Conversation:
@@ -251,9 +279,28 @@ class World:
         if key not in self._conversations:
             conversation = Conversation(scene, conversation_id, name or conversation_id[:8])
             self._conversations[key] = conversation
+            self._used[key] = None
             self._named.setdefault((scene, conversation.name), conversation)
+            self._forget_conversations()
             self.publish_conversations()
+        self._used.move_to_end(key)
         return self._conversations[key]
+
+    def _forget_conversations(self) -> None:
+        while len(self._conversations) > MAX_CONVERSATIONS or (
+            self._people > MAX_PEOPLE and len(self._conversations) > 1
+        ):
+            self._forget(self._conversations[next(iter(self._used))])
+
+    def _forget(self, conversation: Conversation) -> None:
+        key = conversation.scene, conversation.id
+        del self._conversations[key], self._used[key]
+        self._people -= len(conversation.people)
+        name = conversation.scene, conversation.name
+        if self._named.get(name) is conversation:
+            del self._named[name]
+        for guild in self.guilds.values() if conversation.scene == "channel" else ():
+            guild.channels = {name: each for name, each in guild.channels.items() if each is not conversation}
 
     def restore(self, scene: Scene, conversation_id: str, name: str, guild_name: str) -> Conversation:
         """Restore a conversation from an archive, with its name and its guild."""
@@ -274,7 +321,10 @@ class World:
 
     def find(self, scene: Scene, conversation_id: str) -> Conversation | None:
         """Return the conversation with this id."""
-        return self._conversations.get((scene, conversation_id))
+        key = scene, conversation_id
+        if key in self._used:
+            self._used.move_to_end(key)
+        return self._conversations.get(key)
 
     def named(self, scene: Scene, name: str) -> Conversation | None:
         """Return the first conversation with this name."""
@@ -333,7 +383,8 @@ class World:
 
     def remove_member(self, group: Conversation, person: Person) -> None:
         """Remove a person from a group."""
-        group.people.pop(person.name, None)
+        if group.people.pop(person.name, None) is not None:
+            self._people -= 1
         self.publish_conversations()
 
     def bot_openid(self, conversation: Conversation) -> str:
@@ -347,7 +398,12 @@ class World:
 
     def _add(self, conversation: Conversation, person: Person) -> Person:
         person.joined_at = self._clock.timestamp()
+        known = len(conversation.people)
         conversation.people[person.name] = person
+        if len(conversation.people) > MAX_MEMBERS:
+            del conversation.people[next(iter(conversation.people))]
+        self._people += len(conversation.people) - known
+        self._forget_conversations()
         self.publish_conversations()
         return person
 
@@ -358,8 +414,8 @@ class World:
         self._messages[message.id] = message
         message.conversation.count += 1
         if len(self._messages) > MAX_MESSAGES:
-            self._messages.popitem(last=False)
-        self._journal.publish("messages", message.document)
+            self._drop(next(iter(self._messages)))
+        self.changed(message)
 
     def message(self, message_id: str) -> MessageRecord | None:
         """Return the message with this id."""
@@ -372,7 +428,7 @@ class World:
 
     def remove(self, message: MessageRecord) -> None:
         """Recall a message: the chat shows a notice instead."""
-        self._messages.pop(message.id, None)
+        self._drop(message.id)
         message.kind, message.sender, message.text = "notice", "system", f"{message.author} recalled a message"
         message.notice, message.attachments, message.reactions = "recalled", [], {}
         message.markdown = message.keyboard = message.media = message.guild = None
@@ -404,7 +460,21 @@ class World:
 
     def changed(self, message: MessageRecord) -> None:
         """Publish a changed message to the page."""
+        if message.id in self._messages:
+            self._measure(message)
         self._journal.publish("messages", message.document)
+
+    def _measure(self, message: MessageRecord) -> None:
+        """Count the characters of a message, and drop the oldest ones if there are too many."""
+        size = message.size()
+        self._size += size - self._sizes.get(message.id, 0)
+        self._sizes[message.id] = size
+        while self._size > MAX_CHARACTERS and len(self._messages) > 1:
+            self._drop(next(iter(self._messages)))
+
+    def _drop(self, message_id: str) -> None:
+        self._messages.pop(message_id, None)
+        self._size -= self._sizes.pop(message_id, 0)
 
     def messages(self, conversation: Conversation | None = None) -> list[MessageRecord]:
         """Return the messages of one conversation or of all, oldest first."""
@@ -414,7 +484,18 @@ class World:
 
     def publish_conversations(self) -> None:
         """Publish all conversations and their members to the page."""
-        self._journal.publish("conversations", self.conversations_document)
+        if not self._unpublished:
+            self._journal.publish("conversations", self.conversations_document)
+
+    @contextmanager
+    def publishing_once(self) -> Generator[None, None, None]:
+        """Publish the conversations once, after the body, however many it changes."""
+        self._unpublished = True
+        try:
+            yield
+        finally:
+            self._unpublished = False
+            self.publish_conversations()
 
     def conversations_document(self) -> list[JsonObject]:
         """Return all conversations and their members."""

@@ -3,7 +3,9 @@
 Responsible for the type and range checks of single members.
 """
 
-from . import JsonObject, is_integer, is_number, text_of
+from collections.abc import Collection
+
+from . import JsonObject, is_array, is_integer, is_number, is_object, objects_of, text_of
 
 _MAX_SECONDS = 600.0
 
@@ -22,6 +24,37 @@ def text(document: JsonObject, name: str) -> str:
 def optional_text(document: JsonObject, name: str) -> str | None:
     """Return a text, None if it is absent.  Raises: BadCommand."""
     return None if document.get(name) is None else text(document, name)
+
+
+def choice(document: JsonObject, name: str, values: Collection[str], *, default: str | None = None) -> str:
+    """Return one of `values`; `default` if it is absent.  Raises: BadCommand."""
+    value = text(document, name) if default is None else optional_text(document, name) or default
+    if value not in values:
+        raise BadCommand(f"{name} must be one of {', '.join(values)}")
+    return value
+
+
+def optional_object(document: JsonObject, name: str) -> JsonObject | None:
+    """Return an object, None if it is absent.  Raises: BadCommand."""
+    value = document.get(name)
+    if value is not None and not is_object(value):
+        raise BadCommand(f"{name} must be an object")
+    return value
+
+
+def objects(document: JsonObject, name: str) -> list[JsonObject]:
+    """Return an array of objects, empty if it is absent.  Raises: BadCommand."""
+    value = document.get(name)
+    found = objects_of(document, name)
+    if value is not None and not (is_array(value) and len(value) == len(found)):
+        raise BadCommand(f"{name} must be an array of objects")
+    return found
+
+
+def texts(document: JsonObject, *names: str) -> None:
+    """Check that members are texts, or absent.  Raises: BadCommand."""
+    for name in names:
+        optional_text(document, name)
 
 
 def flag(document: JsonObject, name: str, *, default: bool) -> bool:

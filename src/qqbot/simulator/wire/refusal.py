@@ -3,8 +3,20 @@
 import math
 from collections.abc import Mapping
 
-# Codes of the newer 8-digit family that differ from `code`.
-_ERR_CODES = {11298: 40023002}
+ERR_CODES: Mapping[int, int] = {
+    11241: 40011005,
+    11243: 40012002,
+    11244: 40011027,
+    11253: 40012010,
+    11255: 40011028,
+    11293: 40011026,
+    11298: 40023002,
+    850028: 40011021,
+}
+"""`err_code` of each `code` of the older family that is answered with another number of the newer one.
+
+Source: codes.json, answers of 2026.
+"""
 
 
 class Refusal(Exception):
@@ -23,7 +35,7 @@ class Refusal(Exception):
         return {
             "message": self.message,
             "code": self.code,
-            "err_code": _ERR_CODES.get(self.code, self.code),
+            "err_code": ERR_CODES.get(self.code, self.code),
             "trace_id": trace_id,
         }
 

@@ -1,8 +1,9 @@
-"""Endpoints of the image library, which stores hashes instead of bytes."""
+"""Endpoints of the image library. The page draws its images as long as the file store keeps their bytes."""
 
 import secrets
 
 from ...platform import Platform
+from ...state.files import LIBRARY
 from ...wire import JsonObject, is_integer, text_of
 from ...wire.refusal import Refusal
 from ..call import EndpointCall, page_of
@@ -48,17 +49,20 @@ def complete_media_image(platform: Platform, call: EndpointCall) -> object:
     if md5 != text_of(call.body, "md5"):
         raise Refusal(40035003, "md5 differs from that of the stored bytes")
     del platform.bot_state.uploads[upload_id]
-    image_id, now = secrets.token_hex(8), int(platform.clock.date().timestamp())
+    image_id, key, now = secrets.token_hex(8), secrets.token_urlsafe(24), int(platform.clock.date().timestamp())
+    name, content_type = text_of(announced, "file_name"), text_of(announced, "content_type")
+    data = platform.media.uploads.end_reserved(upload_id)
+    preview = platform.files.store(data, name=name, content_type=content_type, key=key) if data else ""
     record: JsonObject = {
         "image_id": image_id,
-        "url": f"qqbot-media://image/v1/{secrets.token_urlsafe(24)}",
-        "file_name": text_of(announced, "file_name"),
-        "preview_url": "",
+        "url": f"{LIBRARY}{key}",
+        "file_name": name,
+        "preview_url": preview,
         "created_at": now,
         "expires_at": now + _TTL,
     }
     platform.bot_state.images[image_id] = record
-    return {"image_id": image_id, "url": record["url"], "ttl": _TTL, "preview_url": ""}
+    return {"image_id": image_id, "url": record["url"], "ttl": _TTL, "preview_url": preview}
 
 
 def list_media_images(platform: Platform, call: EndpointCall) -> object:

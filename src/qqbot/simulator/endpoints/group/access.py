@@ -10,7 +10,7 @@ from ..schema import BAD_BODY
 
 
 def administered_group(platform: Platform, call: EndpointCall) -> Conversation:
-    """Return the group of a call.  Raises: Refusal 40034101 for an unknown one, 11282 if the bot is only a member."""
+    """Return the group of a call.  Raises: Refusal, 11282 if the bot is only a member."""
     group = find_group(platform, call)
     if group.bot_role not in ("admin", "owner"):
         raise Refusal(11282, "the bot is no administrator of the group")

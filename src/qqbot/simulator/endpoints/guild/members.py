@@ -54,10 +54,9 @@ def delete_guild_member(platform: Platform, call: EndpointCall) -> object:
     member = platform.guild_states.member_document(guild, person)
     state = platform.guild_states.guild(guild)
     for channel in guild.channels.values():
-        channel.people.pop(person.name, None)
+        platform.world.remove_member(channel, person)
     for members in state.members.values():
         members.discard(person.id)
-    platform.world.publish_conversations()
     op_user: dict[str, object] = {"guild_id": guild.id, "op_user_id": platform.world.bot_id}
     platform.push("GUILD_MEMBER_REMOVE", member | op_user)
     return None

@@ -4,6 +4,7 @@
  */
 
 const KEPT = 500; // frames and calls; the simulator's own record is not cut by this
+const MESSAGES = 20000; // as many as the simulator keeps
 
 /**
  * Fires `snapshot` when all has changed, else the name of the part that a patch changed, with its value as
@@ -40,11 +41,16 @@ export class State extends EventTarget {
   }
 
   patch(part, value) {
-    if (part === "messages") this.messages.set(value.id, value);
+    if (part === "messages") this.#keep(value);
     else if (part === "frames" || part === "calls") this[part] = [...this[part], value].slice(-KEPT);
     else if (part !== "typing") this[part] = value;
     if (part === "clock") this.#clockRead = performance.now();
     this.dispatchEvent(new CustomEvent(part, { detail: value }));
+  }
+
+  #keep(message) {
+    this.messages.set(message.id, message);
+    if (this.messages.size > MESSAGES) this.messages.delete(this.messages.keys().next().value);
   }
 
   /** The business time of the simulator, in seconds: what reply windows are measured by. */

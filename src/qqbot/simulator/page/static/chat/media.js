@@ -7,10 +7,12 @@ import { element, link } from "../dom.js";
 import { words } from "../i18n.js";
 
 const FILES = "/_sim/files/";
+const LIBRARY = "qqbot-media://image/v1/"; // images of the bot's library, kept under the same key
 const UNPLAYABLE = /\.(silk|slk|amr)$/i;
 
 /** The path of a file that the simulator keeps, `null` for any other address. An earlier run's port may differ. */
 export function localPath(address) {
+  if (address?.startsWith(LIBRARY)) return `${FILES}${encodeURIComponent(address.slice(LIBRARY.length))}/image`;
   const url = URL.parse(address ?? "");
   const isLocal = url && ["127.0.0.1", "localhost", "[::1]"].includes(url.hostname) && url.pathname.startsWith(FILES);
   return isLocal ? url.pathname : null;

@@ -13,6 +13,7 @@ export function mountWorlds(state, viewpoint, connection) {
     keepingFocus(() => {
       byId("conversations").replaceChildren(...state.conversations.map((each) => entry(each, viewpoint)));
       drawMembers(viewpoint);
+      drawDelivery(viewpoint);
       drawPerson(viewpoint);
     });
   };
@@ -63,6 +64,13 @@ function choice({ name, role }, viewpoint) {
   return element("label", {}, radio, element("span", { class: "name" }, name), what);
 }
 
+/** How the messages of a group arrive: its owner decides that. */
+function drawDelivery({ conversation }) {
+  const fieldset = byId("delivery");
+  fieldset.hidden = conversation?.scene !== "group";
+  for (const box of fieldset.querySelectorAll("input")) box.checked = conversation?.[box.name] === true;
+}
+
 function drawPerson(viewpoint) {
   byId("person").hidden = !SHARED.includes(viewpoint.conversation?.scene);
   byId("role-choice").hidden = !viewpoint.me;
@@ -76,10 +84,10 @@ function drawChoices(select, values, sentence) {
 }
 
 function mountForms(viewpoint, connection) {
-  const change = async (body) => {
+  const change = async (body, command = "open") => {
     byId("unchanged").hidden = true;
     try {
-      return await connection.command({ do: "open", ...body });
+      return await connection.command({ do: command, ...body });
     } catch (error) {
       byId("unchanged").textContent = error.message;
       byId("unchanged").hidden = false;
@@ -103,6 +111,9 @@ function mountForms(viewpoint, connection) {
     if (!user || !(await change({ ...here(), user }))) return;
     name.value = "";
     viewpoint.become(user);
+  });
+  byId("delivery").addEventListener("change", ({ target }) => {
+    change({ conversation: viewpoint.conversation.id, [target.name]: target.checked }, "group");
   });
   byId("role").addEventListener("change", () => change({ ...here(), user: viewpoint.user, role: byId("role").value }));
 }
