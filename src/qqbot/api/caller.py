@@ -227,7 +227,9 @@ class Caller:
         del headers  # a traceback may show the variables of its frames; a Request does not show its headers
         # After the hooks, so that no hook gets the token.
         if call.own:
-            token = self._token_at_hand() or await self._next_token(call)
+            token = self._token_at_hand()
+            if token is None:
+                token = await self._next_token(call)
             if isinstance(token, Failure):
                 return token
             call.token = token

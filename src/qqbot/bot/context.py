@@ -273,7 +273,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         Source: server-inter/message/overview
         """
         if not split:
-            return await self._reply(message, fallback, timeout)
+            return await (self._reply(message, fallback, timeout) if fallback else self._answer(message, timeout))
         parts = split_message(message)
         left = self.replies_left
         if left is not None and len(parts) > left and "active" not in fallback:
