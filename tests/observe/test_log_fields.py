@@ -157,7 +157,8 @@ async def test_the_filter_adds_fields_to_what_handlers_log(qq: Simulator, kept: 
     assert kept.fields("outside") == {}
 
 
-async def test_a_predicate_does_not_pass_for_the_handler_before(qq: Simulator, kept: Kept) -> None:
+@pytest.mark.parametrize("command", [False, True])
+async def test_a_predicate_does_not_pass_for_the_handler_before(qq: Simulator, kept: Kept, command: bool) -> None:
     bot = Bot()
 
     def wanted(event: C2CMessageCreate) -> bool:
@@ -170,15 +171,18 @@ async def test_a_predicate_does_not_pass_for_the_handler_before(qq: Simulator, k
 
     async with qq.run(bot):
         await qq.user("小明").say("hi")
-        bot.on(GroupMessageEvent, when=wanted)(_never)  # type: ignore[arg-type]
-        await qq.group("一群").member("小明").say("hi")
+        if command:
+            bot.command("x", when=wanted)(_never)  # type: ignore[arg-type]
+        else:
+            bot.on(GroupMessageEvent, when=wanted)(_never)
+        await qq.group("一群").member("小明").say("/x")
     assert "handler" in kept.fields("handled")
     fields = kept.fields("asked")
-    assert "handler" not in fields
+    assert fields.get("handler") == (None if command else f"{__name__}._never")
     assert str(fields["conversation"]).startswith("group:")
 
 
-async def _never(ctx: Context[Event]) -> None:
+async def _never(ctx: Context[GroupMessageEvent]) -> None:
     raise AssertionError
 
 

@@ -359,9 +359,10 @@ class Dispatcher:
                     current_lease.set(lease)
                     context = copy_context()
                 ordering.running = fields.delivery = delivery
-                ordering.handler = None
                 outcome: Outcome | None = None  # until it is known, and for good if the worker is cancelled
                 try:
+                    if sharing:
+                        ordering.handler = None  # that of an earlier event
                     is_new = not sharing or await dedupe.is_new(delivery)
                     # Without a valid lease it stays unfinished: the next owner of the shard gets it again. Asked last,
                     # because the lease may have ended while the shared ids were.
@@ -370,6 +371,7 @@ class Dispatcher:
                         result: Outcome = "unwanted"
                         taken = False
                         if match.select is not None and handlers:
+                            ordering.handler = None  # the same
                             selection = match.select(event)
                             handlers, taken = selection.handlers, selection.taken
                         if match.is_message:  # `Deduplicator.take`, without the call
@@ -389,12 +391,12 @@ class Dispatcher:
                             handlers = ()
                         for handler in handlers:
                             try:
-                                if handler.when is not None and not handler.when(event):
-                                    continue
                                 if ordering.running is delivery:
                                     ordering.handler = handler
                                 else:
                                     delivery.handler = handler
+                                if handler.when is not None and not handler.when(event):
+                                    continue
                                 if plain:
                                     await handler.function(user_context)
                                 else:
@@ -423,7 +425,6 @@ class Dispatcher:
                             source.wake()
                     else:
                         self._finish(delivery, outcome)
-                    fields.delivery = None
                 # A handler must not leak context variables or a pending cancellation into the next event.
                 try:
                     leaked = copy_context() != context
@@ -449,6 +450,7 @@ class Dispatcher:
         taking: list[Handler] = []
         result: Outcome = "unwanted"
         for handler in handlers:
+            self._mark_handler(delivery, handler)
             try:
                 if handler.when is None or handler.when(event):
                     taking.append(handler)

@@ -43,7 +43,7 @@ def _conversation(event: Event) -> str:
 
 
 class WorkerFields:
-    """The fields of the event that one worker is at: `delivery`, None between events."""
+    """The fields of the event that one worker is at: `delivery` is the last one that it began."""
 
     __slots__ = ("_ordering", "_task", "delivery")
 
@@ -53,11 +53,14 @@ class WorkerFields:
         self.delivery: Delivery | None = None
 
     def log_fields(self) -> dict[str, object]:
-        """Return the fields; none in another task: it may have been left behind by an earlier event."""
+        """Return the fields; none between events, and in other tasks: an earlier event may have left them behind."""
         delivery = self.delivery
         if delivery is None or not self._is_current():
             return {}
-        handler = self._ordering.handler if self._ordering.running is delivery else delivery.handler
+        if self._ordering.running is delivery:
+            handler = self._ordering.handler
+        elif (handler := delivery.handler) is None:  # it has ended
+            return {}
         return event_fields(
             delivery.event, delivery.frame, delivery.lease, "" if handler is None else handler.qualified_name
         )
