@@ -269,3 +269,24 @@ async def test_between_events_a_worker_has_no_fields(
         qq.push("NEW_EVENT", {})
         await qq.user("小明").say("hi")
     assert kept.fields("no handler for NEW_EVENT") == {}
+
+
+async def test_after_a_dialog_the_fields_are_those_of_the_event_that_began_it(qq: Simulator, kept: Kept) -> None:
+    bot = Bot()
+    log = logging.getLogger("shop")
+
+    @bot.command("begin")
+    async def begin(ctx: Context[C2CMessageCreate]) -> None:
+        log.warning("began")
+        answer = await ctx.wait_for(C2CMessageCreate)
+        log.warning("goes on")
+        log.warning("answered", extra=answer.log_fields())
+
+    async with qq.run(bot):
+        alice = qq.user("小明")
+        first = await alice.say("/begin")
+        await qq.user("小红").say("something else")
+        second = await alice.say("here")
+    assert kept.fields("goes on") == kept.fields("began")
+    assert kept.fields("goes on")["event_id"] == first.event_id
+    assert kept.fields("answered")["event_id"] == second.event_id
