@@ -506,9 +506,9 @@ async def test_a_response_hook_cannot_change_the_answer(platform: Scripted) -> N
     assert caught.value.trace_id == TRACE
 
 
-@pytest.mark.parametrize("kind", [RuntimeError, TimeoutError, ConnectionFailed])
+@pytest.mark.parametrize("kind", [RuntimeError, TimeoutError, ConnectionFailed, asyncio.CancelledError])
 @pytest.mark.parametrize("status", [200, 400])
-async def test_no_response_hook_can_fail_a_call(platform: Scripted, kind: type[Exception], status: int) -> None:
+async def test_no_response_hook_can_fail_a_call(platform: Scripted, kind: type[BaseException], status: int) -> None:
     seen: list[int] = []
 
     async def fail(info: ResponseInfo) -> None:
@@ -524,6 +524,22 @@ async def test_no_response_hook_can_fail_a_call(platform: Scripted, kind: type[E
                 await api.groups.send_message("G1", "hello")
     assert seen == [status], "the next hook is called"
     assert len(platform.calls) == 1, "and nothing is repeated"
+
+
+async def test_a_call_that_is_cancelled_during_a_response_hook_is_cancelled(platform: Scripted) -> None:
+    reached = asyncio.Event()
+
+    async def hang_up(info: ResponseInfo) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    platform.answers.append(reply(SENT))
+    async with platform.api(on_response=[hang_up]) as api:
+        call = asyncio.create_task(api.groups.send_message("G1", "hello"))
+        await reached.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
 
 
 async def test_a_response_hook_hears_why_no_answer_came(platform: Scripted, caplog: pytest.LogCaptureFixture) -> None:

@@ -227,7 +227,7 @@ class Caller:
         del headers  # a traceback may show the variables of its frames; a Request does not show its headers
         # After the hooks, so that no hook gets the token.
         if call.own:
-            token = self._token_at_hand()
+            token: Secret | Failure | None = self._token_at_hand()
             if token is None:
                 token = await self._next_token(call)
             if isinstance(token, Failure):
@@ -363,13 +363,18 @@ class Caller:
     async def _observe(self, info: ResponseInfo, call: _Call[T]) -> None:
         # A call that timed out has no time left.
         ends_at = call.ends_at if info.error is None else max(call.ends_at, self._now() + HOOK_SECONDS)
+        task = asyncio.current_task()
+        assert task is not None
+        cancelling = task.cancelling()
         for hook in tuple(self._on_response):
             try:
                 answer = hook(info)
                 if inspect.isawaitable(answer):
                     async with asyncio.timeout_at(ends_at):
                         await answer
-            except Exception:
+            except (Exception, asyncio.CancelledError):
+                if task.cancelling() > cancelling:  # else it is not the call that was cancelled
+                    raise
                 log.exception(
                     "the response hook %r failed or exceeded the call's timeout; the call continues",
                     hook,
