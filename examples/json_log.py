@@ -1,8 +1,8 @@
 """Logs as JSON, one object a line, by python-json-logger: for programs that collect logs.
 
 Try it: `pip install python-json-logger`, `qqbot simulate examples/json_log.py`. If a program configures logging, qqbot
-leaves it alone. Its records have the fields event, event_id, conversation, user, shard, handler and trace_id; the filter
-adds them to what handlers log.
+leaves it alone. Its records have the fields event, event_id, conversation, user, shard, handler and trace_id; the
+filter adds them to what handlers log.
 """
 
 import logging
