@@ -58,6 +58,7 @@ from .errors import (
 )
 from .gateway.shard import ShardEvent
 from .ingest.forwarder import EventSink
+from .ingest.source import EventSource
 from .models import events as _events
 from .models.events import *  # noqa: F403 - the list of events has one home, its __all__
 from .models.gateway import shard_of
@@ -136,6 +137,7 @@ __all__ = [
     "Endpoints",
     "Envelope",
     "EventSink",
+    "EventSource",
     "EveryoneMention",
     "Face",
     "Feedback",

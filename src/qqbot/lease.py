@@ -1,7 +1,7 @@
 """A lease: the right to run one shard, as seen by every package that acts for a shard.
 
-Responsible for the Protocols `Lease`, `Permit` and `StandbyLease`, the lease under which the running handler works
-(`current_lease`), and `LeaseDeadline`, which decides by our own clock whether a granted lease is still valid.
+Responsible for the Protocols `Ownership`, `Lease`, `Permit` and `StandbyLease`, the lease under which the running
+handler works (`current_lease`), and `LeaseDeadline`, which decides by our own clock whether a grant is still valid.
 Collaborators: the session managers hand leases out; `api`, `gateway`, `dispatcher` and `ingest` all ask whether one is
 valid, so this module stands beneath them. It renews nothing.
 """
@@ -24,21 +24,25 @@ class Permit(Protocol):
         ...
 
 
-class Lease(Protocol):
-    """The right to run one shard, handed out by a session manager."""
+class Ownership(Protocol):
+    """The right to handle the events of one shard, or of one partition of a broker."""
 
     @property
     def shard(self) -> ShardKey:
-        """The shard that may be run."""
-        ...
-
-    @property
-    def token(self) -> int:
-        """Fencing token: a later owner of the same shard has a larger one."""
+        """The shard, or the partition, whose events may be handled."""
         ...
 
     def valid(self) -> bool:
         """True if this process may act for the shard now; cheap, ask before each dispatch."""
+        ...
+
+
+class Lease(Ownership, Protocol):
+    """The right to run one shard, handed out by a session manager."""
+
+    @property
+    def token(self) -> int:
+        """Fencing token: a later owner of the same shard has a larger one."""
         ...
 
     async def wait_lost(self) -> LostReason:
@@ -90,7 +94,7 @@ class StandbyLease(Lease, Protocol):
         ...
 
 
-current_lease: ContextVar[Lease | None] = ContextVar("qqbot_current_lease", default=None)
+current_lease: ContextVar[Ownership | None] = ContextVar("qqbot_current_lease", default=None)
 
 
 class LeaseDeadline:

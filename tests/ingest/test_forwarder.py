@@ -168,13 +168,16 @@ async def test_a_full_sink_stops_the_reading() -> None:
             await room
 
 
-def test_order_is_kept_by_guild_else_group_else_user_else_the_event_itself() -> None:
+def test_order_is_kept_by_channel_else_guild_else_group_else_user_else_the_event_itself() -> None:
     from msgspec import Raw
 
     def key(name: str, data: bytes) -> str:
         return key_of(name, Raw(data), "event")
 
-    assert key("AT_MESSAGE_CREATE", b'{"guild_id":"g","channel_id":"c","author":{"id":"u"}}') == "g"
+    assert key("AT_MESSAGE_CREATE", b'{"guild_id":"g","channel_id":"c","author":{"id":"u"}}') == "c"
+    assert key("CHANNEL_DELETE", b'{"id":"c","guild_id":"g"}') == "c"
+    assert key("GUILD_MEMBER_ADD", b'{"guild_id":"g","user":{"id":"u"}}') == "g"
+    assert key("DIRECT_MESSAGE_CREATE", b'{"guild_id":"g","channel_id":"c","author":{"id":"u"}}') == "g"
     assert key("GUILD_CREATE", b'{"id":"g"}') == "g"
     assert key("GROUP_AT_MESSAGE_CREATE", b'{"id":"m","group_openid":"G","author":{"id":"u"}}') == "G"
     assert key("C2C_MESSAGE_CREATE", b'{"id":"m","author":{"user_openid":"U"}}') == "U"

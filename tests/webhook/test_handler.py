@@ -4,14 +4,14 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from qqbot import Bot, C2CMessageCreate, ConfigError, Context, Credentials, Event, InteractionCreate
-from qqbot.ingest import QueueSink
+from qqbot.models.ingest import Envelope, Fence
 from qqbot.sessions import RedisSessionManager
 from qqbot.testing import Simulator
 from tests.cli.program import python
@@ -461,12 +461,55 @@ async def test_a_bot_of_another_loop_is_refused(served: tuple[Bot, Gate]) -> Non
     assert "in the event loop that serves it" in str(caught[0])
 
 
-async def test_a_bot_with_a_sink_takes_no_webhook_calls() -> None:
-    bot = Bot(CREDENTIALS, sink=QueueSink())
-    with pytest.raises(ConfigError, match="without a sink"):
-        await call(bot, event(1))
-    with pytest.raises(ConfigError, match="without a sink"):
-        bot.webhook()
+class SlowSink:
+    """Stores when it is let go; refuses what comes first if it is told so."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.errors: list[Exception] = []
+        self.batches: list[list[Envelope]] = []
+        self.fences: set[Fence] = set()
+
+    async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
+        await self.open.wait()
+        if self.errors:
+            raise self.errors.pop()
+        self.fences.add(fence)
+        self.batches.append(list(batch))
+
+
+async def test_a_call_to_a_bot_with_a_sink_is_answered_when_the_event_is_stored() -> None:
+    sink = SlowSink()
+    bot = Bot(CREDENTIALS, sink=sink)
+    async with bot.serve(connect=False):
+        calls = [asyncio.create_task(call(bot, event(number))) for number in (1, 2, 2, 3)]
+        done, _ = await asyncio.wait(calls, timeout=0.1)
+        assert not done, "it was acknowledged before it was stored"
+        sink.open.set()
+        assert [await each for each in calls] == [(200, ACK)] * 4
+        assert bot.stats().published == 3
+    stored = [envelope for batch in sink.batches for envelope in batch]
+    assert [(envelope.shard, envelope.session, envelope.app_id) for envelope in stored] == [
+        (None, "", CREDENTIALS.app_id)
+    ] * 3, "a repeat that comes meanwhile waits with the first"
+    assert sink.fences == {Fence(None, 0)}
+
+
+async def test_what_the_sink_refuses_has_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = SlowSink()
+    sink.open.set()
+    sink.errors.append(ConnectionError("down"))
+    bot = Bot(CREDENTIALS, sink=sink)
+    async with bot.serve(connect=False):
+        assert await call(bot, event(1)) == (200, AGAIN)
+        assert await call(bot, event(1)) == (200, ACK)
+        sink.open.clear()
+        monkeypatch.setattr("qqbot.bot.run.ROOM_SECONDS", 0.05)
+        assert await call(bot, event(2)) == (200, AGAIN), "the platform waits no longer than this"
+        ending = asyncio.create_task(call(bot, event(3)))
+        await asyncio.sleep(0)
+        await bot.stop()
+    assert await ending == (200, AGAIN)
 
 
 async def test_the_window_and_the_limit_are_options() -> None:

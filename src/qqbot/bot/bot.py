@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack
 
 from msgspec import MsgspecError
+from msgspec.structs import replace
 
 from ..aio.clock import Clock
 from ..aio.loops import check_loop
@@ -26,9 +27,12 @@ from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection, chec
 from ..dispatcher.delivery import Settled
 from ..dispatcher.dispatcher import MAX_QUEUED, MAX_QUEUED_BYTES, HandlerListener
 from ..errors import ConfigError, DecodeError, MessagePendingAudit
-from ..ingest.forwarder import EventSink
+from ..ingest.forwarder import EnvelopeHook, EventSink, PublishListener
+from ..ingest.source import EventSource
+from ..ingest.worker import ATTEMPTS, EventWorker
+from ..lease import Ownership
 from ..models.events import MessageAuditPass, MessageAuditReject, MessageEvent
-from ..models.frames import decode_frame
+from ..models.frames import Frame, decode_frame
 from ..models.gateway import ReadyUser
 from ..models.ingest import Envelope
 from ..models.intents import Intents
@@ -261,21 +265,82 @@ class Bot(HandlerDecorators):
         self._handlers.add_around_handler(function)
         return function
 
-    async def handle(self, envelope: Envelope) -> Outcome:
+    def on_published(self, callback: PublishListener) -> PublishListener:
+        """Call `callback` with a `Published` after each call of the sink, for metrics; register before serving."""
+        self._runtime.publish_listeners.append(callback)
+        return callback
+
+    def on_envelope(self, hook: EnvelopeHook) -> EnvelopeHook:
+        """Call `hook(name, event_id, headers)` for each event that goes to the sink, to add headers to its envelope."""
+        self._runtime.envelope_hooks.append(hook)
+        return hook
+
+    async def handle(
+        self, envelope: Envelope, *, lease: Ownership | None = None, again: bool = False, retry: bool = False
+    ) -> Outcome:
         """Handle an event that another process received, with the same order, bounds and handlers; return how it ended.
 
         A duplicate of an event that is not finished waits for the end of the first; one of a finished event is not
-        handled again. Being cancelled does not end its handlers.
+        handled again, but with `retry` if it failed. `again`: a process may have begun it before, as `ctx.again` shows.
+        `lease`: the right to handle it; when it is lost, what has not begun does not begin, and calls of handlers are
+        refused. Being cancelled does not end its handlers.
 
-        Raises: Interrupted when the bot stops first: deliver it again; DecodeError for what is no event; ConfigError
-        while the bot is not served, or from another event loop.
+        Raises: Interrupted when the bot stops first, or the lease is lost: deliver it again; DecodeError for what is no
+        event; ConfigError while the bot is not served, or from another event loop.
         """
-        try:
-            frame = decode_frame(envelope.raw)
-        except (MsgspecError, ValueError, RecursionError) as error:
-            raise DecodeError(f"the envelope {envelope.id} holds no frame: {error}") from None
-        age = max(0.0, time.time() - envelope.ts / 1000)
-        return await self._runtime.current.handle(frame, envelope.raw, age=age)
+        frame, age = _opened(envelope)
+        run = self._runtime.current
+        return await run.handle(
+            frame, envelope.raw, age=age, lease=lease, again=again, retry=retry, headers=envelope.headers
+        )
+
+    async def work(
+        self,
+        source: EventSource,
+        *,
+        concurrency: int = 256,
+        max_age: float | None = None,
+        attempts: int = ATTEMPTS,
+        dead_letters: EventSink | None = None,
+    ) -> None:
+        """Handle the events of `source` until the bot is asked to stop; serve it, without a connection, if it is not.
+
+        `concurrency`: events that are begun at a time, without those in `wait_for`. `max_age`: seconds after which an
+        event is dropped; None: never. An event that fails is run again, up to `attempts` times in all, after those of
+        its conversation that have begun meanwhile; then `dead_letters` gets it, or else it is logged and dropped.
+
+        Raises: ConfigError for options that cannot be right, or for what the source cannot use.
+        """
+        if concurrency < 1 or attempts < 1 or (max_age is not None and not max_age > 0):
+            raise ConfigError(
+                "bot.work(): concurrency and attempts must be at least 1, max_age greater than 0 seconds. "
+                "concurrency 和 attempts 至少为 1，max_age 应大于 0 秒"
+            )
+        if not self._runtime.serving:
+            async with self.serve(connect=False):
+                await self.work(
+                    source, concurrency=concurrency, max_age=max_age, attempts=attempts, dead_letters=dead_letters
+                )
+            return
+        run = self._runtime.here
+        credentials = self._runtime.served_with or self._runtime.own_credentials()
+
+        async def accept(envelope: Envelope, lease: Ownership, again: bool) -> "asyncio.Future[Outcome | None]":
+            frame, age = _opened(envelope)
+            return await run.accept(
+                frame, envelope.raw, age=age, lease=lease, again=again, retry=True, headers=envelope.headers
+            )
+
+        worker = EventWorker(
+            accept,
+            credentials.app_id,
+            concurrency=concurrency,
+            max_age=max_age,
+            attempts=attempts,
+            dead_letters=dead_letters,
+            drain=self._runtime.settings.drain,
+        )
+        await run.work(source, worker)
 
     def stats(self) -> BotStats:
         """Return figures of its shards and of the events in flight.  Raises: ConfigError while it is not served."""
@@ -552,3 +617,14 @@ class Bot(HandlerDecorators):
         from ..webhook.aiohttp import listening  # noqa: PLC0415 - most bots serve no HTTP
 
         return listening(self.webhook(**options), address, self._runtime.settings.drain)
+
+
+def _opened(envelope: Envelope) -> tuple[Frame, float]:
+    """Return the frame in an envelope, and how many seconds ago it arrived.  Raises: DecodeError if there is none."""
+    try:
+        frame = decode_frame(envelope.raw)
+    except (MsgspecError, ValueError, RecursionError) as error:
+        raise DecodeError(f"the envelope {envelope.id} holds no frame: {error}") from None
+    if not frame.id:  # deduplicate by the id of the envelope
+        frame = replace(frame, id=envelope.id)
+    return frame, max(0.0, time.time() - envelope.ts / 1000)

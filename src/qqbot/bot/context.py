@@ -6,7 +6,7 @@ It has no state beyond the one event, so that models stay free of the bot.
 """
 
 import logging
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast, overload
@@ -28,7 +28,7 @@ from ..errors import (
     QuotaExceeded,
     ReplyWindowExpired,
 )
-from ..lease import Lease
+from ..lease import Ownership
 from ..models.events import Event, InteractionCreate, MessageEvent, Replyable, user_of
 from ..models.frames import Frame
 from ..models.gateway import ReadyUser, ShardKey
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 class Delivered(Protocol):
     """An event on its way through the handlers, as their `Context` sees it.
 
-    `received` is a moment of the API's clock; `lease` None: no shard of this process received it.
+    `received` is a moment of the API's clock; `lease` None: it is handled without one.
     """
 
     @property
@@ -70,8 +70,18 @@ class Delivered(Protocol):
         ...
 
     @property
-    def lease(self) -> Lease | None:
+    def lease(self) -> Ownership | None:
         """The lease that it is handled under."""
+        ...
+
+    @property
+    def shard(self) -> ShardKey | None:
+        """The shard of this process that received it."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the envelope in which a broker delivered it."""
         ...
 
     @property
@@ -186,8 +196,12 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     @property
     def shard(self) -> ShardKey | None:
         """The shard that received the event; None for what came by webhook or from another process."""
-        lease = self._delivered.lease
-        return None if lease is None else lease.shard
+        return self._delivered.shard
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the envelope in which a broker delivered the event; empty if none did."""
+        return self._delivered.headers
 
     @property
     def text(self) -> str:

@@ -7,7 +7,7 @@ shard of this process received. Collaborators: `runtime` (makes the parts), `sha
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import Context, ContextVar, copy_context
 from typing import TypeVar
@@ -20,9 +20,12 @@ from ..aio.loop_lag import LoopLag
 from ..aio.loops import foreign_loop
 from ..api.client import Api
 from ..dispatcher import DirectSource, Dispatcher
+from ..dispatcher.delivery import NO_HEADERS
 from ..errors import ConfigError, Interrupted, QQBotError
 from ..ingest import Forwarder
-from ..lease import current_lease
+from ..ingest.source import EventSource
+from ..ingest.worker import EventWorker
+from ..lease import Ownership, current_lease
 from ..models.frames import Frame
 from ..models.outcome import Outcome
 from ..models.stats import BotStats
@@ -63,6 +66,8 @@ class BotRun:
         self._standstill_logged = False  # once for each standstill, until reading goes on
         self._drain = drain
         self._direct_source: DirectSource | None = None  # made for the first event that comes by no shard
+        self._leased: dict[int, DirectSource] = {}  # by the id of the lease under which their events are handled
+        self._workers: list[EventWorker] = []  # those that read from sources, or did: their counters stay
         self._over = asyncio.Event()  # set when the bot was asked to stop, or has ended by itself
         self._begun = asyncio.Event()  # set when the lifespan was entered: no event is handled before
         self._main: asyncio.Task[None] | None = None  # runs the shards; None before the lifespan was entered
@@ -124,6 +129,9 @@ class BotRun:
         async with asyncio.timeout(ROOM_SECONDS):
             await self._begun.wait()  # the lifespan comes first
             self._check_open(frame)
+            if self.forwarder is not None:
+                await self.forwarder.receive(frame, raw)
+                return None
             if not awaited:
                 if await self.direct_source.take(frame, raw):
                     return None
@@ -134,8 +142,39 @@ class BotRun:
             raise _interrupted(frame)
         return outcome
 
-    async def handle(self, frame: Frame, raw: bytes, *, age: float) -> Outcome:
+    async def handle(
+        self,
+        frame: Frame,
+        raw: bytes,
+        *,
+        age: float,
+        lease: Ownership | None = None,
+        again: bool = False,
+        retry: bool = False,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Outcome:
         """Take an event that another process received `age` seconds ago; return how it ended.
+
+        Raises: as `accept`; Interrupted when the bot stops first, or the lease is lost.
+        """
+        ending = await self.accept(frame, raw, age=age, lease=lease, again=again, retry=retry, headers=headers)
+        outcome = await ending
+        if outcome is None:
+            raise _interrupted(frame)
+        return outcome
+
+    async def accept(
+        self,
+        frame: Frame,
+        raw: bytes,
+        *,
+        age: float,
+        lease: Ownership | None,
+        again: bool,
+        retry: bool,
+        headers: Mapping[str, str],
+    ) -> "asyncio.Future[Outcome | None]":
+        """Take an event of another process as soon as there is room; return the future of its outcome.
 
         Raises: Interrupted when the bot stops first; ConfigError from another event loop, or from the lifespan itself.
         """
@@ -144,10 +183,33 @@ class BotRun:
         self._check_open(frame)
         await self._begun.wait()
         self._check_open(frame)
-        outcome = await self.direct_source.deliver(frame, raw, age=age)
-        if outcome is None:
-            raise _interrupted(frame)
-        return outcome
+        source = self.direct_source if lease is None else self._source_of(lease)
+        return await source.accept(frame, raw, age=age, retry=retry, again=again, headers=headers)
+
+    def _source_of(self, lease: Ownership) -> DirectSource:
+        """Return the source of the events that are handled under `lease`."""
+        if (source := self._leased.get(id(lease))) is None:
+            current = self._leased.items()
+            self._leased = {key: each for key, each in current if each.pending or (each.lease and each.lease.valid())}
+            source = self._leased[id(lease)] = DirectSource(self.dispatcher, lease)
+        return source
+
+    async def work(self, source: EventSource, worker: EventWorker) -> None:
+        """Handle the events of `source` until the bot is asked to stop, or the source ends.
+
+        Raises: ConfigError; what the source raises.
+        """
+        self._workers.append(worker)
+        self.dispatcher.settled.append(worker.suspended)
+        try:
+            async with background(self._stop_at_end(source), name="qqbot source end"):
+                await worker.run(source)
+        finally:
+            self.dispatcher.settled.remove(worker.suspended)
+
+    async def _stop_at_end(self, source: EventSource) -> None:
+        await self._over.wait()
+        await source.stop()
 
     def _check_open(self, frame: Frame) -> None:
         """Raises: Interrupted when the bot is stopping, ConfigError from another event loop."""
@@ -182,6 +244,12 @@ class BotRun:
             standing_still=self.standing_still,
             loop_lag=self.loop_lag.peak,
             troubles=dict(self.troubles),
+            published=0 if forwarder is None else forwarder.published,
+            publish_failures=0 if forwarder is None else forwarder.failures,
+            lag=sum(worker.lag for worker in self._workers),
+            retries=sum(worker.retries for worker in self._workers),
+            dead_letters=sum(worker.dead for worker in self._workers),
+            expired=sum(worker.expired for worker in self._workers),
         )
 
     async def _watch_reading(self) -> None:
@@ -238,6 +306,8 @@ class BotRun:
             async with asyncio.TaskGroup() as group:
                 if self._direct_source is not None:
                     group.create_task(self._drain_direct_source(self._direct_source))
+                for source in self._leased.values():
+                    group.create_task(self._drain_direct_source(source))
                 if self._draining:
                     group.create_task(self._drain_spawned())
                 if self.supervisor is not None:
@@ -348,4 +418,4 @@ class BotRun:
 
 
 def _interrupted(frame: Frame) -> Interrupted:
-    return Interrupted(f"the bot stopped before it was done with {frame.id}: deliver it again")
+    return Interrupted(f"the bot stopped, or lost its lease, before it was done with {frame.id}: deliver it again")

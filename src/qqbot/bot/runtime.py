@@ -30,7 +30,7 @@ from ..dispatcher.dispatcher import HandlerListener
 from ..errors import ConfigError, GatewayHalted
 from ..gateway.shard import ShardEvent
 from ..ingest import Forwarder
-from ..ingest.forwarder import EventSink
+from ..ingest.forwarder import EnvelopeHook, EventSink, PublishListener
 from ..models.events import Event
 from ..models.frames import Frame
 from ..models.intents import PRIVATE_ONLY, Intents
@@ -105,6 +105,8 @@ class BotRuntime:
         self.served_with: Credentials | None = None  # those of that run; an attribute, since each webhook call reads it
         self.settled: list[Settled] = []  # called with the end of each event
         self.listeners: list[HandlerListener] = []  # called after each run of a handler
+        self.envelope_hooks: list[EnvelopeHook] = []  # add headers to what goes to the sink
+        self.publish_listeners: list[PublishListener] = []  # called after each call of the sink
         self.failed: list[Failed] = handlers.failed  # called with what each handler raises
         self.shard_functions: list[ShardFunction] = []  # called with what happens to the shards
         self._bot = bot
@@ -263,7 +265,15 @@ class BotRuntime:
         """Wire the parts of one run; `sessions` None: without a gateway connection."""
         settings, intents = self.settings, self.intents
         dispatcher = self._dispatcher(api, shared, asked=None if sessions is None else intents)
-        forwarder = None if settings.sink is None else Forwarder(settings.sink, max_inflight=settings.max_inflight)
+        forwarder = None
+        if settings.sink is not None:
+            forwarder = Forwarder(
+                settings.sink,
+                app_id=app_id,
+                max_inflight=settings.max_inflight,
+                hooks=self.envelope_hooks,
+                listeners=self.publish_listeners,
+            )
         if sessions is None:
             return BotRun(api, dispatcher, None, forwarder, drain=settings.drain)
         supervisor = ShardSupervisor(
@@ -356,17 +366,10 @@ class BotRuntime:
     # Webhook
 
     def webhook_handler(self) -> "WebhookHandler":
-        """Return what answers the webhook calls; from now on, events are known by their ids: they may come again.
-
-        Raises: ConfigError for a bot with a sink.
-        """
+        """Return what answers the webhook calls; from now on, events are known by their ids: they may come again."""
         from ..webhook.handler import WebhookHandler  # noqa: PLC0415 - most bots serve no HTTP
 
         if self._webhook_handler is None:
-            if self.settings.sink is not None:
-                raise ConfigError(
-                    "Bot(sink=...) takes the gateway's events only: give the webhook a Bot without a sink"
-                )
             self._events = KnownEvents(time.monotonic())
             if self.run is not None:
                 self.run.dispatcher.remember_events(self._events)

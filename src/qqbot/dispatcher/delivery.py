@@ -8,14 +8,16 @@ Collaborators: `dispatcher`, `waiters`, `sources`.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 from msgspec import Raw, Struct
 
-from ..lease import Lease
+from ..lease import Ownership
 from ..models.events import Event, MessageEvent
 from ..models.frames import Frame
+from ..models.gateway import ShardKey
 from ..models.outcome import Outcome
 from ..models.watermark import Watermark
 
@@ -113,7 +115,7 @@ class WaitsForEvents(Protocol):
 class DeliverySource:
     """One source of events: those that have not begun, and how many are unfinished."""
 
-    def __init__(self, lease: Lease | None, waiters: WaitsForEvents) -> None:
+    def __init__(self, lease: Ownership | None, waiters: WaitsForEvents) -> None:
         self.lease = lease
         self.waiters = waiters
         self.inbox: deque[Unseen] = deque()  # the backlog swaps it for an empty one
@@ -213,7 +215,11 @@ class Direct(Struct, eq=False):
     done: "asyncio.Future[Outcome | None] | None" = None  # its caller waits for the outcome
     claimed: bool | None = None
     retry: bool = False  # its sender delivers it again after a failure, and then it runs again
+    again: bool = False  # its sender delivered it before, to a process that may have begun to handle it
+    headers: Mapping[str, str] = {}  # of its envelope
 
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 UNDECODED = Event()
 """The event of a delivery that ended before it was looked at."""
@@ -264,12 +270,23 @@ class Delivery(Struct, eq=False):
     @property
     def again(self) -> bool:
         """True if an earlier process may have begun to handle it."""
-        return self.source.is_again(self.frame.s)
+        return self.source.is_again(self.frame.s) if self.direct is None else self.direct.again
 
     @property
-    def lease(self) -> Lease | None:
-        """The lease under which it is handled; None if no shard of this process received it."""
+    def lease(self) -> Ownership | None:
+        """The lease under which it is handled; None if it is handled without one."""
         return self.source.lease
+
+    @property
+    def shard(self) -> ShardKey | None:
+        """The shard of this process that received it; None if none did."""
+        lease = self.source.lease
+        return None if lease is None or self.direct is not None else lease.shard
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the envelope in which a broker delivered it."""
+        return NO_HEADERS if self.direct is None else self.direct.headers
 
     async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivery":
         """Suspend the handler until what is wanted comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""

@@ -17,7 +17,7 @@ from typing import Any, Self
 from ..aio.capacity import Capacity
 from ..aio.clock import Clock
 from ..aio.log_fields import log_source
-from ..lease import Lease, current_lease
+from ..lease import Ownership, current_lease
 from ..models.outcome import Outcome
 from .backlog import Backlog
 from .completion import Completion
@@ -306,7 +306,7 @@ class Dispatcher:
         cancelling, decode_odd, context_of = current_task().cancelling, self._decoder.decode_odd, self._context_of
         plain, sharing = runner.plain, dedupe.sharing
         messages, order, remembered = dedupe.messages, dedupe.order, dedupe.remembered
-        lease: Lease | None = None
+        lease: Ownership | None = None
         fields = WorkerFields(ordering, current_task())
         log_source.set(fields)
         context = copy_context()

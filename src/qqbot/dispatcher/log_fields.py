@@ -8,14 +8,14 @@ import asyncio
 
 from .._visible import visible_line
 from ..errors import ConfigError
-from ..lease import Lease
+from ..lease import Ownership
 from ..models.events import Event, Replyable, user_of
 from ..models.frames import Frame
 from .delivery import Delivery
 from .ordering import Ordering
 
 
-def event_fields(event: Event, frame: Frame, lease: Lease | None, handler: str = "") -> dict[str, object]:
+def event_fields(event: Event, frame: Frame, lease: Ownership | None, handler: str = "") -> dict[str, object]:
     """Return the fields of an event, and of the handler that runs for it; without what is not known.
 
     `event`: the wire name; `event_id`: the id of the envelope; `conversation`: scene and id; `user`: the author;

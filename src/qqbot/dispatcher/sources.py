@@ -6,14 +6,14 @@ Collaborators: `dispatcher`, which runs the handlers, and its `backlog`, which h
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ..lease import Lease
+from ..lease import Lease, Ownership
 from ..models.frames import Frame
 from ..models.gateway import MAX_SEQ
 from ..models.outcome import Outcome
 from ..models.watermark import Watermark
-from .delivery import Delivery, DeliverySource, Direct
+from .delivery import NO_HEADERS, Delivery, DeliverySource, Direct
 from .dispatcher import Dispatcher
 
 log = logging.getLogger(__name__)
@@ -92,10 +92,13 @@ class ShardSource(DeliverySource):
 
 
 class DirectSource(DeliverySource):
-    """The source for webhook calls and for events that another process received."""
+    """The source for webhook calls and for events that another process received.
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        super().__init__(None, dispatcher.waiters)
+    `lease`: the right under which the events are handled, such as that to a partition of a broker.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, lease: Ownership | None = None) -> None:
+        super().__init__(lease, dispatcher.waiters)
         self._dispatcher = dispatcher
         self._pending = 0
         dispatcher.remember_events()
@@ -116,15 +119,22 @@ class DirectSource(DeliverySource):
         return await (await self.accept(frame, raw, age=age, retry=retry))
 
     async def accept(
-        self, frame: Frame, raw: bytes, *, age: float = 0.0, retry: bool = False
+        self,
+        frame: Frame,
+        raw: bytes,
+        *,
+        age: float = 0.0,
+        retry: bool = False,
+        again: bool = False,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> "asyncio.Future[Outcome | None]":
         """Take one event as soon as there is room; return the future of its outcome, None: it has to come again.
 
         `age`: how many seconds ago it was received. `retry`: its sender delivers it again after a failure, and then it
-        runs again.
+        runs again. `again`: another process, or this one, may have begun to handle it. `headers`: of its envelope.
         """
         done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
-        if not await self._put(frame, raw, Direct(done, retry=retry), age):
+        if not await self._put(frame, raw, Direct(done, retry=retry, again=again, headers=headers), age):
             done.set_result(None)
         return done
 

@@ -1,17 +1,19 @@
 """Intake and logic in different processes: events go into a sink here, and are handled elsewhere.
 
-Responsible for what the intake's process needs: `Forwarder` and `QueueSink`. Collaborators: `models.ingest` (what
-crosses the processes), `Bot(sink=...)` and `Bot.handle`. It connects to nothing itself.
+Responsible for the Protocols of both ends, `EventSink` and `EventSource`, and for what each process needs: `Forwarder`
+here, `EventWorker` there. Collaborators: `models.ingest` (what crosses the processes), `Bot(sink=...)` and `Bot.work`.
+It connects to nothing itself: the modules of the brokers do.
 """
 
 from typing import TYPE_CHECKING
 
 from .._names import on_demand
-from .forwarder import Forwarder
+from .forwarder import EventSink, Forwarder, Published
+from .source import EventSource, Partition
 
 if TYPE_CHECKING:
     from .queue import QueueSink
 
-__all__ = ["Forwarder", "QueueSink"]
+__all__ = ["EventSink", "EventSource", "Forwarder", "Partition", "Published", "QueueSink"]
 
 __getattr__ = on_demand(__name__, {"QueueSink": ".queue"})

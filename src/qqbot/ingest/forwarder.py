@@ -12,9 +12,11 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol, Self
+
+from msgspec import Struct
 
 from .._visible import visible_line
 from ..aio.backoff import Backoff
@@ -22,7 +24,7 @@ from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
 from ..aio.ending import end_tasks
 from ..aio.throttle import Throttle
-from ..errors import FencedOut
+from ..errors import FencedOut, Interrupted
 from ..lease import Lease
 from ..models.frames import SYSTEM_EVENTS, Frame
 from ..models.ingest import Envelope, Fence, key_of
@@ -30,7 +32,10 @@ from ..models.watermark import Watermark
 
 
 class EventSink(Protocol):
-    """Stores events that are handled in another process."""
+    """Stores events that are handled in another process.
+
+    One that is an async context manager as well is entered before the first batch, and left after the last one.
+    """
 
     async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
         """Store the events, in order; returning means that they are safe.
@@ -40,6 +45,18 @@ class EventSink(Protocol):
         ...
 
 
+class Published(Struct, frozen=True):
+    """One call of a sink, for metrics: the number of `events`, the `seconds` that it took, what it raised."""
+
+    events: int
+    seconds: float
+    error: BaseException | None = None
+
+
+PublishListener = Callable[[Published], None]
+EnvelopeHook = Callable[[str, str, dict[str, str]], None]
+"""Called with the wire name and the id of an event and with the headers of its envelope, to add some."""
+
 log = logging.getLogger(__name__)
 
 LARGEST_BATCH = 256  # events
@@ -47,25 +64,44 @@ RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.5, 30.0
 
 
 class Forwarder:
-    """Publishes events to `sink` while `within` runs; at most `max_inflight` events wait to be stored."""
+    """Publishes events of the bot `app_id` to `sink` while `within` runs; at most `max_inflight` wait to be stored.
 
-    def __init__(self, sink: EventSink, *, max_inflight: int = 256) -> None:
+    `hooks` add headers to the envelopes; `listeners` are called after each call of the sink.
+    """
+
+    def __init__(
+        self,
+        sink: EventSink,
+        *,
+        app_id: str = "",
+        max_inflight: int = 256,
+        hooks: Sequence[EnvelopeHook] = (),
+        listeners: Sequence[PublishListener] = (),
+    ) -> None:
         self.sink = sink
+        self.published = 0  # events that the sink has stored
+        self.failures = 0  # calls of the sink that raised
+        self._app_id = app_id
+        self._hooks = hooks
+        self._listeners = listeners
         self.closed = False  # a sink may swallow the cancellation of its sender: then this flag ends the retries
         self.capacity = Capacity(max_inflight)  # events of all shards that wait to be stored
         self._senders: set[asyncio.Task[None]] = set()  # one for each source with events; ended by `within`
         self._stored: asyncio.Future[None] | None = None  # shared by all that wait for a change; None if none waits
+        self._calls = CallBatcher(self)
 
     @asynccontextmanager
     async def within(self) -> AsyncGenerator[Self]:
         """Publish while the body runs; at its end give up what the sink has not stored."""
         self._loop = asyncio.get_running_loop()
         self.closed = False
-        try:
-            yield self
-        finally:
-            self.closed = True
-            await end_tasks(self._senders)
+        async with opened(self.sink):
+            try:
+                yield self
+            finally:
+                self.closed = True
+                await end_tasks(self._senders)
+                self._calls.give_up()
 
     def feed(self, lease: Lease) -> "ForwardingSource":
         """Return a new source for the events of `lease`."""
@@ -99,9 +135,61 @@ class Forwarder:
             self._stored.set_result(None)
             self._stored = None
 
-    def start(self, feed: "ForwardingSource") -> None:
+    async def receive(self, frame: Frame, raw: bytes) -> None:
+        """Publish an event that came by webhook; return when it is stored.
+
+        Raises: Interrupted if it was not: it has to come again.
+        """
+        await self._calls.publish(frame, raw)
+
+    async def store(self, batch: Sequence[Envelope], fence: Fence) -> None:
+        """Call the sink, and the listeners.  Raises: what the sink raises."""
+        began, error = time.monotonic(), None
+        try:
+            await self.sink.publish(batch, fence)
+        except BaseException as raised:
+            error = raised
+            self.failures += 1
+            raise
+        else:
+            self.published += len(batch)
+        finally:
+            if self._listeners:
+                self._report(Published(len(batch), time.monotonic() - began, error))
+
+    def _report(self, published: Published) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(published)
+            except Exception:
+                log.exception("an on_published callback failed")
+
+    def envelope(
+        self, frame: Frame, raw: bytes, event_id: str, shard: int | None = None, session: str = ""
+    ) -> Envelope:
+        """Return the envelope of an event that came now."""
+        name, headers = frame.t or "", dict[str, str]()
+        for hook in self._hooks:
+            try:
+                hook(name, event_id, headers)
+            except Exception:
+                log.exception("an on_envelope hook failed")
+        return Envelope(
+            id=event_id,
+            type=name,
+            shard=shard,
+            session=session,
+            seq=frame.s or 0,
+            key=key_of(name, frame.d, event_id),
+            ts=round(time.time() * 1000),
+            raw=raw,
+            app_id=self._app_id,
+            headers=headers,
+        )
+
+    def start(self, feed: "ForwardingSource | CallBatcher") -> None:
         """Publish what `feed` has, in a task that ends when nothing is left."""
-        sender = self._loop.create_task(feed.send(), name=f"qqbot sink {feed.lease.shard}")
+        sender = self._loop.create_task(feed.send(), name=f"qqbot sink {feed.name}")
         self._senders.add(sender)
         sender.add_done_callback(self._sender_ended)
 
@@ -119,6 +207,7 @@ class ForwardingSource:
 
     def __init__(self, forwarder: Forwarder, lease: Lease) -> None:
         self.lease = lease
+        self.name = str(lease.shard)
         self.watermark = Watermark()
         self.repeats = 0  # duplicates
         self._forwarder = forwarder
@@ -164,16 +253,7 @@ class ForwardingSource:
             self.watermark.finish(seq or 0)
             return True
         event_id = frame.id or f"{self._session}:{seq}"
-        envelope = Envelope(
-            id=event_id,
-            type=name,
-            shard=self.lease.shard.index,
-            session=self._session,
-            seq=seq or 0,
-            key=key_of(name, frame.d, event_id),
-            ts=round(time.time() * 1000),
-            raw=raw,
-        )
+        envelope = self._forwarder.envelope(frame, raw, event_id, self.lease.shard.index, self._session)
         self._waiting.append((envelope, self.watermark))
         is_room = self._forwarder.capacity.add()
         if not self._sending:
@@ -213,7 +293,7 @@ class ForwardingSource:
         fence = Fence(self.lease.shard, self.lease.token)
         while True:
             try:
-                await self._forwarder.sink.publish(batch, fence)
+                await self._forwarder.store(batch, fence)
             except FencedOut as error:
                 log.warning("shard %s: %s; it is given up here", self.lease.shard, visible_line(str(error)))
                 self._give_shard_up()
@@ -241,3 +321,87 @@ class ForwardingSource:
         if self._warnings.ready():
             cause = visible_line(str(error)) or type(error).__name__
             log.warning("shard %s: the sink takes no events, trying again until it does: %s", self.lease.shard, cause)
+
+
+class CallBatcher:
+    """Publishes the events of webhook calls, in the order of their arrival; a call waits until its event is stored.
+
+    A batch that the sink refuses is not kept: its calls are answered so that the platform delivers the events again.
+    """
+
+    name = "webhook"
+
+    def __init__(self, forwarder: Forwarder) -> None:
+        self._forwarder = forwarder
+        self._waiting: deque[tuple[Envelope, asyncio.Future[None]]] = deque()
+        self._unfinished: dict[
+            str, asyncio.Future[None]
+        ] = {}  # by event id: the platform repeats a call that takes long
+        self._sending = False  # one sender at a time keeps the order
+        self._warnings = Throttle()
+
+    async def publish(self, frame: Frame, raw: bytes) -> None:
+        """Publish one event; a duplicate of one that is not stored yet waits with it.  Raises: Interrupted."""
+        event_id = frame.id or ""
+        stored = self._unfinished.get(event_id)
+        if stored is None:
+            await self._forwarder.capacity.room()
+            stored = self._unfinished.get(event_id)  # a duplicate may have had its turn first
+        if stored is None:
+            stored = self._put(frame, raw, event_id)
+        await asyncio.shield(stored)  # a call that gives up must not take the event away from its duplicates
+
+    def _put(self, frame: Frame, raw: bytes, event_id: str) -> "asyncio.Future[None]":
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        stored.add_done_callback(_seen)
+        self._unfinished[event_id] = stored
+        self._waiting.append((self._forwarder.envelope(frame, raw, event_id), stored))
+        self._forwarder.capacity.add()
+        if not self._sending:
+            self._sending = True
+            self._forwarder.start(self)
+        return stored
+
+    async def send(self) -> None:
+        """Publish all that waits, in order, batch by batch."""
+        try:
+            while self._waiting and not self._forwarder.closed:
+                batch = [self._waiting[place] for place in range(min(len(self._waiting), LARGEST_BATCH))]
+                try:
+                    await self._forwarder.store([envelope for envelope, _ in batch], Fence(None, 0))
+                except (Exception, asyncio.CancelledError) as error:  # a failing sink must not lose events
+                    if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                        raise  # we are asked to end; any other cancellation came out of something that the sink awaited
+                    if self._warnings.ready():
+                        cause = visible_line(str(error)) or type(error).__name__
+                        log.warning("the sink takes no events of webhook calls, they have to come again: %s", cause)
+                    self._end(len(batch), Interrupted("the sink did not store the event: it has to come again"))
+                else:
+                    self._end(len(batch), None)
+        finally:
+            self._sending = False
+
+    def _end(self, events: int, error: Interrupted | None) -> None:
+        for _ in range(events):
+            envelope, stored = self._waiting.popleft()
+            self._unfinished.pop(envelope.id, None)
+            if error is None:
+                stored.set_result(None)
+            else:
+                stored.set_exception(error)
+        self._forwarder.count_off(events)
+
+    def give_up(self) -> None:
+        """Let the calls that wait be answered: the platform delivers their events again."""
+        self._end(len(self._waiting), Interrupted("the bot is stopping: the event has to be delivered again"))
+
+
+def _seen(stored: "asyncio.Future[None]") -> None:
+    """Take the error: all calls may have given up before it came."""
+    if not stored.cancelled():
+        stored.exception()
+
+
+def opened(end: object) -> AbstractAsyncContextManager[object]:
+    """Return the sink or source itself if it is an async context manager, else one that does nothing."""
+    return end if isinstance(end, AbstractAsyncContextManager) else nullcontext()

@@ -8,32 +8,50 @@ from msgspec import MsgspecError, Raw, Struct
 from .codec import strict
 from .gateway import ShardKey
 
-__all__ = ["Envelope", "Fence", "key_of"]
+__all__ = ["Envelope", "Fence", "Received", "key_of"]
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
     """One event as it arrived, to be handled elsewhere: `await bot.handle(envelope)`.
 
     `id` is the envelope's id on the wire, the same for every delivery of the event; `type` its wire name; `key` the
-    ordering key (guild, else group, else user, else the event itself); `ts` the time of its arrival in milliseconds of
-    the Unix clock; `raw` the unchanged frame. `shard`, `session` and `seq` are its origin.
+    ordering key (channel, else guild, else group, else user, else the event itself): a broker keeps the order of events
+    with the same key; `ts` the time of its arrival in milliseconds of the Unix clock; `raw` the unchanged frame.
+    `shard`, `session` and `seq` are its origin: None, '' and 0 for an event that came by webhook. `app_id`: the bot
+    that it is for, '' if that is not known. `headers`: what accompanies it, such as the W3C trace context.
     """
 
     id: str
     type: str
-    shard: int
+    shard: int | None
     session: str
     seq: int
     key: str
     ts: int
     raw: bytes
+    app_id: str = ""
+    headers: dict[str, str] = {}
 
 
 class Fence(Struct, frozen=True):
-    """The publisher: a shard, and the fencing token of its owner. A later owner has a larger token."""
+    """The publisher: a shard, and the fencing token of its owner. A later owner has a larger token.
 
-    shard: ShardKey
+    `shard` None, with the token 0: events that came by webhook, which have no owner.
+    """
+
+    shard: ShardKey | None
     token: int
+
+
+class Received(Struct, eq=False):
+    """One envelope from a source. `place`: its position there, for the source alone.
+
+    `deliveries`: how often it was delivered, this time included; more than 1: a worker before may have begun it.
+    """
+
+    envelope: Envelope
+    place: object
+    deliveries: int = 1
 
 
 class _Author(Struct):
@@ -46,6 +64,7 @@ class _Place(Struct):
 
     id: str = ""
     guild_id: str = ""
+    channel_id: str = ""
     group_openid: str = ""
     openid: str = ""
     user_openid: str = ""
@@ -54,15 +73,18 @@ class _Place(Struct):
 
 _place = strict(_Place)
 _GUILD_EVENTS = ("GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE")
+_CHANNEL_EVENTS = ("CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE")
+_PRIVATE = "DIRECT_MESSAGE"  # the guild of such a chat is the chat itself
 
 
 def key_of(name: str, data: Raw, event_id: str) -> str:
-    """Return the ordering key of an event: its guild, else its group, else its user, else its id."""
+    """Return the ordering key of an event: its channel, else its guild, group or user, else its id."""
     try:
         place = _place(data)
     except (MsgspecError, ValueError, RecursionError):  # the worker reports an unusable payload
         return event_id
     guild = place.id if name in _GUILD_EVENTS else place.guild_id
+    channel = place.id if name in _CHANNEL_EVENTS else "" if name.startswith(_PRIVATE) else place.channel_id
     author = place.author or _Author()
     user = place.user_openid or place.openid or author.user_openid or author.id
-    return guild or place.group_openid or user or event_id
+    return channel or guild or place.group_openid or user or event_id

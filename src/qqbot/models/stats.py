@@ -54,6 +54,9 @@ class BotStats(Struct, frozen=True, kw_only=True):
     often a handler raised. `surprises`: how often each field did not have its documented form. `standing_still`:
     seconds since reading stopped because too many events wait. `loop_lag`: the largest delay of the event loop in about
     the last half minute, in seconds. `troubles`: background tasks of the bot that fail or have ended, and why.
+    `published`: events that the sink has stored; `publish_failures`: calls of the sink that raised. `lag`: events of
+    the sources that this process reads, stored and not finished; `retries`: runs after a failure; `dead_letters`:
+    events given up after the last attempt; `expired`: events dropped because of their age.
     """
 
     shards: tuple[ShardStats, ...] = ()
@@ -68,3 +71,9 @@ class BotStats(Struct, frozen=True, kw_only=True):
     standing_still: float = 0.0
     loop_lag: float = 0.0
     troubles: dict[str, str] = {}
+    published: int = 0
+    publish_failures: int = 0
+    lag: int = 0
+    retries: int = 0
+    dead_letters: int = 0
+    expired: int = 0

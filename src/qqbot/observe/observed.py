@@ -4,12 +4,13 @@ Responsible for the Protocols, and for the labels that have to be the same every
 `prometheus` register with the hooks; `bot.Bot` has them.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeAlias
 
 from ..api.caller import ResponseHook
 from ..dispatcher.running import HandlerListener
 from ..gateway.shard import ShardEvent
+from ..ingest.forwarder import EnvelopeHook, PublishListener
 from ..models.stats import BotStats
 
 SYSTEM = "qq"
@@ -25,6 +26,11 @@ class EventContext(Protocol):
 
     def log_fields(self) -> dict[str, object]:
         """Return what log records carry about the event: its wire name, id, conversation, user, shard."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the envelope in which a broker delivered the event; empty if none did."""
         ...
 
 
@@ -49,6 +55,14 @@ class Observed(Protocol):
 
     def on_shard_event(self, function: Callable[[ShardEvent], None], /) -> object:
         """Call `function` with what happens to the shards."""
+        ...
+
+    def on_envelope(self, hook: EnvelopeHook, /) -> object:
+        """Call `hook` for each event that goes to the sink, to add headers to its envelope."""
+        ...
+
+    def on_published(self, callback: PublishListener, /) -> object:
+        """Call `callback` after each call of the sink."""
         ...
 
     def stats(self) -> BotStats:

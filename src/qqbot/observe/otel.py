@@ -1,7 +1,8 @@
 """Spans and metrics of a bot for OpenTelemetry.
 
 Responsible for one span for each event, in it one for each handler, in that one for each exchange with the platform;
-and for the histograms and counters, by the semantic conventions. Collaborators: the hooks of the bot. It needs the
+for carrying the trace through a broker, in the headers of the envelope; and for the histograms and counters, by the
+semantic conventions. Collaborators: the hooks of the bot. It needs the
 extra `otel` (opentelemetry-api); what exports, and where, is set up by the program.
 
 Source: OpenTelemetry semantic conventions 1.36: messaging, HTTP client, code
@@ -14,10 +15,11 @@ from ..api.caller import ResponseInfo
 from ..dispatcher.running import HandlerRun
 from ..errors import ConfigError
 from ..gateway.shard import ShardEvent
+from ..ingest.forwarder import Published
 from .observed import SECONDS, SYSTEM, CallNext, EventContext, Observed, error_type
 
 try:
-    from opentelemetry import metrics, trace
+    from opentelemetry import metrics, propagate, trace
 except ImportError:
     raise ConfigError(
         "telemetry needs the package opentelemetry-api: pip install 'aioqqbot[otel]'. "
@@ -45,6 +47,12 @@ class Telemetry:
             "Duration of HTTP client requests.",
             explicit_bucket_boundaries_advisory=SECONDS,
         )
+        self._published = meter.create_histogram(
+            "messaging.client.operation.duration",
+            "s",
+            "Duration of messaging operation initiated by a producer or consumer client.",
+            explicit_bucket_boundaries_advisory=SECONDS,
+        )
         self._shard_events = meter.create_counter(
             "qqbot.shard.events", "{event}", "What happened to the shards: connected, identified, resumed, closed, ..."
         )
@@ -56,6 +64,8 @@ class Telemetry:
         bot.on_handled(self._measure)
         bot.on_response(self._response)
         bot.on_shard_event(self._count)
+        bot.on_envelope(self._inject)
+        bot.on_published(self._publish)
 
     async def _event(self, ctx: EventContext, call_next: CallNext) -> None:
         fields = ctx.log_fields()
@@ -73,8 +83,32 @@ class Telemetry:
             }
         )
         kind = trace.SpanKind.CONSUMER
-        with self._tracer.start_as_current_span(f"process {name}", kind=kind, attributes=attributes) as span:
+        parent = propagate.extract(ctx.headers) if ctx.headers else None
+        with self._tracer.start_as_current_span(f"process {name}", parent, kind, attributes) as span:
             await _failing(span, call_next)
+
+    def _inject(self, name: str, event_id: str, headers: dict[str, str]) -> None:
+        """Begin the trace of an event at its arrival; the worker continues it."""
+        attributes = {
+            "messaging.system": SYSTEM,
+            "messaging.operation.name": "create",
+            "messaging.operation.type": "create",
+            "messaging.destination.name": name,
+            "messaging.message.id": event_id,
+        }
+        span = self._tracer.start_span(f"create {name}", kind=trace.SpanKind.PRODUCER, attributes=attributes)
+        propagate.inject(headers, trace.set_span_in_context(span))
+        span.end()
+
+    def _publish(self, published: Published) -> None:
+        attributes = {
+            "messaging.system": SYSTEM,
+            "messaging.operation.name": "publish",
+            "messaging.operation.type": "send",
+        }
+        if published.error is not None:
+            attributes["error.type"] = error_type(published.error)
+        self._published.record(published.seconds, attributes)
 
     async def _handler(self, ctx: EventContext, handler: str, call_next: CallNext) -> None:  # noqa: ARG002 - a hook
         attributes = {"code.function.name": handler}

@@ -15,6 +15,7 @@ from ..api.caller import ResponseInfo
 from ..dispatcher.running import HandlerRun
 from ..errors import ConfigError
 from ..gateway.shard import ShardEvent
+from ..ingest.forwarder import Published
 from ..models.stats import BotStats
 from .observed import SECONDS, SYSTEM, Observed, error_type
 
@@ -53,6 +54,13 @@ class Metrics:
                 buckets=SECONDS,
                 registry=registry,
             )
+            self._published = Histogram(
+                "messaging_client_operation_duration_seconds",
+                "Duration of each call of the sink.",
+                ("messaging_system", "messaging_operation_name", "error_type"),
+                buckets=SECONDS,
+                registry=registry,
+            )
             self._shard_events = Counter(
                 "qqbot_shard_events",
                 "What happened to the shards: connected, identified, resumed, closed, halted, lease_lost.",
@@ -70,11 +78,16 @@ class Metrics:
         bot.on_handled(self._measure)
         bot.on_response(self._response)
         bot.on_shard_event(self._count)
+        bot.on_published(self._publish)
         self.registry.register(StatsCollector(bot))
 
     def _measure(self, run: HandlerRun) -> None:
         error = "" if run.error is None else error_type(run.error)
         self._processed.labels(SYSTEM, run.event, run.qualified_name, error).observe(run.seconds)
+
+    def _publish(self, published: Published) -> None:
+        error = "" if published.error is None else error_type(published.error)
+        self._published.labels(SYSTEM, "publish", error).observe(published.seconds)
 
     def _response(self, info: ResponseInfo) -> None:
         error = error_type(info.error) if info.error is not None else str(info.status) if info.status >= 400 else ""
@@ -116,6 +129,11 @@ def _of_bot(stats: BotStats) -> Iterator[Metric]:
         "qqbot_standing_still_seconds", "Since reading stopped for want of room.", stats.standing_still
     )
     yield GaugeMetricFamily("qqbot_loop_lag_seconds", "Largest recent delay of the event loop.", stats.loop_lag)
+    yield CounterMetricFamily("qqbot_published_events", "Events that the sink has stored.", stats.published)
+    yield GaugeMetricFamily("qqbot_source_lag", "Stored events of the own partitions, not finished.", stats.lag)
+    yield CounterMetricFamily("qqbot_event_retries", "Runs of an event after a failure.", stats.retries)
+    yield CounterMetricFamily("qqbot_dead_letters", "Events given up after the last attempt.", stats.dead_letters)
+    yield CounterMetricFamily("qqbot_expired_events", "Events dropped because of their age.", stats.expired)
 
 
 def _of_shards(stats: BotStats) -> Iterator[Metric]:

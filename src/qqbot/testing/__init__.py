@@ -1,4 +1,4 @@
-"""The kit for tests of bots: a local QQ Bot platform, its faults, and the contract of session managers.
+"""The kit for tests of bots: a local QQ Bot platform, its faults, the contracts of session managers and brokers.
 
 Responsible for the public names. Each is imported at its first use, because the pytest plugin is loaded in every test
 run where the package is installed.
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TruncateBody,
     )
     from .contracts import SessionManagerContract
+    from .event_contracts import EventSinkContract, EventSourceContract
 
 __all__ = [
     "BotReply",
@@ -45,6 +46,8 @@ __all__ = [
     "Close",
     "Drop",
     "Duplicate",
+    "EventSinkContract",
+    "EventSourceContract",
     "Fault",
     "HalfOpen",
     "Hang",
@@ -69,6 +72,8 @@ __all__ = [
 
 __getattr__ = on_demand(
     __name__,
-    dict.fromkeys(__all__, "..simulator") | {"SessionManagerContract": ".contracts"},
+    dict.fromkeys(__all__, "..simulator")
+    | {"SessionManagerContract": ".contracts"}
+    | dict.fromkeys(("EventSinkContract", "EventSourceContract"), ".event_contracts"),
     renamed={"Member": "ChatMember", "Place": "Chat", "Reply": "BotReply"},
 )
