@@ -4,6 +4,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Self
 
 from qqbot import FencedOut
 from qqbot.ingest.source import PartitionWork
@@ -41,7 +42,7 @@ class MemorySink:
         self.broker = broker
         self.events: list[str] = []
 
-    async def __aenter__(self) -> "MemorySink":
+    async def __aenter__(self) -> Self:
         self.events.append("opened")
         return self
 

@@ -202,14 +202,14 @@ class BotRun:
         self._workers.append(worker)
         self.dispatcher.settled.append(worker.suspended)
         try:
-            async with background(self._stop_at_end(source), name="qqbot source end"):
+            async with background(self._stop_at_end(worker), name="qqbot source end"):
                 await worker.run(source)
         finally:
             self.dispatcher.settled.remove(worker.suspended)
 
-    async def _stop_at_end(self, source: EventSource) -> None:
+    async def _stop_at_end(self, worker: EventWorker) -> None:
         await self._over.wait()
-        await source.stop()
+        await worker.stop()
 
     def _check_open(self, frame: Frame) -> None:
         """Raises: Interrupted when the bot is stopping, ConfigError from another event loop."""

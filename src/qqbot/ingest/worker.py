@@ -68,6 +68,7 @@ class EventWorker:
         self._dead_letters = dead_letters
         self._drain = drain
         self._source: EventSource | None = None
+        self._stopped = False
         self._open: dict[str, _OpenEvent] = {}  # by event id; of duplicates, the last one
         self._warnings = Throttle()
 
@@ -77,10 +78,17 @@ class EventWorker:
         return 0 if self._source is None else self._source.lag
 
     async def run(self, source: EventSource) -> None:
-        """Handle events until the source is stopped.  Raises: ConfigError; what the source raises."""
+        """Handle events until it, or the source, is stopped.  Raises: ConfigError; what the source raises."""
         self._source = source
         async with opened(self._dead_letters), opened(source):
-            await source.run(self._app_id, self._work)
+            if not self._stopped:
+                await source.run(self._app_id, self._work)
+
+    async def stop(self) -> None:
+        """Let `run` return when what has begun has ended, also if it is only starting."""
+        self._stopped = True
+        if self._source is not None:
+            await self._source.stop()
 
     def suspended(self, event_id: str, outcome: Outcome) -> None:
         """Let another event begin: the handler of this one waits for it, perhaps. A callback of `on_settled`."""

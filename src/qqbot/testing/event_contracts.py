@@ -1,4 +1,4 @@
-"""`EventSinkContract` and `EventSourceContract`: what a bot relies on in a broker, as tests that each broker has to pass.
+"""`EventSinkContract`, `EventSourceContract`: what a bot relies on in a broker, as tests that each has to pass.
 
 Responsible for the tests. They need no test runner: derive a class and override `place`, then pytest with
 pytest-asyncio collects it, or `check` runs it without pytest. Collaborators: `ingest` has the Protocols. They measure

@@ -1,0 +1,468 @@
+"""`RedisStreamSource`: reads the events that a `RedisStreamSink` has stored.
+
+Responsible for dividing the partitions among the workers (a lock for each, and as many as there are workers to share
+them), for what a dead worker had open, and for acknowledgements. Collaborators: `lock` (who owns a partition, and
+until when), `streams` (keys and entries). It runs no handler.
+"""
+
+import asyncio
+import logging
+import math
+import os
+import socket
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, Self
+
+from msgspec import MsgspecError
+from redis.exceptions import ResponseError
+
+from .._visible import visible_line
+from ..aio.background import background
+from ..aio.throttle import Throttle
+from ..config import Secret, hidden
+from ..errors import ConfigError, LockLost
+from ..lease import Ownership
+from ..models.gateway import ShardKey
+from ..models.ingest import Received
+from .connection import FAILURES, OPERATION_SECONDS, Client, Script, drop_idle, is_away, repeated, within
+from .lock import RedisLock
+from .streams import (
+    GROUP,
+    PARTITIONS,
+    VERSION,
+    Topic,
+    check_topic,
+    decode,
+    number,
+    reachable,
+    refused,
+    split_options,
+)
+
+log = logging.getLogger(__name__)
+
+TTL = 10.0
+BEAT_SECONDS = 1.0
+LARGEST_BATCH = 128
+BLOCK_SECONDS = 5.0  # for which the store keeps a request for new events open
+RETRY_SECONDS = 0.5
+MOST_UNREADABLE = 1000
+
+# KEYS[1]  the stream
+# KEYS[2]  the fencing token of the partition's last owner
+# ARGV[1]  our token
+# ARGV[2]  our name
+# ARGV[3]  the first id
+# ARGV[4]  how many
+# returns  the next id, entries, what is pending of them; the last id that was delivered to any worker; 0 if the
+#          partition is not ours any more
+CLAIM = Script("""
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+local claimed = redis.call('XAUTOCLAIM', KEYS[1], 'workers', ARGV[2], 0, ARGV[3], 'COUNT', ARGV[4])
+local pending = redis.call('XPENDING', KEYS[1], 'workers', ARGV[3], '+', ARGV[4], ARGV[2])
+local last = '0-0'
+for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+    for place = 1, #group, 2 do
+        if group[place] == 'last-delivered-id' then last = group[place + 1] end
+    end
+end
+if claimed[1] == '0-0' then
+    for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], 'workers')) do
+        local name, open = '', 1
+        for place = 1, #consumer, 2 do
+            if consumer[place] == 'name' then name = consumer[place + 1] end
+            if consumer[place] == 'pending' then open = consumer[place + 1] end
+        end
+        if open == 0 and name ~= ARGV[2] then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], 'workers', name) end
+    end
+end
+return {claimed[1], claimed[2], pending, last}
+""")
+
+# KEYS[1]  the stream
+# KEYS[2]  the fencing token of the partition's last owner
+# ARGV[1]  our token
+# ARGV[2]  our name
+# ARGV[3]  how many
+# returns  entries, as XREADGROUP does; 0 if the partition is not ours any more
+READ = Script("""
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+return redis.call('XREADGROUP', 'GROUP', 'workers', ARGV[2], 'COUNT', ARGV[3], 'STREAMS', KEYS[1], '>') or {}
+""")
+
+# KEYS[1]  the stream
+# ARGV     ids that are finished
+DONE = Script("""
+redis.call('XACK', KEYS[1], 'workers', unpack(ARGV))
+return redis.call('XDEL', KEYS[1], unpack(ARGV))
+""")
+
+# KEYS[1]  the workers
+# ARGV[1]  our name
+# ARGV[2]  milliseconds after which a worker without a beat is dead
+# returns  how many workers there are
+BEAT = Script("""
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
+return redis.call('ZCARD', KEYS[1])
+""")
+
+
+class RedisPartition:
+    """One partition while this process owns it. It is its own `Ownership`."""
+
+    def __init__(self, client: Client, topic: Topic, index: int, worker: str, lock: RedisLock) -> None:
+        self.shard = ShardKey(0, index, topic.partitions)
+        self.length = 0  # entries that are stored and not finished, as of the last beat
+        self.given_up = asyncio.Event()  # no more events are wanted: it is drained, and then released
+        self._client = client
+        self._untyped: Any = client
+        self._stream = topic.stream(index)
+        self._unreadable = topic.key(index, "unreadable")
+        self._keys = [self._stream, f"{lock.name}:f"]
+        self._worker = worker
+        self._lock = lock
+        self._warnings = Throttle()
+        self._prepared = False  # the stream has its group
+        self._claim_from: str | None = "0-0"  # None: all that an earlier owner had open was claimed
+        self._last = "0-0"  # the last id that was delivered
+        self._finished: deque[str] = deque()  # ids to be acknowledged
+        self._some_finished = asyncio.Event()
+
+    @property
+    def lease(self) -> Ownership:
+        """The right to handle its events."""
+        return self
+
+    def valid(self) -> bool:
+        """True if this process may handle its events now."""
+        return self._lock.valid()
+
+    def give_up(self) -> None:
+        """Let `receive` return nothing from now on."""
+        self.given_up.set()
+
+    async def receive(self) -> Sequence[Received]:
+        """Wait for events; nothing if the partition is to be given up.  Raises: ConfigError."""
+        while not self.given_up.is_set() and self.valid():
+            try:
+                if not self._prepared:
+                    await self._prepare()
+                found = await self._claim() if self._claim_from is not None else await self._read()
+                if found is None:
+                    return ()
+                if found:
+                    return found
+                if self._claim_from is None:
+                    await self._wait_for_more()
+            except FAILURES as error:
+                await self._after(error)
+        return ()
+
+    async def _claim(self) -> list[Received] | None:
+        """Return what earlier owners had open; None if the partition is not ours any more."""
+        arguments = [self._lock.token, self._worker, self._claim_from, LARGEST_BATCH]
+        answer = await self._ask(lambda: CLAIM.run(self._client, self._keys, arguments))
+        if answer == 0:
+            return None
+        following, entries, pending, last = answer
+        deliveries = {_text(entry[0]): int(entry[3]) for entry in pending}
+        found = await self._received(entries, deliveries)
+        self._claim_from = None if _text(following) == "0-0" else _text(following)
+        self._last = _text(last)
+        return found
+
+    async def _read(self) -> list[Received] | None:
+        """Return what no worker has read; None if the partition is not ours any more."""
+        arguments = [self._lock.token, self._worker, LARGEST_BATCH]
+        answer = await self._ask(lambda: READ.run(self._client, self._keys, arguments))
+        if answer == 0:
+            return None
+        entries = answer[0][1] if answer else []
+        if entries:
+            self._last = _text(entries[-1][0])
+        return await self._received(entries, {})
+
+    async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        return await within(OPERATION_SECONDS, repeated(self._client, command))
+
+    async def _received(self, entries: Sequence[Any], deliveries: dict[str, int]) -> list[Received]:
+        """Decode entries; what cannot be read is put aside."""
+        found: list[Received] = []
+        for entry_id, fields in entries:
+            place = _text(entry_id)
+            values = dict(zip(fields[::2], fields[1::2], strict=True))
+            version = values.get(b"v")
+            try:
+                if version != VERSION and version is not None and version.isdigit():
+                    raise ConfigError(
+                        f"the entry {place} of {self._stream} has the version {version.decode()}, this worker knows "
+                        f"{VERSION.decode()}: update the workers before the intake. 请先升级 worker 再升级接收进程"
+                    )
+                found.append(Received(decode(values[b"e"]), place, deliveries.get(place, 1)))
+            except (KeyError, MsgspecError, ValueError, RecursionError) as error:
+                why = visible_line(repr(error))
+                log.error("entry %s of %s is no event: moved to %s: %s", place, self._stream, self._unreadable, why)  # noqa: TRY400 - the text explains it
+                await self._put_aside(values)
+                self._acknowledge(place)
+        return found
+
+    async def _put_aside(self, values: dict[bytes, bytes]) -> None:
+        fields = [each for pair in values.items() for each in pair] or ["empty", "1"]
+        trim = ("MAXLEN", "~", MOST_UNREADABLE)
+        await self._ask(lambda: self._untyped.execute_command("XADD", self._unreadable, *trim, "*", *fields))
+
+    async def _wait_for_more(self) -> None:
+        """Return when there is a new entry, after `BLOCK_SECONDS`, or when the partition is given up."""
+        block = ("COUNT", 1, "BLOCK", int(BLOCK_SECONDS * 1000), "STREAMS", self._stream, self._last)
+        waiting = within(
+            BLOCK_SECONDS + OPERATION_SECONDS, self._untyped.execute_command("XREAD", *block, NEVER_DECODE=True)
+        )
+        reading = asyncio.create_task(waiting, name=f"qqbot stream {self.shard}")
+        ending = asyncio.create_task(self.given_up.wait(), name=f"qqbot stream {self.shard} end")
+        try:
+            await asyncio.wait([reading, ending], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (reading, ending):
+                task.cancel()
+            await asyncio.wait([reading, ending])
+        if not reading.cancelled():
+            reading.result()
+
+    async def _after(self, error: Exception) -> None:
+        """Wait before the next request.  Raises: ConfigError if none will do."""
+        if isinstance(error, ResponseError) and "NOGROUP" in str(error):
+            self._prepared, self._last = False, "0-0"  # the store has lost its data
+            return
+        if not is_away(error):
+            raise refused(error, "RedisStreamSource") from None
+        if self._warnings.ready("away"):
+            log.warning("RedisStreamSource: the store does not answer, waiting until it does: %r", error)
+        await drop_idle(self._client)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RETRY_SECONDS):
+                await self.given_up.wait()
+
+    async def _prepare(self) -> None:
+        """Make the stream and its group, if there are none."""
+        command = ("XGROUP", "CREATE", self._stream, GROUP, "0", "MKSTREAM")
+        try:
+            await self._ask(lambda: self._untyped.execute_command(*command))
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+        self._prepared = True
+
+    def done(self, received: Received) -> None:
+        """Mark an event as finished: it is acknowledged soon."""
+        self._acknowledge(str(received.place))
+
+    def _acknowledge(self, place: str) -> None:
+        self._finished.append(place)
+        self._some_finished.set()
+
+    async def acknowledge(self) -> None:
+        """Delete what is finished, until cancelled."""
+        while True:
+            await self._some_finished.wait()
+            self._some_finished.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Delete what is finished now; while the store is away, as long as the partition is ours."""
+        while self._finished:
+            ids = [self._finished[place] for place in range(min(len(self._finished), LARGEST_BATCH))]
+            try:
+                await self._ask(lambda: DONE.run(self._client, [self._stream], ids))  # noqa: B023 - awaited here
+            except FAILURES as error:
+                if not self.valid():
+                    return  # the next owner gets them again, and so do we if that is us
+                await drop_idle(self._client)
+                if self._warnings.ready("done"):
+                    log.warning("RedisStreamSource: events cannot be acknowledged, trying again: %r", error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                for _ in ids:
+                    self._finished.popleft()
+
+    async def look(self) -> None:
+        """Read how many events are stored here."""
+        self.length = int(await self._ask(lambda: self._untyped.execute_command("XLEN", self._stream)))
+
+    async def watch(self) -> None:
+        """Give the partition up when it is lost."""
+        await self._lock.lost.wait()
+        self.give_up()
+
+
+class RedisPartitionWork(Protocol):
+    """What handles the events of one partition."""
+
+    def __call__(self, partition: RedisPartition, /) -> Awaitable[None]:
+        """Return when the partition was given up, and what had begun has ended."""
+        ...
+
+
+class RedisStreamSource:
+    """An `EventSource` in Redis or Valkey: `await bot.work(RedisStreamSource("redis://..."))`.
+
+    `store`, `name` and `partitions` as in `RedisStreamSink`. `ttl`: seconds after which the partitions of a worker that
+    died go to others. Workers of one bot divide the partitions evenly; one that joins gets its part when the others
+    have finished what they had begun there.
+
+    Raises: ConfigError for options that cannot be right.
+    """
+
+    def __init__(
+        self, store: Client | str | Secret, *, name: str = "events", partitions: int = PARTITIONS, ttl: float = TTL
+    ) -> None:
+        self._store: Client | Secret = hidden(store) if isinstance(store, str | Secret) else store
+        del store  # a URL holds a password, and a traceback may show the variables of its frames
+        check_topic(name, partitions)
+        if not 0 < ttl < math.inf:
+            raise ConfigError("RedisStreamSource(ttl=...) must be greater than 0 seconds, and finite")
+        self._name = name
+        self._partitions = partitions
+        self._ttl = ttl
+        self._reading: _Reading | None = None  # None while it does not run
+
+    @classmethod
+    def from_url(cls, url: str | Secret) -> Self:
+        """Return the source of `redis://host/0?stream=NAME&partitions=16`.  Raises: ConfigError."""
+        rest, options = split_options(url)
+        return cls(rest, name=options.get("stream", "events"), partitions=number(options, "partitions", PARTITIONS))
+
+    @property
+    def lag(self) -> int:
+        """How many events are stored in the own partitions, as of the last second."""
+        return 0 if self._reading is None else self._reading.lag
+
+    async def stop(self) -> None:
+        """Give up all partitions; `run` returns when their work has ended."""
+        if self._reading is not None:
+            self._reading.stop()
+
+    async def run(self, app_id: str, work: RedisPartitionWork) -> None:
+        """Call `work` for each partition that this process owns, until `stop`.
+
+        Raises: ConfigError if the store refuses us, or for another number of partitions; what `work` raises.
+        """
+        if self._reading is not None:
+            raise ConfigError("this RedisStreamSource is being read already: make a second one")
+        reading = self._reading = _Reading(Topic(app_id, self._name, self._partitions), self._ttl, work)
+        try:
+            async with reachable(self._store, "RedisStreamSource") as client:
+                await reading.run(client)
+        finally:
+            self._reading = None
+
+
+class _Reading:
+    """One run of a source."""
+
+    def __init__(self, topic: Topic, ttl: float, work: RedisPartitionWork) -> None:
+        self._topic = topic
+        self._ttl = ttl
+        self._handle = work
+        self._worker = f"{socket.gethostname()[:64]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._owned: dict[int, RedisPartition] = {}
+        self._agreed = False  # the number of partitions is known to be ours
+        self._stopping = asyncio.Event()
+        self._warnings = Throttle()
+
+    @property
+    def lag(self) -> int:
+        """How many events are stored in the own partitions."""
+        return sum(partition.length for partition in self._owned.values())
+
+    def stop(self) -> None:
+        """Give up all partitions."""
+        self._stopping.set()
+        for partition in self._owned.values():
+            partition.give_up()
+
+    async def run(self, client: Client) -> None:
+        """Own partitions until `stop`, and until all work has ended.  Raises: ConfigError, what the work raises."""
+        untyped: Any = client
+        try:
+            async with asyncio.TaskGroup() as group:
+                while not self._stopping.is_set():
+                    await self._balance(client, group)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(min(BEAT_SECONDS, self._ttl / 4)):
+                            await self._stopping.wait()
+                with suppress(*FAILURES):  # the others need not wait until it counts as dead
+                    await within(
+                        OPERATION_SECONDS, untyped.execute_command("ZREM", self._topic.members_key, self._worker)
+                    )
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+
+    async def _balance(self, client: Client, group: asyncio.TaskGroup) -> None:
+        """Own as many partitions as there are for each worker, no more and no less."""
+        try:
+            if not self._agreed:
+                await self._topic.agree(client)
+                self._agreed = True
+            arguments = [self._worker, int(self._ttl * 1000)]
+            beat = repeated(client, lambda: BEAT.run(client, [self._topic.members_key], arguments))
+            workers = int(await within(OPERATION_SECONDS, beat))
+            await self._take_share(client, group, math.ceil(self._topic.partitions / workers))
+            for partition in list(self._owned.values()):
+                await partition.look()
+        except FAILURES as error:
+            if not is_away(error):
+                raise refused(error, "RedisStreamSource") from None
+            if self._warnings.ready("beat"):
+                log.warning("RedisStreamSource: the store does not answer, waiting until it does: %r", error)
+            await drop_idle(client)
+
+    async def _take_share(self, client: Client, group: asyncio.TaskGroup, share: int) -> None:
+        kept = [partition for partition in self._owned.values() if not partition.given_up.is_set()]
+        for partition in kept[share:]:
+            partition.give_up()
+        missing = share - len(kept)
+        first = hash(self._worker)  # so that workers which begin together try different ones first
+        for step in range(self._topic.partitions):
+            index = (first + step) % self._topic.partitions
+            if missing <= 0 or self._stopping.is_set():
+                return
+            if index in self._owned:
+                continue
+            lock = RedisLock(client, self._topic.key(index, "owner"), ttl=self._ttl)
+            if await lock.acquire(blocking=False):
+                partition = RedisPartition(client, self._topic, index, self._worker, lock)
+                self._owned[index] = partition
+                group.create_task(self._work(partition, lock), name=f"qqbot partition {partition.shard}")
+                missing -= 1
+
+    async def _work(self, partition: RedisPartition, lock: RedisLock) -> None:
+        """Let one partition be handled; release it at the end."""
+        if self._stopping.is_set():
+            partition.give_up()
+        chores = (partition.acknowledge(), partition.watch())
+        try:
+            async with background(*chores, name=f"qqbot partition {partition.shard}"):
+                await self._handle(partition)
+            await partition.flush()
+        finally:
+            self._owned.pop(partition.shard.index, None)
+            with suppress(LockLost, *FAILURES):
+                await lock.release()
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error in a group of errors."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,253 @@
+"""`RedisStreamSink`: stores events in the streams of a Redis or Valkey.
+
+Responsible for the names of the keys, the form of an entry, and what publishing promises: order, fencing, bounds.
+Collaborators: `stream_source` reads them, `connection` makes the client. An entry is deleted when a worker has finished
+it, so the length of a stream is what waits, and nothing unread is ever trimmed.
+"""
+
+import asyncio
+import hashlib
+import logging
+import zlib
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from msgspec import Struct
+
+from ..config import Secret, hidden
+from ..errors import ConfigError, FencedOut, QQBotError
+from ..models.ingest import Envelope, Fence
+from .connection import FAILURES, OPERATION_SECONDS, Client, Script, hash_tag, is_away, opened, repeated, shown, within
+
+log = logging.getLogger(__name__)
+
+PARTITIONS = 16
+MAX_LENGTH = 100_000
+MOST_PARTITIONS = 1024
+VERSION = b"1"
+GROUP = "workers"
+VERSION_FIELD, ENVELOPE_FIELD = "v", "e"
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Envelope).decode
+
+# KEYS[1]   the stream
+# KEYS[2]   of each shard, the largest token and the digest of its last batch
+# ARGV[1]   the shard; '' for events by webhook
+# ARGV[2]   its token
+# ARGV[3]   digest of the batch
+# ARGV[4]   the most entries of the stream
+# ARGV[5..] the envelopes
+# returns   1; 0 if the stream is full; the largest token, as text, if that is larger than ours
+#
+# A batch that was sent again because its answer was lost finds its own digest.
+PUBLISH = Script("""
+if ARGV[1] ~= '' then
+    local token = redis.call('HGET', KEYS[2], ARGV[1])
+    if token and tonumber(token) > tonumber(ARGV[2]) then return token end
+    if redis.call('HGET', KEYS[2], ARGV[1] .. ' last') == ARGV[3] then return 1 end
+end
+local length = redis.call('XLEN', KEYS[1])
+if length > 0 and length + #ARGV - 4 > tonumber(ARGV[4]) then return 0 end
+for place = 5, #ARGV do redis.call('XADD', KEYS[1], '*', 'v', '1', 'e', ARGV[place]) end
+if ARGV[1] ~= '' then
+    redis.call('HSET', KEYS[2], ARGV[1], ARGV[2], ARGV[1] .. ' last', ARGV[3])
+end
+return 1
+""")
+
+
+class Topic(Struct, frozen=True):
+    """The streams of one bot under one name."""
+
+    app_id: str
+    name: str
+    partitions: int
+
+    @property
+    def settings_key(self) -> str:
+        """The number of partitions: all processes have to agree on it."""
+        return f"qqbot:{hash_tag(self.app_id, self.name)}:partitions"
+
+    @property
+    def members_key(self) -> str:
+        """The workers, by the time of their last beat."""
+        return f"qqbot:{hash_tag(self.app_id, self.name)}:workers"
+
+    def key(self, index: int, what: str) -> str:
+        """Return a key of one partition, which a Redis Cluster keeps together."""
+        return f"qqbot:{{{self.app_id}:{self.name}:{index}}}:{what}"
+
+    def stream(self, index: int) -> str:
+        """Return the key of the stream of one partition."""
+        return self.key(index, "stream")
+
+    def partition_of(self, key: str) -> int:
+        """Return the partition of an ordering key; the same in every process and release."""
+        return zlib.crc32(key.encode("utf-8", "surrogatepass")) % self.partitions
+
+    async def agree(self, client: Client) -> None:
+        """Check that all processes use the same number of partitions.  Raises: ConfigError, what the library raises."""
+        untyped: Any = client
+
+        async def ask() -> object:
+            await untyped.execute_command("SET", self.settings_key, self.partitions, "NX")
+            return await untyped.execute_command("GET", self.settings_key)
+
+        found = await within(OPERATION_SECONDS, repeated(client, ask))
+        known = int(found) if isinstance(found, bytes | str) else self.partitions
+        if known != self.partitions:
+            raise ConfigError(
+                f"the streams {self.name!r} of the bot {self.app_id} have {known} partitions, here {self.partitions} "
+                f"are asked for: use partitions={known}, or another name. 分区数与已有的不一致，请改用 {known}"
+            )
+
+
+def check_topic(name: str, partitions: int) -> None:
+    """Check the options that sink and source share.  Raises: ConfigError."""
+    hash_tag("", name)
+    if not 1 <= partitions <= MOST_PARTITIONS:
+        raise ConfigError(
+            f"partitions must be from 1 to {MOST_PARTITIONS}. partitions 应在 1 到 {MOST_PARTITIONS} 之间"
+        )
+
+
+def split_options(url: str | Secret) -> tuple[Secret, dict[str, str]]:
+    """Return a URL without the options of the streams, and these: stream, partitions, max_length."""
+    base, found, query = hidden(url).reveal().partition("?")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    ours = {name: value for name, value in pairs if name in ("stream", "partitions", "max_length")}
+    rest = [(name, value) for name, value in pairs if name not in ours]
+    return Secret(f"{base}?{urlencode(rest)}" if found and rest else base), ours
+
+
+def number(options: dict[str, str], name: str, default: int) -> int:
+    """Return a whole number of a URL's options.  Raises: ConfigError."""
+    text = options.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise ConfigError(f"the option {name}={text!r} of the URL is not a whole number. 地址中的选项 {name} 应为整数")
+    return int(text)
+
+
+@asynccontextmanager
+async def reachable(store: "Client | Secret", what: str) -> AsyncGenerator[Client]:
+    """Yield a client; log if the store is away.  Raises: ConfigError if it refuses us."""
+    async with opened(store) as client:
+        untyped: Any = client
+        try:
+            await within(OPERATION_SECONDS, repeated(client, lambda: untyped.execute_command("PING")))
+        except FAILURES as error:
+            if not is_away(error):
+                raise refused(error, what) from None
+            place = shown(store.reveal()) if isinstance(store, Secret) else "its store"
+            log.warning("%s: %s does not answer, waiting until it does: %r", what, place, error)
+        yield client
+
+
+def refused(error: Exception, what: str) -> ConfigError:
+    """Return the error for a store that will not serve us until a person corrects something."""
+    return ConfigError(
+        f"{what}: the store refuses us: {error}. Check user, password and rights in its URL. "
+        "存储拒绝访问，请检查地址中的用户名、密码和权限"
+    )
+
+
+class RedisStreamSink:
+    """An `EventSink` in Redis or Valkey: `Bot(sink=RedisStreamSink("redis://..."))`.
+
+    `store`: a URL, or a client of the redis library, which stays open. `name` and `partitions` have to be the same in
+    the `RedisStreamSource`; the number of partitions bounds that of workers, and is fixed once the name was used.
+    `max_length`: events of one bot that wait at most; more are refused, so that the intake stops reading.
+
+    An event is as safe as the store: a server that must not lose one when it is killed needs `appendfsync always`.
+
+    Raises: ConfigError for options that cannot be right; when it is entered, if the store refuses us.
+    """
+
+    def __init__(
+        self,
+        store: Client | str | Secret,
+        *,
+        name: str = "events",
+        partitions: int = PARTITIONS,
+        max_length: int = MAX_LENGTH,
+    ) -> None:
+        self._store: Client | Secret = hidden(store) if isinstance(store, str | Secret) else store
+        del store  # a URL holds a password, and a traceback may show the variables of its frames
+        check_topic(name, partitions)
+        if max_length < partitions:
+            raise ConfigError(f"max_length must be at least {partitions}: one event for each partition")
+        self._name = name
+        self._partitions = partitions
+        self._most = str(max_length // partitions)
+        self._client: Client | None = None  # None while it is not entered
+        self._stack = AsyncExitStack()
+        self._agreed: set[str] = set()  # the bots whose number of partitions is known to be ours
+
+    @classmethod
+    def from_url(cls, url: str | Secret) -> Self:
+        """Return the sink of `redis://host/0?stream=NAME&partitions=16&max_length=100000`.  Raises: ConfigError."""
+        rest, options = split_options(url)
+        return cls(
+            rest,
+            name=options.get("stream", "events"),
+            partitions=number(options, "partitions", PARTITIONS),
+            max_length=number(options, "max_length", MAX_LENGTH),
+        )
+
+    async def __aenter__(self) -> Self:
+        stack = AsyncExitStack()
+        self._client = await stack.enter_async_context(reachable(self._store, "RedisStreamSink"))
+        self._stack = stack
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client = None
+        self._agreed.clear()
+        await self._stack.aclose()
+
+    async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
+        """Store the events, in order.
+
+        Raises: FencedOut if a later owner of the shard has published; QQBotError while the streams are full;
+        ConfigError for another number of partitions; what the library raises.
+        """
+        client = self._client
+        if client is None:
+            raise ConfigError("RedisStreamSink is entered by the bot that publishes: `async with sink:` if you do so")
+        topics = dict[str, Topic]()
+        parts = dict[tuple[str, int], list[Envelope]]()
+        for envelope in batch:
+            app_id = envelope.app_id
+            topic = topics.setdefault(app_id, Topic(app_id, self._name, self._partitions))
+            parts.setdefault((app_id, topic.partition_of(envelope.key)), []).append(envelope)
+        for app_id in topics.keys() - self._agreed:
+            await topics[app_id].agree(client)
+            self._agreed.add(app_id)
+        ends = await asyncio.gather(
+            *(self._publish(client, topics[app_id], index, part, fence) for (app_id, index), part in parts.items()),
+            return_exceptions=True,
+        )
+        errors = [end for end in ends if end is not None]
+        for error in sorted(errors, key=lambda error: not isinstance(error, FencedOut)):
+            raise error
+
+    async def _publish(self, client: Client, topic: Topic, index: int, part: Sequence[Envelope], fence: Fence) -> None:
+        shard = "" if fence.shard is None else f"{fence.shard.gen}:{fence.shard}"
+        digest = hashlib.blake2b("\0".join(each.id for each in part).encode("utf-8", "surrogatepass"), digest_size=16)
+        keys = [topic.stream(index), topic.key(index, "shards")]
+        arguments = [shard, fence.token, digest.hexdigest(), self._most, *map(encode, part)]
+        answer = await within(OPERATION_SECONDS, repeated(client, lambda: PUBLISH.run(client, keys, arguments)))
+        if isinstance(answer, bytes | str):
+            raise FencedOut(f"a later owner of shard {fence.shard} has published", token=int(answer))
+        if answer == 0:
+            raise QQBotError(
+                f"the stream {topic.stream(index)} is full: {self._most} events wait there. Start workers, or more of "
+                "them. 事件流已满，请启动更多 worker"
+            )
