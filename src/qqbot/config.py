@@ -29,6 +29,7 @@ VARIABLES = {
     "QQBOT_SHARDS": "20 (exactly), 20+ (at least) or 0-3/16 (only these); default: what the platform recommends",
     "QQBOT_REDIS_URL": "the Redis server through which processes share the shards",
     "QQBOT_CLUSTER": "the name of the cluster that shares them (default: default)",
+    "QQBOT_BROKER_URL": "the broker between `qqbot intake` and `qqbot work`, in place of --to and --from",
     "QQBOT_LOG": "debug (shows bodies, secrets masked), info, warning or error",
 }
 """Every environment variable that the package reads, with the sentence that `qqbot run --help` shows."""

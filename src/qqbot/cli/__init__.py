@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from .._visible import visible
 from ..bot.program import exit_code
-from . import call, explain, run, shards, simulate, terminal, version, webhook
+from . import call, explain, intake, run, shards, simulate, terminal, version, webhook, work
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     run.define(commands.add_parser("run", help=run.HELP))
+    intake.define(commands.add_parser("intake", help=intake.HELP))
+    work.define(commands.add_parser("work", help=work.HELP))
     simulate.define(commands.add_parser("simulate", help=simulate.HELP))
     call.define(commands.add_parser("call", help=call.HELP))
     webhook.define(commands.add_parser("webhook", help=webhook.HELP))

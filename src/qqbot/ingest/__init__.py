@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from .._names import on_demand
 from .forwarder import EventSink, Forwarder, Published
 from .source import EventSource, Partition
+from .urls import sink_of, source_of
 
 if TYPE_CHECKING:
     from .queue import QueueSink
 
-__all__ = ["EventSink", "EventSource", "Forwarder", "Partition", "Published", "QueueSink"]
+__all__ = ["EventSink", "EventSource", "Forwarder", "Partition", "Published", "QueueSink", "sink_of", "source_of"]
 
 __getattr__ = on_demand(__name__, {"QueueSink": ".queue"})

@@ -151,12 +151,13 @@ class EventSinkContract:
             await publishing
 
     async def _refused(self, sink: EventSink, batch: Sequence[Envelope], fence: Fence, largest: int) -> None:
+        refusal: FencedOut | None = None
         try:
             await self._in_time(sink.publish(batch, fence))
         except FencedOut as error:
-            assert error.token in (0, largest), f"FencedOut has the token {error.token}, the largest is {largest}"
-        else:
-            raise AssertionError("an earlier owner of the shard was not refused")
+            refusal = error
+        assert refusal is not None, "an earlier owner of the shard was not refused"
+        assert refusal.token in (0, largest), f"FencedOut has the token {refusal.token}, the largest is {largest}"
 
 
 class EventSourceContract:
@@ -265,25 +266,23 @@ class EventSourceContract:
                 await following.until(lambda: len(following.received) == 20)
 
     async def test_sources_divide_the_partitions(self) -> None:
-        """One that joins gets its part, after the other one has finished there; nothing is lost, repeated or reordered."""
+        """One that joins gets its part when the other has finished there; nothing is lost, repeated or reordered."""
         if not self.shares:
             raise SkipTest("sources of this kind do not share partitions")
         received: list[Received] = []
-        async with self.place() as (make, publish):
-            async with self._run(make(), log=received) as one:
-                await publish([sample(number, f"key-{number % 40}") for number in range(200)])
-                await one.until(lambda: len(received) == 200)
-                async with self._run(make(), log=received) as other:
-                    number = 200
-                    async with asyncio.timeout(self.patience):
-                        while not other.received:
-                            await publish([sample(number + place, f"key-{place}") for place in range(40)])
-                            number += 40
-                            await asyncio.sleep(0.05)
-                    await one.until(lambda: len(received) == number)
-                    assert one.received, "the first one got nothing"
-                await publish([sample(number + place, f"key-{place}") for place in range(40)])
-                await one.until(lambda: len(received) == number + 40)
+        async with self.place() as (make, publish), self._run(make(), log=received) as one:
+            await publish([sample(number, f"key-{number % 40}") for number in range(200)])
+            await one.until(lambda: len(received) == 200)
+            number = 200
+            async with self._run(make(), log=received) as other:
+                async with asyncio.timeout(self.patience):
+                    while not other.received:
+                        await publish([sample(number + place, f"key-{place}") for place in range(40)])
+                        number += 40
+                        await asyncio.sleep(0.05)
+                await one.until(lambda: len(received) == number)
+            await publish([sample(number + place, f"key-{place}") for place in range(40)])
+            await one.until(lambda: len(received) == number + 40)
         _assert_order(received)
         assert {each.deliveries for each in received} == {1}
 
@@ -348,7 +347,7 @@ class _Work:
     async def until(self, condition: Callable[[], bool], patience: float | None = None) -> None:
         try:
             async with asyncio.timeout(patience or self.patience):
-                while not condition():
+                while not condition():  # noqa: ASYNC110 - the condition is of the test
                     await asyncio.sleep(0.01)
         except TimeoutError:
             numbers = [_number(each.envelope) for each in self._log or self.received]

@@ -1,0 +1,47 @@
+"""Sinks and sources by URL: the scheme names the broker.
+
+Responsible for the list of schemes. Collaborators: the modules of the brokers, each loaded when a URL of its scheme is
+used. It connects to nothing.
+"""
+
+from importlib import import_module
+from typing import TypeAlias, cast
+
+from .._visible import visible_line
+from ..config import Secret
+from ..errors import ConfigError
+from .forwarder import EventSink
+from .source import EventSource
+
+Place: TypeAlias = tuple[str, str]
+"""A module of this package, and the name of a class in it with `from_url`."""
+
+_REDIS: tuple[Place, Place] = (("redis.streams", "RedisStreamSink"), ("redis.stream_source", "RedisStreamSource"))
+BROKERS: dict[str, tuple[Place, Place]] = dict.fromkeys(
+    ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
+)
+"""By the scheme of the URL: the sink and the source."""
+
+FORM = "redis://user:password@host:6379/0?stream=NAME&partitions=16"
+
+
+def sink_of(url: str) -> EventSink:
+    """Return the sink that `url` names; nothing is sent yet.  Raises: ConfigError."""
+    return cast("EventSink", _end(Secret(url), 0))
+
+
+def source_of(url: str) -> EventSource:
+    """Return the source that `url` names; nothing is sent yet.  Raises: ConfigError."""
+    return cast("EventSource", _end(Secret(url), 1))
+
+
+def _end(url: Secret, which: int) -> object:
+    scheme, found, _ = url.reveal().partition("://")
+    places = BROKERS.get(scheme.lower()) if found else None
+    if places is None:
+        raise ConfigError(
+            f"the URL of the broker has the scheme {visible_line(scheme, 20) if found else 'none'}: "
+            f"use one of {', '.join(sorted(BROKERS))}, as in {FORM}. 不支持的地址，请检查 scheme"
+        )
+    module, name = places[which]
+    return getattr(import_module(f"qqbot.{module}"), name).from_url(url)
