@@ -58,3 +58,183 @@ class TestRedisStreamSource(EventSourceContract):
                 await sink.publish(batch, Fence(None, 0))
 
             yield lambda: RedisStreamSource(server.url, partitions=PARTITIONS, ttl=4), publish
+
+
+class Reader:
+    """Reads partitions; finishes what comes while `open` is set."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.partitions: list[Partition] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def __call__(self, partition: Partition) -> None:
+        self.partitions.append(partition)
+        while batch := await partition.receive():
+            self.received += batch
+            await self.open.wait()
+            for received in batch:
+                partition.done(received)
+
+    @property
+    def ids(self) -> list[str]:
+        return [received.envelope.id for received in self.received]
+
+
+@asynccontextmanager
+async def read(url: str, *, ttl: float = 2.0) -> AsyncIterator[Reader]:
+    reader, source = Reader(), RedisStreamSource(url, partitions=PARTITIONS, ttl=ttl)
+    run = asyncio.create_task(source.run(APP_ID, reader))
+    try:
+        yield reader
+    finally:
+        reader.open.set()
+        await source.stop()
+        await asyncio.wait_for(run, 20)
+
+
+def sink(url: str, *, max_length: int = 100_000) -> RedisStreamSink:
+    return RedisStreamSink(url, partitions=PARTITIONS, max_length=max_length)
+
+
+async def test_a_full_stream_refuses_and_loses_nothing(store: Server) -> None:
+    async with sink(store.url, max_length=40) as small:
+        for number in range(10):
+            await small.publish([sample(number)], Fence(FIRST, 1))
+        with pytest.raises(QQBotError, match="full"):
+            await small.publish([sample(10)], Fence(FIRST, 1))
+        assert [envelope.id for envelope in await stored(store.url)] == [f"event-{number}" for number in range(10)]
+        async with read(store.url) as reader:
+            await until(lambda: _true(len(reader.ids) == 10))
+            async with asyncio.timeout(10):
+                while True:
+                    try:
+                        await small.publish([sample(10)], Fence(FIRST, 1))
+                        break
+                    except QQBotError:
+                        await asyncio.sleep(0.05)
+            await until(lambda: _true(len(reader.ids) == 11))
+
+
+async def test_a_batch_larger_than_the_stream_goes_into_an_empty_one(store: Server) -> None:
+    async with sink(store.url, max_length=40) as small:
+        await small.publish([sample(number) for number in range(50)], Fence(FIRST, 1))
+    assert len(await stored(store.url)) == 50
+
+
+async def test_an_answer_that_was_lost_stores_nothing_twice(store: Server) -> None:
+    async with sink(store.url) as streams:
+        for _ in range(3):
+            await streams.publish([sample(1), sample(2)], Fence(FIRST, 1))
+        await streams.publish([sample(2), sample(3)], Fence(FIRST, 1))
+    assert [envelope.id for envelope in await stored(store.url)] == ["event-1", "event-2", "event-2", "event-3"]
+
+
+async def test_a_restart_of_the_store_loses_nothing(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    async with started(engine, "--appendonly", "yes", "--appendfsync", "always") as server, sink(server.url) as streams:
+        async with read(server.url) as reader:
+            await streams.publish([sample(number, f"key-{number}") for number in range(20)], Fence(FIRST, 1))
+            await until(lambda: _true(len(reader.ids) == 20))
+            reader.open.clear()
+            await streams.publish([sample(20, "key"), sample(21, "key")], Fence(FIRST, 1))
+            await until(lambda: _true(len(reader.ids) == 22))
+            await server.restart()
+            reader.open.set()
+            await until(lambda: published(streams, sample(22, "key")))
+            await until(lambda: _true("event-22" in reader.ids))
+        assert set(reader.ids) == {f"event-{number}" for number in range(23)}
+        assert await stored(server.url) == [], "what was finished is acknowledged"
+
+
+async def test_a_store_that_lost_its_data_is_used_again(engine: Engine) -> None:
+    async with started(engine) as server, sink(server.url) as streams, read(server.url) as reader:
+        await streams.publish([sample(1)], Fence(FIRST, 1))
+        await until(lambda: _true(reader.ids == ["event-1"]))
+        await server.restart(empty=True)
+        await until(lambda: published(streams, sample(2)))
+        await until(lambda: _true("event-2" in reader.ids))
+
+
+async def test_a_store_that_is_away_at_the_start_is_waited_for(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with started(engine) as server:
+        server.kill()
+        async with sink(server.url) as streams, read(server.url) as reader:
+            await until(lambda: _true(caplog.text.count("does not answer, waiting until it does") >= 2))
+            await server.start()
+            await until(lambda: published(streams, sample(1)))
+            await until(lambda: _true(reader.ids == ["event-1"]))
+        assert f"127.0.0.1:{server.port}" in caplog.text
+
+
+async def test_an_owner_that_is_cut_off_loses_its_partitions(store: Server) -> None:
+    async with Relay(store) as relay, sink(store.url) as streams, read(relay.url) as lonely:
+        await streams.publish([sample(number, f"key-{number}") for number in range(20)], Fence(FIRST, 1))
+        lonely.open.clear()
+        await until(lambda: _true(len(lonely.ids) == 20))
+        relay.cut()
+        async with read(store.url) as following:
+            await until(lambda: _true(len(following.ids) == 20))
+            assert not any(partition.lease.valid() for partition in lonely.partitions)
+            assert {received.deliveries for received in following.received} == {2}
+        relay.mend()
+
+
+async def test_what_is_no_event_is_put_aside(store: Server, caplog: pytest.LogCaptureFixture) -> None:
+    key = f"qqbot:{{{APP_ID}:events:0}}"
+    async with Redis.from_url(store.url) as client, read(store.url) as reader:
+        await client.xadd(f"{key}:stream", {"what": "ever"})
+        await client.xadd(f"{key}:stream", {"v": "1", "e": b"\xc1"})
+        async with sink(store.url) as streams:
+            await streams.publish([sample(number, f"key-{number}") for number in range(20)], Fence(FIRST, 1))
+        await until(lambda: _true(len(reader.ids) == 20))
+        assert await client.xlen(f"{key}:unreadable") == 2
+    assert await stored_entries(store.url) == 0
+    assert "is no event" in caplog.text
+
+
+async def test_an_entry_of_a_newer_release_is_left_for_newer_workers(store: Server) -> None:
+    async with Redis.from_url(store.url) as client:
+        await client.xadd(f"qqbot:{{{APP_ID}:events:0}}:stream", {"v": "2", "e": b"new"})
+        with pytest.raises(ConfigError, match="update the workers"):
+            await RedisStreamSource(store.url, partitions=PARTITIONS).run(APP_ID, Reader())
+        assert await stored_entries(store.url) == 1, "it must not be lost"
+
+
+async def test_another_number_of_partitions_is_refused(store: Server) -> None:
+    async with sink(store.url) as streams:
+        await streams.publish([sample(1)], Fence(FIRST, 1))
+    async with RedisStreamSink(store.url, partitions=PARTITIONS + 1) as other:
+        with pytest.raises(ConfigError, match=f"have {PARTITIONS} partitions"):
+            await other.publish([sample(2)], Fence(FIRST, 1))
+    with pytest.raises(ConfigError, match=f"have {PARTITIONS} partitions"):
+        await RedisStreamSource(store.url, partitions=PARTITIONS + 1).run(APP_ID, Reader())
+
+
+def test_wrong_options_are_refused() -> None:
+    for refuse in (
+        lambda: RedisStreamSink("redis://h", partitions=0),
+        lambda: RedisStreamSink("redis://h", name="no spaces"),
+        lambda: RedisStreamSink("redis://h", max_length=1),
+        lambda: RedisStreamSink.from_url("redis://h?max_length=-1"),
+        lambda: RedisStreamSource("redis://h", ttl=0),
+        lambda: RedisStreamSource.from_url("redis://h?partitions="),
+    ):
+        with pytest.raises(ConfigError):
+            refuse()
+
+
+async def published(streams: RedisStreamSink, envelope: Envelope) -> bool:
+    await streams.publish([envelope], Fence(FIRST, 1))
+    return True
+
+
+async def _true(value: object) -> bool:
+    return bool(value)
+
+
+async def stored_entries(url: str) -> int:
+    async with Redis.from_url(url) as client:
+        return sum([await client.xlen(f"qqbot:{{{APP_ID}:events:{index}}}:stream") for index in range(PARTITIONS)])
