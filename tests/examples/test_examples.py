@@ -453,3 +453,18 @@ async def test_cluster() -> None:
             assert program.process.returncode == 0, err.decode()
     lines = out.decode().splitlines()
     assert " 0 lost" in lines[-2] and lines[-1] == "20 sessions were created, rules of the platform broken: []"
+
+
+@pytest.mark.timeout(120)
+async def test_intake_and_logic(sim: Simulator, control: Control) -> None:
+    async with started(default_engine()) as server:
+        variables = environment(sim, QQBOT_BROKER_URL=server.url)
+        async with (
+            python(EXAMPLES / "intake" / "intake.py", env=variables) as intake,
+            python(EXAMPLES / "intake" / "logic.py", env=variables) as logic,
+        ):
+            await intake.line("err", "identified")
+            assert [reply["text"] for reply in await control.say("c2c", "hello")] == ["You said: hello"]
+            assert [reply["text"] for reply in await control.say("group", "hello")] == ["You said: hello"]
+            logic.signal(signal.SIGKILL)
+            assert (await intake.stopped()).code == 0

@@ -13,8 +13,28 @@ from .source import EventSource, Partition
 from .urls import sink_of, source_of
 
 if TYPE_CHECKING:
+    from ..redis.stream_source import RedisStreamSource
+    from ..redis.streams import RedisStreamSink
     from .queue import QueueSink
 
-__all__ = ["EventSink", "EventSource", "Forwarder", "Partition", "Published", "QueueSink", "sink_of", "source_of"]
+__all__ = [
+    "EventSink",
+    "EventSource",
+    "Forwarder",
+    "Partition",
+    "Published",
+    "QueueSink",
+    "RedisStreamSink",
+    "RedisStreamSource",
+    "sink_of",
+    "source_of",
+]
 
-__getattr__ = on_demand(__name__, {"QueueSink": ".queue"})
+__getattr__ = on_demand(
+    __name__,
+    {
+        "QueueSink": ".queue",
+        "RedisStreamSink": "..redis.streams",
+        "RedisStreamSource": "..redis.stream_source",
+    },
+)
