@@ -20,9 +20,13 @@ from qqbot import (
     Context,
     Event,
     GroupMessageEvent,
+    Intents,
     MessageEvent,
 )
+from qqbot.config import GatewayConfig
 from qqbot.testing import Simulator
+
+FAST = GatewayConfig(pace=0.02, identify_window=0.2)
 
 
 class Exported:
@@ -198,3 +202,35 @@ async def test_middleware_that_comes_later_runs_inside(qq: Simulator, bot: Bot, 
 def test_a_second_call_is_refused(bot: Bot) -> None:
     with pytest.raises(ConfigError, match="twice"):
         bot.telemetry()
+
+
+async def test_the_trace_goes_through_a_broker(exported: Exported, bot: Bot) -> None:
+    from tests.ingest.memory import MemoryBroker, MemorySink, MemorySource
+
+    broker = MemoryBroker()
+    intake = Bot(sink=MemorySink(broker), intents=Intents.GROUP_AND_C2C_EVENT, gateway=FAST)
+    intake.telemetry(tracer_provider=exported.tracer_provider, meter_provider=exported.meter_provider)
+
+    @bot.on
+    async def handle(ctx: Context[C2CMessageCreate]) -> None:
+        await ctx.reply("done")
+
+    async with (
+        Simulator() as sim,
+        bot.serve(credentials=sim.credentials, endpoints=sim.endpoints, connect=False),
+        sim.run(intake),
+    ):
+        work = asyncio.create_task(bot.work(MemorySource(broker)))
+        sim.push_message("c2c", user="Alice", text="hello")
+        async with asyncio.timeout(10):
+            while not sim.user("Alice").messages:
+                await asyncio.sleep(0.01)
+        await bot.stop()
+        await work
+    created, processed = exported.span("create C2C_MESSAGE_CREATE"), exported.span("process C2C_MESSAGE_CREATE")
+    assert created.kind is trace.SpanKind.PRODUCER
+    assert parent_of(processed) == created.context.span_id
+    assert processed.context.trace_id == created.context.trace_id
+    assert list(broker.published[0].headers) == ["traceparent"]
+    ((count, of_publish),) = exported.points("messaging.client.operation.duration")
+    assert (count, of_publish["messaging.operation.name"]) == (1, "publish")

@@ -11,7 +11,7 @@ from qqbot import ConfigError, Envelope, Fence, QQBotError
 from qqbot.ingest.source import Partition
 from qqbot.models.ingest import Received
 from qqbot.redis.stream_source import RedisStreamSource
-from qqbot.redis.streams import RedisStreamSink, decode
+from qqbot.redis.streams import RedisStreamSink, decode_envelope
 from qqbot.testing import EventSinkContract, EventSourceContract
 from qqbot.testing.event_contracts import APP_ID, FIRST, MakeSink, MakeSource, Publish, ReadStored, sample
 from tests.redis.servers import ENGINES, Engine, Relay, Server, started, until
@@ -24,7 +24,7 @@ async def stored(url: str) -> list[Envelope]:
         found = []
         for index in range(PARTITIONS):
             entries = await client.xrange(f"qqbot:{{{APP_ID}:events:{index}}}:stream")
-            found += [(entry_id, decode(fields[b"e"])) for entry_id, fields in entries]
+            found += [(entry_id, decode_envelope(fields[b"e"])) for entry_id, fields in entries]
         return [envelope for _, envelope in sorted(found, key=lambda pair: tuple(map(int, pair[0].split(b"-"))))]
 
 

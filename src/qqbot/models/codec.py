@@ -19,6 +19,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _encoder = msgspec.json.Encoder()
+_packer = msgspec.msgpack.Encoder()
 _parse = msgspec.json.Decoder(strict=False).decode
 
 Decode = Callable[[bytes | msgspec.Raw], T]
@@ -36,6 +37,16 @@ _LAST_SECOND = 253_402_300_799  # the end of the year 9999; a larger number coun
 def encode(value: object) -> bytes:
     """Return `value` as compact JSON; UNSET fields are left out."""
     return _encoder.encode(value)
+
+
+def pack(value: object) -> bytes:
+    """Return `value` as MessagePack, in which bytes stay bytes."""
+    return _packer.encode(value)
+
+
+def unpacker(type_: type[T]) -> Callable[[bytes], T]:
+    """Return a function that decodes MessagePack into `type_` and raises msgspec's own errors."""
+    return msgspec.msgpack.Decoder(type_).decode
 
 
 def scalar_from_text(text: str, kind: object) -> object:

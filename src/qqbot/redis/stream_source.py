@@ -35,7 +35,7 @@ from .streams import (
     VERSION,
     Topic,
     check_topic,
-    decode,
+    decode_envelope,
     number,
     reachable,
     refused,
@@ -204,7 +204,7 @@ class RedisPartition:
                         f"the entry {place} of {self._stream} has the version {version.decode()}, this worker knows "
                         f"{VERSION.decode()}: update the workers before the intake. 请先升级 worker 再升级接收进程"
                     )
-                found.append(Received(decode(values[b"e"]), place, deliveries.get(place, 1)))
+                found.append(Received(decode_envelope(values[b"e"]), place, deliveries.get(place, 1)))
             except (KeyError, MsgspecError, ValueError, RecursionError) as error:
                 why = visible_line(repr(error))
                 log.error("entry %s of %s is no event: moved to %s: %s", place, self._stream, self._unreadable, why)  # noqa: TRY400 - the text explains it
@@ -213,7 +213,7 @@ class RedisPartition:
         return found
 
     async def _put_aside(self, values: dict[bytes, bytes]) -> None:
-        fields = [each for pair in values.items() for each in pair] or ["empty", "1"]
+        fields = [each for pair in values.items() for each in pair] or [b"empty", b"1"]
         trim = ("MAXLEN", "~", MOST_UNREADABLE)
         await self._ask(lambda: self._untyped.execute_command("XADD", self._unreadable, *trim, "*", *fields))
 
@@ -329,7 +329,7 @@ class RedisStreamSource:
         self._name = name
         self._partitions = partitions
         self._ttl = ttl
-        self._reading: _Reading | None = None  # None while it does not run
+        self._membership: _Membership | None = None  # None while it does not run
 
     @classmethod
     def from_url(cls, url: str | Secret) -> Self:
@@ -340,30 +340,30 @@ class RedisStreamSource:
     @property
     def lag(self) -> int:
         """How many events are stored in the own partitions, as of the last second."""
-        return 0 if self._reading is None else self._reading.lag
+        return 0 if self._membership is None else self._membership.lag
 
     async def stop(self) -> None:
         """Give up all partitions; `run` returns when their work has ended."""
-        if self._reading is not None:
-            self._reading.stop()
+        if self._membership is not None:
+            self._membership.stop()
 
     async def run(self, app_id: str, work: RedisPartitionWork) -> None:
         """Call `work` for each partition that this process owns, until `stop`.
 
         Raises: ConfigError if the store refuses us, or for another number of partitions; what `work` raises.
         """
-        if self._reading is not None:
+        if self._membership is not None:
             raise ConfigError("this RedisStreamSource is being read already: make a second one")
-        reading = self._reading = _Reading(Topic(app_id, self._name, self._partitions), self._ttl, work)
+        membership = self._membership = _Membership(Topic(app_id, self._name, self._partitions), self._ttl, work)
         try:
             async with reachable(self._store, "RedisStreamSource") as client:
-                await reading.run(client)
+                await membership.run(client)
         finally:
-            self._reading = None
+            self._membership = None
 
 
-class _Reading:
-    """One run of a source."""
+class _Membership:
+    """This process among the workers, during one run of a source."""
 
     def __init__(self, topic: Topic, ttl: float, work: RedisPartitionWork) -> None:
         self._topic = topic

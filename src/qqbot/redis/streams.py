@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
-import msgspec
 from msgspec import Struct
 
 from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
+from ..models.codec import pack, unpacker
 from ..models.ingest import Envelope, Fence
 from .connection import FAILURES, OPERATION_SECONDS, Client, Script, hash_tag, is_away, opened, repeated, shown, within
 
@@ -30,10 +30,8 @@ MAX_LENGTH = 100_000
 MOST_PARTITIONS = 1024
 VERSION = b"1"
 GROUP = "workers"
-VERSION_FIELD, ENVELOPE_FIELD = "v", "e"
 
-encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Envelope).decode
+decode_envelope = unpacker(Envelope)
 
 # KEYS[1]   the stream
 # KEYS[2]   of each shard, the largest token and the digest of its last batch
@@ -242,7 +240,7 @@ class RedisStreamSink:
         shard = "" if fence.shard is None else f"{fence.shard.gen}:{fence.shard}"
         digest = hashlib.blake2b("\0".join(each.id for each in part).encode("utf-8", "surrogatepass"), digest_size=16)
         keys = [topic.stream(index), topic.key(index, "shards")]
-        arguments = [shard, fence.token, digest.hexdigest(), self._most, *map(encode, part)]
+        arguments = [shard, fence.token, digest.hexdigest(), self._most, *map(pack, part)]
         answer = await within(OPERATION_SECONDS, repeated(client, lambda: PUBLISH.run(client, keys, arguments)))
         if isinstance(answer, bytes | str):
             raise FencedOut(f"a later owner of shard {fence.shard} has published", token=int(answer))

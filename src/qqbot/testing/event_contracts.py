@@ -225,7 +225,7 @@ class EventSourceContract:
         async with self.place() as (make, publish):
             await publish([sample(1)])
             source, work = make(), _Work(lambda _: False)
-            work.at_end = lambda partition: [partition.done(received) for received in work.received]
+            work.late = True
             async with self._running(source, work):
                 await work.until(lambda: bool(work.received))
                 assert all(partition.lease.valid() for partition in work.partitions)
@@ -319,7 +319,7 @@ class _Work:
     def __init__(self, done: Callable[[Received], bool], log: list[Received] | None = None) -> None:
         self.received: list[Received] = []
         self.partitions: list[Partition] = []
-        self.at_end: Callable[[Partition], object] = lambda _: None
+        self.late = False  # True: mark all as done after `receive` has returned nothing
         self.patience = 30.0
         self._keys: dict[str, set[int]] = {}
         self._done = done
@@ -338,8 +338,8 @@ class _Work:
             for received in reversed(batch):
                 if self._done(received):
                     partition.done(received)
-        if mine:
-            self.at_end(partition)
+        for received in mine if self.late else ():
+            partition.done(received)
 
     def partitions_by_key(self) -> dict[str, set[int]]:
         return self._keys
