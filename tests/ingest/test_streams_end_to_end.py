@@ -78,7 +78,11 @@ async def test_what_dies_loses_nothing_and_answers_nothing_twice(dying: str, tmp
             await answered(USERS * ROUNDS)
         assert len(sim.identifies) == 1
         for user in range(USERS):
-            counts = Counter(texts(user))
-            assert set(counts) == set(map(str, range(ROUNDS))), f"lost for U{user}: {texts(user)}"
-            assert max(counts.values()) == 1, f"answered twice for U{user}: {texts(user)}"
-            assert texts(user) == sorted(texts(user), key=int), f"out of order for U{user}: {texts(user)}"
+            check(user, texts(user))
+
+
+def check(user: int, texts: list[str]) -> None:
+    counts = Counter(texts)
+    assert set(counts) == set(map(str, range(ROUNDS))), f"lost for U{user}: {texts}"
+    assert max(counts.values()) == 1, f"answered twice for U{user}: {texts}"
+    assert texts == sorted(texts, key=int), f"out of order for U{user}: {texts}"

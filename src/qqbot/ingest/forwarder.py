@@ -404,4 +404,7 @@ def _seen(stored: "asyncio.Future[None]") -> None:
 
 def opened(end: object) -> AbstractAsyncContextManager[object]:
     """Return the sink or source itself if it is an async context manager, else one that does nothing."""
-    return end if isinstance(end, AbstractAsyncContextManager) else nullcontext()
+    if not isinstance(end, AbstractAsyncContextManager):
+        return nullcontext()
+    entered: AbstractAsyncContextManager[object] = end
+    return entered

@@ -14,7 +14,7 @@ import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from msgspec import MsgspecError
 from redis.exceptions import ResponseError
@@ -183,7 +183,7 @@ class RedisPartition:
         answer = await self._ask(lambda: READ.run(self._client, self._keys, arguments))
         if answer == 0:
             return None
-        entries = answer[0][1] if answer else []
+        entries: list[Any] = answer[0][1] if answer else []
         if entries:
             self._last = _text(entries[-1][0])
         return await self._received(entries, {})
@@ -458,10 +458,8 @@ class _Membership:
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the first error in a group of errors."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    first = errors.exceptions[0]
+    return _first(cast("BaseExceptionGroup[BaseException]", first)) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _text(value: bytes | str) -> str:

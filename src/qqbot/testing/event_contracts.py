@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TypeAlias
+from typing import TypeAlias, cast
 from unittest import SkipTest
 
 from ..errors import FencedOut
@@ -366,8 +366,7 @@ def _assert_order(received: Sequence[Received]) -> None:
 
 def _leaves(error: BaseException | None) -> list[BaseException | None]:
     """Return the errors in a group of errors; the error itself if it is none."""
-    return (
-        [leaf for each in error.exceptions for leaf in _leaves(each)]
-        if isinstance(error, BaseExceptionGroup)
-        else [error]
-    )
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return [leaf for each in group.exceptions for leaf in _leaves(each)]
