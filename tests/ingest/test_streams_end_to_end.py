@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -77,12 +78,12 @@ async def test_what_dies_loses_nothing_and_answers_nothing_twice(dying: str, tmp
                         await answered(USERS * ROUNDS)
             await answered(USERS * ROUNDS)
         assert len(sim.identifies) == 1
-        for user in range(USERS):
-            check(user, texts(user))
+        check([texts(user) for user in range(USERS)])
 
 
-def check(user: int, texts: list[str]) -> None:
-    counts = Counter(texts)
-    assert set(counts) == set(map(str, range(ROUNDS))), f"lost for U{user}: {texts}"
-    assert max(counts.values()) == 1, f"answered twice for U{user}: {texts}"
-    assert texts == sorted(texts, key=int), f"out of order for U{user}: {texts}"
+def check(answers: Sequence[Sequence[str]]) -> None:
+    for user, texts in enumerate(answers):
+        counts = Counter(texts)
+        assert set(counts) == set(map(str, range(ROUNDS))), f"lost for U{user}: {texts}"
+        assert max(counts.values()) == 1, f"answered twice for U{user}: {texts}"
+        assert list(texts) == sorted(texts, key=int), f"out of order for U{user}: {texts}"

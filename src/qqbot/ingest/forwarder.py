@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 from msgspec import Struct
 
@@ -406,5 +406,4 @@ def opened(end: object) -> AbstractAsyncContextManager[object]:
     """Return the sink or source itself if it is an async context manager, else one that does nothing."""
     if not isinstance(end, AbstractAsyncContextManager):
         return nullcontext()
-    entered: AbstractAsyncContextManager[object] = end
-    return entered
+    return cast("AbstractAsyncContextManager[object]", end)
