@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -10,7 +11,7 @@ from redis.asyncio import Redis
 from qqbot import ConfigError, Envelope, Fence, QQBotError
 from qqbot.ingest.source import Partition
 from qqbot.models.ingest import Received
-from qqbot.redis.stream_source import RedisStreamSource
+from qqbot.redis.stream_source import READ, RedisStreamSource
 from qqbot.redis.streams import RedisStreamSink, decode_envelope
 from qqbot.testing import EventSinkContract, EventSourceContract
 from qqbot.testing.event_contracts import APP_ID, FIRST, MakeSink, MakeSource, Publish, ReadStored, sample
@@ -201,6 +202,32 @@ async def test_an_entry_of_a_newer_release_is_left_for_newer_workers(store: Serv
         with pytest.raises(ConfigError, match="update the workers"):
             await RedisStreamSource(store.url, partitions=PARTITIONS).run(APP_ID, Reader())
         assert await stored_entries(store.url) == 1, "it must not be lost"
+
+
+class LosesAnswers:
+    """Lets every third answer of the store get lost."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def run(self, *arguments: Any) -> Any:
+        self.calls += 1
+        answer = await READ.run(*arguments)
+        if self.calls % 3 == 0:
+            raise ConnectionError("the answer was lost")
+        return answer
+
+
+async def test_events_in_an_answer_that_was_lost_come_all_the_same(
+    store: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qqbot.redis.stream_source.READ", LosesAnswers())
+    monkeypatch.setattr("qqbot.redis.stream_source.RETRY_SECONDS", 0.01)
+    async with sink(store.url) as streams, read(store.url) as reader:
+        for number in range(300):
+            await streams.publish([sample(number)], Fence(FIRST, 1))
+        await until(lambda: _true(len(reader.ids) >= 300))
+        assert reader.ids == [f"event-{number}" for number in range(300)], "lost, repeated or out of order"
 
 
 async def test_another_number_of_partitions_is_refused(store: Server) -> None:

@@ -40,6 +40,7 @@ from .streams import (
     reachable,
     refused,
     split_options,
+    worded,
 )
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,7 @@ class RedisPartition:
         self._prepared = False  # the stream has its group
         self._claim_from: str | None = "0-0"  # None: all that an earlier owner had open was claimed
         self._last = "0-0"  # the last id that was delivered
+        self._open: set[str] = set()  # ids that were received here and are not acknowledged
         self._finished: deque[str] = deque()  # ids to be acknowledged
         self._some_finished = asyncio.Event()
 
@@ -172,7 +174,7 @@ class RedisPartition:
             return None
         following, entries, pending, last = answer
         deliveries = {_text(entry[0]): int(entry[3]) for entry in pending}
-        found = await self._received(entries, deliveries)
+        found = await self._received([entry for entry in entries if _text(entry[0]) not in self._open], deliveries)
         self._claim_from = None if _text(following) == "0-0" else _text(following)
         self._last = _text(last)
         return found
@@ -180,7 +182,8 @@ class RedisPartition:
     async def _read(self) -> list[Received] | None:
         """Return what no worker has read; None if the partition is not ours any more."""
         arguments = [self._lock.token, self._worker, LARGEST_BATCH]
-        answer = await self._ask(lambda: READ.run(self._client, self._keys, arguments))
+        # Not `repeated`: events in an answer that was lost are ours by then, and have to be claimed first.
+        answer = await within(OPERATION_SECONDS, READ.run(self._client, self._keys, arguments))
         if answer == 0:
             return None
         entries: list[Any] = answer[0][1] if answer else []
@@ -196,6 +199,7 @@ class RedisPartition:
         found: list[Received] = []
         for entry_id, fields in entries:
             place = _text(entry_id)
+            self._open.add(place)
             values = dict(zip(fields[::2], fields[1::2], strict=True))
             version = values.get(b"v")
             try:
@@ -235,14 +239,15 @@ class RedisPartition:
             reading.result()
 
     async def _after(self, error: Exception) -> None:
-        """Wait before the next request.  Raises: ConfigError if none will do."""
+        """Wait before the next request, which claims what a lost answer may have had.  Raises: ConfigError."""
+        self._claim_from = "0-0"
         if isinstance(error, ResponseError) and "NOGROUP" in str(error):
             self._prepared, self._last = False, "0-0"  # the store has lost its data
             return
         if not is_away(error):
             raise refused(error, "RedisStreamSource") from None
         if self._warnings.ready("away"):
-            log.warning("RedisStreamSource: the store does not answer, waiting until it does: %r", error)
+            log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
         await drop_idle(self._client)
         with suppress(TimeoutError):
             async with asyncio.timeout(RETRY_SECONDS):
@@ -284,11 +289,12 @@ class RedisPartition:
                     return  # the next owner gets them again, and so do we if that is us
                 await drop_idle(self._client)
                 if self._warnings.ready("done"):
-                    log.warning("RedisStreamSource: events cannot be acknowledged, trying again: %r", error)
+                    log.warning("RedisStreamSource: events cannot be acknowledged, trying again: %s", worded(error))
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                for _ in ids:
+                for place in ids:
                     self._finished.popleft()
+                    self._open.discard(place)
 
     async def look(self) -> None:
         """Read how many events are stored here."""
@@ -419,7 +425,7 @@ class _Membership:
             if not is_away(error):
                 raise refused(error, "RedisStreamSource") from None
             if self._warnings.ready("beat"):
-                log.warning("RedisStreamSource: the store does not answer, waiting until it does: %r", error)
+                log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
             await drop_idle(client)
 
     async def _take_share(self, client: Client, group: asyncio.TaskGroup, share: int) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
 
+from .._visible import visible_line
 from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..models.codec import pack, unpacker
@@ -142,8 +143,13 @@ async def reachable(store: "Client | Secret", what: str) -> AsyncGenerator[Clien
             if not is_away(error):
                 raise refused(error, what) from None
             place = shown(store.reveal()) if isinstance(store, Secret) else "its store"
-            log.warning("%s: %s does not answer, waiting until it does: %r", what, place, error)
+            log.warning("%s: %s does not answer, waiting until it does: %s", what, place, worded(error))
         yield client
+
+
+def worded(error: Exception) -> str:
+    """Return an error of the library in one line; its `repr` does not have the text."""
+    return visible_line(f"{type(error).__name__}: {error}")
 
 
 def refused(error: Exception, what: str) -> ConfigError:
