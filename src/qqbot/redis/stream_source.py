@@ -256,11 +256,15 @@ class RedisPartition:
     async def _prepare(self) -> None:
         """Make the stream and its group, if there are none."""
         command = ("XGROUP", "CREATE", self._stream, GROUP, "0", "MKSTREAM")
-        try:
-            await self._ask(lambda: self._untyped.execute_command(*command))
-        except ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
+
+        async def make() -> None:
+            try:
+                await self._untyped.execute_command(*command)
+            except ResponseError as error:
+                if "BUSYGROUP" not in str(error):  # it is there: no failure, after which connections are dropped
+                    raise
+
+        await self._ask(make)
         self._prepared = True
 
     def done(self, received: Received) -> None:
