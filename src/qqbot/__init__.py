@@ -11,6 +11,8 @@ from ._version import __version__
 from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
+from .api.pacing import Pacing
+from .api.quotas import ActiveQuotas, Rate
 from .api.route import Route
 from .api.token import TokenSource
 from .bot.access import AccessRefused
@@ -105,6 +107,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessRefused",
     "ActionButton",
+    "ActiveQuotas",
     "Api",
     "ApiError",
     "Ark",
@@ -164,11 +167,13 @@ __all__ = [
     "NotFound",
     "OtherInteraction",
     "Outgoing",
+    "Pacing",
     "Permission",
     "PermissionMissing",
     "Permissions",
     "QQBotError",
     "QuotaExceeded",
+    "Rate",
     "RateLimited",
     "RedisLock",
     "ReplyTo",
