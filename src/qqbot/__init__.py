@@ -11,8 +11,8 @@ from ._version import __version__
 from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
-from .api.pacing import Pacing
-from .api.quotas import ActiveQuotas, Rate
+from .api.pacing.pacer import Pacing
+from .api.pacing.quotas import ActiveQuotas, Rate
 from .api.route import Route
 from .api.token import TokenSource
 from .bot.access import AccessRefused

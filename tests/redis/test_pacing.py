@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from qqbot import ActiveQuotas, Bot, Credentials, Pacing, QuotaExceeded, Rate, RateLimited, Scene, Target
-from qqbot.api.pacing import Pacer
-from qqbot.api.quotas import DAY, PARTS, Usage, Use
+from qqbot.api.pacing.pacer import Pacer
+from qqbot.api.pacing.quotas import DAY, PARTS, Usage, Use
 from qqbot.redis import circuit_breaker
 from qqbot.redis.pacing import RedisPacing
 from qqbot.redis.sharing import Shared, sharing
@@ -38,13 +38,15 @@ async def test_processes_count_together(engine: Engine) -> None:
         full = await here.use(uses(2, 0.5), PAUSES)
         assert full is not None and full.full == 0
         assert 0 < full.seconds <= 0.5 + 0.5 / PARTS
+        assert await one.exists(f"qqbot:{{{APP_ID}:{CLUSTER}}}:q:group:G:0.5") == 1
         other = await here.use(uses(2, 0.5, "H"), PAUSES)
         assert other is not None and other.full is None
         await asyncio.sleep(full.seconds + 0.01)
         again = await there.use(uses(2, 0.5), PAUSES)
         assert again is not None and again.full is None
         await asyncio.sleep(0.8)
-        assert await one.keys("*") == [], "every count has expired"
+        keys = [f"qqbot:{{{APP_ID}:{CLUSTER}}}:q:{use.key}" for use in (*uses(2, 0.5), *uses(2, 0.5, "H"))]
+        assert await one.exists(*keys) == 0, "they have expired"
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)

@@ -24,7 +24,7 @@ from qqbot import (
 )
 from qqbot.api.caller import ResponseInfo
 from qqbot.api.exchange import Request, Response
-from qqbot.api.quotas import PacingStore
+from qqbot.api.pacing.quotas import PacingStore
 from qqbot.api.resources.groups import SEND_GROUP_MESSAGE
 from qqbot.api.resources.users import GET_ME, LIST_MY_GUILDS
 from qqbot.models.gateway import GatewayBot

@@ -30,9 +30,9 @@ from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads, is_public, is_public_or_loopback
 from .exchange import Request, Response
 from .network import ConnectOptions, exact
-from .pacing import Pacer, Pacing, paced_scene, pacing_of
+from .pacing.pacer import Pacer, Pacing, paced_scene, pacing_of
+from .pacing.quotas import PacingStore
 from .proxies import EnvironmentProxies, proxy_url
-from .quotas import PacingStore
 from .resolver import ThreadResolver
 from .resources.c2c import C2C
 from .resources.channels import Channels

@@ -1,13 +1,13 @@
 """`RedisPacing`: active messages, counted for all processes of a bot.
 
-Responsible for the keys, their expiry and the scripts. Collaborators: `api.quotas` has the numbers and the same counts
-for one process, which `api.pacing` uses while the store is down. The clock is that of the store.
+Responsible for the keys, their expiry and the scripts. Collaborators: `api.pacing.quotas` has the numbers and the same
+counts for one process, which `api.pacing.pacer` uses while the store is down. The clock is that of the store.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from ..api.quotas import PARTS, Usage, Use
+from ..api.pacing.quotas import PARTS, Usage, Use
 from .circuit_breaker import CircuitBreaker
 from .connection import Client, hash_tag
 
@@ -84,7 +84,8 @@ class RedisPacing:
         """Count a message in each of `uses`, or return what is full or paused; None while the store is down."""
         keys = [self._prefix + key for key in (*(use.key for use in uses), *pauses)]
         arguments = [value for use in uses for value in (use.rate.times, _milliseconds(use.rate.per))]
-        answer: list[int] = await self._circuit_breaker.ask(lambda: self._use(keys=keys, args=arguments), [])
+        nothing: list[int] = []
+        answer = await self._circuit_breaker.ask(lambda: self._use(keys=keys, args=arguments), nothing)
         if not answer:
             return None
         full, milliseconds, code = answer

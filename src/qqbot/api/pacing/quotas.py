@@ -1,7 +1,7 @@
 """The quotas of active messages, as data, and how many messages one process has sent within each.
 
 Responsible for the documented numbers, for what an answer of the platform shows about them, and for bounded counts.
-Pure: `now` is an argument, in seconds of a monotonic clock. Collaborators: `pacing` waits; `redis.pacing` counts for
+Pure: `now` is an argument, in seconds of a monotonic clock. Collaborators: `pacer` waits; `redis.pacing` counts for
 all processes of a bot.
 
 Source: server-inter/message/overview; bot-docs: server-inter/message/send-receive/send
@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
-from ..errors import ConfigError
-from ..models.targets import Scene
+from ...errors import ConfigError
+from ...models.targets import Scene
 
 T = TypeVar("T")
 

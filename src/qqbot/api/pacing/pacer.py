@@ -12,13 +12,14 @@ from typing import Any, NamedTuple, cast
 
 from msgspec import UNSET
 
-from ..aio.clock import Clock
-from ..errors import ApiError, ConfigError, DecodeError, LeaseLost, QuotaExceeded, RateLimited, TransportError
-from ..models.codec import parse
-from ..models.outgoing.wire import MessageType
-from ..models.targets import Scene
-from .codes import error_rule
-from .multipart import Form
+from ...aio.clock import Clock
+from ...errors import ApiError, ConfigError, DecodeError, LeaseLost, QuotaExceeded, RateLimited, TransportError
+from ...models.codec import parse
+from ...models.outgoing.wire import MessageType
+from ...models.targets import Scene
+from ..codes import error_rule
+from ..multipart import Form
+from ..route import Route
 from .quotas import (
     CERTIFIED,
     EACH_USED_UP,
@@ -33,7 +34,6 @@ from .quotas import (
     Usage,
     Use,
 )
-from .route import Route
 
 SHORTEST_WAIT = 0.001  # seconds; two clocks may differ by less
 
@@ -108,7 +108,7 @@ def _field(body: object, name: str) -> object:
     return None if value is UNSET else value
 
 
-class _Counted(NamedTuple):
+class _Granted(NamedTuple):
     """When a message was counted, by the clock of this process, and by that of the store if the store counted it."""
 
     here: float
@@ -153,14 +153,14 @@ class Pacer:
         uses, pauses = self._uses(scene, target_id)
         now = asyncio.get_running_loop().time
         ends_at = now() + timeout
-        counted = await self._wait(scene, uses, pauses, ends_at)
+        granted = await self._wait(scene, uses, pauses, ends_at)
         try:
             yield max(ends_at - now(), SHORTEST_WAIT)
         except Exception as error:
             if _was_not_sent(error):
-                self._counts.release(uses, counted.here)
-                if counted.shared is not None and self._store is not None:
-                    await self._store.release(uses, counted.shared)
+                self._counts.release(uses, granted.here)
+                if granted.shared is not None and self._store is not None:
+                    await self._store.release(uses, granted.shared)
             if isinstance(error, QuotaExceeded) and (pause := PAUSES.get(error.code)) is not None:
                 key = pauses[pause.together]
                 self._counts.pause(key, pause.seconds, error.code, self._clock())
@@ -174,7 +174,7 @@ class Pacer:
         uses += [Use(f"{together}::{rate.per:g}", rate, True) for rate in quotas.together]
         return uses, (f"{each}:pause", f"{together}::pause")
 
-    async def _wait(self, scene: Scene, uses: Sequence[Use], pauses: tuple[str, str], ends_at: float) -> _Counted:
+    async def _wait(self, scene: Scene, uses: Sequence[Use], pauses: tuple[str, str], ends_at: float) -> _Granted:
         """Return when the message was counted.  Raises: see `slot`."""
         limit = asyncio.timeout_at(ends_at)
         try:
@@ -185,7 +185,7 @@ class Pacer:
                     async with self._turn(pauses[True]) if behind else nullcontext():
                         while True:
                             usage = await self._use(uses, pauses)
-                            if isinstance(usage, _Counted):
+                            if isinstance(usage, _Granted):
                                 return usage
                             assert usage.full is not None
                             together = usage.full == len(uses) + 1 or (
@@ -202,16 +202,16 @@ class Pacer:
                 raise
             raise _too_fast("other active messages were first", None) from None
 
-    async def _use(self, uses: Sequence[Use], pauses: Sequence[str]) -> _Counted | Usage:
+    async def _use(self, uses: Sequence[Use], pauses: Sequence[str]) -> _Granted | Usage:
         """Count a message, or return what is full."""
         if self._store is not None and (shared := await self._store.use(uses, pauses)) is not None:
             if shared.full is not None:
                 return shared
             now = self._clock()
             self._counts.count(uses, now)  # for the time in which the store may be down
-            return _Counted(now, shared.seconds)
+            return _Granted(now, shared.seconds)
         usage = self._counts.use(uses, pauses, self._clock())
-        return usage if usage.full is not None else _Counted(usage.seconds, None)
+        return usage if usage.full is not None else _Granted(usage.seconds, None)
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
