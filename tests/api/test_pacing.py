@@ -231,6 +231,24 @@ async def test_conversations_take_turns_at_what_they_share() -> None:
     assert order == targets
 
 
+async def test_a_full_conversation_leaves_the_queue_that_all_share() -> None:
+    clock, order = Hands(), list[str]()
+    pacer = Pacer(Pacing(group=ActiveQuotas(each=(Rate(1, 100),), together=(Rate(2, 10),))), clock)
+    async with asyncio.TaskGroup() as tasks:
+        for target in ("A", "B", "C", "A", "D"):
+            waiting = tasks.create_task(sent(pacer, target, order, timeout=1000))
+            await settled()
+        assert order == ["A", "B"]
+        clock.now += 10 + 10 / PARTS
+        pacer.clock_moved()
+        await settled()
+        assert order == ["A", "B", "C", "D"], "A's second message was before D's in the queue"
+        assert waiting.done()
+        clock.now += 100
+        pacer.clock_moved()
+    assert order[4:] == ["A"]
+
+
 async def test_what_is_cancelled_while_it_waits_leaves_no_trace() -> None:
     clock, order = Hands(), list[str]()
     pacer = Pacer(Pacing(group=ActiveQuotas(each=(Rate(1, 10),), together=(Rate(1, 10),))), clock)
