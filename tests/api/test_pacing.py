@@ -224,11 +224,15 @@ async def test_conversations_take_turns_at_what_they_share() -> None:
         for target in targets:
             tasks.create_task(sent(pacer, target, order))
             await settled()
+        clock.now += 10 + 10 / PARTS
+        tasks.create_task(sent(pacer, "late", order))
+        await settled()
+        assert order == ["0"], "there is room, but others were first"
         for _ in targets:
-            clock.now += 10 + 10 / PARTS
             pacer.clock_moved()
             await settled()
-    assert order == targets
+            clock.now += 10 + 10 / PARTS
+    assert order == [*targets, "late"]
 
 
 async def test_a_full_conversation_leaves_the_queue_that_all_share() -> None:
