@@ -24,6 +24,7 @@ from qqbot import (
     Request,
     Scene,
     Target,
+    Timeout,
 )
 from qqbot.api.pacing.pacer import PACED, Pacer, paced_scene
 from qqbot.api.pacing.quotas import CERTIFIED, DAY, HOUR, MINUTE, PARTS, UNCERTIFIED, QuotaCounts, Use
@@ -433,6 +434,33 @@ async def test_what_was_never_sent_does_not_count(qq: Simulator) -> None:
         with pytest.raises(QuotaExceeded):
             await api.send(target, "two")
     assert statuses(qq) == [200]
+
+
+async def test_messages_that_are_held_take_no_room_until_they_are_sent(qq: Simulator) -> None:
+    free = asyncio.Event()
+
+    async def until() -> None:
+        await free.wait()
+
+    pacing = Pacing(group=ActiveQuotas(each=(Rate(2, MINUTE),)))
+    async with qq, Api(qq.credentials, endpoints=qq.endpoints, clock=qq.clock.now, pacing=pacing) as api:
+        group = Target(Scene.GROUP, qq.group("test").id)
+        api.hold_sends(until)
+        with pytest.raises(Timeout, match="held back"):
+            await api.send(group, "never", timeout=0.1)
+        pushes = [asyncio.create_task(api.send(group, "push", timeout=120)) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        await qq.clock.advance(seconds=59)
+        free.set()
+        async with asyncio.timeout(10):
+            await asyncio.wait(pushes[:2])
+        await qq.clock.advance(seconds=30)
+        api.clock_moved()
+        await asyncio.sleep(0.2)
+        assert statuses(qq) == [200, 200], "the minute began when they were sent"
+        for push in pushes:
+            push.cancel()
+        await asyncio.wait(pushes)
 
 
 @pytest.mark.qq(limits="all")

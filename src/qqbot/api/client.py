@@ -230,12 +230,12 @@ class Api:
         opened = self._opened
         if asyncio.get_running_loop() is not opened.loop:
             raise foreign_loop("the Api")
-        call = opened.caller.call
+        call, hold = opened.caller.call, opened.caller.hold
         pacer = opened.pacer
         if pacer is not None and (scene := paced_scene(route, body)) is not None:
             seconds = self._options.get("timeout", TIMEOUT) if timeout is None else timeout
             if ids and seconds > 0:  # otherwise the call is refused
-                async with pacer.slot(scene, ids[0], seconds) as left:
+                async with pacer.slot(scene, ids[0], seconds, hold) as left:
                     return await call(route, *ids, query=query, body=body, headers=headers, timeout=left)
         return await call(route, *ids, query=query, body=body, headers=headers, timeout=timeout)
 

@@ -6,7 +6,7 @@ has the numbers and counts; `client` puts each call inside `Pacer.slot`. Replies
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any, NamedTuple, cast
 
@@ -142,10 +142,12 @@ class Pacer:
         self._moved = asyncio.Event()
 
     @asynccontextmanager
-    async def slot(self, scene: Scene, target_id: str, timeout: float) -> AsyncGenerator[float]:
+    async def slot(
+        self, scene: Scene, target_id: str, timeout: float, hold: Callable[[], Awaitable[None]] | None = None
+    ) -> AsyncGenerator[float]:
         """Wait for room for one message, sent by the body; yield the seconds of `timeout` that are left.
 
-        A message that the platform did not accept does not count.
+        `hold` is awaited before. A message that the platform did not accept does not count.
 
         Raises: QuotaExceeded at once if an allowance is used up and not renewed in time; RateLimited if the rates leave
         no room in time.
@@ -153,6 +155,9 @@ class Pacer:
         uses, pauses = self._uses(scene, target_id)
         now = asyncio.get_running_loop().time
         ends_at = now() + timeout
+        if hold is not None and not await _in_time(hold, ends_at):
+            yield SHORTEST_WAIT  # the call awaits `hold`, too, and reports that
+            return
         granted = await self._wait(scene, uses, pauses, ends_at)
         try:
             yield max(ends_at - now(), SHORTEST_WAIT)
@@ -230,6 +235,18 @@ class Pacer:
             turn.tasks -= 1
             if not turn.tasks:
                 del self._turns[key]
+
+
+async def _in_time(hold: Callable[[], Awaitable[None]], ends_at: float) -> bool:
+    limit = asyncio.timeout_at(ends_at)
+    try:
+        async with limit:
+            await hold()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return False
+    return True
 
 
 def _was_not_sent(error: Exception) -> bool:
