@@ -198,7 +198,7 @@ class Caller:
         del headers  # a traceback may show the variables of its frames; a Request does not show its headers
         # After the hooks, so that no hook gets the token.
         if call.own:
-            token = self._token_at_hand()
+            token: Secret | Failure | None = self._token_at_hand()
             if token is None:
                 token = await self._next_token(call)
             if isinstance(token, Failure):

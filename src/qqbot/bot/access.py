@@ -9,7 +9,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from ..models.events import Event, Replyable
 from .context import Context
@@ -30,6 +30,10 @@ class AccessRefused(Struct, frozen=True):
 RefusedFunction: TypeAlias = Callable[[Context[Event], AccessRefused], Awaitable[object]]
 
 
+Order: TypeAlias = Literal["conversation", "user"] | None
+"""What an event waits for: those of its conversation, those of its user in the conversation, or none."""
+
+
 class AccessRule(Struct, frozen=True, eq=False):
     """One check: `allow`, and the answer if it does not; None: no answer."""
 
@@ -38,10 +42,11 @@ class AccessRule(Struct, frozen=True, eq=False):
 
 
 class Access(Struct, frozen=True, eq=False):
-    """What is checked before one handler runs."""
+    """What is checked before one handler runs, and what it waits for (`order`; unset: as its bot or router says)."""
 
     rule: AccessRule | None = None
     cooldown: Cooldown | None = None
+    order: Order | UnsetType = UNSET
 
 
 UNRESTRICTED = Access()

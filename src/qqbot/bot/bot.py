@@ -37,10 +37,12 @@ from ..models.outgoing.messages import Message
 from ..models.stats import BotStats
 from ..models.targets import Target
 from ..sessions.base import SessionManager
+from .access import Order
 from .arguments import signature_of
 from .audits import AuditOutcome, Audits
 from .commands import Command, check_names
 from .context import Context
+from .handler_table import check_order
 from .program import (
     EXIT_INTERRUPTED,
     configure_logging,
@@ -83,7 +85,8 @@ class Bot(HandlerDecorators):
     messages wait, within the timeout of their calls, while a shard is between connections: the platform has lost some
     that were sent then. `sink` takes the events in place of the handlers, to be handled elsewhere. `audits` asks for
     the verdicts of reviews, for `audit_result`. `auto_ack` acknowledges a click
-    that its handlers have not acknowledged at their end. The options of `Api` (proxy, ssl_context, session,
+    that its handlers have not acknowledged at their end. `order` is that of handlers which have none of their own, see
+    `on`. The options of `Api` (proxy, ssl_context, session,
     on_request, ...) are options here, too.
     """
 
@@ -106,6 +109,7 @@ class Bot(HandlerDecorators):
         sink: EventSink | None = None,
         audits: bool = False,
         auto_ack: bool = False,
+        order: Order = "conversation",
         **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__()
@@ -139,6 +143,7 @@ class Bot(HandlerDecorators):
             api=options,
         )
         self._handlers.clicks.auto_ack = auto_ack
+        self._handlers.order = check_order(order, "Bot(...)")
         self._runtime = BotRuntime(self, self._handlers, settings)
         self._entered: AsyncExitStack | None = None  # what `async with bot:` leaves
 
@@ -191,8 +196,12 @@ class Bot(HandlerDecorators):
         if self._audits is not None:
             self._audits.take(ctx.event)
 
-    def spawn(self, coroutine: Coroutine[object, object, T], *, name: str | None = None) -> asyncio.Task[T]:
+    def spawn(
+        self, coroutine: Coroutine[object, object, T], *, name: str | None = None, drain: bool = False
+    ) -> asyncio.Task[T]:
         """Run a task that belongs to the bot: it is cancelled when the bot has drained; its error is logged.
+
+        `drain`: at the end it is waited for like a handler, for the seconds of `Bot(drain=...)`.
 
         It may outlive the event: its calls are sent even if another process runs the shard by then.
 
@@ -203,7 +212,7 @@ class Bot(HandlerDecorators):
         except ConfigError:
             coroutine.close()
             raise
-        return run.spawn(coroutine, name)
+        return run.spawn(coroutine, name, drain=drain)
 
     def on_shard_event(self, function: L) -> L:
         """Register a function, plain or async, that is called with what happens to the shards (`ShardEvent`)."""

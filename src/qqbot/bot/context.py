@@ -17,7 +17,7 @@ from ..api.client import Api
 from ..api.downloads import MAX_BYTES
 from ..api.streams import AnswerStream, GatheredAnswer
 from ..api.windows import check_window
-from ..dispatcher.delivery import Wanted
+from ..dispatcher.delivery import Delivery, Wait, Wanted
 from ..errors import (
     ConfigError,
     ContentRejected,
@@ -27,13 +27,14 @@ from ..errors import (
     ReplyWindowExpired,
 )
 from ..lease import Lease
-from ..models.events import Event, InteractionCreate, MessageEvent, Replyable
+from ..models.events import Event, InteractionCreate, MessageEvent, Replyable, user_of
 from ..models.frames import Frame
 from ..models.gateway import ReadyUser, ShardKey
 from ..models.intents import Intents
 from ..models.messages import MessageAttachment, MessageSendResult
 from ..models.outgoing.messages import Markdown, Message, Text
 from ..models.targets import REPLY_LIMITS, REPLY_WINDOWS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
+from .interruption import Interruption
 from .splitting import split_message
 
 if TYPE_CHECKING:
@@ -74,6 +75,14 @@ class Delivered(Protocol):
     @property
     def again(self) -> bool:
         """True if an earlier process may have begun to handle it."""
+        ...
+
+    def open_interruption(self, wanted: Wanted) -> Wait:
+        """Begin to look for an event that interrupts the handler.  Raises: ConfigError."""
+        ...
+
+    def close_interruption(self, wait: Wait) -> None:
+        """Look for it no longer."""
         ...
 
     async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivered":
@@ -117,7 +126,9 @@ class Owner(Protocol):
         """Send an active message to a conversation."""
         ...
 
-    def spawn(self, coroutine: Coroutine[object, object, T], *, name: str | None = None) -> "Task[T]":
+    def spawn(
+        self, coroutine: Coroutine[object, object, T], *, name: str | None = None, drain: bool = False
+    ) -> "Task[T]":
         """Run a task that ends with the bot."""
         ...
 
@@ -406,6 +417,48 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         self._check_expected(events)
         delivered = await self._delivered.wait_for(Wanted(events, when, anywhere), timeout)
         return Context(self.bot, self.api, self._check_expected, delivered, delivered.event)
+
+    @overload
+    def interrupted_by(
+        self, event: type[W], /, *, when: Callable[[W], bool] | None = ..., anyone: bool = ...
+    ) -> "Interruption[Context[W]]": ...
+    @overload
+    def interrupted_by(
+        self, event: type[W], event2: type[W2], /, *, when: Callable[[W | W2], bool] | None = ..., anyone: bool = ...
+    ) -> "Interruption[Context[W | W2]]": ...
+
+    def interrupted_by(
+        self, *events: type[Event], when: Callable[[Any], bool] | None = None, anyone: bool = False
+    ) -> "Interruption[Context[Any]]":
+        """Return a block that the next event of these classes, for which `when` holds, ends: a stop word, a click.
+
+        ::
+
+            async with ctx.interrupted_by(MessageEvent, when=says("停", "stop")) as stop:
+                async with ctx.stream() as answer:
+                    async for piece in model(ctx.text):
+                        await answer.write(piece)
+            if stop.context is not None:
+                await stop.context.reply("已停止")
+
+        The event is one of the same user in the same conversation, or of any user there (`anyone`). It does not wait
+        for its turn, and no other handler sees it. The block is cancelled, which ends a stream in it, and the handler
+        goes on behind the block.
+
+        Raises: ConfigError when the bot does not ask for these events, or too many are open; what `when` raises.
+        """
+        self._check_expected(events)
+        user = "" if anyone else user_of(self._delivered.event)
+
+        def interrupts(event: Event) -> bool:
+            return (not user or user_of(event) == user) and (when is None or when(event))
+
+        def context_of(delivered: Delivery) -> Context[Any]:
+            return Context(self.bot, self.api, self._check_expected, delivered, delivered.event)
+
+        wanted = Wanted(events, interrupts)
+        delivered = self._delivered
+        return Interruption(lambda: delivered.open_interruption(wanted), delivered.close_interruption, context_of)
 
     async def ask(
         self: "Context[Replyable]", question: str, choices: Sequence[str], *, timeout: float | None = None

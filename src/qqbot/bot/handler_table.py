@@ -11,16 +11,17 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from .._visible import visible_line
 from ..config import did_you_mean
 from ..dispatcher.delivery import Around, HandlerMatch, Selection
+from ..dispatcher.shares import BETWEEN
 from ..errors import ConfigError, UsageError
-from ..models.events import ALIASES, EVENTS, Event, InteractionCreate, MessageEvent, UnknownEvent, decoder_of
+from ..models.events import ALIASES, EVENTS, Event, InteractionCreate, MessageEvent, UnknownEvent, decoder_of, user_of
 from ..models.intents import Intents
-from .access import UNRESTRICTED, Access, AccessRule, RefusedFunction, refuse, refused_by
+from .access import UNRESTRICTED, Access, AccessRule, Order, RefusedFunction, refuse, refused_by
 from .clicks import ClickWatch
 from .commands import Command, CommandIndex, answer_usage
 from .context import Context, Delivered
@@ -60,6 +61,7 @@ class Registration(Struct, frozen=True, eq=False):
     command: Command | None = None
     rules: tuple[AccessRule, ...] = ()
     cooldown: Cooldown | None = None
+    order: Order | UnsetType = UNSET
     scopes: "tuple[HandlerTable, ...]" = ()
     function: Function = _unbound
 
@@ -74,6 +76,7 @@ class Registration(Struct, frozen=True, eq=False):
             when=_both(scope.when, self.when),
             command=command,
             rules=rules,
+            order=scope.order if self.order is UNSET else self.order,
             scopes=(scope, *self.scopes),
         )
         return replace(inner, function=inner._bound())
@@ -151,7 +154,7 @@ def _both(first: When[Any] | None, second: When[Any] | None) -> When[Any] | None
 class HandlerTable:
     """The handlers of a bot or a router, in order of registration, with those of the routers that it includes.
 
-    `prefix`, `when` and `rule` are for all of them.
+    `prefix`, `when`, `rule` and `order` are for all of them.
     """
 
     def __init__(
@@ -160,6 +163,8 @@ class HandlerTable:
         self.prefix = prefix
         self.when = when
         self.rule = rule
+        self.order: Order | UnsetType = UNSET
+        """The order of the handlers that have none of their own."""
         self.middleware: list[Middleware] = []
         """Called around the handlers of one event, the first outermost."""
         self.refused_functions: list[RefusedFunction] = []
@@ -206,7 +211,8 @@ class HandlerTable:
         for kind in () if intent is None else kinds:
             needed |= Intents.of(kind)
         rules = () if access.rule is None else (access.rule,)
-        self._add([Registration(function, kinds, when, needed, name, command, rules, access.cooldown)])
+        order = check_order(access.order, name)
+        self._add([Registration(function, kinds, when, needed, name, command, rules, access.cooldown, order)])
 
     def add_middleware(self, function: Middleware) -> None:
         """Call `function` around the handlers of each event.  Raises: ConfigError when it is not async."""
@@ -330,6 +336,7 @@ class HandlerTable:
             handlers,
             is_message,
             select=_selection(handlers) if is_message and any(found.command for found in handlers) else None,
+            order=_order(handlers),
             around=self._around(kind, handlers),
         )
         if len(self.matches) < REMEMBERED_NAMES:  # names come from outside: do not remember without end
@@ -409,6 +416,46 @@ def _selection(handlers: Sequence[Registration]) -> Callable[[MessageEvent], Sel
         return others
 
     return select
+
+
+def _order(handlers: Sequence[Registration]) -> Callable[[Event], str] | None:
+    """Return what tells the ordering key of an event; None if that is its conversation for all of `handlers`."""
+    if all(found.order in (UNSET, "conversation") for found in handlers):
+        return None
+    commands = [(found.command, found) for found in handlers if found.command is not None]
+    index = CommandIndex(commands)
+    others = [found for found in handlers if found.command is None]
+    seeing_all = [found for found in others if found.sees_all]
+
+    def key_of(event: Event) -> str:
+        possible: list[Registration] = []  # only names are matched here: predicates of the user are not asked
+        for found in index.find(event) if commands and isinstance(event, MessageEvent) else ():
+            possible.append(found)
+            if found.when is None:
+                return _key(event, [*seeing_all, *possible])
+        return _key(event, [*others, *possible])
+
+    return key_of
+
+
+def _key(event: Event, handlers: Sequence[Registration]) -> str:
+    """Return the key of the strictest order of `handlers`: by conversation, by user, none."""
+    orders = {found.order for found in handlers}
+    if not orders or not orders <= {"user", None}:
+        return event.ordering_key
+    user = user_of(event)
+    return (
+        f"{event.ordering_key}{BETWEEN}{user}"
+        if "user" in orders and event.ordering_key and user
+        else (event.ordering_key if "user" in orders else "")
+    )
+
+
+def check_order(order: object, name: str) -> Order | UnsetType:
+    """Return `order`.  Raises: ConfigError for what is no order."""
+    if order not in (UNSET, "conversation", "user", None):
+        raise ConfigError(f'order= of {name} is "conversation", "user" or None, not {order!r}. order= 写错了')
+    return order
 
 
 def _wire_name(event: Event) -> str:

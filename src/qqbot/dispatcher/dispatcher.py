@@ -17,6 +17,7 @@ from typing import Any, Self
 from ..aio.capacity import Capacity
 from ..aio.clock import Clock
 from ..lease import Lease, current_lease
+from ..models.events import Event
 from ..models.outcome import Outcome
 from .backlog import Backlog
 from .completion import Completion
@@ -26,6 +27,7 @@ from .delivery import Around, Delivery, Handler, HandlerMatch, Resumption, Settl
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
+from .shares import place_of
 from .waiters import Waiters
 from .workers import WorkerPool
 
@@ -181,7 +183,7 @@ class Dispatcher:
         """Return the conversation of which most events wait, and how many; slow, since all that waits is looked at."""
         self._admit_unseen()
         waiting = (*self._ordering.waiting(), *self.backlog.admitted)
-        counts = Counter(each.event.ordering_key for each in waiting if isinstance(each, Delivery))
+        counts = Counter(place_of(each.event.ordering_key) for each in waiting if isinstance(each, Delivery))
         return next(iter(counts.most_common(1)), None)
 
     async def room(self) -> None:
@@ -222,12 +224,10 @@ class Dispatcher:
         return None
 
     def _is_new(self, delivery: Delivery) -> bool:
-        """Offer an event that did not come before to the handlers that wait; False if it did: then it is dropped."""
+        """Offer an event to the handlers that wait; False if it came before, or has interrupted one: it is dropped."""
         admitted = self._dedupe.admit(delivery)
         if isinstance(admitted, New):
-            if self._waits.open:
-                self.waiters.offer(delivery)
-            return True
+            return not (self._waits.open and self.waiters.offer(delivery))
         self.backlog.count_off(delivery)
         if isinstance(admitted, EndedBefore):
             delivery.source.finish(delivery, admitted.outcome)
@@ -269,14 +269,14 @@ class Dispatcher:
 
     def _waits_behind(self, delivery: Delivery) -> bool:
         """Queue an event behind the one that holds its key; return False if it may go on."""
-        if delivery.ordering_key is not None or not self._ordering.wait(delivery, delivery.event.ordering_key):
+        if delivery.ordering_key is not None or not self._ordering.wait(delivery, delivery.key):
             return False
         park(delivery)
         return True
 
     def _resume(self, resume: Resumption) -> None:
         """Let a handler go on without an event, unless another one holds its key: then that has to end first."""
-        key = resume.wait.waiter.event.ordering_key
+        key = resume.wait.waiter.key
         if resume.ordering_key is not None or not self._ordering.wait(resume, key):
             self.waiters.resume(resume)
 
@@ -390,8 +390,10 @@ class Dispatcher:
                                 if result == "unwanted":
                                     result = "handled"
                             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
-                                result = "failed"
-                                await runner.report(user_context, error, handler.name)
+                                if await runner.report(user_context, error, handler.name):
+                                    result = "failed"
+                                elif result == "unwanted":
+                                    result = "handled"
                         if sharing and not dedupe.comes_again(delivery, result):
                             await dedupe.share(delivery)
                         outcome = result
@@ -416,7 +418,7 @@ class Dispatcher:
                     leaked = copy_context() != context
                 except Exception:  # noqa: BLE001 - a value of the user's may not be comparable
                     leaked = True
-                if leaked or cancelling():
+                if leaked or cancelling() or (runner.cancelled and runner.was_cancelled()):
                     return  # the pool starts a fresh worker
                 left -= 1
             if not left:  # other tasks have their turn, and then a worker that sees to the rest
@@ -432,16 +434,8 @@ class Dispatcher:
         delivery: Delivery,
     ) -> Outcome:
         """Run the handlers that take an event, and what is around them; return how the event ended."""
-        runner, event = self._runner, delivery.event
-        taking: list[Handler] = []
-        result: Outcome = "unwanted"
-        for handler in handlers:
-            try:
-                if handler.when is None or handler.when(event):
-                    taking.append(handler)
-            except Exception as error:  # noqa: BLE001 - stays with its event
-                result = "failed"
-                await runner.report(context, error, handler.name)
+        runner = self._runner
+        taking, result = await self._taking(handlers, context, delivery.event)
         reported: list[BaseException] = []
 
         async def run(handler: Handler) -> Exception | None:
@@ -450,11 +444,11 @@ class Dispatcher:
             try:
                 await runner.run(handler, context, delivery)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
-                result = "failed"
-                await runner.report(context, error, handler.name)
-                failure = error if isinstance(error, Exception) else RuntimeError(f"{handler.name} was cancelled")
-                reported.append(failure)
-                return failure
+                if await runner.report(context, error, handler.name):
+                    result = "failed"
+                    failure = error if isinstance(error, Exception) else RuntimeError(f"{handler.name} was cancelled")
+                    reported.append(failure)
+                    return failure
             if result == "unwanted":
                 result = "handled"
             return None
@@ -465,10 +459,24 @@ class Dispatcher:
         try:
             await around(context, taking, run)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
-            if not any(error is each for each in reported):
-                await runner.report(context, error, "middleware")
-            result = "failed"
+            if any(error is each for each in reported) or await runner.report(context, error, "middleware"):
+                result = "failed"
         return "handled" if result == "unwanted" else result
+
+    async def _taking(
+        self, handlers: Sequence[Handler], context: object, event: Event
+    ) -> tuple[list[Handler], Outcome]:
+        """Return the handlers whose predicate holds for an event, and "failed" if one raised."""
+        taking: list[Handler] = []
+        result: Outcome = "unwanted"
+        for handler in handlers:
+            try:
+                if handler.when is None or handler.when(event):
+                    taking.append(handler)
+            except Exception as error:  # noqa: BLE001 - stays with its event
+                result = "failed"
+                await self._runner.report(context, error, handler.name)
+        return taking, result
 
     def _mark_handler(self, delivery: Delivery, handler: Handler) -> None:
         if self._ordering.running is delivery:

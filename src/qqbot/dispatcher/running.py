@@ -33,6 +33,7 @@ class HandlerRunner:
 
     def __init__(self, handlers: Handlers, timeout: float | None, listeners: Sequence[HandlerListener]) -> None:
         self.failed = 0
+        self.cancelled: set[asyncio.Task[object]] = set()  # workers whose handler was cancelled on purpose
         self.closing = False  # workers are cancelled from now on: such a cancellation is not the handler's error
         self._handlers = handlers
         self._timeout = timeout
@@ -83,11 +84,20 @@ class HandlerRunner:
             except Exception:
                 log.exception("an on_handled callback failed")
 
-    async def report(self, context: object, error: Exception | asyncio.CancelledError, name: str) -> None:
-        """Report what a handler raised.  Raises: CancelledError if it was the worker that was cancelled."""
+    async def report(self, context: object, error: Exception | asyncio.CancelledError, name: str) -> bool:
+        """Report what a handler raised; return False if it was cancelled on purpose, by `current_task().cancel()`.
+
+        Raises: CancelledError if it was the worker that was cancelled.
+        """
+        if isinstance(error, asyncio.CancelledError):
+            on_purpose = current_task().cancelling() > 0
+            self._assert_stray()
+            if on_purpose:
+                self.cancelled.add(current_task())
+                log.info("%s was cancelled while it handled %r", name, context)
+                return False
         self.failed += 1
         if isinstance(error, asyncio.CancelledError):
-            self._assert_stray()
             stray = RuntimeError("the handler was cancelled by something it awaited")
             stray.__cause__ = error
             error = stray
@@ -96,6 +106,18 @@ class HandlerRunner:
         except asyncio.CancelledError:
             self._assert_stray()
             log.exception("reporting the error of %s was cancelled by something it awaited", name)
+        return True
+
+    def was_cancelled(self) -> bool:
+        """Return whether a handler in this task was cancelled on purpose: then the task ends after the event.
+
+        A task that keeps a reference to it could cancel the handler of another event later.
+        """
+        task = current_task()
+        if task not in self.cancelled:
+            return False
+        self.cancelled.discard(task)
+        return True
 
     def _assert_stray(self) -> None:
         """Go on after a cancellation that did not come from here: leaving the dispatcher cancels workers.
