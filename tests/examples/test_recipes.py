@@ -1,7 +1,7 @@
 """The recipes of docs/recipes.md do what they say, on the simulator."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +31,70 @@ def recipe(heading: str) -> SimpleNamespace:
 @pytest.fixture(autouse=True)
 def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+LLM = "Answers of a language model"
+
+
+async def endless(_: object) -> AsyncIterator[str]:
+    for number in range(100_000):
+        yield f"word{number} "
+        await asyncio.sleep(0.02)
+
+
+async def test_an_answer_of_a_language_model_knows_what_was_said(qq: Simulator) -> None:
+    names = recipe(LLM)
+    alice, bob = qq.user("Alice"), qq.user("Bob")
+    async with qq.run(names.bot):
+        assert str((await alice.say("tea")).markdown).strip() == "This is message 1: tea"
+        assert str((await alice.say("more")).markdown).strip() == "This is message 3: more"
+        assert str((await bob.say("hello")).markdown).strip() == "This is message 1: hello"
+        await alice.say("/new")
+        assert str((await alice.say("again")).markdown).strip() == "This is message 1: again"
+
+
+@pytest.mark.parametrize("all_messages", [False, True])
+async def test_an_answer_in_a_group_can_be_stopped_by_its_user(qq: Simulator, all_messages: bool) -> None:
+    names = recipe(LLM)
+    names.names["model"] = endless
+    group = qq.group("test", all_messages=all_messages)
+    alice, bob = group.member("Alice"), group.member("Bob")
+    async with qq.run(names.bot):
+        answer = asyncio.create_task(alice.say("tell me"))
+        await asyncio.sleep(0.3)
+        names.names["model"] = recipe(LLM).model
+        assert str((await bob.say("tea")).markdown).strip() == "This is message 1: tea", "Alice's holds up nobody"
+        await bob.say("停")
+        await asyncio.sleep(0.2)
+        assert not answer.done() or not any("word" in str(message.markdown) for message in group.messages)
+        stopped = await alice.say("停")
+        await answer
+        texts = [str(message.text or message.markdown) for message in group.messages]
+    assert stopped.outcome == "consumed"
+    assert sum("word0" in text for text in texts) == 1, "what was written until then was sent"
+    assert texts.count("Stopped. 已停止") == 1
+
+
+async def test_an_answer_in_private_ends_where_it_was_stopped(qq: Simulator) -> None:
+    names = recipe(LLM)
+    names.names["model"] = endless
+    alice = qq.user("Alice")
+    async with qq.run(names.bot):
+        answer = asyncio.create_task(alice.say("tell me"))
+        await sent(lambda: len(alice.messages), 1)
+        await alice.say("stop")
+        await answer
+        assert [message.text for message in alice.messages][-1] == "Stopped. 已停止"
+        assert str(alice.messages[0].markdown).startswith("word0")
+
+
+def test_the_history_is_bounded() -> None:
+    names = recipe(LLM)
+    for number in range(3000):
+        for _ in range(30):
+            names.history.of(str(number)).append({})
+    assert len(names.history._of) == 1000
+    assert {len(messages) for messages in names.history._of.values()} == {20}
 
 
 @pytest.mark.parametrize("all_messages", [False, True])
