@@ -205,7 +205,7 @@ class Pacer:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise _too_fast("other active messages were first", None) from None
+            raise _too_fast("other active messages were first, or the store that counts them was slow", None) from None
 
     async def _use(self, uses: Sequence[Use], pauses: Sequence[str]) -> _Granted | Usage:
         """Count a message, or return what is full."""
