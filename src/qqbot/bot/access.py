@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
+from ..aio.log_fields import log_fields
 from ..models.events import Event, Replyable
 from .context import Context
 from .cooldowns import Cooldown, Cooldowns
@@ -77,7 +78,8 @@ async def refuse(
     ctx: Context[Any], refusal: AccessRefused, answer: str | None, functions: Sequence[RefusedFunction]
 ) -> None:
     """Answer a refusal and call the `on_refused` functions.  Raises: what they raise, and what a reply raises."""
-    log.debug("%s was refused for %s: %s", refusal.handler, ctx.event_id, refusal.reason)
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("%s was refused for %s: %s", refusal.handler, ctx.event_id, refusal.reason, extra=log_fields())
     if answer is not None and isinstance(ctx.event, Replyable):
         await ctx.reply(answer)
     for function in functions:

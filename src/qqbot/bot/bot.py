@@ -20,6 +20,7 @@ from msgspec import MsgspecError
 
 from ..aio.clock import Clock
 from ..aio.loops import check_loop
+from ..api.caller import ResponseHook
 from ..api.client import Api, ApiOptions
 from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection, check_options
 from ..dispatcher.delivery import Settled
@@ -43,6 +44,7 @@ from .audits import AuditOutcome, Audits
 from .commands import Command, check_names
 from .context import Context
 from .handler_table import check_order
+from .middleware import AroundHandler
 from .program import (
     EXIT_INTERRUPTED,
     configure_logging,
@@ -58,7 +60,11 @@ from .runtime import BotRuntime, BotSettings, ShardFunction
 
 if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+    from prometheus_client import CollectorRegistry
 
+    from ..observe.prometheus import Metrics
     from ..webhook.app import WebhookApp
     from ..webhook.asgi import AsgiApplication
     from ..webhook.handler import WebhookHandler, WebhookOptions
@@ -120,6 +126,9 @@ class Bot(HandlerDecorators):
             raise ConfigError("Bot(max_queued=...) and Bot(max_queued_bytes=...) must be at least 1")
         if handler_timeout is not None and not handler_timeout > 0:
             raise ConfigError("Bot(handler_timeout=...) must be greater than 0 seconds, or None for no limit")
+        self._response_hooks = options["on_response"] = [*options.get("on_response", ())]
+        self._metrics: Metrics | None = None
+        self._telemetry = False
         self._audits = Audits() if audits else None
         if audits:
             self.on(MessageAuditPass, MessageAuditReject)(self._keep_verdict)
@@ -230,6 +239,22 @@ class Bot(HandlerDecorators):
         self._runtime.listeners.append(callback)
         return callback
 
+    def on_response(self, hook: ResponseHook) -> ResponseHook:
+        """Call `hook` with a `ResponseInfo` after each exchange with the platform, as `Bot(on_response=...)` does."""
+        self._response_hooks.append(hook)
+        return hook
+
+    def around_handler(self, function: AroundHandler) -> AroundHandler:
+        """Call the decorated `async def (ctx, name, call_next)` around each run of a handler, inside the middleware.
+
+        `name` is the module and name of the handler; `await call_next()` runs it and raises what it raised, which has
+        been reported then.
+
+        Raises: ConfigError when the function is not async.
+        """
+        self._handlers.add_around_handler(function)
+        return function
+
     async def handle(self, envelope: Envelope) -> Outcome:
         """Handle an event that another process received, with the same order, bounds and handlers; return how it ended.
 
@@ -334,6 +359,37 @@ class Bot(HandlerDecorators):
         from . import health  # noqa: PLC0415 - aiohttp's server side: half as long to import as all of its client
 
         return health.application(self._runtime.ended, self._runtime.not_ready)
+
+    def metrics(self, registry: "CollectorRegistry | None" = None) -> "web.Application":
+        """Return an aiohttp application with /metrics for Prometheus: `app.add_subapp("/bot", bot.metrics())`.
+
+        The bot is measured from the first call on: call it before the bot is served, or in its lifespan. `registry`:
+        what the metrics are added to, for a page of your own; None: a registry that has them alone.
+
+        Raises: ConfigError if the extra `prometheus` is missing, or another bot uses the registry.
+        """
+        from ..observe import prometheus  # noqa: PLC0415 - an extra
+
+        if self._metrics is None or registry not in (None, self._metrics.registry):
+            self._metrics = prometheus.Metrics(registry)
+            self._metrics.attach(self)
+        return prometheus.application(self._metrics.registry)
+
+    def telemetry(
+        self, *, tracer_provider: "TracerProvider | None" = None, meter_provider: "MeterProvider | None" = None
+    ) -> None:
+        """Report spans and metrics to OpenTelemetry; None: to the providers that the program has set.
+
+        Call it once, before the bot is served and before middleware is registered that is to run inside the spans.
+
+        Raises: ConfigError if the extra `otel` is missing, or at a second call.
+        """
+        from ..observe import otel  # noqa: PLC0415 - an extra
+
+        if self._telemetry:
+            raise ConfigError("bot.telemetry() was called before: each span would be made twice. 请只调用一次")
+        otel.attach(self, tracer_provider, meter_provider)
+        self._telemetry = True
 
     # Serving it
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, Ty
 
 from msgspec import Struct
 
+from ..aio.log_fields import log_fields
 from ..api.client import Api
 from ..api.downloads import MAX_BYTES
 from ..api.streams import AnswerStream, GatheredAnswer
 from ..api.windows import check_window
 from ..dispatcher.delivery import Delivery, Wait, Wanted
+from ..dispatcher.log_fields import event_fields
 from ..errors import (
     ConfigError,
     ContentRejected,
@@ -300,12 +302,14 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         except (PermissionMissing, ContentRejected) as refusal:
             if "text" not in fallback or not isinstance(message, Markdown) or not message.content:
                 raise
-            log.info("markdown is refused here, so it is sent as text: %s", refusal)
+            fields = self.log_fields() | log_fields(trace_id=refusal.trace_id)
+            log.info("markdown is refused here, so it is sent as text: %s", refusal, extra=fields)
             return await self._reply(Text(message.content), fallback, timeout)
         except (ReplyWindowExpired, QuotaExceeded) as refusal:
             if "active" not in fallback:
                 raise
-            log.info("the answer is sent as an active message: %s", refusal)
+            fields = self.log_fields() | log_fields(trace_id=getattr(refusal, "trace_id", None))
+            log.info("the answer is sent as an active message: %s", refusal, extra=fields)
             return await self.api.send(self.target, message, timeout=timeout)
 
     async def _answer(self: "Context[Replyable]", message: Message, timeout: float | None) -> MessageSendResult:
@@ -373,6 +377,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
                 self.event_id,
                 seconds,
                 ACK_SECONDS,
+                extra=self.log_fields() | log_fields(),
             )
 
     @overload
@@ -523,6 +528,14 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         if to is None:
             return await self.api.downloads.fetch(url, max_bytes=max_bytes)
         return await self.api.downloads.save(url, to, max_bytes=max_bytes)
+
+    def log_fields(self, handler: str = "") -> dict[str, object]:
+        """Return what log records carry about this event, for `extra=`: event, event_id, conversation, user, shard.
+
+        `handler` is added if it is given. What is not known is left out.
+        """
+        delivered = self._delivered
+        return event_fields(delivered.event, delivered.frame, delivered.lease, handler)
 
     def __repr__(self) -> str:
         return f"<Context {type(self._delivered.event).__name__} {self.event_id}>"

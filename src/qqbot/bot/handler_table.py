@@ -26,7 +26,7 @@ from .clicks import ClickWatch
 from .commands import Command, CommandIndex, answer_usage
 from .context import Context, Delivered
 from .cooldowns import Cooldown, Cooldowns
-from .middleware import Middleware, call_around
+from .middleware import AroundHandler, Middleware, call_around
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,12 @@ class Registration(Struct, frozen=True, eq=False):
     order: Order | UnsetType = UNSET
     scopes: "tuple[HandlerTable, ...]" = ()
     function: Function = _unbound
+
+    @property
+    def qualified_name(self) -> str:
+        """The module and the name of `declared`: a label that no other handler has."""
+        module = getattr(self.declared, "__module__", None)
+        return f"{module}.{self.name}" if module else self.name
 
     def within(self, scope: "HandlerTable") -> "Registration":
         """Return it as a handler of `scope`, with the access and the prefix of that bot or router."""
@@ -167,6 +173,8 @@ class HandlerTable:
         """The order of the handlers that have none of their own."""
         self.middleware: list[Middleware] = []
         """Called around the handlers of one event, the first outermost."""
+        self.around_handler: list[AroundHandler] = []
+        """Called around each handler of the bot, the first outermost; those of a router have no effect."""
         self.refused_functions: list[RefusedFunction] = []
         """Called when a handler of this table was refused."""
         self.usage_function: UsageFunction | None = None
@@ -220,6 +228,12 @@ class HandlerTable:
         self.middleware.append(function)
         for table in self._all_above():
             table.matches.clear()
+
+    def add_around_handler(self, function: AroundHandler) -> None:
+        """Call `function` around each handler.  Raises: ConfigError when it is not async."""
+        check_async(function)
+        self.around_handler.append(function)
+        self.matches.clear()
 
     def add_error_function(self, function: ErrorFunction) -> None:
         """Call `function` when a handler has raised.  Raises: ConfigError when it is not async."""
@@ -346,7 +360,8 @@ class HandlerTable:
     def _around(self, kind: type[Event], handlers: Sequence[Registration]) -> Around | None:
         if issubclass(kind, InteractionCreate):
             return self.clicks.around
-        return call_around if any(scope.middleware for found in handlers for scope in found.scopes) else None
+        scoped = any(scope.middleware for found in handlers for scope in found.scopes)
+        return call_around if scoped or self.around_handler else None
 
     def commands_for(self, event: Event) -> list[Registration]:
         """Return the commands for events of this kind, in order of registration."""
@@ -365,17 +380,21 @@ class HandlerTable:
     async def report(self, context: object, error: Exception, handler: str) -> None:
         """Log a handler's exception, call `failed` and the `on_error` functions; never raise."""
         ctx = cast("Context[Event]", context)
-        log.error("%s failed for %.200s", handler, visible_line(ctx.event_id or "(no id)"), exc_info=error)
+        names = (found.qualified_name for found in self.match(ctx.event) if found.name == handler)
+        fields = ctx.log_fields(next(names, handler))
+        log.error(
+            "%s failed for %.200s", handler, visible_line(ctx.event_id or "(no id)"), exc_info=error, extra=fields
+        )
         for callback in tuple(self.failed):
             try:
                 callback(ctx.event_id or "", handler, error)
             except Exception:
-                log.exception("an on_failed callback failed itself")
+                log.exception("an on_failed callback failed itself", extra=fields)
         for function in self._error_functions:
             try:
                 await function(ctx, error)
             except Exception:
-                log.exception("an on_error function failed itself")
+                log.exception("an on_error function failed itself", extra=fields)
 
 
 def _not_served(_: Delivered, __: Event) -> Context[Event]:

@@ -195,6 +195,7 @@ class BotRun:
                 "no event was read for %.0f s: as many as there is room for are unfinished; %s",
                 self.standing_still,
                 self._holder(),
+                extra=self.dispatcher.oldest_fields(),
             )
 
     def _holder(self) -> str:

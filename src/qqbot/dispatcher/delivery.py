@@ -32,6 +32,11 @@ class Handler(Protocol):
         ...
 
     @property
+    def qualified_name(self) -> str:
+        """Its module and name, as a label of metrics and a field of log records."""
+        ...
+
+    @property
     def when(self) -> Callable[[Any], bool] | None:
         """The predicate of the events that it handles; None: it handles every event of its kind."""
         ...

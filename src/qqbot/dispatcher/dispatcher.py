@@ -16,14 +16,15 @@ from typing import Any, Self
 
 from ..aio.capacity import Capacity
 from ..aio.clock import Clock
+from ..aio.log_fields import log_source
 from ..lease import Lease, current_lease
-from ..models.events import Event
 from ..models.outcome import Outcome
 from .backlog import Backlog
 from .completion import Completion
 from .decoding import EventDecoder, Handlers, park
 from .dedupe import Deduplicator, EndedBefore, KnownEvents, New, SeenIds
 from .delivery import Around, Delivery, Handler, HandlerMatch, Resumption, Settled, Unseen
+from .log_fields import WorkerFields, event_fields
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
@@ -179,6 +180,13 @@ class Dispatcher:
             return None
         return delivery.handler.name, delivery.event.ordering_key or delivery.frame.t or ""
 
+    def oldest_fields(self) -> dict[str, object]:
+        """Return what log records carry about the handler that has been suspended longest."""
+        delivery = self._ordering.oldest()
+        if delivery is None or delivery.handler is None:
+            return {}
+        return event_fields(delivery.event, delivery.frame, delivery.lease, delivery.handler.qualified_name)
+
     def busiest(self) -> tuple[str, int] | None:
         """Return the conversation of which most events wait, and how many; slow, since all that waits is looked at."""
         self._admit_unseen()
@@ -299,6 +307,8 @@ class Dispatcher:
         plain, sharing = runner.plain, dedupe.sharing
         messages, order, remembered = dedupe.messages, dedupe.order, dedupe.remembered
         lease: Lease | None = None
+        fields = WorkerFields(ordering, current_task())
+        log_source.set(fields)
         context = copy_context()
         while True:
             backlog.look()
@@ -347,9 +357,11 @@ class Dispatcher:
                     lease = source.lease
                     current_lease.set(lease)
                     context = copy_context()
-                ordering.running = delivery
+                ordering.running = fields.delivery = delivery
                 outcome: Outcome | None = None  # until it is known, and for good if the worker is cancelled
                 try:
+                    if sharing:
+                        ordering.handler = None  # that of an earlier event
                     is_new = not sharing or await dedupe.is_new(delivery)
                     # Without a valid lease it stays unfinished: the next owner of the shard gets it again. Asked last,
                     # because the lease may have ended while the shared ids were.
@@ -358,6 +370,7 @@ class Dispatcher:
                         result: Outcome = "unwanted"
                         taken = False
                         if match.select is not None and handlers:
+                            ordering.handler = None  # the same
                             selection = match.select(event)
                             handlers, taken = selection.handlers, selection.taken
                         if match.is_message:  # `Deduplicator.take`, without the call
@@ -377,12 +390,12 @@ class Dispatcher:
                             handlers = ()
                         for handler in handlers:
                             try:
-                                if handler.when is not None and not handler.when(event):
-                                    continue
                                 if ordering.running is delivery:
                                     ordering.handler = handler
                                 else:
                                     delivery.handler = handler
+                                if handler.when is not None and not handler.when(event):
+                                    continue
                                 if plain:
                                     await handler.function(user_context)
                                 else:
@@ -435,7 +448,7 @@ class Dispatcher:
     ) -> Outcome:
         """Run the handlers that take an event, and what is around them; return how the event ended."""
         runner = self._runner
-        taking, result = await self._taking(handlers, context, delivery.event)
+        taking, result = await self._taking(handlers, context, delivery)
         reported: list[BaseException] = []
 
         async def run(handler: Handler) -> Exception | None:
@@ -464,14 +477,15 @@ class Dispatcher:
         return "handled" if result == "unwanted" else result
 
     async def _taking(
-        self, handlers: Sequence[Handler], context: object, event: Event
+        self, handlers: Sequence[Handler], context: object, delivery: Delivery
     ) -> tuple[list[Handler], Outcome]:
         """Return the handlers whose predicate holds for an event, and "failed" if one raised."""
         taking: list[Handler] = []
         result: Outcome = "unwanted"
         for handler in handlers:
+            self._mark_handler(delivery, handler)
             try:
-                if handler.when is None or handler.when(event):
+                if handler.when is None or handler.when(delivery.event):
                     taking.append(handler)
             except Exception as error:  # noqa: BLE001 - stays with its event
                 result = "failed"

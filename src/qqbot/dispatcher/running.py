@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from ..aio.log_fields import log_fields
 from .decoding import Handlers
 from .delivery import Delivery, Dialog, Handler
 
@@ -17,12 +18,16 @@ log = logging.getLogger(__name__)
 
 
 class HandlerRun(Struct, frozen=True):
-    """One run of a handler, for metrics: `event` by its wire name, `seconds` that it took, what it raised."""
+    """One run of a handler, for metrics: `event` by its wire name, `seconds` that it took, what it raised.
+
+    `qualified_name`: the handler's module and name, a label that no other handler has.
+    """
 
     event: str
     handler: str
     seconds: float
     error: Exception | None = None
+    qualified_name: str = ""
 
 
 HandlerListener = Callable[[HandlerRun], None]
@@ -75,14 +80,15 @@ class HandlerRunner:
         finally:
             if delivery.dialog is not None:
                 delivery.dialog.limit = delivery.dialog.left = None
-            self._measured(HandlerRun(delivery.frame.t or "", handler.name, loop.time() - began, error))
+            seconds = loop.time() - began
+            self._measured(HandlerRun(delivery.frame.t or "", handler.name, seconds, error, handler.qualified_name))
 
     def _measured(self, run: HandlerRun) -> None:
         for listener in tuple(self._listeners):
             try:
                 listener(run)
             except Exception:
-                log.exception("an on_handled callback failed")
+                log.exception("an on_handled callback failed", extra=log_fields())
 
     async def report(self, context: object, error: Exception | asyncio.CancelledError, name: str) -> bool:
         """Report what a handler raised; return False if it was cancelled on purpose, by `current_task().cancel()`.
@@ -94,7 +100,7 @@ class HandlerRunner:
             self._assert_stray()
             if on_purpose:
                 self.cancelled.add(current_task())
-                log.info("%s was cancelled while it handled %r", name, context)
+                log.info("%s was cancelled while it handled %r", name, context, extra=log_fields())
                 return False
         self.failed += 1
         if isinstance(error, asyncio.CancelledError):
@@ -105,7 +111,7 @@ class HandlerRunner:
             await self._handlers.report(context, error, name)
         except asyncio.CancelledError:
             self._assert_stray()
-            log.exception("reporting the error of %s was cancelled by something it awaited", name)
+            log.exception("reporting the error of %s was cancelled by something it awaited", name, extra=log_fields())
         return True
 
     def was_cancelled(self) -> bool:
