@@ -6,7 +6,19 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from qqbot import ActiveQuotas, Bot, Credentials, Pacing, QuotaExceeded, Rate, RateLimited, Scene, Target
+from qqbot import (
+    ActiveQuotas,
+    Api,
+    Bot,
+    ConfigError,
+    Credentials,
+    Pacing,
+    QuotaExceeded,
+    Rate,
+    RateLimited,
+    Scene,
+    Target,
+)
 from qqbot.api.pacing.pacer import Pacer
 from qqbot.api.pacing.quotas import DAY, PARTS, Usage, Use
 from qqbot.redis import circuit_breaker
@@ -91,6 +103,14 @@ async def test_a_process_counts_by_itself_while_the_store_is_down(
                 pytest.fail("what was counted in the store counts here as well")
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 1 and "counts its active messages by itself" in warnings[0]
+
+
+async def test_a_store_without_pacing_is_a_mistake(store: Server) -> None:
+    async with store.client() as client:
+        pacing = RedisPacing(client, app_id=APP_ID, cluster=CLUSTER)
+        with pytest.raises(ConfigError, match="pacing=True"):
+            Api(Credentials(APP_ID, "s"), pacing_store=pacing)
+        Api(Credentials(APP_ID, "s"), pacing=True, pacing_store=pacing)
 
 
 class Meeting(LocalSessionManager):

@@ -86,6 +86,7 @@ def used_up(error: QuotaExceeded) -> None:
 
 def shared(store: PacingStore) -> None:
     Api(Credentials(1, "secret"), pacing=Pacing(), pacing_store=store)
+    Api(Credentials(1, "secret"), pacing=True, pacing_store=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def options(session: aiohttp.ClientSession) -> None:

@@ -419,7 +419,11 @@ def _checked(options: ApiOptions) -> ApiOptions:
             ) from None
     if (local := options.get("local_addr")) is not None and not is_host(local[0]):
         raise ConfigError(f"Api(local_addr=...) must be an address and a port, not {local!r:.80}")
-    pacing_of(options.get("pacing"))
+    if pacing_of(options.get("pacing")) is None and options.get("pacing_store") is not None:
+        raise ConfigError(
+            "Api(pacing_store=...) counts nothing without pacing=: pass pacing=True as well. "
+            "使用 pacing_store= 时还要传 pacing=True"
+        )
     if not options.get("timeout", TIMEOUT) > 0:
         raise ConfigError("Api(timeout=...) must be greater than 0 seconds")
     return options
