@@ -49,6 +49,42 @@ async def test_a_button_answers_and_only_that_user_may_press(qq: Simulator) -> N
     assert qq.violations == []
 
 
+async def call_me(ctx: Context[MessageEvent]) -> None:
+    try:
+        name = await ctx.ask("Your name?", timeout=60)
+    except TimeoutError:
+        await ctx.reply("too late")
+    else:
+        await ctx.reply(f"hello, {name}")
+
+
+@pytest.mark.parametrize("all_messages", [False, True])
+async def test_without_choices_the_next_words_of_that_user_to_the_bot_answer(qq: Simulator, all_messages: bool) -> None:
+    bot = Bot()  # it asks for no clicks
+    bot.command("name")(call_me)
+    group = qq.group("test", all_messages=all_messages)
+    alice, bob = group.member("Alice"), group.member("Bob")
+    async with qq.run(bot):
+        question = await alice.say("/name")
+        assert (question.text, question.outcome) == ("Your name?", "waiting")
+        assert (await bob.say("Bob")).outcome == "unwanted"
+        assert (await alice.upload(b"\x89PNG\r\n", name="me.png")).outcome == "unwanted"
+        if all_messages:
+            assert (await alice.say("wait a moment, Bob", mention=False)).outcome == "unwanted"
+        assert (await alice.say("Ally 2")).outcome == "consumed"
+        assert group.messages[-1].text == "hello, Ally 2"
+
+
+async def test_a_question_without_choices_ends_in_time(qq: Simulator) -> None:
+    bot = Bot()
+    bot.command("name")(call_me)
+    alice = qq.user("Alice")
+    async with qq.run(bot):
+        await alice.say("/name")
+        await qq.clock.advance(minutes=2)
+        assert alice.messages[-1].text == "too late"
+
+
 @pytest.mark.parametrize("words", ["咖啡", "2", "２", "2."])
 async def test_words_and_numbers_answer_as_well(qq: Simulator, words: str) -> None:
     bot = Bot()

@@ -1,4 +1,4 @@
-"""Asking a user: questions with buttons, yes or no, and the pages of a long list.
+"""Asking a user: questions with buttons or free answers, yes or no, and the pages of a long list.
 
 Responsible for the keyboards, for who may press, and for what replaces a keyboard that the platform refuses.
 Collaborators: `context` has the methods and waits for the answers. Nothing outlives the handler that asks.
@@ -7,6 +7,7 @@ Collaborators: `context` has the methods and waits for the answers. Nothing outl
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from ..errors import ConfigError, ContentRejected, PermissionMissing, QQBotError
@@ -14,6 +15,7 @@ from ..models.events import Event, InteractionCreate, MessageEvent, user_of
 from ..models.keyboards import MAX_BUTTONS_IN_ROW, MAX_LABEL, MAX_ROWS, Button, ButtonPermission, Keyboard
 from ..models.outgoing.messages import Markdown
 from ..models.text import fold
+from .filters import meant_for_me
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +56,12 @@ class Asking(Protocol):
         ...
 
 
-async def ask(ctx: Asking, question: str, choices: Sequence[str], timeout: float | None) -> str:
-    """Ask the user of an event; return the choice.  Raises: see `Context.ask`."""
+async def ask(ctx: Asking, question: str, choices: Sequence[str] | None, timeout: float | None) -> str:
+    """Ask the user of an event; return the choice, or the words.  Raises: see `Context.ask`."""
+    if choices is None:
+        await ctx.reply(question)
+        answer = await ctx.wait_for(MessageEvent, when=partial(_is_written_by, user_of(ctx.event)), timeout=timeout)
+        return str(answer.text)
     ctx.check_expected(InteractionCreate)
     _check(choices)
     name = secrets.token_hex(4)  # tells the buttons of this question from those of others
@@ -157,6 +163,11 @@ def _answers(asked: Event, buttons: dict[str, str], choices: Sequence[str]) -> C
         return _chosen(event.text_without_mention(""), choices) is not None
 
     return answers
+
+
+def _is_written_by(user: str, event: MessageEvent) -> bool:
+    """True for words of this user to the bot."""
+    return user_of(event) == user and meant_for_me(event) and event.text_without_mention("") != ""
 
 
 def _chosen(text: str, choices: Sequence[str]) -> str | None:

@@ -408,15 +408,16 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         return Context(self.bot, self.api, self._check_expected, delivered, delivered.event)
 
     async def ask(
-        self: "Context[Replyable]", question: str, choices: Sequence[str], *, timeout: float | None = None
+        self: "Context[Replyable]", question: str, choices: Sequence[str] | None = None, *, timeout: float | None = None
     ) -> str:
         """Ask the user of the event with a button for each choice (at most 25), and return the one that is chosen.
 
         Only that user may press; the click is acknowledged. Words of a choice or its number answer as well, and where
-        the platform refuses keyboards the choices are a numbered text. `timeout` in seconds; None waits forever.
+        the platform refuses keyboards the choices are a numbered text. Without `choices`, the next text that this user
+        writes to the bot is the answer. `timeout` in seconds; None waits forever.
 
-        Raises: TimeoutError; ConfigError for choices that fit on no button, or if the bot does not ask for
-        interactions: `@bot.on(..., asks=True)`, or `bot.expect(InteractionCreate)`; what `reply` raises.
+        Raises: TimeoutError; ConfigError for choices that fit on no button, or, with choices, if the bot does not ask
+        for interactions: `@bot.on(..., asks=True)`, or `bot.expect(InteractionCreate)`; what `reply` raises.
         """
         from .asking import ask  # noqa: PLC0415 - most bots ask nothing
 
