@@ -465,7 +465,7 @@ async def test_what_is_logged_of_a_body_has_its_secrets_masked(
     shown = [record.getMessage() for record in caplog.records if f'"{name}":"***"' in record.getMessage()]
     assert len(shown) == 2  # of the request and of the answer
     for text in shown:
-        assert '"content": "*** and' in text and '"id": "7"' in text
+        assert '"content":"*** and' in text and '"id":"7"' in text
         assert "hidden" not in text and SECRET not in text
     assert "token-1-secret" not in caplog.text
 

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from qqbot.api.exchange import Failure, Request, Response, failure_of, words_if_no_json
+from qqbot.config import Secret
 from qqbot.errors import (
     ApiError,
     ContentRejected,
@@ -21,7 +22,7 @@ REQUEST = Request("POST", "https://host/v2/x", "/v2/x", {"Authorization": "QQBot
 
 
 def failed(
-    body: object, status: int = 400, headers: dict[str, str] | None = None, secrets: tuple[str, ...] = ()
+    body: object, status: int = 400, headers: dict[str, str] | None = None, secrets: tuple[Secret, ...] = ()
 ) -> ApiError:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     failure = failure_of(REQUEST, Response(status, headers or {}, data), secrets=secrets)
@@ -122,7 +123,7 @@ def test_retry_after(header: str, seconds: float | None) -> None:
 
 
 def test_secrets_are_cut_from_the_platforms_words() -> None:
-    assert failed({"message": "token abc is bad", "code": 1}, secrets=("abc",)).message == "token *** is bad"
+    assert failed({"message": "token abc is bad", "code": 1}, secrets=(Secret("abc"),)).message == "token *** is bad"
 
 
 def test_reprs_hide_headers_and_bodies() -> None:

@@ -343,7 +343,7 @@ async def test_as_many_uploads_are_remembered_as_fit(api: Api) -> None:
         stored += 1
         return MediaUploadResult(file_uuid=str(stored), file_info=str(stored), ttl=0)
 
-    uploads = Uploads(api._put, api.clock)
+    uploads = Uploads(api._put, api.clock, api._files)
     steps = Steps(store=store, prepare=_unused, finish_part=_unused)
     for number in range(REMEMBERED + 50):
         await uploads.upload(Scene.GROUP, Media.file(b"%d" % number, name="n"), steps, None)

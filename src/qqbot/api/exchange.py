@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta, Struct
 
+from ..config import Secret
 from ..errors import (
     ApiError,
     ConfigError,
@@ -137,7 +138,7 @@ def is_success(response: Response) -> bool:
 
 
 def failure_of(
-    request: Request, response: Response, *, family: Family = "general", secrets: tuple[str, ...] = ()
+    request: Request, response: Response, *, family: Family = "general", secrets: tuple[Secret, ...] = ()
 ) -> Failure | None:
     """Return the failure that an answer stands for, None if it is not an error; mask `secrets` in the message.
 
@@ -209,14 +210,17 @@ def _judge(family: Family, body: _ErrorBody, status: int) -> tuple[int, ErrorRul
     return code, error_rule(family, code, status)
 
 
-def _masked(text: str, secrets: tuple[str, ...]) -> str:
+def _masked(text: str, secrets: tuple[Secret, ...]) -> str:
     for secret in secrets:
-        text = text.replace(secret, "***")
+        if secret:
+            text = text.replace(secret.reveal(), "***")
     return text
 
 
 def _shown(data: bytes) -> str:
     """Return the words of a body that is not JSON, without mark-up."""
+    if data.lstrip()[:1] in (b"{", b"[") and b'"' in data:  # a secret has no place in it that it is known by
+        return f"{len(data)} bytes of broken JSON"
     # A tag ends before the next "<": else each of many would be searched to the end of the text.
     words = re.sub(r"<[^<>]*>", " ", data[:SHOWN_BYTES].decode("utf-8", "replace")).split()
     return " ".join(words)[:SHOWN_CHARACTERS]

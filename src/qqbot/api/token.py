@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
+from .._visible import visible_line
 from ..aio.clock import Clock
 from ..aio.ending import end_tasks
 from ..aio.loops import check_loop
@@ -167,7 +168,7 @@ class AccessTokens:
         self._flight = None
         if flight.cancelled() or (error := flight.exception()) is None or (cached := self._cached) is None:
             return
-        log.warning("no new access token yet, using the old one until it expires: %s", error)
+        log.warning("no new access token yet, using the old one until it expires: %s", visible_line(str(error), 500))
         self._cached = _CachedToken(cached.value, min(self._clock() + PAUSE, cached.ends_at), cached.ends_at)
 
     async def _fetch(self) -> None:
@@ -204,7 +205,7 @@ class AccessTokens:
         """Ask the platform for a token and cache it."""
         request = self._request()
         response = await self._transport.send(request)
-        refused = failure_of(request, response, family="token", secrets=(self._credentials.secret.reveal(),))
+        refused = failure_of(request, response, family="token", secrets=(self._credentials.secret,))
         if refused is not None:
             raise refused.error
         try:
@@ -223,7 +224,6 @@ class AccessTokens:
         self._cached = _CachedToken(token.value, ask_at, ends_at)
 
     def _request(self) -> Request:
-        secret = self._credentials.secret.reveal()
-        body = encode({"appId": self._credentials.app_id, "clientSecret": secret})
+        body = encode({"appId": self._credentials.app_id, "clientSecret": self._credentials.secret.reveal()})
         headers = {"Content-Type": "application/json"}
         return Request("POST", self._url, urlsplit(self._url).path, headers, body, FETCH_TIMEOUT)

@@ -271,7 +271,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         Source: server-inter/message/overview
         """
         if not split:
-            return await self._reply(message, fallback, timeout)
+            return await (self._reply(message, fallback, timeout) if fallback else self._answer(message, timeout))
         parts = split_message(message)
         left = self.replies_left
         if left is not None and len(parts) > left and "active" not in fallback:
@@ -357,7 +357,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     def _warn_if_late(self: "Context[InteractionCreate]", seconds: float) -> None:
         if self.event.awaits_ack and seconds > ACK_SECONDS:
             log.warning(
-                "%s was acknowledged %.1f s after it came: after %g s the user is told that it failed; "
+                "%.200r was acknowledged %.1f s after it came: after %g s the user is told that it failed; "
                 "acknowledge first, then work. 请先 ack 再处理",
                 self.event_id,
                 seconds,

@@ -188,7 +188,9 @@ class WebhookHandler:
             outcome = await self.bot.receive(frame, body, awaited=awaited)
         except TimeoutError:
             if self._warnings.ready():
-                log.warning("the bot had no room for %s in time: it, and others, have to be delivered again", frame.id)
+                log.warning(
+                    "the bot had no room for %.200r in time: it, and others, have to be delivered again", frame.id
+                )
             return _copy(_AGAIN)
         except Interrupted as error:
             log.info("%s", error)

@@ -13,7 +13,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Raw, Struct
 
-from ..config import Secret
+from ..config import Secret, hidden
 from ..errors import ConfigError
 from ..models.base import Id
 from ..models.codec import encode, strict
@@ -186,6 +186,7 @@ class WebhookProtocol:
 
     def __init__(self, app_id: str, secrets: Iterable[str | Secret], *, window: float = WINDOW) -> None:
         self._app_id = app_id
+        secrets = [hidden(secret) for secret in secrets]
         self._keys = [Key.of(secret) for secret in secrets]
         self._window = window
         if not self._keys:
