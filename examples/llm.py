@@ -1,7 +1,4 @@
-"""Answers of a language model (a fake one here) that 停 interrupts; a history, pictures (pillow), and files.
-
-Try it: `qqbot simulate examples/llm.py`. In private an answer grows; in a group it is one message at its end.
-"""
+"""Answers of a language model (a fake one) that 停 ends. Try it: `qqbot simulate examples/llm.py`."""
 
 import asyncio
 import io

@@ -1,7 +1,4 @@
-"""Points for signing in: SQLite (aiosqlite), a daily message (APScheduler), commands, buttons, dialogs.
-
-Try it: `qqbot simulate examples/points.py`, then "@bot /help" in a group.
-"""
+"""Points for signing in, a daily message, commands, dialogs. Try it: `qqbot simulate examples/points.py`."""
 
 import os
 from collections.abc import AsyncGenerator

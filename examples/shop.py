@@ -1,7 +1,4 @@
-"""A FastAPI application with its bot by webhook (https://YOUR.HOST/qq/), a database (aiosqlite), and pushes.
-
-Run it: `uvicorn shop:app --app-dir examples --env-file .env`, with `pip install 'aioqqbot[webhook]' aiosqlite fastapi`.
-"""
+"""FastAPI with a bot by webhook. Try it: `uvicorn shop:app --app-dir examples --env-file .env`."""
 
 import os
 import secrets
