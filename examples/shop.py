@@ -19,6 +19,7 @@ bot = Bot()
 
 async def query(sql: str, *values: object) -> list[Any]:
     async with aiosqlite.connect(DATABASE, isolation_level=None) as db:  # each statement is a transaction of its own
+        await db.execute("CREATE TABLE IF NOT EXISTS subscribers (name PRIMARY KEY, target)")
         return list(await db.execute_fetchall(sql, values))
 
 
@@ -31,7 +32,6 @@ async def subscribe(ctx: Context[C2CMessageCreate | GroupMessageEvent]) -> None:
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-    await query("CREATE TABLE IF NOT EXISTS subscribers (name PRIMARY KEY, target)")
     async with bot.serve(connect=False):
         yield
 

@@ -49,6 +49,54 @@ async def test_a_button_answers_and_only_that_user_may_press(qq: Simulator) -> N
     assert qq.violations == []
 
 
+async def agree(ctx: Context[MessageEvent]) -> None:
+    await ctx.reply("yes" if await ctx.confirm("Agreed?", yes="是", no="否", admins=True, timeout=60) else "no")
+
+
+@pytest.mark.parametrize("decide", ["click", "words"])
+async def test_administrators_are_asked_in_place_of_the_user(qq: Simulator, decide: str) -> None:
+    bot = Bot()
+    bot.command("may", asks=True)(agree)
+    group = qq.group("test")
+    alice, bob, boss = group.member("Alice"), group.member("Bob", role="admin"), group.member("Boss", role="owner")
+    async with qq.run(bot):
+        question = await alice.say("/may")
+        with pytest.raises(ValueError, match="only admins"):
+            await question.click("是")
+        assert (await alice.say("是")).outcome == "unwanted"
+        if decide == "click":
+            assert (await question.click("否", by=bob)).ack == 0
+        else:
+            assert (await boss.say("否")).outcome == "consumed"
+        assert group.messages[-1].text == "no"
+    assert qq.violations == []
+
+
+@pytest.mark.qq(profile="private")
+async def test_administrators_of_a_guild_are_asked_by_text(qq: Simulator) -> None:
+    bot = Bot()
+
+    @bot.command("name")
+    async def name_it(ctx: Context[MessageEvent]) -> None:
+        await ctx.reply(f"{await ctx.ask('Which name?', admins=True, timeout=60)} it is")
+
+    hall = qq.channel("hall")
+    alice, boss = hall.member("Alice"), hall.member("Boss", role="owner")
+    async with qq.run(bot):
+        await alice.say("/name")
+        await alice.say("Ally")
+        await boss.say("Bossy")
+        assert hall.messages[-1].text == "Bossy it is"
+
+
+async def test_a_private_chat_has_no_administrators(qq: Simulator) -> None:
+    bot = Bot()
+    bot.command("may", asks=True)(agree)
+    async with qq.run(bot):
+        with qq.expect_error(ConfigError):
+            assert (await qq.user("Alice").say("/may")).messages == ()
+
+
 async def call_me(ctx: Context[MessageEvent]) -> None:
     try:
         name = await ctx.ask("Your name?", timeout=60)
