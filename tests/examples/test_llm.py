@@ -33,7 +33,7 @@ async def test_an_answer_with_its_history(qq: Simulator, llm: Any, kind: dict[st
     alice = asker(qq, kind)
     async with qq.run(llm.bot):
         first = await alice.say("你好")
-        assert [message.markdown for message in first.messages] == [f"你说的是“你好”，这是第 1 条。{WORDS}".strip()]
+        assert [message.markdown for message in first.messages] == [f"你说的是“你好”，这是第 1 条。{WORDS}"]
         second = await alice.say("第二问")
         assert str(second.markdown).startswith("你说的是“第二问”，这是第 3 条。")
         assert [role for role, _ in llm.history[alice.openid]] == ["user", "assistant"] * 2
