@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from pythonjsonlogger.json import JsonFormatter
 
-from qqbot import ApiError, Bot, Context, Event, LogFields, PermissionMissing
+from qqbot import ApiError, Bot, Context, Event, PermissionMissing
 
 
 def log_as_json() -> None:
     stream = logging.StreamHandler()
     stream.setFormatter(JsonFormatter(["levelname", "name", "message"], timestamp="time", json_ensure_ascii=False))
-    stream.addFilter(LogFields())
     logging.basicConfig(level=logging.INFO, handlers=[stream], force=True)
 
 
