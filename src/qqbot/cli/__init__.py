@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from ..bot.program import exit_code
-from . import call, explain, run, shards, simulate, version, webhook
+from . import call, explain, new, run, shards, simulate, version, webhook
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     run.define(commands.add_parser("run", help=run.HELP))
     simulate.define(commands.add_parser("simulate", help=simulate.HELP))
+    new.define(commands.add_parser("new", help=new.HELP))
     call.define(commands.add_parser("call", help=call.HELP))
     webhook.define(commands.add_parser("webhook", help=webhook.HELP))
     explain.define(commands.add_parser("explain", help=explain.HELP))
