@@ -57,12 +57,11 @@ def _name(text: str) -> str:
 def _new(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.name)
     try:
-        if folder.is_symlink() or folder.exists():
-            if not folder.is_dir() or next(folder.iterdir(), None) is not None:
-                raise ConfigError(
-                    f"{folder} exists already and is not an empty folder: nothing was written. Choose another name. "
-                    "该目录已存在且不为空，请换一个名称"
-                )
+        if not _is_free(folder):
+            raise ConfigError(
+                f"{folder} exists already and is not an empty folder: nothing was written. Choose another name. "
+                "该目录已存在且不为空，请换一个名称"
+            )
         for path, text in skeleton(arguments.name):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +70,12 @@ def _new(arguments: argparse.Namespace) -> None:
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror}. 无法写入该目录") from None
     print(NEXT.format(name=arguments.name), end="")
+
+
+def _is_free(folder: Path) -> bool:
+    if folder.is_symlink() or folder.is_file():
+        return False
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def skeleton(name: str) -> Iterator[tuple[PurePosixPath, str]]:
