@@ -1,5 +1,6 @@
 """The project's checks. `nox` runs lint, types and tests; `nox -l` lists every session."""
 
+import itertools
 import json
 import shutil
 import sys
@@ -60,12 +61,62 @@ def tests(session: nox.Session) -> None:
     pytest(session)
 
 
+# What depends on aiohttp, redis, msgspec, cryptography and the test kit; the other tests would only repeat `tests`.
+MINIMAL = [
+    "tests/api",
+    "tests/gateway",
+    "tests/models",
+    "tests/redis",
+    "tests/sessions",
+    "tests/testing",
+    "tests/webhook",
+]
+
+
 @nox.session(python=LOWEST)
 def tests_min(session: nox.Session) -> None:
-    """Run the tests with the lowest version that each dependency allows."""
-    lowest = [requirement.replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]]
+    """Run the tests of what depends on other packages, with the lowest version of each that is allowed."""
+    project = PROJECT["project"]
+    declared = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    lowest = [
+        requirement.replace(">=", "==") for requirement in declared if not requirement.startswith(project["name"])
+    ]
     session.install(".", *lowest, *group("tests"))
-    pytest(session)
+    pytest(session, *([] if session.posargs else MINIMAL))
+
+
+# How a test runs besides the default: `tests.loops` chooses the loop, Python itself the debug mode.
+LOOPS: dict[str, dict[str, str]] = {
+    "plain": {},
+    "uvloop": {"TEST_LOOP": "uvloop"},
+    "eager": {"TEST_LOOP": "eager"},
+    "debug": {"PYTHONASYNCIODEBUG": "1"},
+}
+
+
+@nox.session
+def uvloop(session: nox.Session) -> None:
+    """Run the tests of connections on uvloop, which `uvicorn[standard]` chooses by itself."""
+    session.install(".", *group("tests"), *group("uvloop"))
+    tests = ("tests/loops", "tests/aio", "tests/gateway", "tests/test_survival.py", "tests/simulator")
+    pytest(session, *tests, env=LOOPS["uvloop"])
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "loop"),
+    [
+        nox.param(python, loop, id=f"{loop}-{python}")
+        for python, loop in [
+            *((LOWEST, loop) for loop in ("uvloop", "debug")),
+            *((python, loop) for python in ("3.12", "3.13", "3.14") for loop in ("plain", "eager")),
+        ]
+    ],
+)
+def matrix(session: nox.Session, loop: str) -> None:
+    """Run all tests on other loops and Pythons; `nox -s "matrix(eager-3.13)"` for one. Missing Pythons are skipped."""
+    session.install(".", *group("tests"), *group("uvloop"))
+    pytest(session, env=LOOPS[loop])
 
 
 @nox.session

@@ -1,18 +1,31 @@
-"""What every test has: an environment without QQBOT_* settings, no slow-loop warnings, and the fixture `qq`."""
+"""What every test has: the loop of `tests.loops`, no settings QQBOT_*, no slow-loop warnings, and the fixture `qq`."""
 
 import math
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from qqbot.testing.pytest_plugin import qq
+from tests.loops import sitecustomize
 
 __all__ = ["qq"]
+
+if sitecustomize.NAME:
+    # The processes that tests start have the same loop.
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (str(Path(sitecustomize.__file__).parent), os.environ.get("PYTHONPATH")))
+    )
 
 # The time of an example depends on the machine, so it has no deadline.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get("PYTHONASYNCIODEBUG"):  # pytest-asyncio does not read it
+        config.option.asyncio_debug = True
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Free ports: for servers that need a fixed one, and for addresses where no server answers."""
+"""Free ports: for servers that need a fixed one, and for addresses where no server answers; sockets of transports."""
 
 import os
 import random
@@ -32,3 +32,8 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def plain_socket(of_a_transport: socket.socket) -> socket.socket:
+    """Return a second socket for the same connection, to be closed: event loops refuse most methods of their own."""
+    return socket.fromfd(of_a_transport.fileno(), of_a_transport.family, of_a_transport.type)

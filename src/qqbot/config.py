@@ -10,10 +10,12 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from ._visible import visible_line
 from .errors import ConfigError
 
 VARIABLES = {
@@ -35,6 +37,8 @@ VARIABLES = {
 LONGEST_URL = 2048
 LONGEST_NAME = 255  # bytes of a file name, on all common file systems
 LONGEST_HOST, LONGEST_LABEL = 253, 63  # RFC 1035
+T = TypeVar("T")
+LONGEST_SECRET_FILE = 64 * 1024
 
 
 class Secret:
@@ -49,6 +53,9 @@ class Secret:
         """Return the string itself."""
         return self._value
 
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
     def __repr__(self) -> str:
         return "Secret('***')"
 
@@ -62,6 +69,11 @@ class Secret:
 
     def __reduce__(self) -> tuple[type["Secret"], tuple[str]]:
         raise TypeError("a Secret is not pickled: pass it through the environment")
+
+
+def hidden(value: str | T) -> Secret | T:
+    """Return a text as a Secret, anything else as it is: a traceback may show the variables of its frames."""
+    return Secret(value) if isinstance(value, str) else value
 
 
 def _text_of(secret: object) -> str:
@@ -85,13 +97,16 @@ class Credentials:
     previous: Secret | None
 
     def __init__(self, app_id: str | int, secret: str | Secret, *, previous: str | Secret | None = None) -> None:
-        number = str(app_id).strip()
-        if not (number.isascii() and number.isdigit()):
+        number, secret = Secret(str(app_id).strip()), _wrapped(secret)
+        previous = None if previous is None else _wrapped(previous)
+        del app_id  # it may be the secret, and a traceback may show its frames' variables
+        _refuse_marks(number, "app_id")
+        if not (number.reveal().isascii() and number.reveal().isdigit()):
             raise ConfigError(
                 "app_id must be the bot's AppID, a decimal number (what was given is not shown: it may be the secret; "
                 "were the two swapped?). AppID 是 q.qq.com 开发设置中的一串数字，请检查是否与 AppSecret 填反"
             )
-        object.__setattr__(self, "app_id", number)
+        object.__setattr__(self, "app_id", number.reveal())
         object.__setattr__(self, "secret", _checked_secret(secret, "secret"))
         object.__setattr__(self, "previous", None if previous is None else _checked_secret(previous, "previous"))
 
@@ -106,40 +121,119 @@ class Credentials:
 
         Raises: ConfigError if one is missing.
         """
-        app_id = environ.get("QQBOT_APP_ID", "")
+        known = _guarded(environ)
+        del environ  # a traceback may show the variables of its frames
+        app_id = known["QQBOT_APP_ID"]  # it may be the secret
+        _refuse_quotes(app_id, "QQBOT_APP_ID")
         if not app_id:
             raise ConfigError(
                 "no credentials: set QQBOT_APP_ID and QQBOT_SECRET (or QQBOT_SECRET_FILE), or pass "
                 "Bot(Credentials(app_id, secret)). To try a bot without an account: qqbot simulate FILE. "
                 "缺少凭据：请设置 QQBOT_APP_ID 和 QQBOT_SECRET"
             )
-        return cls(app_id, _secret_from(environ), previous=environ.get("QQBOT_PREVIOUS_SECRET") or None)
+        previous = known["QQBOT_PREVIOUS_SECRET"]
+        _refuse_blanks(previous, "QQBOT_PREVIOUS_SECRET")
+        return cls(app_id.reveal(), _secret_from(known), previous=previous or None)
 
 
-def _checked_secret(secret: object, name: str) -> Secret:
-    value = _text_of(secret)
-    if not value.strip() or value != value.strip() or not (value.isascii() and value.isprintable()):
+def _guarded(environ: Mapping[str, str]) -> dict[str, Secret]:
+    """Return the variables of the package; '' for one that is not set."""
+    return {name: Secret(environ.get(name, "")) for name in VARIABLES}
+
+
+def _value(known: Mapping[str, Secret], name: str) -> str:
+    """Return a variable.  Raises: ConfigError if it is still quoted."""
+    _refuse_quotes(known[name], name)
+    return known[name].reveal()
+
+
+def variable(name: str) -> str:
+    """Return a variable of the environment, '' if it is not set.  Raises: ConfigError if it is still quoted."""
+    return _value(_guarded(os.environ), name)
+
+
+_QUOTES = ('""', "''", "“”", "‘’", "``")
+
+
+def _refuse_quotes(value: Secret, name: str) -> None:
+    text = value.reveal().strip()
+    quoted = len(text) > 1 and text[0] + text[-1] in _QUOTES
+    del text
+    if quoted:
+        raise ConfigError(
+            f"{name} begins and ends with a quotation mark (its value is not shown here): docker's env files keep the "
+            "quotes that a shell removes. Write it without them. 该值首尾带有引号，请去掉引号"
+        )
+
+
+def _refuse_marks(value: Secret, name: str) -> None:
+    """Name what an editor or an env file added to a value.  Raises: ConfigError."""
+    _refuse_quotes(value, name)
+    if value.reveal().startswith("\ufeff"):
+        raise ConfigError(
+            f"{name} begins with a byte order mark, U+FEFF (its value is not shown here): save its file as UTF-8 "
+            "without BOM. 该值以 BOM 开头，请将文件存为无 BOM 的 UTF-8"
+        )
+
+
+def _refuse_blanks(value: Secret, name: str) -> None:
+    """Name what was copied with a value, or stands behind it in an env file.  Raises: ConfigError."""
+    _refuse_marks(value, name)
+    if len(value.reveal().split()) > 1 and value.reveal() == value.reveal().strip():
+        raise ConfigError(
+            f"{name} has a blank or a line break inside (its value is not shown here): copy it again, without what "
+            "follows it. 该值中间有空格或换行，请重新复制"
+        )
+
+
+def _wrapped(secret: object) -> Secret:
+    return secret if isinstance(secret, Secret) else Secret(_text_of(secret))
+
+
+def _checked_secret(secret: Secret, name: str) -> Secret:
+    _refuse_marks(secret, name)
+    if not _is_secret(secret.reveal()):
         raise ConfigError(
             f"{name} must be an AppSecret of the bot, without spaces around it or line breaks in it (its value is not "
             "shown here). AppSecret 在 q.qq.com 开发设置中复制"
         )
-    return Secret(value)
+    return secret
 
 
-def _secret_from(environ: Mapping[str, str]) -> str:
-    if secret := environ.get("QQBOT_SECRET", ""):
+def _is_secret(value: str) -> bool:
+    return bool(value.strip()) and value == value.strip() and value.isascii() and value.isprintable()
+
+
+def _secret_from(known: Mapping[str, Secret]) -> Secret:
+    if secret := known["QQBOT_SECRET"]:
+        _refuse_blanks(secret, "QQBOT_SECRET")
         return secret
-    path = environ.get("QQBOT_SECRET_FILE", "")
+    path = _value(known, "QQBOT_SECRET_FILE")
     if not path:
         raise ConfigError(
             "QQBOT_APP_ID is set, but neither QQBOT_SECRET nor QQBOT_SECRET_FILE is. "
             "缺少 AppSecret：请设置 QQBOT_SECRET"
         )
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path, or a file that is not UTF-8
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"QQBOT_SECRET_FILE={repr(path)[1:-1]:.200} cannot be read: {why}") from None
+        secret = Secret(_read(Path(path)).strip())
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or getattr(error, "reason", None) or error
+    else:
+        _refuse_blanks(secret, "the content of QQBOT_SECRET_FILE")
+        return secret
+    # Outside of `except`, so that the context holds no bytes of the file.
+    raise ConfigError(
+        f"QQBOT_SECRET_FILE={visible_line(path)} cannot be read: {why}. 无法读取密钥文件，请检查路径和编码"
+    )
+
+
+def _read(path: Path) -> str:
+    """Return the text of a file in UTF-8 or, with a byte order mark, UTF-16.  Raises: OSError, ValueError."""
+    with path.open("rb") as file:
+        content = file.read(LONGEST_SECRET_FILE + 1)
+    if len(content) > LONGEST_SECRET_FILE:
+        raise ValueError(f"it has more than {LONGEST_SECRET_FILE} bytes")
+    return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +278,12 @@ class Endpoints:
 
         Raises: ConfigError if one is not a URL of its kind.
         """
+        known = _guarded(environ)
+        del environ  # a traceback may show the variables of its frames
         return cls(
-            environ.get("QQBOT_API_BASE") or cls.api_base_default(),
-            environ.get("QQBOT_TOKEN_URL", ""),
-            environ.get("QQBOT_GATEWAY_URL", ""),
+            _value(known, "QQBOT_API_BASE") or cls.api_base_default(),
+            _value(known, "QQBOT_TOKEN_URL"),
+            _value(known, "QQBOT_GATEWAY_URL"),
         )
 
     @staticmethod
@@ -363,15 +459,18 @@ class RedisConfig(Struct, frozen=True):
 
         Raises: ConfigError for a cluster without a URL.
         """
-        url, cluster = environ.get("QQBOT_REDIS_URL", ""), environ.get("QQBOT_CLUSTER", "")
+        known = _guarded(environ)
+        del environ  # a traceback may show the variables of its frames
+        url, cluster = known["QQBOT_REDIS_URL"], _value(known, "QQBOT_CLUSTER")
+        _refuse_blanks(url, "QQBOT_REDIS_URL")
         if not url:
             if cluster:
                 raise ConfigError(
-                    f"QQBOT_CLUSTER={cluster} is set, but QQBOT_REDIS_URL is not: without a server there is no "
-                    "cluster. 设置了 QQBOT_CLUSTER，但没有设置 QQBOT_REDIS_URL"
+                    f"QQBOT_CLUSTER={visible_line(cluster)} is set, but QQBOT_REDIS_URL is not: without a server "
+                    "there is no cluster. 设置了 QQBOT_CLUSTER，但没有设置 QQBOT_REDIS_URL"
                 )
             return None
-        return cls(Secret(url), cluster or "default")
+        return cls(url, cluster or "default")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -36,6 +36,8 @@ Responsible for the classes and their texts. Collaborators: `api.codes` maps the
 
 from typing import NamedTuple
 
+from ._visible import visible, visible_line
+
 
 class Hint(NamedTuple):
     """What to do about an error, in the two languages of the SDK's users."""
@@ -84,9 +86,10 @@ class ApiError(QQBotError):
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.method, self.path) if part)
+        message = visible_line(self.message, 1000)
         lines = [
-            f"{self.message or 'the platform refused the call'} (code {self.code}, HTTP {self.status})",
-            f"  at   {where or 'unknown call'} (trace id {self.trace_id or 'none'})",
+            f"{message or 'the platform refused the call'} (code {self.code}, HTTP {self.status})",
+            f"  at   {visible_line(where) or 'unknown call'} (trace id {visible_line(self.trace_id or 'none')})",
         ]
         if self.hint is not None:
             lines += [f"  提示 {self.hint.zh}", f"  hint {self.hint.en}"]
@@ -182,7 +185,8 @@ class GatewayHalted(GatewayError):
         self.hint = hint
 
     def __str__(self) -> str:
-        head = f"the gateway closed with {self.code}: {self.reason}" if self.code else self.reason
+        reason = visible(self.reason)
+        head = f"the gateway closed with {self.code}: {reason}" if self.code else reason
         return head if self.hint is None else f"{head}\n  提示 {self.hint.zh}\n  hint {self.hint.en}"
 
 

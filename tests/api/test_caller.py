@@ -465,7 +465,7 @@ async def test_what_is_logged_of_a_body_has_its_secrets_masked(
     shown = [record.getMessage() for record in caplog.records if f'"{name}":"***"' in record.getMessage()]
     assert len(shown) == 2  # of the request and of the answer
     for text in shown:
-        assert '"content": "*** and' in text and '"id": "7"' in text
+        assert '"content":"*** and' in text and '"id":"7"' in text
         assert "hidden" not in text and SECRET not in text
     assert "token-1-secret" not in caplog.text
 
@@ -582,3 +582,23 @@ async def test_the_fate_of_a_call_is_told_from_all_its_attempts() -> None:
 
 def test_the_send_route_is_repeatable_only_when_numbered() -> None:
     assert SEND_GROUP_MESSAGE.repeatable is None
+
+
+async def test_a_retry_after_of_a_year_does_not_end_a_route(
+    platform: Scripted, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qqbot.api.limits.LONGEST", 0.3)
+    monkeypatch.setattr("qqbot.api.caller.LONGEST", 0.3)
+    platform.answers.append(reply({}, 429, {"Retry-After": str(365 * 86_400)}))
+    async with platform.api(timeout=0.2) as api:
+        with pytest.raises(RateLimited) as caught:
+            await api.guilds.get("G1")
+        assert caught.value.retry_after == 365 * 86_400
+        with pytest.raises(RateLimited, match="an earlier call has to wait"):
+            await api.guilds.get("G1")
+        await asyncio.sleep(0.3)
+        platform.answers.append(reply({"id": "G1"}))
+        assert (await api.guilds.get("G1")).id == "G1"
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "asks to wait 31536000 s" in warnings[0]

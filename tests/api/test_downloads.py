@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -15,6 +16,11 @@ from qqbot.api.downloads import Downloads, is_public, is_public_or_loopback
 from qqbot.api.network import exact
 
 DATA = b"x" * 100_000
+
+
+def names(folder: Path) -> list[str]:
+    """The files of a folder."""
+    return [each.name for each in folder.iterdir()]
 
 
 async def serve_data(_: web.Request) -> web.Response:
@@ -272,3 +278,125 @@ async def test_what_no_address_may_have_is_quoted() -> None:
     for address in ("h/a", "://h", "http:///a", "http://h:99999/", "http://a\\@h/"):
         with pytest.raises(ValueError, match=r".+"):
             exact(address)
+
+
+async def test_two_saves_to_one_path_do_not_mix(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"first " * 1000)
+        begun.set()
+        await go_on.wait()
+        await response.write(b"end")
+        return response
+
+    async def failing(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "10"})
+        await response.prepare(request)
+        await response.write(b"12")
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    app = web.Application()
+    app.add_routes([web.get("/slow", slow), web.get("/failing", failing), web.get("/data", serve_data)])
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    root = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    downloads, path = Downloads(reachable=is_public_or_loopback), tmp_path / "file"
+    try:
+        first = asyncio.create_task(downloads.save(f"{root}/slow", path))
+        await begun.wait()
+        assert await downloads.save(f"{root}/data", path) == len(DATA)
+        assert path.read_bytes() == DATA
+        with pytest.raises(ConnectionFailed):
+            await downloads.save(f"{root}/failing", path)
+        assert path.read_bytes() == DATA, "a failure leaves the file that was there"
+        go_on.set()
+        assert await first == 6003
+        assert path.read_bytes() == b"first " * 1000 + b"end"
+    finally:
+        await runner.cleanup()
+    assert names(tmp_path) == [path.name]
+
+
+async def test_no_symbolic_link_is_followed(host: str, tmp_path: Path) -> None:
+    downloads, path, target = Downloads(reachable=is_public_or_loopback), tmp_path / "file", tmp_path / "target"
+    target.write_bytes(b"secret")
+    path.symlink_to(target)
+    (tmp_path / "file.part").symlink_to(target)
+    await downloads.save(f"http://{host}/data", path)
+    assert target.read_bytes() == b"secret"
+    assert path.read_bytes() == DATA and not path.is_symlink()
+
+
+async def test_a_cancelled_save_leaves_nothing(host: str, tmp_path: Path) -> None:
+    saving = asyncio.create_task(
+        Downloads(reachable=is_public_or_loopback).save(f"http://{host}/hang", tmp_path / "file")
+    )
+    while not names(tmp_path):
+        await asyncio.sleep(0.01)
+    saving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saving
+    assert not names(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud800", "x" * 300])
+async def test_a_name_that_no_file_can_have(host: str, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be the name of a file"):
+        await Downloads(reachable=is_public_or_loopback).save(f"http://{host}/data", tmp_path / name)
+    assert not names(tmp_path)
+
+
+async def test_a_path_that_is_no_regular_file(host: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "pipe", tmp_path / "folder", Path("/dev/null"), Path("/")):
+        with pytest.raises(ConfigError, match="not a regular file"):
+            await Downloads(reachable=is_public_or_loopback).save(f"http://{host}/data", path)
+
+
+async def test_a_long_name_is_saved(host: str, tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 255)
+    await Downloads(reachable=is_public_or_loopback).save(f"http://{host}/data", path)
+    assert path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/\0",
+        "http://a\0b/",
+        "http://a\r\nX: 1/",
+        "http://127.0.0.1/\ud800",
+        f"http://127.0.0.1/{'x' * 20_000}",
+        f"http://{'a.' * 200}/",
+        f"http://{'é' * 100_000}/",
+        f"http://{'9' * 200}/",
+    ],
+)
+async def test_an_address_that_no_request_can_have(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"not an address|not a host name|at most") as caught:
+        await Downloads(reachable=is_public_or_loopback).fetch(url)
+    assert len(str(caught.value)) < 400
+
+
+async def test_a_redirect_in_bytes_that_are_not_utf8(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append((await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode())
+        answer = b"302 Found\r\nLocation: /\xe9" if len(seen) == 1 else b"200 OK"
+        writer.write(b"HTTP/1.1 " + answer + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await Downloads(reachable=is_public_or_loopback).fetch(f"http://127.0.0.1:{port}/") == b""
+    assert seen == ["/", "/%E9"]

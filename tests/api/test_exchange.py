@@ -1,10 +1,12 @@
 """What an answer says when it is an error."""
 
 import json
+import time
 
 import pytest
 
 from qqbot.api.exchange import Failure, Request, Response, failure_of, words_if_no_json
+from qqbot.config import Secret
 from qqbot.errors import (
     ApiError,
     ContentRejected,
@@ -20,7 +22,7 @@ REQUEST = Request("POST", "https://host/v2/x", "/v2/x", {"Authorization": "QQBot
 
 
 def failed(
-    body: object, status: int = 400, headers: dict[str, str] | None = None, secrets: tuple[str, ...] = ()
+    body: object, status: int = 400, headers: dict[str, str] | None = None, secrets: tuple[Secret, ...] = ()
 ) -> ApiError:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     failure = failure_of(REQUEST, Response(status, headers or {}, data), secrets=secrets)
@@ -121,7 +123,7 @@ def test_retry_after(header: str, seconds: float | None) -> None:
 
 
 def test_secrets_are_cut_from_the_platforms_words() -> None:
-    assert failed({"message": "token abc is bad", "code": 1}, secrets=("abc",)).message == "token *** is bad"
+    assert failed({"message": "token abc is bad", "code": 1}, secrets=(Secret("abc"),)).message == "token *** is bad"
 
 
 def test_reprs_hide_headers_and_bodies() -> None:
@@ -133,3 +135,25 @@ def test_words_only_where_it_is_no_json() -> None:
     assert words_if_no_json(b"{}") is None
     assert words_if_no_json(b"") == "it is empty"
     assert words_if_no_json(b"<b>log in</b>") == "log in"
+
+
+@pytest.mark.parametrize("text", ["<", "<a ", "< <", "<!--", "\n", " <", "><", "<p><"])
+def test_a_page_of_any_form_is_read_in_time(text: str) -> None:
+    page = (text * 8_000_000)[:8_000_000].encode()
+    before = time.process_time()
+    assert len(failed(page, 500).message) <= 200
+    assert words_if_no_json(page) is not None
+    assert time.process_time() - before < 1.0
+
+
+def test_what_the_platform_says_is_cut() -> None:
+    error = failed({"message": "x" * 1_000_000, "code": 1, "trace_id": "t" * 1_000_000})
+    assert len(str(error)) < 3000
+    assert failed({"message": "x" * 995 + "token abcdef", "code": 1}, secrets=("abcdef",)).message.endswith("token")
+
+
+@pytest.mark.parametrize("header", ["9" * 5000, "1e400", "nan", "inf", "١"])
+def test_a_retry_after_that_is_none(header: str) -> None:
+    error = failed({}, 429, {"Retry-After": header})
+    assert isinstance(error, RateLimited)
+    assert error.retry_after is None or error.retry_after == 1

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqbot.api.limits import CAPACITY, Limits
+from qqbot.api.limits import CAPACITY, LONGEST, Limits
 
 GROUP, OTHER = ("send_group_message", "G1"), ("send_group_message", "G2")
 
@@ -36,3 +36,18 @@ def test_ended_pauses_are_forgotten() -> None:
     for number in range(CAPACITY * 3):
         limits.pause(("r", str(number)), 1.0, now=float(number))
     assert len(limits._until) <= CAPACITY
+
+
+def test_a_pause_of_a_year_does_not_end_a_route() -> None:
+    limits = Limits()
+    limits.pause(GROUP, 365 * 86_400.0, now=0.0)
+    assert limits.wait(GROUP, 0.0) == LONGEST
+    assert limits.wait(GROUP, LONGEST) == 0.0
+
+
+def test_pauses_that_have_not_ended_are_bounded_too() -> None:
+    limits = Limits()
+    for number in range(CAPACITY * 3):
+        limits.pause(("r", str(number)), 100.0 + number / CAPACITY, now=0.0)
+    assert len(limits._until) <= CAPACITY
+    assert limits.wait(("r", str(CAPACITY * 3 - 1)), 0.0) > 0, "the latest are kept"

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from qqbot import Api, Credentials, Media, ReplyTo, Scene, Target
-from qqbot.errors import AuthError, ConnectionFailed, DuplicateMessage, PermissionMissing, ReplyWindowExpired
+from qqbot.errors import AuthError, ConnectionFailed, DuplicateMessage, NotFound, ReplyWindowExpired
 from qqbot.testing import Simulator
 
 
@@ -103,6 +103,6 @@ async def test_recall(sim: Simulator, api: Api) -> None:
 
 
 async def test_a_group_without_the_bot(api: Api) -> None:
-    with pytest.raises(PermissionMissing) as caught:
+    with pytest.raises(NotFound) as caught:
         await api.groups.send_message("somewhere-else", "hello")
     assert caught.value.trace_id

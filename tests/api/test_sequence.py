@@ -2,7 +2,7 @@
 
 import asyncio
 
-from qqbot.api.sequence import CAPACITY, Sequences
+from qqbot.api.sequence import BLOCKS, CAPACITY, Sequences
 
 
 def test_each_message_counts_from_one() -> None:
@@ -67,3 +67,13 @@ def test_a_reserved_block_is_never_given() -> None:
     assert sequences.next("a") == 1
     assert [sequences.reserve("a", 64), sequences.reserve("a", 64)] == [2, 66]
     assert sequences.next("a") == 130
+
+
+def test_blocks_of_tickets_without_end_are_bounded() -> None:
+    sequences = Sequences()
+    for number in range(3 * BLOCKS):
+        assert sequences.next_of_block(f"m{number}", 1, 5, ends_at=1e12 + number, now=0.0) == 1
+        sequences.answered(f"m{number}", 1)
+    assert len(sequences._blocks) == len(sequences._block_ends) == BLOCKS
+    assert len(sequences._counts) <= CAPACITY
+    assert sequences.next_of_block(f"m{3 * BLOCKS - 1}", 1, 5, ends_at=1e13, now=0.0) == 2, "the latest are kept"

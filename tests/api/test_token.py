@@ -260,3 +260,13 @@ async def test_a_shared_token_that_was_refused_is_not_taken_again(platform: Scri
         assert await tokens.get() == "refused"
         tokens.invalidate("refused")
         assert await tokens.get() == "token-1-secret"
+
+
+@pytest.mark.parametrize("life", ["nan", "Infinity", "1e999", 1e300, "9" * 5000, None, [], -5])
+async def test_the_life_of_a_token_is_within_reason(platform: Scripted, life: object) -> None:
+    clock = ManualClock()
+    platform.token_answers.append(reply({"access_token": "odd", "expires_in": life}))
+    async with platform.api(clock) as api:
+        assert await api.tokens.get() == "odd"
+        clock.now += 2 * 86_400
+        assert await api.tokens.get() != "odd"

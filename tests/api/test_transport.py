@@ -1,7 +1,11 @@
 """The aiohttp adapter: what goes wrong becomes our errors, and says what to check."""
 
 import asyncio
+import contextlib
+import gzip
+import resource
 import ssl
+import zlib
 from collections.abc import AsyncGenerator
 
 import aiohttp
@@ -9,9 +13,9 @@ import pytest
 from aiohttp import web
 
 from qqbot.api.exchange import Request
-from qqbot.api.transport import AiohttpTransport
+from qqbot.api.transport import MAX_ANSWER_BYTES, AiohttpTransport
 from qqbot.errors import ConnectionFailed, Timeout, TransportError
-from tests.api.scripted import Scripted, cut, hang
+from tests.api.scripted import Answer, Scripted, cut, hang, raw
 from tests.sockets import free_port
 
 TOKEN = "QQBot very-secret-token"
@@ -171,4 +175,54 @@ async def test_a_proxy_that_refuses(platform: Scripted, session: aiohttp.ClientS
         with pytest.raises(ConnectionFailed, match="HTTP 407") as caught:
             await transport.send(request("https://elsewhere.invalid/"))
     assert "proxy-password" not in str(caught.value)
+    assert_clean(caught.value)
+
+
+def streamed(chunks: int, chunk: bytes, headers: dict[str, str] | None = None) -> Answer:
+    async def answer(incoming: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(incoming)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(chunks):
+                await response.write(chunk)
+        return response
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_large_answer_is_not_read_whole(platform: Scripted, transport: AiohttpTransport, status: int) -> None:
+    mebibyte = bytes(1 << 20)
+    platform.answers.extend([raw(bytes(MAX_ANSWER_BYTES), status), streamed(300, mebibyte)])
+    assert len((await transport.send(request(f"{platform.url}/"))).body) == MAX_ANSWER_BYTES
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ConnectionFailed, match=rf"more than {MAX_ANSWER_BYTES} bytes.*QQBOT_API_BASE") as caught:
+        await transport.send(request(f"{platform.url}/"))
+    assert caught.value.maybe_sent
+    assert_clean(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # kB
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_an_answer_is_counted_after_it_is_inflated(
+    platform: Scripted, transport: AiohttpTransport, encoding: str
+) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31 if encoding == "gzip" else 15)
+    packed = b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(400)), packer.flush()])
+    platform.answers.append(raw(packed, headers={"Content-Encoding": encoding}))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ConnectionFailed, match="more than"):
+        await transport.send(request(f"{platform.url}/"))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # kB
+    platform.answers.append(raw(gzip.compress(b'{"a":1}'), headers={"Content-Encoding": "gzip"}))
+    assert (await transport.send(request(f"{platform.url}/"))).body == b'{"a":1}'
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_an_answer_that_cannot_be_inflated(
+    platform: Scripted, transport: AiohttpTransport, encoding: str
+) -> None:
+    platform.answers.append(raw(b"not packed at all", headers={"Content-Encoding": encoding}))
+    with pytest.raises(ConnectionFailed) as caught:
+        await transport.send(request(f"{platform.url}/"))
     assert_clean(caught.value)

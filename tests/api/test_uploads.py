@@ -7,14 +7,17 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from qqbot import Api, ConfigError, MediaError, QuotaExceeded, Text, Timeout
 from qqbot.aio.threads import Threads
 from qqbot.api.files import FIRST_BYTES, opened
-from qqbot.models.media import FileType, fits
+from qqbot.api.uploads import LONGEST_DELAY, REMEMBERED, Steps, Uploads, _delay
+from qqbot.models.media import FileType, MediaUploadBody, MediaUploadResult, UploadConfig, fits
 from qqbot.models.outgoing.messages import Media, Source
+from qqbot.models.targets import Scene
 from qqbot.testing import Simulator
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
@@ -160,6 +163,9 @@ async def test_what_cannot_be_sent_asks_nothing_of_the_platform(sim: Simulator, 
     cases: list[tuple[Media, str]] = [
         (Media.image(tmp_path / "none.png"), "cannot be read"),
         (Media.image(tmp_path), "cannot be read"),
+        (Media.image(tmp_path / "a\0b"), "cannot be read: it contains NUL"),
+        (Media.image(tmp_path / "half \ud800"), "cannot be read: it contains half a character"),
+        (Media.image(tmp_path / ("x" * 300)), "cannot be read: File name too long"),
         (Media.image(empty), "0 bytes"),
         (Media.image(text), "png, jpg"),
         (Media.video(PNG), "mp4"),
@@ -322,3 +328,29 @@ async def test_a_check_that_errs_can_be_left_out(sim: Simulator, api: Api) -> No
     for source in (b"12345", stream(b"123", b"45")):
         async with opened(Threads(1, "files"), Media.file(source, check=False), limit=4) as file:
             assert await file.read(0, 9) == b"12345"
+
+
+def test_a_plan_of_years_is_carried_out_in_seconds() -> None:
+    for planned, seconds in ((10**9, LONGEST_DELAY), (-1, 0.0), (2, 2.0)):
+        assert _delay(UploadConfig(retry_delay=planned)) == seconds
+
+
+async def test_as_many_uploads_are_remembered_as_fit(api: Api) -> None:
+    stored = 0
+
+    async def store(*, body: MediaUploadBody, timeout: float | None) -> MediaUploadResult:
+        nonlocal stored
+        stored += 1
+        return MediaUploadResult(file_uuid=str(stored), file_info=str(stored), ttl=0)
+
+    uploads = Uploads(api._put, api.clock, api._files)
+    steps = Steps(store=store, prepare=_unused, finish_part=_unused)
+    for number in range(REMEMBERED + 50):
+        await uploads.upload(Scene.GROUP, Media.file(b"%d" % number, name="n"), steps, None)
+    assert len(uploads._done) == REMEMBERED
+    await uploads.upload(Scene.GROUP, Media.file(b"%d" % (REMEMBERED + 49), name="n"), steps, None)
+    assert stored == REMEMBERED + 50
+
+
+async def _unused(_: object) -> Any:
+    raise AssertionError("small files are stored in one call")

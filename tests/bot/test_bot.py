@@ -427,11 +427,12 @@ async def test_a_handler_that_waits_for_stop_with_a_timeout_does_not_hang() -> N
 
 
 async def test_stop_ends_a_bot_that_is_just_being_started() -> None:
-    entering, left = asyncio.Event(), list[str]()
+    entering, entered, left = asyncio.Event(), list[str](), list[str]()
 
     @asynccontextmanager
     async def lifespan(bot: Bot) -> AsyncIterator[None]:
         try:
+            entered.append("lifespan")
             entering.set()
             await asyncio.Event().wait()
             yield
@@ -446,8 +447,9 @@ async def test_stop_ends_a_bot_that_is_just_being_started() -> None:
             await bot.stop()
             with pytest.raises(ConfigError, match="stopped before it had started"):
                 await starting
-        assert not is_served(bot) and len(left) == moments
+        assert not is_served(bot) and left == entered
         entering.clear()
+    assert len(left) >= 3, "the first one may be stopped before it gets there"
 
 
 async def test_a_bot_is_started_once_at_a_time() -> None:

@@ -79,6 +79,10 @@ def test_help_of_run_names_every_variable_that_the_package_reads(capsys: pytest.
         main(["run", "--help"])
     out = capsys.readouterr().out
     sources = [path.read_text("utf-8") for path in Path(qqbot.__file__).parent.rglob("*.py")]
-    read = {name for source in sources for name in re.findall(r"environ(?:\.get\(|\[)\"(QQBOT_[A-Z_]+)\"", source)}
+    read = {
+        name
+        for source in sources
+        for name in re.findall(r"(?:(?:environ|known)(?:\.get\(|\[|, )|variable\()\"(QQBOT_[A-Z_]+)\"", source)
+    }
     assert read == set(VARIABLES)
     assert all(f"  {name}\n" in out for name in read)

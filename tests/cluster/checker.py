@@ -32,6 +32,8 @@ class Logs:
     ended: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     ownerships: dict[ShardId, dict[int, Ownership]] = field(default_factory=lambda: defaultdict(dict))
     dispatches: dict[ShardId, list[float]] = field(default_factory=lambda: defaultdict(list))
+    holders: dict[int, Ownership] = field(default_factory=dict[int, Ownership])  # of the lock, by fencing token
+    same_tokens: int = 0  # of the lock, held by two processes
 
     def read(self, name: str, path: Path) -> None:
         text = path.read_text()
@@ -41,6 +43,13 @@ class Logs:
                 self._begin(name, float(at), (int(words[0]), int(words[1])), int(words[2]), words[3])
             elif kind == "end":
                 self.ended[words[3]].append(float(at))
+            elif kind == "hold":
+                self._hold(name, float(at), int(words[0]))
+
+    def _hold(self, node: str, at: float, token: int) -> None:
+        holder = self.holders.setdefault(token, Ownership(token, node, at, at))
+        self.same_tokens += holder.node != node
+        holder.first, holder.last = min(holder.first, at), max(holder.last, at)
 
     def _begin(self, node: str, at: float, shard_id: ShardId, token: int, event: str) -> None:
         self.begun[event].append(at)
@@ -59,6 +68,25 @@ def overlaps(logs: Logs) -> list[str]:
             if after.first < before.last:
                 found.append(f"shard {shard_id}: {before} and {after} overlap for {before.last - after.first:.3f} s")
     return found
+
+
+def lock_overlaps(logs: Logs, tolerated: float = 0.0) -> list[str]:
+    """Return what was wrong with the lock: two holders at once for longer than `tolerated`, or falling tokens."""
+    ordered = sorted(logs.holders.values(), key=lambda holder: holder.first)
+    found = [f"{logs.same_tokens} moments at which two processes held the lock under one token"] * bool(
+        logs.same_tokens
+    )
+    for before, after in itertools.pairwise(ordered):
+        if before.last - after.first > tolerated:
+            found.append(f"the lock: {before} and {after} overlap for {before.last - after.first:.3f} s")
+        if after.token <= before.token:
+            found.append(f"the lock: token {after.token} after {before.token}")
+    return found
+
+
+def unknown_ids(logs: Logs, known: set[str]) -> list[str]:
+    """Return the events that a handler has ended, and whose ids the processes do not share."""
+    return sorted(logs.ended.keys() - known)
 
 
 def lost(gateway: Gateway, logs: Logs) -> list[str]:

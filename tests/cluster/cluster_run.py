@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from qqbot.aio.clock import steady
+from qqbot.redis.connection import connected
 from qqbot.sessions import Timings
 from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ClusterState
@@ -28,6 +29,7 @@ from qqbot.sessions.cluster.store import StoreAway
 from tests.cluster import checker
 from tests.cluster.checker import Logs, ShardId
 from tests.cluster.gateway import Gateway
+from tests.cluster.program import LOCK_TTL
 from tests.redis.servers import Engine, Server, default_engine, engine_with_a_clock, started
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +82,8 @@ class ClusterRun:
         self.nodes: list[Process] = []
         self.figures: dict[str, Any] = {}
         self.server: Server | None = None
+        self.store_lost = False  # it lost data: ids are forgotten, and the lock's holder learns of it with a renewal
+        self.unknown: list[str] = []  # ids of ended events that are not shared, at the end
         made = Timings().scaled(options.scale)
         self.timings = {name: getattr(made, name) for name in Timings.__slots__} | options.timings
         self.scripts = Timings().scaled(options.scale)
@@ -196,6 +200,21 @@ class ClusterRun:
         while checker.lost(self.gateway, self.logs()) and steady() < deadline:
             await asyncio.sleep(0.2)
 
+    async def look_for_ids(self) -> None:
+        """Wait until the ids of all ended events are shared; keep those that are not."""
+        deadline = steady() + 10
+        async with connected(self.url) as client:
+            while True:
+                ended = list(self.logs().ended)
+                known: set[str] = set()
+                for events in [ended[at : at + 500] for at in range(0, len(ended), 500)]:
+                    values = await client.mget([f"qqbot:{{1:test}}:d:{event}" for event in events])
+                    known |= {event for event, value in zip(events, values, strict=True) if value is not None}
+                self.unknown = checker.unknown_ids(self.logs(), known)
+                if not self.unknown or steady() > deadline:
+                    return
+                await asyncio.sleep(0.5)
+
     async def moves(self) -> int:
         """Return how many shards were claimed that another node had owned before."""
         async with self.store() as store:
@@ -215,6 +234,12 @@ class ClusterRun:
         most = self.options.shards if identifies is None else identifies
         wrong = checker.overlaps(logs) + checker.falling_tokens(logs)
         wrong += checker.crowded(self.gateway, self.scripts.window)
+        ttl = LOCK_TTL * self.options.scale
+        wrong += checker.lock_overlaps(logs, ttl if self.store_lost else 0.0)
+        if self.unknown and not self.store_lost:
+            wrong.append(f"{len(self.unknown)} ids of ended events are not shared: {self.unknown[:5]}")
+        if len(logs.holders) < 3:
+            wrong.append(f"the lock was held {len(logs.holders)} times only")
         missing = checker.lost(self.gateway, logs)
         if missing:
             wrong.append(f"{len(missing)} events lost: {missing[:5]}")
@@ -231,6 +256,8 @@ class ClusterRun:
             "replayed": checker.replayed(logs),
             "kicks": self.gateway.kicks,
             "events": len(self.gateway.events),
+            "lock holders": len(logs.holders),
+            "ids unknown": len(self.unknown),
             "gateway calls": self.gateway.calls["gateway"],
         }
         return wrong

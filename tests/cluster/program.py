@@ -1,20 +1,27 @@
 """A node process of the cluster tests: a real bot whose handler logs when it begins and ends an event.
 
-Its settings come from the environment; one line of its log is one write, so that a kill loses none.
+Beside it, the processes take a lock in turn and log while they hold it. Its settings come from the environment; one
+line of its log is one write, so that a kill loses none.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
 import sys
+from collections.abc import AsyncIterator, Callable
 
-from qqbot import Bot, Context, Credentials, Endpoints, UnknownEvent
+from redis.exceptions import RedisError
+
+from qqbot import Bot, Context, Credentials, Endpoints, LockLost, RedisLock, UnknownEvent
 from qqbot.aio.clock import steady
 from qqbot.config import GatewayConfig
 from qqbot.lease import current_lease
 from qqbot.sessions import RedisSessionManager, Timings
 from tests.cluster.gateway import EVENT, INTENT
+
+LOCK, LOCK_TTL = "{qqbot-test}:work", 12.0
 
 
 def timings(fields: dict[str, float]) -> Timings:
@@ -40,6 +47,18 @@ def main() -> None:
         target_active=options["target"],
         timings=timings(options["timings"]),
     )
+
+    def write(kind: str, *words: object, at: float | None = None) -> None:
+        os.write(log, f"{kind} {at or steady():.4f} {' '.join(map(str, words))}\n".encode())
+
+    @contextlib.asynccontextmanager
+    async def holding_a_lock(_: Bot) -> AsyncIterator[None]:
+        lock = RedisLock(options["redis"], LOCK, ttl=LOCK_TTL * options["pace"])
+        task = asyncio.create_task(take_turns(lock, write))
+        yield
+        task.cancel()
+        await asyncio.wait([task])
+
     bot = Bot(
         Credentials("1", "secret"),
         endpoints=Endpoints(options["base"]),
@@ -48,10 +67,8 @@ def main() -> None:
         gateway=GatewayConfig(pace=options["pace"]),
         drain=2.0,
         max_inflight=1024,
+        lifespan=holding_a_lock,
     )
-
-    def write(kind: str, *words: object) -> None:
-        os.write(log, f"{kind} {steady():.4f} {' '.join(map(str, words))}\n".encode())
 
     @bot.on(EVENT, intent=INTENT)
     async def handle(ctx: Context[UnknownEvent]) -> None:
@@ -66,6 +83,20 @@ def main() -> None:
         write("shard", event.shard.index, event.kind, event.code)  # type: ignore[attr-defined]
 
     bot.run()
+
+
+async def take_turns(lock: RedisLock, write: Callable[..., None]) -> None:
+    """Hold the lock for a while, again and again; log each moment at which this process holds it."""
+    while True:
+        with contextlib.suppress(LockLost, RedisError, OSError):
+            async with lock:
+                until = steady() + random.random()
+                while steady() < until:
+                    at = steady()
+                    if lock.valid():  # asked after the moment: the process may be stopped in between
+                        write("hold", lock.token, at=at)
+                    await asyncio.sleep(0.02)
+        await asyncio.sleep(random.random() / 10)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def shares(shards: int, nodes: int) -> list[int]:
 
 async def finish(run: ClusterRun, *, identifies: int | None = None, kicks: int = 0) -> Result:
     await run.quiet()
+    await run.look_for_ids()
     wrong = run.violations(identifies=identifies, kicks=kicks)
     if wrong:
         wrong.append(run.tail())
@@ -95,6 +96,7 @@ async def store_restart_empty(seed: int, options: Options | None = None) -> Resu
     async with cluster(4 if options is None else 2, options, seed=seed) as (run, _):
         assert run.server is not None
         before = len(run.gateway.resumes)
+        run.store_lost = True
         await run.server.restart(empty=True)
         await asyncio.sleep(1.3 * run.timings["observe"])
         wrong = []
@@ -160,6 +162,7 @@ async def store_restart_and_kill(seed: int) -> Result:
         assert run.server is not None
         shard_ids, at = run.owned(nodes[-1]), steady()
         nodes[-1].kill()
+        run.store_lost = True
         await run.server.restart(empty=True)
         wrong = await takeover(run, shard_ids, at)
         rest, figures = await finish(run)
@@ -206,6 +209,7 @@ async def outage(seed: int) -> Result:
         at = steady()
         run.server.kill()
         await asyncio.sleep(2 * run.timings["observe"])
+        run.store_lost = True
         await run.server.restart(empty=True)
         await asyncio.sleep(run.timings["observe"])
         await run.settled(shares(run.options.shards, 4))
@@ -227,6 +231,7 @@ async def flush(run: ClusterRun, nodes: list[Process]) -> Result:
     async with run.server.client() as client:
         for node in nodes[:3]:
             node.signal(signal.SIGSTOP)
+            run.store_lost = True
             await client.flushall()
             await client.script_flush()
             await asyncio.sleep(0.4 * run.timings["own"])
@@ -345,6 +350,7 @@ async def restart_in_another_hour(seed: int) -> Result:
         for step, empty in ((-3600, False), (3600, True)):
             run.server.kill()
             run.server.move_clock(step)
+            run.store_lost = True
             await run.server.restart(empty=empty)
             await asyncio.sleep(1)
             victim = nodes.pop()
@@ -396,6 +402,7 @@ async def cluster_master_loss(seed: int) -> Result:
 
 async def fail_over(run: ClusterRun, nodes: list[Process], kill_master: Callable[[], None]) -> Result:
     at, before = steady(), len(run.gateway.resumes)
+    run.store_lost = True
     kill_master()
     await asyncio.sleep(1)
     while True:
@@ -539,8 +546,10 @@ async def random_mix(seed: int, seconds: float = 60) -> Result:
                 victim.signal(signal.SIGCONT)
             elif what == "flush":
                 async with run.server.client() as client:
+                    run.store_lost = True
                     await client.flushall()
             elif what == "restart":
+                run.store_lost = True
                 await run.server.restart(empty=True)
             elif what == "freeze":
                 run.server.freeze()

@@ -569,7 +569,8 @@ async def test_a_timeout_is_not_told_as_the_end_of_an_event() -> None:
         await settle()
         with pytest.raises(TimeoutError):
             await tasks[0]
-    assert outcomes == ["handled"]
+    # An eager task waits while the handler still runs, which is reported, too.
+    assert [outcome for outcome in outcomes if outcome != "waiting"] == ["handled"]
 
 
 async def test_the_outcomes_are_told_in_order() -> None:

@@ -14,6 +14,7 @@ from qqbot.gateway.close_codes import ASKED, LOST, RENEWAL, CloseRule
 from qqbot.gateway.protocol import (
     DELAY_CAP,
     DELAY_CAP_LATE,
+    MAX_REPEATS,
     SETTLED_SECONDS,
     Disconnect,
     GatewayProtocol,
@@ -25,6 +26,7 @@ from qqbot.gateway.protocol import (
     Refused,
     Reshard,
     Send,
+    SequenceJump,
     SessionReady,
     SessionResumed,
     Skipped,
@@ -139,6 +141,67 @@ def test_ready_without_a_session_id_is_skipped_and_the_deadline_stands() -> None
     assert shard.protocol.phase is Phase.IDENTIFYING
 
 
+@pytest.mark.parametrize(
+    ("session_id", "read"), [(17, "17"), (2**63, str(2**63)), ("x" * 1024, "x" * 1024)], ids=["small", "large", "long"]
+)
+@pytest.mark.parametrize("listed", [False, True])
+def test_ready_is_read_leniently(session_id: object, read: str, listed: bool) -> None:
+    shard = Shard()
+    shard.open()
+    body: object = {"session_id": session_id}
+    assert isinstance(shard.take(wire.frame(0, [body] if listed else body, s=1, t="READY")), SessionReady)
+    assert shard.protocol.session_id == read
+
+
+UNUSABLE = ["", " ", None, True, ["x"], {}, "x" * 1025]
+
+
+@pytest.mark.parametrize("session_id", UNUSABLE, ids=[str(value)[:8] for value in UNUSABLE])
+@pytest.mark.parametrize("state", [None, STATE], ids=["identifying", "resuming"])
+def test_ready_without_a_usable_session_id_is_a_failed_identify(session_id: object, state: ResumeState | None) -> None:
+    """Its delay grows to minutes, because each IDENTIFY uses up the day's allowance."""
+    shard = Shard(state)
+    delays: list[float] = []
+    for _ in range(9):
+        shard.open()
+        assert isinstance(shard.take(wire.frame(0, {"session_id": session_id}, s=1, t="READY")), Skipped)
+        assert isinstance(shard.take(wire.dispatch(9)), Skipped), "no event belongs to such a session"
+        assert isinstance(shard.tick_at_deadline(), Disconnect)
+        after = shard.retry(None)
+        assert "session_id" in after.cause and not after.routine and not shard.protocol.resumable
+        delays.append(after.delay)
+    assert delays[:3] == pytest.approx([5.5, 11, 22]) and delays[-1] == DELAY_CAP_LATE
+
+
+def test_a_usable_ready_after_an_unusable_one_begins_a_session() -> None:
+    shard = Shard()
+    shard.open()
+    shard.take(wire.ready(""))
+    assert isinstance(shard.take(wire.ready()), SessionReady)
+    assert isinstance(shard.take(wire.dispatch(2)), Frame)
+    shard.retry(None)
+    shard.open()
+    assert isinstance(shard.tick_at_deadline(), Disconnect)
+    assert "READY" not in shard.retry(None).cause, "the next connection begins without that mark"
+
+
+@pytest.mark.parametrize("interval", [45000, 45000.5, "45000", "45000.5", 10**18])
+def test_hello_is_read_leniently(interval: object) -> None:
+    for body in ({"heartbeat_interval": interval}, [{"heartbeat_interval": interval}]):
+        shard = Shard()
+        shard.protocol.connected()
+        assert shard.take(wire.frame(10, body)) == HelloReceived()
+        assert 0 < shard.protocol.deadline() - shard.now <= 300
+
+
+@pytest.mark.parametrize("interval", [0, -1, "nan", "-inf", "", None, [45000], {}])
+def test_a_hello_that_cannot_be_used_leaves_the_deadline(interval: object) -> None:
+    shard = Shard()
+    shard.protocol.connected()
+    assert isinstance(shard.take(wire.frame(10, {"heartbeat_interval": interval})), Skipped)
+    assert isinstance(shard.tick_at_deadline(), Disconnect)
+
+
 def test_replayed_events_come_before_resumed() -> None:
     shard = Shard(STATE)
     shard.open()
@@ -209,6 +272,50 @@ def test_every_frame_is_decoded_once(resuming: bool, monkeypatch: pytest.MonkeyP
     for data in received:
         shard.take(data)
     assert decoded == received
+
+
+@pytest.mark.parametrize("state", [None, STATE], ids=["live", "resuming"])
+@pytest.mark.parametrize("step", [1000, 1001, 2**40])
+def test_a_jump_far_ahead_is_reported_and_delivered(state: ResumeState | None, step: int) -> None:
+    shard = Shard(state)
+    (shard.live if state is None else shard.open)()
+    before, events = shard.protocol.seq, shard.protocol.events
+    received = shard.take(wire.dispatch(before + step))
+    frame = received.frame if isinstance(received, SequenceJump) else received
+    assert isinstance(frame, Frame) and frame.s == before + step
+    assert isinstance(received, SequenceJump) == (step > 1000)
+    assert (shard.protocol.seq, shard.protocol.events) == (before + step, events + 1)
+
+
+@pytest.mark.parametrize("s", [0, 1, 5])
+def test_a_long_run_of_repeats_is_a_broken_session(s: int) -> None:
+    shard = live()
+    shard.take(wire.dispatch(5))
+    received = [shard.take(wire.dispatch(s)) for _ in range(MAX_REPEATS)]
+    assert {type(each) for each in received[:-1]} == {Frame}
+    assert isinstance(received[-1], Disconnect)
+    after = shard.retry(None)
+    assert "broken" in after.cause and not after.routine and not shard.protocol.resumable
+
+
+def test_what_follows_a_wild_jump_does_not_end_in_silence() -> None:
+    shard = live()
+    assert isinstance(shard.take(wire.dispatch(2**50)), SequenceJump)
+    assert any(isinstance(shard.take(wire.dispatch(s)), Disconnect) for s in range(2, 2 + MAX_REPEATS))
+
+
+def test_repeats_among_new_events_do_not_add_up() -> None:
+    shard = live()
+    for s in range(2, 200):
+        assert isinstance(shard.take(wire.dispatch(s)), Frame)
+        assert isinstance(shard.take(wire.dispatch(s)), Frame)
+
+
+def test_a_long_replay_is_no_run_of_repeats() -> None:
+    shard = Shard(ResumeState(session_id="session", seq=500))
+    shard.open()
+    assert all(isinstance(shard.take(wire.dispatch(s)), Frame) for s in range(1, 500))
+    assert isinstance(shard.take(wire.resumed()), SessionResumed)
 
 
 # The decision table
@@ -883,7 +990,7 @@ class Lives(RuleBasedStateMachine):
     def receive(self, data: bytes) -> None:
         before = self.protocol.session_id
         action = self.shard.take(data)
-        if isinstance(action, SessionReady | SessionResumed | Frame):
+        if isinstance(action, SessionReady | SessionResumed | SequenceJump | Frame):
             self.refused = 0
             self.asked = False
         if isinstance(action, SessionReady):

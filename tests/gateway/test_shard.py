@@ -3,9 +3,12 @@
 import asyncio
 import itertools
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
 
+import aiohttp
 import pytest
 
 from qqbot.config import GatewayConfig
@@ -333,19 +336,75 @@ async def test_a_fault_in_the_pacemaker_is_not_silent(stage: Stage, monkeypatch:
             await asyncio.wait_for(task, PATIENCE)
 
 
-async def test_a_pacemaker_that_something_else_cancelled_ends_its_connection(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cancelled(self: object) -> None:
-        monkeypatch.undo()
-        raise asyncio.CancelledError
+class OddError(BaseException):
+    pass
 
-    async with stage.running():
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, TimeoutError, RecursionError, OddError])
+async def test_a_pacemaker_that_dies_ends_its_connection_whatever_it_raised(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def fault(self: object) -> None:
+        monkeypatch.undo()
+        raise error
+
+    async with stage.shard() as shard:
+        task = asyncio.create_task(shard.run())
         first = await stage.gateway.accept()
         await first.identified(interval=0.2)
         await stage.inbox.has(1)
-        monkeypatch.setattr("qqbot.gateway.protocol.GatewayProtocol.tick", cancelled)
+        monkeypatch.setattr("qqbot.gateway.protocol.GatewayProtocol.tick", fault)
+        if error is asyncio.CancelledError:  # it came out of something that the pacemaker awaited
+            await resumes(await stage.gateway.accept(), 1)
+            task.cancel()
+        else:
+            await asyncio.wait([task], timeout=PATIENCE)
+        with pytest.raises(error):
+            await task
+        assert not [t for t in asyncio.all_tasks() if t.get_name().startswith("qqbot pacemaker")]
+
+
+async def test_a_pacemaker_that_something_else_cancelled_ends_its_connection(stage: Stage) -> None:
+    async with stage.running():
+        await (await stage.gateway.accept()).identified()
+        await stage.inbox.has(1)
+        [pacemaker] = [task for task in asyncio.all_tasks() if task.get_name().startswith("qqbot pacemaker")]
+        pacemaker.cancel()
         await resumes(await stage.gateway.accept(), 1)
+
+
+def narrow_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    return made
+
+
+async def test_a_peer_that_reads_nothing_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each op 1 is answered: without room for the answers neither the reader nor the pacemaker could go on."""
+    monkeypatch.setattr("qqbot.gateway.connection.SEND_SECONDS", 0.2)
+    release = asyncio.Event()
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(wire.upgraded(await reader.readuntil(b"\r\n\r\n")) + wire.in_websocket(wire.hello()))
+        with suppress(OSError):
+            while not release.is_set():
+                writer.write(wire.in_websocket(wire.frame(1)) * 1000)
+                await writer.drain()
+        writer.transport.abort()
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow = aiohttp.TCPConnector(socket_factory=narrow_socket)
+    async with (
+        await asyncio.start_server(flood, sock=listening) as server,
+        aiohttp.ClientSession(connector=narrow) as it,
+    ):
+        host, port = server.sockets[0].getsockname()
+        stage.session = it
+        async with stage.shard(STATE, url=f"ws://{host}:{port}/") as shard:
+            await until(lambda: "closed" in stage.kinds, shard.run())
+            release.set()
 
 
 # Frames that do not fit
@@ -361,6 +420,43 @@ async def test_unusable_frames_cost_nothing_and_are_logged_once(stage: Stage, ca
         assert shard.skipped == {"malformed frame": 3, "dispatch without s": 3, "unknown op": 3}
         assert stage.gateway.connections == 1
     assert len([record for record in caplog.records if "skipped" in record.getMessage()]) == 3
+
+
+async def test_a_jump_of_s_is_a_warning(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    async with stage.running() as shard:
+        connection = await stage.gateway.accept()
+        await connection.identified()
+        await connection.send(*(wire.dispatch(s) for s in (2, 5000, 50_000, 50_001)))
+        assert await stage.inbox.has(5) == [1, 2, 5000, 50_000, 50_001]
+        assert shard.ready and stage.gateway.connections == 1
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1 and "from 2 to 5000" in warnings[0], "further ones within a minute are not reported"
+
+
+async def test_a_session_that_only_repeats_is_replaced(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    async with stage.running() as shard:
+        first = await stage.gateway.accept()
+        await first.identified()
+        await first.send(*(wire.dispatch(1) for _ in range(100)))
+        assert await first.closed_by_client() == 4000
+        second = await stage.gateway.accept()
+        await second.identified("next")
+        await stage.inbox.has(51)
+        assert shard.session_id == "next"
+    assert [record.levelname for record in caplog.records if "broken" in record.getMessage()] == ["WARNING"]
+
+
+@pytest.mark.parametrize("session_id", ["", 17])
+async def test_a_ready_with_an_odd_session_id_ends_nothing(stage: Stage, session_id: object) -> None:
+    async with stage.running(config=IMPATIENT) as shard:
+        first = await stage.gateway.accept()
+        await first.greet()
+        await first.send(wire.frame(0, {"session_id": session_id}, s=1, t="READY"))
+        if session_id == "":
+            await (await stage.gateway.accept()).identified("17")
+        await stage.inbox.has(1)
+        state = shard.state()
+        assert state is not None and state.session_id == "17"
 
 
 async def test_a_frame_too_large_twice_is_given_up(stage: Stage) -> None:

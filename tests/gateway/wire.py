@@ -1,5 +1,7 @@
 """Frames as the platform writes them, made with the standard library's JSON."""
 
+import base64
+import hashlib
 import json
 
 
@@ -31,3 +33,18 @@ def dispatch(s: int | None, name: str = "GROUP_AT_MESSAGE_CREATE") -> bytes:
 
 ACK = frame(11)
 RECONNECT = frame(7)
+
+
+def upgraded(request: bytes) -> bytes:
+    """Return the answer to a handshake, for servers that are no websocket servers otherwise."""
+    [key] = [line.split()[1] for line in request.splitlines() if line.lower().startswith(b"sec-websocket-key:")]
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+
+
+def in_websocket(data: bytes) -> bytes:
+    """Return a text frame of the websocket with up to 125 bytes."""
+    return bytes((0x81, len(data))) + data

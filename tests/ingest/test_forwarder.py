@@ -180,7 +180,8 @@ def test_order_is_kept_by_guild_else_group_else_user_else_the_event_itself() -> 
     assert key("C2C_MESSAGE_CREATE", b'{"id":"m","author":{"user_openid":"U"}}') == "U"
     assert key("FRIEND_ADD", b'{"openid":"U"}') == "U"
     assert key("NEW", b'{"id":"m"}') == "event"
-    assert key("NEW", b"[1]") == "event"
+    for odd in (b"[1]", b'{"a":' * 5000, b'{"id":"\xff"}', b'{"id":' + b"9" * 5000 + b"}"):
+        assert key("NEW", odd) == "event"
 
 
 async def test_one_bot_receives_and_another_handles_in_one_process() -> None:

@@ -1,3 +1,4 @@
+import contextlib
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -6,7 +7,7 @@ import pytest
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from qqbot.errors import DecodeError
-from qqbot.models.base import OpenIntEnum
+from qqbot.models.base import Aware, Finite, OpenIntEnum
 from qqbot.models.codec import blank, decoder, encode, fast, lenient, parse, strict, to_json
 
 
@@ -129,3 +130,50 @@ def test_a_blank_value() -> None:
     assert blank(Fruit) == Fruit(leaf=Leaf(""), names=(), weight=0.0, ripe=False)
     with pytest.raises(DecodeError, match="not a Dated: the answer is empty"):
         blank(Dated)
+
+
+class Coloured(Struct):
+    """Fields of each kind that a number, or a text for one, can break."""
+
+    kind: Colour = Colour.RED
+    count: int = 0
+    share: Finite = 0.0
+    flag: bool = False
+    text: str = ""
+    when: Aware | None = None
+
+
+DIGITS = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "value", [DIGITS, f'"{DIGITS}"', f"-{DIGITS}", "1e999", '"1e999"', '"nan"', '"-Infinity"', "NaN"]
+)
+@pytest.mark.parametrize("field", ["kind", "count", "share", "flag", "when"])
+def test_numbers_that_no_answer_has(field: str, value: str) -> None:
+    data = f'{{"{field}": {value}}}'.encode()
+    found = Coloured()
+    with contextlib.suppress(DecodeError):
+        found = decoder(Coloured)(data)
+    assert getattr(found, field) == getattr(Coloured(), field)
+
+
+class Required(Struct):
+    kind: Colour
+
+
+@pytest.mark.parametrize(
+    "value", [f'"{DIGITS}"', DIGITS, '"x"', "null", "[]", "{}", "1.5", '"²"', '"\\ud800"', "[" * 5000, '{"a":' * 5000]
+)
+def test_an_enumeration_that_is_none(value: str) -> None:
+    with pytest.raises(DecodeError):
+        decoder(Required)(f'{{"kind": {value}}}'.encode())
+
+
+@pytest.mark.parametrize(
+    "data", [b"[" * 100_000, b'{"a":' * 100_000, b'"\\ud800"', b'"\xed\xa0\x80"', b"\xff", b"", b"\0"]
+)
+def test_documents_that_are_none(data: bytes) -> None:
+    for type_ in (Coloured, object, str, list[int]):
+        with pytest.raises(DecodeError):
+            decoder(type_)(data)

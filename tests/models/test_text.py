@@ -1,10 +1,13 @@
+import time
 from base64 import b64encode
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qqbot.errors import ConfigError
+from qqbot.models.rich_text import read_rich_text
 from qqbot.models.text import (
     ChannelLink,
     CommandEnter,
@@ -195,3 +198,86 @@ def test_the_mentions_of_some_users_are_stripped() -> None:
     assert strip_mentions_of("<@7> hi", ["", "8"]) == "<@7> hi"
     assert strip_mentions_of("<@!a.b>hi", ["axb"]) == "<@!a.b>hi"
     assert strip_mentions_of(" hi ", []) == "hi"
+
+
+PIECES = [
+    "<",
+    "<@",
+    "<@!",
+    "<@a",
+    "<@a>",
+    "@everyone",
+    "<qqbot-at-user",
+    '<qqbot-at-user id="a"',
+    "<qqbot-at-user ",
+    "<#",
+    "<#a",
+    "<emoji:",
+    "<emoji:1",
+    "<faceType=",
+    '<faceType=1,faceId="',
+    '<faceType=1,faceId="",ext="',
+    "<qqbot-cmd-enter",
+    '<qqbot-cmd-enter a="',
+    ' a="<qqbot-cmd-enter b="',
+    '<qqbot-cmd-input text="a" ',
+    ' a="b"',
+    '"',
+    " ",
+    "\u00a0",
+    "\n",
+    "/",
+    "&lt;",
+    "&amp;",
+    "a",
+    "1",
+    "=",
+    '<faceType=1,faceId="1",ext="eyJ0ZXh0IjoiWzFdIn0=">',
+    "[",
+    "{",
+    '{"a":',
+    '[{"type":1},',
+]
+READERS: list[Callable[[str], object]] = [
+    strip_leading_mentions,
+    strip_mentions,
+    lambda text: strip_leading_mentions(text, "a"),
+    lambda text: strip_mentions_of(text, ["a", "b" * 30, "c"]),
+    faces_as_text,
+    unescape,
+    escape,
+    parse_command,
+    parse_tags,
+    read_rich_text,
+]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_long_text_of_any_form_is_read_in_linear_time(read: Callable[[str], object]) -> None:
+    for piece in PIECES:
+        for text in (piece * (60_000 // len(piece)), "<qqbot-cmd-enter" + piece * (60_000 // len(piece)) + ">"):
+            before = time.process_time()
+            read(text)
+            assert time.process_time() - before < 1.0, piece
+
+
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=30).map("".join))
+def test_no_text_of_such_pieces_is_too_odd(text: str) -> None:
+    for read in READERS:
+        read(text)
+    assert isinstance("".join(map(str, parse_tags(text))), str)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "1" * 10])
+def test_a_face_with_a_number_that_is_none_is_text(number: str) -> None:
+    text = f'<faceType={number},faceId="1",ext="">'
+    assert parse_tags(text) == [text]
+
+
+@pytest.mark.parametrize(
+    "ext", ["[" * 5000, '{"text":' + "[" * 900 + "]" * 900 + "}", '{"text":' + "9" * 4000 + "}", '"\\ud800"']
+)
+def test_a_face_with_an_odd_name_has_none(ext: str) -> None:
+    text = f'<faceType=1,faceId="1",ext="{b64encode(ext.encode()).decode()}">'
+    assert parse_tags(text) == [Face(1, "1", "")]
+    assert faces_as_text(text) == text

@@ -28,6 +28,18 @@ async def test_processes_count_together(engine: Engine) -> None:
         assert await one.exists(f"qqbot:{{{APP_ID}:{CLUSTER}}}:c:sign:V") == 0  # it has expired
 
 
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
+async def test_what_another_program_has_left_there_is_replaced(engine: Engine) -> None:
+    async with started(engine) as server, server.client() as client:
+        cooldowns = RedisCooldowns(client, app_id=APP_ID, cluster=CLUSTER)
+        key = f"qqbot:{{{APP_ID}:{CLUSTER}}}:c:k"
+        await client.set(key, "text")
+        assert await cooldowns.use("k", 1, 60.0, 0) == 0
+        await client.delete(key)
+        await client.rpush(key, "no number", "9" * 5000)
+        assert await cooldowns.use("k", 2, 60.0, 0) is not None
+
+
 async def test_a_process_counts_by_itself_while_the_store_is_down(
     store: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

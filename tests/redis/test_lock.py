@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis, RedisCluster
@@ -78,7 +79,7 @@ async def test_a_request_that_came_twice_gets_the_same_token(client: Redis) -> N
     assert await lock.do_acquire(lock.owner)
     token = lock.fence
     assert await lock.do_acquire(lock.owner) and lock.fence == token
-    assert not await lock.do_acquire(b"somebody else")
+    assert not await lock.do_acquire("somebody else")
 
 
 async def test_it_is_renewed_for_as_long_as_it_is_held(client: Redis) -> None:
@@ -204,10 +205,10 @@ async def test_another_holder_comes_in_only_after_the_first_has_stopped(store: S
 
 async def test_a_client_that_breaks_loses_it_at_the_deadline(store: Server, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Redis):
-        async def evalsha(self, *arguments: object, **options: object) -> object:
+        async def execute_command(self, *arguments: Any, **options: Any) -> object:
             if lock.valid():
                 raise RuntimeError("a bug of the client")
-            return await super().evalsha(*arguments, **options)
+            return await super().execute_command(*arguments, **options)
 
     async with Broken(host="127.0.0.1", port=store.port) as client:
         lock = RedisLock(client, NAME, ttl=2 * TTL)
@@ -221,9 +222,9 @@ async def test_leaving_during_a_renewal_is_no_loss(store: Server, caplog: pytest
     """The client loses the cancellation that ends the renewal, as the library can below Python 3.12."""
 
     class Lossy(Redis):
-        async def evalsha(self, *arguments: object, **options: object) -> object:
+        async def execute_command(self, *arguments: Any, **options: Any) -> object:
             if not lock.valid() or renewing.is_set():
-                return await super().evalsha(*arguments, **options)
+                return await super().execute_command(*arguments, **options)
             renewing.set()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(PATIENCE)

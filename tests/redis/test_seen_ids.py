@@ -8,13 +8,14 @@ from collections.abc import AsyncGenerator
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
+from qqbot.config import Credentials
 from qqbot.dispatcher.dedupe import SeenIds
 from qqbot.errors import ConfigError
 from qqbot.redis import circuit_breaker
 from qqbot.redis.circuit_breaker import MOST_CALLS
 from qqbot.redis.connection import connected
 from qqbot.redis.seen_ids import ADD
-from qqbot.sessions import RedisSeenIds
+from qqbot.sessions import RedisSeenIds, sharing
 from tests.redis.servers import ENGINES, Engine, Relay, Server, as_cluster, started, until
 
 APP_ID, CLUSTER = "102000001", "main"
@@ -72,10 +73,9 @@ async def test_many_events_at_a_time_need_few_connections(
 
 async def test_an_id_is_new_to_who_sent_it_twice(client: Redis) -> None:
     """The answer was lost, and the library sent the command again."""
-    add = client.register_script(ADD)
-    assert await add(keys=["id"], args=["one request", 600]) == 1
-    assert await add(keys=["id"], args=["one request", 600]) == 1
-    assert await add(keys=["id"], args=["another", 600]) == 0
+    assert await ADD.run(client, ["id"], ["one request", 600]) == 1
+    assert await ADD.run(client, ["id"], ["one request", 600]) == 1
+    assert await ADD.run(client, ["id"], ["another", 600]) == 0
 
 
 @pytest.mark.usefixtures("short_pause")
@@ -186,3 +186,44 @@ async def test_in_a_cluster(engine: Engine) -> None:
 def test_a_name_that_breaks_keys_is_refused() -> None:
     with pytest.raises(ConfigError, match="cluster="):
         RedisSeenIds(Redis(), app_id=APP_ID, cluster="a}b")
+
+
+async def test_what_is_finished_while_the_store_is_away_is_known_afterwards(
+    store: Server, client: Redis, short_pause: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Relay(store) as way, connected(way.url) as own:
+        here, there = seen_by(own), seen_by(client)
+        await here.add("before")
+        way.cut()
+        for number in range(250):
+            assert await here.add(f"e{number}")
+        await here.discard("e8")
+        assert not await there.contains("e7")
+        way.mend()
+
+        async def is_known() -> bool:
+            await here.contains("another")
+            return await there.contains("e249")
+
+        await until(is_known)
+        assert await there.contains("e0") and not await there.contains("e8")
+        assert 590 < await client.ttl(f"qqbot:{{{APP_ID}:{CLUSTER}}}:d:e0") <= 600
+        monkeypatch.setattr("qqbot.redis.seen_ids.MOST_PENDING", 10)
+        way.cut()
+        for number in range(100):
+            await here.add(f"late{number}")
+        assert len(here._pending) == 10
+
+
+@pytest.mark.usefixtures("short_pause")
+async def test_the_last_ids_are_shared_although_no_event_follows(store: Server, client: Redis) -> None:
+    async with Relay(store) as way, sharing(way.url, Credentials(APP_ID, "s" * 32), cluster=CLUSTER) as shared:
+        assert shared.seen is not None
+        way.cut()
+        await shared.seen.add(EVENT)
+        way.mend()
+
+        async def is_known() -> bool:
+            return await seen_by(client).contains(EVENT)
+
+        await until(is_known)

@@ -137,7 +137,7 @@ async def test_nothing_is_left_when_the_bot_has_stopped(platform: Scripted, stor
     pytest.fail("a connection to the store is still open")
 
 
-RIGHTS = ["get", "set", "del", "exists", "pttl", "pexpire", "time", "evalsha", "script|load"]
+RIGHTS = ["get", "set", "del", "exists", "pttl", "pexpire", "time", "evalsha", "eval"]
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)

@@ -5,7 +5,7 @@ import struct
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from socket import SO_LINGER, SOL_SOCKET
+from socket import SHUT_RDWR, SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import aiohttp
@@ -38,6 +38,7 @@ from qqbot.testing import (
     TruncateBody,
 )
 from tests.simulator.bare import ALL, JSON_VALUES, BareBot, Socket
+from tests.sockets import plain_socket
 
 ME = "GET /users/@me"
 
@@ -161,8 +162,15 @@ class StubbornSocket:
     def setsockopt(self, *_: object) -> None:
         raise TypeError("transport sockets do not support setsockopt()")
 
-    def shutdown(self, *_: object) -> None:
-        raise TypeError("transport sockets do not support shutdown()")
+
+class StubbornTransport:
+    """A transport with such a socket."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.abort = transport.abort
+
+    def get_extra_info(self, _: str) -> StubbornSocket:
+        return StubbornSocket()
 
 
 async def test_a_drop_needs_nothing_of_the_socket(
@@ -171,7 +179,7 @@ async def test_a_drop_needs_nothing_of_the_socket(
     connection = sim.connections[0]
     transport = connection._transport
     assert transport is not None
-    monkeypatch.setattr(transport, "_extra", {**transport._extra, "socket": StubbornSocket()})  # type: ignore[attr-defined]
+    monkeypatch.setattr(connection, "_transport", StubbornTransport(transport))
     sim.faults.drop()
     sim.push("N", 1)
     assert await socket.close_code() == 1006
@@ -216,8 +224,8 @@ async def test_half_open_that_the_bot_ends_while_it_resumes(
 ) -> None:
     sim.faults.half_open()
     again = await bot.connect()
-    transport = socket.ws.get_extra_info("socket")
-    transport.shutdown(2)  # both reach the simulator at once
+    with plain_socket(socket.ws.get_extra_info("socket")) as own:
+        own.shutdown(SHUT_RDWR)  # both reach the simulator at once
     await again.resume(socket.session_id, socket.seq)
     assert (await again.next())["t"] == "RESUMED"
     assert not caplog.records

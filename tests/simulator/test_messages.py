@@ -1,11 +1,15 @@
+import contextlib
 import json
+import time
 from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from qqbot import simulator
+from qqbot.simulator.endpoints import content
 from qqbot.simulator.state.cards import NAMES
+from qqbot.simulator.wire.refusal import Refusal
 from qqbot.simulator.wire.tables import tables
 from qqbot.testing import Simulator
 from tests.simulator.bare import ALL, BareBot, Frame, Socket
@@ -455,3 +459,29 @@ async def test_image_as_a_form(sim: Simulator, bot: BareBot) -> None:
     form.add_field("embed", "{broken")
     form.add_field("file_image", b"\x89PNG", filename="x.png", content_type="image/png")
     assert (await bot.refused("POST", f"/channels/{sim.channel('general').id}/messages", data=form))[1] == 50035
+
+
+@pytest.mark.parametrize("piece", ["a.", "a.com-", "![", "![a](", "-", "x", "http://", "a.com "])
+def test_links_are_found_in_linear_time(piece: str) -> None:
+    before = time.process_time()
+    with contextlib.suppress(Refusal):
+        content.check_links(piece * (20_000 // len(piece)), set())
+    assert time.process_time() - before < 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("see -a.com.", True),
+        ("..a.com", True),
+        ("(a.b.co/x)", True),
+        ("https://a.org?x", True),
+        ("a.community", False),
+        ("a.b.c", False),
+        ("![x](http://a.com/y)", False),
+        ("crawler.py", True),
+    ],
+)
+def test_what_counts_as_a_link(text: str, refused: bool) -> None:
+    with pytest.raises(Refusal) if refused else contextlib.nullcontext():
+        content.check_links(text, set())

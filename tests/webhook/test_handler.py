@@ -433,13 +433,13 @@ async def test_without_credentials_the_error_says_so() -> None:
 
 async def test_credentials_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QQBOT_APP_ID", CREDENTIALS.app_id)
-    monkeypatch.setenv("QQBOT_SECRET", "the new secret")
+    monkeypatch.setenv("QQBOT_SECRET", "the-new-secret")
     monkeypatch.setenv("QQBOT_PREVIOUS_SECRET", SECRET)
     bot = Bot()
     gate = Gate(bot)
     gate.open.set()
     assert await call(bot, event(1)) == (200, ACK)
-    status, *_ = await bot.handle_webhook(signed(event(2), secret="the new secret"), event(2))
+    status, *_ = await bot.handle_webhook(signed(event(2), secret="the-new-secret"), event(2))
     assert status == 200
     monkeypatch.delenv("QQBOT_PREVIOUS_SECRET")
     assert (await call(bot, event(3)))[0] == 401

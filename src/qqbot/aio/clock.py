@@ -5,6 +5,7 @@ not seem young because this machine was suspended, which `time.monotonic` does n
 It does not tell the time of day.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +16,10 @@ Clock = Callable[[], float]
 
 def _choose() -> Clock:
     if hasattr(time, "CLOCK_BOOTTIME"):
-        return partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+        boot_time = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+        with contextlib.suppress(OSError):  # some sandboxes and old kernels know its name only
+            boot_time()
+            return boot_time
     return time.monotonic
 
 

@@ -9,13 +9,13 @@ import asyncio
 import inspect
 import logging
 import random
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from .._version import __version__
+from .._visible import visible_line
 from ..config import Secret
 from ..errors import (
     ApiError,
@@ -31,7 +31,8 @@ from ..lease import current_lease
 from ..models.codec import encode
 from .codes import RetryPolicy, error_rule
 from .exchange import Failure, Request, Response, check_headers, failure_of, is_success, unreadable, words_if_no_json
-from .limits import Limits
+from .limits import LONGEST, Limits
+from .masking import masked
 from .multipart import Form
 from .retry import Attempts, is_numbered
 from .route import Query, Route
@@ -45,8 +46,6 @@ T = TypeVar("T")
 USER_AGENT = f"aioqqbot/{__version__}"
 SHORTEST_ATTEMPT = 5.0  # seconds; the platform may take that long for a message
 NO_CONTENT = 204
-LOGGED_CHARACTERS = 2000  # of a body
-_SECRET_FIELDS = r'"(access_token|clientSecret|client_secret|bot_encrypt_secret|secret|token)"\s*:\s*"[^"]*"'
 
 
 class ResponseInfo(Struct, frozen=True):
@@ -196,6 +195,7 @@ class Caller:
         request = Request(call.route.method, call.url, call.path, headers, call.body, 0.0)
         if self._on_request and (failure := await self._prepare_request(call, request)):
             return failure
+        del headers  # a traceback may show the variables of its frames; a Request does not show its headers
         # After the hooks, so that no hook gets the token.
         if call.own:
             token = self._token_at_hand() or await self._next_token(call)
@@ -263,7 +263,7 @@ class Caller:
     async def _exchange(self, call: _Call[T], request: Request) -> Response | Failure:
         debug = log.isEnabledFor(logging.DEBUG)
         if debug:
-            log.debug("%s %s <- %s", request.method, request.path, self._shown(call.body, call))
+            log.debug("%s %s <- %s", request.method, request.path, masked(call.body or b"", self._known_secrets(call)))
         started = self._now()
         try:
             response = await self._transport.send(request)
@@ -273,7 +273,7 @@ class Caller:
             elapsed = self._now() - started
             info = ResponseInfo(request.method, request.path, response.status, elapsed, response.trace_id)
             if debug:
-                log.debug("%s -> %s", info, self._shown(response.body, call))
+                log.debug("%.500s -> %s", info, masked(response.body, self._known_secrets(call)))
             await self._observe(info, call)
         if is_success(response) or (not call.own and response.status < 400):
             return response
@@ -287,6 +287,13 @@ class Caller:
             self._tokens.invalidate(call.token.reveal())
         if isinstance(error, RateLimited):
             self._limits.pause(call.key, delay or error.retry_after or 0.0, now)
+            if (error.retry_after or 0.0) > LONGEST:
+                log.warning(
+                    "%s: the platform asks to wait %.0f s; the next call is made after %.0f s, to see if it still does",
+                    call.where,
+                    error.retry_after,
+                    LONGEST,
+                )
         self._log(call, error, delay)
         if delay is None:
             raise _final(call, error)
@@ -301,12 +308,12 @@ class Caller:
                 call.where,
                 error.status,
                 error.code,
-                error.message,
-                error.trace_id,
+                visible_line(error.message),
+                visible_line(error.trace_id or "none"),
                 outcome,
             )
         else:
-            log.info("%s; %s", error, outcome)
+            log.info("%s; %s", visible_line(str(error)), outcome)
 
     async def _observe(self, info: ResponseInfo, call: _Call[T]) -> None:
         for hook in self._on_response:
@@ -318,15 +325,8 @@ class Caller:
             except Exception:
                 log.exception("the response hook %r failed or exceeded the call's timeout; the call continues", hook)
 
-    def _known_secrets(self, call: _Call[T]) -> tuple[str, ...]:
-        known = (*self._secrets, call.token) if call.token else self._secrets
-        return tuple(value for secret in known if (value := secret.reveal()))
-
-    def _shown(self, body: bytes | None, call: _Call[T]) -> str:
-        text = (body or b"").decode("utf-8", "replace")
-        for secret in self._known_secrets(call):
-            text = text.replace(secret, "***")
-        return re.sub(_SECRET_FIELDS, r'"\1":"***"', text)[:LOGGED_CHARACTERS]
+    def _known_secrets(self, call: _Call[T]) -> tuple[Secret, ...]:
+        return (*self._secrets, call.token) if call.token else tuple(self._secrets)
 
 
 def _assert_lease(call: _Call[Any]) -> None:

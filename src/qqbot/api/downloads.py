@@ -6,8 +6,10 @@ It knows no messages and sends no token.
 """
 
 import asyncio
+import errno
 import ipaddress
 import re
+import secrets
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from ssl import SSLContext
 from typing import BinaryIO
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -23,7 +25,7 @@ from yarl import URL
 
 from ..aio.threads import Threads
 from ..errors import ConfigError, ConnectionFailed, MediaError, Timeout
-from .files import in_thread
+from .files import error_words, in_thread
 from .network import cause_of, exact
 from .resolver import ThreadResolver, lookup
 
@@ -31,6 +33,11 @@ MAX_BYTES = 64 * 1024 * 1024
 TIMEOUT = 120.0  # seconds
 REDIRECTS = 5
 CHUNK = 64 * 1024
+LONGEST_URL = 16 * 1024  # characters
+LONGEST_HOST = 253  # characters, of the domain name system
+
+_NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_NO_UTF8 = re.compile("[\udc80-\udcff]+")  # bytes of a header as aiohttp decodes them
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Reachable = Callable[[Address], bool]
@@ -77,6 +84,24 @@ def _written(host: str) -> Address | None:
         return None
 
 
+def _scratch(part: Path, path: Path) -> BinaryIO:
+    """Return the new file `part`, opened for writing, if its content can become that of `path`.
+
+    Raises: ConfigError, OSError.
+    """
+    try:
+        if not path.is_symlink() and path.exists() and not path.is_file():
+            raise ConfigError(f"{path} is not a regular file: give the path of a file")
+        path.lstat()  # refuses what `exists` takes for a file that is not there
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
+            raise
+        raise ConfigError(f"{str(path)!r:.200} cannot be the name of a file: {error_words(error)}") from None
+    return part.open("xb")  # fails if the name exists, also as a symbolic link
+
+
 class _Refused(OSError):
     """Connections to this name or address are not allowed."""
 
@@ -109,7 +134,7 @@ class _Resolver(AbstractResolver):
         try:
             return await self._threads.run(partial(lookup, host, port, family))
         except ValueError:
-            raise _Refused(f"{host!r} is not a host name") from None
+            raise _Refused(f"{host!r:.200} is not a host name") from None
 
     def _allows(self, found: ResolveResult) -> bool:
         return self._reachable(ipaddress.ip_address(found["host"].partition("%")[0]))
@@ -152,26 +177,32 @@ class Downloads:
         return bytes(data)
 
     async def save(self, url: str, path: Path, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT) -> int:
-        """Write the bytes at `url` to `path` and return how many; a failure leaves no file.
+        """Write the bytes at `url` to `path` and return how many; a failure leaves no file, and the one that was there.
 
-        Raises: what `fetch` raises; OSError if `path` cannot be written.
+        They go to a scratch file in the same folder first, which then takes the place of `path`, also of a symbolic
+        link; its target is left alone.
+
+        Raises: what `fetch` raises; ConfigError for a name that no file can have, or if `path` is no regular file;
+        OSError if it cannot be written.
         """
         size = 0
-        part = path.with_name(f"{path.name}.part")
+        part = path.parent / f".qqbot-{secrets.token_hex(8)}.part"
 
         def drop(file: BinaryIO) -> None:
             file.close()
             part.unlink(missing_ok=True)
 
+        file = await in_thread(self._threads, lambda: _scratch(part, path), drop)
         try:
-            with await in_thread(self._threads, lambda: part.open("wb"), drop) as file:
+            with file:
                 async with self._opened(url, max_bytes, timeout) as chunks:
                     async for chunk in chunks:
                         await self._threads.run(partial(file.write, chunk))
                         size += len(chunk)
             part.replace(path)
-        finally:
+        except BaseException:
             part.unlink(missing_ok=True)
+            raise
         return size
 
     @asynccontextmanager
@@ -185,6 +216,8 @@ class Downloads:
             if isinstance(error.os_error, _Refused):
                 raise ConfigError(f"downloads from there are not allowed: {error.os_error}") from None
             raise ConnectionFailed(f"the download failed: {cause_of(error)}") from None
+        except aiohttp.InvalidURL:
+            raise ConfigError(f"{url!r:.200} is not an address") from None
         except aiohttp.ClientError as error:
             raise ConnectionFailed(f"the download failed: {cause_of(error)}") from None
 
@@ -236,25 +269,32 @@ class Downloads:
 
 def _parsed(url: str) -> URL:
     """Return `url` parsed.  Raises: ConfigError if it is not a web address."""
+    if len(url) > LONGEST_URL:
+        raise ConfigError(f"{url!r:.200}... has {len(url)} characters; an address has at most {LONGEST_URL}")
+    if _NOT_TEXT.search(url):
+        raise ConfigError(f"{url!r:.200} is not an address: it contains a control character or half a character")
     try:
         target = exact(url)
     except ValueError:
-        raise ConfigError(f"{url!r} is not an address") from None
+        raise ConfigError(f"{url!r:.200} is not an address") from None
     host = target.raw_host
     # A proxy might decode a host with "%" into one that was not checked.
     if target.scheme not in ("http", "https") or not host or "%" in host or target.user is not None:
-        raise ConfigError(f"{url!r} is not an http:// or https:// address")
+        raise ConfigError(f"{url!r:.200} is not an http:// or https:// address")
+    if len(host) > LONGEST_HOST:
+        raise ConfigError(f"{host!r:.200} is not a host name: it has more than {LONGEST_HOST} characters")
     return target
 
 
 def _joined(url: str, location: str) -> str:
     """Return the address of a redirect, unchanged if it is whole.  Raises: ConfigError if it is not an address."""
+    location = _NO_UTF8.sub(lambda found: quote(found[0], errors="surrogateescape"), location)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location):
         return location
     try:
         return urljoin(url, location)
     except ValueError:
-        raise ConfigError(f"the file has moved to {location!r}, which is not an address") from None
+        raise ConfigError(f"the file has moved to {location!r:.200}, which is not an address") from None
 
 
 async def _bounded(response: aiohttp.ClientResponse, max_bytes: int) -> AsyncGenerator[bytes]:

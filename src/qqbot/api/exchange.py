@@ -6,10 +6,11 @@ Collaborators: `codes` defines what a code means, `transport` sends, `retry` dec
 
 import re
 from collections.abc import AsyncIterable, Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from ..config import Secret
 from ..errors import (
     ApiError,
     ConfigError,
@@ -25,6 +26,8 @@ from .codes import PENDING, ErrorRule, Family, RetryPolicy, error_rule, is_known
 
 TRACE_HEADER = "x-tps-trace-id"
 SHOWN_CHARACTERS = 200  # of an answer that is not JSON
+SHOWN_BYTES = 64 * 1024  # of such an answer that are read for its words
+MESSAGE_CHARACTERS = 1000  # of what the platform says about an error; some of its texts quote the request
 
 
 class Request(Struct):
@@ -86,11 +89,14 @@ class _Data(Struct, frozen=True):
     message_audit: _Audit = _Audit()
 
 
+_Code = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+
+
 class _ErrorBody(Struct, frozen=True):
     """Source: dev-prepare/api-call-guide."""
 
-    code: int = 0
-    err_code: int = 0
+    code: _Code = 0
+    err_code: _Code = 0
     message: str = ""
     trace_id: str = ""
     data: _Data = _Data()
@@ -132,7 +138,7 @@ def is_success(response: Response) -> bool:
 
 
 def failure_of(
-    request: Request, response: Response, *, family: Family = "general", secrets: tuple[str, ...] = ()
+    request: Request, response: Response, *, family: Family = "general", secrets: tuple[Secret, ...] = ()
 ) -> Failure | None:
     """Return the failure that an answer stands for, None if it is not an error; mask `secrets` in the message.
 
@@ -149,10 +155,10 @@ def failure_of(
     error = meaning.error(
         status,
         code,
-        _masked(body.message or ("" if body is not _NO_ERROR else _shown(response.body)), secrets),
+        _masked(body.message or ("" if body is not _NO_ERROR else _shown(response.body)), secrets)[:MESSAGE_CHARACTERS],
         method=request.method,
         path=request.path,
-        trace_id=response.trace_id or body.trace_id or None,
+        trace_id=response.trace_id or body.trace_id[:SHOWN_CHARACTERS] or None,
         hint=meaning.hint,
     )
     if isinstance(error, RateLimited):
@@ -204,15 +210,19 @@ def _judge(family: Family, body: _ErrorBody, status: int) -> tuple[int, ErrorRul
     return code, error_rule(family, code, status)
 
 
-def _masked(text: str, secrets: tuple[str, ...]) -> str:
+def _masked(text: str, secrets: tuple[Secret, ...]) -> str:
     for secret in secrets:
-        text = text.replace(secret, "***")
+        if secret:
+            text = text.replace(secret.reveal(), "***")
     return text
 
 
 def _shown(data: bytes) -> str:
     """Return the words of a body that is not JSON, without mark-up."""
-    words = re.sub(r"<[^>]*>|\s+", " ", data.decode("utf-8", "replace")).split()
+    if data.lstrip()[:1] in (b"{", b"[") and b'"' in data:  # a secret has no place in it that it is known by
+        return f"{len(data)} bytes of broken JSON"
+    # A tag ends before the next "<": else each of many would be searched to the end of the text.
+    words = re.sub(r"<[^<>]*>", " ", data[:SHOWN_BYTES].decode("utf-8", "replace")).split()
     return " ".join(words)[:SHOWN_CHARACTERS]
 
 

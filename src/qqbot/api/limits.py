@@ -4,7 +4,8 @@ Responsible for the pauses, one for each (route, target). Pure: `now` is an argu
 It does not sleep; `caller` does.
 """
 
-CAPACITY = 4096  # pauses before ended ones are dropped; far more than one process can run into at once
+CAPACITY = 4096  # pauses; far more than one process can run into at once
+LONGEST = 300.0  # seconds of one pause; after a longer one the platform can refuse a single call again
 
 
 class Limits:
@@ -14,10 +15,14 @@ class Limits:
         self._until: dict[tuple[str, str], float] = {}  # when each pause ends; an ended one may still be listed
 
     def pause(self, key: tuple[str, str], seconds: float, now: float) -> None:
-        """Delay all calls of `key` until `seconds` after `now`; a pause is never shortened."""
-        if len(self._until) >= CAPACITY:
-            self._until = {k: until for k, until in self._until.items() if until > now}
-        self._until[key] = max(self._until.get(key, 0.0), now + seconds)
+        """Delay all calls of `key` until `seconds` after `now`, at most `LONGEST`; a pause is never shortened.
+
+        Of more than `CAPACITY` pauses those that end first are forgotten.
+        """
+        if len(self._until) >= CAPACITY and key not in self._until:
+            latest = sorted(self._until.items(), key=lambda pause: pause[1])[CAPACITY // 2 :]
+            self._until = {k: until for k, until in latest if until > now}
+        self._until[key] = max(self._until.get(key, 0.0), now + min(seconds, LONGEST))
 
     def wait(self, key: tuple[str, str], now: float) -> float:
         """Return how many seconds a call of `key` still has to wait; 0 if it may start now."""

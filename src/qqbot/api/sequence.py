@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 CAPACITY = 10_000  # messages and events remembered
+BLOCKS = 10_000  # tickets that are answered at a time
 
 
 class _Count(Struct):
@@ -70,5 +71,7 @@ class Sequences:
         block = f"{reference} from {first}"
         if block not in self._blocks:
             heappush(self._block_ends, (ends_at, block))
+            if len(self._block_ends) > BLOCKS:  # the one that ends first: the platform refuses its numbers twice
+                self._blocks.pop(heappop(self._block_ends)[1], None)
         used = self._blocks[block] = self._blocks.get(block, 0) + 1
         return first + used - 1 if used <= size else None

@@ -13,6 +13,7 @@ from typing import Protocol, Self
 
 from msgspec import UNSET
 
+from .._visible import visible_line
 from ..aio.loops import check_loop
 from ..errors import ApiError, ConfigError, DuplicateMessage, QQBotError, RateLimited, ServerError, TransportError
 from ..models.messages import MessageSendResult
@@ -115,7 +116,9 @@ class C2CStream:
         except _PASSING as failure:
             if self.result is None and not _is_lost(failure):
                 raise
-            log.info("a fragment of a stream failed, the next one carries its text: %s", failure)
+            log.info(
+                "a fragment of a stream failed, the next one carries its text: %s", visible_line(str(failure), 500)
+            )
 
     def abandon(self) -> None:
         """Send nothing more: the message stays as it is, unfinished."""
@@ -139,7 +142,7 @@ class C2CStream:
         except (QQBotError, TimeoutError) as failure:
             if error is None:
                 raise
-            log.warning("the stream was left unfinished: %r", failure)
+            log.warning("the stream was left unfinished: %s", visible_line(repr(failure), 500))
 
     def _is_cancelled(self, error: BaseException | None) -> bool:
         """True if the body was cancelled; a task group may raise another error than CancelledError then."""
@@ -161,12 +164,15 @@ class C2CStream:
                 if delay is None:
                     raise
                 maybe_ended = maybe_ended or _is_lost(failure) or isinstance(failure, ServerError)
-                log.info("retrying the last fragment of a stream in %.1f s: %s", delay, failure)
+                log.info("retrying the last fragment of a stream in %.1f s: %s", delay, visible_line(str(failure), 500))
             except ApiError as refusal:
                 # The platform accepts nothing after the end, and has no specific code for it.
                 if not maybe_ended or type(refusal) is not ApiError:
                     raise
-                log.info("a stream had already ended before its last fragment was repeated: %s", refusal)
+                log.info(
+                    "a stream had already ended before its last fragment was repeated: %s",
+                    visible_line(str(refusal), 500),
+                )
                 return
             else:
                 return
@@ -247,4 +253,4 @@ class GatheredAnswer:
         except (QQBotError, TimeoutError) as failure:
             if error is None:
                 raise
-            log.warning("what was written of the answer was not sent: %r", failure)
+            log.warning("what was written of the answer was not sent: %s", visible_line(repr(failure), 500))

@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
+from .._visible import visible_line
 from ..aio.clock import Clock
 from ..aio.ending import end_tasks
 from ..aio.loops import check_loop
 from ..config import Credentials
 from ..errors import ConnectionFailed, DecodeError
-from ..models.base import Model
+from ..models.base import Finite, Model
 from ..models.codec import decoder, encode
 from .exchange import Request, failure_of, unreadable
 from .transport import Transport
@@ -68,6 +69,7 @@ class TokenStore(Protocol):
 log = logging.getLogger(__name__)
 
 FETCH_TIMEOUT = 10.0  # seconds
+LONGEST_LIFE = 86_400.0  # seconds that a token is used without asking again; the platform's live for 7200
 RENEWAL = 60.0  # seconds before the end; earlier, the platform answers with the same token
 JITTER = 10.0  # of those seconds, so that many processes do not ask at once
 SHORT = 10.0  # seconds; with less left, callers wait for the new token instead of using the old one
@@ -83,7 +85,7 @@ class _Answer(Model, frozen=True, kw_only=True):
     """`expires_in` is in seconds; text or a number on the wire."""
 
     access_token: Annotated[str, Meta(pattern=rf"^{_PRINTABLE.pattern}\Z")]
-    expires_in: float = 0.0
+    expires_in: Finite = 0.0
 
 
 class _CachedToken(Struct, frozen=True):
@@ -166,7 +168,7 @@ class AccessTokens:
         self._flight = None
         if flight.cancelled() or (error := flight.exception()) is None or (cached := self._cached) is None:
             return
-        log.warning("no new access token yet, using the old one until it expires: %s", error)
+        log.warning("no new access token yet, using the old one until it expires: %s", visible_line(str(error), 500))
         self._cached = _CachedToken(cached.value, min(self._clock() + PAUSE, cached.ends_at), cached.ends_at)
 
     async def _fetch(self) -> None:
@@ -203,14 +205,14 @@ class AccessTokens:
         """Ask the platform for a token and cache it."""
         request = self._request()
         response = await self._transport.send(request)
-        refused = failure_of(request, response, family="token", secrets=(self._credentials.secret.reveal(),))
+        refused = failure_of(request, response, family="token", secrets=(self._credentials.secret,))
         if refused is not None:
             raise refused.error
         try:
             answer = _decode(response.body)
         except DecodeError:
             raise unreadable(request.method, request.path, response, "it contains no token").error from None
-        token = SharedToken(answer.access_token, answer.expires_in)
+        token = SharedToken(answer.access_token, min(answer.expires_in, LONGEST_LIFE))
         self._cache(token)
         return token
 
@@ -222,7 +224,6 @@ class AccessTokens:
         self._cached = _CachedToken(token.value, ask_at, ends_at)
 
     def _request(self) -> Request:
-        secret = self._credentials.secret.reveal()
-        body = encode({"appId": self._credentials.app_id, "clientSecret": secret})
+        body = encode({"appId": self._credentials.app_id, "clientSecret": self._credentials.secret.reveal()})
         headers = {"Content-Type": "application/json"}
         return Request("POST", self._url, urlsplit(self._url).path, headers, body, FETCH_TIMEOUT)

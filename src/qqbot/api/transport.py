@@ -15,6 +15,7 @@ from ..errors import ConnectionFailed, Timeout, TransportError
 from .exchange import Request, Response
 from .network import NETWORK_ERRORS, cause_of
 
+MAX_ANSWER_BYTES = 8 * 1024 * 1024  # of one answer, after it is inflated; the platform's largest have some 100 kB
 CONNECT_TIMEOUT = 8.0  # seconds for TCP and TLS; shorter than an attempt, so that nothing was sent for certain
 
 
@@ -48,7 +49,7 @@ class AiohttpTransport:
         self._ssl: ssl.SSLContext | bool = ssl_context or True
 
     async def send(self, request: Request) -> Response:
-        """Send the request.  Raises: Timeout, ConnectionFailed."""
+        """Send the request.  Raises: Timeout, ConnectionFailed, also for an answer of more than `MAX_ANSWER_BYTES`."""
         try:
             async with self._session.request(
                 request.method,
@@ -60,12 +61,24 @@ class AiohttpTransport:
                 timeout=aiohttp.ClientTimeout(total=request.timeout, sock_connect=CONNECT_TIMEOUT),
                 allow_redirects=False,  # a redirect would carry the token elsewhere
             ) as response:
-                return Response(response.status, response.headers, await response.read())
+                body = bytearray()
+                async for chunk in response.content.iter_any():  # aiohttp inflates one chunk at a time
+                    body += chunk
+                    if len(body) > MAX_ANSWER_BYTES:
+                        raise _too_large(request)
+                return Response(response.status, response.headers, bytes(body))
         except NETWORK_ERRORS as error:
             failure = _translated(error, request)
         # Raised outside of the except block, so that the error has no aiohttp exception as its context: some of them
         # carry the request's headers, with the token.
         raise failure
+
+
+def _too_large(request: Request) -> ConnectionFailed:
+    return ConnectionFailed(
+        f"{request.method} {request.path}: the answer has more than {MAX_ANSWER_BYTES} bytes, the rest was not read; "
+        "is it the platform that answers? Check the proxy and QQBOT_API_BASE. 回答过大，请检查代理和 QQBOT_API_BASE"
+    )
 
 
 def _translated(error: OSError | aiohttp.ClientError | RuntimeError, request: Request) -> TransportError:

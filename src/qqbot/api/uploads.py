@@ -37,6 +37,8 @@ PART_NOT_READY = 40093001
 PUT_ATTEMPTS = 3
 PUT_TIMEOUT = 300.0  # seconds for one part
 MOST_AT_ONCE = 8  # parts, even if the platform allows more
+LONGEST_DELAY = 10.0  # seconds between attempts, even if the platform plans more
+LONGEST_FINISH = 600.0  # seconds of attempts to finish a part, even if the platform plans more
 REMEMBERED = 1024
 MARGIN = 10.0  # seconds before it expires in which an upload is not used again: the message takes a while to arrive
 
@@ -219,21 +221,26 @@ class _Parts:
                 if response.status < 500 or attempt == PUT_ATTEMPTS:
                     raise _refused(part, response)
             self._progress.add(-sent)
-            await asyncio.sleep(self._plan.config.retry_delay)
+            await asyncio.sleep(_delay(self._plan.config))
         raise AssertionError("unreachable")
 
     async def _finish(self, part: UploadPart, size: int, md5: str) -> None:
         body = UploadPartBody(upload_id=self._plan.upload_id, part_index=part.index, block_size=size, md5=md5)
         config: UploadConfig = self._plan.config
         now = asyncio.get_running_loop().time
-        ends = now() + config.retry_timeout
+        ends = now() + min(config.retry_timeout, LONGEST_FINISH)
         while True:
             try:
                 return await self._steps.finish_part(body)
             except ApiError as error:
-                if error.code != PART_NOT_READY or now() + config.retry_delay > ends:
+                if error.code != PART_NOT_READY or now() + _delay(config) > ends:
                     raise
-            await asyncio.sleep(config.retry_delay or 1.0)  # 0 would repeat without a pause
+            await asyncio.sleep(_delay(config) or 1.0)  # 0 would repeat without a pause
+
+
+def _delay(config: UploadConfig) -> float:
+    """Return the seconds between two attempts: what the platform plans, within reason."""
+    return min(max(config.retry_delay, 0), LONGEST_DELAY)
 
 
 def _refused(part: UploadPart, response: Response) -> MediaError:

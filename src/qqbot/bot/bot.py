@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -40,7 +41,16 @@ from .arguments import signature_of
 from .audits import AuditOutcome, Audits
 from .commands import Command, check_names
 from .context import Context
-from .program import EXIT_INTERRUPTED, configure_logging, exit_code, exit_in_time, loading, on_signal, run_loop
+from .program import (
+    EXIT_INTERRUPTED,
+    configure_logging,
+    exit_code,
+    exit_in_time,
+    loading,
+    on_signal,
+    run_loop,
+    second_copy,
+)
 from .router import HandlerDecorators
 from .runtime import BotRuntime, BotSettings, ShardFunction
 
@@ -222,7 +232,7 @@ class Bot(HandlerDecorators):
         """
         try:
             frame = decode_frame(envelope.raw)
-        except (MsgspecError, ValueError) as error:
+        except (MsgspecError, ValueError, RecursionError) as error:
             raise DecodeError(f"the envelope {envelope.id} holds no frame: {error}") from None
         age = max(0.0, time.time() - envelope.ts / 1000)
         return await self._runtime.current.handle(frame, envelope.raw, age=age)
@@ -425,9 +435,27 @@ class Bot(HandlerDecorators):
             asyncio.get_running_loop()
             raise ConfigError("bot.run() starts an event loop, and one is running here: use `async with bot:` instead")
         configure_logging()
-        code = exit_code(lambda: run_loop(self._serve_until_signal(webhook, options)))
+
+        def serve() -> None:
+            self._refuse_a_copy()
+            run_loop(self._serve_until_signal(webhook, options))
+
+        code = exit_code(serve)
         exit_in_time(code)
         raise SystemExit(code)
+
+    def _refuse_a_copy(self) -> None:
+        """Check that the program's file was not imported as a module as well.  Raises: ConfigError.
+
+        Handlers in a module that imports `bot` would be those of the copy, and this bot would have none.
+        """
+        program = sys.modules["__main__"]
+        if any(value is self for value in vars(program).values()) and (copy := second_copy(program)) is not None:
+            raise ConfigError(
+                f"{program.__file__} runs as the program, and was imported again as {copy}: its handlers may belong "
+                f"to the bot of that copy, which does not run. Run `qqbot run {program.__file__}`, or create the bot "
+                "in a module of its own. 该文件既作为程序运行又被导入，请用 qqbot run 运行，或把 Bot 放到单独的模块中"
+            )
 
     async def _serve_until_signal(self, webhook: str | None, options: "WebhookOptions") -> None:
         signals = 0

@@ -357,7 +357,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     def _warn_if_late(self: "Context[InteractionCreate]", seconds: float) -> None:
         if self.event.awaits_ack and seconds > ACK_SECONDS:
             log.warning(
-                "%s was acknowledged %.1f s after it came: after %g s the user is told that it failed; "
+                "%.200r was acknowledged %.1f s after it came: after %g s the user is told that it failed; "
                 "acknowledge first, then work. 请先 ack 再处理",
                 self.event_id,
                 seconds,

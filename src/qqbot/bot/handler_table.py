@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .._visible import visible_line
 from ..config import did_you_mean
 from ..dispatcher.delivery import Around, HandlerMatch, Selection
 from ..errors import ConfigError, UsageError
@@ -357,7 +358,7 @@ class HandlerTable:
     async def report(self, context: object, error: Exception, handler: str) -> None:
         """Log a handler's exception, call `failed` and the `on_error` functions; never raise."""
         ctx = cast("Context[Event]", context)
-        log.error("%s failed for %s", handler, ctx.event_id, exc_info=error)
+        log.error("%s failed for %.200s", handler, visible_line(ctx.event_id or "(no id)"), exc_info=error)
         for callback in tuple(self.failed):
             try:
                 callback(ctx.event_id or "", handler, error)

@@ -16,9 +16,11 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from types import FrameType
+from pathlib import Path
+from types import FrameType, ModuleType
 from typing import Any, TypeVar
 
+from .._visible import visible
 from ..aio.ending import ENDING_SECONDS, LEFT_BEHIND, end_tasks, render
 from ..errors import AuthError, ConfigError, IPNotAllowed, QQBotError
 
@@ -33,16 +35,25 @@ loading: ContextVar[str | None] = ContextVar("qqbot_loading", default=None)
 """The file that a command is importing: `Bot.run` must not block there."""
 
 
+class _VisibleFormatter(logging.Formatter):
+    """Escapes control characters in the whole record: a traceback quotes what the platform and users sent."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
 def configure_logging() -> None:
     """Log to stderr, INFO or as QQBOT_LOG says, unless the program has configured logging itself."""
     if logging.getLogger().handlers:
         return
     name = os.environ.get("QQBOT_LOG", "info").upper()
     level = logging.getLevelNamesMapping().get(name, logging.INFO)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_VisibleFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("qqbot").setLevel(level)
     if name not in logging.getLevelNamesMapping():
-        log.warning("QQBOT_LOG=%s is no level; use debug, info, warning or error", name.lower())
+        log.warning("QQBOT_LOG=%.100r is no level; use debug, info, warning or error", name.lower())
 
 
 def exit_code(main: Callable[[], object]) -> int:
@@ -56,7 +67,7 @@ def exit_code(main: Callable[[], object]) -> int:
     except QQBotError as error:  # GatewayHalted, and all else that a person has to look at
         return _print_error(error, EXIT_STOPPED)
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return _print_error("interrupted. 已中断", EXIT_INTERRUPTED)
     return EXIT_OK
 
 
@@ -142,9 +153,34 @@ def exit_in_time(code: int) -> None:
     call_at_end(ending.set)
 
 
-def _print_error(error: QQBotError, code: int) -> int:
-    sys.stderr.write(f"qqbot: {error}\n")
+def _print_error(error: QQBotError | str, code: int) -> int:
+    with contextlib.suppress(OSError, AttributeError):  # stderr may be full, or None
+        sys.stderr.write(f"qqbot: {visible(str(error))}\n")
     return code
+
+
+def is_loaded_from(module: ModuleType, path: Path) -> bool:
+    """True if `module` was loaded from the file at `path`, by whatever name."""
+    file = getattr(module, "__file__", None)
+    try:
+        return isinstance(file, str) and Path(file).samefile(path)
+    except (OSError, ValueError):
+        return False
+
+
+def second_copy(module: ModuleType) -> str | None:
+    """Return the name of another module that was loaded from the same file as `module`; None if there is none."""
+    if (file := getattr(module, "__file__", None)) is None:
+        return None
+    path = Path(file)
+    others = [(name, other) for name, other in tuple(sys.modules.items()) if other is not module]
+    # By the last part of its path first, which nearly always differs: `samefile` asks the disk.
+    return next((name for name, other in others if _ends_alike(other, path) and is_loaded_from(other, path)), None)
+
+
+def _ends_alike(module: ModuleType, path: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and file.endswith(path.name)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from contextvars import Context, ContextVar, copy_context
 from typing import TypeVar
 
+from .._visible import visible
 from ..aio.background import Troubles, background, current_troubles, repeat
 from ..aio.cancellation import unexpected_cancellation
 from ..aio.ending import ENDING_SECONDS, end_tasks
@@ -211,7 +212,7 @@ class BotRun:
                 return
             await self.supervisor.run()
         except QQBotError as error:
-            log.error("the bot has stopped: %s", error)  # noqa: TRY400 - the text explains it; `wait` raises the error
+            log.error("the bot has stopped: %s", visible(str(error)))  # noqa: TRY400 - the text explains it; `wait` raises the error
             raise
         except asyncio.CancelledError as error:
             if self.stopping or (

@@ -9,7 +9,6 @@ registers no handler.
 import asyncio
 import inspect
 import logging
-import os
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -23,7 +22,7 @@ from ..aio.loops import check_loop
 from ..aio.serving_task import ServingTask
 from ..api.client import Api, ApiOptions
 from ..api.token import TokenStore
-from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardSelection, unknown_variables
+from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardSelection, unknown_variables, variable
 from ..dispatcher import Dispatcher, KnownEvents, ShardSource
 from ..dispatcher.dedupe import SeenIds
 from ..dispatcher.delivery import Settled
@@ -154,7 +153,7 @@ class BotRuntime:
         settings = self.settings
         credentials = credentials or self.own_credentials()
         endpoints = endpoints or settings.endpoints or Endpoints.from_env()
-        selection = settings.shards or ShardSelection.parse(os.environ.get("QQBOT_SHARDS"))
+        selection = settings.shards or ShardSelection.parse(variable("QQBOT_SHARDS"))
         for sentence in unknown_variables():
             log.warning("%s", sentence)
         if settings.sink is None:

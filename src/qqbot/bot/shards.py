@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from .._visible import visible_line
 from ..aio.background import background, repeat
 from ..aio.backoff import Backoff
 from ..aio.cancellation import is_cancelled, unexpected_cancellation
@@ -197,7 +198,7 @@ class ShardSupervisor:
                     log.warning(
                         "the platform does not answer as it should, trying again until it does; check the network, "
                         "the proxy and QQBOT_API_BASE: %s",
-                        error,
+                        visible_line(str(error), 500),
                     )
             delay = backoff.delay(failures, random.random())
             failures += 1

@@ -1,16 +1,17 @@
 """The command line, `qqbot`: run a bot, try it on the simulator, make one call, explain a code.
 
-Responsible for the list of commands and for the exit codes: 0 ok, 1 a call failed, 2 usage, 3 configuration,
-4 credentials refused, 5 the platform forbids to continue. Collaborators: one module for each command, which has its
-options and texts; `bot.program` maps errors to exit codes.
+Responsible for the list of commands and for the exit codes: 0 ok, 1 a call or the output failed, 2 usage,
+3 configuration, 4 credentials refused, 5 the platform forbids to continue, 130 interrupted. Collaborators: one module
+for each command, which has its options and texts; `bot.program` maps errors to exit codes, `terminal` prints.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
+from .._visible import visible
 from ..bot.program import exit_code
-from . import call, explain, new, run, shards, simulate, version, webhook
+from . import call, explain, new, run, shards, simulate, terminal, version, webhook
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,17 +21,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Raises: SystemExit for wrong usage (2), for `--help` (0), and if a bot ended.
     """
+    terminal.prepare()
+    try:
+        code = exit_code(lambda: _run(argv))
+    except SystemExit as ended:
+        if terminal.finish() or ended.code:
+            raise
+        return terminal.EXIT_FAILED
+    return code if terminal.finish() else code or terminal.EXIT_FAILED
+
+
+def _run(argv: Sequence[str] | None) -> None:
     arguments = _parser().parse_args(argv)
-    _escape_what_stdout_cannot_encode()
-    return exit_code(lambda: arguments.command(arguments))
+    try:
+        arguments.command(arguments)
+    except terminal.CommandFailed as error:
+        terminal.tell(f"qqbot: {error}")
+        raise SystemExit(error.code) from None
+
+
+class _Parser(argparse.ArgumentParser):
+    """Its errors quote arguments, which may come from elsewhere: they are escaped."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(visible(message))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="qqbot",
         description="Run QQ bots, and try them on a local simulator of the platform. 运行和试用 QQ 机器人",
-        epilog="Exit codes: 0 ok, 1 a call failed, 2 usage, 3 configuration, 4 credentials refused, "
-        "5 the platform forbids to continue.",
+        epilog="Exit codes: 0 ok, 1 a call or the output failed, 2 usage, 3 configuration, 4 credentials refused, "
+        "5 the platform forbids to continue, 130 interrupted.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     run.define(commands.add_parser("run", help=run.HELP))
@@ -42,10 +64,3 @@ def _parser() -> argparse.ArgumentParser:
     shards.define(commands.add_parser("shards", help=shards.HELP))
     version.define(commands.add_parser("version", help=version.HELP))
     return parser
-
-
-def _escape_what_stdout_cannot_encode() -> None:
-    """Escape Chinese text if the terminal cannot encode it, so that the command does not fail."""
-    reconfigure = getattr(sys.stdout, "reconfigure", None)  # a replaced stdout may lack it
-    if reconfigure is not None:
-        reconfigure(errors="backslashreplace")

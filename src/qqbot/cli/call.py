@@ -6,14 +6,15 @@ Responsible for the arguments and the output. Collaborators: `Api` makes the cal
 import argparse
 import asyncio
 import json
-import sys
 
+from .._visible import visible_line
 from ..api.caller import ResponseInfo
 from ..api.client import Api
 from ..api.route import Route
 from ..bot.program import configure_logging
 from ..config import Credentials, Endpoints
 from ..errors import ApiError, AuthError, IPNotAllowed, TransportError
+from .terminal import CommandFailed, show, show_json, tell
 
 HELP = "make one API call and print its answer"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -27,22 +28,35 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Example: qqbot call GET /users/@me"
     parser.add_argument("method", metavar="METHOD", type=str.upper, choices=METHODS, help=", ".join(METHODS))
     parser.add_argument("path", metavar="PATH", type=_path, help="with its query, as in /gateway/bot")
-    parser.add_argument("--data", metavar="JSON", type=_json, help="the body of the call")
+    parser.add_argument("--data", metavar="JSON", type=json_bytes, help="the body of the call")
     parser.set_defaults(command=_run)
 
 
+def sendable(text: str) -> str:
+    """Return the argument.  Raises: ArgumentTypeError if it is no text: bytes that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid UTF-8") from None
+    return text
+
+
 def _path(text: str) -> str:
+    sendable(text)
     if not text.startswith("/"):
         raise argparse.ArgumentTypeError(f"{text!r} must start with a slash, as in /users/@me")
     return text
 
 
-def _json(text: str) -> bytes:
+def json_bytes(text: str) -> bytes:
+    """Return the argument as it is sent.  Raises: ArgumentTypeError if it is not JSON, or cannot be sent."""
     try:
         json.loads(text)
+        return text.encode()
+    except RecursionError:
+        raise argparse.ArgumentTypeError("not JSON that the platform reads: it is nested too deeply") from None
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
-    return text.encode()
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -52,8 +66,8 @@ def _run(arguments: argparse.Namespace) -> None:
     except (AuthError, IPNotAllowed):
         raise
     except (ApiError, TransportError) as error:
-        sys.exit(f"qqbot: {error}")
-    print(_pretty(answer), end="")
+        raise CommandFailed(str(error)) from None
+    _show(answer)
 
 
 async def _call(method: str, path: str, body: bytes | None) -> bytes:
@@ -63,13 +77,13 @@ async def _call(method: str, path: str, body: bytes | None) -> bytes:
 
 
 def _print_trace_id(response: ResponseInfo) -> None:
-    print("trace id", response.trace_id or "none", file=sys.stderr)
+    tell(f"trace id {visible_line(response.trace_id or 'none')}")
 
 
-def _pretty(answer: bytes) -> str:
-    """Return the answer indented if it is JSON, otherwise unchanged."""
+def _show(answer: bytes) -> None:
+    """Print the answer, indented if it is JSON; as it came if that is too deep or too long a number for this reader."""
     text = answer.decode("utf-8", "replace")
     try:
-        return json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
-    except ValueError:
-        return text
+        show_json(json.loads(text), indent=2)
+    except (ValueError, RecursionError):
+        show(text.removesuffix("\n"))

@@ -5,12 +5,12 @@ package reacts to a code), the data of the simulator (the meaning as the platfor
 """
 
 import argparse
-import json
-import sys
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 
 from msgspec import Struct
+
+from .terminal import CommandFailed, show, show_json
 
 HELP = "explain an API error code or a close code"
 
@@ -87,12 +87,11 @@ def _explain(arguments: argparse.Namespace) -> None:
     tables = _read_tables()
     meanings = [*_api_meanings(arguments.code, tables), *_close_meanings(arguments.code, tables)]
     if arguments.json:
-        print(json.dumps([asdict(each) for each in meanings], ensure_ascii=False, indent=2))
+        show_json([asdict(each) for each in meanings], indent=2)
     elif meanings:
-        print("\n\n".join(map(_text, meanings)))
+        show("\n\n".join(map(_text, meanings)))
     if not meanings:
-        print(f"qqbot: {_unknown(arguments.code, tables)}", file=sys.stderr)
-        sys.exit(2)
+        raise CommandFailed(_unknown(arguments.code, tables), code=2)
 
 
 def _read_tables() -> _Tables:

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from ..bot.bot import Bot
-from ..bot.program import loading
+from ..bot.program import is_loaded_from, loading, second_copy
 from ..errors import ConfigError
 
 MODULE_NAME = "__qqbot_file__"
-"""Neither `__main__`, whose block must not run, nor the file's own name, which may be that of a real module."""
+"""Not `__main__`, whose block must not run. The file's own name is a second one, for the modules that import it."""
 
 
 def load_bot(target: str) -> Bot:
@@ -25,6 +25,12 @@ def load_bot(target: str) -> Bot:
     """
     path, name = _split(target)
     module = _execute(_compile(path), path)
+    if (copy := second_copy(module)) is not None:
+        raise ConfigError(
+            f"{path} was loaded twice: a module that it imports imports it again as {copy}, and adds its handlers to "
+            f"another bot than the one that runs. Import it there as {path.stem}, or create the bot in a module of its "
+            f"own. 文件被加载了两次，请以 {path.stem} 导入，或把 Bot 放到单独的模块中"
+        )
     return _named(module, name, path) if name else _only(module, path)
 
 
@@ -32,7 +38,7 @@ def bot_path(target: str) -> Path:
     """Return the path in `FILE` or `FILE:name`.  Raises: ConfigError if there is no such file."""
     path, _ = _split(target)
     if not path.is_file():
-        raise ConfigError(f"{path} cannot be read: there is no such file. 无法读取该文件，请检查路径")
+        raise ConfigError(f"{path} cannot be read: No such file or directory. 无法读取该文件，请检查路径")
     return path
 
 
@@ -58,6 +64,7 @@ def _execute(code: CodeType, path: Path) -> ModuleType:
     module = ModuleType(MODULE_NAME)
     module.__file__ = str(path)
     sys.modules[MODULE_NAME] = module
+    _name(module, path)
     sys.path.insert(0, str(path.resolve().parent))
     token = loading.set(str(path))
     try:
@@ -74,6 +81,13 @@ def _execute(code: CodeType, path: Path) -> ModuleType:
     finally:
         loading.reset(token)
     return module
+
+
+def _name(module: ModuleType, path: Path) -> None:
+    """Let `import bot` in a module that `bot.py` imports find the module that runs, not load the file again."""
+    taken = sys.modules.get(path.stem)
+    if taken is None or is_loaded_from(taken, path):
+        sys.modules[path.stem] = module
 
 
 def _line(error: BaseException, path: Path) -> int | None:

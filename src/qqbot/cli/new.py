@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
 from ..errors import ConfigError
+from .terminal import show
 
 HELP = "write a new bot, with tests and Docker files, into a new folder"
 NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9._-]{0,48}[A-Za-z0-9])?")
@@ -28,8 +29,7 @@ NEXT = """\
   cd {name}
   pip install -e ".[test]"
   pytest
-  qqbot simulate bot.py
-"""
+  qqbot simulate bot.py"""
 
 
 def define(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def _new(arguments: argparse.Namespace) -> None:
                 file.write(text)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror}. 无法写入该目录") from None
-    print(NEXT.format(name=arguments.name), end="")
+    show(NEXT.format(name=arguments.name))
 
 
 def _is_free(folder: Path) -> bool:

@@ -1,26 +1,26 @@
-"""Serve the bot of a file on the simulator, and load it again when one of its files changes.
+"""Serve the bot of a file, and load it again when one of its files changes; for `run` and for `simulate`.
 
-Responsible for noticing changes, and for reporting errors of a file or a handler in the chat. Collaborators: `loading`
-(imports the file), the simulator, which goes on with chat and session, so that the new bot RESUMEs.
+Responsible for noticing changes, also while a bot starts, and for the errors of a file. Collaborators: `loading`
+(imports the file); the command serves the bot and shows what is reported. The sessions live on, so that the new bot
+RESUMEs. Changes come from watchfiles (the extra `cli`), without it by looking at the files five times a second.
 """
 
 import asyncio
+import os
 import sys
 import sysconfig
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..aio.background import background
-from ..errors import QQBotError
+from ..bot.bot import Bot
+from ..errors import ConfigError, QQBotError
+from ..sessions.base import SessionManager
 from ..sessions.local import LocalSessionManager
 from .loading import bot_path, load_bot
-from .serving import ConfiguredBot
-
-if TYPE_CHECKING:
-    from ..simulator import Simulator
 
 _POLL_SECONDS = 0.2
 _FOREIGN = [*(Path(path) for path in set(sysconfig.get_paths().values())), Path(__file__).parent.parent]
@@ -28,67 +28,91 @@ _FOREIGN = [*(Path(path) for path in set(sysconfig.get_paths().values())), Path(
 
 _Stamp = tuple[int, int]
 
+Serve = Callable[[Bot, SessionManager], AbstractAsyncContextManager[object]]
+"""Serves a bot while its body runs; the session manager keeps its sessions from one bot to the next."""
 
-async def serve_reloading(simulator: "Simulator", target: str) -> None:
-    """Serve the bot of `target` (FILE or FILE:name) and its successors, until cancelled."""
-    sources = Sources(bot_path(target))
-    with tempfile.TemporaryDirectory(prefix="qqbot-") as folder:
-        sessions = LocalSessionManager(state=Path(folder) / "sessions.json")
-        while True:
-            async with background(sources.changed(), name="qqbot reload") as (changed,):
-                try:
-                    await _serve_until(changed, simulator, target, sessions)
-                except QQBotError as error:  # a file that cannot be loaded, or a refusal of the platform
-                    _report(simulator, str(error))
-                except Exception as error:  # noqa: BLE001 - a lifespan may raise anything
-                    _report(simulator, _traceback(error))
-                await changed
-            _report(simulator, "a file has changed: the bot starts again. 文件已修改，机器人重新启动", name="restarted")
-            sources.forget()
+Report = Callable[[str, str], None]
+"""Shows a text; its second argument is `restarted` or `failed`."""
 
 
-async def _serve_until(
-    changed: "asyncio.Task[object]", simulator: "Simulator", target: str, sessions: LocalSessionManager
-) -> None:
-    """Serve one bot until a file changes, or it ends."""
-    bot = await asyncio.to_thread(load_bot, target)
-    async with (
-        simulator.run(ConfiguredBot(bot, sessions=sessions)),
-        background(bot.wait(), name="qqbot end") as (ended,),
-    ):
-        await asyncio.wait([changed, ended], return_when=asyncio.FIRST_COMPLETED)
+async def serve_reloading(target: str, serve: Serve, report: Report) -> None:
+    """Serve the bot of `target` (FILE or FILE:name) and its successors, until cancelled.
+
+    Raises: ConfigError if there is no such file, or no room for the sessions.
+    """
+    sources, changed = Sources(bot_path(target)), asyncio.Event()
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="qqbot-")
+    except OSError as error:
+        raise ConfigError(f"the sessions cannot be kept meanwhile: {error.strerror}. 无法创建临时目录") from None
+    with folder:
+        sessions = LocalSessionManager(state=Path(folder.name) / "sessions.json")
+        async with background(sources.watch(changed), name="qqbot reload") as (watcher,):
+            await asyncio.sleep(0)  # it watches from here on
+            while True:
+                serving = _serve(target, serve, sessions, report)
+                async with background(serving, changed.wait(), name="qqbot reloaded bot") as (_, edited):
+                    await asyncio.wait([edited, watcher], return_when=asyncio.FIRST_COMPLETED)
+                if watcher.done():
+                    watcher.result()
+                changed.clear()
+                sources.forget()
+                report("a file has changed: the bot starts again. 文件已修改，机器人重新启动", "restarted")
 
 
-def _traceback(error: Exception) -> str:
-    return "".join(traceback.format_exception(error)).rstrip()
+async def _serve(target: str, serve: Serve, sessions: SessionManager, report: Report) -> None:
+    """Serve one bot until it ends or this task is cancelled; report what ends it."""
+    try:
+        bot = await _loaded(target)
+        async with serve(bot, sessions):
+            await bot.wait()
+    except QQBotError as error:  # a file that cannot be loaded, or a refusal of the platform
+        report(str(error), "failed")
+    except Exception as error:  # noqa: BLE001 - a lifespan may raise anything
+        report("".join(traceback.format_exception(error)).rstrip(), "failed")
 
 
-def _report(simulator: "Simulator", text: str, *, name: str = "bot") -> None:
-    print(f"qqbot: {text}", file=sys.stderr, flush=True)
-    simulator.show_notice(text, name=name)
+async def _loaded(target: str) -> Bot:
+    """Load the bot in a thread; if cancelled, wait for the thread: the next one imports the same modules."""
+    loading = asyncio.ensure_future(asyncio.to_thread(load_bot, target))
+    try:
+        return await asyncio.shield(loading)
+    except asyncio.CancelledError:
+        await asyncio.wait([loading])
+        if not loading.cancelled():
+            loading.exception()
+        raise
 
 
 class Sources:
-    """The files of a bot: the file itself, those beside it, and the imported modules below that folder."""
+    """The files of a bot: the Python files in its folder and below, without hidden folders and environments."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file.resolve()
-        self._folder = self._file.parent
+        self._folder = file.resolve().parent
         self._foreign = [root for root in _FOREIGN if root.is_relative_to(self._folder) and root != self._folder]
-        self._seen = self._stamps()
         sys.dont_write_bytecode = True  # the cache cannot tell two changes in one second apart
 
-    async def changed(self) -> None:
-        """Return when a file was changed, added or removed, and the writing is over."""
-        while (now := await asyncio.to_thread(self._stamps)) == self._seen:  # noqa: ASYNC110 - files have no event
-            await asyncio.sleep(_POLL_SECONDS)
-        while now != (later := await self._later()):
-            now = later
-        self._seen = now
+    async def watch(self, changed: asyncio.Event) -> None:
+        """Set `changed` whenever a file was changed, added or removed, and the writing is over."""
+        try:
+            from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
+        except ImportError:
+            await self._poll(changed)
+            return
+        async for _ in awatch(self._folder, watch_filter=lambda _, path: self._is_ours(Path(path))):
+            changed.set()
 
-    async def _later(self) -> dict[Path, _Stamp]:
-        await asyncio.sleep(_POLL_SECONDS)
-        return await asyncio.to_thread(self._stamps)
+    async def _poll(self, changed: asyncio.Event) -> None:
+        seen = self._stamps()
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            if (now := await asyncio.to_thread(self._stamps)) == seen:
+                continue
+            while now != seen:
+                seen = now
+                await asyncio.sleep(_POLL_SECONDS)
+                now = await asyncio.to_thread(self._stamps)
+            changed.set()
 
     def forget(self) -> None:
         """Let the modules of the bot be imported again."""
@@ -102,13 +126,20 @@ class Sources:
                 yield name, path
 
     def _is_ours(self, path: Path) -> bool:
-        here = path.suffix == ".py" and path.is_relative_to(self._folder)
-        return here and not any(path.is_relative_to(root) for root in self._foreign)
+        if path.suffix != ".py" or not path.is_relative_to(self._folder):
+            return False
+        hidden = any(part.startswith((".", "__")) for part in path.relative_to(self._folder).parts[:-1])
+        return not hidden and not any(path.is_relative_to(root) for root in self._foreign)
 
     def _stamps(self) -> dict[Path, _Stamp]:
         """Return the time and size of each file."""
-        paths = {self._file, *self._folder.glob("*.py"), *(path for _, path in self._modules())}
-        return {path: stamp for path in paths if (stamp := _stamp(path)) is not None}
+        return {path: stamp for path in self._files() if (stamp := _stamp(path)) is not None}
+
+    def _files(self) -> Iterator[Path]:
+        for folder, folders, names in os.walk(self._folder):
+            here = Path(folder)
+            folders[:] = [name for name in folders if self._is_ours(here / name / "any.py") and name != "node_modules"]
+            yield from (here / name for name in names if name.endswith(".py"))
 
 
 def _stamp(path: Path) -> _Stamp | None:

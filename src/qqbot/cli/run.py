@@ -5,9 +5,16 @@ environment variables.
 """
 
 import argparse
+import asyncio
+from contextlib import AbstractAsyncContextManager
 
-from ..config import VARIABLES
-from .loading import load_bot
+from ..bot.bot import Bot
+from ..bot.program import configure_logging, on_signal
+from ..config import VARIABLES, RedisConfig
+from ..sessions.base import SessionManager
+from . import env_file
+from .loading import bot_path, load_bot
+from .terminal import tell
 
 HELP = "serve the bot of a file, with the credentials of the environment"
 FILE_HELP = "a Python file with a Bot at its top level; FILE:name picks one of several"
@@ -20,9 +27,38 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "environment 环境变量:\n" + "\n".join(
         f"  {name}\n      {meaning}" for name, meaning in VARIABLES.items()
     )
+    parser.epilog += f"\n{env_file.HELP}"
     parser.add_argument("file", metavar="FILE[:bot]", help=FILE_HELP)
+    parser.add_argument(
+        "--reload", action="store_true", help="restart the bot when one of its files changes; it resumes its sessions"
+    )
     parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    load_bot(arguments.file).run()
+    configure_logging()
+    env_file.read_env_file(bot_path(arguments.file))
+    if arguments.reload:
+        asyncio.run(_reload(arguments.file))
+    else:
+        load_bot(arguments.file).run()
+
+
+async def _reload(target: str) -> None:
+    """Serve the bot of a file and its successors until a signal cancels it."""
+    from .reloading import serve_reloading
+
+    def report(text: str, _: str) -> None:
+        tell(f"qqbot: {text}")
+
+    serving = asyncio.create_task(serve_reloading(target, _served, report))
+    with on_signal(serving.cancel):
+        await asyncio.wait([serving])
+    if not serving.cancelled():
+        serving.result()
+
+
+def _served(bot: Bot, sessions: SessionManager) -> AbstractAsyncContextManager[object]:
+    """Serve a bot with its own session manager if it has one, else with the one that keeps its sessions."""
+    own = bot.__simulated__().settings.sessions is not None or RedisConfig.from_env() is not None
+    return bot.serve(sessions=None if own else sessions)

@@ -5,7 +5,6 @@ Responsible for the format of the report. Collaborators: `simulator.scenarios` d
 
 import argparse
 import importlib
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from ..errors import ConfigError
 from .loading import bot_path, load_bot
 from .reloading import Sources
 from .serving import ConfiguredBot, WebhookServedBot
+from .terminal import CommandFailed, show, show_json
 
 if TYPE_CHECKING:
     from ..simulator.scenarios import Finding, Scenario
@@ -30,15 +30,14 @@ def play(arguments: argparse.Namespace) -> None:
     from ..simulator.scenarios import SCENARIOS
 
     if arguments.scenario == "list":
-        print("\n".join(f"{each.name}: {each.story}" for each in SCENARIOS.values()))
+        show("\n".join(f"{each.name}: {each.story}" for each in SCENARIOS.values()))
         return
     if arguments.no_bot:
         raise ConfigError("--scenario plays with a bot: leave --no-bot out. 场景需要机器人")
     chosen = list(SCENARIOS.values()) if arguments.scenario == "all" else [SCENARIOS.get(arguments.scenario)]
     scenarios = [each for each in chosen if each is not None]
     if not scenarios:
-        print(f"qqbot: there is no scenario {arguments.scenario}; known are {', '.join(SCENARIOS)}", file=sys.stderr)
-        sys.exit(2)
+        raise CommandFailed(f"there is no scenario {arguments.scenario}; known are {', '.join(SCENARIOS)}", code=2)
     make = _maker(arguments.file)
     make()  # a broken file fails before anything is played
     configure_logging()
@@ -77,16 +76,16 @@ def _play_one(scenario: "Scenario", make: Maker, *, as_json: bool) -> bool:
     start = time.monotonic()
     findings = run_loop(perform(scenario, lambda: _served(make(), scenario)))
     seconds = time.monotonic() - start
-    print(_as_json(scenario, findings, seconds) if as_json else _as_text(scenario, findings, seconds), flush=True)
+    if as_json:
+        show_json(_document(scenario, findings, seconds))
+    else:
+        show(_as_text(scenario, findings, seconds))
     return all(finding.right for finding in findings)
 
 
-def _as_json(scenario: "Scenario", findings: "list[Finding]", seconds: float) -> str:
+def _document(scenario: "Scenario", findings: "list[Finding]", seconds: float) -> dict[str, object]:
     rows = [{"what": each.what, "right": each.right, "seen": each.seen} for each in findings]
-    return json.dumps(
-        {"scenario": scenario.name, "seconds": round(seconds, 1), "source": scenario.source, "findings": rows},
-        ensure_ascii=False,
-    )
+    return {"scenario": scenario.name, "seconds": round(seconds, 1), "source": scenario.source, "findings": rows}
 
 
 def _as_text(scenario: "Scenario", findings: "list[Finding]", seconds: float) -> str:

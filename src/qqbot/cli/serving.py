@@ -5,7 +5,6 @@ challenge. Collaborators: the simulator pushes the events.
 """
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Unpack
@@ -18,6 +17,7 @@ from ..config import Credentials, Endpoints, GatewayConfig
 from ..dispatcher.delivery import Settled
 from ..errors import ConfigError
 from ..sessions.base import SessionManager
+from .terminal import tell
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
@@ -130,10 +130,6 @@ async def _report_answer(simulator: "Simulator", url: str) -> None:
     while not await simulator.webhook.challenge():
         if not waiting:
             waiting = True
-            print(
-                f"{url} does not answer the challenge yet: start the bot with the lines above. 请用以上变量启动机器人",
-                file=sys.stderr,
-                flush=True,
-            )
+            tell(f"{url} does not answer the challenge yet: start the bot with the lines above. 请用以上变量启动机器人")
         await asyncio.sleep(SECONDS_BETWEEN_TRIES)
-    print(f"{url} has answered the challenge: events go there. 回调地址验证通过", file=sys.stderr, flush=True)
+    tell(f"{url} has answered the challenge: events go there. 回调地址验证通过")

@@ -6,17 +6,16 @@ records), `Resharder`'s rule for the sessions that a roll needs. It is no member
 
 import argparse
 import asyncio
-import json
-import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..bot.program import configure_logging
-from ..config import RedisConfig
+from .._visible import visible_line
+from ..bot.program import EXIT_CREDENTIALS, configure_logging
+from ..config import RedisConfig, variable
 from ..errors import ConfigError
+from .terminal import CommandFailed, show, show_json
 
 if TYPE_CHECKING:
     from ..sessions.base import ClusterView, ShardView
@@ -36,7 +35,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.description = "Show and steer the cluster that QQBOT_REDIS_URL, QQBOT_CLUSTER and QQBOT_APP_ID name."
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     parser.set_defaults(command=_run, show=_shards, watch=False, json=False)
-    for name, help_, show in (
+    for name, help_, shown in (
         ("ls", "every shard: its node, session, lag, heartbeat (the default)", _shards),
         ("nodes", "every node", _nodes),
         ("log", "what happened last", _log),
@@ -44,7 +43,7 @@ def define(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, help=help_)
         action.add_argument("--watch", action="store_true", help=f"again every {WATCH_SECONDS:g} s")
         action.add_argument("--json", action="store_true", help="as JSON, one document")
-        action.set_defaults(show=show)
+        action.set_defaults(show=shown)
     drain = actions.add_parser("drain", help="let a node give its shards away; return when it has none left")
     drain.add_argument("node", metavar="NODE", help="a node's id, or its name without the last part")
     drain.set_defaults(act=_drain)
@@ -73,11 +72,12 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 async def _connected(arguments: argparse.Namespace) -> None:
+    from ..redis.connection import FAILURES
     from ..sessions.cluster.redis_store import RedisStore
     from ..sessions.cluster.store import StoreAway
     from ..sessions.cluster.timings import Timings
 
-    redis, app_id = RedisConfig.from_env(), os.environ.get("QQBOT_APP_ID", "")
+    redis, app_id = RedisConfig.from_env(), variable("QQBOT_APP_ID")
     if redis is None or not app_id:
         raise ConfigError(
             "set QQBOT_REDIS_URL and QQBOT_APP_ID (and QQBOT_CLUSTER) as for the bot itself. "
@@ -85,20 +85,39 @@ async def _connected(arguments: argparse.Namespace) -> None:
         )
 
     def store(shared: str = "") -> RedisStore:
-        return RedisStore(
-            redis.url.reveal(), app_id=app_id, cluster=redis.cluster, node="", timings=Timings(), shared=shared
-        )
+        return RedisStore(redis.url, app_id=app_id, cluster=redis.cluster, node="", timings=Timings(), shared=shared)
 
     try:
         async with store() as reader:
             timings = (await reader.look()).timings
         async with store(timings) as writer:  # the scripts take the cluster's own timings
             if "act" in arguments:
-                print(await arguments.act(writer, arguments))
+                show(await arguments.act(writer, arguments))
             else:
                 await _show(writer, arguments)
     except StoreAway as error:
-        sys.exit(f"qqbot: Redis does not answer: {error}")
+        raise _failure(error, error.__context__) from None
+    except FAILURES as error:
+        raise _failure(error, error) from None
+
+
+def _failure(error: Exception, cause: BaseException | None) -> CommandFailed:
+    """Return the words and the exit code for an error of the store; `cause`: what its client raised."""
+    from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+
+    if isinstance(cause, AuthenticationError):
+        return CommandFailed(
+            f"Redis refused the password of QQBOT_REDIS_URL: {error}. Redis 密码错误，请检查 QQBOT_REDIS_URL",
+            EXIT_CREDENTIALS,
+        )
+    if isinstance(cause, NoPermissionError):
+        return CommandFailed(
+            f"the user of QQBOT_REDIS_URL lacks a right: {error}. Redis 用户没有所需权限，请检查 ACL",
+            EXIT_CREDENTIALS,
+        )
+    if isinstance(cause, ResponseError):
+        return CommandFailed(f"Redis refused the command: {error}. Redis 拒绝了该命令")
+    return CommandFailed(f"Redis does not answer: {error}. 无法连接 Redis")
 
 
 # Showing
@@ -107,17 +126,19 @@ async def _connected(arguments: argparse.Namespace) -> None:
 async def _show(store: "RedisStore", arguments: argparse.Namespace) -> None:
     while True:
         document, rows = await arguments.show(store)
-        if arguments.watch and sys.stdout.isatty():
-            print("\x1b[2J\x1b[H", end="")
-        print(json.dumps(document, ensure_ascii=False) if arguments.json else _table(rows), flush=True)
+        if arguments.json:
+            show_json(document)
+        else:
+            show(_table(rows), clear=arguments.watch)
         if not arguments.watch:
             return
         await asyncio.sleep(WATCH_SECONDS)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    shown = [[visible_line(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown)
     return "\n".join(lines)
 
 
@@ -196,7 +217,7 @@ async def _log(store: "RedisStore") -> tuple[object, Rows]:
     document = [{"id": number, **entry} for number, entry in entries]
     rows = [
         [
-            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(int(number.partition("-")[0]) / 1000)),
+            _moment(number),
             entry.get("kind", ""),
             entry.get("node", "") or "-",
             " ".join(f"{key}={value}" for key, value in entry.items() if key not in ("kind", "node")),
@@ -204,6 +225,14 @@ async def _log(store: "RedisStore") -> tuple[object, Rows]:
         for number, entry in entries
     ]
     return {"entries": document}, [["WHEN", "WHAT", "BY", "DETAIL"], *rows]
+
+
+def _moment(entry: str) -> str:
+    """Return when the entry of a stream was added, '-' for an id that is no time."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(int(entry.partition("-")[0]) / 1000))
+    except (ValueError, OverflowError, OSError):
+        return "-"
 
 
 # Steering
@@ -220,7 +249,7 @@ async def _drain(store: "RedisStore", arguments: argparse.Namespace) -> str:
         if not any(shard.node == named[0] for shard in (await _view(store)).shards):
             return f"{named[0]} runs no shard any more; it takes none until it is started again"
         await asyncio.sleep(0.2)
-    sys.exit(f"qqbot: {named[0]} still has shards after {DRAIN_SECONDS:g} s")
+    raise CommandFailed(f"{named[0]} still has shards after {DRAIN_SECONDS:g} s")
 
 
 async def _halt(store: "RedisStore", arguments: argparse.Namespace) -> str:

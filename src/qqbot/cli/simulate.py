@@ -6,11 +6,10 @@ platform), `scenario` (plays scenarios), `reloading` (restarts a changed bot).
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import webbrowser
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING
@@ -18,15 +17,19 @@ from typing import TYPE_CHECKING
 from ..bot.bot import Bot
 from ..bot.program import configure_logging, on_signal, run_loop
 from ..errors import ConfigError
+from ..sessions.base import SessionManager
+from .env_file import read_env_file
 from .loading import bot_path, load_bot
 from .run import FILE_HELP
-from .serving import serve_by_webhook
+from .serving import ConfiguredBot, serve_by_webhook
+from .terminal import show, show_json, tell
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
 
 HELP = "try a bot on this machine, without an account"
 DEFAULT_PORT = 8765
+GATEWAY_BURST, RELOADS = 10, 1_000_000  # a bot that is loaded again asks for the gateway each time
 PROFILES = ("public", "private", "uncertified")
 
 
@@ -118,8 +121,10 @@ def _simulate(arguments: argparse.Namespace) -> None:
         return
     if arguments.reload and arguments.file is None:
         raise ConfigError("--reload needs a FILE: the demo bot has no file to change. 请指定要重新加载的文件")
-    bot = _bot(arguments)
     configure_logging()
+    if not arguments.no_bot and arguments.webhook is None:
+        read_env_file(None if arguments.file is None else bot_path(arguments.file))
+    bot = _bot(arguments)
     run_loop(_until_signal(arguments, bot))
 
 
@@ -157,10 +162,22 @@ async def _session(arguments: argparse.Namespace, bot: Bot | None) -> None:
         if not arguments.no_browser and _has_display():
             await asyncio.to_thread(webbrowser.open, simulator.url)
         if arguments.reload:
-            from .reloading import serve_reloading
-
-            await serve_reloading(simulator, arguments.file)
+            await _reload(simulator, arguments.file)
         await (asyncio.Event().wait() if bot is None else bot.wait())
+
+
+async def _reload(simulator: "Simulator", target: str) -> None:
+    """Serve the bot of a file and its successors; report in the chat what happens to them."""
+    from .reloading import serve_reloading
+
+    def serve(bot: Bot, sessions: SessionManager) -> AbstractAsyncContextManager[object]:
+        return simulator.run(ConfiguredBot(bot, sessions=sessions))
+
+    def report(text: str, kind: str) -> None:
+        tell(f"qqbot: {text}")
+        simulator.show_notice(text, name="restarted" if kind == "restarted" else "bot")
+
+    await serve_reloading(target, serve, report)
 
 
 async def _listen(stack: AsyncExitStack, arguments: argparse.Namespace) -> "Simulator":
@@ -168,7 +185,13 @@ async def _listen(stack: AsyncExitStack, arguments: argparse.Namespace) -> "Simu
     from ..simulator import Simulator
 
     def make(port: int) -> Simulator:
-        return Simulator(port=port, profile=arguments.profile, shards=arguments.shards, seed=arguments.seed)
+        return Simulator(
+            port=port,
+            profile=arguments.profile,
+            shards=arguments.shards,
+            seed=arguments.seed,
+            gateway_burst=RELOADS if arguments.reload else GATEWAY_BURST,
+        )
 
     port = arguments.port
     try:
@@ -191,7 +214,7 @@ def _prepare(stack: AsyncExitStack, simulator: "Simulator", arguments: argparse.
     if arguments.chaos is not None:
         from ..simulator.faults.chaos import unleash
 
-        print(f"chaos: seed {simulator.seed}", file=sys.stderr, flush=True)
+        tell(f"chaos: seed {simulator.seed}")
         unleash(simulator.faults, arguments.chaos)
         stack.callback(_report_chaos, simulator)
 
@@ -205,34 +228,29 @@ def _open_chat(simulator: "Simulator", path: Path) -> None:
         simulator.open_chat(data.decode())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. 无法读取该文件，请检查路径") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not a saved chat: {error}. 该文件不是保存的聊天记录") from None
 
 
 def _report_chaos(simulator: "Simulator") -> None:
     struck = ", ".join(f"{name} {count}" for name, count in sorted(simulator.faults.counts.items())) or "none"
     lost = len(simulator.lost_events)
-    print(f"chaos: seed {simulator.seed}; faults: {struck}; lost events: {lost}", file=sys.stderr, flush=True)
+    tell(f"chaos: seed {simulator.seed}; faults: {struck}; lost events: {lost}")
 
 
 def _announce(simulator: "Simulator", arguments: argparse.Namespace) -> None:
     if arguments.json:
-        text = _as_json(simulator)
+        names = ("url", "control_token", "api_base", "token_url", "app_id", "secret")
+        show_json({name: getattr(simulator, name) for name in names})
     elif arguments.print_env:
-        text = f"{_as_env(simulator)}\n{_as_env_of_others(simulator)}"
+        show(f"{_as_env(simulator)}\n{_as_env_of_others(simulator)}")
     else:
-        text = _as_text(simulator)
-    print(text, flush=True)
+        show(_as_text(simulator))
 
 
 def _has_display() -> bool:
     """True if a graphical browser can open: a text browser would take over the terminal."""
     return sys.platform in ("win32", "darwin") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-
-
-def _as_json(simulator: "Simulator") -> str:
-    names = ("url", "control_token", "api_base", "token_url", "app_id", "secret")
-    return json.dumps({name: getattr(simulator, name) for name in names})
 
 
 def _as_env(simulator: "Simulator") -> str:

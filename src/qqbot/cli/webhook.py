@@ -9,15 +9,18 @@ import json
 import secrets
 import sys
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ..config import Credentials
 from ..errors import DecodeError, TransportError
 from ..models.codec import decoder
+from .call import json_bytes, sendable
+from .terminal import CommandFailed, show, tell
 
 if TYPE_CHECKING:
     from ..webhook.client import WebhookAnswer, WebhookClient
@@ -36,14 +39,18 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.description = "Webhook calls, with the AppID and AppSecret of the environment."
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     verify = commands.add_parser("verify", help="call an address as the platform does, and report the step that fails")
-    verify.add_argument("url", metavar="URL")
+    verify.add_argument("url", metavar="URL", type=sendable)
     verify.set_defaults(command=_verify)
     send = commands.add_parser("send", help="send one signed event and print the answer")
     send.description = "Send one signed event to a webhook. Example: qqbot webhook send URL C2C_MESSAGE_CREATE"
-    send.add_argument("url", metavar="URL")
-    send.add_argument("event", metavar="EVENT", help="the wire name of an event, such as GROUP_AT_MESSAGE_CREATE")
-    send.add_argument("--data", metavar="JSON", type=_json, help="its payload `d` (default: a sample)")
-    send.add_argument("--id", metavar="ID", help="its id (default: a new one); the same id again is a redelivery")
+    send.add_argument("url", metavar="URL", type=sendable)
+    send.add_argument(
+        "event", metavar="EVENT", type=sendable, help="the wire name of an event, such as GROUP_AT_MESSAGE_CREATE"
+    )
+    send.add_argument("--data", metavar="JSON", type=json_bytes, help="its payload `d` (default: a sample)")
+    send.add_argument(
+        "--id", metavar="ID", type=sendable, help="its id (default: a new one); the same id again is a redelivery"
+    )
     send.set_defaults(command=_send)
     sign = commands.add_parser("sign", help="print the headers that sign a body")
     sign.description = "Print the headers that sign the bytes of FILE, or of stdin. They are valid for five minutes."
@@ -52,13 +59,6 @@ def define(parser: argparse.ArgumentParser) -> None:
     sign.set_defaults(command=_sign)
     pubkey = commands.add_parser("pubkey", help="print the public key that verifies the platform's calls")
     pubkey.set_defaults(command=_pubkey)
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
 
 
 def _unix_seconds(text: str) -> str:
@@ -70,7 +70,7 @@ def _unix_seconds(text: str) -> str:
 def _pubkey(_: argparse.Namespace) -> None:
     from ..webhook import public_key
 
-    print(public_key(Credentials.from_env().secret))
+    show(public_key(Credentials.from_env().secret))
 
 
 def _sign(arguments: argparse.Namespace) -> None:
@@ -80,11 +80,11 @@ def _sign(arguments: argparse.Namespace) -> None:
     try:
         body = sys.stdin.buffer.read() if arguments.file is None else arguments.file.read_bytes()
     except OSError as error:
-        sys.exit(f"qqbot: {arguments.file} cannot be read: {error.strerror}")
+        raise CommandFailed(f"{arguments.file} cannot be read: {error.strerror}") from None
     timestamp = arguments.timestamp or str(int(time.time()))
-    print(f"X-Bot-Appid: {credentials.app_id}")
-    print(f"X-Signature-Timestamp: {timestamp}")
-    print(f"X-Signature-Ed25519: {sign(credentials.secret, timestamp, body)}")
+    show(f"X-Bot-Appid: {credentials.app_id}")
+    show(f"X-Signature-Timestamp: {timestamp}")
+    show(f"X-Signature-Ed25519: {sign(credentials.secret, timestamp, body)}")
 
 
 def _send(arguments: argparse.Namespace) -> None:
@@ -94,16 +94,15 @@ def _send(arguments: argparse.Namespace) -> None:
         async with WebhookClient(arguments.url, Credentials.from_env()) as client:
             return await client.send(body)
 
-    data = _sample(arguments.event) if arguments.data is None else arguments.data
-    body = envelope(arguments.event, data, event_id=arguments.id)
+    data = _sample(arguments.event) if arguments.data is None else Raw(arguments.data)
+    event_id = arguments.id or f"{arguments.event}:{uuid.uuid4()}"
+    body = envelope(arguments.event, data, event_id=event_id)
     try:
         answer = asyncio.run(send())
     except TransportError as error:
-        sys.exit(f"qqbot: {error}")
-    print(
-        f"HTTP {answer.status} after {1000 * answer.seconds:.0f} ms, event id {json.loads(body)['id']}", file=sys.stderr
-    )
-    print(answer.text)
+        raise CommandFailed(str(error)) from None
+    tell(f"HTTP {answer.status} after {1000 * answer.seconds:.0f} ms, event id {event_id}")
+    show(answer.text)
     if answer.status != 200:
         sys.exit(1)
 
@@ -138,10 +137,10 @@ async def _check(url: str, credentials: Credentials) -> bool:
                 wrong = await step(client)
             except TransportError as error:
                 wrong = str(error)
-            print(f"{'FAILED' if wrong else 'ok    '} {name}" + (f"\n       {wrong}" if wrong else ""))
+            show(f"{'FAILED' if wrong else 'ok    '} {name}" + (f"\n       {wrong}" if wrong else ""))
             if wrong:
                 return False
-    print("The address answers as the platform expects. 回调地址工作正常")
+    show("The address answers as the platform expects. 回调地址工作正常")
     return True
 
 

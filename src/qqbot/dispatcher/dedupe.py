@@ -19,7 +19,7 @@ from ..models.outcome import Outcome
 from .delivery import Delivery, Handler
 
 REMEMBERED_MESSAGES = 4096
-REMEMBERED_SECONDS = 300.0
+REMEMBERED_SECONDS = 600.0  # a webhook call may be accepted for so long: twice the window of its timestamp
 REMEMBERED_EVENTS = 131_072
 MAX_ATTACHED = 64  # callers that wait for the end of one event
 

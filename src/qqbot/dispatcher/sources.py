@@ -53,7 +53,7 @@ class ShardSource(DeliverySource):
         `taken_over`: from an earlier process, which may have begun to handle what is repeated until `caught_up`.
         """
         self._again_to = MAX_SEQ if taken_over else -1
-        log.debug("counting session %s from seq %d", session_id, seq)
+        log.debug("counting session %.100r from seq %d", session_id, seq)
         self.watermark = Watermark(seq, done)
         self._sessions = [*(session for session in self._sessions if session.unfinished), self.watermark]
 

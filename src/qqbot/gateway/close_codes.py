@@ -94,6 +94,20 @@ LOST = CloseRule(
     growth=ReconnectDelay.FULL_JITTER,
     source="RFC 6455; field reports",
 )
+UNUSABLE_READY = CloseRule(
+    action=Action.IDENTIFY,
+    reason="the platform answered with a READY that has no usable session_id",
+    delay=5,
+    growth=ReconnectDelay.GROWING,
+    source="field reports",
+)
+BROKEN_SEQUENCE = CloseRule(
+    action=Action.IDENTIFY,
+    reason="the session is broken: for long its events had no new `s`, so that all passed for duplicates",
+    delay=3,
+    growth=ReconnectDelay.GROWING,
+    source="field reports",
+)
 
 
 def _again(reason: str, delay: float, growth: ReconnectDelay = ReconnectDelay.FIXED) -> CloseRule:

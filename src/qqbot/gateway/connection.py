@@ -1,14 +1,12 @@
 """`Connection`: one websocket connection of aiohttp.
 
-Responsible for opening, closing in bounded time and cutting, and for keeping aiohttp's peculiarities out of `shard`.
+Responsible for opening, for closing in bounded time, and for keeping aiohttp's peculiarities out of `shard`.
 Collaborators: `api.network` (connect options, causes of failures). It does not interpret frames. It never reads
 aiohttp's `close_code`, which is the peer's echo after our own close, 1006 after a cancelled `receive` and 1000 after a
-lost connection.
+lost connection. It uses no method of the socket: some event loops refuse them.
 """
 
 import asyncio
-import contextlib
-import socket
 from typing import Literal, Self
 
 import aiohttp
@@ -19,6 +17,7 @@ from ..config import GatewayConfig
 from ..errors import ConnectionFailed
 
 CLOSE_SECONDS = 1.0
+SEND_SECONDS = 10.0
 RESUMABLE_CLOSE = 4000  # 1000 and 1001 would end the session
 
 
@@ -27,7 +26,8 @@ class Connection:
 
     def __init__(self, websocket: "aiohttp.ClientWebSocketResponse[Literal[False]]") -> None:
         self._websocket = websocket
-        self._socket = websocket.get_extra_info("socket")
+        # aiohttp shows its transport only to itself. Without it a peer that reads nothing keeps the socket for a while.
+        self._transport: asyncio.Transport | None = getattr(getattr(websocket, "_conn", None), "transport", None)
         self.receive = websocket.receive
 
     @classmethod
@@ -57,18 +57,26 @@ class Connection:
         raise ConnectionFailed(cause)
 
     async def send(self, data: bytes) -> None:
-        """Send a text frame; do nothing if the connection has just ended, because the reader sees the end."""
-        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
-            await self._websocket.send_frame(data, WSMsgType.TEXT)
+        """Send a text frame; do nothing if the connection has just ended, because the reader sees the end.
 
-    async def close(self) -> None:
-        """Close so that the session can be resumed; wait at most `CLOSE_SECONDS` for the peer's answer."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+        A peer that reads nothing leaves no room for the frame: after `SEND_SECONDS` the connection is closed.
+        """
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._websocket.send_frame(data, WSMsgType.TEXT)
+        except TimeoutError:
+            await self.close(answered=False)
+        except (ConnectionError, aiohttp.ClientError):
+            pass
+
+    async def close(self, *, answered: bool = True) -> None:
+        """Close so that the session can be resumed; wait at most `CLOSE_SECONDS` for the peer's answer.
+
+        `answered`: False for a peer that is gone; then no answer is awaited.
+        """
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS if answered else 0):
                 await self._websocket.close(code=RESUMABLE_CLOSE)
-
-    def cut(self) -> None:
-        """End the connection at once, without the peer; `receive` then ends."""
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+        except TimeoutError:
+            if self._transport is not None:
+                self._transport.abort()  # else it would wait until the peer has read all that was sent

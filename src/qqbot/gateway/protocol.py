@@ -24,10 +24,12 @@ from ..models import frames
 from ..models.frames import SYSTEM_EVENTS, Frame, Op, decode_frame
 from ..models.gateway import MAX_SEQ, ReadyUser, ResumeState
 from .close_codes import (
+    BROKEN_SEQUENCE,
     INVALID_RESUMABLE,
     INVALID_SESSION,
     LOST,
     RECONNECT,
+    UNUSABLE_READY,
     Action,
     CloseRule,
     ReconnectDelay,
@@ -42,6 +44,8 @@ GROWTH_JITTER = 0.2
 REFUSED_RESUMES = 2
 SETTLED_SECONDS = 60.0  # a session that lived this long clears the counters that lead to a stop
 MIN_BEAT, MAX_BEAT = 0.02, 300.0  # bounds on the heartbeat interval of HELLO, in seconds
+MAX_STEP = 1000  # `s` grows by 1; a larger step than this is reported
+MAX_REPEATS = 50  # in a row, without any new `s`: then the session does not count its events as we do
 STANDSTILL_SECONDS = 5.0  # a heartbeat this late (and by more than its interval) means that the machine slept
 
 Skip = Literal["malformed frame", "dispatch without s", "unexpected dispatch", "unexpected HELLO", "unknown op"]
@@ -78,6 +82,13 @@ class SessionResumed(Struct, frozen=True):
     frame: Frame
 
 
+class SequenceJump(Struct, frozen=True):
+    """The `s` of a dispatch is far ahead of `after`, the last one; deliver `frame` like any other dispatch."""
+
+    frame: Frame
+    after: int
+
+
 class Send(Struct, frozen=True):
     """Send `data` as a text frame."""
 
@@ -101,7 +112,7 @@ class Skipped(Struct, frozen=True):
     detail: str
 
 
-ProtocolAction = HelloReceived | SessionReady | SessionResumed | Send | Refused | Disconnect | Skipped
+ProtocolAction = HelloReceived | SessionReady | SessionResumed | SequenceJump | Send | Refused | Disconnect | Skipped
 
 
 class Reconnect(Struct, frozen=True, kw_only=True):
@@ -170,6 +181,7 @@ class GatewayProtocol:
         self._ack_pending = False  # a second heartbeat in silence means that the connection is dead
         self._received = False  # any frame since the last heartbeat proves that the connection is alive
         self._reading = True  # while the reader waits, an answer may lie unread: silence proves nothing
+        self._unusable_ready = False  # then READY is as good as missing, and what follows belongs to no session
         self._own_close: CloseRule | None = None  # set if we close: then the peer's close code does not count
         # The history that delays and stops follow from.
         self._live_since = 0.0  # a session that lived long enough clears `_streaks`
@@ -178,6 +190,8 @@ class GatewayProtocol:
         self._refused_resumes = 0  # in a row; the platform no longer has the session after REFUSED_RESUMES
         self._streaks: dict[str, int] = {}  # by family of close codes, for those that stop after some in a row
         self._identify_times: deque[float] = deque(maxlen=IDENTIFIES_REMEMBERED)  # they use up a daily allowance
+        self._repeats = 0  # dispatches in a row without a new `s`, while `seq` was `_repeated_at`
+        self._repeated_at = 0
         self._oversized_after: int | None = None  # the seq at the last 1009: the same one again means the same event
 
     @property
@@ -201,6 +215,8 @@ class GatewayProtocol:
         """Mark the socket as open: HELLO is awaited."""
         self._phase = Phase.CONNECTED
         self._own_close = None
+        self._unusable_ready = False
+        self._repeats = 0
         self._reading = True
         self._answer_due = self._clock() + self._config.hello_timeout
 
@@ -211,11 +227,10 @@ class GatewayProtocol:
             frame = decode_frame(data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return Skipped("malformed frame", str(error))
-        seq = frame.s
-        # Nearly every frame is a dispatch of a live session: reading the clock would cost as much as all of this.
-        if self._phase is LIVE and frame.op == DISPATCH and seq is not None and 0 <= seq <= MAX_SEQ:
-            if seq > self.seq:  # noqa: PLR1730 - a call of max() would cost more
-                self.seq = seq
+        following = self.seq + 1
+        # Nearly every frame is the next dispatch of a live session: reading the clock would cost as much as all this.
+        if self._phase is LIVE and frame.op == DISPATCH and frame.s == following <= MAX_SEQ:
+            self.seq = following
             self.events += 1
             return frame
         return self._receive_control(frame)
@@ -268,6 +283,8 @@ class GatewayProtocol:
             return self._disconnect(LOST, "no HELLO came")
         if self._awaiting_answer and now >= self._answer_due:
             self._resume_refused()  # a RESUME that is ignored twice is as good as refused
+            if self._unusable_ready:
+                return self._disconnect(UNUSABLE_READY)
             return self._disconnect(
                 LOST, f"no answer to {'IDENTIFY' if self._phase is Phase.IDENTIFYING else 'RESUME'}"
             )
@@ -331,17 +348,16 @@ class GatewayProtocol:
             interval = frames.decode_hello(frame.d).heartbeat_interval
         except DecodeError as error:
             return Skipped("malformed frame", str(error))
-        if interval <= 0:
+        if not interval > 0:  # the text "nan" is a number, too
             return Skipped("malformed frame", f"HELLO with heartbeat_interval {interval}")
         self._phase = Phase.GREETED
-        # The upper bound comes before the division: an integer may be too large for a float.
-        self._heartbeat_interval = max(min(interval, MAX_BEAT * 1000) / 1000, MIN_BEAT)
+        self._heartbeat_interval = max(min(interval / 1000, MAX_BEAT), MIN_BEAT)
         self._ack_pending = False
         # Spread, so that shards that connected together do not send heartbeats together.
         self._next_heartbeat = self._clock() + self._heartbeat_interval * (1 - self._chance() / 2)
         return HelloReceived()
 
-    def _on_dispatch(self, frame: Frame) -> Frame | SessionReady | SessionResumed | Skipped:
+    def _on_dispatch(self, frame: Frame) -> Frame | SessionReady | SessionResumed | SequenceJump | Disconnect | Skipped:
         if frame.s is None and frame.t not in SYSTEM_EVENTS:
             return Skipped("dispatch without s", str(frame.t))
         if frame.s is not None and not 0 <= frame.s <= MAX_SEQ:
@@ -349,33 +365,49 @@ class GatewayProtocol:
         # The platform may answer a RESUME with a new session.
         if frame.t == "READY" and self._phase in (Phase.IDENTIFYING, Phase.RESUMING):
             return self._on_ready(frame)
-        if self._phase is Phase.RESUMING:
+        if self._phase is Phase.RESUMING and not self._unusable_ready:
             return self._on_replay(frame)
+        if self._phase is LIVE and frame.s is not None:
+            return self._on_odd_seq(frame, frame.s)
         return Skipped("unexpected dispatch", f"{frame.t} outside of a session")
 
     def _on_ready(self, frame: Frame) -> SessionReady | Skipped:
         try:
             body = frames.decode_ready(frame.d)
         except DecodeError as error:
+            self._unusable_ready = True  # the deadline stands: another READY or a close code may follow
             return Skipped("malformed frame", str(error))
         self.session_id = body.session_id
         self.seq = frame.s or 0
         self.me = frames.ready_user(body) or self.me
         self._oversized_after = None
+        self._unusable_ready = False
         self._go_live()
         return SessionReady(frame)
 
-    def _on_replay(self, frame: Frame) -> Frame | SessionResumed:
+    def _on_odd_seq(self, frame: Frame, seq: int) -> Frame | SequenceJump | Disconnect:
+        """Process a dispatch of a live session that repeats an old `s`, or leaves some out."""
+        self.events += 1
+        if seq > self.seq:
+            before, self.seq = self.seq, seq
+            return SequenceJump(frame, before) if seq - before > MAX_STEP else frame
+        if self._repeated_at != self.seq:
+            self._repeated_at, self._repeats = self.seq, 0
+        self._repeats += 1
+        return self._disconnect(BROKEN_SEQUENCE) if self._repeats >= MAX_REPEATS else frame
+
+    def _on_replay(self, frame: Frame) -> Frame | SessionResumed | SequenceJump:
         self._resume_accepted()
         # A long replay is no silence: RESUMED is due some seconds after its last event.
         self._answer_due = self._clock() + self._config.resumed_timeout
+        before = self.seq
         if frame.s is not None:
             self.seq = max(self.seq, frame.s)
-        if frame.t != "RESUMED":
-            self.events += 1
-            return frame
-        self._go_live()
-        return SessionResumed(frame)
+        if frame.t == "RESUMED":
+            self._go_live()
+            return SessionResumed(frame)
+        self.events += 1
+        return SequenceJump(frame, before) if self.seq - before > MAX_STEP else frame
 
     def _on_disconnect(self, frame: Frame) -> Disconnect | Refused | None:
         if self._phase is Phase.REFUSED:
@@ -528,6 +560,7 @@ __all__ = [
     "Refused",
     "Reshard",
     "Send",
+    "SequenceJump",
     "SessionReady",
     "SessionResumed",
     "Skipped",

@@ -21,11 +21,12 @@ from aiohttp import WebSocketError, WSMsgType
 from aiohttp.http import WSMessageNoDecodeText
 from msgspec import Struct
 
+from .._visible import visible_line
 from ..aio.background import background
 from ..aio.backoff import Backoff
-from ..aio.cancellation import is_cancelled
 from ..aio.clock import steady
 from ..aio.throttle import Throttle
+from ..aio.until_done import until_done
 from ..api.network import ConnectOptions, cause_of
 from ..api.token import TokenSource
 from ..config import GatewayConfig, check_url
@@ -59,6 +60,7 @@ from .protocol import (
     Refused,
     Reshard,
     Send,
+    SequenceJump,
     SessionReady,
     SessionResumed,
     Skipped,
@@ -189,6 +191,7 @@ class Shard:
         self._last_code: int | None = None
         self._events_sampled = 0  # the protocol's counter at the last look: a difference means new events
         self._samples: deque[tuple[float, int]] = deque([(self._clock(), 0)], maxlen=RATE_SAMPLES)
+        self._jump_warnings = Throttle()
         self._outage_warnings = Throttle()  # reset when the shard is live: each new outage is reported at once
 
     @property
@@ -372,10 +375,16 @@ class Shard:
         return self._connection_ended(code)
 
     async def _serve(self, connection: Connection) -> int | None:
-        """Read, and send heartbeats, until the connection ends; return its close code."""
+        """Read, and send heartbeats, until the connection or the pacemaker ends; return the close code."""
         self._deadline_moved = asyncio.Event()
-        async with background(self._keep_pace(connection), name=f"qqbot pacemaker {self._lease.shard}") as (pacemaker,):
-            code = await self._read(connection)
+        code, over = None, False
+        async with (
+            background(self._keep_pace(connection), name=f"qqbot pacemaker {self._lease.shard}") as (pacemaker,),
+            until_done(pacemaker),  # without heartbeats the reader would wait for a dead connection
+        ):
+            code, over = await self._read(connection), True
+        if not over:
+            await connection.close(answered=False)
         if not pacemaker.cancelled():
             pacemaker.result()  # the pacemaker's fault ended the connection, so it must not pass for a lost one
         return code
@@ -417,6 +426,8 @@ class Shard:
             case SessionResumed():
                 self._consumer.caught_up(self._protocol.seq)
                 self._became_live("resumed")
+            case SequenceJump(frame, after):
+                self._warn_of_jump(frame, after)
             case Send(data):
                 await connection.send(data)
             case Disconnect():
@@ -425,7 +436,7 @@ class Shard:
                 self._skip(action)
             case Refused():
                 pass  # only the deadline has moved
-        return action.frame if isinstance(action, SessionReady | SessionResumed) else None
+        return action.frame if isinstance(action, SessionReady | SessionResumed | SequenceJump) else None
 
     async def _open_session(self, connection: Connection) -> None:
         """Send RESUME, or IDENTIFY as soon as there is a permit."""
@@ -452,36 +463,28 @@ class Shard:
         self._deadline_moved.set()
 
     async def _keep_pace(self, connection: Connection) -> None:
-        """Send heartbeats, and cut the connection when a deadline passes."""
-        try:
-            while (left := self._protocol.deadline() - self._clock()) > 0 or await self._beat(connection):
+        """Send heartbeats; return when a deadline has passed, which ends the connection."""
+        while True:
+            left = self._protocol.deadline() - self._clock()
+            if left > 0:
                 await self._wait_for_deadline(left)
-        except BaseException:
-            if not is_cancelled():  # the reader cancels this task at its end, and then closes the connection itself
-                connection.cut()  # without heartbeats the reader would wait for a dead connection
-            raise
-
-    async def _beat(self, connection: Connection) -> bool:
-        """Do what is due; return False if that ended the connection."""
-        match self._protocol.tick():
-            case Disconnect():
-                connection.cut()
-                return False
-            case Send(data):
-                await connection.send(data)
-            case None:
-                pass
-        return True
+                continue
+            match self._protocol.tick():
+                case Disconnect():
+                    return
+                case Send(data):
+                    await connection.send(data)
+                case None:
+                    pass
 
     async def _wait_for_deadline(self, seconds: float) -> None:
         """Return after `seconds`, or when the deadline may have moved."""
-        if seconds > 0:
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._deadline_moved.wait()
-            except TimeoutError:
-                return
-            self._deadline_moved.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._deadline_moved.wait()
+        except TimeoutError:
+            return
+        self._deadline_moved.clear()
 
     # What happened
 
@@ -495,7 +498,7 @@ class Shard:
         self._session_since_steady = self._last_event_steady = self._clock()
         self._became_live("identified")
         if self._protocol.me is None:
-            log.debug("shard %s: %s does not name the bot's user", self._lease.shard, frame.t)
+            log.debug("shard %s: %.200r does not name the bot's user", self._lease.shard, frame.t)
 
     def _became_live(self, kind: Literal["identified", "resumed"]) -> None:
         self._outage_warnings.reset()
@@ -507,10 +510,20 @@ class Shard:
         self.skipped[skipped.kind] += 1
         if self.skipped[skipped.kind] == 1:  # a platform that sends one such frame sends many
             log.warning(
-                "shard %s: %s (%s) was skipped; further ones are only counted",
+                "shard %s: %s (%.200r) was skipped; further ones are only counted",
                 self._lease.shard,
                 skipped.kind,
-                skipped.detail,
+                visible_line(skipped.detail),
+            )
+
+    def _warn_of_jump(self, frame: Frame, after: int) -> None:
+        if self._jump_warnings.ready():
+            log.warning(
+                "shard %s: `s` jumped from %d to %s (%.100r): events are missing, or it counts in another way",
+                self._lease.shard,
+                after,
+                frame.s,
+                frame.t,
             )
 
     def _connection_ended(self, code: int | None) -> Next:
@@ -588,4 +601,4 @@ def _one_line(error: Exception) -> str:
     """Return what went wrong, in one line that holds no secret."""
     if isinstance(error, OSError | aiohttp.ClientError):
         return cause_of(error)
-    return str(error).partition("\n")[0]
+    return visible_line(str(error).partition("\n")[0])

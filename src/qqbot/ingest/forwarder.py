@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol, Self
 
+from .._visible import visible_line
 from ..aio.backoff import Backoff
 from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
@@ -214,7 +215,7 @@ class ForwardingSource:
             try:
                 await self._forwarder.sink.publish(batch, fence)
             except FencedOut as error:
-                log.warning("shard %s: %s; it is given up here", self.lease.shard, error)
+                log.warning("shard %s: %s; it is given up here", self.lease.shard, visible_line(str(error)))
                 self._give_shard_up()
                 self.lease.fenced(error.token)
                 return False
@@ -238,5 +239,5 @@ class ForwardingSource:
 
     def _warn(self, error: BaseException) -> None:
         if self._warnings.ready():
-            cause = str(error) or type(error).__name__
+            cause = visible_line(str(error)) or type(error).__name__
             log.warning("shard %s: the sink takes no events, trying again until it does: %s", self.lease.shard, cause)

@@ -3,6 +3,7 @@
 It has no noun of the platform.
 """
 
+import sys
 from datetime import datetime
 from enum import IntEnum
 from typing import Annotated, Any, Self
@@ -11,10 +12,25 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ..errors import ConfigError
 
-__all__ = ["UNSET", "Aware", "Body", "Id", "Model", "OpenIntEnum", "UnsetType", "require", "require_some", "zoned"]
+__all__ = [
+    "UNSET",
+    "Aware",
+    "Body",
+    "Finite",
+    "Id",
+    "Model",
+    "OpenIntEnum",
+    "UnsetType",
+    "require",
+    "require_some",
+    "zoned",
+]
 
 Aware = Annotated[datetime, Meta(tz=True)]
 """A time with a time zone; RFC 3339 text or seconds of the Unix clock on the wire."""
+
+Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+"""A number that is neither infinite nor NaN, which texts on the wire could spell."""
 
 Id = Annotated[str, Meta(min_length=1)]
 """An identifier; it must not be empty."""

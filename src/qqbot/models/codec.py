@@ -5,6 +5,7 @@ It defines no model.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Protocol, TypeVar, cast
@@ -214,10 +215,11 @@ def _mend_text(value: object, shape: inspect.StrType, path: str, note: Surprise)
 def _mend_number(value: object, shape: inspect.IntType | inspect.FloatType, path: str, _note: Surprise) -> int | float:
     kind = int if isinstance(shape, inspect.IntType) else float
     try:
-        number = kind(value) if isinstance(value, int | float | str) else None
+        number = kind(value) if isinstance(value, int | float | str) else math.nan
+        usable = math.isfinite(number)
     except (ValueError, OverflowError):
-        number = None
-    if number is None or (isinstance(value, float) and number != value):
+        raise _UnusableError(path) from None
+    if not usable or (isinstance(value, float) and number != value):
         raise _UnusableError(path)
     return number
 
@@ -225,7 +227,7 @@ def _mend_number(value: object, shape: inspect.IntType | inspect.FloatType, path
 def _mend_flag(value: object, _shape: inspect.BoolType, path: str, note: Surprise) -> bool:
     if isinstance(value, bool):
         return value
-    word = str(value).lower()
+    word = str(value).lower() if isinstance(value, str | int | float) else ""
     if word not in ("0", "1", "true", "false"):
         raise _UnusableError(path)
     note(path)
@@ -255,12 +257,15 @@ def _moment(value: object) -> datetime:
 
 
 def _mend_member(value: object, shape: inspect.EnumType, path: str, _note: Surprise) -> object:
-    for candidate in (value, int(value) if isinstance(value, str) and value.isdecimal() else value):
-        try:
-            return shape.cls(candidate)
-        except (ValueError, TypeError):
-            continue
-    raise _UnusableError(path)
+    try:
+        return shape.cls(value)
+    except (ValueError, TypeError):
+        if not isinstance(value, str) or not value.isdecimal():
+            raise _UnusableError(path) from None
+    try:
+        return shape.cls(int(value))
+    except ValueError:  # no such member, or more digits than Python reads
+        raise _UnusableError(path) from None
 
 
 def _mend_null(value: object, _shape: inspect.NoneType, path: str, _note: Surprise) -> None:

@@ -4,8 +4,9 @@ Responsible for the wire form. `gateway.protocol` decides when to send which pay
 """
 
 from enum import IntEnum
+from typing import Annotated
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from ..errors import DecodeError
 from .base import Model
@@ -45,7 +46,11 @@ class Frame(Struct, frozen=True, gc=False):
 class Hello(Model, frozen=True, kw_only=True):
     """The first frame of a connection. `heartbeat_interval` is in milliseconds."""
 
-    heartbeat_interval: int
+    heartbeat_interval: float
+
+
+SessionId = Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"\S")]
+"""The id of a session; every state that is saved contains it, so its length is bounded."""
 
 
 class ReadyBody(Model, frozen=True, kw_only=True):
@@ -54,7 +59,7 @@ class ReadyBody(Model, frozen=True, kw_only=True):
     Its shard is never read: the platform's own sample shows [0, 0].
     """
 
-    session_id: str
+    session_id: SessionId
     user: Raw = Raw(b"null")
 
 
@@ -72,15 +77,25 @@ def ready_user(body: ReadyBody) -> ReadyUser | None:
         return None
 
 
+class _SecretPayload(bytes):
+    """A payload that holds the access token: a traceback may show the variables of its frames."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes with a token>"
+
+
 def identify(token: str, intents: int, shard: tuple[int, int]) -> bytes:
     """Return an IDENTIFY for `shard` (index, count)."""
     body = {"token": f"QQBot {token}", "intents": intents, "shard": shard, "properties": {"$browser": "qqbot"}}
-    return encode({"op": Op.IDENTIFY, "d": body})
+    return _SecretPayload(encode({"op": Op.IDENTIFY, "d": body}))
 
 
 def resume(token: str, session_id: str, seq: int) -> bytes:
     """Return a RESUME that asks for everything after `seq`."""
-    return encode({"op": Op.RESUME, "d": {"token": f"QQBot {token}", "session_id": session_id, "seq": seq}})
+    body = {"token": f"QQBot {token}", "session_id": session_id, "seq": seq}
+    return _SecretPayload(encode({"op": Op.RESUME, "d": body}))
 
 
 def heartbeat(seq: int | None) -> bytes:

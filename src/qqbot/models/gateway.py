@@ -4,15 +4,21 @@ Responsible for the values; `gateway` and `sessions` use them.
 """
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from ..errors import ConfigError
-from .base import Model
+from .base import Finite, Model
 
 MAX_SEQ = (1 << 53) - 1
 """The largest seq; above it JSON numbers are not exact."""
+
+MAX_SHARDS = 100_000
+"""More are taken for a mistake of what answers: each is a connection."""
+
+DAY = 86_400.0
+"""Seconds after which the platform renews the session budget."""
 
 
 class SessionStartLimit(Struct, frozen=True, kw_only=True):
@@ -22,15 +28,15 @@ class SessionStartLimit(Struct, frozen=True, kw_only=True):
     can be created in any 5 s.  Source: openapi/wss/shard_url_get
     """
 
-    total: int = 1000
-    remaining: int = 1000
-    reset_after: float = 0
-    max_concurrency: int = 1
+    total: Annotated[int, Meta(ge=-MAX_SEQ, le=MAX_SEQ)] = 1000
+    remaining: Annotated[int, Meta(ge=-MAX_SEQ, le=MAX_SEQ)] = 1000
+    reset_after: Finite = 0
+    max_concurrency: Annotated[int, Meta(le=MAX_SHARDS)] = 1
 
     @property
     def reset_seconds(self) -> float:
-        """Seconds until `remaining` is `total` again."""
-        return self.reset_after / 1000
+        """Seconds until `remaining` is `total` again: a day at most."""
+        return min(self.reset_after / 1000, DAY)
 
 
 class GatewayUrl(Model, frozen=True, kw_only=True):
@@ -43,7 +49,7 @@ class GatewayBot(Model, frozen=True, kw_only=True):
     """The address of the gateway, the recommended number of shards, and the session budget."""
 
     url: str
-    shards: int = 1
+    shards: Annotated[int, Meta(le=MAX_SHARDS)] = 1
     session_start_limit: SessionStartLimit = SessionStartLimit()
 
 

@@ -60,7 +60,7 @@ def key_of(name: str, data: Raw, event_id: str) -> str:
     """Return the ordering key of an event: its guild, else its group, else its user, else its id."""
     try:
         place = _place(data)
-    except (MsgspecError, ValueError):  # the worker reports an unusable payload
+    except (MsgspecError, ValueError, RecursionError):  # the worker reports an unusable payload
         return event_id
     guild = place.id if name in _GUILD_EVENTS else place.guild_id
     author = place.author or _Author()

@@ -6,7 +6,7 @@ Responsible for its forms on the wire, and for turning all of them into `RichTex
 from typing import Self
 
 from ..errors import DecodeError
-from .base import Model, OpenIntEnum
+from .base import Finite, Model, OpenIntEnum
 from .codec import decoder
 
 
@@ -48,7 +48,7 @@ class ImageElem(Model, frozen=True, kw_only=True, omit_defaults=True):
 
     plat_image: PlatImage | None = None
     third_url: str = ""
-    width_percent: float = 0.0
+    width_percent: Finite = 0.0
 
 
 class PlatVideo(Model, frozen=True, kw_only=True, omit_defaults=True):

@@ -25,7 +25,7 @@ _MENTION = _PERSON.format(r"[^\s<>\"]+") + r"|<qqbot-at-everyone\s*/?>|@everyone
 _LEADING = re.compile(rf"(?:\s|{_MENTION})+")
 _ANYWHERE = re.compile(rf" ?(?:{_MENTION}) ?")
 _COMMAND = re.compile(r"[/／](\S+)\s*(.*)", re.DOTALL)
-_FACE_TAG = r"<faceType=(?P<face>\d+),faceId=\"(?P<face_id>[^\"]*)\",ext=\"(?P<ext>[^\"]*)\">"
+_FACE_TAG = r"<faceType=(?P<face>\d{1,9}),faceId=\"(?P<face_id>[^\"]*)\",ext=\"(?P<ext>[^\"]*)\">"
 _FACE = re.compile(_FACE_TAG)
 _TAG = re.compile(
     r"<@!?(?P<user>[^\s<>\"]+)>"
@@ -253,7 +253,8 @@ def _face_text(ext: str) -> str:
         details = parse(b64decode(ext))
     except (DecodeError, ValueError):
         return ""
-    return str(cast("dict[str, object]", details).get("text", "")) if isinstance(details, dict) else ""
+    text = cast("dict[str, object]", details).get("text") if isinstance(details, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def _id(value: str) -> str:

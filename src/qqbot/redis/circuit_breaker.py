@@ -6,12 +6,13 @@ errors of a store, deadlines). It does not decide what replaces an answer: the c
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from ..aio.clock import Clock, steady
 from ..aio.throttle import Throttle
-from .connection import FAILURES, within
+from .connection import FAILURES, check_process, within
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +32,17 @@ class CircuitBreaker:
     def __init__(self, without: str, *, clock: Clock = steady) -> None:
         self._without = without
         self._clock = clock
+        self._pid = os.getpid()  # a child has no right to the connections that it inherits
         self._open_until: float | None = None  # no call before this moment; None: the last call succeeded
         self._warnings = Throttle(clock=clock)
         self._turns = asyncio.Semaphore(MOST_CALLS)
 
     async def ask(self, call: Callable[[], Awaitable[T]], instead: T) -> T:
-        """Return what `call` answers, or `instead` if the store fails or has just failed."""
+        """Return what `call` answers, or `instead` if the store fails or has just failed.
+
+        Raises: ConfigError in a child process.
+        """
+        check_process(self._pid, "the connection to the store")
         if self._is_open():
             return instead
         async with self._turns:

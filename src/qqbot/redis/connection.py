@@ -5,9 +5,11 @@ nor what happens while the store is down: its users do. Like them it imports red
 """
 
 import asyncio
+import hashlib
+import os
 import re
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -17,21 +19,20 @@ from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
-    AskError,
     AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
     AuthorizationError,
-    ClusterError,
-    OutOfMemoryError,
-    ReadOnlyError,
+    DataError,
+    NoPermissionError,
+    NoScriptError,
     RedisClusterException,
     RedisError,
     ResponseError,
-    TryAgainError,
 )
-from redis.exceptions import ConnectionError as Unreachable
-from redis.exceptions import TimeoutError as Silent
 
+from .._visible import visible_line
 from ..aio.threads import Threads
+from ..config import Secret, hidden
 from ..errors import ConfigError
 from .names import resolve_names, resolve_names_of_cluster
 
@@ -48,21 +49,83 @@ CLUSTER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 FAILURES = (RedisError, RedisClusterException, OSError)
 """All errors of a command that failed, an expired `asyncio.timeout` included."""
 
-REFUSALS = (AuthenticationError, AuthorizationError)
-PASSING_STATES = (ReadOnlyError, ClusterError, TryAgainError, AskError, OutOfMemoryError)
 NO_MASTER = "the master's name is missing after the hosts"
-PASSING_WORDS = ("NOREPLICAS", "MISCONF")
+RAW = {"NEVER_DECODE": True}
+"""Options of a command whose answer stays bytes, also if the client decodes: a value may not be UTF-8."""
+
+FINAL = (AuthenticationError, AuthenticationWrongNumberOfArgsError, AuthorizationError, DataError, NoPermissionError)
+FINAL_WORDS = re.compile(
+    r"NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|hash to the same slot|permission|can't (?:run|access)|"
+    r"unknown (?:redis )?command|authentication required|invalid (?:username|password)|wrong number of arg|"
+    r"DB index is out of range",
+    re.IGNORECASE,
+)
+"""What a server's error contains if it stays until a person corrects it; scripts wrap errors in their own words."""
 
 
 def is_away(error: Exception) -> bool:
-    """True if the command may succeed later: the store is down, fails over, or cannot write at the moment.
+    """True if the command may succeed later: the store is down, busy, fails over, or cannot write at the moment.
 
-    A wrong password, a missing permission and a key of another type remain until a person corrects them.
+    A wrong password, a missing right, an unknown command and a key of another type remain until a person corrects
+    them; every other of the `FAILURES` may pass.
     """
-    if isinstance(error, ResponseError):
-        return isinstance(error, PASSING_STATES) or str(error).startswith(PASSING_WORDS)
-    known = isinstance(error, (Unreachable, Silent, RedisClusterException, OSError))
-    return known and not isinstance(error, REFUSALS)
+    if isinstance(error, FINAL):
+        return False
+    worded = isinstance(error, (ResponseError, RedisClusterException))
+    return not (worded and FINAL_WORDS.search(str(error)))
+
+
+class Script:
+    """A Lua script; a server that does not know it yet gets its text with the call.
+
+    Not by SCRIPT LOAD: the client of a Cluster sends that to every master, so that one master which is down would stop
+    calls whose keys it does not have.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, client: Client, keys: Sequence[str], arguments: Sequence[object]) -> Any:
+        """Return the script's answer, with bytes for text.  Raises: what the library raises."""
+        untyped: Any = client  # the library's methods are partly untyped
+        send = untyped.execute_command
+        rest = (len(keys), *keys, *arguments)
+        try:
+            return await send("EVALSHA", self._sha, *rest, **RAW)
+        except NoScriptError:
+            return await send("EVAL", self._text, *rest, **RAW)
+
+
+async def repeated(client: Client, command: Callable[[], Awaitable[T]]) -> T:
+    """Return the answer of a command that may be sent twice: if the store is away, try once more by a new connection.
+
+    Servers close idle connections, and after a failover behind one address the old ones lead to the old master.
+    """
+    try:
+        return await command()
+    except FAILURES as error:
+        if not is_away(error):
+            raise
+    await drop_idle(client)
+    return await command()
+
+
+async def drop_idle(client: Client) -> None:
+    """Let the next command open a connection: the server behind an old one may no longer be the master."""
+    pool: Any = getattr(client, "connection_pool", None)  # the client of a Cluster looks for the masters by itself
+    if pool is not None:
+        with suppress(*FAILURES):
+            await pool.disconnect(inuse_connections=False)
+
+
+def check_process(pid: int, what: str) -> None:
+    """Check that `what` was opened in this process.  Raises: ConfigError."""
+    if os.getpid() != pid:
+        raise ConfigError(
+            f"{what} belongs to process {pid}, this is its child {os.getpid()}: open it again in each process, after "
+            "the fork. 不能在 fork 出的子进程中使用父进程打开的对象，请在子进程中重新创建"
+        )
 
 
 def hash_tag(app_id: str, cluster: str) -> str:
@@ -78,13 +141,13 @@ def hash_tag(app_id: str, cluster: str) -> str:
     return f"{{{app_id}:{cluster}}}"
 
 
-def opened(store: Client | str) -> AbstractAsyncContextManager[Client]:
+def opened(store: Client | str | Secret) -> AbstractAsyncContextManager[Client]:
     """Return the client itself, which stays open at the end; for a URL a new client, see `connected`."""
-    return connected(store) if isinstance(store, str) else nullcontext(store)
+    return connected(store) if isinstance(store, str | Secret) else nullcontext(store)
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncGenerator[Client]:
+async def connected(url: str | Secret) -> AsyncGenerator[Client]:
     """Yield a client of the store at `url`, with connections of its own; nothing is sent yet.
 
     redis://, rediss:// and unix:// as the redis library reads them; `redis+sentinel://host:port,host:port/master/0`
@@ -93,6 +156,7 @@ async def connected(url: str) -> AsyncGenerator[Client]:
 
     Raises: ConfigError for another URL, without showing its password.
     """
+    url = hidden(url)  # a traceback may show the variables of its frames
     address = _parsed(url)
     address.settings.update(socket_timeout=None, socket_connect_timeout=None)
     async with AsyncExitStack() as stack:
@@ -135,8 +199,9 @@ async def within(seconds: float, command: Awaitable[T]) -> T:
             raise asyncio.CancelledError
 
 
-def check_url(url: str) -> None:
+def check_url(url: str | Secret) -> None:
     """Check `url` without connecting.  Raises: ConfigError as `connected` does."""
+    url = hidden(url)  # a traceback may show the variables of its frames
     address = _parsed(url)
     if address.kind == "sentinel" and not address.path:
         raise _refused(url, NO_MASTER)
@@ -148,8 +213,9 @@ def shown(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}" if found else "(no URL)"
 
 
-def _refused(url: str, why: str) -> ConfigError:
-    scheme = url.partition("://")[0] if "://" in url else "none"
+def _refused(url: Secret, why: str) -> ConfigError:
+    before, found, _ = url.reveal().partition("://")
+    scheme = visible_line(before, 20) if found else "none"
     return ConfigError(
         f"the Redis URL (scheme {scheme}, the rest is not shown) cannot be used: {why}. Expected: "
         "redis://user:password@host:6379/0, rediss:// for TLS, redis+sentinel://host:26379,host:26379/master or "
@@ -166,12 +232,24 @@ class _Address(NamedTuple):
     path: str
     settings: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"_Address(kind={self.kind!r})"  # the settings hold the password
 
-def _parsed(url: str) -> _Address:
+
+def _parsed(url: Secret) -> _Address:
+    """Take a URL apart.  Raises: ConfigError."""
+    found = _taken_apart(url.reveal())
+    if isinstance(found, str):
+        raise _refused(url, found)
+    return found
+
+
+def _taken_apart(url: str) -> _Address | str:
+    """Return the parts of a URL, or what is wrong with it; it raises nothing, as its variables hold the password."""
     scheme, _, rest = url.partition("://")
     base, _, kind = scheme.partition("+")
     if base not in ("redis", "rediss", "unix") or kind not in ("", "sentinel", "cluster"):
-        raise _refused(url, "it has another scheme")
+        return "it has another scheme"
     try:
         if not kind:
             return _Address(kind, [], "", {"url": url})
@@ -182,7 +260,7 @@ def _parsed(url: str) -> _Address:
         # The library parses the rest: user, password, options. It does not use the host here.
         settings = dict(parse_url(f"{base}://{user}{at}unused?{parts.query}"))
     except ValueError:
-        raise _refused(url, "its hosts or options are not understood") from None
+        return "its hosts or options are not understood"
     settings.pop("host")
     if settings.pop("connection_class", None) is not None:
         settings["ssl"] = True
@@ -214,7 +292,7 @@ def _watched(address: _Address, stack: AsyncExitStack, threads: Threads) -> Redi
     """Return a client of the master that the Sentinels report."""
     name, _, number = address.path.partition("/")
     if not name:
-        raise _refused("redis+sentinel://", NO_MASTER)
+        raise _refused(Secret("redis+sentinel://"), NO_MASTER)
     for_sentinels = {key: value for key, value in address.settings.items() if key.startswith("ssl")}
     for_sentinels |= {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]

@@ -1,28 +1,38 @@
 """`RedisLock`: one holder at a time among all processes that name it, kept alive for as long as it is held.
 
 Responsible for the life of the lock in this process: it renews it, keeps the deadline by our own clock, and reports
-its loss to the holder. Collaborators: `redis.asyncio.lock` (waiting, and the scripts that release and renew),
-`LeaseDeadline`. It is not a session manager: it shares nothing but the right to continue.
+its loss to the holder. Collaborators: `connection` (which errors of the store pass), `LeaseDeadline`. It is not a
+session manager: it shares nothing but the right to continue.
 """
 
 import asyncio
 import logging
+import os
 import re
 import uuid
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
-
-from redis.asyncio.lock import Lock
-from redis.exceptions import LockNotOwnedError
+from typing import Self
 
 from ..aio.background import background
 from ..aio.clock import steady
 from ..aio.throttle import Throttle
+from ..config import Secret, hidden
 from ..errors import ConfigError, LockLost
 from ..lease import LeaseDeadline
-from .connection import FAILURES, OPERATION_SECONDS, Client, is_away, opened, within
+from .connection import (
+    FAILURES,
+    OPERATION_SECONDS,
+    Client,
+    Script,
+    check_process,
+    drop_idle,
+    is_away,
+    opened,
+    repeated,
+    within,
+)
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +40,8 @@ RENEWALS = 3  # in one ttl, so that two may fail
 MARGIN = 0.1  # of the ttl: we stop that much earlier than the store, because clocks differ in speed
 LONGEST_PAUSE_SECONDS = 1.0  # between two attempts to acquire a lock that another process holds
 HASTE = 4  # a failed renewal is retried after a quarter of the usual pause
+MOST_RELEASES = 12  # requests, in less than `OPERATION_SECONDS`: a store that is down holds up nobody for long
+RELEASE_PAUSE_SECONDS = 0.2  # between two pairs of them, while a store fails over
 
 # KEYS[1]  the lock: the owner's name, for ARGV[2]
 # KEYS[2]  the last fencing token, kept forever
@@ -39,13 +51,14 @@ HASTE = 4  # a failed renewal is retried after a quarter of the usual pause
 #
 # A request that was sent again because its answer was lost finds its own name and gets the same token. A token is the
 # server's clock in microseconds, or the last token plus 1 if that is larger, so that tokens grow even if the store
-# lost its data.
-ACQUIRE = """
+# lost its data, or the last token cannot be read.
+ACQUIRE = Script("""
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then
     return 0
 end
 local last = tonumber(redis.call('GET', KEYS[2]) or '0')
+if not last or not (last >= 0 and last < 2 ^ 53) then last = 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 if owner and last > 0 then
     return last
@@ -54,7 +67,24 @@ local now = redis.call('TIME')
 local token = math.max(last + 1, now[1] * 1000000 + now[2])
 redis.call('SET', KEYS[2], string.format('%.0f', token))
 return token
-"""
+""")
+
+# KEYS[1]  the lock
+# ARGV[1]  owner
+# ARGV[2]  milliseconds
+# returns  1; 0 if it is not ours any more
+RENEW = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+""")
+
+# KEYS[1]  the lock
+# ARGV[1]  owner
+# returns  1; 0 if it is not ours any more
+RELEASE = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+""")
 
 
 class RedisLock:
@@ -82,21 +112,23 @@ class RedisLock:
         auto_renew: bool = True,
         cancel_on_lost: bool = True,
     ) -> None:
+        self._store: Client | Secret = hidden(store)
+        del store  # a URL holds a password, and a traceback may show the variables of its frames
         if not 0 < ttl < float("inf"):
             raise ConfigError("RedisLock(ttl=...) must be greater than 0 seconds, and finite")
         self.name = name
         self.token = 0  # 0: never held
         self.lost = asyncio.Event()  # replaced by each acquire, so that an earlier holder keeps its own
         self._fence_key = _fence_key(name)
-        self._store = store
         self._ttl = ttl
         self._auto_renew = auto_renew
         self._cancel_on_lost = cancel_on_lost
         self._held: _HeldLock | None = None  # None: not held; a keeper compares it to detect a release
 
     def valid(self) -> bool:
-        """True if we hold the lock now, by our own clock; sends nothing."""
-        return self._held is not None and self._held.deadline.valid()
+        """True if this process holds the lock now, by our own clock; sends nothing."""
+        held = self._held
+        return held is not None and held.pid == os.getpid() and held.deadline.valid()
 
     async def acquire(self, *, blocking: bool = True, timeout: float | None = None) -> bool:
         """Acquire the lock; return False if another process holds it for `timeout` seconds, or now if not `blocking`.
@@ -122,27 +154,26 @@ class RedisLock:
     async def renew(self) -> None:
         """Hold the lock for another ttl.
 
-        Raises: LockLost if it is no longer ours; an error of the redis library if the store is down.
+        Raises: LockLost if it is no longer ours; an error of the redis library if the store is down; ConfigError in a
+        child process.
         """
         held = self._held
         if held is None or not held.deadline.valid():
             raise self._loss()
+        check_process(held.pid, f"lock {self.name!r}")
         sent_at = steady()
-        try:
-            await within(min(OPERATION_SECONDS, held.deadline.left()), held.lock.do_reacquire())
-        except LockNotOwnedError:
-            ours = False
-        else:
-            ours = held.deadline.renew(sent_at)
-        if not ours:
+        ours = await within(min(OPERATION_SECONDS, held.deadline.left()), held.lock.renew())
+        if not (ours and held.deadline.renew(sent_at)):
             self._lose(held)
             raise self._loss()
 
     async def release(self) -> None:
         """Release the lock. If the store is down, the lock expires there after its ttl.
 
-        Raises: LockLost if it was no longer ours.
+        Raises: LockLost if it was no longer ours; ConfigError in a child process, which leaves it to its parent.
         """
+        if self._held is not None:
+            check_process(self._held.pid, f"lock {self.name!r}")
         held, self._held = self._held, None
         if held is None:
             raise self._loss()
@@ -161,9 +192,7 @@ class RedisLock:
     async def _give_back(self, lock: "_FencedLock") -> bool:
         """Delete our entry; return True if it was still there, as far as we know."""
         try:
-            await within(OPERATION_SECONDS, lock.do_release(lock.owner))
-        except LockNotOwnedError:
-            return False
+            return await within(OPERATION_SECONDS, lock.release())
         except FAILURES as error:
             log.warning("lock %r could not be released, it expires after %g s: %r", self.name, self._ttl, error)
         return True
@@ -247,6 +276,7 @@ class _HeldLock:
     stack: AsyncExitStack  # closes the client, after the lock was released through it
     keeper: AsyncExitStack = field(default_factory=AsyncExitStack)  # ends the renewals, before the release
     body: "_Body | None" = None  # None: a loss cancels nothing
+    pid: int = field(default_factory=os.getpid)  # a child inherits the object, not the right
 
 
 class _Body:
@@ -271,21 +301,21 @@ class _Body:
         return self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError)
 
 
-class _FencedLock(Lock):
-    """The lock of the redis library, with a fencing token from the script that acquires it."""
+class _FencedLock:
+    """The entry of one holder in the store, with a fencing token from the script that acquires it.
 
-    lua_release: Any
-    lua_reacquire: Any
+    Each request may be sent twice: it names its owner.
+    """
 
     def __init__(self, client: Client, name: str, fence_key: str, ttl: float) -> None:
-        pause = min(ttl / 20, LONGEST_PAUSE_SECONDS)
-        super().__init__(client, name, timeout=ttl, sleep=pause, thread_local=False)
-        self.owner = uuid.uuid4().hex.encode()
+        self.owner = uuid.uuid4().hex
         self.fence = 0  # 0: not acquired
-        self._milliseconds = max(int(ttl * 1000), 1)
-        self.sent_at = 0.0  # of the last request: the ttl counts from no earlier moment
+        self.sent_at = 0.0  # of the last request to acquire: the ttl counts from no earlier moment
+        self._client = client
+        self._name = name
         self._fence_key = fence_key
-        self._acquire: Any = client.register_script(ACQUIRE)
+        self._milliseconds = max(int(ttl * 1000), 1)
+        self._pause = min(ttl / 20, LONGEST_PAUSE_SECONDS)
 
     async def obtain(self, blocking: bool, timeout: float | None) -> bool:
         """Try until we have it or the time to wait is over; also while the store is down."""
@@ -294,32 +324,55 @@ class _FencedLock(Lock):
         try:
             while True:
                 try:
-                    left = None if timeout is None else ends_at - steady()
-                    return bool(await self.acquire(blocking, left, self.owner))
+                    if await self.do_acquire(self.owner):
+                        return True
+                    if not blocking or steady() + self._pause > ends_at:
+                        return False
                 except FAILURES as error:
                     if not (blocking and is_away(error) and steady() < ends_at):
                         raise
                     if warnings.ready():
-                        log.warning("lock %r: the store does not answer, waiting until it does: %r", self.name, error)
-                await asyncio.sleep(self.sleep)
+                        log.warning("lock %r: the store does not answer, waiting until it does: %r", self._name, error)
+                    await drop_idle(self._client)
+                await asyncio.sleep(self._pause)
         except BaseException:
             await self.withdraw()
             raise
 
+    async def do_acquire(self, owner: str) -> bool:
+        """Try once; record when the request was sent, and the fencing token."""
+
+        async def send() -> int:
+            self.sent_at = steady()
+            keys = [self._name, self._fence_key]
+            return int(await ACQUIRE.run(self._client, keys, [owner, self._milliseconds]))
+
+        self.fence = await within(OPERATION_SECONDS, repeated(self._client, send))
+        return self.fence > 0
+
+    async def renew(self) -> bool:
+        """Keep it for another ttl; return False if it is not ours any more."""
+        arguments = [self.owner, self._milliseconds]
+        return bool(await repeated(self._client, lambda: RENEW.run(self._client, [self._name], arguments)))
+
+    async def release(self) -> bool:
+        """Delete our entry, also if the store fails over meanwhile; return False if it was gone before."""
+        attempts = 0  # an earlier one may have deleted it, and its answer was lost
+
+        async def send() -> bool:
+            nonlocal attempts
+            attempts += 1
+            return bool(await RELEASE.run(self._client, [self._name], [self.owner]))
+
+        while True:
+            try:
+                return await repeated(self._client, send) or attempts > 1
+            except FAILURES as error:
+                if not is_away(error) or attempts >= MOST_RELEASES:
+                    raise
+            await asyncio.sleep(RELEASE_PAUSE_SECONDS)
+
     async def withdraw(self) -> None:
         """Delete our entry if there is one: a request may have set it after we stopped waiting for the answer."""
         with suppress(*FAILURES):
-            await within(OPERATION_SECONDS, self.do_release(self.owner))
-
-    def register_scripts(self) -> None:
-        """Keep the scripts here: the library would keep them, and the first client, for the whole process."""
-        self.lua_release = self.redis.register_script(self.LUA_RELEASE_SCRIPT)
-        self.lua_reacquire = self.redis.register_script(self.LUA_REACQUIRE_SCRIPT)
-
-    async def do_acquire(self, token: str | bytes) -> bool:
-        """Try once; record when the request was sent, and the fencing token."""
-        self.sent_at = steady()
-        request = self._acquire(keys=[self.name, self._fence_key], args=[token, self._milliseconds])
-        answer = await within(OPERATION_SECONDS, request)
-        self.fence = int(answer)
-        return self.fence > 0
+            await within(OPERATION_SECONDS, RELEASE.run(self._client, [self._name], [self.owner]))

@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from ..config import Credentials
+from ..aio.background import background
+from ..config import Credentials, Secret
 from ..errors import ConfigError
 from .connection import Client, opened
 from .cooldowns import RedisCooldowns
@@ -29,15 +30,18 @@ class Shared(NamedTuple):
 
 
 @asynccontextmanager
-async def sharing(store: Client | str, credentials: Credentials, *, cluster: str) -> AsyncGenerator[Shared]:
+async def sharing(store: Client | str | Secret, credentials: Credentials, *, cluster: str) -> AsyncGenerator[Shared]:
     """Share through `store`, a URL or a client, with all processes of the same bot and `cluster`.
 
     Raises: ConfigError for a URL or a cluster name that cannot be used.
     """
-    async with opened(store) as client:
+    opening = opened(store)
+    del store  # a URL holds a password, and a traceback may show the variables of its frames
+    async with opening as client:
         seen = RedisSeenIds(client, app_id=credentials.app_id, cluster=cluster)
         cooldowns = RedisCooldowns(client, app_id=credentials.app_id, cluster=cluster)
-        yield Shared(_tokens(client, credentials, cluster), seen, cooldowns)
+        async with background(seen.keep_up(), name="qqbot ids of finished events"):
+            yield Shared(_tokens(client, credentials, cluster), seen, cooldowns)
 
 
 def _tokens(client: Client, credentials: Credentials, cluster: str) -> RedisTokenStore | None:

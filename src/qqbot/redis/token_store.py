@@ -5,22 +5,20 @@ never enters the store: every process has it already, and dumps, replicas and MO
 seal is derived from the secret, so that a token can neither be read nor replaced without it.
 """
 
+import asyncio
 import base64
 import logging
 import os
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
-
-from redis.asyncio.lock import Lock
-from redis.exceptions import LockNotOwnedError
 
 from ..api.token import SharedToken
 from ..config import Credentials
 from ..errors import ConfigError
 from .circuit_breaker import CircuitBreaker
-from .connection import Client, hash_tag
+from .connection import Client, Script, hash_tag, repeated
+from .lock import RELEASE
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +26,33 @@ LOCK_SECONDS = 10.0  # as long as one request for a token may take
 KEY_BYTES, NONCE_BYTES = 32, 12
 PURPOSE = b"qqbot-token-v1"
 
+MOST_BYTES = 16_384  # of a sealed token: what is longer was written by another program
+
 # KEYS[1]  the sealed token
-# returns  it and its remaining milliseconds; false and -2 if there is none
+# ARGV[1]  bytes that it has at most
+# returns  it and its remaining milliseconds; false and -2 if there is none, or none that can be a token
 #
 # One script, because a token that is replaced between two commands would get the lifetime of its successor.
-LOAD = """
-return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
-"""
+LOAD = Script("""
+local sealed = redis.pcall('GET', KEYS[1])
+if type(sealed) == 'table' and not string.find(sealed.err, 'WRONGTYPE') then return sealed end
+if type(sealed) ~= 'string' or #sealed > tonumber(ARGV[1]) then return {false, -2} end
+return {sealed, redis.call('PTTL', KEYS[1])}
+""")
+
+# KEYS[1]  the right to fetch a token: the owner's name, for ARGV[2]
+# ARGV[1]  owner
+# ARGV[2]  milliseconds
+# returns  1; 0 if another owner has it
+#
+# A key of another type was written by another program: it holds no process up.
+CLAIM = Script("""
+local owner = redis.pcall('GET', KEYS[1])
+if type(owner) == 'table' and not string.find(owner.err, 'WRONGTYPE') then return owner end
+if type(owner) == 'string' and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+""")
 
 
 class Seal:
@@ -83,13 +101,14 @@ class RedisTokenStore:
         self._client = client
         self._seal = Seal(credentials)
         self._key = f"qqbot:{hash_tag(credentials.app_id, cluster)}:token"
-        self._load: Any = client.register_script(LOAD)
         self._circuit_breaker = CircuitBreaker("each process fetches its own access token")
         self._warned = False  # once is enough: only a restart with another secret mends it
 
     async def load(self) -> SharedToken | None:
         """Return the token in the store; None if there is none that can be used."""
-        sealed, milliseconds = await self._circuit_breaker.ask(lambda: self._load(keys=[self._key]), (None, -2))
+        sealed, milliseconds = await self._circuit_breaker.ask(
+            lambda: repeated(self._client, lambda: LOAD.run(self._client, [self._key], [MOST_BYTES])), (None, -2)
+        )
         if sealed is None or milliseconds <= 0:
             return None
         value = self._seal.open(sealed, self._key)
@@ -103,7 +122,9 @@ class RedisTokenStore:
         milliseconds = int(token.seconds * 1000)
         if milliseconds > 0:
             sealed = self._seal.close(token.value, self._key)
-            await self._circuit_breaker.ask(lambda: self._set(sealed, milliseconds), None)
+            await self._circuit_breaker.ask(
+                lambda: repeated(self._client, lambda: self._set(sealed, milliseconds)), None
+            )
 
     async def _set(self, sealed: str, milliseconds: int) -> None:
         await self._client.set(self._key, sealed, px=milliseconds)
@@ -111,21 +132,29 @@ class RedisTokenStore:
     @asynccontextmanager
     async def refreshing(self) -> AsyncGenerator[bool]:
         """Hold the right to fetch a token; False: another process has it, and saves its token."""
-        lock = Lock(self._client, f"{self._key}:lock", timeout=LOCK_SECONDS, thread_local=False)
-        owner = uuid.uuid4().hex.encode()
-        ours = True  # until the answer comes: a cancelled request may have been granted
+        owner = uuid.uuid4().hex
+        keys, arguments = [f"{self._key}:lock"], [owner, int(LOCK_SECONDS * 1000)]
+        ours = 1  # until the answer comes: a cancelled request may have been granted
         try:
-            ours = await self._circuit_breaker.ask(lambda: lock.acquire(blocking=False, token=owner), True)
-            yield ours
+            ours = await self._circuit_breaker.ask(
+                lambda: repeated(self._client, lambda: CLAIM.run(self._client, keys, arguments)), 1
+            )
+            yield bool(ours)
         finally:
             if ours:
-                await self._circuit_breaker.ask(lambda: self._give_back(lock, owner), None)
+                await self._give_back(keys, owner)
 
-    async def _give_back(self, lock: Lock, owner: bytes) -> None:
+    async def _give_back(self, keys: list[str], owner: str) -> None:
+        async def release() -> int:
+            return await self._circuit_breaker.ask(
+                lambda: repeated(self._client, lambda: RELEASE.run(self._client, keys, [owner])), 0
+            )
+
         try:
-            await lock.do_release(owner)
-        except LockNotOwnedError:
-            log.debug("fetching the access token took longer than its lock")
+            await release()
+        except asyncio.CancelledError:  # perhaps before the request was sent
+            await release()
+            raise
 
     def _warn_of_other_secret(self) -> None:
         if not self._warned:

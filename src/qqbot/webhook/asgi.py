@@ -6,16 +6,23 @@ and needs no framework and no server of its own.
 Source: asgi.readthedocs.io/en/latest/specs
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from contextlib import aclosing, suppress
 from typing import Any
 
 from .handler import CallHandler
-from .protocol import WebhookReply, misdirected, normalized, too_large
+from .intake import DISCARD_SECONDS, Intake
+from .protocol import WebhookReply, misdirected, normalized, unread
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+class _CallerGone(Exception):
+    """The caller has gone before its body was complete."""
 
 
 class AsgiApplication:
@@ -27,6 +34,7 @@ class AsgiApplication:
 
     def __init__(self, app: CallHandler) -> None:
         self._app = app
+        self._intake = Intake(app.max_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -42,25 +50,20 @@ class AsgiApplication:
                 raise NotImplementedError(f"the ASGI scope {kind!r} is none of http, lifespan and websocket")
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         headers = normalized(pairs)
-        body = misdirected(scope["method"], headers.get("content-type", "")) or await self._read(receive)
-        if body is not None:
-            answered = body.parts if isinstance(body, WebhookReply) else await self._app.handle_webhook(headers, body)
-            await _send(send, *answered)
-
-    async def _read(self, receive: Receive) -> bytes | WebhookReply | None:
-        """Return the body, the answer to one that is too large, or None when the caller has gone."""
-        body, more = bytearray(), True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return None
-            body += message.get("body", b"")
-            if len(body) > self._app.max_bytes:
-                return too_large(self._app.max_bytes)
-            more = message.get("more_body", False)
-        return bytes(body)
+        refusal = misdirected(scope["method"], headers.get("content-type", "")) or unread(pairs, self._app.max_bytes)
+        if refusal is not None:
+            await _send(send, *refusal.parts)
+            await _discard(receive)
+            return
+        try:
+            async with aclosing(_chunks(receive)) as chunks:
+                body = await self._intake.read(chunks)
+        except _CallerGone:
+            return
+        answered = body.parts if isinstance(body, WebhookReply) else await self._app.handle_webhook(headers, body)
+        await _send(send, *answered)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Serve the bots from the start of the server to its end."""
@@ -75,6 +78,25 @@ class AsgiApplication:
             await send({"type": f"lifespan.{stage}.failed", "message": f"{type(error).__name__}: {error}"})
             raise
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _chunks(receive: Receive) -> AsyncGenerator[bytes]:
+    """Yield a body as it comes.  Raises: _CallerGone."""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise _CallerGone
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+async def _discard(receive: Receive) -> None:
+    """Read what comes of a refused body: a server that closes on an unread one may cut off the answer."""
+    with suppress(TimeoutError, _CallerGone):
+        async with asyncio.timeout(DISCARD_SECONDS), aclosing(_chunks(receive)) as chunks:
+            async for _ in chunks:
+                pass
 
 
 async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:

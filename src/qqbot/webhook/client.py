@@ -21,6 +21,7 @@ from ..models.interactions import CHAT_SEARCH, InteractionType
 from .signature import Key
 
 TIMEOUT = 10.0
+ANSWER_BYTES = 64 * 1024  # that are read of an answer
 
 
 class WebhookAnswer(Struct, frozen=True):
@@ -83,7 +84,7 @@ class WebhookClient:
             async with self._session.post(
                 self._url, data=body, headers=fields, proxy=proxy, allow_redirects=False
             ) as response:
-                text = await response.text(errors="replace")
+                text = await _start(response.content)
                 return WebhookAnswer(response.status, text, time.monotonic() - began)
         except TimeoutError:
             raise Timeout(f"{self._url} did not answer within {self._timeout:g} s") from None
@@ -91,6 +92,16 @@ class WebhookClient:
             raise ConfigError(f"{self._url!r} is not a valid URL") from None
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectionFailed(f"{self._url} cannot be reached: {error}") from None
+
+
+async def _start(content: aiohttp.StreamReader) -> str:
+    """Return the text of an answer, of a longer one the first `ANSWER_BYTES`."""
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > ANSWER_BYTES:
+            break
+    return body[:ANSWER_BYTES].decode(errors="replace")
 
 
 def envelope(kind: str, data: object, *, event_id: str | None = None) -> bytes:

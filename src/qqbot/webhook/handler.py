@@ -19,7 +19,7 @@ from ..config import Credentials
 from ..errors import Interrupted
 from ..models.frames import Frame
 from ..models.outcome import Outcome
-from .protocol import AGAIN, DONE, WINDOW, Answer, WebhookProtocol, too_large
+from .protocol import AGAIN, DONE, WINDOW, Answer, WebhookProtocol, stale, too_large
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,32 @@ class _CallsServed(ServingTask):
     calls = 0  # those that need it now; the last one ends it
 
 
+class SignedTimes:
+    """When the calls were signed whose events may be forgotten by now, so that none of them passes for a new one.
+
+    Ids are remembered for 2 * `WINDOW` seconds of a clock that only goes forward, and calls are accepted by the time of
+    day, which may be set back.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._newest = 0  # of this period of `WINDOW` seconds
+        self._earlier = 0  # the newest of the period before
+        self._forgotten = 0  # the newest of all periods before these
+        self._turned = now
+
+    def admits(self, signed_at: int, now: float) -> bool:
+        """Return whether a call is newer than all that may be forgotten; `now` is monotonic, in seconds."""
+        passed = now - self._turned
+        if passed >= WINDOW:
+            self._forgotten = max(self._forgotten, self._earlier, self._newest if passed >= 2 * WINDOW else 0)
+            self._earlier = 0 if passed >= 2 * WINDOW else self._newest
+            self._newest, self._turned = 0, now
+        if signed_at <= self._forgotten:
+            return False
+        self._newest = max(self._newest, signed_at)
+        return True
+
+
 class WebhookHandler:
     """Answers the webhook calls to `bot`."""
 
@@ -93,6 +119,7 @@ class WebhookHandler:
         self.bot = bot
         # By window, with the credentials they were made of: making a key takes long, and credentials can change.
         self._protocols: dict[float, tuple[Credentials, WebhookProtocol]] = {}
+        self._signed_times = SignedTimes(time.monotonic())
         self._warnings = Throttle()  # a bot without room refuses every call
         self._serving_task: _CallsServed | None = None  # serves the bot for its calls; None before the first such call
 
@@ -117,6 +144,8 @@ class WebhookHandler:
         if len(body) > max_bytes:
             return too_large(max_bytes).parts
         receipt = self._protocol(window).receive(headers, body, time.time())
+        if receipt.frame is not None and not self._signed_times.admits(receipt.signed_at, time.monotonic()):
+            receipt = stale()
         if receipt.refusal:
             log.info("a webhook call was refused: %s", receipt.refusal)
         if receipt.frame is None:
@@ -159,7 +188,9 @@ class WebhookHandler:
             outcome = await self.bot.receive(frame, body, awaited=awaited)
         except TimeoutError:
             if self._warnings.ready():
-                log.warning("the bot had no room for %s in time: it, and others, have to be delivered again", frame.id)
+                log.warning(
+                    "the bot had no room for %.200r in time: it, and others, have to be delivered again", frame.id
+                )
             return _copy(_AGAIN)
         except Interrupted as error:
             log.info("%s", error)

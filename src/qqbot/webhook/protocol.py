@@ -13,7 +13,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Raw, Struct
 
-from ..config import Secret
+from ..config import Secret, hidden
 from ..errors import ConfigError
 from ..models.base import Id
 from ..models.codec import encode, strict
@@ -24,8 +24,14 @@ APP_ID = "x-bot-appid"
 SIGNATURE = "x-signature-ed25519"
 TIMESTAMP = "x-signature-timestamp"
 WINDOW = 300.0
-"""The usual and the longest window, in seconds: the ids of events are remembered for so long."""
+"""The usual and the longest window, in seconds.
 
+A call that was signed by a clock ahead of ours is accepted for up to twice as long, and its id is remembered as long.
+"""
+
+MOST_DIGITS = 18  # of a declared length; Python refuses to read numbers of some thousand digits
+
+_DIGITS = re.compile("[0-9]+")
 _UNIX_SECONDS = re.compile("[0-9]{1,12}")
 _PLAIN_TOKEN = re.compile("[A-Za-z0-9_-]{1,64}")
 
@@ -50,12 +56,14 @@ class WebhookReply(Struct, frozen=True):
 class Receipt(Struct, frozen=True):
     """The judgement of one call. `reply` answers it; `frame` is the event that it brought, None for anything else.
 
-    `refusal`: why it was refused, '' if it was not; it quotes nothing of the call.
+    `refusal`: why it was refused, '' if it was not; it quotes nothing of the call. `signed_at`: unix seconds of the
+    signature that was verified, 0 without one.
     """
 
     reply: WebhookReply
     frame: Frame | None = None
     refusal: str = ""
+    signed_at: int = 0
 
 
 class _Challenge(Struct):
@@ -96,7 +104,7 @@ def check_window(window: float) -> None:
     """Check the window: no replay may go unnoticed, and some calls must be accepted.  Raises: ConfigError."""
     if not 0 < window <= WINDOW:
         raise ConfigError(
-            f"a webhook's window is more than 0 and at most {WINDOW:g} s: the ids of events are remembered for so long"
+            f"a webhook's window is more than 0 and at most {WINDOW:g} s: ids of events are remembered for twice that"
         )
 
 
@@ -111,6 +119,42 @@ def misdirected(method: str, content_type: str) -> WebhookReply | None:
     if kind and kind != "application/json" and not kind.endswith("+json"):
         return _error(415, "webhook calls are application/json")
     return None
+
+
+def unread(headers: Iterable[tuple[str, str]], limit: int) -> WebhookReply | None:
+    """Return the answer to a call whose body is not worth reading, by all its headers; else None.
+
+    A body in any encoding is refused before it is inflated: a signature is over the bytes as they came, and the
+    platform compresses none. A declared length past `limit` is refused at once.
+    """
+    for name, value in headers:
+        match name.lower():
+            case "content-encoding" if value.strip().lower() not in ("", "identity"):
+                return _error(415, "webhook calls have no Content-Encoding")
+            case "content-length" if _exceeds(value.strip(), limit):
+                return too_large(limit)
+            case _:
+                pass
+    return None
+
+
+def _exceeds(length: str, limit: int) -> bool:
+    return _DIGITS.fullmatch(length) is not None and (len(length) > MOST_DIGITS or int(length) > limit)
+
+
+def too_slow(seconds: float) -> WebhookReply:
+    """Return the answer to a body that was not complete within `seconds`."""
+    return _error(408, f"the body was not complete within {seconds:g} s")
+
+
+def overtaken() -> WebhookReply:
+    """Return the answer to a body that was given up, because too many were being read."""
+    return _error(503, "too many calls are being read: send this one again")
+
+
+def stale() -> Receipt:
+    """Return the judgement of a signed call that may be a repeat of one that is no longer remembered."""
+    return _refuse(401, "the call is as old as calls that are forgotten already")
 
 
 def misaddressed() -> WebhookReply:
@@ -142,6 +186,7 @@ class WebhookProtocol:
 
     def __init__(self, app_id: str, secrets: Iterable[str | Secret], *, window: float = WINDOW) -> None:
         self._app_id = app_id
+        secrets = [hidden(secret) for secret in secrets]
         self._keys = [Key.of(secret) for secret in secrets]
         self._window = window
         if not self._keys:
@@ -159,10 +204,10 @@ class WebhookProtocol:
         if refusal := self._distrust(headers, body, now):
             # A challenge that was changed on the way is not signed either: its form is what is wrong.
             return _refuse(401, refusal if frame is not None or _is_json(body) else "the body is not JSON")
-        return self._take(frame or _bare_interaction(body), body)
+        return self._take(frame or _bare_interaction(body), body, int(headers[TIMESTAMP]))
 
     @staticmethod
-    def _take(frame: Frame | None, body: bytes) -> Receipt:
+    def _take(frame: Frame | None, body: bytes, signed_at: int) -> Receipt:
         """Judge what the platform has signed."""
         if frame is None:
             return _refuse(400, "the body is no payload: a JSON object with `op`, `t` and `d` is expected")
@@ -170,7 +215,9 @@ class WebhookProtocol:
             return Receipt(WebhookReply(200, encode({"op": Op.HEARTBEAT_ACK, "d": frame.d})))
         if frame.op != Op.DISPATCH:
             return Receipt(DONE)
-        return Receipt(DONE, _identified(frame, body)) if frame.t else _refuse(400, "the event has no type `t`")
+        if not frame.t:
+            return _refuse(400, "the event has no type `t`")
+        return Receipt(DONE, _identified(frame, body), signed_at=signed_at)
 
     def _answer_challenge(self, d: Raw) -> Receipt:
         """Sign what the console sent, if it cannot be mistaken for a timestamp and an event.

@@ -8,9 +8,10 @@ Source: dev-prepare/interface-framework/sign
 """
 
 import re
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ..config import Secret
+from ..config import Secret, hidden
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class Key:
     __slots__ = ("_private", "_public")
 
     def __init__(self, seed: bytes) -> None:
-        self._private = _private_key(seed)
-        self._public = self._private.public_key()
+        private: Ed25519PrivateKey = _ed25519().Ed25519PrivateKey.from_private_bytes(seed)
+        self._private, self._public = private, private.public_key()
 
     @classmethod
     def of(cls, secret: str | Secret) -> "Key":
@@ -40,10 +41,11 @@ class Key:
 
         Raises: ConfigError for an empty secret, or if the extra is missing.
         """
-        seed = (secret.reveal() if isinstance(secret, Secret) else secret).encode()
-        if not seed:
+        secret = hidden(secret)
+        if not secret:
             raise ConfigError("an empty AppSecret makes no key: pass the bot's AppSecret. AppSecret 不能为空")
-        return cls((seed * SEED_BYTES)[:SEED_BYTES])
+        _ed25519()  # before there is a seed, which a traceback might show
+        return cls((secret.reveal().encode() * SEED_BYTES)[:SEED_BYTES])
 
     @property
     def public(self) -> bytes:
@@ -67,7 +69,7 @@ class Key:
         return True
 
 
-def _private_key(seed: bytes) -> "Ed25519PrivateKey":
+def _ed25519() -> ModuleType:
     try:
         from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 - an extra
     except ImportError:
@@ -75,7 +77,7 @@ def _private_key(seed: bytes) -> "Ed25519PrivateKey":
             "webhooks need the package cryptography: pip install 'aioqqbot[webhook]'. "
             "使用 webhook 需要安装 cryptography：pip install 'aioqqbot[webhook]'"
         ) from None
-    return ed25519.Ed25519PrivateKey.from_private_bytes(seed)
+    return ed25519
 
 
 def sign(secret: str | Secret, timestamp: str, body: bytes) -> str:
@@ -85,6 +87,7 @@ def sign(secret: str | Secret, timestamp: str, body: bytes) -> str:
 
     Raises: ConfigError for an empty secret, or if the extra is missing.
     """
+    secret = hidden(secret)
     return Key.of(secret).sign(timestamp, body)
 
 
@@ -93,6 +96,7 @@ def verify(secret: str | Secret, timestamp: str, body: bytes, signature: str) ->
 
     Raises: ConfigError for an empty secret, or if the extra is missing.
     """
+    secret = hidden(secret)
     return Key.of(secret).verify(timestamp, body, signature)
 
 
@@ -101,4 +105,5 @@ def public_key(secret: str | Secret) -> str:
 
     Raises: ConfigError for an empty secret, or if the extra is missing.
     """
+    secret = hidden(secret)
     return Key.of(secret).public.hex()

@@ -13,6 +13,8 @@ from .timings import Timings
 
 log = logging.getLogger(__name__)
 
+LONGEST_TIME = 10  # digits of milliseconds; more of them are no timing
+
 
 async def outlast(
     store: ClusterStore,
@@ -23,7 +25,7 @@ async def outlast(
     stopping: Callable[[], bool],
 ) -> None:
     """Remove the members that use the timings `theirs`, if all of them are dead.  Raises: ConfigError, StoreAway."""
-    patience = max(int(theirs.split()[2]) / 1000, timings.observe)
+    patience = max(_observe(theirs), timings.observe)
     log.warning("the cluster has members with other timings: checking for %g s whether they are alive", patience)
     before = await store.look()
     await wait(patience)
@@ -37,3 +39,9 @@ async def outlast(
                 "observe, window, permit, lead, in ms): give all the same Timings, or another cluster name. "
                 "同一集群的各进程 Timings 必须一致"
             )
+
+
+def _observe(theirs: str) -> float:
+    """Return how long members with the timings `theirs` wait for each other, in seconds."""
+    times = theirs.split()
+    return int(times[2]) / 1000 if len(times) > 2 and len(times[2]) < LONGEST_TIME else 0.0

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import structs
 
 from ...aio.loops import check_loop
-from ...config import Credentials
+from ...config import Credentials, Secret, hidden
 from ...errors import ConfigError
 from ..base import ClusterView, GatewaySource, ManagerEvent, ShardFactory
 from ..watchers import Watchers
@@ -55,11 +55,12 @@ class RedisSessionManager:
         auto_roll: bool = False,
         timings: Timings | None = None,
     ) -> None:
-        if isinstance(url, str):
+        self._where: Secret | Client = hidden(url)
+        del url  # it holds a password, and a traceback may show the variables of its frames
+        if isinstance(self._where, Secret):
             from ...redis.connection import check_url  # noqa: PLC0415 - it imports redis
 
-            check_url(url)
-        self._where: str | Client = url
+            check_url(self._where)
         self._cluster = _checked(cluster, "cluster", 64)
         self._name = _checked(name or _host_name(), "name", LONGEST_NAME)
         if role not in ("active", "standby"):

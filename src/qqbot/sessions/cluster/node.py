@@ -19,6 +19,7 @@ from typing import Literal
 from msgspec import Struct
 
 from ..._version import __version__
+from ..._visible import visible_line
 from ...aio.background import background
 from ...aio.cancellation import forward_errors
 from ...aio.clock import steady
@@ -198,7 +199,7 @@ class Node:
                 await self._sync()
             except StoreAway as error:
                 if self._warnings.ready("away"):
-                    log.warning("%s does not answer: %s; starting when it does", self._store, error)
+                    log.warning("%s does not answer: %s; starting when it does", self._store, visible_line(str(error)))
             except OtherTimings as other:
                 await outlast(
                     self._store, other.theirs, self._timings, self._wake_up.wait, stopping=lambda: self._stopping
@@ -218,7 +219,9 @@ class Node:
                 node = state.nodes.get(self._store.node, node)
                 await self._store.evict(state, node.id, node.stamp)
             except StoreAway as error:
-                log.warning("this node could not report that it leaves, it will be missed: %s", error)
+                log.warning(
+                    "this node could not report that it leaves, it will be missed: %s", visible_line(str(error))
+                )
 
     def _may_leave(self) -> bool:
         if not self._stopping or self._shards.tasks:
@@ -260,7 +263,7 @@ class Node:
                 log.warning(
                     "%s does not answer: %s; the shards go on for %g s at most, then they wait until it is back",
                     self._store,
-                    error,
+                    visible_line(str(error)),
                     self._timings.own,
                 )
             if self._stopping:  # they cannot be handed over one by one
@@ -351,7 +354,9 @@ class Node:
             case Evict(node, stamp):
                 if await self._store.evict(self.state, node, stamp):
                     silent = self._timings.observe
-                    log.warning("node %s gave no sign of life for %g s: its shards are free", node, silent)
+                    log.warning(
+                        "node %s gave no sign of life for %g s: its shards are free", visible_line(node), silent
+                    )
                     self._emit(ManagerEvent("evicted", node=node))
                 self._wake_up.soon()
             case Adopt(key, token):

@@ -1,28 +1,48 @@
 """How the records of a cluster are written in Redis: fields of two hashes.
 
-Responsible for reading the coordination hash and the hash of session states, and for the names of fields; pure.
+Responsible for reading the coordination hash and the hash of session states, and for the names of fields; pure. What
+another version or another program has written is left out and listed.
 Collaborators: `redis_scripts` documents and writes the fields, `redis_store` sends them. The values are in `state`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
+from msgspec import MsgspecError
+
 from ...errors import DecodeError
-from ...models.codec import decoder
+from ...models.codec import decoder, strict
 from ...models.gateway import GatewayBot
 from .assignor import Role
-from .state import ClusterHalt, ClusterState, NodeInfo, NodeRecord, OwnerRecord, ShardId
+from .state import (
+    REPLACED,
+    ClusterHalt,
+    ClusterState,
+    NodeInfo,
+    NodeRecord,
+    OwnerRecord,
+    ShardId,
+)
 
 LETTERS: dict[Role, str] = {"joining": "J", "active": "A", "standby": "S", "draining": "D"}
 ROLES: dict[str, Role] = {letter: role for role, letter in LETTERS.items()}
 
 RESTARTS = " restart"
+MOST_SHARDS = 100_000
+MOST_CHARACTERS = 65_536  # of a JSON document about a node or the cluster
+
+# Fifteen digits, like `number` in the scripts: more have no exact value there.
+NUMBER = re.compile(r"-?[0-9]{1,15}")
+SHARD = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})")
+NODE = re.compile(r"([1-9][0-9]{0,14}):([0-9]{1,15}):([JASD]):(.*)", re.DOTALL)
+OWNER = re.compile(r"([0-9]{1,15}):(.*)", re.DOTALL)
 
 T = TypeVar("T")
 
 
 _decode_info = decoder(NodeInfo)
-_decode_halt = decoder(ClusterHalt)
+_decode_halt = strict(ClusterHalt)  # as strictly as the scripts read it
 _decode_gateway = decoder(GatewayBot)
 
 
@@ -45,8 +65,8 @@ def shard_id_at(name: str) -> ShardId:
 
 
 def _shard_id(text: str) -> ShardId | None:
-    gen, _, index = text.partition(".")
-    return (int(gen), int(index)) if gen.isdecimal() and index.isdecimal() else None
+    found = SHARD.fullmatch(text)
+    return None if found is None else (int(found[1]), int(found[2]))
 
 
 def pairs(flat: Iterable[str]) -> dict[str, str]:
@@ -56,62 +76,102 @@ def pairs(flat: Iterable[str]) -> dict[str, str]:
 
 
 def read_cluster_state(coord: Mapping[str, str], sess: Mapping[str, str], *, now: float = 0.0) -> ClusterState:
-    """Return the cluster state that the two hashes hold; leave out what cannot be read."""
+    """Return the cluster state that the two hashes hold; leave out and list what cannot be read."""
+    unreadable = {name for name, fits in _FIELDS.items() if name in coord and not fits(coord[name])}
     nodes: dict[str, NodeRecord] = {}
     owners: dict[ShardId, OwnerRecord] = {}
     drained: set[str] = set()
     for name, value in coord.items():
         kind, rest = name[:2], name[2:]
-        if kind == "n:" and (node := _node(rest, value)) is not None:
-            nodes[rest] = node
-        elif kind == "o:" and (shard_id := _shard_id(rest)) is not None:
-            token, _, owner = value.partition(":")
-            owners[shard_id] = OwnerRecord(int(token), owner)
+        if kind == "n:":
+            nodes[rest] = _node(rest, value)
+            if not nodes[rest].join:
+                unreadable.add(name)
+        elif kind == "o:":
+            shard_id, owner = _shard_id(rest), OWNER.fullmatch(value)
+            if shard_id is None or owner is None or (owner[2] and f"n:{owner[2]}" not in coord):
+                unreadable.add(name)
+            else:
+                owners[shard_id] = OwnerRecord(int(owner[1]), owner[2])
         elif kind == "d:":
             drained.add(rest)
-    following = coord.get("m:next", "")
+    known = {name: coord[name] for name in _FIELDS if name in coord and name not in unreadable}
+    begun = unreadable.isdisjoint(("m:gen", "m:shards", "m:next")) and "m:shards" in known
+    following = known.get("m:next", "") if begun else ""
     return ClusterState(
-        incarnation=_number(coord, "inc"),
-        version=_number(coord, "ov"),
+        incarnation=_number(known, "inc"),
+        version=_number(known, "ov"),
         now=now,
-        gen=_number(coord, "gen"),
-        shards=_number(coord, "shards"),
-        next_shards=_int(following.removesuffix(RESTARTS)),
+        gen=_number(known, "gen") if begun else 0,
+        shards=_number(known, "shards") if begun else 0,
+        next_shards=int(following.removesuffix(RESTARTS) or 0),
         restarts=following.endswith(RESTARTS),
-        target_active=_number(coord, "target"),
-        halt=_optional(_decode_halt, coord.get("m:halt")),
-        gateway=_optional(_decode_gateway, coord.get("m:gateway")),
-        gateway_at=_number(coord, "gateway_at") / 1000,
-        budget=_number(coord, "budget") if "m:budget" in coord else None,
-        budget_reset=_number(coord, "budget_reset") / 1000,
+        target_active=_number(known, "target"),
+        halt=_document(_decode_halt, known.get("m:halt", "")),
+        gateway=_document(_decode_gateway, known.get("m:gateway", "")),
+        gateway_at=_number(known, "gateway_at") / 1000,
+        budget=_number(known, "budget") if "m:budget" in known else None,
+        budget_reset=_number(known, "budget_reset") / 1000,
         timings=coord.get("m:timings", ""),
         nodes=nodes,
         owners=owners,
         drained=frozenset(drained),
         states={shard_id: state for name, state in sess.items() if (shard_id := _shard_id(name)) is not None},
+        unreadable=frozenset(unreadable),
     )
 
 
-def _number(coord: Mapping[str, str], name: str) -> int:
-    return _int(coord.get(f"m:{name}", ""))
+def _number(known: Mapping[str, str], name: str) -> int:
+    return int(known.get(f"m:{name}", "0"))
 
 
-def _int(text: str) -> int:
-    return int(text) if text.removeprefix("-").isdecimal() else 0
+def _node(name: str, value: str) -> NodeRecord:
+    """Return a member; one whose record cannot be read has joined at 0, and is evicted unless it writes another."""
+    found = NODE.fullmatch(value)
+    if found is None:
+        return NodeRecord(name, 0, 0, "joining", NodeInfo())
+    info = _document(_decode_info, found[4]) or NodeInfo()
+    return NodeRecord(name, int(found[1]), int(found[2]), ROLES[found[3]], info)
 
 
-def _node(name: str, value: str) -> NodeRecord | None:
-    parts = value.split(":", 3)
-    if len(parts) < 4 or parts[2] not in ROLES:
-        return None
-    info = _optional(_decode_info, parts[3]) or NodeInfo()
-    return NodeRecord(name, int(parts[0]), int(parts[1]), ROLES[parts[2]], info)
-
-
-def _optional(decode: Callable[[bytes], T], text: str | None) -> T | None:
-    if not text:
+def _document(decode: Callable[[bytes], T], text: str) -> T | None:
+    if not text or len(text) > MOST_CHARACTERS or REPLACED in text:
         return None
     try:
         return decode(text.encode())
-    except DecodeError:
+    except (DecodeError, MsgspecError, ValueError, RecursionError):
         return None
+
+
+def _is_number(text: str) -> bool:
+    return NUMBER.fullmatch(text) is not None
+
+
+def _is_count(text: str) -> bool:
+    return _is_number(text) and 1 <= int(text) <= MOST_SHARDS
+
+
+def _is_next(text: str) -> bool:
+    return not text or _is_count(text.removesuffix(RESTARTS))
+
+
+def _is_halt(text: str) -> bool:
+    return not text or _document(_decode_halt, text) is not None
+
+
+def _is_gateway(text: str) -> bool:
+    answer = _document(_decode_gateway, text)
+    return answer is not None and 1 <= answer.shards <= MOST_SHARDS
+
+
+_FIELDS: dict[str, Callable[[str], bool]] = {
+    **dict.fromkeys(
+        ("m:inc", "m:ov", "m:gen", "m:target", "m:gateway_at", "m:budget", "m:budget_reset"),
+        _is_number,
+    ),
+    "m:shards": _is_count,
+    "m:next": _is_next,
+    "m:halt": _is_halt,
+    "m:gateway": _is_gateway,
+}
+"""What is read of the fields about the cluster, and whether a value can be used."""

@@ -6,13 +6,24 @@ not decide which node owns what, see `reconcile`.
 All take the same four KEYS: the coordination hash, the hash of session states, the list of identify slots, the log.
 All take the shared timings (`Timings.shared`, milliseconds) as ARGV[1]. All begin with the preamble: it notices that
 the server is another one than last time, or came back without its data (a new incarnation), and that its clock
-jumped. In the hash, `m:...` is about the cluster, `n:<node>` = join:beat:role:info, `d:<node>` = this node is to be
+jumped. What cannot be read is treated as lost, so that its owner reports it again; a key of another type is deleted.
+Records of another form are left alone: every script then fails with `OTHER_FORM`.
+
+In the hash, `m:...` is about the cluster, `n:<node>` = join:beat:role:info, `d:<node>` = this node is to be
 drained, `o:<gen>.<shard>` = token:node, where an empty node means that the shard is free.
 
 Times are server milliseconds. They pace IDENTIFYs and make tokens grow, but no lease depends on them.
 """
 
+from ...redis.connection import Script
+from .redis_records import MOST_SHARDS
+
 LOG_LENGTH = 2000
+SCHEMA = "1"
+"""The form of what is written; nodes of another form do not join."""
+
+OTHER_FORM = "QQBOT other form:"
+MOST_BYTES = 262_144  # of one value; the largest of ours is a state with 4096 finished ranges
 
 PREAMBLE = f"""
 local coord, sess, pace, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -20,9 +31,20 @@ local coord, sess, pace, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- A failure names its command, so that a missing right can be named.
 local function call(command, ...)
   local reply = redis.pcall(command, ...)
+  if type(reply) == 'table' and reply.err and string.find(reply.err, 'WRONGTYPE') then
+    redis.call('DEL', (...))
+    reply = redis.pcall(command, ...)
+  end
   if type(reply) == 'table' and reply.err then error('QQBOT ' .. command .. ': ' .. reply.err, 0) end
   return reply
 end
+
+-- A number as these scripts write it; nil for anything else.
+local function number(value)
+  return value and #value <= 15 and string.match(value, '^%-?%d+$') and tonumber(value) or nil
+end
+
+local most_bytes = {MOST_BYTES}
 
 local function text(number) return string.format('%.0f', number) end
 
@@ -33,10 +55,22 @@ local renew, window, life, lead = times[1], times[4], times[5], times[6]
 local rid = string.match(call('INFO', 'server'), 'run_id:(%x+)')
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local meta = call('HMGET', coord, 'm:rid', 'm:inc', 'm:ov', 'm:tok', 'm:last', 'm:gen', 'm:next')
-local inc, ov = tonumber(meta[2] or 0), tonumber(meta[3] or 0)
-local tok, last = tonumber(meta[4] or 0), tonumber(meta[5] or now)
-local gen, following = tonumber(meta[6] or 0), meta[7] or ''
+local meta = call('HMGET', coord, 'm:rid', 'm:inc', 'm:ov', 'm:tok', 'm:last', 'm:gen', 'm:next', 'm:shards',
+  'm:schema')
+if meta[9] and meta[9] ~= '{SCHEMA}' then return redis.error_reply('{OTHER_FORM} ' .. string.sub(meta[9], 1, 50)) end
+local inc, ov = number(meta[2]), number(meta[3])
+local tok, last = math.max(number(meta[4]) or 0, 0), number(meta[5]) or now
+local gen, following = number(meta[6]) or 0, meta[7] or ''
+
+local function is_count(value)
+  value = number(value)
+  return value and value >= 1 and value <= {MOST_SHARDS}
+end
+
+local planned = string.match(following, '^(%d+)$') or string.match(following, '^(%d+) restart$')
+if not is_count(meta[8]) or (following ~= '' and not is_count(planned)) then
+  gen = 0 -- a node that knows better reports it with its next sync
+end
 
 -- A larger token than any before; the server's time keeps it growing if the data was lost.
 local function grow()
@@ -52,30 +86,52 @@ local function hold_identifies()
   call('HSET', coord, 'm:floor', text(now + window + life + lead))
 end
 
-if meta[1] ~= rid then
-  inc, ov = grow(), ov + 1
+-- Let the owners report again what they own, before any node may claim.
+local function begin_incarnation()
+  inc, ov = grow(), math.max(ov or 0, 0) + 1
   hold_identifies()
-  call('HSET', coord, 'm:schema', '1', 'm:rid', rid, 'm:inc', text(inc))
+  call('HSET', coord, 'm:rid', rid, 'm:inc', text(inc))
   record('kind', 'incarnation', 'node', '', 'inc', text(inc))
+end
+
+if meta[1] ~= rid or (inc or -1) < 0 or (ov or -1) < 0 then
+  begin_incarnation()
 elseif now < last or now > last + 1.5 * renew then
   hold_identifies()
 end
 
 local function finish(answer)
-  call('HSET', coord, 'm:ov', text(ov), 'm:tok', text(tok), 'm:last', text(now))
+  call('HSET', coord, 'm:schema', '{SCHEMA}', 'm:ov', text(ov), 'm:tok', text(tok), 'm:last', text(now))
   return answer
 end
 
--- token, node of an ownership record; 0, '' if there is none.
+-- token, node of an ownership record; 0, '' if there is none, or none that can be read, which is a third value.
 local function owner_of(field)
-  local token, node = string.match(call('HGET', coord, 'o:' .. field) or '', '^(%d+):(.*)$')
-  return tonumber(token or 0), node or ''
+  local record = call('HGET', coord, 'o:' .. field)
+  local token, node = string.match(record or '', '^(%d+):(.*)$')
+  token = number(token)
+  if token then return token, node end
+  return 0, '', record
+end
+
+-- True for the reason of a halt; what another program has written halts nothing.
+local function is_halt(value)
+  local read, halt = pcall(cjson.decode, value or '')
+  return read and type(halt) == 'table' and type(halt.reason) == 'string'
+    and (type(halt.code) == 'number' or halt.code == cjson.null)
+end
+
+-- join, beat, role of a node's record; nil if there is none, or none that can be read.
+local function member_of(record)
+  local join, beat, role = string.match(record or '', '^([1-9]%d*):(%d+):([JASD]):')
+  join, beat = number(join), number(beat)
+  if join and beat then return join, beat, role end
 end
 
 -- True if shards of the generation that `field` names may be owned: the current one, and the next in a roll.
 local function current(field)
-  local number = tonumber(string.match(field, '^%d+'))
-  return number == gen or (number == gen + 1 and string.match(following, '^%d+$') ~= nil)
+  local named = number(string.match(field, '^%d+'))
+  return named == gen or (named == gen + 1 and string.match(following, '^%d+$') ~= nil)
 end
 
 -- Free a shard; its token stays, so that a late message of the old owner cannot win. One of a past generation goes.
@@ -90,7 +146,11 @@ local function free(field, token)
 end
 
 local function store(field, state)
-  if state == '-' then call('HDEL', sess, field) elseif state ~= '=' then call('HSET', sess, field, state) end
+  if state == '-' or #state > most_bytes then
+    call('HDEL', sess, field)
+  elseif state ~= '=' then
+    call('HSET', sess, field, state)
+  end
 end
 """
 
@@ -108,12 +168,15 @@ end
 # A record that is missing or has a lower token is written again (reassert): the store lost it.
 SYNC = """
 local id = ARGV[2]
-local member = call('HGET', coord, 'n:' .. id)
-if not member then
+local join, beat, role = member_of(call('HGET', coord, 'n:' .. id))
+if not join then
   local timings = call('HGET', coord, 'm:timings')
-  if timings and timings ~= ARGV[1] then
-    for _, field in ipairs(call('HKEYS', coord)) do
-      if string.sub(field, 1, 2) == 'n:' then return finish({'timings', timings}) end
+  if timings and timings ~= ARGV[1] and string.match(timings, '^%d[%d ]*$') then
+    local fields = call('HGETALL', coord)
+    for i = 1, #fields, 2 do
+      if string.sub(fields[i], 1, 2) == 'n:' and member_of(fields[i + 1]) then
+        return finish({'timings', timings})
+      end
     end
   end
   call('HSET', coord, 'm:timings', ARGV[1])
@@ -123,15 +186,14 @@ if tonumber(ARGV[5]) > gen then
   call('HSET', coord, 'm:gen', ARGV[5], 'm:shards', ARGV[6], 'm:next', ARGV[7])
   ov = ov + 1
 end
-local join, beat, role = string.match(member or '', '^(%d+):(%d+):(%a)')
-if not member then
-  join, beat = text(grow()), 0
+if not join then
+  join, beat = grow(), 0
   record('kind', 'join', 'node', id, 'role', ARGV[3])
 elseif role ~= ARGV[3] then
   record('kind', 'role', 'node', id, 'role', ARGV[3])
 end
 if role ~= ARGV[3] then ov = ov + 1 end
-call('HSET', coord, 'n:' .. id, join .. ':' .. text(tonumber(beat) + 1) .. ':' .. ARGV[3] .. ':' .. ARGV[4])
+call('HSET', coord, 'n:' .. id, text(join) .. ':' .. text(beat + 1) .. ':' .. ARGV[3] .. ':' .. ARGV[4])
 if tonumber(ARGV[8]) > 0 then call('HSET', coord, 'm:target', ARGV[8]) end
 
 local lost, doubtful = {}, {}
@@ -152,7 +214,11 @@ for i = 9, #ARGV, 4 do
   end
 end
 finish()
-return {text(now), lost, doubtful, call('HGETALL', coord)}
+local fields = call('HGETALL', coord)
+for i = 2, #fields, 2 do
+  if #fields[i] > most_bytes then fields[i] = '' end -- none of ours is so long
+end
+return {text(now), lost, doubtful, fields}
 """
 
 # claim: take free shards.
@@ -160,14 +226,26 @@ return {text(now), lost, doubtful, call('HGETALL', coord)}
 # ARGV: 2 node, 3 inc, 4 ov, 5 the least that a token must be, then the fields.
 # Returns: a list of field, token, state ('' none) of the shards that are now ours; none while a generation has to end
 #       before the next one begins. 'stale' if the node planned from a state that is out of date: inc or ov moved, or
-#       the node was evicted; nothing is changed then.
+#       the node was evicted, or the record of one of the shards cannot be read or names no member; nothing is granted
+#       then.
 CLAIM = """
 if tonumber(ARGV[3]) ~= inc or tonumber(ARGV[4]) ~= ov or call('HEXISTS', coord, 'n:' .. ARGV[2]) == 0 then
   return finish('stale')
 end
 if string.find(following, 'restart') then return finish({}) end
 tok = math.max(tok, tonumber(ARGV[5]))
-local granted = {}
+local granted, unreadable = {}, false
+for i = 6, #ARGV do
+  local _, owner, record = owner_of(ARGV[i])
+  if record or (owner ~= '' and call('HEXISTS', coord, 'n:' .. owner) == 0) then
+    call('HDEL', coord, 'o:' .. ARGV[i]) -- its owner may be alive: it gets the time to report the shard again
+    unreadable = true
+  end
+end
+if unreadable then
+  begin_incarnation()
+  return finish('stale')
+end
 for i = 6, #ARGV do
   local field = ARGV[i]
   local held, owner = owner_of(field)
@@ -200,18 +278,20 @@ return finish(1)
 
 # evict: remove a node that gave no sign of life, or that leaves by itself, and free its shards.
 #
-# ARGV: 2 node (the caller), 3 inc, 4 target, 5 its "join:beat" as it was seen.
+# ARGV: 2 node (the caller), 3 inc, 4 target, 5 its "join:beat" as it was seen, "0:0" for a record that cannot be read.
 # Returns: 1, or 0 if the incarnation or the beat is another one; nothing is changed then.
 EVICT = """
 local target = ARGV[4]
-local stamp = string.match(call('HGET', coord, 'n:' .. target) or '', '^%d+:%d+')
+local known = call('HGET', coord, 'n:' .. target)
+local join, beat = member_of(known)
+local stamp = join and text(join) .. ':' .. text(beat) or known and '0:0'
 if tonumber(ARGV[3]) ~= inc or stamp ~= ARGV[5] then return finish(0) end
 call('HDEL', coord, 'n:' .. target, 'd:' .. target)
 ov = ov + 1
 local fields, suffix = call('HGETALL', coord), ':' .. target
 for i = 1, #fields, 2 do
   if string.sub(fields[i], 1, 2) == 'o:' and string.sub(fields[i + 1], -#suffix) == suffix then
-    free(string.sub(fields[i], 3), tonumber(string.match(fields[i + 1], '^%d+')))
+    free(string.sub(fields[i], 3), number(string.match(fields[i + 1], '^%d+')) or 0)
   end
 end
 record('kind', target == ARGV[2] and 'leave' or 'evict', 'node', ARGV[2], 'target', target)
@@ -244,16 +324,21 @@ PERMIT = """
 local held, owner = owner_of(ARGV[3])
 if held ~= tonumber(ARGV[4]) or owner ~= ARGV[2] then return finish({-1, 0}) end
 local known = call('HMGET', coord, 'm:halt', 'm:budget', 'm:budget_reset', 'm:floor')
-if (known[1] or '') ~= '' then return finish({-3, 0}) end
-if known[2] and tonumber(known[2]) <= 0 then return finish({-2, math.max(tonumber(known[3] or 0) - now, 0)}) end
-local k = math.max(tonumber(ARGV[5]), 1)
-local slot = math.max(now, tonumber(known[4] or 0))
+if is_halt(known[1]) then return finish({-3, 0}) end
+local budget = number(known[2])
+if budget and budget <= 0 then return finish({-2, math.max((number(known[3]) or 0) - now, 0)}) end
+local k = math.min(math.max(number(ARGV[5]) or 1, 1), 1000)
 local before = call('LRANGE', pace, -k, -k)[1]
-if before then slot = math.max(slot, tonumber(before) + window + life) end
+if (before and not number(before)) or (known[4] and not number(known[4])) then
+  hold_identifies()
+  known[4], before = text(now + window + life + lead), nil
+end
+local slot = math.max(now, number(known[4]) or 0)
+if before then slot = math.max(slot, number(before) + window + life) end
 if slot - now > lead then return finish({0, slot - now - lead}) end
 call('RPUSH', pace, text(slot))
 call('LTRIM', pace, -k, -1)
-if known[2] then call('HSET', coord, 'm:budget', text(tonumber(known[2]) - 1)) end
+if budget then call('HSET', coord, 'm:budget', text(budget - 1)) end
 return finish({1, slot - now})
 """
 
@@ -292,7 +377,7 @@ end
 
 local function ask(age, life)
   local known = call('HMGET', coord, 'm:gateway_at', 'm:asked')
-  local at, asked = tonumber(known[1] or 0), tonumber(known[2] or 0)
+  local at, asked = number(known[1]) or 0, number(known[2]) or 0
   if at <= now and now - at < tonumber(age) then return 0 end
   if asked <= now and now - asked < tonumber(life) then return 0 end
   call('HSET', coord, 'm:asked', text(now))
@@ -302,14 +387,14 @@ end
 local function gateway(answer, left, reset)
   local known = call('HMGET', coord, 'm:budget', 'm:budget_reset')
   left = tonumber(left)
-  if known[1] and tonumber(known[2] or 0) > now then left = math.min(left, tonumber(known[1])) end
+  if number(known[1]) and (number(known[2]) or 0) > now then left = math.min(left, number(known[1])) end
   call('HSET', coord, 'm:gateway', answer, 'm:gateway_at', text(now), 'm:budget', text(left), 'm:budget_reset',
     text(now + tonumber(reset)))
   return 1
 end
 
 local function plan(shards)
-  if gen > 0 and anything_owned() then return 0 end
+  if anything_owned() then return 0 end
   if gen > 0 then forget(gen) forget(gen + 1) end
   call('HSET', coord, 'm:gen', text(gen + 1), 'm:shards', shards, 'm:next', '')
   ov = ov + 1
@@ -327,7 +412,9 @@ local done
 if op == 'ask' then done = ask(ARGV[4], ARGV[5])
 elseif op == 'gateway' then done = gateway(ARGV[4], ARGV[5], ARGV[6])
 elseif op == 'plan' then done = plan(ARGV[4])
-elseif op == 'halt' then done = call('HSETNX', coord, 'm:halt', ARGV[4])
+elseif op == 'halt' then
+  done = is_halt(call('HGET', coord, 'm:halt')) and 0 or 1
+  if done == 1 then call('HSET', coord, 'm:halt', ARGV[4]) end
 elseif op == 'unhalt' then done = call('HDEL', coord, 'm:halt')
 elseif op == 'drain' then
   done = call('HEXISTS', coord, 'n:' .. ARGV[4])
@@ -372,12 +459,12 @@ return 1
 """
 
 SCRIPTS = {
-    "sync": PREAMBLE + SYNC,
-    "claim": PREAMBLE + CLAIM,
-    "release": PREAMBLE + RELEASE,
-    "evict": PREAMBLE + EVICT,
-    "restore": PREAMBLE + RESTORE,
-    "permit": PREAMBLE + PERMIT,
-    "admin": PREAMBLE + ADMIN,
-    "rights": RIGHTS,
+    "sync": Script(PREAMBLE + SYNC),
+    "claim": Script(PREAMBLE + CLAIM),
+    "release": Script(PREAMBLE + RELEASE),
+    "evict": Script(PREAMBLE + EVICT),
+    "restore": Script(PREAMBLE + RESTORE),
+    "permit": Script(PREAMBLE + PERMIT),
+    "admin": Script(PREAMBLE + ADMIN),
+    "rights": Script(RIGHTS),
 }

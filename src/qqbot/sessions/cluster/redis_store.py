@@ -8,18 +8,32 @@ not known then whether the call was carried out, and no caller may depend on it.
 
 import asyncio
 import contextlib
-import hashlib
 import logging
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Self, cast
 
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
+from ..._visible import visible_line
+from ...config import Secret, hidden
 from ...errors import ConfigError
 from ...models.gateway import GatewayBot
-from ...redis.connection import FAILURES, Client, connected, hash_tag, shown, within
+from ...redis.connection import (
+    FAILURES,
+    RAW,
+    Client,
+    check_process,
+    connected,
+    drop_idle,
+    hash_tag,
+    is_away,
+    shown,
+    within,
+)
 from .assignor import Role
 from .redis_records import (
     LETTERS,
@@ -29,7 +43,7 @@ from .redis_records import (
     read_cluster_state,
     shard_id_at,
 )
-from .redis_scripts import SCRIPTS
+from .redis_scripts import MOST_BYTES, OTHER_FORM, SCHEMA, SCRIPTS
 from .state import ClusterHalt, ClusterState, NodeInfo, ShardId, write
 from .store import (
     FROM_NOW_ON,
@@ -49,10 +63,8 @@ log = logging.getLogger(__name__)
 MOST_PERMIT_CALLS = 4  # at once: shards that wait for a permit must leave connections for the renewals
 LEAST_VERSION = (6, 2)
 NEEDED = "at least 6.2 is needed, or Valkey"
-SCHEMA = "1"
-"""The form of what is written; nodes of another form do not join."""
+MOST_REPORTED = 100  # names of records that cannot be read; each is logged once
 
-SHAS = {name: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for name, script in SCRIPTS.items()}
 REFUSED = re.compile(r"QQBOT (\w+): (.*)", re.DOTALL)
 DENIED = ("permission", "can't run this command")
 RIGHTS = "~qqbot:* +@hash +@list +@stream +@scripting +@connection +get +set +del +exists +pttl +pexpire +info +time"
@@ -66,10 +78,18 @@ class RedisStore:
     """
 
     def __init__(
-        self, where: "str | Client", *, app_id: str, cluster: str, node: str, timings: Timings, shared: str = ""
+        self,
+        where: "str | Secret | Client",
+        *,
+        app_id: str,
+        cluster: str,
+        node: str,
+        timings: Timings,
+        shared: str = "",
     ) -> None:
+        self._where = hidden(where)
+        del where  # a URL holds a password, and a traceback may show the variables of its frames
         self.node = node
-        self._where = where
         self._timings = timings
         self._shared = shared or timings.shared
         prefix = f"qqbot:{hash_tag(app_id, cluster)}:"
@@ -77,16 +97,21 @@ class RedisStore:
         self._keys = [self.coord, prefix + "sess", prefix + "pace", self.log]
         self._scratch = prefix + "rights"
         self._client: Any = None
+        self._pid = 0  # of the process that opened the connections
+        self._reported: set[str] = set()  # records that cannot be read, as far as they were logged
         self._permits = asyncio.Semaphore(MOST_PERMIT_CALLS)
         self._open = AsyncExitStack()
 
     def __str__(self) -> str:
         return (
-            f"Redis at {shown(self._where)}" if isinstance(self._where, str) else "the Redis client that was passed in"
+            f"Redis at {shown(self._where.reveal())}"
+            if isinstance(self._where, Secret)
+            else "the Redis client that was passed in"
         )
 
     async def __aenter__(self) -> Self:
-        if isinstance(self._where, str):
+        self._pid = os.getpid()
+        if isinstance(self._where, Secret):
             # Without a timeout of the library: with one it swallows cancellations (it sends under `asyncio.wait_for`,
             # which does that before Python 3.12). `_send` sets the deadline.
             self._client = await self._open.enter_async_context(connected(self._where))
@@ -105,11 +130,11 @@ class RedisStore:
         Raises: ConfigError if it refuses us or cannot do it, StoreAway.
         """
         try:
-            server = await self._ask("INFO", "server")
+            server = await self._command("INFO", "server")
             self._check_version(_info(server))
             await self._evaluate("rights", [self._scratch], [])
             await self._read_log(FROM_NOW_ON, 0.001)
-            schema = await self._ask("HGET", self.coord, "m:schema")
+            schema = await self._command("HGET", self.coord, "m:schema")
         except (AuthenticationError, NoPermissionError) as error:
             raise ConfigError(
                 f"{self} refuses the user or the password: {error}. Needed: {RIGHTS}. "
@@ -117,12 +142,15 @@ class RedisStore:
             ) from None
         except ResponseError as error:
             raise ConfigError(f"{self} cannot hold a cluster: {_reason(error)} ({NEEDED})") from None
-        if schema not in (None, SCHEMA, SCHEMA.encode()):
-            raise ConfigError(
-                f"the cluster in {self} was written by another version of qqbot (form {_text(schema)}, this one knows "
-                f"{SCHEMA}): use another cluster name, or stop every node and delete {self.coord}"
-            )
+        if schema not in (None, SCHEMA.encode()):
+            raise ConfigError(f"{self}: {self._other_form(_text(schema)[:50])}")
         await self._warn_of_eviction()
+
+    def _other_form(self, form: str) -> str:
+        return (
+            f"its cluster was written by another version of qqbot (form {ascii(form)[1:-1]}, this one knows {SCHEMA}): "
+            f"use another cluster name, or stop every node and delete {self.coord}. 集群数据由另一版本的 qqbot 写入"
+        )
 
     def _check_version(self, server: dict[str, str]) -> None:
         version = server.get("redis_version", "")
@@ -132,7 +160,7 @@ class RedisStore:
 
     async def _warn_of_eviction(self) -> None:
         try:
-            memory = _info(await self._ask("INFO", "memory"))
+            memory = _info(await self._command("INFO", "memory"))
         except (ResponseError, NoPermissionError):
             return
         policy = memory.get("maxmemory_policy", "noeviction")
@@ -141,7 +169,7 @@ class RedisStore:
                 "%s drops keys when its memory is full (maxmemory-policy %s): a dropped key costs sessions, "
                 "set noeviction. 请把 maxmemory-policy 设为 noeviction",
                 self,
-                policy,
+                visible_line(policy),
             )
 
     # The scripts
@@ -164,12 +192,12 @@ class RedisStore:
         answer = await self._run("sync", *arguments)
         if _text(answer[0]) == "timings":
             raise OtherTimings(_text(answer[1]))
-        state = read_cluster_state(pairs(map(_text, answer[3])), {}, now=int(answer[0]) / 1000)
+        state = self._read(pairs(map(_text, answer[3])), {}, int(answer[0]) / 1000)
         return Synced(state, _shard_ids(answer[1]), _shard_ids(answer[2]))
 
     async def states(self) -> dict[ShardId, str]:
         """Return the stored states of all shards, as JSON.  Raises: StoreAway."""
-        return read_cluster_state({}, await self._hash(self._keys[1])).states
+        return self._read({}, await self._hash(self._keys[1])).states
 
     async def claim(self, state: ClusterState, shard_ids: Sequence[ShardId], least: int = 0) -> list[Grant] | None:
         """Take free shards; None if `state` is out of date.  Raises: StoreAway."""
@@ -221,10 +249,30 @@ class RedisStore:
         coord = await self._hash(self.coord)
         sess = await self._hash(self._keys[1])
         clock = await self._ask("TIME")
-        return read_cluster_state(coord, sess, now=int(clock[0]) + int(clock[1]) / 1e6)
+        return self._read(coord, sess, int(clock[0]) + int(clock[1]) / 1e6)
 
     async def _hash(self, key: str) -> dict[str, str]:
-        return _mapping(await self._ask("HGETALL", key))
+        try:
+            answer = await self._command("HGETALL", key)
+        except FAILURES as error:
+            if "WRONGTYPE" in str(error):  # the next script that needs the hash deletes the key
+                return {}
+            raise StoreAway(_reason(error)) from None
+        return {name: value for name, value in _mapping(answer).items() if len(value) <= MOST_BYTES}
+
+    def _read(self, coord: Mapping[str, str], sess: Mapping[str, str], now: float = 0.0) -> ClusterState:
+        """Return what the records hold; log each that cannot be read once."""
+        state = read_cluster_state(coord, sess, now=now)
+        new = state.unreadable - self._reported
+        if new and len(self._reported) < MOST_REPORTED:
+            self._reported |= new
+            log.warning(
+                "%s: records of the cluster that cannot be read are left out: %s. Did another program or another "
+                "version write them? 集群中有无法读取的记录，已忽略",
+                self,
+                ", ".join(f"{name:.100}".encode("unicode_escape").decode() for name in sorted(new)[:10]),
+            )
+        return state
 
     async def entries(self, after: str, wait: float = LISTEN_SECONDS) -> list[tuple[str, dict[str, str]]]:
         """Wait up to `wait` seconds for what is logged after the entry `after`; return it.  Raises: StoreAway."""
@@ -236,7 +284,8 @@ class RedisStore:
     async def _read_log(self, after: str, wait: float) -> list[tuple[str, dict[str, str]]]:
         """Return the entries after `after`, at the latest after `wait` seconds.  Raises: StoreAway; a refusal."""
         command = ("XREAD", "COUNT", 100, "BLOCK", max(round(wait * 1000), 1), "STREAMS", self.log, after)
-        answer = await self._send(wait + self._timings.call, command, {"keys": [self.log]})
+        read = partial(self._client.execute_command, *command, keys=[self.log], **RAW)
+        answer = await self._send(wait + self._timings.call, read)
         if not answer:
             return []
         streams: list[Any] = list(answer.values()) if hasattr(answer, "values") else [each[1] for each in answer]
@@ -250,52 +299,48 @@ class RedisStore:
     # Calls
 
     async def _run(self, script: str, *arguments: object) -> Any:
-        try:
+        with _answers():
             return await self._evaluate(script, self._keys, [self._shared, self.node, *arguments])
-        except (ResponseError, AuthenticationError) as error:
-            raise StoreAway(_reason(error)) from None
-
-    async def _evaluate(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
-        # EVAL if the server does not know the script, and not SCRIPT LOAD: the client of a Cluster sends that to every
-        # master, so that one master which is down would stop clusters whose keys it does not have.
-        try:
-            return await self._ask("EVALSHA", SHAS[script], len(keys), *keys, *arguments)
-        except NoScriptError:
-            return await self._ask("EVAL", SCRIPTS[script], len(keys), *keys, *arguments)
 
     async def _ask(self, *command: object) -> Any:
-        return await self._send(self._timings.call, command, {})
+        with _answers():
+            return await self._command(*command)
 
-    async def _send(self, seconds: float, command: Sequence[object], options: dict[str, Any]) -> Any:
-        """Send one command.  Raises: StoreAway; what the server refuses."""
+    async def _evaluate(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
+        return await self._send(self._timings.call, lambda: SCRIPTS[script].run(self._client, keys, arguments))
+
+    async def _command(self, *command: object) -> Any:
+        return await self._send(self._timings.call, lambda: self._client.execute_command(*command, **RAW))
+
+    async def _send(self, seconds: float, command: Callable[[], Awaitable[Any]]) -> Any:
+        """Send one command.  Raises: StoreAway; what the server refuses; ConfigError in a child process."""
+        check_process(self._pid, "the membership in a cluster")
         try:
-            return await within(seconds, self._client.execute_command(*command, **options))
-        except ResponseError as error:
-            if isinstance(error, (NoScriptError, NoPermissionError)) or _is_refusal(error):
-                raise
-            cause = str(error)  # the server is loading, was demoted or is down
-        except AuthenticationError:
-            raise
-        except TimeoutError:
-            cause = "no answer in time"
+            return await within(seconds, command())
         except FAILURES as error:
-            cause = str(error) or type(error).__name__
+            if not is_away(error):
+                raise
+            words = str(error)
+            if OTHER_FORM in words:  # an answer, and the next one will be the same
+                raise StoreAway(self._other_form(words.partition(OTHER_FORM)[2].split()[0])) from None
+            cause = "no answer in time" if isinstance(error, TimeoutError) else words or type(error).__name__
         await self._reconnect()
         raise StoreAway(cause)
 
     async def _reconnect(self) -> None:
         """Let the next call begin with a new connection: the server behind this one may no longer be the master."""
-        pool = getattr(self._client, "connection_pool", None)
-        with contextlib.suppress(*FAILURES, TimeoutError):
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timings.call):
-                if pool is not None:
-                    await pool.disconnect(inuse_connections=False)
+                await drop_idle(self._client)
 
 
-def _is_refusal(error: ResponseError) -> bool:
-    """True if the server will refuse again: a right, a command or a version is missing."""
-    text = str(error)
-    return any(word in text for word in DENIED) or "unknown command" in text.lower()
+@contextlib.contextmanager
+def _answers() -> Generator[None]:
+    """Treat a refusal like a store that is away: a node outlives rights and passwords that change while it runs."""
+    try:
+        yield
+    except FAILURES as error:
+        raise StoreAway(_reason(error)) from None
 
 
 def _reason(error: Exception) -> str:
@@ -307,7 +352,7 @@ def _reason(error: Exception) -> str:
 
 
 def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _mapping(answer: Any) -> dict[str, str]:

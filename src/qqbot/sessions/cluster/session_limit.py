@@ -84,7 +84,8 @@ class SessionStartLimiter:
         while True:
             await self._due.wait()
             self._due.clear()
-            age = 0 if self._is_budget_renewed else round(ANSWER_LIFE * 1000)
+            ask_now = self._state.gateway is None or self._is_budget_renewed
+            age = 0 if ask_now else round(ANSWER_LIFE * 1000)
             try:
                 if await self._store.admin("ask", age, round(ASK_LIFE * 1000)):
                     await self._store.put_gateway(await self._gateway.fetch())

@@ -14,6 +14,9 @@ from .assignor import ClusterMember, Role
 ShardId = tuple[int, int]
 """A shard's generation and index."""
 
+REPLACED = "\N{REPLACEMENT CHARACTER}"
+"""Stands for bytes that are not UTF-8: a record with it is not one of ours."""
+
 
 class NodeInfo(Struct, frozen=True):
     """What a node publishes about itself."""
@@ -79,7 +82,7 @@ class ClusterState(Struct, frozen=True, kw_only=True):
     `incarnation` changes whenever the store is another one or lost its data, `version` with every change of membership
     and ownership. `gen` is 0 until the number of shards is decided, `next_shards` is 0 if no roll is in progress;
     `restarts`: the current generation has to end before the next one begins. `now`, `gateway_at` and `budget_reset`
-    are seconds of the store's clock.
+    are seconds of the store's clock. `unreadable`: the records that were left out.
     """
 
     incarnation: int = 0
@@ -100,6 +103,7 @@ class ClusterState(Struct, frozen=True, kw_only=True):
     owners: dict[ShardId, OwnerRecord] = field(default_factory=dict[ShardId, OwnerRecord])
     drained: frozenset[str] = frozenset()
     states: dict[ShardId, str] = field(default_factory=dict[ShardId, str])
+    unreadable: frozenset[str] = frozenset()
 
     @property
     def generations(self) -> list[tuple[int, int]]:
@@ -119,7 +123,7 @@ def shard_id_of(key: ShardKey) -> ShardId:
 
 def read_state(text: str) -> ResumeState | None:
     """Return the state that `text` holds; None if it holds none that can be used."""
-    if not text:
+    if not text or REPLACED in text:
         return None
     try:
         return _decode_state(text.encode())

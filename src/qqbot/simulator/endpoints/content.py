@@ -35,9 +35,10 @@ _EXCLUSIVE = {
     "embed": EMBED,
 }
 
-_IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
+# The bounds, and the start of a run of labels, keep the time of a search linear.
+_IMAGE = re.compile(r"!\[[^\]]{0,500}\]\([^)]{0,2000}\)")
 _LINK = re.compile(
-    r"(?:https?://)?((?:[a-z0-9](?:[a-z0-9-]{0,62})\.)+"
+    r"(?<![a-z0-9.-])[.-]*(?:https?://)?((?:[a-z0-9](?:[a-z0-9-]{0,62})\.)+"
     r"(?:com|cn|net|org|io|py|me|cc|top|xyz|dev|app|info|co|tv|gov|edu|qq|site|vip|club|link))(?![\w-])",
     re.IGNORECASE,
 )

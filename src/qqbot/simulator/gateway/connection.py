@@ -100,8 +100,7 @@ class ClientConnection:
         except ConnectionError:  # the bot disconnected before the handshake was answered
             self._note_end("bot", None)
             return web.Response(status=499)
-        transport = request.transport
-        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+        self._transport = request.transport
         try:
             await self._serve(ws, receiver)
         finally:
@@ -210,8 +209,8 @@ class ClientConnection:
         self._note_end("platform", 1006)
         raw = self._transport.get_extra_info("socket")
         if raw is not None:
-            # OSError: the bot may have closed it at this moment; the others: some event loops refuse the option.
-            with contextlib.suppress(OSError, TypeError, AttributeError, NotImplementedError):
+            # OSError, ValueError: the bot has just closed it; the others: some event loops refuse the option.
+            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, NotImplementedError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
 
