@@ -36,9 +36,9 @@ INTENTS_REFUSED = (4013, 4014)
 class Patient(Struct, frozen=True, kw_only=True):
     """What is examined. `credentials` None: the bot has none that can be used, as `problem` says.
 
-    `settings` are those of the variables `neighbours.SETTINGS` that are set. `intents` is what the handlers need, None without a file;
-    `askers` returns the names of those that ask for any of some intents. `doubts` are sentences about the
-    configuration.
+    `settings` are those of the variables `neighbours.SETTINGS` that are set. `intents` is what the handlers need, None
+    without a file; `askers` returns the names of those that ask for any of some intents. `doubts` are sentences about
+    the configuration.
     """
 
     credentials: Credentials | None
