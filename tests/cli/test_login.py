@@ -1,9 +1,7 @@
-"""`qqbot login`: the code in the terminal, the file that it writes, and the secrets that it never replaces or prints."""
+"""`qqbot login`: the code in the terminal, the file that it writes, and the secrets that it never shows."""
 
 import os
-import re
 import stat
-import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from qqbot.cli import main
 from qqbot.cli.login import _quoted
 from qqbot.testing import Simulator
-from tests.cli.program import Finished, Program, environment, python, qqbot, run
+from tests.cli.program import Finished, Program, python, qqbot, run
 
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes as POSIX has them")
 
@@ -45,7 +43,7 @@ async def test_the_credentials_are_written_for_the_owner_only(sim: Simulator, tm
     path = tmp_path / ".env"
     assert path.read_text() == f"QQBOT_APP_ID={sim.app_id}\nQQBOT_SECRET={sim.secret}\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == [".env"]
+    assert os.listdir(tmp_path) == [".env"]
     assert sim.secret not in out
     assert "▄▄▄▄▄▄▄" in out and out.count("\n") > 20, "no code was drawn"
 
@@ -98,7 +96,7 @@ async def test_a_code_that_expires(sim: Simulator, tmp_path: Path) -> None:
         code, _, err = await program.finished()
     assert code == 1
     assert "has expired" in err and "已过期" in err
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path) == []
 
 
 async def test_a_portal_that_is_not_there(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import time
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,7 @@ def _portal(text: str) -> str:
 
 
 def _login(arguments: argparse.Namespace) -> None:
-    missing = [package for package in NEEDED if find_spec(package) is None]
+    missing = [package for package in NEEDED if not _is_installed(package)]
     if missing:
         extras = ",".join(NEEDED[package] for package in missing)
         raise ConfigError(
@@ -81,6 +81,14 @@ def _login(arguments: argparse.Namespace) -> None:
     _write(path, credentials, replace=arguments.replace)
     show(f"{path} has the AppID {credentials.app_id} and its AppSecret; only you can read it. 凭据已写入，请勿提交")
     show(f"Your openid for this bot is {user}. Next: qqbot doctor" if user else "Next: qqbot doctor")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        import_module(package)
+    except ImportError:
+        return False
+    return True
 
 
 # The portal
