@@ -22,6 +22,10 @@ async def sim() -> AsyncIterator[Simulator]:
         yield sim
 
 
+def files(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 async def scan(program: Program, sim: Simulator) -> None:
     """Do what the user does: open the address of the code that is shown."""
     url = (await program.line("out", "/connect.html")).strip()
@@ -43,7 +47,7 @@ async def test_the_credentials_are_written_for_the_owner_only(sim: Simulator, tm
     path = tmp_path / ".env"
     assert path.read_text() == f"QQBOT_APP_ID={sim.app_id}\nQQBOT_SECRET={sim.secret}\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert os.listdir(tmp_path) == [".env"]
+    assert files(tmp_path) == [".env"]
     assert sim.secret not in out
     assert "▄▄▄▄▄▄▄" in out and out.count("\n") > 20, "no code was drawn"
 
@@ -96,7 +100,7 @@ async def test_a_code_that_expires(sim: Simulator, tmp_path: Path) -> None:
         code, _, err = await program.finished()
     assert code == 1
     assert "has expired" in err and "已过期" in err
-    assert os.listdir(tmp_path) == []
+    assert files(tmp_path) == []
 
 
 async def test_a_portal_that_is_not_there(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def _patient(target: str | None) -> "Patient":
     redis = RedisConfig.from_env()
     sessions = settings and settings.sessions
     if sessions is None and redis is not None:
-        sessions = RedisSessionManager(redis.url, cluster=redis.cluster)
+        sessions = RedisSessionManager(redis.url.reveal(), cluster=redis.cluster)
     doubts = unknown_variables()
     return Patient(
         credentials=credentials,

@@ -37,7 +37,7 @@ CHECKS = {
 """The checks, with what each looks at."""
 
 
-class Finding(Struct, frozen=True):
+class CheckResult(Struct, frozen=True):
     """The result of one check: what was found, and what to do about it."""
 
     check: str
@@ -59,28 +59,28 @@ class Findings:
     """Collects findings."""
 
     def __init__(self) -> None:
-        self._all: list[Finding] = []
+        self._all: list[CheckResult] = []
 
     def ok(self, check: str, text: str) -> None:
         """Add that all is well."""
-        self._add(Finding(check, "ok", text))
+        self._add(CheckResult(check, "ok", text))
 
     def skipped(self, check: str, text: str) -> None:
         """Add why something was not checked."""
-        self._add(Finding(check, "skipped", text))
+        self._add(CheckResult(check, "skipped", text))
 
     def warning(self, check: str, text: str, *, zh: str, en: str) -> None:
         """Add what may be a fault."""
-        self._add(Finding(check, "warning", text, Hint(zh, en)))
+        self._add(CheckResult(check, "warning", text, Hint(zh, en)))
 
     def fault(self, check: str, text: str, *, zh: str, en: str) -> CheckFailed:
         """Add a fault; return what its check raises if others depend on it."""
-        self._add(Finding(check, "fault", text, Hint(zh, en)))
+        self._add(CheckResult(check, "fault", text, Hint(zh, en)))
         return CheckFailed(check)
 
-    def _add(self, finding: Finding) -> None:
+    def _add(self, finding: CheckResult) -> None:
         text = visible_line(finding.text, LONGEST_TEXT)
-        self._all.append(Finding(finding.check, finding.status, text, finding.hint))
+        self._all.append(CheckResult(finding.check, finding.status, text, finding.hint))
 
     def has(self, check: str) -> bool:
         """True if there is a finding of this check."""
@@ -90,6 +90,6 @@ class Findings:
         """Return the texts of this check."""
         return [each.text for each in self._all if each.check == check]
 
-    def ranked(self) -> list[Finding]:
+    def ranked(self) -> list[CheckResult]:
         """Return all findings, faults first; of equal ones, in order of the checks."""
         return sorted(self._all, key=lambda each: each.rank)

@@ -83,8 +83,8 @@ def _holds(pid: int, inodes: Collection[str]) -> bool:
 
 def _neighbour(pid: int) -> Neighbour:
     words = _strings(pid, "cmdline")
-    variables = dict(each.partition("=")[::2] for each in _strings(pid, "environ"))
-    settings = {name: variables[name] for name in SETTINGS if name in variables}
+    variables = (each.partition("=") for each in _strings(pid, "environ"))
+    settings = {name: value for name, _, value in variables if name in SETTINGS}
     return Neighbour(pid, " ".join(words[:SHOWN_WORDS]), settings)
 
 

@@ -80,7 +80,7 @@ def _is_free(folder: Path) -> bool:
 
 def skeleton(name: str) -> Iterator[tuple[PurePosixPath, str]]:
     """Yield the files of a new bot: the path inside its folder, and the text."""
-    yield from _files(files(__package__) / "skeleton", PurePosixPath(), name)
+    yield from _files(files(str(__package__)) / "skeleton", PurePosixPath(), name)
 
 
 def _files(folder: Traversable, path: PurePosixPath, name: str) -> Iterator[tuple[PurePosixPath, str]]:

@@ -24,7 +24,7 @@ BAD_REQUEST, NO_TASK, NO_CRYPTOGRAPHY = 1001, 1002, 1003  # the portal's own num
 
 
 @dataclass(slots=True)
-class BindTask:
+class PortalTask:
     """A task of a tool. `ends_at`: seconds of the business clock."""
 
     key: bytes
@@ -37,7 +37,7 @@ class Portal:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._tasks: dict[str, BindTask] = {}
+        self._tasks: dict[str, PortalTask] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -57,7 +57,7 @@ class Portal:
         if len(self._tasks) >= MOST_TASKS:
             del self._tasks[next(iter(self._tasks))]
         task_id = secrets.token_urlsafe(16)
-        self._tasks[task_id] = BindTask(key, self._platform.clock.now() + LIFETIME)
+        self._tasks[task_id] = PortalTask(key, self._platform.clock.now() + LIFETIME)
         return _answer({"retcode": 0, "msg": "success", "data": {"task_id": task_id}})
 
     async def _poll(self, request: web.Request) -> web.Response:
