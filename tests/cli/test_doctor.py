@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from qqbot import Bot, C2CMessageCreate, Context
 from qqbot.cli import main, neighbours
@@ -42,6 +44,9 @@ async def read_along(ctx: Context[MessageCreate]) -> None:
     await ctx.reply(ctx.text)
 """
 
+NO_PROXIES = dict.fromkeys(("https_proxy", "http_proxy", "all_proxy", "no_proxy"), "")
+"""Those of the machine that runs the tests; small letters win over large ones."""
+
 linux = pytest.mark.skipif(not neighbours.can_look(), reason="only Linux shows connections and processes in /proc")
 
 
@@ -53,7 +58,7 @@ async def sim() -> AsyncIterator[Simulator]:
 
 async def diagnosis(*arguments: str | Path, **variables: str) -> dict[str, Any]:
     """What `qqbot doctor --json` finds; its exit code fits."""
-    ended = await run("doctor", "--json", *arguments, env=variables)
+    ended = await run("doctor", "--json", *arguments, env={**NO_PROXIES, **variables})
     document = json.loads(ended.out)
     assert ended.code == (0 if document["ok"] else 1)
     assert ended.err == ""
@@ -97,9 +102,8 @@ async def test_no_fault(sim: Simulator, store: Server, tmp_path: Path) -> None:
     assert (document["ok"], document["first"]) == (True, None)
     found = statuses(document)
     assert set(CHECKS) - set(found) == {"ipv6", "address"}
-    assert (
-        {name for name, status in found.items() if status != "ok"} <= set() if neighbours.can_look() else {"processes"}
-    )
+    not_ok = {name for name, status in found.items() if status != "ok"}
+    assert not_ok == (set() if neighbours.can_look() else {"processes"})
     assert sim.identifies == [], "a session was created"
     assert sim.violations == []
 
@@ -154,14 +158,14 @@ async def test_a_name_that_is_not_found(sim: Simulator) -> None:
 @pytest.mark.parametrize("line", ["407 Proxy Authentication Required", "403 Forbidden"])
 async def test_a_proxy_that_refuses(sim: Simulator, line: str) -> None:
     async with proxy_that_answers(line) as proxy:
-        variables = environment(sim, QQBOT_API_BASE="https://api.invalid", HTTPS_PROXY=proxy)
+        variables = environment(sim, QQBOT_API_BASE="https://api.invalid", https_proxy=proxy)
         document = await diagnosis(**variables)
     first(document, "proxy", line[:3], "***@127.0.0.1")
     assert "pass-word" not in json.dumps(document)
 
 
 async def test_a_proxy_that_is_not_there(sim: Simulator) -> None:
-    variables = environment(sim, QQBOT_API_BASE="https://api.invalid", HTTPS_PROXY=f"http://127.0.0.1:{free_port()}")
+    variables = environment(sim, QQBOT_API_BASE="https://api.invalid", https_proxy=f"http://127.0.0.1:{free_port()}")
     first(await diagnosis(**variables), "proxy", "127.0.0.1")
 
 
@@ -253,6 +257,15 @@ async def test_a_host_that_does_not_listen(sim: Simulator) -> None:
     first(document, "connection", "127.0.0.1")
 
 
+async def test_a_certificate_of_a_private_authority(sim: Simulator) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context) as server:
+        base = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        document = await diagnosis(**environment(sim, QQBOT_API_BASE=base))
+    first(document, "connection", "TLS failed", "the clock shows")
+
+
 async def test_a_password_that_redis_refuses(sim: Simulator, store: Server) -> None:
     url = store.url.replace("redis://", "redis://nobody:pass-word@")
     document = await diagnosis(**environment(sim, QQBOT_REDIS_URL=url))
@@ -261,7 +274,7 @@ async def test_a_password_that_redis_refuses(sim: Simulator, store: Server) -> N
 
 
 async def test_a_proxy_that_cannot_be_used_is_a_warning(sim: Simulator) -> None:
-    document = await diagnosis(**environment(sim, ALL_PROXY="socks5://u:pass-word@127.0.0.1:1080"))
+    document = await diagnosis(**environment(sim, all_proxy="socks5://u:pass-word@127.0.0.1:1080"))
     finding = document["findings"][0]
     assert (finding["check"], finding["status"]) == ("proxy", "warning")
     assert "ALL_PROXY" in finding["text"] and "pass-word" not in json.dumps(document)

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..bot.program import configure_logging
+from ..bot.program import EXIT_OK, configure_logging, exit_in_time
 from ..config import Credentials, Endpoints, RedisConfig, ShardSelection, unknown_variables
 from ..errors import ConfigError
 from . import env_file
@@ -65,8 +65,9 @@ def _doctor(arguments: argparse.Namespace) -> None:
         show_json(_document(findings), indent=2)
     else:
         _show(findings)
-    if _faults(findings):
-        sys.exit(EXIT_FAILED)
+    code = EXIT_FAILED if _faults(findings) else EXIT_OK
+    exit_in_time(code)  # a look-up that hangs holds a thread
+    sys.exit(code)
 
 
 def _patient(target: str | None) -> "Patient":

@@ -156,7 +156,7 @@ class Reachability:
                 zh="代理拒绝连接：请检查代理是否在运行、用户名和密码，或用 NO_PROXY 排除该主机",
                 en="see that the proxy runs and knows user and password, or exempt the host in NO_PROXY",
             )
-        if isinstance(error, (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError)):
+        if isinstance(error, aiohttp.ClientSSLError):
             return self._findings.fault(
                 "connection",
                 f"{text}; the clock shows {time.strftime('%Y-%m-%d %H:%M:%S %z')}",
