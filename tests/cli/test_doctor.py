@@ -181,7 +181,16 @@ async def test_an_intent_that_is_refused(sim: Simulator, tmp_path: Path) -> None
     assert len(sim.identifies) == 1
 
 
+async def test_an_intent_that_will_be_refused_costs_no_session(sim: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_text(PRIVATE_BOT)
+    document = await diagnosis(tmp_path / "bot.py", **environment(sim))
+    first(document, "intents", "40012010", "GUILD_MESSAGES", "read_along")
+    assert sim.identifies == []
+    assert sim.violations == []
+
+
 async def test_an_intent_that_may_be_refused_is_a_warning(sim: Simulator, tmp_path: Path) -> None:
+    sim.faults.add("GET /guilds/0/members", Http(500), times=0)
     (tmp_path / "bot.py").write_text(PRIVATE_BOT)
     document = await diagnosis(tmp_path / "bot.py", **environment(sim))
     finding = document["findings"][0]
@@ -190,10 +199,13 @@ async def test_an_intent_that_may_be_refused_is_a_warning(sim: Simulator, tmp_pa
     assert sim.identifies == []
 
 
-async def test_a_private_bot_gets_its_intents(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--identify",)])
+async def test_a_private_bot_gets_its_intents(options: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "bot.py").write_text(PRIVATE_BOT)
     async with Simulator(profile="private") as sim:
-        assert (await diagnosis("--identify", tmp_path / "bot.py", **environment(sim)))["ok"]
+        document = await diagnosis(*options, tmp_path / "bot.py", **environment(sim))
+        assert statuses(document)["intents"] == "ok"
+        assert len(sim.identifies) == len(options)
 
 
 async def test_redis_is_down(sim: Simulator) -> None:

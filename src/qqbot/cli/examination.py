@@ -16,7 +16,17 @@ from msgspec import MsgspecError, Struct
 from ..aio.threads import Threads
 from ..api.client import Api, ApiOptions
 from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection, is_loopback
-from ..errors import ApiError, AuthError, ConfigError, Hint, IPNotAllowed, QQBotError, RateLimited
+from ..errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    Hint,
+    IPNotAllowed,
+    NotFound,
+    PermissionMissing,
+    QQBotError,
+    RateLimited,
+)
 from ..gateway.close_codes import close_rule
 from ..gateway.connection import Connection
 from ..models.frames import Op, decode_frame, identify
@@ -31,6 +41,7 @@ from .reachability import STEP_SECONDS, Reachability, Way
 
 LOST = 1006  # what stands for a close code if the connection just ended
 INTENTS_REFUSED = (4013, 4014)
+NO_RIGHT = (11253, 40012010)  # the bot may not use the interface: the old number and the new one
 
 
 class Patient(Struct, frozen=True, kw_only=True):
@@ -244,14 +255,35 @@ class _PlatformChecks:
         elif connection is not None:
             await self._identify(bot, connection, intents)
         elif private := intents & PRIVATE_ONLY:
-            findings.warning(
-                "intents",
-                f"{_named(private)} only for private bots; asked for by {self._askers(private)}",
-                zh="公域机器人会被断开；加 --identify 实测（消耗 1 次会话）",
-                en="the platform closes with 4014 if this is none; --identify tries it, for 1 session of the budget",
-            )
+            await self._check_private(private)
         else:
             findings.ok("intents", f"{_named(intents)}; --identify tries them, for 1 session of the budget")
+
+    async def _check_private(self, intents: Intents) -> None:
+        """Check intents of private bots by a call that only private bots may make: it costs no session."""
+        asked = f"{_named(intents)} only for private bots; asked for by {self._askers(intents)}"
+        try:
+            await self._api.members.of_guild("0", limit=1, timeout=STEP_SECONDS)
+        except PermissionMissing as error:
+            if error.code in NO_RIGHT:
+                self._findings.fault(
+                    "intents",
+                    f"{asked}; this bot is none: a call of private bots is refused with {error.code}",
+                    zh="公域机器人会被断开（4014）：请去掉这些处理函数，或申请私域；--identify 可实测",
+                    en="the platform will close with 4014: remove these handlers, or apply; --identify proves it",
+                )
+                return
+        except NotFound:
+            self._findings.ok("intents", f"{asked}; this bot may make their calls")
+            return
+        except QQBotError:
+            pass  # it proves nothing
+        self._findings.warning(
+            "intents",
+            asked,
+            zh="公域机器人会被断开（4014）；加 --identify 实测（消耗 1 次会话）",
+            en="the platform closes with 4014 if this is none; --identify tries it, for 1 session of the budget",
+        )
 
     async def _identify(self, bot: GatewayBot, connection: Connection, intents: Intents) -> None:
         count, indices = self._patient.selection.resolve(bot.shards)
