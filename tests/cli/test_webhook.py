@@ -241,7 +241,7 @@ async def test_a_simulated_search_reaches_the_handler(enveloped: bool) -> None:
 async def test_trial_calls_say_what_went_wrong() -> None:
     with pytest.raises(ConfigError, match="no http"):
         WebhookClient("ftp://127.0.0.1", CREDENTIALS)
-    with pytest.raises(ConfigError, match="not a valid URL"):
+    with pytest.raises(ConfigError, match="no http:// or https:// URL"):
         await simulate_search("http://", CREDENTIALS, "x")
     with pytest.raises(ConnectionFailed, match="cannot be reached"):
         await simulate_search("http://127.0.0.1:9", CREDENTIALS, "x")
