@@ -164,6 +164,15 @@ async def test_a_proxy_that_refuses(sim: Simulator, line: str) -> None:
     assert "pass-word" not in json.dumps(document)
 
 
+@pytest.mark.parametrize("line", ["407 Proxy Authentication Required", "403 Forbidden"])
+async def test_a_proxy_of_the_bot_that_refuses(sim: Simulator, tmp_path: Path, line: str) -> None:
+    async with proxy_that_answers(line) as proxy:
+        (tmp_path / "bot.py").write_text(BOT.replace("Bot()", f"Bot(proxy={proxy!r})"))
+        document = await diagnosis(tmp_path / "bot.py", **environment(sim))
+    first(document, "proxy", line[:3], "***@127.0.0.1")
+    assert "pass-word" not in json.dumps(document)
+
+
 async def test_a_proxy_that_is_not_there(sim: Simulator) -> None:
     variables = environment(sim, QQBOT_API_BASE="https://api.invalid", https_proxy=f"http://127.0.0.1:{free_port()}")
     first(await diagnosis(**variables), "proxy", "127.0.0.1")

@@ -29,9 +29,7 @@ async def made(folder: Path, name: str = "demo") -> Path:
 async def test_its_own_tests_pass_as_generated(tmp_path: Path) -> None:
     project = await made(tmp_path)
     assert {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()} == WRITTEN
-    scope = "asyncio_default_fixture_loop_scope=function"  # older releases of pytest-asyncio warn if it is not set
-    arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", scope)
-    async with python(*arguments, cwd=project) as tests:
+    async with python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=project) as tests:
         code, out, err = await tests.finished()
     assert code == 0, out + err
     assert "4 passed" in out

@@ -111,9 +111,7 @@ def _show(findings: "Findings") -> None:
         hint = f" -> {each.hint}" if each.hint is not None else ""
         show(f"{MARKS[each.status]} {each.check}: {each.text}{hint}")
     faults = _faults(findings)
-    show(
-        f"{faults} faults were found, the first one first. 发现 {faults} 个故障" if faults else "No fault. 没有发现故障"
-    )
+    show(f"{faults} fault{'s' * (faults > 1)}. 发现 {faults} 个故障" if faults else "No fault. 没有发现故障")
 
 
 def _document(findings: "Findings") -> dict[str, object]:

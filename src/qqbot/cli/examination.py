@@ -91,8 +91,8 @@ def _check_configuration(patient: Patient, findings: Findings) -> None:
         findings.fault(
             "configuration",
             patient.problem,
-            zh="请设置 QQBOT_APP_ID 和 QQBOT_SECRET，或运行 qqbot login",
-            en="set QQBOT_APP_ID and QQBOT_SECRET, or run `qqbot login`",
+            zh="也可运行 qqbot login 扫码写入 .env",
+            en="`qqbot login` writes them into .env",
         )
     else:
         findings.ok("configuration", f"AppID {patient.credentials.app_id}")

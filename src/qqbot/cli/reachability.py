@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from functools import partial
+from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -22,6 +23,7 @@ import aiohttp
 from ..aio.threads import Threads
 from ..api.caller import USER_AGENT
 from ..api.client import Api
+from ..api.exchange import TRACE_HEADER
 from ..api.network import NETWORK_ERRORS, cause_of
 from ..api.proxies import proxy_url
 from ..api.resolver import lookup
@@ -136,13 +138,18 @@ class Reachability:
                 timeout=aiohttp.ClientTimeout(total=STEP_SECONDS),
             ) as response:
                 await response.read()
-                status, date = response.status, response.headers.get("Date", "")
+                status, headers = response.status, response.headers
         except NETWORK_ERRORS as error:
             failure = error
         else:
             seconds = time.monotonic() - began
+            plain = proxy is not None and url.startswith(
+                "http:"
+            )  # then a refusal of the proxy is an answer like others
+            if plain and status >= HTTPStatus.BAD_REQUEST and TRACE_HEADER not in headers:
+                raise self._refused(f"{host}: the proxy answered HTTP {status}", proxy or "")
             self._findings.ok("connection", f"{host}: HTTP {status} after {1000 * seconds:.0f} ms")
-            self._check_clock(date, now + seconds / 2)
+            self._check_clock(headers.get("Date", ""), now + seconds / 2)
             return
         raise self._broken(failure, host, proxy)
 
@@ -150,12 +157,7 @@ class Reachability:
         """Add the fault of the part that broke."""
         text = f"{host}: {cause_of(error)}"
         if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
-            return self._findings.fault(
-                "proxy",
-                f"{text}; the proxy is {_shown(proxy or '')}",
-                zh="代理拒绝连接：请检查代理是否在运行、用户名和密码，或用 NO_PROXY 排除该主机",
-                en="see that the proxy runs and knows user and password, or exempt the host in NO_PROXY",
-            )
+            return self._refused(text, proxy or "")
         if isinstance(error, aiohttp.ClientSSLError):
             return self._findings.fault(
                 "connection",
@@ -168,6 +170,14 @@ class Reachability:
             text,
             zh="无法连接：请检查网络、防火墙和出站规则",
             en="check the network, the firewall and the rules for outgoing connections",
+        )
+
+    def _refused(self, text: str, proxy: str) -> CheckFailed:
+        return self._findings.fault(
+            "proxy",
+            f"{text}; it is {_shown(proxy)}",
+            zh="代理拒绝连接：请检查代理是否在运行、用户名和密码，或用 NO_PROXY 排除该主机",
+            en="see that the proxy runs and knows user and password, or exempt the host in NO_PROXY",
         )
 
     def _check_clock(self, date: str, now: float) -> None:
