@@ -199,7 +199,7 @@ async def test_an_intent_that_will_be_refused_costs_no_session(sim: Simulator, t
 
 
 async def test_an_intent_that_may_be_refused_is_a_warning(sim: Simulator, tmp_path: Path) -> None:
-    sim.faults.add("GET /guilds/0/members", Http(500), times=0)
+    sim.faults.add("GET /guilds/0/members", Http(400), times=0)
     (tmp_path / "bot.py").write_text(PRIVATE_BOT)
     document = await diagnosis(tmp_path / "bot.py", **environment(sim))
     finding = document["findings"][0]
@@ -261,7 +261,7 @@ async def test_processes_that_share_the_shards_are_no_fault(sim: Simulator, stor
     (tmp_path / "bot.py").write_text(BOT)
     variables = environment(sim, QQBOT_REDIS_URL=store.url)
     async with qqbot("run", "bot.py", env=variables, cwd=tmp_path) as other:
-        await other.line("err", "identified")
+        await other.line("err", "the cluster runs 1 shards")
         document = await diagnosis(**variables)
         assert document["ok"], document
         assert "1 processes share" in next(each["text"] for each in document["findings"] if each["check"] == "redis")
