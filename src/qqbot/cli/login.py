@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import Credentials, check_url
+from ..config import Credentials, Secret, check_url
 from ..errors import ApiError, ConfigError, TransportError
 from .env_file import NAME as ENV_FILE
 from .terminal import CommandFailed, show
@@ -143,7 +143,7 @@ def _opened(result: "BindResult", key: bytes) -> Credentials:
 
     try:
         sealed = base64.b64decode(result.bot_encrypt_secret, validate=True)
-        secret = AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None).decode()
+        secret = Secret(AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None).decode())
         return Credentials(result.bot_appid, secret)
     except (binascii.Error, ValueError, InvalidTag, ConfigError):
         pass
@@ -180,11 +180,14 @@ def _check_file(path: Path, *, replace: bool) -> list[str]:
 def _write(path: Path, credentials: Credentials, *, replace: bool) -> None:
     """Write the file again, as a whole or not at all, for its owner only.  Raises: ConfigError, CommandFailed."""
     lines = _check_file(path, replace=replace)  # again: it may have changed while the user scanned
-    lines += [f"QQBOT_APP_ID={credentials.app_id}", f"QQBOT_SECRET={_quoted(credentials.secret.reveal())}"]
+    lines.append(f"QQBOT_APP_ID={credentials.app_id}")
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
+            file.write(
+                f"QQBOT_SECRET={_quoted(credentials.secret.reveal())}\n"
+            )  # in no variable: a traceback shows those
         new.replace(path)
     except OSError as error:
         new.unlink(missing_ok=True)
