@@ -121,11 +121,17 @@ class Bot(HandlerDecorators):
         super().__init__()
         check_options("Bot(...)", options, [*ApiOptions.__annotations__, *(Bot.__init__.__kwdefaults__ or ())])
         if max_inflight < 1:
-            raise ConfigError("Bot(max_inflight=...) must be at least 1")
+            raise ConfigError("Bot(max_inflight=...) must be at least 1. max_inflight 至少为 1")
         if max_queued < 1 or max_queued_bytes < 1:
-            raise ConfigError("Bot(max_queued=...) and Bot(max_queued_bytes=...) must be at least 1")
+            raise ConfigError(
+                "Bot(max_queued=...) and Bot(max_queued_bytes=...) must be at least 1. "
+                "max_queued 和 max_queued_bytes 至少为 1"
+            )
         if handler_timeout is not None and not handler_timeout > 0:
-            raise ConfigError("Bot(handler_timeout=...) must be greater than 0 seconds, or None for no limit")
+            raise ConfigError(
+                "Bot(handler_timeout=...) must be greater than 0 seconds, or None for no limit. "
+                "handler_timeout 应大于 0 秒，或为 None"
+            )
         self._response_hooks = options["on_response"] = [*options.get("on_response", ())]
         self._metrics: Metrics | None = None
         self._telemetry = False

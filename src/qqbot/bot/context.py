@@ -145,7 +145,7 @@ def check_expected(asked: Intents | None, events: Sequence[type[Event]]) -> None
     `asked`: the intents that it asks for; None without a gateway connection: then the sender decides what comes.
     """
     if not events:
-        raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupMessageEvent)")
+        raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupMessageEvent). wait_for() 需要写明事件")
     if asked is None:
         return
     for event in events:
@@ -153,7 +153,8 @@ def check_expected(asked: Intents | None, events: Sequence[type[Event]]) -> None
         if needed and not needed & asked:
             raise ConfigError(
                 f"wait_for({event.__name__}) would never end: the bot does not ask for {needed!r}; "
-                f"write bot.expect({event.__name__}) beside its handlers"
+                f"write bot.expect({event.__name__}) beside its handlers. "
+                f"机器人没有订阅该事件，请加上 bot.expect({event.__name__})"
             )
 
 

@@ -214,7 +214,10 @@ class HandlerTable:
         check_when(when, name)
         kinds = tuple(check_event(event, name) for event in events)
         if not kinds:
-            raise ConfigError(f"@bot.on() above {name} names no event: write @bot.on(GroupMessageEvent) or @bot.on")
+            raise ConfigError(
+                f"@bot.on() above {name} names no event: write @bot.on(GroupMessageEvent) or @bot.on. "
+                "请在 @bot.on() 中写明事件"
+            )
         needed = Intents(intent or 0)
         for kind in () if intent is None else kinds:
             needed |= Intents.of(kind)
@@ -295,7 +298,9 @@ class HandlerTable:
             plain = known.command is None and new.command is None  # a function may be more than one command
             if plain and known.declared is new.declared and (twice := set(known.events) & set(new.events)):
                 label = ", ".join(sorted(kind if isinstance(kind, str) else kind.__name__ for kind in twice))
-                raise ConfigError(f"{new.name} is registered twice for {label}; remove one of the two")
+                raise ConfigError(
+                    f"{new.name} is registered twice for {label}; remove one of the two. 处理函数重复注册"
+                )
             if known.command is not None and new.command is not None and _overlap(known, new):
                 both = set(known.command.calls()) & set(new.command.calls())
                 for call in both:
@@ -487,8 +492,10 @@ def check_async(function: object) -> str:
     call = getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__ is a handler too
     if not (inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)):
         if not callable(function):
-            raise ConfigError(f"a handler must be an `async def` function, not {function!r}")
-        raise ConfigError(f"{name} must be an `async def` function: it is awaited in the event loop")
+            raise ConfigError(f"a handler must be an `async def` function, not {function!r}. 处理函数必须是 async def")
+        raise ConfigError(
+            f"{name} must be an `async def` function: it is awaited in the event loop. {name} 必须是 async def"
+        )
     return name
 
 
@@ -512,5 +519,5 @@ def check_event(event: object, function: str) -> type[Event] | str:
         return event
     raise ConfigError(
         f"{function} is registered for {event!r}, which is no event: use a class such as GroupMessageEvent, "
-        "or a wire name such as 'GROUP_AT_MESSAGE_CREATE'"
+        "or a wire name such as 'GROUP_AT_MESSAGE_CREATE'. 请写事件类或事件名"
     )

@@ -313,11 +313,13 @@ def _events_of(function: Callable[..., object]) -> tuple[object, ...]:
     try:
         hints = typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError) as error:
-        raise ConfigError(f"the annotations of {name} cannot be read ({error}): {advice}") from None
+        raise ConfigError(
+            f"the annotations of {name} cannot be read ({error}): {advice}. 无法读取 {name} 的类型注解"
+        ) from None
     first = next(iter(inspect.signature(function).parameters), None)
     annotation = hints.get(first or "")
     if typing.get_origin(annotation) is not Context:
-        raise ConfigError(f"@bot.on cannot tell which event {name} takes: {advice}")
+        raise ConfigError(f"@bot.on cannot tell which event {name} takes: {advice}. 无法得知 {name} 处理哪个事件")
     (argument,) = typing.get_args(annotation)
     if typing.get_origin(argument) in (typing.Union, types.UnionType):
         return typing.get_args(argument)
