@@ -12,7 +12,7 @@ from qqbot.api.codes import ErrorRule, Family, RetryPolicy, explain
 from qqbot.gateway.close_codes import CLOSE_CODES, Action, CloseRule, ReconnectDelay, close_rule
 from tests.markdown import ROOT
 
-from .words import Both, code, read, table
+from .words import Both, code, heading, pick, read, table
 
 NAME = "codes.md"
 TITLE = Both("Codes", "错误码与关闭码")
@@ -21,8 +21,8 @@ DATA = json.loads((ROOT / "src" / "qqbot" / "simulator" / "wire" / "data" / "cod
 CHINESE = read("chinese.toml")
 
 INTRODUCTION = Both(
-    """What the platform answers, and what the package does about it. `qqbot explain CODE` shows the same without a network;
-[Errors](../errors.md) has the classes. This page is written by `nox -s reference`.""",
+    """What the platform answers, and what the package does about it. `qqbot explain CODE` shows the same without a
+network; [Errors](../errors.md) has the classes. This page is written by `nox -s reference`.""",
     """平台返回的码，以及这个包怎样处理。`qqbot explain CODE` 离线显示同样的内容；错误类见[错误](../errors.md)。
 本页由 `nox -s reference` 生成。""",
 )
@@ -69,30 +69,23 @@ ACTIONS = {
 
 def page(language: str) -> str:
     """Return the page in one language."""
-    parts = [f"# {_in(language, TITLE)}", _in(language, INTRODUCTION), _in(language, RETRIED)]
-    for family, heading in FAMILIES.items():
-        parts += [_heading(language, heading, ANCHORS[family]), _errors(language, family)]
+    parts = [f"# {pick(language, TITLE)}", pick(language, INTRODUCTION), pick(language, RETRIED)]
+    for family, title in FAMILIES.items():
+        parts += [heading(language, 2, title, ANCHORS[family]), _errors(language, family)]
     parts += [
-        _heading(language, Both("Close codes of the gateway", "网关关闭码"), "close-codes-of-the-gateway"),
-        _in(language, CLOSES),
+        heading(language, 2, Both("Close codes of the gateway", "网关关闭码"), "close-codes-of-the-gateway"),
+        pick(language, CLOSES),
         _closes(language),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 CLOSES = Both(
-    """What a shard does when the gateway closes its connection. A code that is not listed is treated as a lost connection; one
-from 4000 to 4899 as 4000; one from 4900 to 4999 begins a new session, and five of them in a row stop the bot.""",
-    """网关关闭连接时，分片怎样处理。表里没有的码按连接断开处理；4000 到 4899 按 4000 处理；4900 到 4999 重新鉴权，连续 5 次则停止。""",
+    """What a shard does when the gateway closes its connection. A code that is not listed is a lost connection;
+one from 4000 to 4899 as 4000; one from 4900 to 4999 begins a new session, and five of them in a row stop the bot.""",
+    """网关关闭连接时，分片怎样处理。表里没有的码按连接断开处理；
+4000 到 4899 按 4000 处理；4900 到 4999 重新鉴权，连续 5 次则停止。""",
 )
-
-
-def _in(language: str, text: Both) -> str:
-    return text.zh if language == "zh" else text.en
-
-
-def _heading(language: str, text: Both, anchor: str) -> str:
-    return f"## {text.zh} {{#{anchor}}}" if language == "zh" else f"## {text.en}"
 
 
 def _errors(language: str, family: Family) -> str:
@@ -100,14 +93,14 @@ def _errors(language: str, family: Family) -> str:
     rows = [
         [
             str(number),
-            _in(language, meaning(family, number)),
+            pick(language, meaning(family, number)),
             code(rule.error.__name__),
-            _in(language, RETRIES[rule.retry]),
+            pick(language, RETRIES[rule.retry]),
             rule.hint.zh if language == "zh" else rule.hint.en,
         ]
         for number, rule in rules(family)
     ]
-    return table(_in(language, head).split(" | "), rows)
+    return table(pick(language, head).split(" | "), rows)
 
 
 def rules(family: Family) -> Iterator[tuple[int, ErrorRule]]:
@@ -137,13 +130,13 @@ def _closes(language: str) -> str:
         [
             str(row["code"]),
             _close_meaning(language, row),
-            _in(language, _action(rule)),
-            _in(language, _delay(rule)),
+            pick(language, _action(rule)),
+            pick(language, _delay(rule)),
             "" if rule.hint is None else rule.hint.zh if language == "zh" else rule.hint.en,
         ]
         for row, rule in closes()
     ]
-    return table(_in(language, head).split(" | "), rows)
+    return table(pick(language, head).split(" | "), rows)
 
 
 def closes() -> Iterator[tuple[dict[str, Any], CloseRule]]:

@@ -19,7 +19,7 @@ from qqbot.models.events import EVENTS, Event, InChannel, InGroup, MessageEvent,
 from qqbot.models.intents import PRIVATE_ONLY, Intents
 from qqbot.models.targets import REPLY_LIMITS, REPLY_WINDOWS, Scene
 
-from .words import Both, code, read, source, summary, table
+from .words import Both, code, heading, pick, read, source, summary, table
 
 NAME = "event-fields.md"
 TITLE = Both("Events and their fields", "事件及其字段")
@@ -30,9 +30,11 @@ CHINESE = read("chinese.toml")["classes"]
 HOW = Both(
     """`ctx.event` is an object of one of these classes. A field that the platform leaves out has its empty value: `""`,
 `0`, `False`, `()` or `None`. How handlers are registered for events, by class or by base class, is in
-[Events](../events.md); how they are answered, in [Sending](../sending.md). This page is written by `nox -s reference`.""",
+[Events](../events.md); how they are answered, in [Sending](../sending.md). This page is written by
+`nox -s reference`.""",
     """`ctx.event` 是下面某个类的对象。平台没有发送的字段取空值：`""`、`0`、`False`、`()` 或 `None`。
-怎样按类或按基类注册处理函数，见[事件](../events.md)；怎样回复，见[发送](../sending.md)。本页由 `nox -s reference` 生成。""",
+怎样按类或按基类注册处理函数，见[事件](../events.md)；怎样回复，见[发送](../sending.md)。
+本页由 `nox -s reference` 生成。""",
 )
 
 
@@ -41,16 +43,16 @@ def page(language: str) -> str:
     kinds = list(EVENTS.values())
     values = nested(kinds)
     parts = [
-        f"# {_in(language, TITLE)}",
-        _in(language, HOW),
-        _heading(language, 2, Both("All events", "全部事件"), "all-events"),
+        f"# {pick(language, TITLE)}",
+        pick(language, HOW),
+        heading(language, 2, Both("All events", "全部事件"), "all-events"),
         _overview(language, kinds),
-        _heading(language, 2, Both("Each event", "逐个说明"), "each-event"),
+        heading(language, 2, Both("Each event", "逐个说明"), "each-event"),
         *(part for kind in kinds for part in _event(language, kind)),
-        _heading(language, 2, Both("Values in events", "事件里的值"), "values-in-events"),
+        heading(language, 2, Both("Values in events", "事件里的值"), "values-in-events"),
         *(part for kind in values if issubclass(kind, msgspec.Struct) for part in _value(language, kind)),
-        _heading(language, 2, Both("Enumerations", "枚举"), "enumerations"),
-        _in(
+        heading(language, 2, Both("Enumerations", "枚举"), "enumerations"),
+        pick(
             language,
             Both(
                 "A number that is not listed becomes a member named `UNKNOWN_<n>`.",
@@ -60,14 +62,6 @@ def page(language: str) -> str:
         _enumerations(language, [kind for kind in values if issubclass(kind, Enum)]),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _in(language: str, text: Both) -> str:
-    return text.zh if language == "zh" else text.en
-
-
-def _heading(language: str, level: int, text: Both, anchor: str) -> str:
-    return f"{'#' * level} {f'{text.zh} {{#{anchor}}}' if language == 'zh' else text.en}"
 
 
 def _about(language: str, kind: type) -> str:
@@ -81,12 +75,12 @@ def _overview(language: str, kinds: list[type[Event]]) -> str:
             f"[`{kind.__name__}`](#{kind.__name__.lower()})",
             _about(language, kind),
             _listed(language, [base.__name__ for base in bases(kind)]),
-            _listed(language, [intent.name or "" for intent in needed(kind)]) or _in(language, Both("none", "不需要")),
-            _in(language, _answered(kind)),
+            _listed(language, [intent.name or "" for intent in needed(kind)]) or pick(language, Both("none", "不需要")),
+            pick(language, _answered(kind)),
         ]
         for kind in kinds
     ]
-    return table(_in(language, head).split(" | "), rows)
+    return table(pick(language, head).split(" | "), rows)
 
 
 def bases(kind: type[Event]) -> list[type[Event]]:
@@ -100,7 +94,7 @@ def needed(kind: type[Event]) -> list[Intents]:
 
 
 def _listed(language: str, names: list[str]) -> str:
-    return _in(language, Both(", ", "、")).join(map(code, names))
+    return pick(language, Both(", ", "、")).join(map(code, names))
 
 
 def _answered(kind: type[Event]) -> Both:
@@ -116,11 +110,11 @@ def _event(language: str, kind: type[Event]) -> Iterator[str]:
         (Both("name on the wire", "平台的事件名"), ", ".join(map(code, names(kind)))),
         (Both("intents", "intents"), _bits(language, kind)),
         (Both("bases", "基类"), _listed(language, [base.__name__ for base in bases(kind)])),
-        (Both("reply", "回复"), _in(language, reply(kind))),
+        (Both("reply", "回复"), pick(language, reply(kind))),
         (Both("source", "出处"), code(source(kind)) if source(kind) else ""),
     ]
-    colon = _in(language, Both(": ", "："))
-    yield "\n".join(f"- {_in(language, name)}{colon}{fact}" for name, fact in facts if fact)
+    colon = pick(language, Both(": ", "："))
+    yield "\n".join(f"- {pick(language, name)}{colon}{fact}" for name, fact in facts if fact)
     yield _fields(language, kind)
 
 
@@ -132,10 +126,10 @@ def names(kind: type[Event]) -> list[str]:
 def _bits(language: str, kind: type[Event]) -> str:
     intents = needed(kind)
     if not intents:
-        return _in(language, Both("none", "不需要"))
-    private = _in(language, Both("; private bots only", "；仅私域机器人"))
+        return pick(language, Both("none", "不需要"))
+    private = pick(language, Both("; private bots only", "；仅私域机器人"))
     listed = [f"`{intent.name}` (1 << {intent.bit_length() - 1})" for intent in intents]
-    return _in(language, Both(", ", "、")).join(listed) + (private if Intents.of(kind) & PRIVATE_ONLY else "")
+    return pick(language, Both(", ", "、")).join(listed) + (private if Intents.of(kind) & PRIVATE_ONLY else "")
 
 
 def reply(kind: type[Event]) -> Both:
@@ -150,8 +144,8 @@ def reply(kind: type[Event]) -> Both:
         return Both(f"to the message, for {window} minutes{times.en}", f"回复该消息，{window} 分钟内{times.zh}")
     if issubclass(kind, events.GuildMemberNotice):
         return Both(
-            f"by the event id, for {window} minutes, in a channel that you choose: `event.reply_reference(ctx.event_id)`",
-            f"凭事件 id，{window} 分钟内，子频道由你选择：`event.reply_reference(ctx.event_id)`",
+            f"by the event id, for {window} minutes, in a channel of your choice: see [Events](../events.md)",
+            f"凭事件 id，{window} 分钟内，子频道由你选择：见[事件](../events.md)",
         )
     also = Both("", "")
     if len(places) > 1:
@@ -185,14 +179,14 @@ def _value(language: str, kind: type) -> Iterator[str]:
 
 def _fields(language: str, kind: type) -> str:
     head = Both("field | type | meaning", "字段 | 类型 | 含义")
-    rows = [[code(name), written(hint), _in(language, meaning(kind, name))] for name, hint in fields(kind)]
+    rows = [[code(name), written(hint), pick(language, meaning(kind, name))] for name, hint in fields(kind)]
     if not rows:
-        return _in(language, Both("It has no fields.", "没有字段。"))
-    return table(_in(language, head).split(" | "), rows)
+        return pick(language, Both("It has no fields.", "没有字段。"))
+    return table(pick(language, head).split(" | "), rows)
 
 
 def fields(kind: type) -> Iterator[tuple[str, object]]:
-    """Yield name and type of each field; a text that the platform sends in several forms by the property that reads it."""
+    """Yield name and type of each field; of a text with several forms on the wire, those of the property."""
     for field in structs.fields(kind):
         name = field.encode_name
         found = inspect.getattr_static(kind, name, None)
@@ -262,7 +256,7 @@ def _enumerations(language: str, kinds: list[type[Enum]]) -> str:
         [code(kind.__name__), _about(language, kind), ", ".join(f"{_number(each)} `{each.name}`" for each in kind)]
         for kind in kinds
     ]
-    return table(_in(language, head).split(" | "), rows)
+    return table(pick(language, head).split(" | "), rows)
 
 
 def _number(member: Enum) -> str:

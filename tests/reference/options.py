@@ -16,7 +16,7 @@ from qqbot.api.client import ApiOptions
 from qqbot.config import VARIABLES
 from qqbot.sessions import LocalSessionManager, RedisSessionManager
 
-from .words import Both, code, read, table
+from .words import Both, code, heading, pick, read, table
 
 NAME = "options.md"
 TITLE = Both("Options", "选项")
@@ -24,9 +24,9 @@ TITLE = Both("Options", "选项")
 WORDS = read("options.toml")
 
 INTRODUCTION = Both(
-    """Options are keyword arguments, and they override the environment. Times are in seconds, sizes in bytes. This page is
-written by `nox -s reference`.""",
-    """选项都是关键字参数，优先于环境变量。时间以秒为单位，大小以字节为单位。本页由 `nox -s reference` 生成。""",
+    """Arguments override the environment. Times are in seconds, sizes in bytes. This page
+is written by `nox -s reference`.""",
+    """参数优先于环境变量。时间以秒为单位，大小以字节为单位。本页由 `nox -s reference` 生成。""",
 )
 
 SECTIONS = {
@@ -45,7 +45,7 @@ SECTIONS = {
         "`Bot(sessions=LocalSessionManager(...))` 在本进程运行全部分片。",
     ),
     RedisSessionManager: Both(
-        "`Bot(sessions=RedisSessionManager(...))` shares the shards with other processes: [Production](../production.md).",
+        "`Bot(sessions=RedisSessionManager(...))` shares the shards with others: [Production](../production.md).",
         "`Bot(sessions=RedisSessionManager(...))` 与其他进程分担分片，见[生产环境](../production.md)。",
     ),
 }
@@ -53,24 +53,20 @@ SECTIONS = {
 
 def page(language: str) -> str:
     """Return the page in one language."""
-    parts = [f"# {_in(language, TITLE)}", _in(language, INTRODUCTION)]
+    parts = [f"# {pick(language, TITLE)}", pick(language, INTRODUCTION)]
     parts += [
-        "## 环境变量 {#environment-variables}" if language == "zh" else "## Environment variables",
+        heading(language, 2, Both("Environment variables", "环境变量"), "environment-variables"),
         _variables(language),
     ]
     for owner, about in SECTIONS.items():
-        parts += [f"## {owner.__name__}", _in(language, about), _options(language, owner)]
+        parts += [f"## {owner.__name__}", pick(language, about), _options(language, owner)]
     return "\n\n".join(parts) + "\n"
-
-
-def _in(language: str, text: Both) -> str:
-    return text.zh if language == "zh" else text.en
 
 
 def _variables(language: str) -> str:
     head = Both("variable | meaning", "环境变量 | 含义")
     words = WORDS["environment"] if language == "zh" else VARIABLES
-    return table(_in(language, head).split(" | "), [[code(name), words[name]] for name in VARIABLES])
+    return table(pick(language, head).split(" | "), [[code(name), words[name]] for name in VARIABLES])
 
 
 def _options(language: str, owner: type) -> str:
@@ -79,12 +75,12 @@ def _options(language: str, owner: type) -> str:
         [
             code(name),
             code(kind),
-            code(default) if default else _in(language, Both("required", "必填")),
-            _in(language, Both(*WORDS[where][name])),
+            code(default) if default else pick(language, Both("required", "必填")),
+            pick(language, Both(*WORDS[where][name])),
         ]
         for where, name, kind, default in options(owner)
     ]
-    return table(_in(language, head).split(" | "), rows)
+    return table(pick(language, head).split(" | "), rows)
 
 
 def options(owner: type) -> Iterator[tuple[str, str, str, str]]:
@@ -95,13 +91,15 @@ def options(owner: type) -> Iterator[tuple[str, str, str, str]]:
             yield owner.__name__, name, written[name], _default(parameter)
     if owner is Api:
         for name, kind in _annotations(ApiOptions).items():
-            default = {"timeout": repr(client.TIMEOUT), "on_request": "()", "on_response": "()"}.get(name, "None")
+            default = {"timeout": repr(client.TIMEOUT), "on_request": "()", "on_response": "()", "pacing": "False"}.get(
+                name, "None"
+            )
             yield ApiOptions.__name__, name, kind, default
 
 
 def _annotations(owner: type) -> dict[str, str]:
     """Return the types as they stand in the source: shorter than those that are resolved."""
-    tree = ast.parse(inspect.cleandoc(inspect.getsource(owner))).body[0]
+    tree = ast.parse(inspect.getsource(owner)).body[0]
     assert isinstance(tree, ast.ClassDef)
     if is_dataclass(owner) or typing.is_typeddict(owner):
         found = [each for each in tree.body if isinstance(each, ast.AnnAssign)]

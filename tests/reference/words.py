@@ -29,6 +29,16 @@ def read(name: str) -> dict[str, Any]:
     return tomllib.loads((HERE / name).read_text("utf-8"))
 
 
+def pick(language: str, text: Both) -> str:
+    """Return a text in one language, "en" or "zh"."""
+    return text.zh if language == "zh" else text.en
+
+
+def heading(language: str, level: int, text: Both, anchor: str) -> str:
+    """Return a heading; `anchor` is that of the English one."""
+    return f"{'#' * level} {f'{text.zh} {{#{anchor}}}' if language == 'zh' else text.en}"
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table; a bar inside a cell is escaped."""
     lines = [head, ["---"] * len(head), *rows]
