@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from pathlib import Path
 
 import nox
@@ -218,7 +217,7 @@ def release(session: nox.Session) -> None:
     A second build, from a fresh clone of HEAD, has to be equal byte by byte: nothing untracked is packed, and anybody
     can repeat it. The wheel is installed in an environment of its own, and its simulator has to answer.
     """
-    session.install(*group("build"), "twine>=6.1")
+    session.install(*group("release"))
     stamp = str(session.run("git", "log", "-1", "--format=%ct", external=True, silent=True)).strip()
     dist = Path("dist").resolve()
     shutil.rmtree(dist, ignore_errors=True)
@@ -236,23 +235,19 @@ def release(session: nox.Session) -> None:
         session.run(f"{clean}/bin/pip", "install", "--quiet", str(wheel), external=True)
         with session.chdir(folder):
             session.run(f"{clean}/bin/qqbot", "version", external=True)
-            session.log(f"the simulator of the wheel answered: {simulator_answer(f'{clean}/bin/qqbot')}")
+            try_simulator(session, f"{clean}/bin/qqbot")
     sbom = dist / f"{wheel.name.split('-py3')[0]}.cdx.json"
     session.notify("sbom", [str(sbom)])
 
 
-def simulator_answer(command: str) -> str:
-    """Return what the simulator of an installed package answers to a call: `command simulate --json` names its address."""
-    with subprocess.Popen([command, "simulate", "--json"], stdout=subprocess.PIPE, text=True) as process:
+def try_simulator(session: nox.Session, command: str) -> None:
+    """Start the simulator of an installed package, and make a call to it with the same command."""
+    with subprocess.Popen([command, "simulate", "--json"], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             assert process.stdout is not None
             started = json.loads(process.stdout.readline())
-            body = json.dumps({"appId": started["app_id"], "clientSecret": started["secret"]}).encode()
-            request = urllib.request.Request(
-                started["token_url"], body, {"Content-Type": "application/json"}, method="POST"
-            )
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return ", ".join(sorted(json.load(answer)))
+            environment = {f"QQBOT_{name.upper()}": str(started[name]) for name in ("app_id", "secret", "api_base")}
+            session.run(command, "call", "GET", "/users/@me", env=environment, external=True)
         finally:
             process.send_signal(signal.SIGINT)
 
