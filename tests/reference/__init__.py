@@ -5,10 +5,10 @@ Responsible for which pages there are. Collaborators: one module for each page; 
 
 from pathlib import Path, PurePosixPath
 
-from . import codes, events, options
+from . import codes, commands, events, options
 from .words import FOLDERS
 
-PAGES = (events, codes, options)
+PAGES = (events, codes, options, commands)
 
 
 def pages() -> dict[Path, str]:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from qqbot import cli
 from qqbot.api import codes as error_codes
 from qqbot.gateway.close_codes import CLOSE_CODES
 from qqbot.models.events import EVENTS, Replyable
 from tests.markdown import ROOT
-from tests.reference import codes, events, pages
+from tests.reference import codes, commands, events, pages
 
 PAGES = pages()
 
@@ -67,3 +68,10 @@ def test_every_code_with_a_rule_is_listed(family: error_codes.Family) -> None:
 
 def test_every_close_code_is_listed() -> None:
     assert set(CLOSE_CODES) <= {row["code"] for row, _ in codes.closes()}
+
+
+def test_every_command_is_listed_with_its_options() -> None:
+    page = PAGES[Path("docs/reference", commands.NAME)]
+    for name, _, parser in commands.commands(cli._parser(), "qqbot"):
+        text = re.split(r"^## ", page.partition(f"## {name}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+        assert text.count("\n| `") == len(parser._actions) - 1 - (parser._subparsers is not None), name
