@@ -126,3 +126,16 @@ def test_they_name_the_errors_that_they_raise() -> None:
         if missing := {error for function in functions for error in raised_by(function)} - words:
             left_out[name] = missing
     assert left_out == {}
+
+
+def test_they_name_the_unit_of_times() -> None:
+    """A resource has it once, for the `timeout` of every method."""
+    without: list[str] = []
+    for name, value in NAMES.items():
+        if not inspect.isfunction(value) or value.__module__.startswith("qqbot.api.resources"):
+            continue
+        timed = {"timeout", "quiet", "seconds", "drain", "ttl"} & set(inspect.signature(value).parameters)
+        if timed and "second" not in doc_of(value):
+            without.append(name)
+    assert without == []
+    assert "seconds" in doc_of(Resource)

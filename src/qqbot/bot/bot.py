@@ -187,7 +187,7 @@ class Bot(HandlerDecorators):
         return "" if supervisor is None or supervisor.me is None else supervisor.me.id
 
     async def send(self, target: Target, message: Message, *, timeout: float | None = None) -> MessageSendResult:
-        """Send an active message to a conversation.
+        """Send an active message to a conversation. `timeout`: seconds, with repeats; None: that of the bot.
 
         Raises: QuotaExceeded, PermissionMissing, ContentRejected, Timeout.
         """
