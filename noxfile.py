@@ -131,7 +131,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def reference(session: nox.Session) -> None:
     """Write docs/reference and docs/zh/reference from the models, the tables and the signatures of the package."""
-    session.install("-e", ".", *group("tests"))
+    session.install("-e", ".")
     session.run("python", "-m", "tests.reference")
 
 
