@@ -7,7 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from qqbot import Bot, C2CMessageCreate, ConfigError, Context, GroupAtMessageCreate, InteractionCreate
+from qqbot import (
+    Bot,
+    C2CMessageCreate,
+    ConfigError,
+    Context,
+    Cooldown,
+    GroupAtMessageCreate,
+    InteractionCreate,
+    members,
+)
 from qqbot.config import GatewayConfig
 from qqbot.testing import Simulator
 from tests.stopwatch import stopwatch
@@ -137,3 +146,40 @@ async def test_one_user_cannot_open_all_the_waits_of_the_bot(scene: str, caplog:
         await until(lambda: bot.stats().waiting == 129)
     assert refused == ["Mallory"] * 172
     assert all("128 wait_for of user:" in reason and "timeout=" in reason for reason in reasons)
+
+
+async def test_10_000_commands_of_one_user_cost_bounded_memory() -> None:
+    bot, ran = Bot(gateway=FAST), []
+
+    @bot.command("sign", cooldown=Cooldown(3, per=60))
+    async def sign(ctx: Context[GroupAtMessageCreate]) -> None:
+        ran.append(ctx.text)
+
+    @bot.command("roll", allow=members("owner"))
+    async def roll(ctx: Context[GroupAtMessageCreate], sides: int) -> None:
+        ran.append(ctx.text)
+
+    async with Simulator() as sim, sim.run(bot):
+        for _ in range(2000):  # what a first flood leaves in caches
+            sim.push_message("group", user="Mallory", text="@bot /sign")
+        await until(lambda: bot.stats().queued + bot.stats().inflight == 0)
+        gc.collect()
+        tracemalloc.start()
+        before = _ours()
+        for number in range(FLOOD):
+            sim.push_message("group", user="Mallory", text=f"@bot /sign {number}" if number % 2 else "@bot /roll x")
+        await asyncio.sleep(0.1)
+        await until(lambda: bot.stats().queued + bot.stats().inflight == 0)
+        gc.collect()
+        assert _ours() < 4 * 1024 * 1024
+        tracemalloc.stop()
+    assert len(ran) == 3
+    assert bot._handlers.cooldowns._uses.keys() == {next(iter(bot._handlers.cooldowns._uses))}
+
+
+def _ours() -> int:
+    """Return the bytes that the bot and the dispatcher have allocated."""
+    snapshot = tracemalloc.take_snapshot().filter_traces(
+        [tracemalloc.Filter(True, "*/qqbot/bot/*"), tracemalloc.Filter(True, "*/qqbot/dispatcher/*")]
+    )
+    return sum(trace.size for trace in snapshot.traces)
