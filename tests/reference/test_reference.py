@@ -53,9 +53,8 @@ def test_windows_are_those_of_the_conversation() -> None:
 
 def test_every_link_leads_to_a_heading_of_the_page() -> None:
     for path, page in PAGES.items():
-        anchors = {
-            anchor or text.lower() for text, anchor in re.findall(r"^#+ (.+?)(?: \{#(.+)\})?$", page, re.MULTILINE)
-        }
+        anchors = {text.lower() for text in re.findall(r"^#+ (.+)$", page, re.MULTILINE)}
+        anchors |= set(re.findall(r'^<a id="(.+)"></a>$', page, re.MULTILINE))
         anchors |= {text.replace(" ", "-") for text in anchors}
         assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= anchors, path
 
