@@ -94,7 +94,7 @@ def row(kind: type[Event]) -> list[str]:
     """What the page says of an event beside the words: its class, bases, intents, and how it is answered."""
     bases = [base.__name__ for base in kind.__mro__[1:] if issubclass(base, Event) and base is not Event]
     intents = [intent.name or "" for intent in Intents if intent in Intents.of(kind)]
-    answered = "by event id" if issubclass(kind, Replyable) else ""
+    answered = "by event id" if issubclass(kind, Replyable) else "not possible"
     return [
         f"`{kind.__name__}`",
         ", ".join(f"`{name}`" for name in bases),
