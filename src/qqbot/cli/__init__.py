@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from .._visible import visible
 from ..bot.program import exit_code
-from . import call, explain, run, shards, simulate, terminal, version, webhook
+from . import call, explain, migrate, run, shards, simulate, terminal, version, webhook
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,5 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     webhook.define(commands.add_parser("webhook", help=webhook.HELP))
     explain.define(commands.add_parser("explain", help=explain.HELP))
     shards.define(commands.add_parser("shards", help=shards.HELP))
+    migrate.define(commands.add_parser("migrate", help=migrate.HELP))
     version.define(commands.add_parser("version", help=version.HELP))
     return parser

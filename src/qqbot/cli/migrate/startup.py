@@ -1,0 +1,210 @@
+"""How a botpy bot starts: its client, intents, credentials and `run`.
+
+Responsible for taking these statements out of the file, and for the `Bot(...)` that replaces them. Collaborators:
+`assembly` puts that where the class was.
+"""
+
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from .program import Program
+from .syntax import (
+    arguments,
+    bindings,
+    call,
+    code,
+    dotted,
+    literal,
+    marked,
+    names,
+    named_argument,
+    statement,
+    string,
+    walk,
+)
+from .tables import READ_YAML
+
+LOGGING = {"log_config", "log_format", "log_level", "bot_log", "ext_handlers"}
+ENVIRONMENT = (
+    "set QQBOT_APP_ID and QQBOT_SECRET, or write them to .env beside this file{before}. "
+    "请设置环境变量 QQBOT_APP_ID 和 QQBOT_SECRET，或写入 .env"
+)
+
+
+@dataclass
+class Startup:
+    """What the statements that start the bot said. `hoisted`: assignments that the credentials need."""
+
+    options: dict[str, cst.BaseExpression] = field(default_factory=dict[str, cst.BaseExpression])
+    appid: cst.BaseExpression | None = None
+    secret: cst.BaseExpression | None = None
+    hoisted: list[cst.BaseStatement] = field(default_factory=list[cst.BaseStatement])
+    remarks: list[str] = field(default_factory=list[str])
+
+
+class _Taker(cst.CSTTransformer):
+    """Takes the statements out."""
+
+    def __init__(self, program: Program, startup: Startup) -> None:
+        super().__init__()
+        self.program = program
+        self.startup = startup
+        self.depth = 0
+
+    def visit_IndentedBlock(self, node: cst.IndentedBlock) -> None:
+        self.depth += 1
+
+    def leave_IndentedBlock(
+        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
+    ) -> cst.IndentedBlock:
+        self.depth -= 1
+        return updated_node
+
+    def leave_SimpleStatementLine(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> cst.BaseStatement | cst.RemovalSentinel | cst.FlattenSentinel[cst.BaseStatement]:
+        first = original_node.body[0] if len(original_node.body) == 1 else None
+        match first:
+            case cst.Assign([cst.AssignTarget(target)], value):
+                if self._made(value) or self._is_intents(target):
+                    return cst.RemoveFromParent()
+            case cst.Expr(cst.Call(cst.Attribute(owner, cst.Name("run"))) as made) if self._is_client(owner):
+                self._started(made)
+                return self._run(updated_node)
+            case cst.Expr(cst.Await(cst.Call(cst.Attribute(owner, cst.Name("start"))) as made)) if self._is_client(
+                owner
+            ):
+                self._started(made)
+                start = updated_node.with_changes(body=statement("await bot.start()").body)  # type: ignore[union-attr]
+                return cst.FlattenSentinel([start, statement("await bot.wait()")])
+        return updated_node
+
+    def _run(self, line: cst.SimpleStatementLine) -> cst.BaseStatement:
+        run = line.with_changes(body=statement("bot.run()").body)  # type: ignore[union-attr]
+        if self.depth:
+            return run
+        guard = statement('if __name__ == "__main__":\n    bot.run()\n')
+        return guard.with_changes(leading_lines=[*line.leading_lines, cst.EmptyLine()])
+
+    def _is_client(self, node: cst.BaseExpression) -> bool:
+        return dotted(node) in self.program.instances or self._made(node)
+
+    def _made(self, node: cst.BaseExpression) -> bool:
+        """Keep the options if the node makes the client."""
+        if not self.program.is_client(node):
+            return False
+        assert isinstance(node, cst.Call)
+        self.startup.options.update(arguments(node, ("intents", "timeout", "is_sandbox")) or {})
+        return True
+
+    def _is_intents(self, target: cst.BaseExpression) -> bool:
+        return (dotted(target) or "").partition(".")[0] in self.program.intents
+
+    def _started(self, made: cst.Call) -> None:
+        found = arguments(made, ("appid", "secret"))
+        if found is not None:
+            self.startup.appid, self.startup.secret = found.get("appid"), found.get("secret")
+
+
+def take(program: Program) -> tuple[cst.Module, Startup]:
+    """Return the file without these statements, and what they said."""
+    startup = Startup()
+    module = program.module.visit(_Taker(program, startup))
+    module = _credentials(module, program, startup)
+    return module, startup
+
+
+def _credentials(module: cst.Module, program: Program, startup: Startup) -> cst.Module:
+    if startup.appid is None or startup.secret is None:
+        startup.appid = startup.secret = None
+        return module
+    wanted = set(names(startup.appid)) | set(names(startup.secret))
+    module, configured = _without_config(module, program, wanted)
+    if configured:
+        startup.appid = startup.secret = None
+        startup.remarks.append(ENVIRONMENT.format(before=f", in place of {_file(configured)}"))
+        return module
+    while missing := _bound_late(module, program, wanted):
+        name = sorted(missing)[0]
+        line = _assignment(module, name)
+        if line is None:
+            startup.appid = startup.secret = None
+            startup.remarks.append(ENVIRONMENT.format(before=""))
+            return module
+        startup.hoisted.insert(0, line.with_changes(leading_lines=[]))
+        wanted |= set(names(line))
+        module = module.deep_remove(line)  # type: ignore[assignment]
+    return module
+
+
+def _file(node: cst.BaseExpression) -> str:
+    texts = [found for each in walk(node) if (found := string(each))]
+    return texts[-1] if texts else code(node)
+
+
+def _without_config(
+    module: cst.Module, program: Program, wanted: set[str]
+) -> tuple[cst.Module, cst.BaseExpression | None]:
+    """Take out the configuration that botpy's `read` fills, if only the credentials came from it."""
+    counted = names(module)
+    for name, value in bindings(module).values.items():
+        if name in wanted and counted[name] == 1 and isinstance(value, cst.Call):
+            line = _assignment(module, name)
+            if program.qualified(value.func) == READ_YAML and line is not None:
+                return module.deep_remove(line), value.args[0].value  # type: ignore[return-value]
+    return module, None
+
+
+def _bound_late(module: cst.Module, program: Program, wanted: set[str]) -> set[str]:
+    """Return the names that are bound, but not before the client's class."""
+    early = set[str]()
+    for each in module.body:
+        if isinstance(each, cst.ClassDef) and program.client and each.name.value == program.client.name.value:
+            break
+        early |= (
+            set(names(each))
+            if isinstance(each, cst.SimpleStatementLine)
+            else {node.value for node in walk(each) if isinstance(node, cst.Name)}
+        )
+    return {name for name in wanted if name in names(module) or _assignment(module, name) is not None} - early
+
+
+def _assignment(module: cst.Module, name: str) -> cst.SimpleStatementLine | None:
+    found = [
+        node
+        for node in walk(module)
+        if isinstance(node, cst.SimpleStatementLine)
+        and any(
+            isinstance(each, cst.Assign) and [dotted(target.target) for target in each.targets] == [name]
+            for each in node.body
+        )
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def bot_statement(startup: Startup) -> tuple[cst.BaseStatement, set[str]]:
+    """Return `bot = Bot(...)`, and the names of this package that it needs."""
+    needed = {"Bot"}
+    made = call("Bot")
+    if startup.appid is not None and startup.secret is not None:
+        needed.add("Credentials")
+        made = call("Bot", call("Credentials", startup.appid, startup.secret))
+    more: list[cst.Arg] = []
+    for name, value in startup.options.items():
+        if name == "timeout":
+            more.append(named_argument("timeout", value))
+        elif name == "is_sandbox" and literal(value) is True:
+            needed.add("Endpoints")
+            more.append(named_argument("endpoints", call("Endpoints.legacy_sandbox")))
+        elif name in LOGGING and literal(value) not in (True, False, None):
+            startup.remarks.append(
+                f"{name}={code(value)}: use logging.basicConfig(...) for logging. 日志请用 logging.basicConfig 配置"
+            )
+        elif name == "is_sandbox" and literal(value) is not False:
+            startup.remarks.append(
+                f"is_sandbox={code(value)}: Bot(endpoints=Endpoints.legacy_sandbox()) if it is true. 沙箱环境请设置 endpoints"
+            )
+    made = made.with_changes(args=[*made.args, *more])
+    line = statement(f"bot = {code(made)}")
+    return marked(line, startup.remarks), needed
