@@ -4,13 +4,14 @@ Responsible for the order of the new file, its imports, and the heads of its fun
 the file consists of), `startup` (credentials and `run`), `rewriting` (what stands inside a function).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import libcst as cst
 
 from . import program as programs
-from .program import Program, is_command, parameters
+from .program import Program, is_command, is_static, parameters
 from .rewriting import Needs, Rewriter
 from .startup import Startup, bot_statement, take
 from .syntax import MARK, body_of, code, dotted, marked, names, statement, walk
@@ -57,7 +58,7 @@ class _Assembly:
         self.program = program
         self.startup = startup
         self.needs = Needs(_modules(program.module))
-        self.dropped: dict[str, int] = {}
+        self.dropped: Counter[str] = Counter()
 
     def module(self) -> cst.Module:
         body: list[cst.BaseStatement] = []
@@ -91,9 +92,7 @@ class _Assembly:
         return done
 
     def _count(self, rewriter: Rewriter) -> None:
-        for name, seen in rewriter.followed.items():
-            if name not in rewriter.local.counts:
-                self.dropped[name] = self.dropped.get(name, 0) + len(seen)
+        self.dropped.update({name: seen for name, seen in rewriter.uses().items() if name not in rewriter.local.counts})
 
     def _without_inlined(self, body: list[cst.BaseStatement]) -> list[cst.BaseStatement]:
         """Drop the constants whose value stands where they were used."""
@@ -132,7 +131,7 @@ class _Assembly:
         handler: bool,
     ) -> cst.Parameters:
         given = list(rewritten.params)
-        if rewriter.method and given and not _is_static(function):
+        if rewriter.method and given and not is_static(function):
             given = given[1:]
         done: list[cst.Param] = []
         for each in given:
@@ -207,7 +206,7 @@ class _Assembly:
                 if each.name.value == "__init__":
                     settings += self._init(each)
                 elif each.name.value == "on_error":
-                    functions += self._left(each, "write a handler with @bot.on_error. 请改用 @bot.on_error")
+                    comments += _left(each, "write a handler with @bot.on_error. 请改用 @bot.on_error")
                 else:
                     functions += self._function(each)
             elif _is_docstring(each):
@@ -222,12 +221,6 @@ class _Assembly:
         head = [*self.startup.hoisted, bot, *state]
         later = any(name in self.program.methods for each in settings for name in names(each))
         return [*head, *functions, *settings] if later else [*head, *settings, *functions]
-
-    def _left(self, function: cst.FunctionDef, remark: str) -> list[cst.BaseStatement]:
-        """Keep a method as comments."""
-        lines = [cst.EmptyLine(comment=cst.Comment(MARK + remark))]
-        lines += [cst.EmptyLine(comment=cst.Comment(("# " + each).rstrip())) for each in code(function).splitlines()]
-        return [cst.SimpleStatementLine([cst.Pass()], leading_lines=[BLANK, BLANK, *lines])]
 
     def _class_attribute(self, node: cst.BaseStatement) -> cst.BaseStatement:
         done = self._rewritten(node)
@@ -380,16 +373,18 @@ def _as_comments(node: cst.BaseStatement) -> list[cst.EmptyLine]:
     return [cst.EmptyLine(comment=cst.Comment(f"# {each.strip()}".rstrip())) for each in lines]
 
 
+def _left(function: cst.FunctionDef, remark: str) -> list[cst.EmptyLine]:
+    """Return a method as comments."""
+    lines = [MARK + remark, *(f"# {each}".rstrip() for each in code(function).splitlines())]
+    return [cst.EmptyLine(comment=cst.Comment(each)) for each in lines]
+
+
 def _calls_super(node: cst.CSTNode) -> bool:
     return code(node).startswith(("super().__init__", "botpy.Client.__init__", "super("))
 
 
 def _named(decorator: cst.Decorator, wanted: set[str]) -> bool:
     return dotted(decorator.decorator) in wanted
-
-
-def _is_static(function: cst.FunctionDef) -> bool:
-    return any(_named(each, {"staticmethod"}) for each in function.decorators)
 
 
 def _assigns(node: cst.CSTNode, gone: set[str]) -> bool:

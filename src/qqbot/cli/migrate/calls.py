@@ -54,9 +54,8 @@ def rewritten(method: str, node: cst.Call, place: CallPlace) -> cst.BaseExpressi
 def _plain(row: CallRow, function: str, found: Parts, place: CallPlace) -> cst.Call:
     if row.target.startswith("reactions."):
         found = _with_emoji(found, place)
-    if row.target == "users.guilds" and "desc" in found:
-        if literal(found.pop("desc")) is True and "guild_id" in found:
-            found["before"] = found.pop("guild_id")
+    if "desc" in found and row.target == "users.guilds" and literal(found.pop("desc")) is True and "guild_id" in found:
+        found["before"] = found.pop("guild_id")
     given = {
         row.to.get(name, name): _converted(row.how.get(name), value, place)
         for name, value in found.items()
@@ -110,10 +109,10 @@ def _flag(value: cst.BaseExpression, place: CallPlace) -> cst.BaseExpression:
 
 def _model(name: str, value: cst.BaseExpression, place: CallPlace, numbers: str | None = None) -> cst.BaseExpression:
     """Return a model in place of a dict; the value as it is if no dict is found."""
-    literal_dict = place.follow(value)
-    found = entries(literal_dict) if isinstance(literal_dict, cst.Dict) else None
+    followed = place.follow(value)
+    found = entries(followed) if isinstance(followed, cst.Dict) else None
     if found is None:
-        return place.rewrite(value)
+        return place.rewrite(followed)
     made = {
         key: call(place.need(numbers, "qqbot.models"), each) if key == "status" and numbers else place.rewrite(each)
         for key, each in found.items()
@@ -125,7 +124,7 @@ def _model(name: str, value: cst.BaseExpression, place: CallPlace, numbers: str 
 def _recommended(value: cst.BaseExpression, place: CallPlace) -> cst.BaseExpression:
     found = items(place.follow(value))
     if found is None:
-        return place.rewrite(value)
+        return place.rewrite(place.follow(value))
     return listing([_model("RecommendChannel", each, place) for each in found])
 
 
@@ -160,9 +159,11 @@ def _send(row: SendRow, api: str, node: cst.Call, place: CallPlace) -> cst.BaseE
 def _upload(method: str, api: str, node: cst.Call, place: CallPlace) -> cst.BaseExpression | None:
     resource, openid = UPLOADS[method]
     found = arguments(node, (openid, "file_type", "url", "srv_send_msg"))
+    before = place.followed_so_far()
     try:
         made = media(method, node, place)
     except UnknownPart:
+        place.follow_only(before)
         place.remark(f"upload with api.{resource}.upload_media(openid, Media.image(url)). 请改用 upload_media")
         return None
     assert found is not None

@@ -37,6 +37,18 @@ class Surroundings(Protocol):
         """Return what a variable holds, if that is certain; else the node."""
         ...
 
+    def followed_so_far(self) -> frozenset[tuple[str, int]]:
+        """Return which uses of variables were replaced by their values."""
+        ...
+
+    def follow_only(self, uses: frozenset[tuple[str, int]]) -> None:
+        """Take back what was followed since."""
+        ...
+
+    def is_botpy(self, node: cst.BaseExpression) -> bool:
+        """True for a name of botpy."""
+        ...
+
     def rewrite(self, node: cst.BaseExpression) -> cst.BaseExpression:
         """Return the node as it is written with this package."""
         ...
@@ -88,9 +100,11 @@ class _Writer:
 
     def _kind(self, name: str, make: Callable[[cst.BaseExpression], cst.Call]) -> cst.BaseExpression:
         value = self.parts.pop(name)
+        before = self.place.followed_so_far()
         try:
             made = make(value)
         except UnknownPart:
+            self.place.follow_only(before)
             return self._as_it_is(name, value)
         if "content" in self.parts:
             self.extra["content"] = self.place.rewrite(self.parts.pop("content"))
@@ -130,9 +144,9 @@ class _Writer:
         reference = self.parts.pop("message_reference", None)
         if reference is None:
             return
-        found = entries(self.place.follow(reference))
+        found = self._entries(reference)
         if found is None or not found.keys() <= {"message_id", "ignore_get_message_error"} or "message_id" not in found:
-            self.extra["message_reference"] = self.place.rewrite(reference)
+            self.extra["message_reference"] = self.place.rewrite(self.place.follow(reference))
             return
         self.options["quote"] = self.place.rewrite(found["message_id"])
         if (ignore := found.get("ignore_get_message_error")) is not None:
@@ -141,10 +155,17 @@ class _Writer:
     def _loose_keyboard(self) -> None:
         keyboard = self.parts.pop("keyboard", None)
         if keyboard is not None:
-            self.extra["keyboard"] = self.place.rewrite(keyboard)
+            self.extra["keyboard"] = self.place.rewrite(self.place.follow(keyboard))
+
+    def _entries(self, node: cst.BaseExpression) -> Parts | None:
+        """Return what a dict or one of botpy's builders holds; None for a call of anything else."""
+        found = self.place.follow(node)
+        if isinstance(found, cst.Call) and dotted(found.func) != "dict" and not self.place.is_botpy(found.func):
+            return None
+        return entries(found)
 
     def _fields(self, node: cst.BaseExpression, known: set[str]) -> Parts:
-        found = entries(self.place.follow(node))
+        found = self._entries(node)
         if found is None or not found.keys() <= known:
             raise UnknownPart
         return {name: value for name, value in found.items() if not is_none(value)}
@@ -166,11 +187,12 @@ class _Writer:
             raise UnknownPart
         keyboard = self.parts.get("keyboard")
         if keyboard is not None:
+            before = self.place.followed_so_far()
             try:
                 self.options["keyboard"] = self._keyboard(keyboard)
                 del self.parts["keyboard"]
             except UnknownPart:
-                pass
+                self.place.follow_only(before)
         return made
 
     def _template(self, template: cst.BaseExpression, params: cst.BaseExpression | None) -> cst.Call:

@@ -135,6 +135,11 @@ def parameters(function: Function) -> list[cst.Param]:
     return [*function.params.posonly_params, *function.params.params, *function.params.kwonly_params]
 
 
+def is_static(function: Function) -> bool:
+    """True for a static method."""
+    return any(dotted(each.decorator) == "staticmethod" for each in function.decorators)
+
+
 def is_command(function: Function, program: Program) -> bool:
     """True if it has botpy's decorator of commands."""
     return any(

@@ -5,13 +5,13 @@ Responsible for what names, attributes and calls become inside a function or at 
 sent), `assembly` (puts the file together).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import libcst as cst
 
 from . import calls, fields
 from .messages import Parts
-from .program import Program, is_api, parameters
+from .program import Program, is_api, is_static, parameters
 from .syntax import (
     Bindings,
     bindings,
@@ -81,7 +81,7 @@ class Rewriter(cst.CSTTransformer):
         self.apis = set[str]()
         self.local = Bindings() if function is None else bindings(function)
         self.changed: set[str] = set() if function is None else _changed(function)
-        self.followed: dict[str, set[int]] = defaultdict(set)
+        self.followed: set[tuple[str, int]] = set()  # name and node of each use that was replaced by the value
         self.remarks: list[str] = []
         self.notes: list[str] = []
         self.untouched: set[int] = set()  # names of attributes, keywords and parameters: no variables
@@ -92,7 +92,7 @@ class Rewriter(cst.CSTTransformer):
 
     def _enter(self, function: cst.FunctionDef) -> None:
         given = parameters(function)
-        if self.method and given:
+        if self.method and given and not is_static(function):
             self.selves.add(given[0].name.value)
         for name, events in self.program.contexts[function.name.value].items():
             self.context, self.events = name, events
@@ -118,8 +118,16 @@ class Rewriter(cst.CSTTransformer):
         found = (self.local if local else self.program.top).value(node.value)
         if found is None or not self._is_builder(found):
             return node
-        self.followed[node.value].add(id(node))
+        self.followed.add((node.value, id(node)))
         return found
+
+    def followed_so_far(self) -> frozenset[tuple[str, int]]:
+        """Return which uses of variables were replaced by their values."""
+        return frozenset(self.followed)
+
+    def follow_only(self, uses: frozenset[tuple[str, int]]) -> None:
+        """Take back what was followed since."""
+        self.followed = set(uses)
 
     def _is_builder(self, node: cst.BaseExpression) -> bool:
         """True for what is worth looking into: a literal, one of botpy's builders, an upload, an open file."""
@@ -322,7 +330,7 @@ class Rewriter(cst.CSTTransformer):
     ) -> cst.BaseExpression:
         found = fields.find(shape, name)
         if found is None:
-            if not hasattr(shape.kind, name):
+            if not hasattr(shape.kind, name) and name != "get":
                 self.remark(f"{shape.kind.__name__} has no field {name!r}. {shape.kind.__name__} 没有此字段")
             return updated
         if shape.optional:
@@ -496,10 +504,14 @@ class Rewriter(cst.CSTTransformer):
         self.notes += remarks
         return marked(updated_node, remarks)
 
-    def dropped(self, tree: cst.FunctionDef | cst.Module) -> set[str]:
+    def uses(self) -> Counter[str]:
+        """Count for each variable the uses that were replaced by its value."""
+        return Counter(name for name, _ in self.followed)
+
+    def dropped(self, function: cst.FunctionDef) -> set[str]:
         """Return the variables that are in no use any more, since each use now has the value itself."""
-        counted = names(tree)
-        return {name for name, seen in self.followed.items() if counted[name] == len(seen) + 1}
+        counted = names(function.body)
+        return {name for name, seen in self.uses().items() if counted[name] == seen + 1}
 
 
 def _is_made_again(full: str) -> bool:
