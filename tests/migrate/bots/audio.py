@@ -7,6 +7,7 @@ from botpy import logging
 from botpy.audio import Audio, PublicAudio
 from botpy.message import Message
 from botpy.types.audio import AudioControl
+from botpy.types.channel import ChannelSubType, ChannelType
 
 APP_ID = os.environ["QQBOT_APP_ID"]
 SECRET = os.environ["QQBOT_SECRET"]
@@ -16,7 +17,8 @@ _log = logging.get_logger()
 
 class MyClient(botpy.Client):
     async def on_at_message_create(self, message: Message):
-        channel = os.environ["VOICE_CHANNEL"]
+        made = await self.api.create_channel(message.guild_id, "voice", ChannelType.VOICE_CHANNEL, ChannelSubType.TALK)
+        channel = made["id"]
         audio = AudioControl(audio_url="https://bot.q.qq.com/a.mp3", text="song", status=0)
         await self.api.on_microphone(channel)
         await self.api.update_audio(channel, audio)

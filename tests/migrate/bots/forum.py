@@ -6,6 +6,7 @@ import botpy
 from botpy import logging
 from botpy.forum import OpenThread, Thread
 from botpy.message import Message
+from botpy.types.channel import ChannelSubType, ChannelType
 
 APP_ID = os.environ["QQBOT_APP_ID"]
 SECRET = os.environ["QQBOT_SECRET"]
@@ -38,7 +39,10 @@ class MyClient(botpy.Client):
         await self.api.post_message(channel_id=os.environ["CHANNEL"], content=text)
 
     async def on_at_message_create(self, message: Message):
-        forum = os.environ["FORUM"]
+        channel = await self.api.create_channel(
+            message.guild_id, "forum", type=ChannelType.DISCUSSION_CHANNEL, sub_type=ChannelSubType.TALK
+        )
+        forum = channel["id"]
         made = await self.api.post_thread(forum, "title", "content", 1)
         threads = await self.api.get_threads(forum)
         await message.reply(content=f"{made['task_id'] != ''} {len(threads['threads'])}")

@@ -15,7 +15,7 @@ _log = logging.get_logger()
 class MyClient(botpy.Client):
     async def on_at_message_create(self, message: Message):
         schedule = await self.api.create_schedule(
-            os.environ["SCHEDULE_CHANNEL"],
+            message.channel_id,
             name="test",
             start_timestamp="4102444800000",
             end_timestamp="4102448400000",
@@ -23,7 +23,7 @@ class MyClient(botpy.Client):
             remind_type="0",
         )
         await self.api.update_schedule(
-            channel_id=os.environ["SCHEDULE_CHANNEL"],
+            channel_id=message.channel_id,
             schedule_id=schedule["id"],
             name="update",
             start_timestamp="4102444800000",
@@ -31,9 +31,9 @@ class MyClient(botpy.Client):
             jump_channel_id=message.channel_id,
             remind_type="1",
         )
-        read = await self.api.get_schedule(os.environ["SCHEDULE_CHANNEL"], schedule["id"])
+        read = await self.api.get_schedule(message.channel_id, schedule["id"])
         await message.reply(content=f"{read['name']}")
-        await self.api.delete_schedule(os.environ["SCHEDULE_CHANNEL"], schedule["id"])
+        await self.api.delete_schedule(message.channel_id, schedule["id"])
 
 if __name__ == "__main__":
     intents = botpy.Intents(public_guild_messages=True)
