@@ -19,13 +19,15 @@ from qqbot.cli.migrate.assembly import migrate
 from qqbot.testing import Simulator
 from tests.interop.sdks import INSTALLED
 from tests.interop.test_sdks import picture
-from tests.migrate.chats import CHATS, LEFT, PATIENCE
+from tests.migrate.chats import CHATS, LEFT, PATIENCE, PUBLIC
 
 HERE = Path(__file__).parent
 BOTS = sorted((HERE / "bots").glob("*.py"))
+RUN = [
+    pytest.param(each, marks=pytest.mark.qq(profile="public" if each.stem in PUBLIC else "private"), id=each.stem)
+    for each in BOTS
+]
 BOTPY = INSTALLED / "qq-botpy" / "bin" / "python"
-
-pytestmark = pytest.mark.qq(profile="private")
 
 
 def settings(qq: Simulator) -> dict[str, str]:
@@ -78,14 +80,14 @@ def test_each_bot_has_a_chat() -> None:
 
 
 @pytest.mark.skipif(not BOTPY.exists(), reason="qq-botpy is not installed: nox -s interop")
-@pytest.mark.parametrize("source", BOTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", RUN)
 async def test_before(qq: Simulator, source: Path, tmp_path: Path) -> None:
     async with qq, on_botpy(source, tmp_path, qq):
         await CHATS[source.stem](qq)
         assert qq.violations == []
 
 
-@pytest.mark.parametrize("source", [each for each in BOTS if each.stem not in LEFT], ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", [each for each in RUN if each.id not in LEFT])
 async def test_after(qq: Simulator, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with qq:
         for name, value in settings(qq).items():

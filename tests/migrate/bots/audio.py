@@ -30,7 +30,7 @@ class MyClient(botpy.Client):
         await self.api.post_message(channel_id=os.environ["CHANNEL"], content=f"start {audio.text}")
 
     async def on_audio_finish(self, audio: Audio):
-        await self.api.post_message(channel_id=os.environ["CHANNEL"], content=f"finish {audio.audio_url}")
+        await self.api.post_message(channel_id=os.environ["CHANNEL"], content=f"finish {audio.text}")
 
     async def on_audio_or_live_channel_member_enter(self, member: PublicAudio):
         await self.api.post_message(channel_id=os.environ["CHANNEL"], content=f"{member.user_id} came")

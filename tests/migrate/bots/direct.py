@@ -25,7 +25,7 @@ class MyClient(botpy.Client):
         if "/私信" in message.content:
             dms_payload = await self.api.create_dms(message.guild_id, message.author.id)
             _log.info("发送私信")
-            await self.api.post_dms(dms_payload["guild_id"], content="hello", msg_id=message.id)
+            await self.api.post_dms(dms_payload["guild_id"], content="hello")
 
 if __name__ == "__main__":
     intents = botpy.Intents(direct_message=True, public_guild_messages=True)

@@ -17,7 +17,7 @@ class MyClient(botpy.Client):
     async def on_guild_member_add(self, member: Member):
         _log.info("%s 加入频道" % member.nick)
         dms_payload = await self.api.create_dms(member.guild_id, member.user.id)
-        await self.api.post_dms(guild_id=dms_payload["guild_id"], content="welcome join guild", event_id=member.event_id)
+        await self.api.post_dms(guild_id=dms_payload["guild_id"], content="welcome join guild")
 
     async def on_guild_member_update(self, member: Member):
         await self.api.post_message(channel_id=os.environ["CHANNEL"], content=f"now {member.nick}")

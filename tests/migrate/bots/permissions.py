@@ -18,7 +18,7 @@ class MyClient(botpy.Client):
     async def on_at_message_create(self, message: Message):
         apis = await self.api.get_permissions(message.guild_id)
         paths = [api["path"] for api in apis if api["auth_status"]]
-        demand_identity = APIPermissionDemandIdentify(path="/guilds/{guild_id}/members/{user_id}", method="GET")
+        demand_identity = APIPermissionDemandIdentify(path="/guilds/{guild_id}/members", method="GET")
         demand = await self.api.post_permission_demand(
             message.guild_id, message.channel_id, demand_identity, "获取当前频道成员信息"
         )
