@@ -241,7 +241,13 @@ async def roles(qq: Simulator) -> None:
 async def mute(qq: Simulator) -> None:
     await says(qq, "channel", "mute", "muted")
     sent = [{name: str(value) for name, value in each.items() if name != "user_ids"} for each in bodies(qq, "/mute")]
-    assert [each.get("mute_seconds", each.get("mute_end_timestamp")) for each in sent] == ["20", "0", "10", "4102444800", "0"]
+    assert [each.get("mute_seconds", each.get("mute_end_timestamp")) for each in sent] == [
+        "20",
+        "0",
+        "10",
+        "4102444800",
+        "0",
+    ]
     assert [len(each.get("user_ids", ())) for each in bodies(qq, "/mute")] == [0, 0, 0, 1, 1]  # type: ignore[arg-type]
 
 

@@ -38,6 +38,7 @@ class MyClient(botpy.Client):
     async def on_audio_or_live_channel_member_exit(self, member: PublicAudio):
         await self.api.post_message(channel_id=os.environ["CHANNEL"], content=f"{member.user_id} went")
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(audio_action=True, audio_or_live_channel_member=True, public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

@@ -38,6 +38,7 @@ class MyClient(botpy.Client):
     def shout(text):
         return text.strip().upper()
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(public_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

@@ -60,6 +60,7 @@ class MyClient(botpy.Client):
         )
         await self.api.post_message(channel_id=message.channel_id, embed=embed)
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

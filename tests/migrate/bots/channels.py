@@ -38,6 +38,7 @@ class MyClient(botpy.Client):
                 await message.reply(content=f"{found['name']} {found['private_type']}")
                 await self.api.delete_channel(channel_id=found["id"])
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(guilds=True, public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

@@ -27,6 +27,7 @@ class MyClient(botpy.Client):
             _log.info("发送私信")
             await self.api.post_dms(dms_payload["guild_id"], content="hello")
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(direct_message=True, public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

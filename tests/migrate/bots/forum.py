@@ -47,6 +47,7 @@ class MyClient(botpy.Client):
         threads = await self.api.get_threads(forum)
         await message.reply(content=f"{made['task_id'] != ''} {len(threads['threads'])}")
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(forums=True, open_forum_event=True, public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

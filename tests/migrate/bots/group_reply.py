@@ -24,7 +24,10 @@ class MyClient(botpy.Client):
             content=f"收到了消息：{message.content.strip()} {message.author.member_openid}",
         )
         _log.info(messageResult)
-        await message.reply(msg_seq=2, content=f"id {bool(messageResult['id'])} {messageResult.get('id') != message.id}")
+        await message.reply(
+            msg_seq=2, content=f"id {bool(messageResult['id'])} {messageResult.get('id') != message.id}"
+        )
+
 
 if __name__ == "__main__":
     intents = botpy.Intents(public_messages=True)

@@ -33,6 +33,7 @@ class MyClient(botpy.Client):
         me = await self.api.me()
         await message.reply(content=f"{guild['name']} {guild['owner_id'] != ''} {names} {me['username']}")
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(guilds=True, public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

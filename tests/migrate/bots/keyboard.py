@@ -80,6 +80,7 @@ class MyClient(botpy.Client):
             content=f"clicked {interaction.data.resolved.button_data} {interaction.type}",
         )
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(public_guild_messages=True, public_messages=True, interaction=True)
     client = MyClient(intents=intents, ext_handlers=False)

@@ -32,9 +32,7 @@ class MyClient(botpy.Client):
         await self.tell(f"welcome {event.op_member_openid}")
 
     async def on_friend_add(self, event: C2CManageEvent):
-        await self.api.post_c2c_message(
-            openid=event.openid, msg_type=0, event_id=event.event_id, content="hello"
-        )
+        await self.api.post_c2c_message(openid=event.openid, msg_type=0, event_id=event.event_id, content="hello")
 
     async def on_friend_del(self, event: C2CManageEvent):
         await self.tell(f"lost {event.openid}")
@@ -47,6 +45,7 @@ class MyClient(botpy.Client):
 
     async def tell(self, text):
         await self.api.post_message(channel_id=os.environ["CHANNEL"], content=text)
+
 
 if __name__ == "__main__":
     intents = botpy.Intents(public_messages=True)

@@ -28,11 +28,14 @@ class MyClient(botpy.Client):
         )
 
     async def on_c2c_message_create(self, message: C2CMessage):
-        media = await self.api.post_c2c_file(openid=message.author.user_openid, file_type=1, url=os.environ["IMAGE_URL"])
+        media = await self.api.post_c2c_file(
+            openid=message.author.user_openid, file_type=1, url=os.environ["IMAGE_URL"]
+        )
         await message.reply(msg_type=7, media=media, content="茶")
 
     async def on_at_message_create(self, message: Message):
         await message.reply(content="图", image=os.environ["IMAGE_URL"])
+
 
 if __name__ == "__main__":
     intents = botpy.Intents(public_messages=True, public_guild_messages=True)

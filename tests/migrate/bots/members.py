@@ -33,6 +33,7 @@ class MyClient(botpy.Client):
         if "remove" in message.content:
             await self.api.get_delete_member(message.guild_id, message.author.id, add_blacklist=True)
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(guild_members=True, public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

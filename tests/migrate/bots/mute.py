@@ -21,6 +21,7 @@ class MyClient(botpy.Client):
         await self.api.cancel_mute_multi_member(message.guild_id, [message.author.id])
         await message.reply(content="muted")
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

@@ -28,6 +28,7 @@ class MyClient(botpy.Client):
         await self.api.delete_pin(message.channel_id, message_id)
         await message.reply(content=f"{pin['message_ids'] == pins['message_ids']} {len(pins['message_ids'])}")
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

@@ -28,6 +28,7 @@ class MyClient(botpy.Client):
         rights = await self.api.get_channel_user_permissions(message.channel_id, message.author.id)
         await message.reply(content=f"{len(paths) > 0} {demand['desc']} {rights['channel_id'] == message.channel_id}")
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

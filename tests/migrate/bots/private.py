@@ -24,6 +24,7 @@ class MyClient(botpy.Client):
     async def on_error(self, event_method, *args, **kwargs):
         _log.error("%s failed", event_method)
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

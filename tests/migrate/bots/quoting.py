@@ -16,7 +16,9 @@ _log = logging.get_logger()
 class MyClient(botpy.Client):
     async def on_at_message_create(self, message: Message):
         if "recall" in message.content:
-            _message = await self.api.post_message(channel_id=message.channel_id, content="soon gone", msg_id=message.id)
+            _message = await self.api.post_message(
+                channel_id=message.channel_id, content="soon gone", msg_id=message.id
+            )
             await self.api.recall_message(message.channel_id, _message.get("id"), hidetip=True)
             return
         message_reference = Reference(message_id=message.id, ignore_get_message_error=True)
@@ -28,6 +30,7 @@ class MyClient(botpy.Client):
         )
         read = await self.api.get_message(channel_id=message.channel_id, message_id=sent["id"])
         await message.reply(content=f"quoted {read['message']['content']}")
+
 
 if __name__ == "__main__":
     intents = botpy.Intents(public_guild_messages=True)

@@ -6,7 +6,6 @@ import botpy
 from botpy import logging
 from botpy.message import Message
 from botpy.reaction import Reaction
-from botpy.types import emoji
 
 APP_ID = os.environ["QQBOT_APP_ID"]
 SECRET = os.environ["QQBOT_SECRET"]
@@ -25,13 +24,15 @@ class MyClient(botpy.Client):
 
     async def on_message_reaction_add(self, reaction: Reaction):
         await self.api.post_message(
-            channel_id=reaction.channel_id, content=f"{reaction.user_id} added {reaction.emoji.id} {reaction.emoji.type}"
+            channel_id=reaction.channel_id,
+            content=f"{reaction.user_id} added {reaction.emoji.id} {reaction.emoji.type}",
         )
 
     async def on_message_reaction_remove(self, reaction: Reaction):
         await self.api.post_message(
             channel_id=reaction.channel_id, content=f"{reaction.user_id} removed {reaction.emoji.id}"
         )
+
 
 if __name__ == "__main__":
     intents = botpy.Intents(guild_message_reactions=True, public_guild_messages=True)

@@ -26,6 +26,7 @@ class MyClient(botpy.Client):
     async def on_direct_message_delete(self, message: DirectMessage):
         await self.api.post_message(channel_id=os.environ["CHANNEL"], content="a private message was recalled")
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(message_audit=True, public_guild_messages=True, direct_message=True)
     client = MyClient(intents=intents, ext_handlers=False)

@@ -26,6 +26,7 @@ class MyClient(botpy.Client):
         await self.api.delete_guild_role_member(guild_id, role_id, message.author.id)
         await self.api.delete_guild_role(guild_id=guild_id, role_id=role_id)
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

@@ -35,6 +35,7 @@ class MyClient(botpy.Client):
         await message.reply(content=f"{read['name']}")
         await self.api.delete_schedule(message.channel_id, schedule["id"])
 
+
 if __name__ == "__main__":
     intents = botpy.Intents(public_guild_messages=True)
     client = MyClient(intents=intents, ext_handlers=False)

@@ -37,6 +37,10 @@ class Surroundings(Protocol):
         """Return what a variable holds, if that is certain; else the node."""
         ...
 
+    def file_form(self, node: cst.BaseExpression) -> str:
+        """Return what a file that is sent is: "bytes", an open "file", or "unknown"."""
+        ...
+
     def followed_so_far(self) -> frozenset[tuple[str, int]]:
         """Return which uses of variables were replaced by their values."""
         ...
@@ -324,7 +328,9 @@ class _Writer:
                 source = call(self.place.need("Path", "pathlib"), self.place.rewrite(path))
             case cst.SimpleString() | cst.ConcatenatedString() if string(found) is not None:
                 source = call(self.place.need("Path", "pathlib"), source)
-            case cst.Name():
+            case cst.Name() if self.place.file_form(found) == "file":
+                source = expression("{source}.read()", source=source)
+            case cst.Name() if self.place.file_form(found) == "unknown":
                 path = self.place.need("Path", "pathlib")
                 template = f"{path}({{source}}) if isinstance({{source}}, str) else {{source}}"
                 source = expression(template, source=source)

@@ -25,10 +25,12 @@ from .syntax import (
     string,
     walk,
 )
+from .tables import API as API_CLASSES
 from .tables import (
     CALLS,
     COMMANDS,
     ERRORS,
+    HINTS,
     LOGGER,
     LOGGERS,
     MEMBERS,
@@ -42,7 +44,6 @@ from .tables import (
     UPLOADS,
     SendRow,
 )
-from .tables import API as API_CLASSES
 
 MUTATING = ("append", "extend", "insert", "update", "setdefault", "pop", "clear", "remove")
 
@@ -120,6 +121,17 @@ class Rewriter(cst.CSTTransformer):
             return node
         self.followed.add((node.value, id(node)))
         return found
+
+    def file_form(self, node: cst.BaseExpression) -> str:
+        """Return what a file that is sent is: "bytes", an open "file", or "unknown"."""
+        if not isinstance(node, cst.Name):
+            return "bytes"
+        if node.value in self.local.files:
+            return "file"
+        match self.local.value(node.value):
+            case cst.Call(cst.Attribute(_, cst.Name("read" | "read_bytes" | "getvalue"))) | cst.Await():
+                return "bytes"
+        return "unknown"
 
     def followed_so_far(self) -> frozenset[tuple[str, int]]:
         """Return which uses of variables were replaced by their values."""
@@ -297,6 +309,8 @@ class Rewriter(cst.CSTTransformer):
             if self.method and name not in self.program.instances:
                 self.remark("self was the client; bot is passed on. 原 self 是客户端，现传 bot")
             return cst.Name("bot")
+        if self.program.client is not None and name == self.program.client.name.value:
+            return cst.Name(self.need("Bot"))
         if full := self.program.qualified(original_node):
             return self._renamed(full, updated_node)
         return updated_node
@@ -349,10 +363,14 @@ class Rewriter(cst.CSTTransformer):
                 return cst.parse_expression("asyncio.get_running_loop()")
             case "close":
                 return cst.parse_expression(f"{owner}.stop")
-            case "run" | "start":
-                return cst.parse_expression(f"bot.{name}")
+            case "run":
+                return cst.parse_expression("bot.run")
+            case "start":
+                self.remark(HINTS["start"])
+                return cst.parse_expression("bot.start")
             case "http" | "intents" | "is_closed" | "bot_connect" | "ws_dispatch" | "ret_coro":
-                self.remark(f"botpy's {name} has no counterpart: see docs/from-botpy.md. botpy 的 {name} 没有对应")
+                hint = HINTS.get(name, "see docs/from-botpy.md. 见 docs/from-botpy.md")
+                self.remark(f"botpy's client.{name} has no counterpart: {hint}")
                 return cst.parse_expression(f"{owner}.{name}")
         if name in self.program.methods:
             return cst.Name(name)
@@ -388,7 +406,8 @@ class Rewriter(cst.CSTTransformer):
             self.needs.modules.add("logging")
             return cst.parse_expression(f"logging.{member}")
         self.needs.left.add(full_head(updated))
-        self.remark(f"{full} has no counterpart: see docs/from-botpy.md. {full} 没有对应，需手动改写")
+        hints = (hint for start, hint in HINTS.items() if f"{full}.".startswith(f"{start}."))
+        self.remark(f"{full} has no counterpart: {next(hints, 'see docs/from-botpy.md. 没有对应，需手动改写')}")
         return updated
 
     # Calls
@@ -442,7 +461,7 @@ class Rewriter(cst.CSTTransformer):
             self.needs.modules.add("logging")
             name = original.args[0].value if original.args else cst.Name("__name__")
             return call("logging.getLogger", name)
-        if full == READ_YAML:
+        if full in READ_YAML:
             return self._read_yaml(original)
         if full in PERMISSION:
             return calls.permissions(original, self, PERMISSIONS) or self._left(full, original)
@@ -516,7 +535,7 @@ class Rewriter(cst.CSTTransformer):
 
 def _is_made_again(full: str) -> bool:
     """True for a function or class of botpy whose arguments `leave_Call` rewrites itself."""
-    known = full in MODELS or full in PERMISSION or full in LOGGERS or full == READ_YAML
+    known = full in MODELS or full in PERMISSION or full in LOGGERS or full in READ_YAML
     return known or full.startswith(_DICTS)
 
 

@@ -12,13 +12,14 @@ from .program import Program
 from .syntax import (
     arguments,
     bindings,
+    body_of,
     call,
     code,
     dotted,
     literal,
     marked,
-    names,
     named_argument,
+    names,
     statement,
     string,
     walk,
@@ -39,6 +40,7 @@ class Startup:
     options: dict[str, cst.BaseExpression] = field(default_factory=dict[str, cst.BaseExpression])
     appid: cst.BaseExpression | None = None
     secret: cst.BaseExpression | None = None
+    by_token: bool = False  # an old botpy: the token is no secret
     hoisted: list[cst.BaseStatement] = field(default_factory=list[cst.BaseStatement])
     remarks: list[str] = field(default_factory=list[str])
 
@@ -80,6 +82,21 @@ class _Taker(cst.CSTTransformer):
                 return cst.FlattenSentinel([start, statement("await bot.wait()")])
         return updated_node
 
+    def visit_With(self, node: cst.With) -> None:
+        """Know the client by its name in `async with MyClient(...) as client`."""
+        for each in node.items:
+            if each.asname is not None and self.program.is_client(each.item) and (name := dotted(each.asname.name)):
+                self.program.instances.add(name)
+
+    def leave_With(
+        self, original_node: cst.With, updated_node: cst.With
+    ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
+        """Drop `async with client:`, since `bot.start` and `bot.wait` follow."""
+        first = original_node.items[0]
+        if len(original_node.items) != 1 or not self._is_client(first.item):
+            return updated_node
+        return cst.FlattenSentinel(body_of(updated_node.body))
+
     def _run(self, line: cst.SimpleStatementLine) -> cst.BaseStatement:
         run = line.with_changes(body=statement("bot.run()").body)  # type: ignore[union-attr]
         if self.depth:
@@ -99,12 +116,13 @@ class _Taker(cst.CSTTransformer):
         return True
 
     def _is_intents(self, target: cst.BaseExpression) -> bool:
-        return (dotted(target) or "").partition(".")[0] in self.program.intents
+        return self.program.client is not None and (dotted(target) or "").partition(".")[0] in self.program.intents
 
     def _started(self, made: cst.Call) -> None:
-        found = arguments(made, ("appid", "secret"))
-        if found is not None:
-            self.startup.appid, self.startup.secret = found.get("appid"), found.get("secret")
+        found = arguments(made, ("appid", "secret")) or {}
+        self.startup.appid = found.get("appid")
+        self.startup.secret = found.get("secret", found.get("token"))
+        self.startup.by_token = "secret" not in found
 
 
 def take(program: Program) -> tuple[cst.Module, Startup]:
@@ -125,8 +143,13 @@ def _credentials(module: cst.Module, program: Program, startup: Startup) -> cst.
         startup.appid = startup.secret = None
         startup.remarks.append(ENVIRONMENT.format(before=f", in place of {_file(configured)}"))
         return module
+    placeholder = not (string(startup.appid) or "1").isdigit()
+    if startup.by_token or placeholder:
+        startup.appid = startup.secret = None
+        startup.remarks.append(ENVIRONMENT.format(before=""))
+        return module
     while missing := _bound_late(module, program, wanted):
-        name = sorted(missing)[0]
+        name = min(missing)
         line = _assignment(module, name)
         if line is None:
             startup.appid = startup.secret = None
@@ -151,7 +174,7 @@ def _without_config(
     for name, value in bindings(module).values.items():
         if name in wanted and counted[name] == 1 and isinstance(value, cst.Call):
             line = _assignment(module, name)
-            if program.qualified(value.func) == READ_YAML and line is not None:
+            if program.qualified(value.func) in READ_YAML and line is not None:
                 return module.deep_remove(line), value.args[0].value  # type: ignore[return-value]
     return module, None
 

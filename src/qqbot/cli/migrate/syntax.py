@@ -149,11 +149,15 @@ def names(node: cst.CSTNode) -> Counter[str]:
 
 @dataclass
 class Bindings:
-    """The names that are bound in a block. `values`: of those that one assignment binds; `counts`: all bindings."""
+    """The names that are bound in a block. `values`: of those that one assignment binds; `counts`: all bindings.
+
+    `loops`: what a loop goes through; `files`: the names of `with open(...) as name`.
+    """
 
     values: dict[str, cst.BaseExpression] = field(default_factory=dict[str, cst.BaseExpression])
     loops: dict[str, cst.BaseExpression] = field(default_factory=dict[str, cst.BaseExpression])
     counts: Counter[str] = field(default_factory=Counter[str])
+    files: set[str] = field(default_factory=set[str])
 
     def value(self, name: str) -> cst.BaseExpression | None:
         """Return the only value of a name; None if there are others."""
@@ -178,6 +182,8 @@ def _bind(node: cst.CSTNode, found: Bindings) -> None:
             found.values[name] = value
         case cst.AugAssign(cst.Name(name)) | cst.NamedExpr(cst.Name(name)) | cst.AsName(cst.Name(name)):
             found.counts[name] += 2
+        case cst.WithItem(cst.Call(cst.Name("open")), cst.AsName(cst.Name(name))):
+            found.files.add(name)
         case cst.For(target, iterated) | cst.CompFor(target, iterated):
             _bind_target(target, iterated, found.loops, found)
         case cst.Param(cst.Name(name)):

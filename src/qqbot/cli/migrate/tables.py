@@ -89,7 +89,9 @@ CLIENT = frozenset({"botpy.Client", "botpy.client.Client"})
 INTENTS = frozenset({"botpy.Intents", "botpy.flags.Intents"})
 PERMISSION = frozenset({"botpy.Permission", "botpy.flags.Permission"})
 COMMANDS = "botpy.ext.command_util.Commands"
-READ_YAML = "botpy.ext.cog_yaml.read"
+READ_YAML = frozenset(
+    {"botpy.ext.cog_yaml.read", "botpy.ext.yaml_util.YamlUtil.read", "botpy.utils.YamlUtil.read"}  # newest first
+)
 LOGGERS = frozenset({"botpy.logging.get_logger", "botpy.get_logger"})
 LOGGER = "botpy.logger"
 
@@ -351,3 +353,15 @@ MEDIA = {"1": "image", "2": "video", "3": "voice", "4": "file"}
 """The class method of `Media` for each `file_type`."""
 
 DIRECT = "DirectMessageCreate"
+
+HINTS = {
+    "botpy.ext.cog_apscheduler": "start a scheduler of your own in Bot(lifespan=...). 请在 lifespan 中启动自己的调度器",
+    "botpy.ext.convert_color": "colours are numbers, 0xFFRRGGBB. 颜色请直接写 0xFFRRGGBB",
+    "botpy.ext.channel_jump": "use parse_tags and ChannelLink. 请改用 parse_tags 和 ChannelLink",
+    "botpy.http": "use bot.api.call(Route(name, method, path, bytes)). 请改用 bot.api.call",
+    "http": "use bot.api.call(Route(name, method, path, bytes)). 请改用 bot.api.call",
+    "botpy.Intents": "intents follow from the handlers. intents 由事件处理函数决定",
+    "botpy.flags.Intents": "intents follow from the handlers. intents 由事件处理函数决定",
+    "start": "await bot.start() returns when the bot is served, bot.wait() when it ends. start 后用 bot.wait() 等待结束",
+}
+"""What to do about a name of botpy, or an attribute of its client, that has no counterpart; by the start of the name."""
