@@ -144,7 +144,8 @@ def screenshots(session: nox.Session) -> None:
 def interop(session: nox.Session) -> None:
     """Run other SDKs, from PyPI and npm, on the simulator; `nox -s interop -- -k NAME` for one of them.
 
-    The bots that `qqbot migrate` is tried on run on qq-botpy as well. Each is installed apart, because some do not go together. Without Node.js those from npm are skipped.
+    Each is installed apart, because some do not go together. Without Node.js those from npm are skipped. The bots of
+    tests/migrate run on qq-botpy too.
     """
     session.install(".", *group("tests"))
     folder = Path(session.create_tmp()).resolve() / "sdks"

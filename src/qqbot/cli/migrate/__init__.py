@@ -24,11 +24,13 @@ def define(parser: argparse.ArgumentParser) -> None:
     """Describe the command and its arguments."""
     parser.description = (
         "Rewrite a bot made with botpy: the client's class, intents, replies, calls, messages, commands and logging. "
-        "What is left is marked with a comment, '# qqbot migrate: ...'. 将 botpy 机器人改写为本 SDK，未能改写之处以注释标出"
+        "What is left is marked with a comment, '# qqbot migrate: ...'. "
+        "将 botpy 机器人改写为本 SDK，未能改写之处以注释标出"
     )
     parser.epilog = (
         "Without an option the new file is printed, and the old one stays. A summary goes to stderr. Exit codes: 0 "
-        "rewritten, also if comments are left; 1 the file cannot be read or written; 2 it is no Python; 3 libcst is missing."
+        "rewritten, also if comments are left; 1 the file cannot be read or written; 2 it is no Python; 3 libcst is "
+        "missing. Run `git diff` and your formatter afterwards."
     )
     parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="a Python file of the bot")
     how = parser.add_mutually_exclusive_group()
@@ -85,8 +87,8 @@ def _write(path: Path, source: str, done: "Migration") -> None:
 def _summary(path: Path, done: "Migration") -> str:
     if not done.changed:
         return f"{path}: imports no botpy, nothing to do. 未使用 botpy，无需改写"
-    lines = [
+    head = (
         f"{path}: {done.handlers} handlers, {done.calls} calls rewritten, {len(done.remarks)} left to you. "
         f"已改写 {done.handlers} 个事件处理、{done.calls} 处调用，剩 {len(done.remarks)} 处需手动处理"
-    ]
-    return "\n".join([*lines, *(f"  {path}:{number}: {text}" for number, text in done.remarks)])
+    )
+    return "\n".join([head, *(f"  {path}:{number}: {text}" for number, text in done.remarks)])

@@ -14,7 +14,7 @@ from . import program as programs
 from .program import Program, is_command, is_static, parameters
 from .rewriting import Needs, Rewriter
 from .startup import Startup, bot_statement, take
-from .syntax import MARK, body_of, code, dotted, marked, names, statement, walk
+from .syntax import MARK, below, body_of, code, dotted, lines_above, marked, names, statement, walk
 from .tables import COMMANDS, EVENTS
 
 BLANK = cst.EmptyLine(indent=False)
@@ -216,7 +216,7 @@ class _Assembly:
         bot, needed = bot_statement(self.startup)
         for name in needed:
             self.needs.add(name)
-        bot = bot.with_changes(leading_lines=[*client.leading_lines, *comments, *bot.leading_lines])  # type: ignore[union-attr]
+        bot = below([*client.leading_lines, *comments, *lines_above(bot)], bot)
         state = [statement(STATE)] if "SimpleNamespace" in self.needs.names["types"] else []
         head = [*self.startup.hoisted, bot, *state]
         later = any(name in self.program.methods for each in settings for name in names(each))
@@ -235,15 +235,16 @@ class _Assembly:
     def _init(self, function: cst.FunctionDef) -> list[cst.BaseStatement]:
         rewriter = Rewriter(self.program, self.needs, function)
         kept = [each for each in body_of(function.body) if not _calls_super(each) and not _is_docstring(each)]
-        done = [each.visit(rewriter) for each in kept]
+        visited = [each.visit(rewriter) for each in kept]
         self._count(rewriter)
+        done = [each for each in visited if isinstance(each, cst.BaseStatement)]
         given = [*self._arguments(function, done), *done]
         if any(
             isinstance(node, cst.Attribute) and node.attr.value == "create_task" for each in kept for node in walk(each)
         ):
             remark = "no loop runs yet: start tasks with bot.spawn(...) in a handler of Ready. 此时没有事件循环"
             given = [marked(given[0], [remark]), *given[1:]]
-        return [each for each in given if isinstance(each, cst.BaseStatement)]
+        return given
 
     def _arguments(self, function: cst.FunctionDef, body: Sequence[cst.CSTNode]) -> list[cst.BaseStatement]:
         """Give the parameters of `__init__` that are in use the values with which the client was made."""
@@ -299,7 +300,7 @@ class _Assembly:
         kept = sorted(_import_of(name, full) for name, full in self.program.imports.items() if name in self.needs.left)
         done = [statement(each) for each in [*lines, *third, *kept]]
         if lines and third:
-            done[len(lines)] = done[len(lines)].with_changes(leading_lines=[BLANK])  # type: ignore[call-arg]
+            done[len(lines)] = below([BLANK], done[len(lines)])
         return [_wrapped(each) for each in done]
 
 
@@ -321,8 +322,7 @@ def _wrapped(node: cst.BaseStatement) -> cst.BaseStatement:
     if len(text) <= 100 or not found:
         return node
     inner = "".join(f"    {each},\n" for each in tail.split(", "))
-    done = statement(f"{head} import (\n{inner})")
-    return done.with_changes(leading_lines=node.leading_lines)  # type: ignore[attr-defined]
+    return below(lines_above(node), statement(f"{head} import (\n{inner})"))
 
 
 def _modules(module: cst.Module) -> set[str]:

@@ -1,7 +1,7 @@
 """From botpy's dicts for a message to the classes of this package: text, markdown, keyboards, cards, media.
 
 Responsible for the one argument that a sending call has here. Collaborators: `rewriting` follows variables to the dict
-that was put in them, and rewrites what stands inside. What is no literal in the file is passed on as it is, in `extra=`.
+that was put in them, and rewrites what stands inside. What is no literal in the file is passed on in `extra=`.
 """
 
 from collections.abc import Callable
@@ -230,7 +230,7 @@ class _Writer:
             raise UnknownPart
         shown = self._fields(found["render_data"], {"label", "visited_label", "style"})
         action = self._fields(found["action"], ACTION_FIELDS)
-        kind = BUTTONS.get(literal(self.place.follow(action.get("type", text("")))))  # type: ignore[arg-type]
+        kind = BUTTONS.get(literal(self.place.follow(action.get("type", text("")))))
         if kind is None or "label" not in shown or "data" not in action:
             raise UnknownPart
         options = self._button_options(found, shown, action)
@@ -331,8 +331,8 @@ class _Writer:
             case cst.Name() if self.place.file_form(found) == "file":
                 source = expression("{source}.read()", source=source)
             case cst.Name() if self.place.file_form(found) == "unknown":
-                path = self.place.need("Path", "pathlib")
-                template = f"{path}({{source}}) if isinstance({{source}}, str) else {{source}}"
+                made = self.place.need("Path", "pathlib")
+                template = f"{made}({{source}}) if isinstance({{source}}, str) else {{source}}"
                 source = expression(template, source=source)
         return self._said(call(f"{self.place.need('Media')}.image", source))
 

@@ -1,8 +1,8 @@
 """One function of a botpy bot, rewritten for this package.
 
 Responsible for what names, attributes and calls become inside a function or at the top of the file. Collaborators:
-`program` (what the file consists of), `fields` (what a dict's key is called), `calls` and `messages` (what is called and
-sent), `assembly` (puts the file together).
+`program` (what the file consists of), `fields` (what a dict's key is called), `calls` and `messages` (what is called
+and sent), `assembly` (puts the file together).
 """
 
 from collections import Counter, defaultdict
@@ -14,6 +14,7 @@ from .messages import Parts
 from .program import Program, is_api, is_static, parameters
 from .syntax import (
     Bindings,
+    arguments,
     bindings,
     call,
     dictionary,
@@ -216,7 +217,7 @@ class Rewriter(cst.CSTTransformer):
 
     # Shapes
 
-    def shape(self, node: cst.BaseExpression) -> fields.Shape | None:
+    def shape(self, node: cst.BaseExpression) -> fields.Shape | None:  # noqa: PLR0911 - one row for each form
         """Return what an expression of botpy evaluates to here; None for a plain or unknown value."""
         match node:
             case cst.Name(name):
@@ -240,7 +241,7 @@ class Rewriter(cst.CSTTransformer):
         if shape.inside == name:
             return fields.Shape(shape.kind)
         found = fields.find(shape, name)
-        return found and found.shape
+        return None if found is None else found.shape
 
     def _subscript(self, owner: cst.BaseExpression, node: cst.Subscript) -> fields.Shape | None:
         if (key := _key(node)) is not None:
@@ -262,7 +263,7 @@ class Rewriter(cst.CSTTransformer):
         return None
 
     def _sent(self, row: SendRow, made: cst.Call) -> fields.Shape | None:
-        found = calls.arguments(made, (row.place, *row.parameters))
+        found = arguments(made, (row.place, *row.parameters))
         answers = found is not None and self.answers(found, row)
         return fields.model("MessageSendResult") if answers else fields.answer(row.target)
 
@@ -351,7 +352,7 @@ class Rewriter(cst.CSTTransformer):
             return expression(f"({{value}} and {{value}}.{found.name})", value=value)
         return cst.Attribute(value, cst.Name(found.name))
 
-    def _of_client(self, name: str) -> cst.BaseExpression:
+    def _of_client(self, name: str) -> cst.BaseExpression:  # noqa: PLR0911 - one row for each attribute
         owner = "ctx.bot" if self.context else "bot"
         match name:
             case "api":

@@ -11,6 +11,7 @@ import libcst as cst
 from .program import Program
 from .syntax import (
     arguments,
+    below,
     bindings,
     body_of,
     call,
@@ -20,6 +21,7 @@ from .syntax import (
     marked,
     named_argument,
     names,
+    small_statement,
     statement,
     string,
     walk,
@@ -78,7 +80,7 @@ class _Taker(cst.CSTTransformer):
                 owner
             ):
                 self._started(made)
-                start = updated_node.with_changes(body=statement("await bot.start()").body)  # type: ignore[union-attr]
+                start = updated_node.with_changes(body=small_statement("await bot.start()"))
                 return cst.FlattenSentinel([start, statement("await bot.wait()")])
         return updated_node
 
@@ -98,11 +100,11 @@ class _Taker(cst.CSTTransformer):
         return cst.FlattenSentinel(body_of(updated_node.body))
 
     def _run(self, line: cst.SimpleStatementLine) -> cst.BaseStatement:
-        run = line.with_changes(body=statement("bot.run()").body)  # type: ignore[union-attr]
+        run = line.with_changes(body=small_statement("bot.run()"))
         if self.depth:
             return run
         guard = statement('if __name__ == "__main__":\n    bot.run()\n')
-        return guard.with_changes(leading_lines=[*line.leading_lines, cst.EmptyLine()])
+        return below([cst.EmptyLine(), *line.leading_lines], guard)
 
     def _is_client(self, node: cst.BaseExpression) -> bool:
         return dotted(node) in self.program.instances or self._made(node)
@@ -226,7 +228,7 @@ def bot_statement(startup: Startup) -> tuple[cst.BaseStatement, set[str]]:
             )
         elif name == "is_sandbox" and literal(value) is not False:
             startup.remarks.append(
-                f"is_sandbox={code(value)}: Bot(endpoints=Endpoints.legacy_sandbox()) if it is true. 沙箱环境请设置 endpoints"
+                f"is_sandbox={code(value)}: if true, Bot(endpoints=Endpoints.legacy_sandbox()). 沙箱请设 endpoints"
             )
     made = made.with_changes(args=[*made.args, *more])
     line = statement(f"bot = {code(made)}")

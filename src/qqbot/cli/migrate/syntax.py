@@ -32,7 +32,7 @@ def code(node: cst.CSTNode) -> str:
 
 def expression(text: str, **parts: cst.BaseExpression) -> cst.BaseExpression:
     """Return the tree of a text in which `{name}` stands for a part."""
-    return helpers.parse_template_expression(text, **parts)
+    return helpers.parse_template_expression(text, cst.PartialParserConfig(), **parts)
 
 
 def call(function: str, *positional: cst.BaseExpression, **named: cst.BaseExpression) -> cst.Call:
@@ -123,6 +123,25 @@ def statement(source: str) -> cst.BaseStatement:
     return cst.parse_statement(source)
 
 
+def small_statement(source: str) -> list[cst.BaseSmallStatement]:
+    """Return what one line of Python consists of."""
+    line = cst.parse_statement(source)
+    assert isinstance(line, cst.SimpleStatementLine)
+    return list(line.body)
+
+
+def lines_above(node: cst.BaseStatement) -> list[cst.EmptyLine]:
+    """Return the blank lines and comments above a statement."""
+    assert isinstance(node, cst.SimpleStatementLine | cst.BaseCompoundStatement)
+    return list(node.leading_lines)
+
+
+def below(lines: Sequence[cst.EmptyLine], node: cst.BaseStatement) -> cst.BaseStatement:
+    """Return the statement with these lines above it, in place of its own."""
+    assert isinstance(node, cst.SimpleStatementLine | cst.BaseCompoundStatement)
+    return node.with_changes(leading_lines=list(lines))
+
+
 def body_of(node: cst.BaseSuite) -> list[cst.BaseStatement]:
     """Return the statements of a block, also of one that stands in the line of its header."""
     if isinstance(node, cst.SimpleStatementSuite):
@@ -201,7 +220,5 @@ def _bind_target(
 
 def marked(node: cst.BaseStatement, remarks: Sequence[str]) -> cst.BaseStatement:
     """Return the statement with a comment for each remark above it."""
-    if not remarks or not hasattr(node, "leading_lines"):
-        return node
     lines = [cst.EmptyLine(comment=cst.Comment(MARK + each)) for each in remarks]
-    return node.with_changes(leading_lines=[*node.leading_lines, *lines])
+    return below([*lines_above(node), *lines], node)

@@ -362,6 +362,6 @@ HINTS = {
     "http": "use bot.api.call(Route(name, method, path, bytes)). 请改用 bot.api.call",
     "botpy.Intents": "intents follow from the handlers. intents 由事件处理函数决定",
     "botpy.flags.Intents": "intents follow from the handlers. intents 由事件处理函数决定",
-    "start": "await bot.start() returns when the bot is served, bot.wait() when it ends. start 后用 bot.wait() 等待结束",
+    "start": "bot.start() returns when the bot is served, bot.wait() when it ends. start 后用 bot.wait() 等待",
 }
-"""What to do about a name of botpy, or an attribute of its client, that has no counterpart; by the start of the name."""
+"""What to do about a name of botpy, or an attribute of its client, without a counterpart; by the start of the name."""
