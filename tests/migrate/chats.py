@@ -385,5 +385,5 @@ CHATS: dict[str, Chat] = {
 PUBLIC = {"permissions"}
 """The bots that ask for a right: a private one has it."""
 
-LEFT = {"private": ("botpy's http", "botpy.http.Route", "on_error")}
+LEFT = {"private": ("client.http", "botpy.http.Route", "on_error")}
 """The bots that do not run after `qqbot migrate` alone, and what its comments name."""
