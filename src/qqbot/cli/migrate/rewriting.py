@@ -470,8 +470,6 @@ class Rewriter(cst.CSTTransformer):
             return calls.constructed(MODELS[full], original, self)
         if full.startswith(_DICTS) and (found := entries(original)) is not None:
             return dictionary({name: self.rewrite(value) for name, value in found.items()})
-        if full == "botpy.logging.configure_logging":
-            self.remark("use logging.basicConfig(...); botpy configured logging here. 请改用 logging.basicConfig")
         return updated
 
     def _left(self, full: str, updated: cst.Call) -> cst.Call:

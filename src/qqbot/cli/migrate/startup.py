@@ -150,16 +150,21 @@ def _credentials(module: cst.Module, program: Program, startup: Startup) -> cst.
         startup.appid = startup.secret = None
         startup.remarks.append(ENVIRONMENT.format(before=""))
         return module
+    hoisted: list[cst.SimpleStatementLine] = []
+    order = [code(node) for node in walk(module) if isinstance(node, cst.SimpleStatementLine)]
     while missing := _bound_late(module, program, wanted):
-        name = min(missing)
-        line = _assignment(module, name)
+        line = _assignment(module, min(missing))
         if line is None:
             startup.appid = startup.secret = None
             startup.remarks.append(ENVIRONMENT.format(before=""))
             return module
-        startup.hoisted.insert(0, line.with_changes(leading_lines=[]))
+        hoisted.append(line)
         wanted |= set(names(line))
-        module = module.deep_remove(line)  # type: ignore[assignment]
+        removed = module.deep_remove(line)
+        assert isinstance(removed, cst.Module)
+        module = removed
+    hoisted.sort(key=lambda line: order.index(code(line)))
+    startup.hoisted = [below([], line) for line in hoisted]
     return module
 
 

@@ -358,6 +358,7 @@ HINTS = {
     "botpy.ext.cog_apscheduler": "start a scheduler of your own in Bot(lifespan=...). 请在 lifespan 中启动自己的调度器",
     "botpy.ext.convert_color": "colours are numbers, 0xFFRRGGBB. 颜色请直接写 0xFFRRGGBB",
     "botpy.ext.channel_jump": "use parse_tags and ChannelLink. 请改用 parse_tags 和 ChannelLink",
+    "botpy.logging.configure_logging": "use logging.basicConfig(...). 请改用 logging.basicConfig(...)",
     "botpy.http": "use bot.api.call(Route(name, method, path, bytes)). 请改用 bot.api.call",
     "http": "use bot.api.call(Route(name, method, path, bytes)). 请改用 bot.api.call",
     "botpy.Intents": "intents follow from the handlers. intents 由事件处理函数决定",
