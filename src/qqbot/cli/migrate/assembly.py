@@ -68,11 +68,11 @@ class _Assembly:
                 kept = self._import(each)
                 first = len(body) if first is None and kept is not each else first
                 body += [kept] if kept else []
-            elif each is self.program.client:
+            elif isinstance(each, cst.ClassDef) and each is self.program.client:
                 body += self._client(each)
             elif isinstance(each, cst.FunctionDef):
                 body += self._function(each)
-            elif isinstance(each, cst.BaseStatement):
+            else:
                 body.append(self._rewritten(each))
         body = self._without_inlined(body)
         body = self._used(body)
@@ -230,6 +230,8 @@ class _Assembly:
                 [cst.Assign([cst.AssignTarget(cst.Name(name))], value)]
             ) | cst.SimpleStatementLine([cst.AnnAssign(cst.Name(name), _, cst.BaseExpression() as value)]):
                 return statement(f"state.{name} = {code(value)}")
+            case _:
+                pass
         return done
 
     def _init(self, function: cst.FunctionDef) -> list[cst.BaseStatement]:
@@ -331,6 +333,8 @@ def _modules(module: cst.Module) -> set[str]:
         match each:
             case cst.SimpleStatementLine([cst.Import(given)]):
                 found |= {dotted(alias.name) or "" for alias in given if alias.asname is None}
+            case _:
+                pass
     return found
 
 
@@ -361,6 +365,8 @@ def _is_docstring(node: cst.CSTNode) -> bool:
     match node:
         case cst.SimpleStatementLine([cst.Expr(cst.SimpleString() | cst.ConcatenatedString())]):
             return True
+        case _:
+            pass
     return False
 
 
@@ -393,6 +399,8 @@ def _assigns(node: cst.CSTNode, gone: set[str]) -> bool:
             [cst.AnnAssign(cst.Name(name))]
         ):
             return name in gone
+        case _:
+            pass
     return False
 
 

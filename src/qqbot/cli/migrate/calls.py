@@ -4,6 +4,7 @@ Responsible for the target, the order and the form of arguments. Collaborators: 
 `messages` (what is sent), `rewriting` (the function around the call).
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import libcst as cst
@@ -128,7 +129,7 @@ def _recommended(value: cst.BaseExpression, place: CallPlace) -> cst.BaseExpress
     return listing([_model("RecommendChannel", each, place) for each in found])
 
 
-CONVERSIONS = {
+CONVERSIONS: dict[str, Callable[[cst.BaseExpression, CallPlace], cst.BaseExpression]] = {
     "number": _number,
     "seconds_text": lambda value, place: _moment(value, place, ""),
     "milliseconds": lambda value, place: _moment(value, place, " / 1000"),

@@ -334,6 +334,8 @@ class _Writer:
                 made = self.place.need("Path", "pathlib")
                 template = f"{made}({{source}}) if isinstance({{source}}, str) else {{source}}"
                 source = expression(template, source=source)
+            case _:
+                pass
         return self._said(call(f"{self.place.need('Media')}.image", source))
 
     def _said(self, made: cst.Call) -> cst.Call:

@@ -56,6 +56,8 @@ class Program:
                 return name
             case cst.Attribute(cst.Name(owner), cst.Name(name)) if name in self.methods:
                 return name if owner in ("self", *self.instances) else None
+            case _:
+                pass
         return None
 
     def is_client(self, node: cst.BaseExpression) -> bool:
@@ -109,6 +111,8 @@ def _definitions(program: Program) -> None:
                 for each in body_of(node.body):
                     if isinstance(each, cst.FunctionDef):
                         program.methods[each.name.value] = each
+            case _:
+                pass
 
 
 def _top_bindings(module: cst.Module) -> Bindings:

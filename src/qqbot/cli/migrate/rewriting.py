@@ -132,6 +132,8 @@ class Rewriter(cst.CSTTransformer):
         match self.local.value(node.value):
             case cst.Call(cst.Attribute(_, cst.Name("read" | "read_bytes" | "getvalue"))) | cst.Await():
                 return "bytes"
+            case _:
+                pass
         return "unknown"
 
     def followed_so_far(self) -> frozenset[tuple[str, int]]:
@@ -151,6 +153,8 @@ class Rewriter(cst.CSTTransformer):
                 return self.upload_of(node) is not None
             case cst.Call():
                 return self.program.qualified(node.func).startswith("botpy.types.") or dotted(node.func) == "open"
+            case _:
+                pass
         return False
 
     def rewrite(self, node: cst.BaseExpression) -> cst.BaseExpression:
@@ -173,6 +177,8 @@ class Rewriter(cst.CSTTransformer):
         match node:
             case cst.Await(cst.Call(cst.Attribute(owner, cst.Name(name))) as made) if name in UPLOADS:
                 return (name, made) if self.is_api(owner) else None
+            case _:
+                pass
         return None
 
     def is_botpy(self, node: cst.BaseExpression) -> bool:
@@ -187,6 +193,8 @@ class Rewriter(cst.CSTTransformer):
                 return name in self.apis or (bound is not None and self.is_api(bound))
             case cst.Attribute(cst.Name(owner), cst.Name(name)):
                 return (name == "api" and owner in self.selves) or (name in ("_api", "api") and owner == self.context)
+            case _:
+                pass
         return False
 
     def api_text(self, node: cst.BaseExpression) -> str:
@@ -232,6 +240,8 @@ class Rewriter(cst.CSTTransformer):
                 return self._subscript(owner, node)
             case cst.Call(cst.Attribute(owner, cst.Name("get")), [cst.Arg(key), *_]) if string(key):
                 return self._part(owner, str(string(key)))
+            case _:
+                pass
         return None
 
     def _part(self, owner: cst.BaseExpression, name: str) -> fields.Shape | None:
@@ -260,6 +270,8 @@ class Rewriter(cst.CSTTransformer):
                     row = CALLS[name]
                     found = fields.answer(row.target)
                     return found and fields.Shape(found.kind, found.listed, found.optional, row.inside)
+            case _:
+                pass
         return None
 
     def _sent(self, row: SendRow, made: cst.Call) -> fields.Shape | None:
@@ -373,6 +385,8 @@ class Rewriter(cst.CSTTransformer):
                 hint = HINTS.get(name, "see docs/from-botpy.md. 见 docs/from-botpy.md")
                 self.remark(f"botpy's client.{name} has no counterpart: {hint}")
                 return cst.parse_expression(f"{owner}.{name}")
+            case _:
+                pass
         if name in self.program.methods:
             return cst.Name(name)
         self.needs.add("SimpleNamespace", "types")
@@ -552,6 +566,8 @@ def _key(node: cst.Subscript) -> str | None:
     match node.slice:
         case [cst.SubscriptElement(cst.Index(value))]:
             return string(value)
+        case _:
+            pass
     return None
 
 
@@ -568,4 +584,6 @@ def _changed(function: cst.FunctionDef) -> set[str]:
                 found.add(name)
             case cst.Call(cst.Attribute(cst.Name(name), cst.Name(method))) if method in MUTATING:
                 found.add(name)
+            case _:
+                pass
     return found

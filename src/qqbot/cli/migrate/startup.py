@@ -82,6 +82,8 @@ class _Taker(cst.CSTTransformer):
                 self._started(made)
                 start = updated_node.with_changes(body=small_statement("await bot.start()"))
                 return cst.FlattenSentinel([start, statement("await bot.wait()")])
+            case _:
+                pass
         return updated_node
 
     def visit_With(self, node: cst.With) -> None:
@@ -182,7 +184,9 @@ def _without_config(
         if name in wanted and counted[name] == 1 and isinstance(value, cst.Call):
             line = _assignment(module, name)
             if program.qualified(value.func) in READ_YAML and line is not None:
-                return module.deep_remove(line), value.args[0].value  # type: ignore[return-value]
+                removed = module.deep_remove(line)
+                assert isinstance(removed, cst.Module)
+                return removed, value.args[0].value
     return module, None
 
 

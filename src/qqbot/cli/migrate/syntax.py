@@ -22,6 +22,8 @@ def dotted(node: cst.CSTNode | None) -> str | None:
         case cst.Attribute(value, cst.Name(attribute)):
             base = dotted(value)
             return base and f"{base}.{attribute}"
+        case _:
+            pass
     return None
 
 
@@ -96,6 +98,8 @@ def entries(node: cst.CSTNode) -> dict[str, cst.BaseExpression] | None:
             return None if any(key is None for key, _ in pairs) else {str(key): value for key, value in pairs}
         case cst.Call():
             return arguments(node, ())
+        case _:
+            pass
     return None
 
 
@@ -163,6 +167,8 @@ def names(node: cst.CSTNode) -> Counter[str]:
         match each:
             case cst.Attribute(_, cst.Name(value)) | cst.Arg(_, cst.Name(value)):
                 counted[value] -= 1
+            case _:
+                pass
     return +counted
 
 
@@ -207,6 +213,8 @@ def _bind(node: cst.CSTNode, found: Bindings) -> None:
             _bind_target(target, iterated, found.loops, found)
         case cst.Param(cst.Name(name)):
             found.counts[name] += 1
+        case _:
+            pass
 
 
 def _bind_target(
