@@ -118,6 +118,28 @@ def test_answers_are_read_by_attribute_through_variables_and_loops() -> None:
     assert written(body)[1:] == ["for role in roles.roles:", "print(role.name, role.color)"]
 
 
+def test_answers_are_known_in_lists_that_gather_them() -> None:
+    body = """
+    users = []
+    cookie = ""
+    while True:
+        page = await self.api.get_reaction_users("1", "2", 1, "4", cookie=cookie)
+        users.extend(page["users"])
+        if page["is_end"]:
+            break
+        cookie = page["cookie"]
+    for user in users:
+        print(user["username"])
+    """
+    assert written(body)[-1] == "print(user.username)"
+    assert "users.extend(page.users)" in written(body)
+
+
+def test_other_bases_of_the_client_are_marked() -> None:
+    done = migrate(f"{HEAD}\n\nclass MyClient(Greeter, botpy.Client):\n    pass\n")
+    assert "methods of Greeter" in done.remarks[0][1]
+
+
 def test_helpers_that_get_the_message_get_the_context() -> None:
     tail = """
     async def help(self, message, text):

@@ -213,6 +213,10 @@ class _Assembly:
                 comments += _as_comments(each)
             else:
                 settings.append(self._class_attribute(each))
+        others = [code(each.value) for each in client.bases if not self.program.qualified(each.value)]
+        if others:
+            named = ", ".join(others)
+            self.startup.remarks.append(f"methods of {named} are no handlers of the bot: move them here. 请移到此处")
         bot, needed = bot_statement(self.startup)
         for name in needed:
             self.needs.add(name)

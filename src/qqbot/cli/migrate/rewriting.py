@@ -106,6 +106,9 @@ class Rewriter(cst.CSTTransformer):
             for name, value in self.local.values.items():
                 if self.local.counts[name] == 1 and (shape := self.shape(value)):
                     self.shapes[name] = shape
+            for name, value in self.local.gathered:
+                if shape := self.shape(value):
+                    self.shapes.setdefault(name, fields.Shape(shape.kind, listed=True))
             for name, value in self.local.loops.items():
                 if (shape := self.shape(value)) and shape.element:
                     self.shapes[name] = shape.element

@@ -176,13 +176,15 @@ def names(node: cst.CSTNode) -> Counter[str]:
 class Bindings:
     """The names that are bound in a block. `values`: of those that one assignment binds; `counts`: all bindings.
 
-    `loops`: what a loop goes through; `files`: the names of `with open(...) as name`.
+    `loops`: what a loop goes through; `files`: the names of `with open(...) as name`; `gathered`: what
+    is added to a list.
     """
 
     values: dict[str, cst.BaseExpression] = field(default_factory=dict[str, cst.BaseExpression])
     loops: dict[str, cst.BaseExpression] = field(default_factory=dict[str, cst.BaseExpression])
     counts: Counter[str] = field(default_factory=Counter[str])
     files: set[str] = field(default_factory=set[str])
+    gathered: list[tuple[str, cst.BaseExpression]] = field(default_factory=list[tuple[str, cst.BaseExpression]])
 
     def value(self, name: str) -> cst.BaseExpression | None:
         """Return the only value of a name; None if there are others."""
@@ -211,6 +213,8 @@ def _bind(node: cst.CSTNode, found: Bindings) -> None:
             found.files.add(name)
         case cst.For(target, iterated) | cst.CompFor(target, iterated):
             _bind_target(target, iterated, found.loops, found)
+        case cst.Call(cst.Attribute(cst.Name(name), cst.Name("append" | "extend")), [cst.Arg(value)]):
+            found.gathered.append((name, value))
         case cst.Param(cst.Name(name)):
             found.counts[name] += 1
         case _:
