@@ -7,6 +7,7 @@ this package, here.
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -50,11 +51,10 @@ def copied(source: Path, folder: Path, qq: Simulator) -> Path:
 
 
 @asynccontextmanager
-async def on_botpy(source: Path, folder: Path, qq: Simulator) -> AsyncIterator[None]:
+async def running(qq: Simulator, folder: Path, *command: str | Path) -> AsyncIterator[None]:
+    """Run a bot in a process; what it printed is shown where a test fails."""
     process = await asyncio.create_subprocess_exec(
-        str(BOTPY),
-        str(HERE / "on_qq_botpy.py"),
-        str(copied(source, folder, qq)),
+        *map(str, command),
         cwd=folder,
         env={**os.environ, **settings(qq)},
         stdout=asyncio.subprocess.PIPE,
@@ -82,7 +82,7 @@ def test_each_bot_has_a_chat() -> None:
 @pytest.mark.skipif(not BOTPY.exists(), reason="qq-botpy is not installed: nox -s interop")
 @pytest.mark.parametrize("source", RUN)
 async def test_before(qq: Simulator, source: Path, tmp_path: Path) -> None:
-    async with qq, on_botpy(source, tmp_path, qq):
+    async with qq, running(qq, tmp_path, BOTPY, HERE / "on_qq_botpy.py", copied(source, tmp_path, qq)):
         await CHATS[source.stem](qq)
         assert qq.violations == []
 
@@ -98,6 +98,16 @@ async def test_after(qq: Simulator, source: Path, tmp_path: Path, monkeypatch: p
         async with qq.run(load_bot(str(new))):
             await CHATS[source.stem](qq)
         assert qq.violations == []
+
+
+@pytest.mark.parametrize("name", ["at_reply", "errors"])
+async def test_after_as_a_program(qq: Simulator, name: str, tmp_path: Path) -> None:
+    """One runs `bot.run()` at the end of the file, the other in a function."""
+    async with qq:
+        new = copied(HERE / "bots" / f"{name}.py", tmp_path, qq)
+        assert main(["migrate", str(new), "--write"]) == 0
+        async with running(qq, tmp_path, sys.executable, new):
+            await CHATS[name](qq)
 
 
 @pytest.mark.parametrize("name", LEFT)

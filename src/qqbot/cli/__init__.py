@@ -1,4 +1,4 @@
-"""The command line, `qqbot`: run a bot, try it on the simulator, make one call, explain a code.
+"""The command line, `qqbot`: run a bot, try it on the simulator, make one call, explain a code, migrate from botpy.
 
 Responsible for the list of commands and for the exit codes: 0 ok, 1 a call or the output failed, 2 usage,
 3 configuration, 4 credentials refused, 5 the platform forbids to continue, 130 interrupted. Collaborators: one module

@@ -77,10 +77,10 @@ class UnknownPart(Exception):
 def message(given: Parts, place: Surroundings) -> cst.BaseExpression:
     """Return the message that a call of botpy with these arguments sends."""
     parts = {name: value for name, value in given.items() if not is_none(value)}
-    return _Writer(parts, place).write()
+    return _MessageWriter(parts, place).write()
 
 
-class _Writer:
+class _MessageWriter:
     def __init__(self, parts: Parts, place: Surroundings) -> None:
         self.parts = parts
         self.place = place
