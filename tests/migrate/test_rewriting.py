@@ -135,6 +135,65 @@ def test_answers_are_known_in_lists_that_gather_them() -> None:
     assert "users.extend(page.users)" in written(body)
 
 
+def test_two_assignments_of_the_same_kind_are_known() -> None:
+    body = """
+    guild = None
+    if message.content:
+        guild = await self.api.get_guild("1")
+    else:
+        guild = await self.api.get_guild("2")
+    print(guild["name"])
+    for role in (await self.api.get_guild_roles("1"))["roles"]:
+        print(role["name"])
+    for role in (await self.api.get_guild_roles("2"))["roles"]:
+        print(role["id"])
+    """
+    assert [line for line in written(body) if "print" in line] == [
+        "print(guild.name)",
+        "print(role.name)",
+        "print(role.id)",
+    ]
+
+
+def test_methods_of_other_classes_get_the_context_too() -> None:
+    head = """
+
+class Plugin:
+    def __init__(self, client):
+        self.client = client
+
+    async def answer(self, message):
+        await message.reply(content=message.content)
+        guild = await self.client.api.get_guild(message.guild_id)
+        return guild["name"]
+"""
+    code = migrated("await Plugin(self).answer(message)", head=head).code
+    assert (
+        "    async def answer(self, ctx: Context[AtMessageCreate]):\n        await ctx.reply(ctx.event.content)" in code
+    )
+    assert "guild = await self.client.api.guilds.get(ctx.event.guild_id)\n        return guild.name" in code
+    assert "await Plugin(bot).answer(ctx)" in code
+    assert "self.client = client" in code
+
+
+def test_a_property_becomes_a_function() -> None:
+    tail = """
+    @property
+    def busy(self):
+        return bool(self.jobs)
+"""
+    code = migrated("print(self.busy)", tail=tail).code
+    assert "print(busy())" in code
+    assert "def busy():\n    return bool(state.jobs)" in code
+    assert "@property" not in code
+
+
+def test_hidden_credentials_come_from_the_environment() -> None:
+    done = migrated("pass", tail="\n\nMyClient(intents=botpy.Intents.all()).run(**os.environ)\n")
+    assert "bot = Bot()" in done.code
+    assert "QQBOT_APP_ID" in done.remarks[0][1]
+
+
 def test_other_bases_of_the_client_are_marked() -> None:
     done = migrate(f"{HEAD}\n\nclass MyClient(Greeter, botpy.Client):\n    pass\n")
     assert "methods of Greeter" in done.remarks[0][1]

@@ -72,6 +72,8 @@ class _Assembly:
                 body += self._client(each)
             elif isinstance(each, cst.FunctionDef):
                 body += self._function(each)
+            elif isinstance(each, cst.ClassDef):
+                body.append(self._helper(each))
             else:
                 body.append(self._rewritten(each))
         body = self._without_inlined(body)
@@ -107,7 +109,7 @@ class _Assembly:
         assert isinstance(done, cst.FunctionDef)
         done = _without(done, rewriter.dropped(function))
         name = function.name.value
-        events = self.program.contexts[name].get(rewriter.context, [])
+        events = rewriter.events
         method = self.program.methods.get(name) is function
         handles = EVENTS.get(name) if method else None
         if handles and not events:
@@ -121,6 +123,15 @@ class _Assembly:
         if method:
             done = _spaced(done)
         return [marked(done, rewriter.remarks)]
+
+    def _helper(self, node: cst.ClassDef) -> cst.BaseStatement:
+        """Return another class of the file, with its methods rewritten."""
+        whole = self._rewritten(node.with_changes(body=cst.IndentedBlock([])))
+        assert isinstance(whole, cst.ClassDef)
+        body: list[cst.BaseStatement] = []
+        for each in body_of(node.body):
+            body += self._function(each) if isinstance(each, cst.FunctionDef) else [self._rewritten(each)]
+        return whole.with_changes(body=cst.IndentedBlock(body))
 
     def _parameters(
         self,
@@ -157,10 +168,11 @@ class _Assembly:
         return cst.Param(cst.Name("ctx"), cst.Annotation(annotation))
 
     def _decorators(self, original: cst.FunctionDef, done: cst.FunctionDef, handles: str | None) -> list[cst.Decorator]:
+        dropped = {"staticmethod", "property"} if self._is_method(original) else set[str]()
         kept = [
             after
             for before, after in zip(original.decorators, done.decorators, strict=True)
-            if not _named(before, {"staticmethod"}) and self._command_call(before) is None
+            if not _named(before, dropped) and self._command_call(before) is None
         ]
         if handles is None:
             return kept
@@ -170,6 +182,9 @@ class _Assembly:
         else:
             made = f"bot.on({event})"
         return [*kept, cst.Decorator(cst.parse_expression(made))]
+
+    def _is_method(self, function: cst.FunctionDef) -> bool:
+        return self.program.methods.get(function.name.value) is function
 
     def _command_call(self, decorator: cst.Decorator) -> cst.Call | None:
         node = decorator.decorator

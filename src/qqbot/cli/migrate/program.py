@@ -17,13 +17,17 @@ Function = cst.FunctionDef
 
 @dataclass
 class Program:
-    """One file. `contexts`: for each function the parameters that are an event, with the events that it may be."""
+    """One file. `helpers`: methods of other classes.
+
+    `contexts`: for each function the parameters that are an event, with the events that it may be.
+    """
 
     module: cst.Module
     imports: dict[str, str] = field(default_factory=dict[str, str])
     client: cst.ClassDef | None = None
     methods: dict[str, Function] = field(default_factory=dict[str, Function])
     functions: dict[str, Function] = field(default_factory=dict[str, Function])
+    helpers: dict[str, Function] = field(default_factory=dict[str, Function])
     contexts: dict[str, dict[str, list[str]]] = field(default_factory=dict[str, dict[str, list[str]]])
     instances: set[str] = field(default_factory=set[str])
     intents: set[str] = field(default_factory=set[str])
@@ -43,7 +47,16 @@ class Program:
 
     def function(self, name: str) -> Function | None:
         """Return a method of the client, or a function of the file."""
-        return self.methods.get(name) or self.functions.get(name)
+        return self.methods.get(name) or self.functions.get(name) or self.helpers.get(name)
+
+    def every_function(self) -> dict[str, Function]:
+        """Return all functions and methods; a name that stands twice is the client's first, then the file's."""
+        return {**self.helpers, **self.functions, **self.methods}
+
+    def is_property(self, name: str) -> bool:
+        """True for a property of the client."""
+        method = self.methods.get(name)
+        return method is not None and any(dotted(each.decorator) == "property" for each in method.decorators)
 
     def handled(self) -> list[str]:
         """Return the events that the client has a method for."""
@@ -55,7 +68,11 @@ class Program:
             case cst.Name(name) if name in self.functions:
                 return name
             case cst.Attribute(cst.Name(owner), cst.Name(name)) if name in self.methods:
-                return name if owner in ("self", *self.instances) else None
+                if owner in ("self", *self.instances):
+                    return name
+                return name if name in self.helpers else None
+            case cst.Attribute(_, cst.Name(name)) if name in self.helpers:
+                return name
             case _:
                 pass
         return None
@@ -111,6 +128,9 @@ def _definitions(program: Program) -> None:
                 for each in body_of(node.body):
                     if isinstance(each, cst.FunctionDef):
                         program.methods[each.name.value] = each
+            case cst.ClassDef():
+                methods = [each for each in body_of(node.body) if isinstance(each, cst.FunctionDef)]
+                program.helpers.update({each.name.value: each for each in methods})
             case _:
                 pass
 
@@ -127,7 +147,7 @@ def _top_bindings(module: cst.Module) -> Bindings:
 
 def _assigned(module: cst.Module) -> list[tuple[str, cst.BaseExpression]]:
     found = bindings(module)
-    return list(found.values.items())
+    return [(name, value) for name, values in found.values.items() for value in values]
 
 
 def _is_intents(name: str) -> bool:
@@ -154,7 +174,7 @@ def is_command(function: Function, program: Program) -> bool:
 
 
 def _contexts(program: Program) -> None:
-    for name, function in {**program.functions, **program.methods}.items():
+    for name, function in program.every_function().items():
         program.contexts[name] = {}
         given = parameters(function)
         if name in EVENTS and name in program.methods:
@@ -162,7 +182,7 @@ def _contexts(program: Program) -> None:
                 program.contexts[name][each.name.value] = [EVENTS[name]]
     while _pass_on(program):
         pass
-    for name, function in {**program.functions, **program.methods}.items():
+    for name, function in program.every_function().items():
         for each in parameters(function):
             found = _annotated(each, function, program)
             if found and not program.contexts[name]:
@@ -201,7 +221,7 @@ def _receive(node: cst.Call, callee: str, given: dict[str, list[str]], program: 
     function = program.function(callee)
     assert function is not None
     wanted = [each.name.value for each in parameters(function)]
-    if isinstance(node.func, cst.Attribute) and callee in program.methods:
+    if isinstance(node.func, cst.Attribute) and callee not in program.functions:
         wanted = wanted[1:]
     changed = False
     for parameter, value in (arguments(node, wanted) or {}).items():

@@ -17,10 +17,12 @@ from .syntax import (
     arguments,
     bindings,
     call,
+    code,
     dictionary,
     dotted,
     entries,
     expression,
+    is_none,
     marked,
     names,
     string,
@@ -94,24 +96,31 @@ class Rewriter(cst.CSTTransformer):
 
     def _enter(self, function: cst.FunctionDef) -> None:
         given = parameters(function)
+        self.selves -= {each.name.value for each in given}
         if self.method and given and not is_static(function):
             self.selves.add(given[0].name.value)
-        for name, events in self.program.contexts[function.name.value].items():
-            self.context, self.events = name, events
+        if self.program.function(function.name.value) is function:
+            for name, events in self.program.contexts[function.name.value].items():
+                self.context, self.events = name, events
         self.apis = {each.name.value for each in given if is_api(each, function, self.program)}
 
     def _learn(self) -> None:
         """Find the variables that hold an answer of the platform."""
         for _ in range(3):  # a value may come from another variable, and that from a third
-            for name, value in self.local.values.items():
-                if self.local.counts[name] == 1 and (shape := self.shape(value)):
-                    self.shapes[name] = shape
+            for name, values in self.local.values.items():
+                self._learn_name(name, [self.shape(each) for each in values if not is_none(each)])
             for name, value in self.local.gathered:
                 if shape := self.shape(value):
                     self.shapes.setdefault(name, fields.Shape(shape.kind, listed=True))
-            for name, value in self.local.loops.items():
-                if (shape := self.shape(value)) and shape.element:
-                    self.shapes[name] = shape.element
+            for name, values in self.local.loops.items():
+                shapes = [self.shape(each) for each in values]
+                self._learn_name(name, [each.element if each else None for each in shapes])
+
+    def _learn_name(self, name: str, shapes: list[fields.Shape | None]) -> None:
+        """Keep the shape of a variable if each value has the same, and nothing else binds it."""
+        bound = len(self.local.values.get(name, ())) + len(self.local.loops.get(name, ()))
+        if bound == self.local.counts[name] and len(set(shapes)) == 1 and shapes[0] is not None:
+            self.shapes[name] = shapes[0]
 
     # Surroundings of a message and a call
 
@@ -204,7 +213,10 @@ class Rewriter(cst.CSTTransformer):
         """Return how botpy's `api` is written here."""
         if isinstance(node, cst.Name):
             return node.value
-        return "ctx.api" if self.context else "bot.api"
+        if self.is_api(node):
+            return "ctx.api" if self.context else "bot.api"
+        assert isinstance(node, cst.Attribute)
+        return f"{code(self.rewrite(node.value))}.api"
 
     def answers(self, given: Parts, row: SendRow) -> str | None:
         """Return "ctx" if the message answers the event of this function, in its own conversation."""
@@ -266,7 +278,7 @@ class Rewriter(cst.CSTTransformer):
         match made.func:
             case cst.Attribute(cst.Name(owner), cst.Name("reply")) if owner == self.context:
                 return fields.model("MessageSendResult")
-            case cst.Attribute(owner, cst.Name(name)) if self.is_api(owner):
+            case cst.Attribute(owner, cst.Name(name)) if self.is_api(owner) or self._is_other_api(owner, name):
                 if name in SENDS:
                     return self._sent(SENDS[name], made)
                 if name in CALLS:
@@ -304,7 +316,12 @@ class Rewriter(cst.CSTTransformer):
 
     def _is_platform_call(self, func: cst.Attribute) -> bool:
         answers = func.attr.value == "reply" and self.context != "" and dotted(func.value) == self.context
-        return answers or self.is_api(func.value)
+        return answers or self.is_api(func.value) or self._is_other_api(func.value, func.attr.value)
+
+    def _is_other_api(self, node: cst.BaseExpression, method: str) -> bool:
+        """True for the `api` of a client that another object has, by what is called."""
+        known = method in CALLS or method in SENDS or method in UPLOADS
+        return known and isinstance(node, cst.Attribute) and node.attr.value in ("api", "_api")
 
     def visit_Arg(self, node: cst.Arg) -> None:
         """Remember that a keyword is no variable."""
@@ -391,7 +408,7 @@ class Rewriter(cst.CSTTransformer):
             case _:
                 pass
         if name in self.program.methods:
-            return cst.Name(name)
+            return call(name) if self.program.is_property(name) else cst.Name(name)
         self.needs.add("SimpleNamespace", "types")
         return cst.parse_expression(f"state.{name}")
 
@@ -458,7 +475,7 @@ class Rewriter(cst.CSTTransformer):
     def _platform_call(self, func: cst.Attribute, original: cst.Call) -> cst.BaseExpression:
         self.needs.calls.add(id(original))
         name = func.attr.value
-        if not self.is_api(func.value):
+        if name == "reply":
             done = calls.reply("ctx", original, self)
         elif name == "patch_guild_message":
             done = calls.modified(original, self)
@@ -467,7 +484,7 @@ class Rewriter(cst.CSTTransformer):
         if done is not None:
             return done
         self.needs.calls.discard(id(original))
-        owner = cst.Name("ctx") if not self.is_api(func.value) else cst.parse_expression(self.api_text(func.value))
+        owner = cst.Name("ctx") if name == "reply" else cst.parse_expression(self.api_text(func.value))
         given = [each.with_changes(value=self.rewrite(each.value)) for each in original.args]
         return cst.Call(cst.Attribute(owner, cst.Name(name)), given)
 
@@ -517,7 +534,7 @@ class Rewriter(cst.CSTTransformer):
         if callee := self.program.callee(func):
             return bool(self.program.contexts[callee])
         if isinstance(func, cst.Attribute):
-            return isinstance(func.value, cst.Name) and func.value.value in self.selves
+            return isinstance(func.value, cst.Name) and func.value.value in self.selves - {""}
         return isinstance(func, cst.Name) and func.value not in _PLAIN
 
     # Subscripts and statements

@@ -42,6 +42,7 @@ class Startup:
     options: dict[str, cst.BaseExpression] = field(default_factory=dict[str, cst.BaseExpression])
     appid: cst.BaseExpression | None = None
     secret: cst.BaseExpression | None = None
+    runs: bool = False
     by_token: bool = False  # an old botpy: the token is no secret
     hoisted: list[cst.BaseStatement] = field(default_factory=list[cst.BaseStatement])
     remarks: list[str] = field(default_factory=list[str])
@@ -123,6 +124,7 @@ class _Taker(cst.CSTTransformer):
         return self.program.client is not None and (dotted(target) or "").partition(".")[0] in self.program.intents
 
     def _started(self, made: cst.Call) -> None:
+        self.startup.runs = True
         found = arguments(made, ("appid", "secret")) or {}
         self.startup.appid = found.get("appid")
         self.startup.secret = found.get("secret", found.get("token"))
@@ -140,6 +142,8 @@ def take(program: Program) -> tuple[cst.Module, Startup]:
 def _credentials(module: cst.Module, program: Program, startup: Startup) -> cst.Module:
     if startup.appid is None or startup.secret is None:
         startup.appid = startup.secret = None
+        if startup.runs:
+            startup.remarks.append(ENVIRONMENT.format(before=""))
         return module
     wanted = set(names(startup.appid)) | set(names(startup.secret))
     module, configured = _without_config(module, program, wanted)
@@ -180,7 +184,7 @@ def _without_config(
 ) -> tuple[cst.Module, cst.BaseExpression | None]:
     """Take out the configuration that botpy's `read` fills, if only the credentials came from it."""
     counted = names(module)
-    for name, value in bindings(module).values.items():
+    for name, (value, *_) in bindings(module).values.items():
         if name in wanted and counted[name] == 1 and isinstance(value, cst.Call):
             line = _assignment(module, name)
             if program.qualified(value.func) in READ_YAML and line is not None:

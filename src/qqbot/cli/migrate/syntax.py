@@ -4,7 +4,7 @@ Responsible for names, arguments, literals and comments. It knows neither botpy 
 """
 
 import ast
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -172,23 +172,26 @@ def names(node: cst.CSTNode) -> Counter[str]:
     return +counted
 
 
+Values = defaultdict[str, list[cst.BaseExpression]]
+
+
 @dataclass
 class Bindings:
-    """The names that are bound in a block. `values`: of those that one assignment binds; `counts`: all bindings.
+    """The names that are bound in a block. `values`: what is assigned to each; `counts`: how often one is bound.
 
-    `loops`: what a loop goes through; `files`: the names of `with open(...) as name`; `gathered`: what
+    `loops`: what loops go through; `files`: the names of `with open(...) as name`; `gathered`: what
     is added to a list.
     """
 
-    values: dict[str, cst.BaseExpression] = field(default_factory=dict[str, cst.BaseExpression])
-    loops: dict[str, cst.BaseExpression] = field(default_factory=dict[str, cst.BaseExpression])
+    values: Values = field(default_factory=lambda: defaultdict[str, list[cst.BaseExpression]](list))
+    loops: Values = field(default_factory=lambda: defaultdict[str, list[cst.BaseExpression]](list))
     counts: Counter[str] = field(default_factory=Counter[str])
     files: set[str] = field(default_factory=set[str])
     gathered: list[tuple[str, cst.BaseExpression]] = field(default_factory=list[tuple[str, cst.BaseExpression]])
 
     def value(self, name: str) -> cst.BaseExpression | None:
         """Return the only value of a name; None if there are others."""
-        return self.values.get(name) if self.counts[name] == 1 else None
+        return self.values[name][0] if self.counts[name] == 1 and name in self.values else None
 
 
 def bindings(node: cst.CSTNode) -> Bindings:
@@ -206,7 +209,7 @@ def _bind(node: cst.CSTNode, found: Bindings) -> None:
                 _bind_target(target.target, value, found.values, found)
         case cst.AnnAssign(cst.Name(name), _, cst.BaseExpression() as value):
             found.counts[name] += 1
-            found.values[name] = value
+            found.values[name].append(value)
         case cst.AugAssign(cst.Name(name)) | cst.NamedExpr(cst.Name(name)) | cst.AsName(cst.Name(name)):
             found.counts[name] += 2
         case cst.WithItem(cst.Call(cst.Name("open")), cst.AsName(cst.Name(name))):
@@ -221,13 +224,11 @@ def _bind(node: cst.CSTNode, found: Bindings) -> None:
             pass
 
 
-def _bind_target(
-    target: cst.BaseExpression, value: cst.BaseExpression, into: dict[str, cst.BaseExpression], found: Bindings
-) -> None:
+def _bind_target(target: cst.BaseExpression, value: cst.BaseExpression, into: Values, found: Bindings) -> None:
     for name in names(target):
         found.counts[name] += 1
     if isinstance(target, cst.Name):
-        into[target.value] = value
+        into[target.value].append(value)
 
 
 def marked(node: cst.BaseStatement, remarks: Sequence[str]) -> cst.BaseStatement:
