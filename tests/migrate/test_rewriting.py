@@ -176,6 +176,22 @@ class Plugin:
     assert "self.client = client" in code
 
 
+def test_parameters_keep_their_defaults_and_their_kind() -> None:
+    tail = """
+
+async def one(text: str = "", message: Message = None, *, api: BotAPI = None):
+    await message.reply(content=text)
+
+
+async def two(*, message: Message):
+    await message.reply(content="a")
+"""
+    code = migrated("await one(message=message)\nawait two(message=message)", tail=tail).code
+    assert 'async def one(text: str = "", ctx: Context[AtMessageCreate] = None, *, api: Api = None):' in code
+    assert "async def two(*, ctx: Context[AtMessageCreate]):" in code
+    assert "await one(ctx=ctx)" in code
+
+
 def test_a_property_becomes_a_function() -> None:
     tail = """
     @property

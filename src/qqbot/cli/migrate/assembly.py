@@ -144,28 +144,32 @@ class _Assembly:
         given = list(rewritten.params)
         if rewriter.method and given and not is_static(function):
             given = given[1:]
-        done: list[cst.Param] = []
-        for each in given:
-            name = each.name.value
-            if name == rewriter.context and name:
-                done.append(self._context(events))
-            elif name == "params" and is_command(function, self.program):
-                continue
-            elif name in rewriter.apis:
-                annotation = cst.Annotation(cst.Name(self.needs.add("Api")))
-                done.append(each.with_changes(annotation=annotation))
-            else:
-                done.append(each)
+        done = [new for each in given if (new := self._parameter(function, each, rewriter, events))]
         if handler and not rewriter.context:
-            done.insert(0, self._context(events))
+            done.insert(0, self._context(cst.Param(cst.Name("ctx")), events))
         if done:
             done[-1] = done[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-        return rewritten.with_changes(params=done)
+        named = [new for each in rewritten.kwonly_params if (new := self._parameter(function, each, rewriter, events))]
+        star = rewritten.star_arg if named or isinstance(rewritten.star_arg, cst.Param) else cst.MaybeSentinel.DEFAULT
+        return rewritten.with_changes(params=done, kwonly_params=named, star_arg=star)
 
-    def _context(self, events: Sequence[str]) -> cst.Param:
+    def _parameter(
+        self, function: cst.FunctionDef, each: cst.Param, rewriter: Rewriter, events: Sequence[str]
+    ) -> cst.Param | None:
+        """Return a parameter as it is here; None for the words of a command, which the function looks for itself."""
+        name = each.name.value
+        if name == rewriter.context and name:
+            return self._context(each, events)
+        if name == "params" and is_command(function, self.program):
+            return None
+        if name in rewriter.apis:
+            return each.with_changes(annotation=cst.Annotation(cst.Name(self.needs.add("Api"))))
+        return each
+
+    def _context(self, parameter: cst.Param, events: Sequence[str]) -> cst.Param:
         kinds = " | ".join(self.needs.add(each) for each in events)
         annotation = cst.parse_expression(f"{self.needs.add('Context')}[{kinds}]")
-        return cst.Param(cst.Name("ctx"), cst.Annotation(annotation))
+        return parameter.with_changes(name=cst.Name("ctx"), annotation=cst.Annotation(annotation))
 
     def _decorators(self, original: cst.FunctionDef, done: cst.FunctionDef, handles: str | None) -> list[cst.Decorator]:
         dropped = {"staticmethod", "property"} if self._is_method(original) else set[str]()
