@@ -68,6 +68,14 @@ def test_a_second_run_has_nothing_to_do(bot: Path, capsys: pytest.CaptureFixture
     assert "nothing to do" in capsys.readouterr().err
 
 
+def test_line_breaks_of_the_file_stay(bot: Path) -> None:
+    bot.write_bytes(BOT.replace("\n", "\r\n").encode())
+    assert main(["migrate", "--write", str(bot)]) == 0
+    written = bot.read_bytes().decode()
+    assert "\n" not in written.replace("\r\n", "")
+    assert lines(written) == lines(NEW)
+
+
 def test_diff_shows_the_changes(bot: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", "--diff", str(bot)]) == 0
     out = capsys.readouterr().out

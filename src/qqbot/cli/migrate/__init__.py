@@ -59,7 +59,7 @@ def _migrate(arguments: argparse.Namespace) -> None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return path.read_bytes().decode()  # the line breaks of the file stay
     except (OSError, UnicodeDecodeError) as error:
         raise CommandFailed(f"{path} cannot be read: {error}. 无法读取文件") from None
 
@@ -79,7 +79,7 @@ def _write(path: Path, source: str, done: "Migration") -> None:
     if done.code == source:
         return
     try:
-        path.write_text(done.code, "utf-8")
+        path.write_bytes(done.code.encode())
     except OSError as error:
         raise CommandFailed(f"{path} cannot be written: {error}. 无法写入文件") from None
 
