@@ -90,6 +90,7 @@ Cooldown(1, per=60, by="group")  # type: ignore[arg-type]  # pyright: ignore[rep
 @bot.command("ask", asks=True)
 async def asking(ctx: Context[MessageEvent]) -> None:
     assert_type(await ctx.ask("Tea or coffee?", ["茶", "咖啡"], timeout=60), str)
+    assert_type(await ctx.ask("Your name?", admins=True, timeout=60), str)
     assert_type(await ctx.confirm("Sure?"), bool)
     await ctx.pages(("one", "two"), timeout=60)
     assert_type(await ctx.reply("short"), MessageSendResult)
@@ -104,3 +105,17 @@ async def sorry(ctx: Context[Event], error: Exception) -> None:
         assert_type(r, Context[Replyable])
         await r.reply("sorry")
     await ctx.bot.send(Target(Scene.GROUP, "G"), "x")
+
+
+@bot.on(C2CMessageCreate, order="user")
+async def thinking(ctx: Context[C2CMessageCreate]) -> None:
+    async with ctx.interrupted_by(MessageEvent, when=says("停"), anyone=True) as stop:
+        assert_type(stop.context, Context[MessageEvent] | None)
+    if stop.context is not None:
+        await stop.context.reply("已停止")
+    ctx.bot.spawn(is_vip(ctx), drain=True)
+
+
+Bot(order=None, auto_ack=True)
+Bot(order="guild")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Router(order="user")
