@@ -58,7 +58,7 @@ def _stage(work: Path, language: str, nav: tuple[Section, ...]) -> list[str]:
     """Write the pages and the configuration of one language; return the links that lead nowhere."""
     docs = work / "pages"
     texts = Texts(language, nav)
-    shutil.copytree(DOCS, docs, ignore=lambda at, names: [CHINESE.name, *(n for n in names if n.endswith(".md"))])
+    shutil.copytree(DOCS, docs, ignore=shutil.ignore_patterns(CHINESE.name, "*.md"))
     for section in nav:
         for page in section.pages:
             file = docs / page.path

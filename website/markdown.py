@@ -6,7 +6,9 @@ Responsible for what the site and the tests of the pages look at. Pure: text in,
 import re
 from dataclasses import dataclass
 
-FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
 SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 HEADING = re.compile(r"^(?P<marks>#{1,6}) (?P<text>.*?)(?: \{#(?P<anchor>[\w-]+)\})?$", re.MULTILINE)
 LINK = re.compile(r"\]\((?P<target>[^()\s]+)\)")
@@ -38,9 +40,7 @@ def headings(text: str) -> list[Heading]:
         times = taken.get(anchor, 0)
         taken[anchor] = times + 1
         found.append(
-            Heading(
-                len(match["marks"]), match["text"], f"{anchor}-{times}" if times else anchor, bool(match["anchor"])
-            )
+            Heading(len(match["marks"]), match["text"], f"{anchor}-{times}" if times else anchor, bool(match["anchor"]))
         )
     return found
 

@@ -9,7 +9,7 @@ import ast
 import os.path
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -33,7 +33,10 @@ class Broken(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the site: its path, its title in each language, and its text if it is not a file of docs/."""
+    """A page of the site, by its path, with its title in each language.
+
+    `text`: what stands below the title, if the page is made. `source`: the file, if it is not one of docs/.
+    """
 
     path: str
     titles: dict[str, str]
@@ -67,7 +70,7 @@ def _listed(section: dict[str, Any]) -> Iterator[Page]:
         yield Page(page["path"], _titles(page), source=ROOT / source if source else None)
     for file in sorted((DOCS / section["folder"]).glob("*.md")) if "folder" in section else ():
         name = headings_of(file)[0].text
-        yield Page(file.relative_to(DOCS).as_posix(), {language: name for language in LANGUAGES})
+        yield Page(file.relative_to(DOCS).as_posix(), dict.fromkeys(LANGUAGES, name))
 
 
 def headings_of(file: Path) -> list[markdown.Heading]:
@@ -88,15 +91,13 @@ def _examples() -> Iterator[Page]:
     for file in sorted(EXAMPLES.glob("*.py")):
         code = file.read_text("utf-8")
         about = ast.get_docstring(ast.parse(code)) or ""
-        text = f"# {file.name}\n\n{about}\n\n```python\n{code}```\n"
-        yield Page(f"examples/{file.stem}.md", {language: file.name for language in LANGUAGES}, text)
+        text = f"{about}\n\n```python\n{code}```\n"
+        yield Page(f"examples/{file.stem}.md", dict.fromkeys(LANGUAGES, file.name), text)
 
 
 def written() -> list[str]:
     """Return the paths of the English pages of docs/, which are to exist in Chinese as well."""
-    return sorted(
-        page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if not page.is_relative_to(CHINESE)
-    )
+    return sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if not page.is_relative_to(CHINESE))
 
 
 def problems(nav: tuple[Section, ...]) -> list[str]:
@@ -134,7 +135,7 @@ class Texts:
     def of(self, page: Page) -> str:
         """Return the text of a page: links inside the site, and anchors that are the same in both languages."""
         if page.text is not None:
-            return page.text
+            return f"# {page.titles[self.language]}\n\n{page.text}"
         if page.source is not None:
             return self._prepared(page.source, page.source, page.path)
         english = DOCS / page.path
@@ -175,8 +176,8 @@ class Texts:
         return os.path.relpath(place, PurePosixPath(path).parent) + mark + anchor
 
 
-def _outside_fences(text: str, change: Any) -> str:
-    """Apply `change` to what is not inside a fence. A fence inside a list gets the four spaces that Markdown asks for."""
+def _outside_fences(text: str, change: Callable[[str], str]) -> str:
+    """Apply `change` to what is not inside a fence; indent a fence in a list by the four spaces that Zensical needs."""
     parts: list[str] = []
     end = 0
     for match in markdown.FENCE.finditer(text):

@@ -1,7 +1,7 @@
 """The pages of the reference: each public name of the package, by its docstring.
 
-Responsible for which name stands on which page. Collaborators: `qqbot.__all__` and the `__all__` of the public packages;
-mkdocstrings, which reads the docstrings from the sources.
+Responsible for which name stands on which page. Collaborators: the `__all__` of `qqbot` and of its public packages;
+mkdocstrings, which reads the docstrings from the sources. It writes no prose.
 """
 
 import importlib
@@ -37,8 +37,12 @@ def topic_of(name: str) -> str:
     if name in ALIASES:
         return ALIASES[name]
     module = getattr(qqbot, name).__module__.removeprefix("qqbot.") + "."
-    found = [(len(package), topic) for topic, (_, _, packages) in TOPICS.items() for package in packages
-             if module.startswith(f"{package}.")]
+    found = [
+        (len(package), topic)
+        for topic, (_, _, packages) in TOPICS.items()
+        for package in packages
+        if module.startswith(f"{package}.")
+    ]
     return max(found)[1]
 
 
@@ -63,7 +67,7 @@ def resources() -> list[type[Resource]]:
 
 
 def pages() -> Iterator[tuple[str, dict[str, str], str]]:
-    """Yield name, titles and text of each page."""
+    """Yield name, titles and text of each page; the text has no title."""
     titles = {
         **{topic: (english, chinese) for topic, (english, chinese, _) in TOPICS.items()},
         **{page: (english, chinese) for page, (_, english, chinese) in PACKAGES.items()},
@@ -71,5 +75,4 @@ def pages() -> Iterator[tuple[str, dict[str, str], str]]:
     }
     for page, listed in names().items():
         english, chinese = titles[page]
-        text = "\n\n".join([f"# {english}", *(f"::: {name}" for name in listed)])
-        yield page, {"en": english, "zh": chinese}, text + "\n"
+        yield page, {"en": english, "zh": chinese}, "\n\n".join(f"::: {name}" for name in listed) + "\n"
