@@ -88,11 +88,16 @@ def _generated(section: dict[str, Any]) -> Iterator[Page]:
 
 
 def _examples() -> Iterator[Page]:
-    for file in sorted(EXAMPLES.glob("*.py")):
+    for file in sorted(EXAMPLES.rglob("*.py")):
         code = file.read_text("utf-8")
         about = ast.get_docstring(ast.parse(code)) or ""
+        name = file.relative_to(EXAMPLES)
         text = f"{about}\n\n```python\n{code}```\n"
-        yield Page(f"examples/{file.stem}.md", dict.fromkeys(LANGUAGES, file.name), text)
+        yield Page(_example(file), dict.fromkeys(LANGUAGES, name.as_posix()), text)
+
+
+def _example(file: Path) -> str:
+    return f"examples/{file.relative_to(EXAMPLES).with_suffix('.md').as_posix()}"
 
 
 def written() -> list[str]:
@@ -129,7 +134,7 @@ class Texts:
         self._places = {
             **{(ROOT / file).resolve(): place for file, place in HOME.items()},
             **{page.source.resolve(): page.path for section in nav for page in section.pages if page.source},
-            **{file.resolve(): f"examples/{file.stem}.md" for file in EXAMPLES.glob("*.py")},
+            **{file.resolve(): _example(file) for file in EXAMPLES.rglob("*.py")},
         }
 
     def of(self, page: Page) -> str:
@@ -182,6 +187,6 @@ def _outside_fences(text: str, change: Callable[[str], str]) -> str:
     end = 0
     for match in markdown.FENCE.finditer(text):
         parts.append(change(text[end : match.start()]))
-        parts.append(re.sub(r"^(?=.)", match["indent"], match[0], flags=re.MULTILINE))
+        parts.append(re.sub(r"^(?=.)", " " * (-len(match["indent"]) % 4), match[0], flags=re.MULTILINE))
         end = match.end()
     return "".join([*parts, change(text[end:])])
