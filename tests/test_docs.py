@@ -83,7 +83,7 @@ RESOURCES = {
     if not name.startswith("_") and isinstance(value := getattr(API, name), Resource)
 }
 REFERENCE = ROOT / "docs" / "resources"
-MIGRATIONS = [ROOT / "docs" / "from-botgo.md", ROOT / "docs" / "from-botpy.md"]
+MIGRATIONS = [ROOT / "docs" / "from-botgo.md", ROOT / "docs" / "from-botpy.md", ROOT / "docs" / "from-nonebot.md"]
 
 
 def methods(resource: Resource) -> set[str]:
