@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ._names import on_demand
 from ._version import __version__
+from .aio.log_fields import LogFields
 from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
@@ -151,6 +152,7 @@ __all__ = [
     "Keyboard",
     "LeaseLost",
     "LockLost",
+    "LogFields",
     "Markdown",
     "Media",
     "MediaError",

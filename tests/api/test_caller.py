@@ -480,6 +480,90 @@ async def test_a_failing_response_hook_costs_nothing(platform: Scripted, caplog:
     assert "broken hook" in caplog.text
 
 
+async def test_a_response_hook_sees_status_and_headers(platform: Scripted) -> None:
+    infos: list[ResponseInfo] = []
+    platform.answers.append(reply({"code": 1, "message": "no"}, 400))
+    async with platform.api(on_response=[infos.append]) as api:
+        with pytest.raises(ApiError):
+            await api.groups.send_message("G1", "hello")
+    (info,) = infos
+    assert (info.status, info.route, info.error) == (400, "/v2/groups/{group_openid}/messages", None)
+    assert info.path == "/v2/groups/G1/messages"
+    assert info.header("x-tps-trace-id") == info.trace_id == TRACE
+    assert str(info.header("content-type")).startswith("application/json")
+    assert info.header("x-nothing") is None
+    assert "application/json" not in repr(info)
+
+
+async def test_a_response_hook_cannot_change_the_answer(platform: Scripted) -> None:
+    def change(info: ResponseInfo) -> None:
+        info.headers["x-tps-trace-id"] = "mine"
+
+    platform.answers.append(reply({"code": 1, "message": "no"}, 400))
+    async with platform.api(on_response=[change]) as api:
+        with pytest.raises(ApiError) as caught:
+            await api.users.me()
+    assert caught.value.trace_id == TRACE
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, TimeoutError, ConnectionFailed, asyncio.CancelledError])
+@pytest.mark.parametrize("status", [200, 400])
+async def test_no_response_hook_can_fail_a_call(platform: Scripted, kind: type[BaseException], status: int) -> None:
+    seen: list[int] = []
+
+    async def fail(info: ResponseInfo) -> None:
+        await asyncio.sleep(0)
+        raise kind("broken hook")
+
+    platform.answers.append(reply({"code": 1, "message": "no"} if status == 400 else SENT, status))
+    async with platform.api(on_response=[fail, lambda info: seen.append(info.status)]) as api:
+        if status == 200:
+            assert (await api.groups.send_message("G1", "hello")).id == "S1"
+        else:
+            with pytest.raises(ApiError, match="no"):
+                await api.groups.send_message("G1", "hello")
+    assert seen == [status], "the next hook is called"
+    assert len(platform.calls) == 1, "and nothing is repeated"
+
+
+async def test_a_call_that_is_cancelled_during_a_response_hook_is_cancelled(platform: Scripted) -> None:
+    reached = asyncio.Event()
+
+    async def hang_up(info: ResponseInfo) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    platform.answers.append(reply(SENT))
+    async with platform.api(on_response=[hang_up]) as api:
+        call = asyncio.create_task(api.groups.send_message("G1", "hello"))
+        await reached.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+
+async def test_a_response_hook_hears_why_no_answer_came(platform: Scripted, caplog: pytest.LogCaptureFixture) -> None:
+    infos: list[ResponseInfo] = []
+
+    async def slow(info: ResponseInfo) -> None:
+        await asyncio.sleep(0.01)
+        infos.append(info)
+
+    async def hang_up(info: ResponseInfo) -> None:
+        await asyncio.Event().wait()
+
+    platform.answers.append(hang)
+    async with platform.api(on_response=[slow, hang_up]) as api, asyncio.timeout(5):
+        with pytest.raises(Timeout):
+            await api.groups.send_message("G1", "hello", timeout=0.2)
+    (info,) = infos
+    assert info.status == 0
+    assert isinstance(info.error, Timeout)
+    assert info.trace_id is None and info.headers == {}
+    assert info.elapsed >= 0.1
+    assert caplog.text.count("exceeded the call's timeout") == 1
+
+
 async def test_a_cancelled_call_leaves_the_client_usable(platform: Scripted) -> None:
     platform.answers.append(hang)
     async with platform.api() as api:

@@ -104,6 +104,8 @@ async def test_reading_that_stands_still_is_said_once_with_handler_and_conversat
             await asyncio.sleep(1.2)
         (record,) = caplog.records
         assert "stuck in c2c:" in record.getMessage()
+        assert vars(record)["handler"] == f"{__name__}.{stuck.__qualname__}"
+        assert str(vars(record)["conversation"]).startswith("c2c:")
         assert (await probe.get("readyz"))[0] == 503
         assert bot.stats().standing_still > 0.5
         gate.set()

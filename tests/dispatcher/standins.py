@@ -56,6 +56,7 @@ class One:
     function: Callable[[Any], Awaitable[object]]
     name: str = "one"
     when: Callable[[Any], bool] | None = None
+    qualified_name: str = "tests.one"
 
 
 @dataclass

@@ -154,8 +154,14 @@ async def test_json_log(sim: Simulator, control: Control) -> None:
         code, _, err = await program.stopped()
     assert code == 0
     entries = [json.loads(line) for line in err.splitlines()]
-    assert any(entry["logger"] == "json_log" and entry["message"] == "asked about 3" for entry in entries)
-    assert any("could not convert string to float" in entry.get("error", "") for entry in entries)
+    (asked,) = [entry for entry in entries if entry["message"] == "asked about 3"]
+    assert (asked["logger"], asked["level"], asked["words"]) == ("json_log", "INFO", 1)
+    (failed,) = [entry for entry in entries if "could not convert string to float" in entry.get("error", "")]
+    for entry in (asked, failed):
+        assert entry["event"] == "GROUP_AT_MESSAGE_CREATE"
+        assert entry["handler"] == "__main__.answer"
+        assert {"event_id", "conversation", "user", "shard"} <= entry.keys()
+    assert asked["event_id"] != failed["event_id"]
 
 
 async def test_lock(sim: Simulator, control: Control) -> None:

@@ -104,3 +104,17 @@ async def sorry(ctx: Context[Event], error: Exception) -> None:
         assert_type(r, Context[Replyable])
         await r.reply("sorry")
     await ctx.bot.send(Target(Scene.GROUP, "G"), "x")
+
+
+@bot.on(C2CMessageCreate, order="user")
+async def thinking(ctx: Context[C2CMessageCreate]) -> None:
+    async with ctx.interrupted_by(MessageEvent, when=says("停"), anyone=True) as stop:
+        assert_type(stop.context, Context[MessageEvent] | None)
+    if stop.context is not None:
+        await stop.context.reply("已停止")
+    ctx.bot.spawn(is_vip(ctx), drain=True)
+
+
+Bot(order=None, auto_ack=True)
+Bot(order="guild")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Router(order="user")

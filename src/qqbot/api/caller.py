@@ -10,12 +10,15 @@ import inspect
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from .._version import __version__
 from .._visible import visible_line
+from ..aio.log_fields import log_fields
 from ..config import Secret
 from ..errors import (
     ApiError,
@@ -46,16 +49,37 @@ T = TypeVar("T")
 USER_AGENT = f"aioqqbot/{__version__}"
 SHORTEST_ATTEMPT = 5.0  # seconds; the platform may take that long for a message
 NO_CONTENT = 204
+HOOK_SECONDS = 0.5  # for the response hooks of a call that had no answer in time
 
 
 class ResponseInfo(Struct, frozen=True):
-    """What response hooks get of one HTTP exchange. `elapsed` is in seconds."""
+    """What response hooks get of one HTTP exchange. `elapsed` is in seconds.
+
+    `route`: the path with its placeholders, a label that has no ids. `host`: host and port. `headers`: those of the
+    answer; by their lower-case names with `header`. Without an answer, `error` is the reason, and `status` 0.
+    The repr omits the headers: they may hold secrets.
+    """
 
     method: str
     path: str
     status: int
     elapsed: float
     trace_id: str | None
+    route: str = ""
+    host: str = ""
+    headers: Mapping[str, str] = {}
+    error: TransportError | None = None
+
+    def header(self, name: str) -> str | None:
+        """Return a header of the answer by its lower-case name; None if it is absent."""
+        return next((value for key, value in self.headers.items() if key.lower() == name), None)
+
+    def __repr__(self) -> str:
+        what = f"status={self.status!r}" if self.error is None else f"error={self.error!r}"
+        return (
+            f"ResponseInfo(method={self.method!r}, path={self.path!r}, {what}, elapsed={self.elapsed!r}, "
+            f"trace_id={self.trace_id!r})"
+        )
 
 
 RequestHook = Callable[[Request], Awaitable[None] | None]
@@ -64,7 +88,12 @@ the call by raising an exception.
 """
 
 ResponseHook = Callable[[ResponseInfo], Awaitable[None] | None]
-"""Called after each answer, plain or async, within the call's timeout. An exception that it raises is only logged."""
+"""Called after each exchange, plain or async: with the answer, or with the reason why there is none.
+
+It sees status and headers, not the body, and changes nothing: what it raises is logged, and the call goes on. The call
+waits for an async hook, at most until its own timeout, after which the hook is cancelled; for one that had no answer in
+time, at most half a second.
+"""
 
 
 Hold = Callable[[], Awaitable[None]]
@@ -198,7 +227,7 @@ class Caller:
         del headers  # a traceback may show the variables of its frames; a Request does not show its headers
         # After the hooks, so that no hook gets the token.
         if call.own:
-            token = self._token_at_hand()
+            token: Secret | Failure | None = self._token_at_hand()
             if token is None:
                 token = await self._next_token(call)
             if isinstance(token, Failure):
@@ -265,21 +294,34 @@ class Caller:
     async def _exchange(self, call: _Call[T], request: Request) -> Response | Failure:
         debug = log.isEnabledFor(logging.DEBUG)
         if debug:
-            log.debug("%s %s <- %s", request.method, request.path, masked(call.body or b"", self._known_secrets(call)))
+            shown = masked(call.body or b"", self._known_secrets(call))
+            log.debug("%s %s <- %s", request.method, request.path, shown, extra=log_fields())
         started = self._now()
         try:
             response = await self._transport.send(request)
         except TransportError as error:
+            if self._on_response:
+                await self._observe(self._info(call, request, started, error), call)
             return Failure(error, None, sent=error.maybe_sent)
         if debug or self._on_response:
-            elapsed = self._now() - started
-            info = ResponseInfo(request.method, request.path, response.status, elapsed, response.trace_id)
+            info = self._info(call, request, started, response)
             if debug:
-                log.debug("%.500s -> %s", info, masked(response.body, self._known_secrets(call)))
+                shown = masked(response.body, self._known_secrets(call))
+                log.debug("%.500s -> %s", info, shown, extra=log_fields(trace_id=response.trace_id))
             await self._observe(info, call)
         if is_success(response) or (not call.own and response.status < 400):
             return response
         return failure_of(request, response, family=call.route.family, secrets=self._known_secrets(call)) or response
+
+    def _info(
+        self, call: _Call[T], request: Request, started: float, outcome: Response | TransportError
+    ) -> ResponseInfo:
+        elapsed, host = self._now() - started, urlsplit(request.url).netloc
+        path = urlsplit(call.route.path).path
+        if isinstance(outcome, TransportError):
+            return ResponseInfo(request.method, request.path, 0, elapsed, None, path, host, {}, outcome)
+        status, headers = outcome.status, MappingProxyType(outcome.headers)  # a hook must not change the answer
+        return ResponseInfo(request.method, request.path, status, elapsed, outcome.trace_id, path, host, headers)
 
     async def _recover(self, call: _Call[T], failure: Failure) -> None:
         """Return when the next attempt may start.  Raises: the failure, if there is no next attempt."""
@@ -313,19 +355,31 @@ class Caller:
                 visible_line(error.message),
                 visible_line(error.trace_id or "none"),
                 outcome,
+                extra=log_fields(trace_id=error.trace_id),
             )
         else:
-            log.info("%s; %s", visible_line(str(error)), outcome)
+            log.info("%s; %s", visible_line(str(error)), outcome, extra=log_fields())
 
     async def _observe(self, info: ResponseInfo, call: _Call[T]) -> None:
-        for hook in self._on_response:
+        # A call that timed out has no time left.
+        ends_at = call.ends_at if info.error is None else max(call.ends_at, self._now() + HOOK_SECONDS)
+        task = asyncio.current_task()
+        assert task is not None
+        cancelling = task.cancelling()
+        for hook in tuple(self._on_response):
             try:
                 answer = hook(info)
                 if inspect.isawaitable(answer):
-                    async with asyncio.timeout_at(call.ends_at):
+                    async with asyncio.timeout_at(ends_at):
                         await answer
-            except Exception:
-                log.exception("the response hook %r failed or exceeded the call's timeout; the call continues", hook)
+            except (Exception, asyncio.CancelledError):
+                if task.cancelling() > cancelling:  # else it is not the call that was cancelled
+                    raise
+                log.exception(
+                    "the response hook %r failed or exceeded the call's timeout; the call continues",
+                    hook,
+                    extra=log_fields(trace_id=info.trace_id),
+                )
 
     def _known_secrets(self, call: _Call[T]) -> tuple[Secret, ...]:
         return (*self._secrets, call.token) if call.token else tuple(self._secrets)

@@ -180,8 +180,9 @@ _AUDIT = Hint(
     "not a failure: the verdict comes as MESSAGE_AUDIT_PASS or MESSAGE_AUDIT_REJECT",
 )
 _SEQ = Hint(
-    "同一 msg_id 的 msg_seq 重复；每条回复递增 msg_seq",
-    "this msg_seq was used for the msg_id already: count it up for each reply",
+    "同一 msg_id 的 msg_seq 重复：若没有自己指定 msg_seq，通常是另一个进程也在运行这个机器人；否则每条回复递增 msg_seq",
+    "this msg_seq was used for the msg_id already: another process runs this bot and has answered, or your own code "
+    "numbers the replies and must count up for each",
 )
 _STREAM = Hint("流式消息不能修改已显示的前缀", "a stream may not change what was already shown: only append")
 

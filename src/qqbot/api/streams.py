@@ -14,6 +14,7 @@ from typing import Protocol, Self
 from msgspec import UNSET
 
 from .._visible import visible_line
+from ..aio.log_fields import log_fields
 from ..aio.loops import check_loop
 from ..errors import ApiError, ConfigError, DuplicateMessage, QQBotError, RateLimited, ServerError, TransportError
 from ..models.messages import MessageSendResult
@@ -117,7 +118,9 @@ class C2CStream:
             if self.result is None and not _is_lost(failure):
                 raise
             log.info(
-                "a fragment of a stream failed, the next one carries its text: %s", visible_line(str(failure), 500)
+                "a fragment of a stream failed, the next one carries its text: %s",
+                visible_line(str(failure), 500),
+                extra=log_fields(),
             )
 
     def abandon(self) -> None:
@@ -142,7 +145,7 @@ class C2CStream:
         except (QQBotError, TimeoutError) as failure:
             if error is None:
                 raise
-            log.warning("the stream was left unfinished: %s", visible_line(repr(failure), 500))
+            log.warning("the stream was left unfinished: %s", visible_line(repr(failure), 500), extra=log_fields())
 
     def _is_cancelled(self, error: BaseException | None) -> bool:
         """True if the body was cancelled; a task group may raise another error than CancelledError then."""
@@ -152,7 +155,10 @@ class C2CStream:
         if not self._orphaned:
             await self._send_last_fragment(repeats)
         if self._orphaned:
-            log.warning("the answer to a stream's first fragment was lost: sending the whole text again as one message")
+            log.warning(
+                "the answer to a stream's first fragment was lost: sending the whole text again as one message",
+                extra=log_fields(),
+            )
             self.result = await self._send_whole(self._text)
 
     async def _send_last_fragment(self, repeats: Sequence[float]) -> None:
@@ -164,7 +170,12 @@ class C2CStream:
                 if delay is None:
                     raise
                 maybe_ended = maybe_ended or _is_lost(failure) or isinstance(failure, ServerError)
-                log.info("retrying the last fragment of a stream in %.1f s: %s", delay, visible_line(str(failure), 500))
+                log.info(
+                    "retrying the last fragment of a stream in %.1f s: %s",
+                    delay,
+                    visible_line(str(failure), 500),
+                    extra=log_fields(),
+                )
             except ApiError as refusal:
                 # The platform accepts nothing after the end, and has no specific code for it.
                 if not maybe_ended or type(refusal) is not ApiError:
@@ -172,6 +183,7 @@ class C2CStream:
                 log.info(
                     "a stream had already ended before its last fragment was repeated: %s",
                     visible_line(str(refusal), 500),
+                    extra=log_fields(),
                 )
                 return
             else:
@@ -253,4 +265,6 @@ class GatheredAnswer:
         except (QQBotError, TimeoutError) as failure:
             if error is None:
                 raise
-            log.warning("what was written of the answer was not sent: %s", visible_line(repr(failure), 500))
+            log.warning(
+                "what was written of the answer was not sent: %s", visible_line(repr(failure), 500), extra=log_fields()
+            )

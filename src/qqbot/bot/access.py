@@ -9,8 +9,9 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from ..aio.log_fields import log_fields
 from ..models.events import Event, Replyable
 from .context import Context
 from .cooldowns import Cooldown, Cooldowns
@@ -30,6 +31,10 @@ class AccessRefused(Struct, frozen=True):
 RefusedFunction: TypeAlias = Callable[[Context[Event], AccessRefused], Awaitable[object]]
 
 
+Order: TypeAlias = Literal["conversation", "user"] | None
+"""What an event waits for: those of its conversation, those of its user in the conversation, or none."""
+
+
 class AccessRule(Struct, frozen=True, eq=False):
     """One check: `allow`, and the answer if it does not; None: no answer."""
 
@@ -38,10 +43,11 @@ class AccessRule(Struct, frozen=True, eq=False):
 
 
 class Access(Struct, frozen=True, eq=False):
-    """What is checked before one handler runs."""
+    """What is checked before one handler runs, and what it waits for (`order`; unset: as its bot or router says)."""
 
     rule: AccessRule | None = None
     cooldown: Cooldown | None = None
+    order: Order | UnsetType = UNSET
 
 
 UNRESTRICTED = Access()
@@ -72,7 +78,8 @@ async def refuse(
     ctx: Context[Any], refusal: AccessRefused, answer: str | None, functions: Sequence[RefusedFunction]
 ) -> None:
     """Answer a refusal and call the `on_refused` functions.  Raises: what they raise, and what a reply raises."""
-    log.debug("%s was refused for %s: %s", refusal.handler, ctx.event_id, refusal.reason)
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("%s was refused for %s: %s", refusal.handler, ctx.event_id, refusal.reason, extra=log_fields())
     if answer is not None and isinstance(ctx.event, Replyable):
         await ctx.reply(answer)
     for function in functions:

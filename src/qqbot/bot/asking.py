@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
+from ..aio.log_fields import log_fields
 from ..errors import ConfigError, ContentRejected, PermissionMissing, QQBotError
 from ..models.events import Event, InteractionCreate, MessageEvent, user_of
 from ..models.keyboards import MAX_BUTTONS_IN_ROW, MAX_LABEL, MAX_ROWS, Button, ButtonPermission, Keyboard
@@ -100,7 +101,7 @@ async def acknowledge(click: Any) -> None:
     try:
         await click.ack()
     except QQBotError as error:
-        log.warning("the click %s could not be acknowledged: %s", click.event_id, error)
+        log.warning("the click %s could not be acknowledged: %s", click.event_id, error, extra=click.log_fields())
 
 
 def _check(choices: Sequence[str]) -> None:
@@ -134,7 +135,8 @@ async def _show(ctx: Asking, text: str, rows: Sequence[Sequence[Button]], plain:
         try:
             await ctx.reply(Markdown(text, keyboard=Keyboard(rows)))
         except (PermissionMissing, ContentRejected) as refusal:
-            log.info("keyboards are refused here, so the choices are sent as text: %s", refusal)
+            fields = log_fields(trace_id=refusal.trace_id)
+            log.info("keyboards are refused here, so the choices are sent as text: %s", refusal, extra=fields)
         else:
             return True
     await ctx.reply(plain)

@@ -20,6 +20,7 @@ from msgspec import MsgspecError
 
 from ..aio.clock import Clock
 from ..aio.loops import check_loop
+from ..api.caller import ResponseHook
 from ..api.client import Api, ApiOptions
 from ..config import Credentials, Endpoints, GatewayConfig, ShardSelection, check_options
 from ..dispatcher.delivery import Settled
@@ -37,10 +38,13 @@ from ..models.outgoing.messages import Message
 from ..models.stats import BotStats
 from ..models.targets import Target
 from ..sessions.base import SessionManager
+from .access import Order
 from .arguments import signature_of
 from .audits import AuditOutcome, Audits
 from .commands import Command, check_names
 from .context import Context
+from .handler_table import check_order
+from .middleware import AroundHandler
 from .program import (
     EXIT_INTERRUPTED,
     configure_logging,
@@ -56,7 +60,11 @@ from .runtime import BotRuntime, BotSettings, ShardFunction
 
 if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the methods that need it
     from aiohttp import web
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+    from prometheus_client import CollectorRegistry
 
+    from ..observe.prometheus import Metrics
     from ..webhook.app import WebhookApp
     from ..webhook.asgi import AsgiApplication
     from ..webhook.handler import WebhookHandler, WebhookOptions
@@ -83,7 +91,8 @@ class Bot(HandlerDecorators):
     messages wait, within the timeout of their calls, while a shard is between connections: the platform has lost some
     that were sent then. `sink` takes the events in place of the handlers, to be handled elsewhere. `audits` asks for
     the verdicts of reviews, for `audit_result`. `auto_ack` acknowledges a click
-    that its handlers have not acknowledged at their end. The options of `Api` (proxy, ssl_context, session,
+    that its handlers have not acknowledged at their end. `order` is that of handlers which have none of their own, see
+    `on`. The options of `Api` (proxy, ssl_context, session,
     on_request, ...) are options here, too.
     """
 
@@ -106,16 +115,26 @@ class Bot(HandlerDecorators):
         sink: EventSink | None = None,
         audits: bool = False,
         auto_ack: bool = False,
+        order: Order = "conversation",
         **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__()
         check_options("Bot(...)", options, [*ApiOptions.__annotations__, *(Bot.__init__.__kwdefaults__ or ())])
         if max_inflight < 1:
-            raise ConfigError("Bot(max_inflight=...) must be at least 1")
+            raise ConfigError("Bot(max_inflight=...) must be at least 1. max_inflight 至少为 1")
         if max_queued < 1 or max_queued_bytes < 1:
-            raise ConfigError("Bot(max_queued=...) and Bot(max_queued_bytes=...) must be at least 1")
+            raise ConfigError(
+                "Bot(max_queued=...) and Bot(max_queued_bytes=...) must be at least 1. "
+                "max_queued 和 max_queued_bytes 至少为 1"
+            )
         if handler_timeout is not None and not handler_timeout > 0:
-            raise ConfigError("Bot(handler_timeout=...) must be greater than 0 seconds, or None for no limit")
+            raise ConfigError(
+                "Bot(handler_timeout=...) must be greater than 0 seconds, or None for no limit. "
+                "handler_timeout 应大于 0 秒，或为 None"
+            )
+        self._response_hooks = options["on_response"] = [*options.get("on_response", ())]
+        self._metrics: Metrics | None = None
+        self._telemetry = False
         self._audits = Audits() if audits else None
         if audits:
             self.on(MessageAuditPass, MessageAuditReject)(self._keep_verdict)
@@ -139,6 +158,7 @@ class Bot(HandlerDecorators):
             api=options,
         )
         self._handlers.clicks.auto_ack = auto_ack
+        self._handlers.order = check_order(order, "Bot(...)")
         self._runtime = BotRuntime(self, self._handlers, settings)
         self._entered: AsyncExitStack | None = None  # what `async with bot:` leaves
 
@@ -191,8 +211,12 @@ class Bot(HandlerDecorators):
         if self._audits is not None:
             self._audits.take(ctx.event)
 
-    def spawn(self, coroutine: Coroutine[object, object, T], *, name: str | None = None) -> asyncio.Task[T]:
+    def spawn(
+        self, coroutine: Coroutine[object, object, T], *, name: str | None = None, drain: bool = False
+    ) -> asyncio.Task[T]:
         """Run a task that belongs to the bot: it is cancelled when the bot has drained; its error is logged.
+
+        `drain`: at the end it is waited for like a handler, for the seconds of `Bot(drain=...)`.
 
         It may outlive the event: its calls are sent even if another process runs the shard by then.
 
@@ -203,7 +227,7 @@ class Bot(HandlerDecorators):
         except ConfigError:
             coroutine.close()
             raise
-        return run.spawn(coroutine, name)
+        return run.spawn(coroutine, name, drain=drain)
 
     def on_shard_event(self, function: L) -> L:
         """Register a function, plain or async, that is called with what happens to the shards (`ShardEvent`)."""
@@ -220,6 +244,22 @@ class Bot(HandlerDecorators):
         """Call `callback` with a `HandlerRun` after each run of a handler, for metrics; register before serving."""
         self._runtime.listeners.append(callback)
         return callback
+
+    def on_response(self, hook: ResponseHook) -> ResponseHook:
+        """Call `hook` with a `ResponseInfo` after each exchange with the platform, as `Bot(on_response=...)` does."""
+        self._response_hooks.append(hook)
+        return hook
+
+    def around_handler(self, function: AroundHandler) -> AroundHandler:
+        """Call the decorated `async def (ctx, name, call_next)` around each run of a handler, inside the middleware.
+
+        `name` is the module and name of the handler; `await call_next()` runs it and raises what it raised, which has
+        been reported then.
+
+        Raises: ConfigError when the function is not async.
+        """
+        self._handlers.add_around_handler(function)
+        return function
 
     async def handle(self, envelope: Envelope) -> Outcome:
         """Handle an event that another process received, with the same order, bounds and handlers; return how it ended.
@@ -325,6 +365,37 @@ class Bot(HandlerDecorators):
         from . import health  # noqa: PLC0415 - aiohttp's server side: half as long to import as all of its client
 
         return health.application(self._runtime.ended, self._runtime.not_ready)
+
+    def metrics(self, registry: "CollectorRegistry | None" = None) -> "web.Application":
+        """Return an aiohttp application with /metrics for Prometheus: `app.add_subapp("/bot", bot.metrics())`.
+
+        The bot is measured from the first call on: call it before the bot is served, or in its lifespan. `registry`:
+        what the metrics are added to, for a page of your own; None: a registry that has them alone.
+
+        Raises: ConfigError if the extra `prometheus` is missing, or another bot uses the registry.
+        """
+        from ..observe import prometheus  # noqa: PLC0415 - an extra
+
+        if self._metrics is None or registry not in (None, self._metrics.registry):
+            self._metrics = prometheus.Metrics(registry)
+            self._metrics.attach(self)
+        return prometheus.application(self._metrics.registry)
+
+    def telemetry(
+        self, *, tracer_provider: "TracerProvider | None" = None, meter_provider: "MeterProvider | None" = None
+    ) -> None:
+        """Report spans and metrics to OpenTelemetry; None: to the providers that the program has set.
+
+        Call it once, before the bot is served and before middleware is registered that is to run inside the spans.
+
+        Raises: ConfigError if the extra `otel` is missing, or at a second call.
+        """
+        from ..observe import otel  # noqa: PLC0415 - an extra
+
+        if self._telemetry:
+            raise ConfigError("bot.telemetry() was called before: each span would be made twice. 请只调用一次")
+        otel.attach(self, tracer_provider, meter_provider)
+        self._telemetry = True
 
     # Serving it
 

@@ -31,9 +31,8 @@ class ClickWatch:
         if not isinstance(event, InteractionCreate) or not event.awaits_ack:
             await call_around(ctx, handlers, run)
             return
-        names = ", ".join(handler.name for handler in handlers)
         loop = asyncio.get_running_loop()
-        self._timers[event.id] = loop.call_later(ACK_SECONDS, self._warn, ctx, event.id, names)
+        self._timers[event.id] = loop.call_later(ACK_SECONDS, self._warn, ctx, event.id, handlers)
         try:
             await call_around(ctx, handlers, run)
         finally:
@@ -49,16 +48,17 @@ class ClickWatch:
             timer.cancel()
         self._timers.clear()
 
-    def _warn(self, ctx: Context[Any], interaction: str, names: str) -> None:
+    def _warn(self, ctx: Context[Any], interaction: str, handlers: Sequence[Any]) -> None:
         self._timers.pop(interaction, None)
         if not ctx.api.interactions.was_answered(interaction):
             log.warning(
                 "%s did not acknowledge the click %s within %g s, so the user is told that it failed: call ctx.ack() "
                 "first, or use Bot(auto_ack=True). 按钮点击未在 %g 秒内 ack",
-                names,
+                ", ".join(handler.name for handler in handlers),
                 ctx.event_id,
                 ACK_SECONDS,
                 ACK_SECONDS,
+                extra=ctx.log_fields(", ".join(handler.qualified_name for handler in handlers)),
             )
 
 
@@ -66,4 +66,4 @@ async def _acknowledge(ctx: Context[Any]) -> None:
     try:
         await ctx.ack()
     except QQBotError as error:
-        log.warning("the click %s could not be acknowledged: %s", ctx.event_id, error)
+        log.warning("the click %s could not be acknowledged: %s", ctx.event_id, error, extra=ctx.log_fields())

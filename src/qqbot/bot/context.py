@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, Ty
 
 from msgspec import Struct
 
+from ..aio.log_fields import log_fields
 from ..api.client import Api
 from ..api.downloads import MAX_BYTES
 from ..api.streams import AnswerStream, GatheredAnswer
 from ..api.windows import check_window
-from ..dispatcher.delivery import Wanted
+from ..dispatcher.delivery import Delivery, Wait, Wanted
+from ..dispatcher.log_fields import event_fields
 from ..errors import (
     ConfigError,
     ContentRejected,
@@ -27,13 +29,14 @@ from ..errors import (
     ReplyWindowExpired,
 )
 from ..lease import Lease
-from ..models.events import Event, InteractionCreate, MessageEvent, Replyable
+from ..models.events import Event, InteractionCreate, MessageEvent, Replyable, user_of
 from ..models.frames import Frame
 from ..models.gateway import ReadyUser, ShardKey
 from ..models.intents import Intents
 from ..models.messages import MessageAttachment, MessageSendResult
 from ..models.outgoing.messages import Markdown, Message, Text
 from ..models.targets import REPLY_LIMITS, REPLY_WINDOWS, TICKET_NUMBERS, ReplyTo, Scene, Target, Ticket
+from .interruption import Interruption
 from .splitting import split_message
 
 if TYPE_CHECKING:
@@ -74,6 +77,14 @@ class Delivered(Protocol):
     @property
     def again(self) -> bool:
         """True if an earlier process may have begun to handle it."""
+        ...
+
+    def open_interruption(self, wanted: Wanted) -> Wait:
+        """Begin to look for an event that interrupts the handler.  Raises: ConfigError."""
+        ...
+
+    def close_interruption(self, wait: Wait) -> None:
+        """Look for it no longer."""
         ...
 
     async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivered":
@@ -117,7 +128,9 @@ class Owner(Protocol):
         """Send an active message to a conversation."""
         ...
 
-    def spawn(self, coroutine: Coroutine[object, object, T], *, name: str | None = None) -> "Task[T]":
+    def spawn(
+        self, coroutine: Coroutine[object, object, T], *, name: str | None = None, drain: bool = False
+    ) -> "Task[T]":
         """Run a task that ends with the bot."""
         ...
 
@@ -132,7 +145,7 @@ def check_expected(asked: Intents | None, events: Sequence[type[Event]]) -> None
     `asked`: the intents that it asks for; None without a gateway connection: then the sender decides what comes.
     """
     if not events:
-        raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupMessageEvent)")
+        raise ConfigError("wait_for() names no event: write ctx.wait_for(GroupMessageEvent). wait_for() 需要写明事件")
     if asked is None:
         return
     for event in events:
@@ -140,7 +153,8 @@ def check_expected(asked: Intents | None, events: Sequence[type[Event]]) -> None
         if needed and not needed & asked:
             raise ConfigError(
                 f"wait_for({event.__name__}) would never end: the bot does not ask for {needed!r}; "
-                f"write bot.expect({event.__name__}) beside its handlers"
+                f"write bot.expect({event.__name__}) beside its handlers. "
+                f"机器人没有订阅该事件，请加上 bot.expect({event.__name__})"
             )
 
 
@@ -289,12 +303,14 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         except (PermissionMissing, ContentRejected) as refusal:
             if "text" not in fallback or not isinstance(message, Markdown) or not message.content:
                 raise
-            log.info("markdown is refused here, so it is sent as text: %s", refusal)
+            fields = self.log_fields() | log_fields(trace_id=refusal.trace_id)
+            log.info("markdown is refused here, so it is sent as text: %s", refusal, extra=fields)
             return await self._reply(Text(message.content), fallback, timeout)
         except (ReplyWindowExpired, QuotaExceeded) as refusal:
             if "active" not in fallback:
                 raise
-            log.info("the answer is sent as an active message: %s", refusal)
+            fields = self.log_fields() | log_fields(trace_id=getattr(refusal, "trace_id", None))
+            log.info("the answer is sent as an active message: %s", refusal, extra=fields)
             return await self.api.send(self.target, message, timeout=timeout)
 
     async def _answer(self: "Context[Replyable]", message: Message, timeout: float | None) -> MessageSendResult:
@@ -362,6 +378,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
                 self.event_id,
                 seconds,
                 ACK_SECONDS,
+                extra=self.log_fields() | log_fields(),
             )
 
     @overload
@@ -406,6 +423,48 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         self._check_expected(events)
         delivered = await self._delivered.wait_for(Wanted(events, when, anywhere), timeout)
         return Context(self.bot, self.api, self._check_expected, delivered, delivered.event)
+
+    @overload
+    def interrupted_by(
+        self, event: type[W], /, *, when: Callable[[W], bool] | None = ..., anyone: bool = ...
+    ) -> "Interruption[Context[W]]": ...
+    @overload
+    def interrupted_by(
+        self, event: type[W], event2: type[W2], /, *, when: Callable[[W | W2], bool] | None = ..., anyone: bool = ...
+    ) -> "Interruption[Context[W | W2]]": ...
+
+    def interrupted_by(
+        self, *events: type[Event], when: Callable[[Any], bool] | None = None, anyone: bool = False
+    ) -> "Interruption[Context[Any]]":
+        """Return a block that the next event of these classes, for which `when` holds, ends: a stop word, a click.
+
+        ::
+
+            async with ctx.interrupted_by(MessageEvent, when=says("停", "stop")) as stop:
+                async with ctx.stream() as answer:
+                    async for piece in model(ctx.text):
+                        await answer.write(piece)
+            if stop.context is not None:
+                await stop.context.reply("已停止")
+
+        The event is one of the same user in the same conversation, or of any user there (`anyone`). It does not wait
+        for its turn, and no other handler sees it. The block is cancelled, which ends a stream in it, and the handler
+        goes on behind the block.
+
+        Raises: ConfigError when the bot does not ask for these events, or too many are open; what `when` raises.
+        """
+        self._check_expected(events)
+        user = "" if anyone else user_of(self._delivered.event)
+
+        def interrupts(event: Event) -> bool:
+            return (not user or user_of(event) == user) and (when is None or when(event))
+
+        def context_of(delivered: Delivery) -> Context[Any]:
+            return Context(self.bot, self.api, self._check_expected, delivered, delivered.event)
+
+        wanted = Wanted(events, interrupts)
+        delivered = self._delivered
+        return Interruption(lambda: delivered.open_interruption(wanted), delivered.close_interruption, context_of)
 
     async def ask(
         self: "Context[Replyable]", question: str, choices: Sequence[str], *, timeout: float | None = None
@@ -470,6 +529,14 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         if to is None:
             return await self.api.downloads.fetch(url, max_bytes=max_bytes)
         return await self.api.downloads.save(url, to, max_bytes=max_bytes)
+
+    def log_fields(self, handler: str = "") -> dict[str, object]:
+        """Return what log records carry about this event, for `extra=`: event, event_id, conversation, user, shard.
+
+        `handler` is added if it is given. What is not known is left out.
+        """
+        delivered = self._delivered
+        return event_fields(delivered.event, delivered.frame, delivered.lease, handler)
 
     def __repr__(self) -> str:
         return f"<Context {type(self._delivered.event).__name__} {self.event_id}>"

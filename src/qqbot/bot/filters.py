@@ -24,7 +24,7 @@ def command(name: str) -> Callable[[MessageEvent], bool]:
     """
     wanted = name.removeprefix("/").casefold()
     if not wanted or wanted.split() != [wanted]:
-        raise ConfigError(f"command({name!r}) takes one word, such as command('weather')")
+        raise ConfigError(f"command({name!r}) takes one word, such as command('weather'). command() 只接受一个词")
 
     def starts_with_command(event: MessageEvent) -> bool:
         return parse_command(event.text_without_mention(""))[0].casefold() == wanted
@@ -67,7 +67,9 @@ def button(data: str) -> Callable[[InteractionCreate], bool]:
     Raises: ConfigError when `data` is empty.
     """
     if not data:
-        raise ConfigError("button() takes the start of a button's data, such as button('vote:')")
+        raise ConfigError(
+            "button() takes the start of a button's data, such as button('vote:'). button() 需要按钮数据的开头"
+        )
 
     def has_data(event: InteractionCreate) -> bool:
         return event.button_data.startswith(data)
@@ -81,7 +83,9 @@ def interaction(*kinds: type[InteractionDetail]) -> Callable[[InteractionCreate]
     Raises: ConfigError when no kind is given.
     """
     if not kinds:
-        raise ConfigError("interaction() takes kinds of qqbot.models.interactions, such as interaction(Feedback)")
+        raise ConfigError(
+            "interaction() takes kinds of interactions, such as interaction(Feedback). interaction() 至少需要一种"
+        )
 
     def is_of_kind(event: InteractionCreate) -> bool:
         return isinstance(event.detail, kinds)

@@ -11,21 +11,22 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from .._visible import visible_line
 from ..config import did_you_mean
 from ..dispatcher.delivery import Around, HandlerMatch, Selection
+from ..dispatcher.shares import BETWEEN
 from ..errors import ConfigError, UsageError
-from ..models.events import ALIASES, EVENTS, Event, InteractionCreate, MessageEvent, UnknownEvent, decoder_of
+from ..models.events import ALIASES, EVENTS, Event, InteractionCreate, MessageEvent, UnknownEvent, decoder_of, user_of
 from ..models.intents import Intents
-from .access import UNRESTRICTED, Access, AccessRule, RefusedFunction, refuse, refused_by
+from .access import UNRESTRICTED, Access, AccessRule, Order, RefusedFunction, refuse, refused_by
 from .clicks import ClickWatch
 from .commands import Command, CommandIndex, answer_usage
 from .context import Context, Delivered
 from .cooldowns import Cooldown, Cooldowns
-from .middleware import Middleware, call_around
+from .middleware import AroundHandler, Middleware, call_around
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,15 @@ class Registration(Struct, frozen=True, eq=False):
     command: Command | None = None
     rules: tuple[AccessRule, ...] = ()
     cooldown: Cooldown | None = None
+    order: Order | UnsetType = UNSET
     scopes: "tuple[HandlerTable, ...]" = ()
     function: Function = _unbound
+
+    @property
+    def qualified_name(self) -> str:
+        """The module and the name of `declared`: a label that no other handler has."""
+        module = getattr(self.declared, "__module__", None)
+        return f"{module}.{self.name}" if module else self.name
 
     def within(self, scope: "HandlerTable") -> "Registration":
         """Return it as a handler of `scope`, with the access and the prefix of that bot or router."""
@@ -74,6 +82,7 @@ class Registration(Struct, frozen=True, eq=False):
             when=_both(scope.when, self.when),
             command=command,
             rules=rules,
+            order=scope.order if self.order is UNSET else self.order,
             scopes=(scope, *self.scopes),
         )
         return replace(inner, function=inner._bound())
@@ -151,7 +160,7 @@ def _both(first: When[Any] | None, second: When[Any] | None) -> When[Any] | None
 class HandlerTable:
     """The handlers of a bot or a router, in order of registration, with those of the routers that it includes.
 
-    `prefix`, `when` and `rule` are for all of them.
+    `prefix`, `when`, `rule` and `order` are for all of them.
     """
 
     def __init__(
@@ -160,8 +169,12 @@ class HandlerTable:
         self.prefix = prefix
         self.when = when
         self.rule = rule
+        self.order: Order | UnsetType = UNSET
+        """The order of the handlers that have none of their own."""
         self.middleware: list[Middleware] = []
         """Called around the handlers of one event, the first outermost."""
+        self.around_handler: list[AroundHandler] = []
+        """Called around each handler of the bot, the first outermost; those of a router have no effect."""
         self.refused_functions: list[RefusedFunction] = []
         """Called when a handler of this table was refused."""
         self.usage_function: UsageFunction | None = None
@@ -201,12 +214,16 @@ class HandlerTable:
         check_when(when, name)
         kinds = tuple(check_event(event, name) for event in events)
         if not kinds:
-            raise ConfigError(f"@bot.on() above {name} names no event: write @bot.on(GroupMessageEvent) or @bot.on")
+            raise ConfigError(
+                f"@bot.on() above {name} names no event: write @bot.on(GroupMessageEvent) or @bot.on. "
+                "请在 @bot.on() 中写明事件"
+            )
         needed = Intents(intent or 0)
         for kind in () if intent is None else kinds:
             needed |= Intents.of(kind)
         rules = () if access.rule is None else (access.rule,)
-        self._add([Registration(function, kinds, when, needed, name, command, rules, access.cooldown)])
+        order = check_order(access.order, name)
+        self._add([Registration(function, kinds, when, needed, name, command, rules, access.cooldown, order)])
 
     def add_middleware(self, function: Middleware) -> None:
         """Call `function` around the handlers of each event.  Raises: ConfigError when it is not async."""
@@ -214,6 +231,12 @@ class HandlerTable:
         self.middleware.append(function)
         for table in self._all_above():
             table.matches.clear()
+
+    def add_around_handler(self, function: AroundHandler) -> None:
+        """Call `function` around each handler.  Raises: ConfigError when it is not async."""
+        check_async(function)
+        self.around_handler.append(function)
+        self.matches.clear()
 
     def add_error_function(self, function: ErrorFunction) -> None:
         """Call `function` when a handler has raised.  Raises: ConfigError when it is not async."""
@@ -275,7 +298,9 @@ class HandlerTable:
             plain = known.command is None and new.command is None  # a function may be more than one command
             if plain and known.declared is new.declared and (twice := set(known.events) & set(new.events)):
                 label = ", ".join(sorted(kind if isinstance(kind, str) else kind.__name__ for kind in twice))
-                raise ConfigError(f"{new.name} is registered twice for {label}; remove one of the two")
+                raise ConfigError(
+                    f"{new.name} is registered twice for {label}; remove one of the two. 处理函数重复注册"
+                )
             if known.command is not None and new.command is not None and _overlap(known, new):
                 both = set(known.command.calls()) & set(new.command.calls())
                 for call in both:
@@ -330,6 +355,7 @@ class HandlerTable:
             handlers,
             is_message,
             select=_selection(handlers) if is_message and any(found.command for found in handlers) else None,
+            order=_order(handlers),
             around=self._around(kind, handlers),
         )
         if len(self.matches) < REMEMBERED_NAMES:  # names come from outside: do not remember without end
@@ -339,7 +365,8 @@ class HandlerTable:
     def _around(self, kind: type[Event], handlers: Sequence[Registration]) -> Around | None:
         if issubclass(kind, InteractionCreate):
             return self.clicks.around
-        return call_around if any(scope.middleware for found in handlers for scope in found.scopes) else None
+        scoped = any(scope.middleware for found in handlers for scope in found.scopes)
+        return call_around if scoped or self.around_handler else None
 
     def commands_for(self, event: Event) -> list[Registration]:
         """Return the commands for events of this kind, in order of registration."""
@@ -358,17 +385,21 @@ class HandlerTable:
     async def report(self, context: object, error: Exception, handler: str) -> None:
         """Log a handler's exception, call `failed` and the `on_error` functions; never raise."""
         ctx = cast("Context[Event]", context)
-        log.error("%s failed for %.200s", handler, visible_line(ctx.event_id or "(no id)"), exc_info=error)
+        names = (found.qualified_name for found in self.match(ctx.event) if found.name == handler)
+        fields = ctx.log_fields(next(names, handler))
+        log.error(
+            "%s failed for %.200s", handler, visible_line(ctx.event_id or "(no id)"), exc_info=error, extra=fields
+        )
         for callback in tuple(self.failed):
             try:
                 callback(ctx.event_id or "", handler, error)
             except Exception:
-                log.exception("an on_failed callback failed itself")
+                log.exception("an on_failed callback failed itself", extra=fields)
         for function in self._error_functions:
             try:
                 await function(ctx, error)
             except Exception:
-                log.exception("an on_error function failed itself")
+                log.exception("an on_error function failed itself", extra=fields)
 
 
 def _not_served(_: Delivered, __: Event) -> Context[Event]:
@@ -411,6 +442,46 @@ def _selection(handlers: Sequence[Registration]) -> Callable[[MessageEvent], Sel
     return select
 
 
+def _order(handlers: Sequence[Registration]) -> Callable[[Event], str] | None:
+    """Return what tells the ordering key of an event; None if that is its conversation for all of `handlers`."""
+    if all(found.order in (UNSET, "conversation") for found in handlers):
+        return None
+    commands = [(found.command, found) for found in handlers if found.command is not None]
+    index = CommandIndex(commands)
+    others = [found for found in handlers if found.command is None]
+    seeing_all = [found for found in others if found.sees_all]
+
+    def key_of(event: Event) -> str:
+        possible: list[Registration] = []  # only names are matched here: predicates of the user are not asked
+        for found in index.find(event) if commands and isinstance(event, MessageEvent) else ():
+            possible.append(found)
+            if found.when is None:
+                return _key(event, [*seeing_all, *possible])
+        return _key(event, [*others, *possible])
+
+    return key_of
+
+
+def _key(event: Event, handlers: Sequence[Registration]) -> str:
+    """Return the key of the strictest order of `handlers`: by conversation, by user, none."""
+    orders = {found.order for found in handlers}
+    if not orders or not orders <= {"user", None}:
+        return event.ordering_key
+    user = user_of(event)
+    return (
+        f"{event.ordering_key}{BETWEEN}{user}"
+        if "user" in orders and event.ordering_key and user
+        else (event.ordering_key if "user" in orders else "")
+    )
+
+
+def check_order(order: object, name: str) -> Order | UnsetType:
+    """Return `order`.  Raises: ConfigError for what is no order."""
+    if order not in (UNSET, "conversation", "user", None):
+        raise ConfigError(f'order= of {name} is "conversation", "user" or None, not {order!r}. order= 写错了')
+    return order
+
+
 def _wire_name(event: Event) -> str:
     return event.name if isinstance(event, UnknownEvent) else type(event).wire_name
 
@@ -421,8 +492,10 @@ def check_async(function: object) -> str:
     call = getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__ is a handler too
     if not (inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)):
         if not callable(function):
-            raise ConfigError(f"a handler must be an `async def` function, not {function!r}")
-        raise ConfigError(f"{name} must be an `async def` function: it is awaited in the event loop")
+            raise ConfigError(f"a handler must be an `async def` function, not {function!r}. 处理函数必须是 async def")
+        raise ConfigError(
+            f"{name} must be an `async def` function: it is awaited in the event loop. {name} 必须是 async def"
+        )
     return name
 
 
@@ -446,5 +519,5 @@ def check_event(event: object, function: str) -> type[Event] | str:
         return event
     raise ConfigError(
         f"{function} is registered for {event!r}, which is no event: use a class such as GroupMessageEvent, "
-        "or a wire name such as 'GROUP_AT_MESSAGE_CREATE'"
+        "or a wire name such as 'GROUP_AT_MESSAGE_CREATE'. 请写事件类或事件名"
     )

@@ -10,15 +10,26 @@ import typing
 from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, TypeVar, cast, overload
 
+from msgspec import UNSET, UnsetType
+
 from ..errors import ConfigError
 from ..models.events import Event, MessageEvent
 from ..models.intents import Intents
-from .access import Access, AccessRule, RefusedFunction
+from .access import Access, AccessRule, Order, RefusedFunction
 from .arguments import signature_of
 from .commands import Command, check_names
 from .context import Context
 from .cooldowns import Cooldown
-from .handler_table import ErrorFunction, Function, HandlerTable, UsageFunction, When, check_async, check_when
+from .handler_table import (
+    ErrorFunction,
+    Function,
+    HandlerTable,
+    UsageFunction,
+    When,
+    check_async,
+    check_order,
+    check_when,
+)
 from .middleware import Middleware
 from .permissions import Permission, Predicate, as_permission
 
@@ -53,6 +64,7 @@ class HandlerDecorators:
         refuse: str | None = None,
         cooldown: Cooldown | None = None,
         asks: bool = False,
+        order: Order | UnsetType = UNSET,
     ) -> Callable[[Callable[[Context[E]], Awaitable[object]]], Callable[[Context[E]], Awaitable[object]]]: ...
     @overload
     def on(
@@ -66,6 +78,7 @@ class HandlerDecorators:
         refuse: str | None = None,
         cooldown: Cooldown | None = None,
         asks: bool = False,
+        order: Order | UnsetType = UNSET,
     ) -> Callable[[Callable[[Context[E | E2]], Awaitable[object]]], Callable[[Context[E | E2]], Awaitable[object]]]: ...
     @overload
     def on(
@@ -94,6 +107,7 @@ class HandlerDecorators:
         refuse: str | None = None,
         cooldown: Cooldown | None = None,
         asks: bool = False,
+        order: Order | UnsetType = UNSET,
     ) -> Callable[[Callable[[Context[Any]], Awaitable[object]]], Callable[[Context[Any]], Awaitable[object]]]: ...
 
     def on(
@@ -105,6 +119,7 @@ class HandlerDecorators:
         refuse: str | None = None,
         cooldown: Cooldown | None = None,
         asks: bool = False,
+        order: Order | UnsetType = UNSET,
     ) -> Any:
         """Register the decorated `async def` for events: classes, a base class, a wire name, or, bare, by annotation.
 
@@ -112,7 +127,9 @@ class HandlerDecorators:
         `when` is a predicate of the event, `allow` one of the context, plain or async, or a `Permission`: the handler
         takes an event only if `when` holds, and runs only if `allow` does; `refuse` is the answer if not. `intent`: the
         bits that a wire name without a class needs. `asks`: the handler asks users with `ctx.ask`, `ctx.confirm` or
-        `ctx.pages`, so the bot asks for the intent of clicks.
+        `ctx.pages`, so the bot asks for the intent of clicks. `order`: an event waits for those of its "conversation",
+        the default, for those of its "user" in the conversation, or, with None, for no other; an event that several
+        handlers could take has the strictest order of theirs.
 
         Raises: ConfigError for what is no event, a function that is not async, or the same function twice.
         """
@@ -121,7 +138,7 @@ class HandlerDecorators:
             _check_parameters(function)
             self._handlers.register(function, _events_of(function), None, 0)
             return function
-        access = _access(allow, refuse, cooldown)
+        access = _access(allow, refuse, cooldown, order)
 
         def decorate(function: F) -> F:
             _check_parameters(function)
@@ -141,6 +158,7 @@ class HandlerDecorators:
         refuse: str | None = None,
         cooldown: Cooldown | None = None,
         asks: bool = False,
+        order: Order | UnsetType = UNSET,
     ) -> Callable[[C], C]:
         """Register the decorated `async def` for messages that start with "/name", after any mentions.
 
@@ -148,12 +166,12 @@ class HandlerDecorators:
         the further parameters are its arguments. The first command that matches takes the message: no other handler
         gets it, but those of `Event`. Wrong arguments are answered with the usage, in Chinese or English. `summary` is
         for `help` and `sync_panels`. `when`: the command takes only such messages; `allow`, `refuse`, `cooldown`: who
-        may use it, and how often; a refusal without `refuse` is silent. `asks` as for `on`.
+        may use it, and how often; a refusal without `refuse` is silent. `asks` and `order` as for `on`.
 
         Raises: ConfigError for a name that is no word or is taken, or a parameter that no message can fill.
         """
         names = check_names((name, *aliases))
-        access = _access(allow, refuse, cooldown)
+        access = _access(allow, refuse, cooldown, order)
 
         def decorate(function: C) -> C:
             events = _events_of(function)
@@ -235,7 +253,8 @@ class Router(HandlerDecorators):
     """A set of handlers for `include`.
 
     `prefix` comes before the names of its commands: "/mod ban" with the prefix "mod". `when` and `allow` are for all of
-    its handlers, besides their own; `refuse` is the answer if `allow` does not hold.
+    its handlers, besides their own; `refuse` is the answer if `allow` does not hold. `order` is that of the
+    handlers which have none of their own.
 
     Raises: ConfigError for a prefix that is no word, or an asynchronous `when`.
     """
@@ -247,24 +266,28 @@ class Router(HandlerDecorators):
         when: When[Any] | None = None,
         allow: Allow | None = None,
         refuse: str | None = None,
+        order: Order | UnsetType = UNSET,
     ) -> None:
         check_when(when, "Router(when=...)")
         words = check_names(prefix.split()) if prefix else ()
         super().__init__(HandlerTable(prefix=words, when=when, rule=_access(allow, refuse, None).rule))
+        self._handlers.order = check_order(order, "Router(...)")
 
 
 def _clicks(asks: bool) -> int:
     return int(Intents.INTERACTION) if asks else 0
 
 
-def _access(allow: Allow | None, refuse: str | None, cooldown: Cooldown | None) -> Access:
+def _access(
+    allow: Allow | None, refuse: str | None, cooldown: Cooldown | None, order: Order | UnsetType = UNSET
+) -> Access:
     if allow is None:
         if refuse is not None:
             raise ConfigError(
                 "refuse= answers what allow= does not allow: give allow= as well. refuse= 需要和 allow= 一起使用"
             )
-        return Access(None, cooldown)
-    return Access(AccessRule(as_permission(allow), refuse), cooldown)
+        return Access(None, cooldown, order)
+    return Access(AccessRule(as_permission(allow), refuse), cooldown, order)
 
 
 def _check_parameters(function: Callable[..., object]) -> None:
@@ -290,11 +313,13 @@ def _events_of(function: Callable[..., object]) -> tuple[object, ...]:
     try:
         hints = typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError) as error:
-        raise ConfigError(f"the annotations of {name} cannot be read ({error}): {advice}") from None
+        raise ConfigError(
+            f"the annotations of {name} cannot be read ({error}): {advice}. 无法读取 {name} 的类型注解"
+        ) from None
     first = next(iter(inspect.signature(function).parameters), None)
     annotation = hints.get(first or "")
     if typing.get_origin(annotation) is not Context:
-        raise ConfigError(f"@bot.on cannot tell which event {name} takes: {advice}")
+        raise ConfigError(f"@bot.on cannot tell which event {name} takes: {advice}. 无法得知 {name} 处理哪个事件")
     (argument,) = typing.get_args(annotation)
     if typing.get_origin(argument) in (typing.Union, types.UnionType):
         return typing.get_args(argument)

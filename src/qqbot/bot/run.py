@@ -69,6 +69,7 @@ class BotRun:
         self._enterer = asyncio.current_task()  # enters the lifespan, so it must not wait for what follows
         self._owner: asyncio.Task[object] | None = None  # leaves `run`: its cancellation is ours
         self._background: set[asyncio.Task[object]] = set()  # spawned and unfinished; asyncio itself keeps weak ones
+        self._draining: set[asyncio.Task[object]] = set()  # those of them that are waited for at the end
         self._closed = False  # True when the bot has drained: nothing would cancel a task that is spawned now
 
     @asynccontextmanager
@@ -194,6 +195,7 @@ class BotRun:
                 "no event was read for %.0f s: as many as there is room for are unfinished; %s",
                 self.standing_still,
                 self._holder(),
+                extra=self.dispatcher.oldest_fields(),
             )
 
     def _holder(self) -> str:
@@ -236,6 +238,8 @@ class BotRun:
             async with asyncio.TaskGroup() as group:
                 if self._direct_source is not None:
                     group.create_task(self._drain_direct_source(self._direct_source))
+                if self._draining:
+                    group.create_task(self._drain_spawned())
                 if self.supervisor is not None:
                     await self.supervisor.stop()
                 await asyncio.wait([main], timeout=max(ends_at - now(), ENDING_SECONDS))
@@ -245,6 +249,12 @@ class BotRun:
     async def _drain_direct_source(self, direct_source: DirectSource) -> None:
         if unfinished := await direct_source.drain(self._drain):
             log.warning("%d events that came by no shard are unfinished after %g s", unfinished, self._drain)
+
+    async def _drain_spawned(self) -> None:
+        _, unfinished = await asyncio.wait(self._draining, timeout=self._drain)
+        if unfinished:
+            names = ", ".join(sorted(task.get_name() for task in unfinished))
+            log.warning("spawned tasks are unfinished after %g s, and are cancelled: %s", self._drain, names)
 
     @property
     def failure(self) -> BaseException | None:
@@ -307,18 +317,23 @@ class BotRun:
         context.run(current_lease.set, None)
         return context
 
-    def spawn(self, coroutine: Coroutine[object, object, T], name: str | None) -> "asyncio.Task[T]":
+    def spawn(
+        self, coroutine: Coroutine[object, object, T], name: str | None, *, drain: bool = False
+    ) -> "asyncio.Task[T]":
         """Run a background task.  Raises: ConfigError when the bot has drained."""
         if self._closed:
             coroutine.close()
             raise ConfigError("the bot has drained: nothing can be spawned any more")
         task = asyncio.create_task(coroutine, name=name, context=self._own_context())
         self._background.add(task)
+        if drain:
+            self._draining.add(task)
         task.add_done_callback(self._forget)
         return task
 
     def _forget(self, task: "asyncio.Task[object]") -> None:
         self._background.discard(task)
+        self._draining.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the background task %s failed", task.get_name(), exc_info=error)
 

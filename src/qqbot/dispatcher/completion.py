@@ -9,6 +9,7 @@ import logging
 from ..models.outcome import Outcome
 from .dedupe import Deduplicator
 from .delivery import UNDECODED, Delivery, Settled
+from .log_fields import event_fields
 
 log = logging.getLogger(__name__)
 
@@ -34,4 +35,5 @@ class Completion:
             try:
                 callback(delivery.frame.id or "", outcome)
             except Exception:
-                log.exception("an on_settled callback failed")
+                fields = event_fields(delivery.event, delivery.frame, delivery.lease)
+                log.exception("an on_settled callback failed", extra=fields)

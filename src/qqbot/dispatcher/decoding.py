@@ -78,5 +78,5 @@ class EventDecoder:
 def park(delivery: Delivery) -> None:
     """Keep no more of an event than its ordering key, while it waits; what a handler waits for is kept."""
     if delivery.wait is None and type(delivery.event) is not Parked:
-        delivery.event = Parked(delivery.event.ordering_key)
+        delivery.event = Parked(delivery.key)
         delivery.match = NO_MATCH

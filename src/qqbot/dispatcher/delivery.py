@@ -32,6 +32,11 @@ class Handler(Protocol):
         ...
 
     @property
+    def qualified_name(self) -> str:
+        """Its module and name, as a label of metrics and a field of log records."""
+        ...
+
+    @property
     def when(self) -> Callable[[Any], bool] | None:
         """The predicate of the events that it handles; None: it handles every event of its kind."""
         ...
@@ -59,14 +64,20 @@ class HandlerMatch(Struct, frozen=True, eq=False):
     """What is done with events of one wire name: how they are decoded, and which handlers could take them.
 
     `decode` returns an `Event`, and a `MessageEvent` if `is_message`. `select` chooses among the handlers of a message,
-    if they are not all to get it; `around` calls them by the function that runs one, if anything is to be around them.
+    if they are not all to get it; `around` calls them by the function that runs one, if anything is to be around them;
+    `order` returns the ordering key of an event, if that is not always its conversation.
     """
 
     decode: Callable[[Raw], Any]
     handlers: tuple[Handler, ...]
     is_message: bool
     select: Callable[[Any], Selection] | None = None
+    order: Callable[[Any], str] | None = None
     around: Around | None = None
+
+    def key_of(self, event: Event) -> str:
+        """Return the ordering key of an event: of its conversation, one user there, or '' for none."""
+        return event.ordering_key if self.order is None else self.order(event)
 
 
 class Wanted(Struct, frozen=True):
@@ -88,6 +99,14 @@ class WaitsForEvents(Protocol):
         self, waiter: "Delivery", wanted: Wanted, timeout: float | None
     ) -> Coroutine[object, object, "Delivery"]:
         """Suspend the handler of `waiter`.  Raises: TimeoutError, ConfigError."""
+        ...
+
+    def open_interruption(self, waiter: "Delivery", wanted: Wanted) -> "Wait":
+        """Begin to look for an event that interrupts the handler of `waiter`.  Raises: ConfigError."""
+        ...
+
+    def close_interruption(self, wait: "Wait") -> None:
+        """Look for it no longer."""
         ...
 
 
@@ -155,6 +174,7 @@ class Wait(Struct, eq=False):
     waiter: "Delivery"
     future: "asyncio.Future[Delivery]"
     owners: tuple[str, ...] = ()
+    interrupts: bool = False  # the event is taken at once, and its handler goes on meanwhile
 
 
 class Resumption(Struct, eq=False):
@@ -232,6 +252,11 @@ class Delivery(Struct, eq=False):
     dialog: Dialog | None = None  # its handler has waited, or has a time limit
 
     @property
+    def key(self) -> str:
+        """The ordering key: of the conversation, of one user there, or ''; see `ordering`."""
+        return self.match.key_of(self.event)
+
+    @property
     def message(self) -> str | None:
         """The id of the message that it is; None: it is no message."""
         return self.event.id if isinstance(self.event, MessageEvent) else None
@@ -249,3 +274,11 @@ class Delivery(Struct, eq=False):
     async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivery":
         """Suspend the handler until what is wanted comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""
         return await self.source.waiters.wait_for(self, wanted, timeout)
+
+    def open_interruption(self, wanted: Wanted) -> Wait:
+        """Begin to look for an event that interrupts the handler; its future gets it.  Raises: ConfigError."""
+        return self.source.waiters.open_interruption(self, wanted)
+
+    def close_interruption(self, wait: Wait) -> None:
+        """Look for it no longer."""
+        self.source.waiters.close_interruption(wait)

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from ..aio.capacity import Capacity
 from ..aio.clock import Clock
+from ..aio.log_fields import log_source
 from ..lease import Lease, current_lease
 from ..models.outcome import Outcome
 from .backlog import Backlog
@@ -23,9 +24,11 @@ from .completion import Completion
 from .decoding import EventDecoder, Handlers, park
 from .dedupe import Deduplicator, EndedBefore, KnownEvents, New, SeenIds
 from .delivery import Around, Delivery, Handler, HandlerMatch, Resumption, Settled, Unseen
+from .log_fields import WorkerFields, event_fields
 from .log_once import OnceLogger
 from .ordering import Ordering
 from .running import HandlerListener, HandlerRun, HandlerRunner, current_task
+from .shares import place_of
 from .waiters import Waiters
 from .workers import WorkerPool
 
@@ -177,11 +180,18 @@ class Dispatcher:
             return None
         return delivery.handler.name, delivery.event.ordering_key or delivery.frame.t or ""
 
+    def oldest_fields(self) -> dict[str, object]:
+        """Return what log records carry about the handler that has been suspended longest."""
+        delivery = self._ordering.oldest()
+        if delivery is None or delivery.handler is None:
+            return {}
+        return event_fields(delivery.event, delivery.frame, delivery.lease, delivery.handler.qualified_name)
+
     def busiest(self) -> tuple[str, int] | None:
         """Return the conversation of which most events wait, and how many; slow, since all that waits is looked at."""
         self._admit_unseen()
         waiting = (*self._ordering.waiting(), *self.backlog.admitted)
-        counts = Counter(each.event.ordering_key for each in waiting if isinstance(each, Delivery))
+        counts = Counter(place_of(each.event.ordering_key) for each in waiting if isinstance(each, Delivery))
         return next(iter(counts.most_common(1)), None)
 
     async def room(self) -> None:
@@ -222,12 +232,10 @@ class Dispatcher:
         return None
 
     def _is_new(self, delivery: Delivery) -> bool:
-        """Offer an event that did not come before to the handlers that wait; False if it did: then it is dropped."""
+        """Offer an event to the handlers that wait; False if it came before, or has interrupted one: it is dropped."""
         admitted = self._dedupe.admit(delivery)
         if isinstance(admitted, New):
-            if self._waits.open:
-                self.waiters.offer(delivery)
-            return True
+            return not (self._waits.open and self.waiters.offer(delivery))
         self.backlog.count_off(delivery)
         if isinstance(admitted, EndedBefore):
             delivery.source.finish(delivery, admitted.outcome)
@@ -269,14 +277,14 @@ class Dispatcher:
 
     def _waits_behind(self, delivery: Delivery) -> bool:
         """Queue an event behind the one that holds its key; return False if it may go on."""
-        if delivery.ordering_key is not None or not self._ordering.wait(delivery, delivery.event.ordering_key):
+        if delivery.ordering_key is not None or not self._ordering.wait(delivery, delivery.key):
             return False
         park(delivery)
         return True
 
     def _resume(self, resume: Resumption) -> None:
         """Let a handler go on without an event, unless another one holds its key: then that has to end first."""
-        key = resume.wait.waiter.event.ordering_key
+        key = resume.wait.waiter.key
         if resume.ordering_key is not None or not self._ordering.wait(resume, key):
             self.waiters.resume(resume)
 
@@ -299,6 +307,8 @@ class Dispatcher:
         plain, sharing = runner.plain, dedupe.sharing
         messages, order, remembered = dedupe.messages, dedupe.order, dedupe.remembered
         lease: Lease | None = None
+        fields = WorkerFields(ordering, current_task())
+        log_source.set(fields)
         context = copy_context()
         while True:
             backlog.look()
@@ -347,9 +357,11 @@ class Dispatcher:
                     lease = source.lease
                     current_lease.set(lease)
                     context = copy_context()
-                ordering.running = delivery
+                ordering.running = fields.delivery = delivery
                 outcome: Outcome | None = None  # until it is known, and for good if the worker is cancelled
                 try:
+                    if sharing:
+                        ordering.handler = None  # that of an earlier event
                     is_new = not sharing or await dedupe.is_new(delivery)
                     # Without a valid lease it stays unfinished: the next owner of the shard gets it again. Asked last,
                     # because the lease may have ended while the shared ids were.
@@ -358,6 +370,7 @@ class Dispatcher:
                         result: Outcome = "unwanted"
                         taken = False
                         if match.select is not None and handlers:
+                            ordering.handler = None  # the same
                             selection = match.select(event)
                             handlers, taken = selection.handlers, selection.taken
                         if match.is_message:  # `Deduplicator.take`, without the call
@@ -377,12 +390,12 @@ class Dispatcher:
                             handlers = ()
                         for handler in handlers:
                             try:
-                                if handler.when is not None and not handler.when(event):
-                                    continue
                                 if ordering.running is delivery:
                                     ordering.handler = handler
                                 else:
                                     delivery.handler = handler
+                                if handler.when is not None and not handler.when(event):
+                                    continue
                                 if plain:
                                     await handler.function(user_context)
                                 else:
@@ -390,8 +403,10 @@ class Dispatcher:
                                 if result == "unwanted":
                                     result = "handled"
                             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
-                                result = "failed"
-                                await runner.report(user_context, error, handler.name)
+                                if await runner.report(user_context, error, handler.name):
+                                    result = "failed"
+                                elif result == "unwanted":
+                                    result = "handled"
                         if sharing and not dedupe.comes_again(delivery, result):
                             await dedupe.share(delivery)
                         outcome = result
@@ -416,7 +431,7 @@ class Dispatcher:
                     leaked = copy_context() != context
                 except Exception:  # noqa: BLE001 - a value of the user's may not be comparable
                     leaked = True
-                if leaked or cancelling():
+                if leaked or cancelling() or (runner.cancelled and runner.was_cancelled()):
                     return  # the pool starts a fresh worker
                 left -= 1
             if not left:  # other tasks have their turn, and then a worker that sees to the rest
@@ -432,16 +447,8 @@ class Dispatcher:
         delivery: Delivery,
     ) -> Outcome:
         """Run the handlers that take an event, and what is around them; return how the event ended."""
-        runner, event = self._runner, delivery.event
-        taking: list[Handler] = []
-        result: Outcome = "unwanted"
-        for handler in handlers:
-            try:
-                if handler.when is None or handler.when(event):
-                    taking.append(handler)
-            except Exception as error:  # noqa: BLE001 - stays with its event
-                result = "failed"
-                await runner.report(context, error, handler.name)
+        runner = self._runner
+        taking, result = await self._taking(handlers, context, delivery)
         reported: list[BaseException] = []
 
         async def run(handler: Handler) -> Exception | None:
@@ -450,11 +457,11 @@ class Dispatcher:
             try:
                 await runner.run(handler, context, delivery)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
-                result = "failed"
-                await runner.report(context, error, handler.name)
-                failure = error if isinstance(error, Exception) else RuntimeError(f"{handler.name} was cancelled")
-                reported.append(failure)
-                return failure
+                if await runner.report(context, error, handler.name):
+                    result = "failed"
+                    failure = error if isinstance(error, Exception) else RuntimeError(f"{handler.name} was cancelled")
+                    reported.append(failure)
+                    return failure
             if result == "unwanted":
                 result = "handled"
             return None
@@ -465,10 +472,25 @@ class Dispatcher:
         try:
             await around(context, taking, run)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
-            if not any(error is each for each in reported):
-                await runner.report(context, error, "middleware")
-            result = "failed"
+            if any(error is each for each in reported) or await runner.report(context, error, "middleware"):
+                result = "failed"
         return "handled" if result == "unwanted" else result
+
+    async def _taking(
+        self, handlers: Sequence[Handler], context: object, delivery: Delivery
+    ) -> tuple[list[Handler], Outcome]:
+        """Return the handlers whose predicate holds for an event, and "failed" if one raised."""
+        taking: list[Handler] = []
+        result: Outcome = "unwanted"
+        for handler in handlers:
+            self._mark_handler(delivery, handler)
+            try:
+                if handler.when is None or handler.when(delivery.event):
+                    taking.append(handler)
+            except Exception as error:  # noqa: BLE001 - stays with its event
+                result = "failed"
+                await self._runner.report(context, error, handler.name)
+        return taking, result
 
     def _mark_handler(self, delivery: Delivery, handler: Handler) -> None:
         if self._ordering.running is delivery:

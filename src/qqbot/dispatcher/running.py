@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from ..aio.log_fields import log_fields
 from .decoding import Handlers
 from .delivery import Delivery, Dialog, Handler
 
@@ -17,12 +18,16 @@ log = logging.getLogger(__name__)
 
 
 class HandlerRun(Struct, frozen=True):
-    """One run of a handler, for metrics: `event` by its wire name, `seconds` that it took, what it raised."""
+    """One run of a handler, for metrics: `event` by its wire name, `seconds` that it took, what it raised.
+
+    `qualified_name`: the handler's module and name, a label that no other handler has.
+    """
 
     event: str
     handler: str
     seconds: float
     error: Exception | None = None
+    qualified_name: str = ""
 
 
 HandlerListener = Callable[[HandlerRun], None]
@@ -33,6 +38,7 @@ class HandlerRunner:
 
     def __init__(self, handlers: Handlers, timeout: float | None, listeners: Sequence[HandlerListener]) -> None:
         self.failed = 0
+        self.cancelled: set[asyncio.Task[object]] = set()  # workers whose handler was cancelled on purpose
         self.closing = False  # workers are cancelled from now on: such a cancellation is not the handler's error
         self._handlers = handlers
         self._timeout = timeout
@@ -74,20 +80,30 @@ class HandlerRunner:
         finally:
             if delivery.dialog is not None:
                 delivery.dialog.limit = delivery.dialog.left = None
-            self._measured(HandlerRun(delivery.frame.t or "", handler.name, loop.time() - began, error))
+            seconds = loop.time() - began
+            self._measured(HandlerRun(delivery.frame.t or "", handler.name, seconds, error, handler.qualified_name))
 
     def _measured(self, run: HandlerRun) -> None:
         for listener in tuple(self._listeners):
             try:
                 listener(run)
             except Exception:
-                log.exception("an on_handled callback failed")
+                log.exception("an on_handled callback failed", extra=log_fields())
 
-    async def report(self, context: object, error: Exception | asyncio.CancelledError, name: str) -> None:
-        """Report what a handler raised.  Raises: CancelledError if it was the worker that was cancelled."""
+    async def report(self, context: object, error: Exception | asyncio.CancelledError, name: str) -> bool:
+        """Report what a handler raised; return False if it was cancelled on purpose, by `current_task().cancel()`.
+
+        Raises: CancelledError if it was the worker that was cancelled.
+        """
+        if isinstance(error, asyncio.CancelledError):
+            on_purpose = current_task().cancelling() > 0
+            self._assert_stray()
+            if on_purpose:
+                self.cancelled.add(current_task())
+                log.info("%s was cancelled while it handled %r", name, context, extra=log_fields())
+                return False
         self.failed += 1
         if isinstance(error, asyncio.CancelledError):
-            self._assert_stray()
             stray = RuntimeError("the handler was cancelled by something it awaited")
             stray.__cause__ = error
             error = stray
@@ -95,7 +111,19 @@ class HandlerRunner:
             await self._handlers.report(context, error, name)
         except asyncio.CancelledError:
             self._assert_stray()
-            log.exception("reporting the error of %s was cancelled by something it awaited", name)
+            log.exception("reporting the error of %s was cancelled by something it awaited", name, extra=log_fields())
+        return True
+
+    def was_cancelled(self) -> bool:
+        """Return whether a handler in this task was cancelled on purpose: then the task ends after the event.
+
+        A task that keeps a reference to it could cancel the handler of another event later.
+        """
+        task = current_task()
+        if task not in self.cancelled:
+            return False
+        self.cancelled.discard(task)
+        return True
 
     def _assert_stray(self) -> None:
         """Go on after a cancellation that did not come from here: leaving the dispatcher cancels workers.

@@ -16,9 +16,12 @@ def share_of(bound: float, owner: str = "") -> int:
     return max(int(bound) // (16 if owner.startswith(USER) else 8), 1)
 
 
+BETWEEN = "\n"  # in an ordering key, the conversation and one of its users
+
+
 def place_of(ordering_key: str) -> str:
     """Return the conversation of an ordering key: a click has a key of its own, but happens in the same place."""
-    return ordering_key.removeprefix("interaction:")
+    return ordering_key.partition(BETWEEN)[0].removeprefix("interaction:")
 
 
 def owners_of(event: Event) -> tuple[str, ...]:

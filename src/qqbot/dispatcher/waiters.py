@@ -141,10 +141,7 @@ class Waiters:
         self._admit_unseen()  # before the wait is open: what waits behind others is offered to it first
         wait = Wait(wanted, place, waiter, loop.create_future(), owners)
         self.waits.add(wait)
-        dialog = waiter.dialog
-        if dialog is None:
-            runs = waiter.handler is not None or self._ordering.running is waiter
-            dialog = waiter.dialog = Dialog(over=not runs)
+        dialog = self._dialog_at(waiter)
         self._offer_queued(wait)
         self._suspend(waiter, dialog)
         if timeout is not None:
@@ -164,7 +161,56 @@ class Waiters:
             if timeout is not None:
                 self._timers.pop(wait)[0].cancel()
 
+    # Interruptions
+
+    def open_interruption(self, waiter: Delivery, wanted: Wanted) -> Wait:
+        """Look for an event that interrupts the handler of `waiter`, which goes on and keeps its key meanwhile.
+
+        The event does not wait for its turn: it goes to the future of the wait as soon as it is looked at.
+
+        Raises: ConfigError when too many are open; CancelledError when the dispatcher has ended.
+        """
+        if self.loop is not None:
+            check_loop(self.loop, "the bot")
+        if self.closed:
+            raise asyncio.CancelledError
+        place = ANYWHERE if wanted.anywhere else place_of(waiter.event.ordering_key)
+        if waiter.wait is not None:  # it was taken by a handler: that one is interrupted
+            waiter = waiter.wait.waiter
+        owners = owners_of(waiter.event)
+        self._check_held(waiter, owners)
+        self._admit_unseen()
+        wait = Wait(wanted, place, waiter, asyncio.get_running_loop().create_future(), owners, interrupts=True)
+        self.waits.add(wait)
+        self._dialog_at(waiter)
+        self._offer_queued(wait)
+        return wait
+
+    def close_interruption(self, wait: Wait) -> None:
+        """Look for the event no longer."""
+        self.waits.remove(wait)
+
+    def _interrupt(self, delivery: Delivery, wait: Wait) -> None:
+        """Let the event be taken now; it is finished when the handler is that it interrupts."""
+        self._backlog.count_off(delivery)
+        waiter, dialog = wait.waiter, _dialog_of(wait)
+        if dialog.over:  # a task that has outlived the handler
+            self._completion.complete(delivery, "consumed")
+        else:
+            dialog.taken.append(delivery)
+            self._taken.add(owners_of(waiter.event))
+            delivery.source.waiting += bool(dialog.open)
+        self._completion.report(delivery, "consumed")
+        wait.future.set_result(delivery)
+
     # Suspended, and going on
+
+    def _dialog_at(self, waiter: Delivery) -> Dialog:
+        """Return the dialog of a handler, which begins now if there is none."""
+        if waiter.dialog is None:
+            runs = waiter.handler is not None or self._ordering.running is waiter
+            waiter.dialog = Dialog(over=not runs)
+        return waiter.dialog
 
     def _suspend(self, waiter: Delivery, dialog: Dialog) -> None:
         dialog.open += 1
@@ -238,33 +284,44 @@ class Waiters:
 
     # Offers
 
-    def offer(self, delivery: Delivery) -> None:
-        """Let a handler that waits for the event take it, if there is one; its turn comes as for any event."""
+    def offer(self, delivery: Delivery, *, has_turn: bool = False) -> bool:
+        """Let a handler that waits for the event take it; its turn comes as for any event, or it has its turn now.
+
+        Return True if it has interrupted a handler: it is taken already, and nothing is to be done with it.
+        """
         event = delivery.event
         if delivery.message in self._dedupe:
-            return  # a duplicate of what began the dialog is no answer in it
+            return False  # a duplicate of what began the dialog is no answer in it
         for wait in self.waits.candidates(place_of(event.ordering_key)):
             # A wait whose future is done gave up, and is removed as soon as its task runs.
-            if not wait.future.done() and self._takes(wait, event):
-                self._consume(delivery, wait)
-                return
+            if wait.future.done() or (wait.interrupts and has_turn) or not self._takes(wait, event):
+                continue
+            self._consume(delivery, wait)
+            if wait.interrupts:
+                self._interrupt(delivery, wait)
+            return wait.interrupts
+        return False
 
     def _offer_again(self, delivery: Delivery) -> None:
         """Offer an event to others that wait, after the handler that took it gave up."""
         delivery.wait = None
         if (message := delivery.message) is not None:
             self._dedupe.forget(message)
-        self.offer(delivery)
+        self.offer(delivery, has_turn=True)
 
     def _offer_queued(self, wait: Wait) -> None:
         """Offer what came before and has not begun to a handler that begins to wait: replays come all at once."""
-        for delivery in self._queued_for(wait):
+        for delivery in list(self._queued_for(wait)) if wait.interrupts else self._queued_for(wait):
             if delivery.wait is not None:
                 continue
             kept = delivery.event, delivery.match
             self._decoder.unpark(delivery)
             if delivery.message not in self._dedupe and self._takes(wait, delivery.event):
                 self._consume(delivery, wait)
+                if wait.interrupts:
+                    if not self._ordering.remove(delivery):
+                        self._backlog.admitted.remove(delivery)
+                    self._interrupt(delivery, wait)
                 return
             delivery.event, delivery.match = kept
             if wait not in self.waits:  # its predicate raised
@@ -289,7 +346,10 @@ class Waiters:
             return wait.wanted.when is None or wait.wanted.when(event)
         except Exception as error:  # noqa: BLE001 - the predicate is the user's: its caller gets the error
             self.waits.remove(wait)
-            self._backlog.resume(Resumption(wait, error))
+            if wait.interrupts:
+                wait.future.set_exception(error)
+            else:
+                self._backlog.resume(Resumption(wait, error))
             return False
 
     def _consume(self, delivery: Delivery, wait: Wait) -> None:
