@@ -133,8 +133,8 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Test the simulator's page in Chromium, which must be installed at /usr/bin/chromium."""
-    session.install(".", *group("tests"), *group("browser"))
+    """Test the simulator's page and the site in Chromium, which must be installed at /usr/bin/chromium."""
+    session.install(".", *group("tests"), *group("browser"), *group("docs"))
     session.run("pytest", "-n", "2", "tests/browser", *session.posargs)
 
 

@@ -64,7 +64,8 @@ def _stage(work: Path, language: str, nav: tuple[Section, ...]) -> list[str]:
             file = docs / page.path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(texts.of(page), "utf-8")
-    shutil.copy(HERE / "site.css", docs)
+    for asset in ("site.css", "site.js"):
+        shutil.copy(HERE / asset, docs)
     values = {
         **WORDS[language],
         "language": language,

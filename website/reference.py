@@ -12,14 +12,14 @@ from qqbot.api.client import ON_DEMAND
 from qqbot.api.resources.base import Resource
 
 TOPICS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "bot": ("Bot, context, handlers", "机器人、上下文与处理函数", ("bot", "dispatcher", "gateway", "ingest", "redis")),
+    "bot": ("Bot, context, handlers", "机器人、上下文与处理函数", ()),
     "client": ("The API client", "接口客户端", ("api",)),
     "messages": ("Messages, text, models", "消息、文本与模型", ("models",)),
     "events": ("Events", "事件", ("models.events",)),
     "errors": ("Errors", "错误", ("errors",)),
     "configuration": ("Configuration", "配置", ("config",)),
 }
-"""The pages for the names of `qqbot`: title in English and Chinese, and the packages that define the names."""
+"""The pages for the names of `qqbot`: the titles, and the packages that define the names; "bot" has the rest."""
 
 PACKAGES = {
     "sessions": ("qqbot.sessions", "Session managers", "会话管理器"),
@@ -28,22 +28,20 @@ PACKAGES = {
 }
 """Public packages with names of their own."""
 
-ALIASES = {"CallNext": "bot", "Outgoing": "messages"}
-"""Names of types that no class stands for, so that they carry no package."""
+ALIASES = {"Outgoing": "qqbot.models"}
+"""The packages of names that stand for no class, so that they carry no package of ours."""
 
 
 def topic_of(name: str) -> str:
-    """Return the page of a name of `qqbot`: that of the longest matching package."""
-    if name in ALIASES:
-        return ALIASES[name]
-    module = getattr(qqbot, name).__module__.removeprefix("qqbot.") + "."
+    """Return the page of a name of `qqbot`: that of the longest matching package, else that of the bot."""
+    module = ALIASES.get(name, getattr(qqbot, name).__module__).removeprefix("qqbot.") + "."
     found = [
         (len(package), topic)
         for topic, (_, _, packages) in TOPICS.items()
         for package in packages
         if module.startswith(f"{package}.")
     ]
-    return max(found)[1]
+    return max(found, default=(0, "bot"))[1]
 
 
 def names() -> dict[str, list[str]]:
