@@ -6,6 +6,7 @@ const SCROLLS = ".md-typeset__scrollwrap, .md-typeset pre > code";
 
 function mend() {
     for (const element of document.querySelectorAll(LANDMARKS)) element.setAttribute("role", "none");
+    for (const cell of document.querySelectorAll("th:empty")) cell.replaceWith(document.createElement("td"));
     for (const element of document.querySelectorAll(SCROLLS)) {
         if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
     }
