@@ -118,6 +118,12 @@ def test_a_fence_in_a_list_is_indented_as_the_generator_wants_it(
     assert made == "- a\n\n    ```sh\n    # b\n\n    c\n    ```\n"
 
 
+def test_lines_of_a_chinese_sentence_are_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "# 甲\n乙，\n丙 a\n丁\n\n- 戊。\n  己\n- 庚\n"
+    made, _ = published(text, "en", tmp_path / "docs", monkeypatch)
+    assert made == "# 甲 {#甲}\n乙，丙 a\n丁\n\n- 戊。己\n- 庚\n"
+
+
 def test_anchors_are_those_of_a_forge() -> None:
     text = "# One: `Lock`\n\n## Same\n\n```\n# no\n```\n\n## Same\n\n## 中文 {#own}\n"
     found = [(each.anchor, each.explicit) for each in markdown.headings(text)]

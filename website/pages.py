@@ -159,7 +159,8 @@ class Texts:
             return f"]({self._moved(match['target'], file, path)})"
 
         def outside(prose: str) -> str:
-            return markdown.LINK.sub(link, markdown.HEADING.sub(heading, prose))
+            prose = markdown.LINK.sub(link, markdown.HEADING.sub(heading, prose))
+            return markdown.CHINESE_LINE_END.sub("", prose)
 
         return _outside_fences(file.read_text("utf-8"), outside)
 
