@@ -100,6 +100,14 @@ def test_links_lead_to_places_of_the_site(tmp_path: Path, monkeypatch: pytest.Mo
     assert broken == ["docs/sub/a.md: ../c.md leads to nothing on the site"]
 
 
+def test_a_link_that_names_a_file_shows_the_title() -> None:
+    nav = pages.sections()
+    security = next(page for section in nav for page in section.pages if page.path == "security.md")
+    english = Texts("en", nav).of(security)
+    assert "[Working on qqbot](contributing.md#cutting-a-version)" in english
+    assert "[Webhooks](webhook.md#security)" in english
+
+
 def test_a_chinese_page_has_the_anchors_of_the_english_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chinese = tmp_path / "docs" / "zh" / "sub" / "a.md"
     chinese.parent.mkdir(parents=True)

@@ -12,6 +12,9 @@ FENCE = re.compile(
 SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 HEADING = re.compile(r"^(?P<marks>#{1,6}) (?P<text>.*?)(?: \{#(?P<anchor>[\w-]+)\})?$", re.MULTILINE)
 LINK = re.compile(r"\]\((?P<target>[^()\s]+)\)")
+FILE_LINK = re.compile(r"\[[\w./-]+\.md\]\((?P<target>[^()\s]+)\)")
+"""A link that names a file, which a reader of the repository wants and a reader of the site does not."""
+
 ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
 CHINESE_LINE_END = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n *(?=[\u3000-\u9fff\uff00-\uffef])")
 """A line end inside a Chinese sentence, which HTML would show as a blank."""

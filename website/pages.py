@@ -131,6 +131,7 @@ class Texts:
     def __init__(self, language: str, nav: tuple[Section, ...]) -> None:
         self.language = language
         self.broken: list[str] = []
+        self._titles = {page.path: page.titles[language] for section in nav for page in section.pages}
         self._places = {
             **{(ROOT / file).resolve(): place for file, place in HOME.items()},
             **{page.source.resolve(): page.path for section in nav for page in section.pages if page.source},
@@ -159,27 +160,36 @@ class Texts:
             return f"]({self._moved(match['target'], file, path)})"
 
         def outside(prose: str) -> str:
-            prose = markdown.LINK.sub(link, markdown.HEADING.sub(heading, prose))
+            prose = markdown.HEADING.sub(heading, prose)
+            prose = markdown.FILE_LINK.sub(lambda match: self._titled(match, file), prose)
+            prose = markdown.LINK.sub(link, prose)
             return markdown.CHINESE_LINE_END.sub("", prose)
 
         return _outside_fences(file.read_text("utf-8"), outside)
+
+    def _titled(self, match: re.Match[str], file: Path) -> str:
+        """Return a link that names a file with the title of the page instead."""
+        title = self._titles.get(self._place(match["target"].partition("#")[0], file))
+        return f"[{title}]({match['target']})" if title else match[0]
 
     def _moved(self, target: str, file: Path, path: str) -> str:
         """Return a link's target as seen from the place of the page on the site."""
         name, mark, anchor = target.partition("#")
         if not name or ":" in name:
             return target
+        if not (place := self._place(name, file)):
+            self.broken.append(f"{file.relative_to(ROOT)}: {target} leads to nothing on the site")
+            return target
+        return os.path.relpath(place, PurePosixPath(path).parent) + mark + anchor
+
+    def _place(self, name: str, file: Path) -> str:
+        """Return where on the site a file is that a page links to; "" if it is not there."""
         where = (file.parent / name).resolve()
         for folder in (CHINESE, DOCS):
             if where.is_relative_to(folder):
                 place = where.relative_to(folder).as_posix()
-                break
-        else:
-            place = self._places.get(where, "")
-        if not place or not (where.exists() or where.is_relative_to(CHINESE)):
-            self.broken.append(f"{file.relative_to(ROOT)}: {target} leads to nothing on the site")
-            return target
-        return os.path.relpath(place, PurePosixPath(path).parent) + mark + anchor
+                return place if where.exists() or (DOCS / place).exists() else ""
+        return self._places.get(where, "")
 
 
 def _outside_fences(text: str, change: Callable[[str], str]) -> str:
