@@ -5,7 +5,6 @@ process of its own for each language. The Chinese site is the root, the English 
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -30,6 +29,7 @@ WORDS = {
         "system": "Follow the system's theme",
     },
 }
+STYLE = re.compile(r"\x1b\[[\d;]*m")
 PLACES = {"zh": "", "en": "en"}
 
 
@@ -97,8 +97,7 @@ def _nav(nav: tuple[Section, ...], language: str) -> str:
 
 def _run(work: Path, *, lenient: bool) -> list[str]:
     """Let Zensical build one language; a warning is an error."""
-    env = {**os.environ, "NO_COLOR": "1"}
     command = [sys.executable, "-m", "zensical", "build", "--clean", *([] if lenient else ["--strict"])]
-    ended = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, env=env)  # noqa: S603 - no shell
-    sys.stdout.write(ended.stdout + ended.stderr)
+    ended = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    sys.stdout.write(f"{work.name}:\n{STYLE.sub('', ended.stdout + ended.stderr.partition('Traceback')[0])}")
     return [f"zensical: exit code {ended.returncode} for {work.name}"] if ended.returncode else []

@@ -85,6 +85,8 @@ def _generated(section: dict[str, Any]) -> Iterator[Page]:
         case "reference":
             for name, titles, text in reference.pages():
                 yield Page(f"reference/{name}.md", titles, text)
+        case _:
+            pass
 
 
 def _examples() -> Iterator[Page]:

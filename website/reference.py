@@ -34,7 +34,7 @@ ALIASES = {"Outgoing": "qqbot.models"}
 
 def topic_of(name: str) -> str:
     """Return the page of a name of `qqbot`: that of the longest matching package, else that of the bot."""
-    module = ALIASES.get(name, getattr(qqbot, name).__module__).removeprefix("qqbot.") + "."
+    module = f"{ALIASES.get(name) or getattr(qqbot, name).__module__}.".removeprefix("qqbot.")
     found = [
         (len(package), topic)
         for topic, (_, _, packages) in TOPICS.items()
@@ -47,13 +47,18 @@ def topic_of(name: str) -> str:
 def names() -> dict[str, list[str]]:
     """Return the dotted names on each page, in the order of the alphabet."""
     found: dict[str, list[str]] = {topic: [] for topic in TOPICS}
-    for name in sorted(set(qqbot.__all__) - {"__version__"}, key=str.lower):
+    for name in public("qqbot"):
         found[topic_of(name)].append(f"qqbot.{name}")
     for page, (package, _, _) in PACKAGES.items():
-        public = importlib.import_module(package).__all__
-        found[page] = [f"{package}.{name}" for name in sorted(public, key=str.lower)]
+        found[page] = [f"{package}.{name}" for name in public(package)]
     found["resources"] = [f"{each.__module__}.{each.__qualname__}" for each in resources()]
     return found
+
+
+def public(package: str) -> list[str]:
+    """Return the public names of a package, in the order of the alphabet."""
+    names: list[str] = importlib.import_module(package).__all__
+    return sorted(set(names) - {"__version__"}, key=str.lower)
 
 
 def resources() -> list[type[Resource]]:
