@@ -12,6 +12,8 @@ from .aio.log_fields import LogFields
 from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
+from .api.pacing.pacer import Pacing
+from .api.pacing.quotas import ActiveQuotas, Rate
 from .api.route import Route
 from .api.token import TokenSource
 from .bot.access import AccessRefused
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessRefused",
     "ActionButton",
+    "ActiveQuotas",
     "Api",
     "ApiError",
     "Ark",
@@ -166,11 +169,13 @@ __all__ = [
     "NotFound",
     "OtherInteraction",
     "Outgoing",
+    "Pacing",
     "Permission",
     "PermissionMissing",
     "Permissions",
     "QQBotError",
     "QuotaExceeded",
+    "Rate",
     "RateLimited",
     "RedisLock",
     "ReplyTo",

@@ -248,6 +248,8 @@ class BotRuntime:
         options = self.settings.api.copy()
         if shared is not None and shared.tokens is not None and options.get("token") is None:
             options.setdefault("token_store", shared.tokens)
+        if shared is not None and options.get("pacing"):
+            options.setdefault("pacing_store", getattr(shared, "pacing", None))
         return options
 
     def _make_run(
@@ -330,7 +332,10 @@ class BotRuntime:
 
     def advance_timeouts(self, seconds: float) -> list[str]:
         """Let the timeouts of `wait_for` end `seconds` earlier; return the ids of the events whose handlers go on."""
-        return [] if self.run is None else self.run.dispatcher.waiters.advance(seconds)
+        if self.run is None:
+            return []
+        self.run.api.clock_moved()
+        return self.run.dispatcher.waiters.advance(seconds)
 
     # Health
 

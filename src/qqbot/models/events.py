@@ -453,6 +453,23 @@ def user_of(event: object) -> str:
     return ""
 
 
+GUILD_ROLES = {"admin": "2", "owner": "4", "channel_admin": "5"}
+"""The ids of the roles that every guild has.  Source: openapi/guild/role/model"""
+ADMINS = frozenset({"admin", "owner", GUILD_ROLES["admin"], GUILD_ROLES["owner"]})
+
+
+def roles_of(event: object) -> frozenset[str]:
+    """Return the roles of the author of a message: "owner", "admin", "member" in groups, "member" and ids in guilds.
+
+    Empty in private chats, and for what is no message.
+    """
+    if isinstance(event, GroupMessage):
+        return frozenset({event.author.member_role or "member"})
+    if isinstance(event, Message) and event.member is not None:
+        return frozenset({"member", *event.member.roles})
+    return frozenset()
+
+
 class FriendNotice(FriendEvent, Event, frozen=True, kw_only=True):
     """A user's relation to the bot changed, in any way."""
 
