@@ -91,18 +91,17 @@ def _generated(section: dict[str, Any]) -> Iterator[Page]:
 
 def _examples() -> Iterator[Page]:
     """Yield the page that lists the examples, and one for each."""
-    found = {file: file.read_text("utf-8") for file in sorted(EXAMPLES.rglob("*.py"))}
-    about = {file: ast.get_docstring(ast.parse(code)) or "" for file, code in found.items()}
-    names = {file: file.relative_to(EXAMPLES).as_posix() for file in found}
-    rows = [f"| [{names[file]}](../{_example(file)}) | {about[file].partition('\n')[0]} |" for file in found]
-    yield Page(
-        "examples/index.md",
-        {"en": "All examples", "zh": "全部示例"},
-        "\n".join(["| examples/ | |", "|---|---|", *rows, ""]),
-    )
-    for file, code in found.items():
-        text = f"{about[file]}\n\n```python\n{code}```\n"
-        yield Page(_example(file), dict.fromkeys(LANGUAGES, names[file]), text)
+    rows: list[str] = []
+    made: list[Page] = []
+    for file in sorted(EXAMPLES.rglob("*.py")):
+        code = file.read_text("utf-8")
+        about = ast.get_docstring(ast.parse(code)) or ""
+        name = file.relative_to(EXAMPLES).as_posix()
+        rows.append(f"| [{name}](../{_example(file)}) | {about.splitlines()[0]} |")
+        made.append(Page(_example(file), dict.fromkeys(LANGUAGES, name), f"{about}\n\n```python\n{code}```\n"))
+    table = "\n".join(["| examples/ | |", "|---|---|", *rows, ""])
+    yield Page("examples/index.md", {"en": "All examples", "zh": "全部示例"}, table)
+    yield from made
 
 
 def _example(file: Path) -> str:
