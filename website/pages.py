@@ -99,7 +99,7 @@ def _examples() -> Iterator[Page]:
         name = file.relative_to(EXAMPLES).as_posix()
         rows.append(f"| [{name}](../{_example(file)}) | {about.splitlines()[0]} |")
         made.append(Page(_example(file), dict.fromkeys(LANGUAGES, name), f"{about}\n\n```python\n{code}```\n"))
-    table = "\n".join(["| examples/ | |", "|---|---|", *rows, ""])
+    table = "\n".join(["| | |", "|---|---|", *rows, ""])
     yield Page("examples/index.md", {"en": "All examples", "zh": "全部示例"}, table)
     yield from made
 
