@@ -9,21 +9,8 @@ import aiosqlite
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 from msgspec import Meta
 
-from qqbot import (
-    ApiError,
-    Bot,
-    Button,
-    Context,
-    Cooldown,
-    GroupMessageEvent,
-    InteractionCreate,
-    Keyboard,
-    Markdown,
-    Mention,
-    Target,
-    button,
-    members,
-)
+from qqbot import ApiError, Bot, Context, Cooldown, GroupMessageEvent, InteractionCreate, Mention, button, members
+from qqbot.models import Button, Keyboard, Markdown, Target
 
 DATABASE = os.environ.get("DATABASE", "points.db")
 MENU = Keyboard([[Button.callback("签到", "sign"), Button.callback("排行", "rank"), Button.command("积分", "/积分")]])
@@ -68,8 +55,7 @@ async def sign_in(group: str, user: str, nick: str = "") -> str:
 
 
 async def points_of(group: str, user: str) -> int:
-    found = await query("SELECT points FROM points WHERE grp = ? AND user = ?", group, user)
-    return found[0][0] if found else 0
+    return sum(row[3] for row in await query("SELECT * FROM points WHERE grp = ? AND user = ?", group, user))
 
 
 async def ranking(group: str, count: int = 10) -> str:
@@ -97,26 +83,19 @@ async def rank(ctx: Context[GroupMessageEvent], count: Annotated[int, Meta(ge=1,
 
 @bot.command("清空", summary="清空积分", allow=members("admin", "owner"), refuse="只有管理员可以用", asks=True)
 async def clear(ctx: Context[GroupMessageEvent]) -> None:
-    try:
-        sure = await ctx.confirm("确定清空？", timeout=60)
-    except TimeoutError:
-        await ctx.reply("超时，已取消")
-        return
+    sure = await ctx.confirm("确定清空？", timeout=60, late="超时，已取消")
     if sure:
         await query("DELETE FROM points WHERE grp = ?", ctx.event.group_openid)
-    await ctx.reply("已清空" if sure else "已取消")
+    if sure is not None:
+        await ctx.reply("已清空" if sure else "已取消")
 
 
 @bot.command("改名", summary="改排行里的名字")
 async def rename(ctx: Context[GroupMessageEvent]) -> None:
-    try:
-        name = await ctx.ask("你想叫什么？", timeout=60)
-    except TimeoutError:
-        await ctx.reply("超时")
-        return
-    event = ctx.event
-    await query("UPDATE points SET nick = ? WHERE grp = ? AND user = ?", name, event.group_openid, event.author.openid)
-    await ctx.reply(f"好的，{name}")
+    if (name := await ctx.ask("你想叫什么？", timeout=60, late="超时")) is not None:
+        place = ctx.event.group_openid, ctx.event.author.openid
+        await query("UPDATE points SET nick = ? WHERE grp = ? AND user = ?", name, *place)
+        await ctx.reply(f"好的，{name}")
 
 
 @bot.on(InteractionCreate, when=button("sign"))

@@ -2,8 +2,6 @@
 
 import os
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import aiosqlite
@@ -30,14 +28,9 @@ async def subscribe(ctx: Context[C2CMessageCreate | GroupMessageEvent]) -> None:
     await ctx.reply(f"已订阅，你的编号 {user}")
 
 
-@asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-    async with bot.serve(connect=False):
-        yield
-
-
-app = FastAPI(lifespan=lifespan)
-app.mount("/qq", bot.asgi())
+webhook = bot.asgi()
+app = FastAPI(lifespan=webhook.lifespan)
+app.mount("/qq", webhook)
 
 
 @app.get("/subs")

@@ -7,8 +7,7 @@ from qqbot import Bot
 infra.log_as_json()
 bot = Bot(lifespan=infra.lifespan)
 bot.on_error(infra.answer_error)
-bot.include(words.router)
-bot.include(admin.router)
+bot.include(words.router, admin.router)
 
 if __name__ == "__main__":
     bot.run()

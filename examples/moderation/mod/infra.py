@@ -5,10 +5,10 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from aiohttp import web
 from pythonjsonlogger.json import JsonFormatter
 
 from qqbot import ApiError, Bot, Context, Event, PermissionMissing
+from qqbot.webhook import listening
 
 
 def log_as_json() -> None:
@@ -21,13 +21,8 @@ def log_as_json() -> None:
 async def lifespan(bot: Bot) -> AsyncGenerator[None]:
     pages = bot.metrics()  # /metrics
     pages.add_subapp("/health", bot.health())
-    runner = web.AppRunner(pages, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", int(os.environ.get("PORT", "9108"))).start()
+    async with listening(pages, f"127.0.0.1:{os.environ.get('PORT', '9108')}"):
         yield
-    finally:
-        await runner.cleanup()
 
 
 async def answer_error(ctx: Context[Event], error: Exception) -> None:

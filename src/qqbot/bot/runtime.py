@@ -131,6 +131,11 @@ class BotRuntime:
         return run
 
     @property
+    def handlers(self) -> HandlerTable:
+        """The handlers of the bot."""
+        return self._handlers
+
+    @property
     def intents(self) -> Intents:
         """The intents that the bot asks for."""
         return self._handlers.intents if self.settings.intents is None else self.settings.intents

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from .._visible import visible
 from ..bot.program import exit_code
-from . import call, explain, run, shards, simulate, terminal, version, webhook
+from . import call, doctor, explain, login, new, run, shards, simulate, terminal, version, webhook
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     run.define(commands.add_parser("run", help=run.HELP))
     simulate.define(commands.add_parser("simulate", help=simulate.HELP))
+    new.define(commands.add_parser("new", help=new.HELP))
+    login.define(commands.add_parser("login", help=login.HELP))
+    doctor.define(commands.add_parser("doctor", help=doctor.HELP))
     call.define(commands.add_parser("call", help=call.HELP))
     webhook.define(commands.add_parser("webhook", help=webhook.HELP))
     explain.define(commands.add_parser("explain", help=explain.HELP))
