@@ -94,10 +94,12 @@ def _examples() -> Iterator[Page]:
     rows: list[str] = []
     made: list[Page] = []
     for file in sorted(EXAMPLES.rglob("*.py")):
-        code = file.read_text("utf-8")
+        if not (code := file.read_text("utf-8")):  # makes a folder a package
+            continue
         about = ast.get_docstring(ast.parse(code)) or ""
+        first, *_ = about.splitlines() or [""]
         name = file.relative_to(EXAMPLES).as_posix()
-        rows.append(f"| [{name}](../{_example(file)}) | {about.splitlines()[0]} |")
+        rows.append(f"| [{name}](../{_example(file)}) | {first} |")
         made.append(Page(_example(file), dict.fromkeys(LANGUAGES, name), f"{about}\n\n```python\n{code}```\n"))
     table = "\n".join(["| | |", "|---|---|", *rows, ""])
     yield Page("examples/index.md", {"en": "All examples", "zh": "全部示例"}, table)
