@@ -126,7 +126,7 @@ def docs(session: nox.Session) -> None:
     `nox -s docs -- --lenient` builds it from pages that are not finished, and ends there.
     """
     session.install(".", *group("tests"), *group("docs"))
-    session.run("python", "-m", "website", "site", *session.posargs)
+    session.run("python", "-m", "website", "site", "--links", *session.posargs)
     if not session.posargs:
         pytest(session, "tests/test_docs.py", "tests/test_readme.py", "tests/test_site.py")
 
