@@ -64,10 +64,9 @@ def tests(session: nox.Session) -> None:
 # What depends on aiohttp, redis, msgspec, cryptography and the test kit; the other tests would only repeat `tests`.
 MINIMAL = [
     "tests/api",
-    "tests/gateway",
     "tests/models",
+    "tests/observe",
     "tests/redis",
-    "tests/sessions",
     "tests/testing",
     "tests/webhook",
 ]
