@@ -82,9 +82,9 @@ def _generated(section: dict[str, Any]) -> Iterator[Page]:
     match section.get("generated"):
         case "examples":
             yield from _examples()
-        case "reference":
+        case "api":
             for name, titles, text in reference.pages():
-                yield Page(f"reference/{name}.md", titles, text)
+                yield Page(f"api/{name}.md", titles, text)
         case _:
             pass
 

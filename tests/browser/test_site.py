@@ -15,7 +15,7 @@ pytest.importorskip("zensical", reason="zensical builds the site: the dependency
 
 pytestmark = [*marks, pytest.mark.timeout(300)]  # the build takes ten seconds where nothing else runs
 
-PAGES = ("", "start/", "sending/", "webhook/", "reference/errors/", "examples/hello/")
+PAGES = ("", "start/", "sending/", "webhook/", "api/errors/", "examples/hello/")
 SIZES = {"light": {"width": 1280, "height": 800}, "dark": {"width": 390, "height": 844}}
 
 

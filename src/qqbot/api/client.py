@@ -266,6 +266,8 @@ class Api:
     async def reply(self, ticket: Ticket, message: Message, *, timeout: float | None = None) -> MessageSendResult:
         """Answer what `ctx.ticket()` was made for, from any process; use a ticket in one process only.
 
+        `timeout`: seconds, including repeats.
+
         Raises: ReplyWindowExpired after the ticket's deadline, ConfigError when its numbers are used up, and what
         `send` raises.
         """

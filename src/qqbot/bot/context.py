@@ -553,7 +553,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     ) -> bool | None:
         """Ask the user of the event, or `admins`, a question with two buttons; return whether `yes` was chosen.
 
-        With `late`, that text is sent after the timeout, and None returned.
+        `timeout` in seconds; None waits forever. With `late`, that text is sent after the timeout, and None returned.
 
         Raises: as `ask`.
         """

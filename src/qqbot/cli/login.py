@@ -49,7 +49,9 @@ def define(parser: argparse.ArgumentParser) -> None:
         "Exit codes: 0 written, 1 the code expired or the portal failed, 2 usage, 3 a package is missing, or the file "
         "cannot be used or has a secret already."
     )
-    parser.add_argument("--file", metavar="FILE", type=Path, default=Path(ENV_FILE), help="default: .env, here")
+    parser.add_argument(
+        "--file", metavar="FILE", type=Path, default=Path(ENV_FILE), help="the file to write (default: .env)"
+    )
     parser.add_argument("--replace", action="store_true", help="replace the credentials that the file has")
     parser.add_argument(
         "--portal", metavar="URL", type=_portal, help="the developers' portal, or a simulator (default: the platform's)"

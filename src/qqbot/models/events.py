@@ -383,7 +383,10 @@ class C2CMessageCreate(C2CMessage, MessageEvent, frozen=True, kw_only=True):
 
 
 class ChannelMessageEvent(Message, InChannel, MessageEvent, frozen=True, kw_only=True):
-    """A message in a guild channel, of either kind."""
+    """A message in a guild channel, of either kind.
+
+    Raises: ValueError if it names no channel: it could not be answered.
+    """
 
     def __post_init__(self) -> None:
         if not self.channel_id:
@@ -406,7 +409,11 @@ class MessageCreate(ChannelMessageEvent, frozen=True, kw_only=True):
 
 @event("DIRECT_MESSAGE_CREATE", Intents.DIRECT_MESSAGE)
 class DirectMessageCreate(Message, MessageEvent, frozen=True, kw_only=True):
-    """A guild user wrote to the bot in private.  Source: server-inter/channel/message/event"""
+    """A guild user wrote to the bot in private.
+
+    Raises: ValueError if it names no guild: it could not be answered.
+    Source: server-inter/channel/message/event
+    """
 
     def __post_init__(self) -> None:
         if not self.guild_id:
