@@ -157,7 +157,8 @@ def screenshots(session: nox.Session) -> None:
 def interop(session: nox.Session) -> None:
     """Run other SDKs, from PyPI and npm, on the simulator; `nox -s interop -- -k NAME` for one of them.
 
-    Each is installed apart, because some do not go together. Without Node.js those from npm are skipped.
+    Each is installed apart, because some do not go together. Without Node.js those from npm are skipped. The bots of
+    tests/migrate run on qq-botpy too.
     """
     session.install(".", *group("tests"))
     folder = Path(session.create_tmp()).resolve() / "sdks"
@@ -171,7 +172,7 @@ def interop(session: nox.Session) -> None:
             session.run("npm", "install", "--prefix", place, *quiet, *sdk["packages"], external=True)
         else:
             session.warn(f"{name} is skipped: it needs Node.js and npm")
-    pytest(session, "tests/interop", env={"INTEROP_DIR": str(folder)})
+    pytest(session, "tests/interop", "tests/migrate", env={"INTEROP_DIR": str(folder)})
 
 
 @nox.session

@@ -215,7 +215,7 @@ async def test_webhook_web_function(sim: Simulator, control: Control, tmp_path: 
     file, port = tmp_path / "function.py", free_port()
     file.write_text(code.replace("9000", str(port)), "utf-8")
     async with python(file, env=environment(sim)) as program:
-        await program.line("err", f"listening for webhook calls on 0.0.0.0:{port}")
+        await program.line("err", f"listening on 0.0.0.0:{port}")
         await reachable(port)
         sim.webhook.url = f"http://127.0.0.1:{port}/"
         assert await sim.webhook.challenge()

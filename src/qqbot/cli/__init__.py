@@ -1,4 +1,4 @@
-"""The command line, `qqbot`: run a bot, try it on the simulator, make one call, explain a code.
+"""The command line, `qqbot`: run a bot, try it on the simulator, make one call, explain a code, migrate from botpy.
 
 Responsible for the list of commands and for the exit codes: 0 ok, 1 a call or the output failed, 2 usage,
 3 configuration, 4 credentials refused, 5 the platform forbids to continue, 130 interrupted. Collaborators: one module
@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from .._visible import visible
 from ..bot.program import exit_code
-from . import call, doctor, explain, login, new, run, shards, simulate, terminal, version, webhook
+from . import call, doctor, explain, login, migrate, new, run, shards, simulate, terminal, version, webhook
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,5 +64,6 @@ def _parser() -> argparse.ArgumentParser:
     webhook.define(commands.add_parser("webhook", help=webhook.HELP))
     explain.define(commands.add_parser("explain", help=explain.HELP))
     shards.define(commands.add_parser("shards", help=shards.HELP))
+    migrate.define(commands.add_parser("migrate", help=migrate.HELP))
     version.define(commands.add_parser("version", help=version.HELP))
     return parser

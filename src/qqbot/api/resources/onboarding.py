@@ -1,6 +1,7 @@
 """Credentials of a bot by QR code, from the developers' portal. It is not the OpenAPI, so no token is sent."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 from ...errors import ApiError
 from ...models.onboarding import (
@@ -21,6 +22,13 @@ POLL_BIND_RESULT = Route(
 )
 
 
+T = TypeVar("T")
+
+
+def _at(route: Route[T], portal: str) -> Route[T]:
+    return replace(route, path=route.path.replace(PORTAL, portal, 1))
+
+
 class Onboarding(Resource):
     """Lets a tool get a bot's AppID and secret: a task, its QR code, its result. It needs no credentials.
 
@@ -29,8 +37,7 @@ class Onboarding(Resource):
 
     def __init__(self, call: Call, portal: str = PORTAL) -> None:
         super().__init__(call)
-        self._create = replace(CREATE_BIND_TASK, path=CREATE_BIND_TASK.path.replace(PORTAL, portal, 1))
-        self._poll = replace(POLL_BIND_RESULT, path=POLL_BIND_RESULT.path.replace(PORTAL, portal, 1))
+        self._portal = portal
 
     async def create_bind_task(self, key: str, *, timeout: float | None = None) -> BindTask:
         """Start a task; the user scans its `url()`. `key`: base64 of 32 random bytes; keep it to decrypt the secret.
@@ -38,7 +45,7 @@ class Onboarding(Resource):
         Raises: ApiError if the portal refuses; ConfigError for an invalid `key`.
         Source: qqbot-agent-sdk onboard.py
         """
-        route = self._create
+        route = _at(CREATE_BIND_TASK, self._portal)
         answer = await self._call(route, body=BindTaskBody(key=key), timeout=timeout)
         _check(route, answer.retcode, answer.msg)
         return answer.data
@@ -49,7 +56,7 @@ class Onboarding(Resource):
         Raises: ApiError if the portal refuses; ConfigError for an empty id.
         Source: qqbot-agent-sdk onboard.py
         """
-        route = self._poll
+        route = _at(POLL_BIND_RESULT, self._portal)
         answer = await self._call(route, body=BindPollBody(task_id=task_id), timeout=timeout)
         _check(route, answer.retcode, answer.msg)
         return answer.data
