@@ -122,9 +122,14 @@ def matrix(session: nox.Session, loop: str) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Execute every Python block of the README files and of docs/; check that both README files agree."""
-    session.install(".", *group("tests"))
-    pytest(session, "tests/test_docs.py", "tests/test_readme.py")
+    """Build the site into `site/`, strictly; execute every Python block; compare both languages.
+
+    `nox -s docs -- --lenient` builds it from pages that are not finished, and ends there.
+    """
+    session.install(".", *group("tests"), *group("docs"))
+    session.run("python", "-m", "website", "site", "--links", *session.posargs)
+    if not session.posargs:
+        pytest(session, "tests/test_docs.py", "tests/test_readme.py", "tests/test_site.py")
 
 
 @nox.session
@@ -136,8 +141,8 @@ def reference(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Test the simulator's page in Chromium, which must be installed at /usr/bin/chromium."""
-    session.install(".", *group("tests"), *group("browser"))
+    """Test the simulator's page and the site in Chromium, which must be installed at /usr/bin/chromium."""
+    session.install(".", *group("tests"), *group("browser"), *group("docs"))
     session.run("pytest", "-n", "2", "tests/browser", *session.posargs)
 
 
