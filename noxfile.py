@@ -3,6 +3,8 @@
 import itertools
 import json
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -64,10 +66,9 @@ def tests(session: nox.Session) -> None:
 # What depends on aiohttp, redis, msgspec, cryptography and the test kit; the other tests would only repeat `tests`.
 MINIMAL = [
     "tests/api",
-    "tests/gateway",
     "tests/models",
+    "tests/observe",
     "tests/redis",
-    "tests/sessions",
     "tests/testing",
     "tests/webhook",
 ]
@@ -121,15 +122,27 @@ def matrix(session: nox.Session, loop: str) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Execute every Python block of the README files and of docs/; check that both README files agree."""
-    session.install(".", *group("tests"))
-    pytest(session, "tests/test_docs.py", "tests/test_readme.py")
+    """Build the site into `site/`, strictly; execute every Python block; compare both languages.
+
+    `nox -s docs -- --lenient` builds it from pages that are not finished, and ends there.
+    """
+    session.install(".", *group("tests"), *group("docs"))
+    session.run("python", "-m", "website", "site", "--links", *session.posargs)
+    if not session.posargs:
+        pytest(session, "tests/test_docs.py", "tests/test_readme.py", "tests/test_site.py")
+
+
+@nox.session
+def reference(session: nox.Session) -> None:
+    """Write docs/reference and docs/zh/reference from the models, the tables and the signatures of the package."""
+    session.install("-e", ".")
+    session.run("python", "-m", "tests.reference")
 
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Test the simulator's page in Chromium, which must be installed at /usr/bin/chromium."""
-    session.install(".", *group("tests"), *group("browser"))
+    """Test the simulator's page and the site in Chromium, which must be installed at /usr/bin/chromium."""
+    session.install(".", *group("tests"), *group("browser"), *group("docs"))
     session.run("pytest", "-n", "2", "tests/browser", *session.posargs)
 
 
@@ -144,7 +157,8 @@ def screenshots(session: nox.Session) -> None:
 def interop(session: nox.Session) -> None:
     """Run other SDKs, from PyPI and npm, on the simulator; `nox -s interop -- -k NAME` for one of them.
 
-    Each is installed apart, because some do not go together. Without Node.js those from npm are skipped.
+    Each is installed apart, because some do not go together. Without Node.js those from npm are skipped. The bots of
+    tests/migrate run on qq-botpy too.
     """
     session.install(".", *group("tests"))
     folder = Path(session.create_tmp()).resolve() / "sdks"
@@ -158,7 +172,7 @@ def interop(session: nox.Session) -> None:
             session.run("npm", "install", "--prefix", place, *quiet, *sdk["packages"], external=True)
         else:
             session.warn(f"{name} is skipped: it needs Node.js and npm")
-    pytest(session, "tests/interop", env={"INTEROP_DIR": str(folder)})
+    pytest(session, "tests/interop", "tests/migrate", env={"INTEROP_DIR": str(folder)})
 
 
 @nox.session
@@ -199,6 +213,48 @@ def build(session: nox.Session) -> None:
         with session.chdir(folder):
             session.run("qqbot", "--help", silent=True)
             session.run("qqbot", "version")
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Make the files of a release in `dist/`: sdist, wheel and bill of materials; and prove them.
+
+    A second build, from a fresh clone of HEAD, has to be equal byte by byte: nothing untracked is packed, and anybody
+    can repeat it. The wheel is installed in an environment of its own, and its simulator has to answer.
+    """
+    session.install(*group("release"))
+    stamp = str(session.run("git", "log", "-1", "--format=%ct", external=True, silent=True)).strip()
+    dist = Path("dist").resolve()
+    shutil.rmtree(dist, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("git", "clone", "--quiet", "--no-hardlinks", ".", f"{folder}/clone", external=True)
+        for source, place in ((".", dist), (f"{folder}/clone", Path(folder, "again"))):
+            session.run("python", "-m", "build", "--outdir", str(place), source, env={"SOURCE_DATE_EPOCH": stamp})
+        made = {file.name: file.read_bytes() for file in dist.iterdir()}
+        if made != {file.name: file.read_bytes() for file in Path(folder, "again").iterdir()}:
+            session.error("a build of HEAD differs: commit or remove what is not committed")
+        session.run("twine", "check", "--strict", *map(str, sorted(dist.iterdir())))
+        (wheel,) = dist.glob("*.whl")
+        clean = f"{folder}/clean"
+        session.run("python", "-m", "venv", clean)
+        session.run(f"{clean}/bin/pip", "install", "--quiet", str(wheel), external=True)
+        with session.chdir(folder):
+            session.run(f"{clean}/bin/qqbot", "version", external=True)
+            try_simulator(session, f"{clean}/bin/qqbot")
+    sbom = dist / f"{wheel.name.split('-py3')[0]}.cdx.json"
+    session.notify("sbom", [str(sbom)])
+
+
+def try_simulator(session: nox.Session, command: str) -> None:
+    """Start the simulator of an installed package, and make a call to it with the same command."""
+    with subprocess.Popen([command, "simulate", "--json"], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            assert process.stdout is not None
+            started = json.loads(process.stdout.readline())
+            environment = {f"QQBOT_{name.upper()}": str(started[name]) for name in ("app_id", "secret", "api_base")}
+            session.run(command, "call", "GET", "/users/@me", env=environment, external=True)
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 @nox.session

@@ -160,7 +160,7 @@ def test_an_address_to_listen_at_that_is_none(address: str) -> None:
         async with bot._listening(address, {}):
             pass
 
-    with pytest.raises(ConfigError, match="webhook=") as caught:
+    with pytest.raises(ConfigError, match=r"no address|cannot listen") as caught:
         asyncio.run(listen())
     assert len(str(caught.value)) < 600
 

@@ -2,12 +2,23 @@
 
 import asyncio
 import gc
+import json
 import tracemalloc
 from collections.abc import Callable
 
 import pytest
 
-from qqbot import Bot, C2CMessageCreate, ConfigError, Context, GroupAtMessageCreate, InteractionCreate
+from qqbot import (
+    Bot,
+    C2CMessageCreate,
+    ConfigError,
+    Context,
+    Cooldown,
+    Envelope,
+    GroupAtMessageCreate,
+    InteractionCreate,
+    members,
+)
 from qqbot.config import GatewayConfig
 from qqbot.testing import Simulator
 from tests.stopwatch import stopwatch
@@ -137,3 +148,41 @@ async def test_one_user_cannot_open_all_the_waits_of_the_bot(scene: str, caplog:
         await until(lambda: bot.stats().waiting == 129)
     assert refused == ["Mallory"] * 172
     assert all("128 wait_for of user:" in reason and "timeout=" in reason for reason in reasons)
+
+
+async def test_10_000_commands_of_one_user_cost_bounded_memory() -> None:
+    bot, ran = Bot(gateway=FAST), []
+
+    @bot.command("sign", cooldown=Cooldown(3, per=60))
+    async def sign(ctx: Context[GroupAtMessageCreate]) -> None:
+        ran.append(ctx.text)
+
+    @bot.command("roll", allow=members("owner"))
+    async def roll(ctx: Context[GroupAtMessageCreate], sides: int) -> None:
+        ran.append(ctx.text)
+
+    async with Simulator() as sim, sim.run(bot):
+        for number in range(FLOOD):
+            if number == FLOOD - 2000:  # from here on nothing may grow
+                tracemalloc.start()
+            await bot.handle(_command(number, "/sign" if number % 2 else "/roll x"))
+        gc.collect()
+        assert _ours() < 1024 * 1024
+        tracemalloc.stop()
+    assert ran == ["/sign"] * 3
+    assert len(bot._handlers.cooldowns) == 1
+
+
+def _command(number: int, text: str) -> Envelope:
+    name, group, user = "GROUP_AT_MESSAGE_CREATE", "G" * 32, "U" * 32
+    payload = {"id": str(number), "group_openid": group, "content": text, "author": {"member_openid": user}}
+    raw = json.dumps({"op": 0, "s": number + 1, "t": name, "id": f"{name}:{number}", "d": payload}).encode()
+    return Envelope(id=f"{name}:{number}", type=name, shard=0, session="s", seq=number, key=group, ts=0, raw=raw)
+
+
+def _ours() -> int:
+    """Return the bytes that the bot and the dispatcher have allocated."""
+    snapshot = tracemalloc.take_snapshot().filter_traces(
+        [tracemalloc.Filter(True, "*/qqbot/bot/*"), tracemalloc.Filter(True, "*/qqbot/dispatcher/*")]
+    )
+    return sum(trace.size for trace in snapshot.traces)

@@ -12,6 +12,8 @@ from .aio.log_fields import LogFields
 from .api.caller import ResponseInfo
 from .api.client import Api
 from .api.exchange import Request
+from .api.pacing.pacer import Pacing
+from .api.pacing.quotas import ActiveQuotas, Rate
 from .api.route import Route
 from .api.token import TokenSource
 from .bot.access import AccessRefused
@@ -107,6 +109,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessRefused",
     "ActionButton",
+    "ActiveQuotas",
     "Api",
     "ApiError",
     "Ark",
@@ -168,11 +171,13 @@ __all__ = [
     "NotFound",
     "OtherInteraction",
     "Outgoing",
+    "Pacing",
     "Permission",
     "PermissionMissing",
     "Permissions",
     "QQBotError",
     "QuotaExceeded",
+    "Rate",
     "RateLimited",
     "RedisLock",
     "ReplyTo",

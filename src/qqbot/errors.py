@@ -119,7 +119,12 @@ class RateLimited(ApiError):
 
 
 class QuotaExceeded(ApiError):
-    """An allowance (messages, schedules, uploads, ...) is used up until its renewal."""
+    """An allowance (messages, schedules, uploads, ...) is used up until its renewal.
+
+    `retry_after`: seconds until then, if `Bot(pacing=...)` knows them; the platform does not say.
+    """
+
+    retry_after: float | None = None
 
 
 class ReplyWindowExpired(ApiError):

@@ -149,7 +149,7 @@ async def test_the_environments_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("https_proxy", url)
         async with Api(Credentials(APP_ID, SECRET), endpoints=Endpoints("https://platform.invalid")) as api:
             with pytest.raises(ConnectionFailed, match="the proxy refused with HTTP 403"):
-                await api.users.me(timeout=0.5)
+                await api.users.me(timeout=3)
             assert api.connect_options["proxy_for"]("wss://gateway.example/") == url
             assert api.connect_options["proxy_for"]("wss://localhost/") is None
     assert asked[0].startswith(b"CONNECT platform.invalid:443")

@@ -49,6 +49,90 @@ async def test_a_button_answers_and_only_that_user_may_press(qq: Simulator) -> N
     assert qq.violations == []
 
 
+async def agree(ctx: Context[MessageEvent]) -> None:
+    await ctx.reply("yes" if await ctx.confirm("Agreed?", yes="是", no="否", admins=True, timeout=60) else "no")
+
+
+@pytest.mark.parametrize("decide", ["click", "words"])
+async def test_administrators_are_asked_in_place_of_the_user(qq: Simulator, decide: str) -> None:
+    bot = Bot()
+    bot.command("may", asks=True)(agree)
+    group = qq.group("test")
+    alice, bob, boss = group.member("Alice"), group.member("Bob", role="admin"), group.member("Boss", role="owner")
+    async with qq.run(bot):
+        question = await alice.say("/may")
+        with pytest.raises(ValueError, match="only admins"):
+            await question.click("是")
+        assert (await alice.say("是")).outcome == "unwanted"
+        if decide == "click":
+            assert (await question.click("否", by=bob)).ack == 0
+        else:
+            assert (await boss.say("否")).outcome == "consumed"
+        assert group.messages[-1].text == "no"
+    assert qq.violations == []
+
+
+@pytest.mark.qq(profile="private")
+async def test_administrators_of_a_guild_are_asked_by_text(qq: Simulator) -> None:
+    bot = Bot()
+
+    @bot.command("name")
+    async def name_it(ctx: Context[MessageEvent]) -> None:
+        await ctx.reply(f"{await ctx.ask('Which name?', admins=True, timeout=60)} it is")
+
+    hall = qq.channel("hall")
+    alice, boss = hall.member("Alice"), hall.member("Boss", role="owner")
+    async with qq.run(bot):
+        await alice.say("/name")
+        await alice.say("Ally")
+        await boss.say("Bossy")
+        assert hall.messages[-1].text == "Bossy it is"
+
+
+async def test_a_private_chat_has_no_administrators(qq: Simulator) -> None:
+    bot = Bot()
+    bot.command("may", asks=True)(agree)
+    async with qq.run(bot):
+        with qq.expect_error(ConfigError):
+            assert (await qq.user("Alice").say("/may")).messages == ()
+
+
+async def call_me(ctx: Context[MessageEvent]) -> None:
+    try:
+        name = await ctx.ask("Your name?", timeout=60)
+    except TimeoutError:
+        await ctx.reply("too late")
+    else:
+        await ctx.reply(f"hello, {name}")
+
+
+@pytest.mark.parametrize("all_messages", [False, True])
+async def test_without_choices_the_next_words_of_that_user_to_the_bot_answer(qq: Simulator, all_messages: bool) -> None:
+    bot = Bot()  # it asks for no clicks
+    bot.command("name")(call_me)
+    group = qq.group("test", all_messages=all_messages)
+    alice, bob = group.member("Alice"), group.member("Bob")
+    async with qq.run(bot):
+        question = await alice.say("/name")
+        assert (question.text, question.outcome) == ("Your name?", "waiting")
+        assert (await bob.say("Bob")).outcome == "unwanted"
+        assert (await alice.upload(b"\x89PNG\r\n", name="me.png")).outcome == "unwanted"
+        if all_messages:
+            assert (await alice.say("wait a moment, Bob", mention=False)).outcome == "unwanted"
+        assert (await alice.say("Ally 2")).outcome == "consumed"
+        assert group.messages[-1].text == "hello, Ally 2"
+
+
+async def test_a_question_without_choices_ends_in_time(qq: Simulator) -> None:
+    bot = Bot()
+    bot.command("name")(call_me)
+    alice = qq.user("Alice")
+    async with qq.run(bot):
+        await alice.say("/name")
+        await qq.clock.advance(minutes=2)
+        assert alice.messages[-1].text == "too late"
+
+
 @pytest.mark.parametrize("words", ["咖啡", "2", "２", "2."])
 async def test_words_and_numbers_answer_as_well(qq: Simulator, words: str) -> None:
     bot = Bot()

@@ -100,7 +100,7 @@ async def test_a_number_may_follow_without_a_blank_and_exact_names_come_first(qq
     bot = bot_with(("排行", top), ("排行10", exact))
     assert await answers(qq, bot, "/排行", "/排行 5", "/排行１２", "／排行 ２０", "/排行10", "/排行 -3", "/排行榜") == [
         *("top 10", "top 5", "top 12", "top 20", "exact"),
-        "count 应为1 到 50 的整数\n用法：/排行 [count]",
+        "count 应为 1 到 50 的整数\n用法：/排行 [count]",
         None,
     ]
 
@@ -127,9 +127,7 @@ async def test_a_mention_is_an_argument(qq: Simulator) -> None:
         "/mute @小明 x",
     ) == [
         *("None -", "小明 -", "None null", "小明 hello", "小明 5"),
-        "member 应为@ 一个人\n用法：/mute member [minutes]".replace("member 应为@ 一个人", "member is missing").replace(
-            "用法：", "Usage: "
-        ),
+        "member is missing\nUsage: /mute member [minutes]",
         "minutes must be a whole number\nUsage: /mute member [minutes]",
     ]
 

@@ -19,6 +19,9 @@ from tests.cli.program import python, run
     [
         [],
         ["nonsense"],
+        ["new"],
+        ["login", "--portal", "nowhere"],
+        ["doctor", "a.py", "b.py"],
         ["run"],
         ["run", "a.py", "b.py"],
         ["simulate", "--port", "eighty"],
@@ -46,12 +49,16 @@ async def test_help_names_the_commands_and_loads_no_more_than_it_needs() -> None
     script = (
         "import sys; from qqbot.cli import main\n"
         "try: main(['--help'])\n"
-        "finally: print({'redis', 'cryptography', 'qqbot.simulator', 'qqbot.cli.demo'} & {*sys.modules})"
+        "finally: print({'redis', 'cryptography', 'segno', 'qqbot.simulator', 'qqbot.cli.demo'}"
+        " & {*sys.modules})"
     )
     async with python("-c", script) as program:
         code, out, err = await program.finished()
     assert (code, err) == (0, "")
-    assert all(command in out for command in ("run", "simulate", "call", "webhook", "explain", "version"))
+    commands = set(re.findall(r"^    (\w+) ", out, re.MULTILINE))
+    assert commands >= {"new", "login", "doctor", "run", "simulate", "call", "webhook", "shards", "explain", "version"}
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
+    assert commands == set(re.findall(r"^\| `qqbot (\w+)", page, re.MULTILINE)), "docs/cli.md lists every command"
     assert out.endswith("set()\n")
 
 

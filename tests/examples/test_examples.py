@@ -5,10 +5,8 @@ import base64
 import json
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,25 +15,18 @@ from aiohttp.test_utils import TestClient, TestServer
 
 import qqbot.cli
 from qqbot.api.exchange import Request
-from qqbot.cli.loading import MODULE_NAME, load_bot
+from qqbot.cli.loading import load_bot
 from qqbot.testing import Simulator
 from tests.cli.control import Control
 from tests.cli.program import Program, environment, python
+from tests.examples.loading import EXAMPLES, example_module
 from tests.redis.servers import default_engine, started
 from tests.served import is_served
 from tests.sockets import free_port
 from tests.webhook.hosts import by_aiohttp, by_uvicorn, reachable
 from tests.webhook.signed import Caller
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 PICTURE = {"content_type": "image/png", "filename": "cat.png", "url": "//example.com/cat.png"}
-
-
-@pytest.fixture(autouse=True)
-def clean_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading a file extends sys.path and sys.modules for good, as a program's start does."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setitem(sys.modules, MODULE_NAME, sys)
 
 
 @pytest.fixture
@@ -56,14 +47,8 @@ async def hello(sim: Simulator) -> AsyncIterator[None]:
         yield
 
 
-def example_module(name: str) -> ModuleType:
-    """Load an example and return its names."""
-    load_bot(str(EXAMPLES / name))
-    return sys.modules[MODULE_NAME]
-
-
 def test_every_example_has_a_test() -> None:
-    tested = Path(__file__).read_text("utf-8")
+    tested = "".join(file.read_text("utf-8") for file in Path(__file__).parent.glob("test_*.py"))
     for example in EXAMPLES.glob("*.py"):
         assert f'"{example.name}"' in tested
 
@@ -194,12 +179,6 @@ async def answers(sim: Simulator, control: Control) -> str:
     return reply["text"].split()[1].rstrip(":")
 
 
-@pytest.fixture
-def sim_environment(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in environment(sim).items():
-        monkeypatch.setenv(name, value)
-
-
 @pytest.mark.usefixtures("sim_environment")
 async def test_webhook_fastapi(sim: Simulator, control: Control) -> None:
     example = example_module("webhook_fastapi.py")
@@ -236,7 +215,7 @@ async def test_webhook_web_function(sim: Simulator, control: Control, tmp_path: 
     file, port = tmp_path / "function.py", free_port()
     file.write_text(code.replace("9000", str(port)), "utf-8")
     async with python(file, env=environment(sim)) as program:
-        await program.line("err", f"listening for webhook calls on 0.0.0.0:{port}")
+        await program.line("err", f"listening on 0.0.0.0:{port}")
         await reachable(port)
         sim.webhook.url = f"http://127.0.0.1:{port}/"
         assert await sim.webhook.challenge()
@@ -335,14 +314,18 @@ async def test_dialog_does_not_wait_for_ever(qq: Simulator) -> None:
 
 
 GUILD_ONLY = {"guild_manager.py"}  # its events are those of guilds
+WITH_REDIS = {"daily.py"}  # it answers in test_daily.py
 DEMO = Path(qqbot.cli.__file__).parent / "demo.py"
-ANSWERING = [DEMO, *sorted(file for file in EXAMPLES.glob("*.py") if file.name not in GUILD_ONLY)]
+ANSWERING = [DEMO, *sorted(file for file in EXAMPLES.glob("*.py") if file.name not in GUILD_ONLY | WITH_REDIS)]
 
 ASKED = {
+    "approval.py": "/leave 3 a wedding",
     "vote.py": "/vote Lunch? pizza noodles",
     "webhook_fastapi.py": "/order cat",
     "json_log.py": "3",
     "media.py": "/bytes",
+    "points.py": "/签到",
+    "shop.py": "/订阅",
 }
 """What an example answers; the others answer any text."""
 

@@ -94,7 +94,7 @@ def row(kind: type[Event]) -> list[str]:
     """What the page says of an event beside the words: its class, bases, intents, and how it is answered."""
     bases = [base.__name__ for base in kind.__mro__[1:] if issubclass(base, Event) and base is not Event]
     intents = [intent.name or "" for intent in Intents if intent in Intents.of(kind)]
-    answered = "by event id" if issubclass(kind, Replyable) else ""
+    answered = "by event id" if issubclass(kind, Replyable) else "not possible"
     return [
         f"`{kind.__name__}`",
         ", ".join(f"`{name}`" for name in bases),
@@ -104,8 +104,10 @@ def row(kind: type[Event]) -> list[str]:
 
 
 def test_the_page_of_events_has_a_row_for_each() -> None:
-    table = re.findall(r"^\| (`.*) \|$", (ROOT / "docs" / "events.md").read_text("utf-8"), re.MULTILINE)
-    rows = [[cell.strip() for cell in line.split("|")] for line in table]
+    page = (ROOT / "docs" / "reference" / "event-fields.md").read_text("utf-8")
+    overview = page.partition("## All events")[2].partition("## Each event")[0]
+    table = re.findall(r"^\| \[(`\w+`)\]\(#\w+\) (\|.*) \|$", overview, re.MULTILINE)
+    rows = [[name, *(cell.strip() for cell in rest.split("|")[1:])] for name, rest in table]
     assert sorted([name, *rest] for name, _, *rest in rows) == sorted(row(kind) for kind in EVENTS.values())
 
 

@@ -5,9 +5,26 @@ from typing import assert_type
 
 import aiohttp
 
-from qqbot import Api, Credentials, Markdown, Media, ReplyTo, Route, Scene, Target, Text, TokenSource
+from qqbot import (
+    ActiveQuotas,
+    Api,
+    Bot,
+    Credentials,
+    Markdown,
+    Media,
+    Pacing,
+    QuotaExceeded,
+    Rate,
+    ReplyTo,
+    Route,
+    Scene,
+    Target,
+    Text,
+    TokenSource,
+)
 from qqbot.api.caller import ResponseInfo
 from qqbot.api.exchange import Request, Response
+from qqbot.api.pacing.quotas import PacingStore
 from qqbot.api.resources.groups import SEND_GROUP_MESSAGE
 from qqbot.api.resources.users import GET_ME, LIST_MY_GUILDS
 from qqbot.models.gateway import GatewayBot
@@ -63,10 +80,25 @@ async def calls(api: Api) -> None:
     await api.groups.send_message("g", "x", timout=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
+def used_up(error: QuotaExceeded) -> None:
+    assert_type(error.retry_after, float | None)
+
+
+def shared(store: PacingStore) -> None:
+    Api(Credentials(1, "secret"), pacing=Pacing(), pacing_store=store)
+    Api(Credentials(1, "secret"), pacing=True, pacing_store=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def options(session: aiohttp.ClientSession) -> None:
     credentials = Credentials(1, "secret")
     tokens: TokenSource = MyTokens()
     Api(credentials, session=session, transport=MyTransport(), token=tokens, timeout=3)
     Api(credentials, proxy="http://p", ssl_context=ssl.create_default_context(), local_addr=("127.0.0.1", 0))
     Api(credentials, on_request=[refuse], on_response=[observe])
+    Api(credentials, pacing=True)
+    quotas = ActiveQuotas(each=(Rate(20, per=60), Rate(4, per=30 * 86400)), together=(Rate(30, per=60.0),))
+    Bot(credentials, pacing=Pacing(certified=True, group=quotas, dms=ActiveQuotas()))
+    Bot(pacing=20)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Pacing(guild=quotas)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Rate(20, per="60")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Api(credentials, prox="http://p")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

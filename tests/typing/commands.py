@@ -90,6 +90,7 @@ Cooldown(1, per=60, by="group")  # type: ignore[arg-type]  # pyright: ignore[rep
 @bot.command("ask", asks=True)
 async def asking(ctx: Context[MessageEvent]) -> None:
     assert_type(await ctx.ask("Tea or coffee?", ["茶", "咖啡"], timeout=60), str)
+    assert_type(await ctx.ask("Your name?", admins=True, timeout=60), str)
     assert_type(await ctx.confirm("Sure?"), bool)
     await ctx.pages(("one", "two"), timeout=60)
     assert_type(await ctx.reply("short"), MessageSendResult)

@@ -189,7 +189,7 @@ async def test_run_listens_until_it_is_asked_to_stop() -> None:
     port = free_port()
     environment = {"QQBOT_APP_ID": APP_ID, "QQBOT_SECRET": SECRET}
     async with python("-c", PROGRAM, f"127.0.0.1:{port}", env=environment) as program:
-        await program.line("err", "listening for webhook calls")
+        await program.line("err", "listening on")
         await reachable(port)
         async with Caller(f"http://127.0.0.1:{port}/any/path") as caller:
             assert await caller.send(event(1, text="words")) == (200, ACK)
@@ -204,7 +204,7 @@ async def test_run_refuses_what_is_no_address(address: str) -> None:
     async with python("-c", PROGRAM, address, env={"QQBOT_APP_ID": APP_ID, "QQBOT_SECRET": SECRET}) as program:
         code, _, err = await program.finished()
     assert code == 3
-    assert f"webhook={address!r}" in err
+    assert repr(address) in err
 
 
 async def test_the_sub_application_serves_a_bot_of_the_parent_only_once() -> None:

@@ -30,6 +30,8 @@ from .caller import Caller, Hold, RequestHook, ResponseHook
 from .downloads import Downloads, is_public, is_public_or_loopback
 from .exchange import Request, Response
 from .network import ConnectOptions, exact
+from .pacing.pacer import Pacer, Pacing, paced_scene, pacing_of
+from .pacing.quotas import PacingStore
 from .proxies import EnvironmentProxies, proxy_url
 from .resolver import ThreadResolver
 from .resources.c2c import C2C
@@ -104,7 +106,9 @@ class ApiOptions(TypedDict, total=False):
     `session`, `transport`, `token`: opened and closed by the caller. `token_store`: for processes that share one access
     token. `proxy`: an HTTP proxy; None: what the environment names for each URL, if no `session` is given.
     `ssl_context`: for a private certificate authority. `local_addr`: the address and port to connect from. `timeout`:
-    seconds for a call with its repeats. `on_request` and `on_response`: hooks, run in order.
+    seconds for a call with its repeats. `on_request` and `on_response`: hooks, run in order. `pacing`: active messages
+    wait, within the timeout of their calls, for room in the quotas; True: in the documented ones. `pacing_store`: for
+    processes that share their quotas.
     """
 
     session: aiohttp.ClientSession | None
@@ -117,6 +121,8 @@ class ApiOptions(TypedDict, total=False):
     timeout: float
     on_request: Sequence[RequestHook]
     on_response: Sequence[ResponseHook]
+    pacing: Pacing | bool
+    pacing_store: PacingStore | None
 
 
 class _Open(NamedTuple):
@@ -127,6 +133,7 @@ class _Open(NamedTuple):
     tokens: TokenSource
     caller: Caller
     loop: asyncio.AbstractEventLoop
+    pacer: Pacer | None
 
 
 class Api:
@@ -223,7 +230,14 @@ class Api:
         opened = self._opened
         if asyncio.get_running_loop() is not opened.loop:
             raise foreign_loop("the Api")
-        return await opened.caller.call(route, *ids, query=query, body=body, headers=headers, timeout=timeout)
+        call, hold = opened.caller.call, opened.caller.hold
+        pacer = opened.pacer
+        if pacer is not None and (scene := paced_scene(route, body)) is not None:
+            seconds = self._options.get("timeout", TIMEOUT) if timeout is None else timeout
+            if ids and seconds > 0:  # otherwise the call is refused
+                async with pacer.slot(scene, ids[0], seconds, hold) as left:
+                    return await call(route, *ids, query=query, body=body, headers=headers, timeout=left)
+        return await call(route, *ids, query=query, body=body, headers=headers, timeout=timeout)
 
     async def send(
         self,
@@ -252,6 +266,8 @@ class Api:
     async def reply(self, ticket: Ticket, message: Message, *, timeout: float | None = None) -> MessageSendResult:
         """Answer what `ctx.ticket()` was made for, from any process; use a ticket in one process only.
 
+        `timeout`: seconds, including repeats.
+
         Raises: ReplyWindowExpired after the ticket's deadline, ConfigError when its numbers are used up, and what
         `send` raises.
         """
@@ -276,6 +292,11 @@ class Api:
         Raises: ConfigError if the client is not open.
         """
         self._opened.caller.hold = until
+
+    def clock_moved(self) -> None:
+        """Look at the clock again: it was moved forward, and messages that wait for a quota may have room now."""
+        if self._open is not None and self._open.pacer is not None:
+            self._open.pacer.clock_moved()
 
     @property
     def clock(self) -> Clock:
@@ -321,7 +342,8 @@ class Api:
             transport = self._options.get("transport") or self._transport(session)
             tokens = self._options.get("token") or self._access_tokens(transport, stack)
             loop = asyncio.get_running_loop()
-            self._open = _Open(session, transport, tokens, self._caller(transport, tokens), loop)
+            caller = self._caller(transport, tokens)
+            self._open = _Open(session, transport, tokens, caller, loop, self._pacer())
             self._stack = stack.pop_all()
         return self
 
@@ -367,6 +389,10 @@ class Api:
         stack.push_async_callback(tokens.close)
         return tokens
 
+    def _pacer(self) -> Pacer | None:
+        pacing = pacing_of(self._options.get("pacing"))
+        return None if pacing is None else Pacer(pacing, self._clock, self._options.get("pacing_store"))
+
     def _caller(self, transport: Transport, tokens: TokenSource) -> Caller:
         return Caller(
             transport,
@@ -395,6 +421,11 @@ def _checked(options: ApiOptions) -> ApiOptions:
             ) from None
     if (local := options.get("local_addr")) is not None and not is_host(local[0]):
         raise ConfigError(f"Api(local_addr=...) must be an address and a port, not {local!r:.80}")
+    if pacing_of(options.get("pacing")) is None and options.get("pacing_store") is not None:
+        raise ConfigError(
+            "Api(pacing_store=...) counts nothing without pacing=: pass pacing=True as well. "
+            "使用 pacing_store= 时还要传 pacing=True"
+        )
     if not options.get("timeout", TIMEOUT) > 0:
         raise ConfigError("Api(timeout=...) must be greater than 0 seconds")
     return options

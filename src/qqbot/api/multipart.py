@@ -16,6 +16,7 @@ class Form:
     """An encoded form with the fields of `body` and one file."""
 
     def __init__(self, body: Body, name: str, data: bytes, filename: str) -> None:
+        self.body = body
         boundary = f"qqbot-{secrets.token_hex(16)}"
         self.content_type = f"multipart/form-data; boundary={boundary}"
         fields = cast("Mapping[str, object]", parse(encode(body)))

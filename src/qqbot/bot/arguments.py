@@ -329,7 +329,7 @@ def _value(parameter: Parameter, text: str) -> object:
     except ValueError:
         raise UsageError(
             f"{parameter.label} must be {parameter.wanted(chinese=False)}",
-            f"{parameter.label} 应为{parameter.wanted(chinese=True)}",
+            f"{parameter.label} 应为 {parameter.wanted(chinese=True)}",
             parameter.name,
         ) from None
 

@@ -1,4 +1,4 @@
-"""Asking a user: questions with buttons, yes or no, and the pages of a long list.
+"""Asking a user: questions with buttons or free answers, yes or no, and the pages of a long list.
 
 Responsible for the keyboards, for who may press, and for what replaces a keyboard that the platform refuses.
 Collaborators: `context` has the methods and waits for the answers. Nothing outlives the handler that asks.
@@ -7,14 +7,17 @@ Collaborators: `context` has the methods and waits for the answers. Nothing outl
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from ..aio.log_fields import log_fields
 from ..errors import ConfigError, ContentRejected, PermissionMissing, QQBotError
-from ..models.events import Event, InteractionCreate, MessageEvent, user_of
+from ..models.events import ADMINS, Event, InteractionCreate, MessageEvent, roles_of, user_of
 from ..models.keyboards import MAX_BUTTONS_IN_ROW, MAX_LABEL, MAX_ROWS, Button, ButtonPermission, Keyboard
 from ..models.outgoing.messages import Markdown
+from ..models.targets import Scene
 from ..models.text import fold
+from .filters import meant_for_me
 
 log = logging.getLogger(__name__)
 
@@ -55,16 +58,21 @@ class Asking(Protocol):
         ...
 
 
-async def ask(ctx: Asking, question: str, choices: Sequence[str], timeout: float | None) -> str:
-    """Ask the user of an event; return the choice.  Raises: see `Context.ask`."""
+async def ask(ctx: Asking, question: str, choices: Sequence[str] | None, *, admins: bool, timeout: float | None) -> str:
+    """Ask the user of an event, or administrators; return the choice, or the words.  Raises: see `Context.ask`."""
+    if admins and ctx.event.reply_target().scene in (Scene.C2C, Scene.DMS):
+        raise ConfigError("ctx.ask(admins=True) is for groups and channels. 单聊里没有管理员，不能用 admins=True")
+    user = None if admins else user_of(ctx.event)
+    if choices is None:
+        await ctx.reply(question)
+        answer = await ctx.wait_for(MessageEvent, when=partial(_is_written, user), timeout=timeout)
+        return str(answer.text)
     ctx.check_expected(InteractionCreate)
     _check(choices)
     name = secrets.token_hex(4)  # tells the buttons of this question from those of others
     buttons = {f"{name}:{number}": choice for number, choice in enumerate(choices)}
-    await _show(ctx, question, _rows(buttons, user_of(ctx.event)), _numbered(question, choices))
-    answer = await ctx.wait_for(
-        InteractionCreate, MessageEvent, when=_answers(ctx.event, buttons, choices), timeout=timeout
-    )
+    await _show(ctx, question, _rows(buttons, user), _numbered(question, choices))
+    answer = await ctx.wait_for(InteractionCreate, MessageEvent, when=_answers(user, buttons, choices), timeout=timeout)
     if isinstance(answer.event, InteractionCreate):
         await acknowledge(answer)
         return buttons[answer.event.button_data]
@@ -79,17 +87,17 @@ async def show_pages(ctx: Asking, pages: Sequence[str], timeout: float) -> None:
         raise ConfigError("ctx.pages() needs at least one page. ctx.pages() 至少需要一页")
     if len(pages) > 1:
         ctx.check_expected(InteractionCreate)
-    name, at, place = secrets.token_hex(4), 0, ctx
+    user, name, at, place = user_of(ctx.event), secrets.token_hex(4), 0, ctx
     while True:
         moves = {
             f"{name}:{to}": label for to, label in ((at - 1, "上一页"), (at + 1, "下一页")) if 0 <= to < len(pages)
         }
         text = f"{pages[at]}\n\n{at + 1}/{len(pages)}" if len(pages) > 1 else pages[at]
-        shown = await _show(place, text, _rows(moves, user_of(ctx.event)) if moves else (), text)
+        shown = await _show(place, text, _rows(moves, user) if moves else (), text)
         if not moves or not shown:
             return
         try:
-            place = await ctx.wait_for(InteractionCreate, when=_answers(ctx.event, moves, ()), timeout=timeout)
+            place = await ctx.wait_for(InteractionCreate, when=_answers(user, moves, ()), timeout=timeout)
         except TimeoutError:
             return
         await acknowledge(place)
@@ -118,9 +126,12 @@ def _check(choices: Sequence[str]) -> None:
             )
 
 
-def _rows(buttons: dict[str, str], user: str) -> tuple[tuple[Button, ...], ...]:
-    """Return the rows of buttons that only `user` may press."""
-    permission = ButtonPermission.users(user) if user else ButtonPermission.everyone()
+def _rows(buttons: dict[str, str], user: str | None) -> tuple[tuple[Button, ...], ...]:
+    """Return the rows of buttons that only `user` may press; None: only administrators."""
+    if user is None:
+        permission = ButtonPermission.admins()
+    else:
+        permission = ButtonPermission.users(user) if user else ButtonPermission.everyone()
     made = [
         Button.callback(label, data, visited_label=(VISITED + label)[:MAX_LABEL], permission=permission)
         for data, label in buttons.items()
@@ -147,18 +158,25 @@ def _numbered(question: str, choices: Sequence[str]) -> str:
     return "\n".join((question, *(f"{number}. {choice}" for number, choice in enumerate(choices, 1))))
 
 
-def _answers(asked: Event, buttons: dict[str, str], choices: Sequence[str]) -> Callable[[Any], bool]:
-    """Return a predicate for what the user that was asked presses, or writes in place of that."""
-    user = user_of(asked)
+def _answers(user: str | None, buttons: dict[str, str], choices: Sequence[str]) -> Callable[[Any], bool]:
+    """Return a predicate for what `user` presses, or writes in place of that; None: what an administrator does."""
 
     def answers(event: InteractionCreate | MessageEvent) -> bool:
-        if user_of(event) != user:
-            return False
-        if isinstance(event, InteractionCreate):
-            return event.button_data in buttons
-        return _chosen(event.text_without_mention(""), choices) is not None
+        if isinstance(event, InteractionCreate):  # a click names no role: the platform lets only administrators press
+            return event.button_data in buttons and user in (None, user_of(event))
+        return _is_from(user, event) and _chosen(event.text_without_mention(""), choices) is not None
 
     return answers
+
+
+def _is_from(user: str | None, event: MessageEvent) -> bool:
+    """True for a message of this user; None: of an administrator."""
+    return not ADMINS.isdisjoint(roles_of(event)) if user is None else user_of(event) == user
+
+
+def _is_written(user: str | None, event: MessageEvent) -> bool:
+    """True for words to the bot of this user; None: of an administrator."""
+    return _is_from(user, event) and meant_for_me(event) and event.text_without_mention("") != ""
 
 
 def _chosen(text: str, choices: Sequence[str]) -> str | None:

@@ -91,13 +91,14 @@ class Bot(HandlerDecorators):
     event. `max_inflight`: handlers that run at most, without those suspended in `wait_for`. `max_queued` and
     `max_queued_bytes`: events that wait for their turn at most, and the bytes of their frames; with more, nothing is
     read. `drain`: seconds that handlers have to finish at the end. `handler_timeout`: seconds for each handler,
-    without its time in `wait_for`; None: no limit. `hold_sends`:
-    messages wait, within the timeout of their calls, while a shard is between connections: the platform has lost some
-    that were sent then. `sink` takes the events in place of the handlers, to be handled elsewhere. `audits` asks for
-    the verdicts of reviews, for `audit_result`. `auto_ack` acknowledges a click
-    that its handlers have not acknowledged at their end. `order` is that of handlers which have none of their own, see
-    `on`. The options of `Api` (proxy, ssl_context, session,
-    on_request, ...) are options here, too.
+    without its time in `wait_for`; None: no limit. `hold_sends`: messages wait, within the timeout of their calls,
+    while a shard is between connections: the platform has lost some that were sent then. `sink` takes the events in
+    place of the handlers, to be handled elsewhere. `audits` asks for the verdicts of reviews, for `audit_result`.
+    `auto_ack` acknowledges a click that its handlers have not acknowledged at their end. `order` is that of handlers
+    which have none of their own, see `on`. The options of `Api` (proxy, ssl_context, session, on_request, ...) are
+    options here, too.
+
+    Raises: ConfigError for an unknown option, and for a value that cannot be right.
     """
 
     def __init__(
@@ -190,7 +191,7 @@ class Bot(HandlerDecorators):
         return "" if supervisor is None or supervisor.me is None else supervisor.me.id
 
     async def send(self, target: Target, message: Message, *, timeout: float | None = None) -> MessageSendResult:
-        """Send an active message to a conversation.
+        """Send an active message to a conversation. `timeout`: seconds, with repeats; None: that of the bot.
 
         Raises: QuotaExceeded, PermissionMissing, ContentRejected, Timeout.
         """

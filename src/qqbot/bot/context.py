@@ -480,20 +480,80 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         delivered = self._delivered
         return Interruption(lambda: delivered.open_interruption(wanted), delivered.close_interruption, context_of)
 
+    @overload
     async def ask(
-        self: "Context[Replyable]", question: str, choices: Sequence[str], *, timeout: float | None = None
-    ) -> str:
+        self: "Context[Replyable]",
+        question: str,
+        choices: Sequence[str] | None = ...,
+        *,
+        admins: bool = ...,
+        timeout: float | None = ...,
+        late: None = ...,
+    ) -> str: ...
+    @overload
+    async def ask(
+        self: "Context[Replyable]",
+        question: str,
+        choices: Sequence[str] | None = ...,
+        *,
+        admins: bool = ...,
+        timeout: float | None = ...,
+        late: str,
+    ) -> str | None: ...
+
+    async def ask(
+        self: "Context[Replyable]",
+        question: str,
+        choices: Sequence[str] | None = None,
+        *,
+        admins: bool = False,
+        timeout: float | None = None,
+        late: str | None = None,
+    ) -> str | None:
         """Ask the user of the event with a button for each choice (at most 25), and return the one that is chosen.
 
         Only that user may press; the click is acknowledged. Words of a choice or its number answer as well, and where
-        the platform refuses keyboards the choices are a numbered text. `timeout` in seconds; None waits forever.
+        the platform refuses keyboards the choices are a numbered text. Without `choices`, the next text that this user
+        writes to the bot is the answer. `admins` asks the administrators of the group or channel in place of the user.
+        `timeout` in seconds; None waits forever. With `late`, nothing is raised after the timeout: that text is sent,
+        and None returned.
 
-        Raises: TimeoutError; ConfigError for choices that fit on no button, or if the bot does not ask for
-        interactions: `@bot.on(..., asks=True)`, or `bot.expect(InteractionCreate)`; what `reply` raises.
+        Raises: TimeoutError; ConfigError for choices that fit on no button, for `admins` in a private chat, or, with
+        choices, if the bot does not ask for interactions: `@bot.on(..., asks=True)`, or
+        `bot.expect(InteractionCreate)`; what `reply` raises.
         """
         from .asking import ask  # noqa: PLC0415 - most bots ask nothing
 
-        return await ask(self, question, choices, timeout)
+        try:
+            return await ask(self, question, choices, admins=admins, timeout=timeout)
+        except TimeoutError:
+            if late is None:
+                raise
+        await self.reply(late)
+        return None
+
+    @overload
+    async def confirm(
+        self: "Context[Replyable]",
+        question: str,
+        *,
+        yes: str = ...,
+        no: str = ...,
+        admins: bool = ...,
+        timeout: float | None = ...,
+        late: None = ...,
+    ) -> bool: ...
+    @overload
+    async def confirm(
+        self: "Context[Replyable]",
+        question: str,
+        *,
+        yes: str = ...,
+        no: str = ...,
+        admins: bool = ...,
+        timeout: float | None = ...,
+        late: str,
+    ) -> bool | None: ...
 
     async def confirm(
         self: "Context[Replyable]",
@@ -501,13 +561,20 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         *,
         yes: str = "确定",
         no: str = "取消",
+        admins: bool = False,
         timeout: float | None = None,
-    ) -> bool:
-        """Ask the user of the event a question with two buttons; return whether `yes` was chosen.
+        late: str | None = None,
+    ) -> bool | None:
+        """Ask the user of the event, or `admins`, a question with two buttons; return whether `yes` was chosen.
+
+        `timeout` in seconds; None waits forever. With `late`, that text is sent after the timeout, and None returned.
 
         Raises: as `ask`.
         """
-        return await self.ask(question, (yes, no), timeout=timeout) == yes
+        if late is None:
+            return await self.ask(question, (yes, no), admins=admins, timeout=timeout) == yes
+        answer = await self.ask(question, (yes, no), admins=admins, timeout=timeout, late=late)
+        return None if answer is None else answer == yes
 
     async def pages(self: "Context[Replyable]", pages: Sequence[str], *, timeout: float = 120.0) -> None:
         """Answer with the first page and buttons for the others; return when none was pressed for `timeout` seconds.

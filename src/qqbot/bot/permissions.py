@@ -10,16 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from ..errors import ConfigError
-from ..models.events import Replyable, user_of
-from ..models.messages import GroupMessage, Message
+from ..models.events import ADMINS, GUILD_ROLES, Replyable, roles_of, user_of
 from ..models.targets import Scene
 from .context import Context
 
 Predicate: TypeAlias = Callable[[Context[Any]], bool | Awaitable[bool]]
 """Whether the user of an event may use something; plain or async."""
-
-GUILD_ROLES = {"admin": "2", "owner": "4", "channel_admin": "5"}
-"""The ids of the roles that every guild has.  Source: openapi/guild/role/model"""
 
 
 class Permission:
@@ -85,19 +81,12 @@ def members(*roles: str) -> Permission:
     """
     if not roles:
         raise ConfigError('members() takes roles, such as members("admin", "owner"). members() 至少需要一个身份')
-    wanted = set(roles)
-    ids = {GUILD_ROLES.get(role, role) for role in roles}
+    wanted = {*roles, *(GUILD_ROLES.get(role, role) for role in roles)}
 
     def has_role(ctx: Context[Any]) -> bool:
-        event = ctx.event
-        if isinstance(event, GroupMessage):
-            return (event.author.member_role or "member") in wanted
-        if isinstance(event, Message) and event.member is not None:
-            held = set(event.member.roles)
-            return bool(held & ids) or ("member" in wanted)
-        return False
+        return not wanted.isdisjoint(roles_of(ctx.event))
 
-    return Permission(has_role, only_admins=wanted <= {"owner", "admin"})
+    return Permission(has_role, only_admins=wanted <= ADMINS)
 
 
 def users(*ids: str) -> Permission:

@@ -229,12 +229,13 @@ class HandlerDecorators:
         self._handlers.add_error_function(function)
         return function
 
-    def include(self, router: "HandlerDecorators") -> None:
-        """Add all handlers of `router` after those that are here; what is registered on it later is added as well.
+    def include(self, *routers: "HandlerDecorators") -> None:
+        """Add all handlers of routers after those that are here; what is registered on them later is added as well.
 
         Raises: ConfigError when a function is registered for one event already.
         """
-        self._handlers.include(router._handlers)
+        for router in routers:
+            self._handlers.include(router._handlers)
 
     @property
     def intents(self) -> Intents:

@@ -133,6 +133,11 @@ class BotRuntime:
         return run
 
     @property
+    def handlers(self) -> HandlerTable:
+        """The handlers of the bot."""
+        return self._handlers
+
+    @property
     def intents(self) -> Intents:
         """The intents that the bot asks for."""
         return self._handlers.intents if self.settings.intents is None else self.settings.intents
@@ -250,6 +255,8 @@ class BotRuntime:
         options = self.settings.api.copy()
         if shared is not None and shared.tokens is not None and options.get("token") is None:
             options.setdefault("token_store", shared.tokens)
+        if shared is not None and options.get("pacing"):
+            options.setdefault("pacing_store", getattr(shared, "pacing", None))
         return options
 
     def _make_run(
@@ -340,7 +347,10 @@ class BotRuntime:
 
     def advance_timeouts(self, seconds: float) -> list[str]:
         """Let the timeouts of `wait_for` end `seconds` earlier; return the ids of the events whose handlers go on."""
-        return [] if self.run is None else self.run.dispatcher.waiters.advance(seconds)
+        if self.run is None:
+            return []
+        self.run.api.clock_moved()
+        return self.run.dispatcher.waiters.advance(seconds)
 
     # Health
 

@@ -1,4 +1,4 @@
-"""The command line, `qqbot`: run a bot, try it on the simulator, make one call, explain a code.
+"""The command line, `qqbot`: run a bot, try it on the simulator, make one call, explain a code, migrate from botpy.
 
 Responsible for the list of commands and for the exit codes: 0 ok, 1 a call or the output failed, 2 usage,
 3 configuration, 4 credentials refused, 5 the platform forbids to continue, 130 interrupted. Collaborators: one module
@@ -11,7 +11,22 @@ from typing import NoReturn
 
 from .._visible import visible
 from ..bot.program import exit_code
-from . import call, explain, intake, run, shards, simulate, terminal, version, webhook, work
+from . import (
+    call,
+    doctor,
+    explain,
+    intake,
+    login,
+    migrate,
+    new,
+    run,
+    shards,
+    simulate,
+    terminal,
+    version,
+    webhook,
+    work,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,9 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     intake.define(commands.add_parser("intake", help=intake.HELP))
     work.define(commands.add_parser("work", help=work.HELP))
     simulate.define(commands.add_parser("simulate", help=simulate.HELP))
+    new.define(commands.add_parser("new", help=new.HELP))
+    login.define(commands.add_parser("login", help=login.HELP))
+    doctor.define(commands.add_parser("doctor", help=doctor.HELP))
     call.define(commands.add_parser("call", help=call.HELP))
     webhook.define(commands.add_parser("webhook", help=webhook.HELP))
     explain.define(commands.add_parser("explain", help=explain.HELP))
     shards.define(commands.add_parser("shards", help=shards.HELP))
+    migrate.define(commands.add_parser("migrate", help=migrate.HELP))
     version.define(commands.add_parser("version", help=version.HELP))
     return parser

@@ -48,7 +48,13 @@ def define(parser: argparse.ArgumentParser) -> None:
     drain.add_argument("node", metavar="NODE", help="a node's id, or its name without the last part")
     drain.set_defaults(act=_drain)
     halt = actions.add_parser("halt", help="end every node; none connects until unhalt")
-    halt.add_argument("reason", metavar="REASON", nargs="?", default="halted by hand")
+    halt.add_argument(
+        "reason",
+        metavar="REASON",
+        nargs="?",
+        default="halted by hand",
+        help="the reason, which the error of each node names",
+    )
     halt.set_defaults(act=_halt)
     actions.add_parser("unhalt", help="let nodes connect again").set_defaults(act=_unhalt)
     roll = actions.add_parser("roll", help="change the number of shards without a gap")

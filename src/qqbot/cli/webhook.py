@@ -39,11 +39,11 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.description = "Webhook calls, with the AppID and AppSecret of the environment."
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     verify = commands.add_parser("verify", help="call an address as the platform does, and report the step that fails")
-    verify.add_argument("url", metavar="URL", type=sendable)
+    verify.add_argument("url", metavar="URL", type=sendable, help="the address of the webhook")
     verify.set_defaults(command=_verify)
     send = commands.add_parser("send", help="send one signed event and print the answer")
     send.description = "Send one signed event to a webhook. Example: qqbot webhook send URL C2C_MESSAGE_CREATE"
-    send.add_argument("url", metavar="URL", type=sendable)
+    send.add_argument("url", metavar="URL", type=sendable, help="the address of the webhook")
     send.add_argument(
         "event", metavar="EVENT", type=sendable, help="the wire name of an event, such as GROUP_AT_MESSAGE_CREATE"
     )

@@ -383,7 +383,10 @@ class C2CMessageCreate(C2CMessage, MessageEvent, frozen=True, kw_only=True):
 
 
 class ChannelMessageEvent(Message, InChannel, MessageEvent, frozen=True, kw_only=True):
-    """A message in a guild channel, of either kind."""
+    """A message in a guild channel, of either kind.
+
+    Raises: ValueError if it names no channel: it could not be answered.
+    """
 
     def __post_init__(self) -> None:
         if not self.channel_id:
@@ -406,7 +409,11 @@ class MessageCreate(ChannelMessageEvent, frozen=True, kw_only=True):
 
 @event("DIRECT_MESSAGE_CREATE", Intents.DIRECT_MESSAGE)
 class DirectMessageCreate(Message, MessageEvent, frozen=True, kw_only=True):
-    """A guild user wrote to the bot in private.  Source: server-inter/channel/message/event"""
+    """A guild user wrote to the bot in private.
+
+    Raises: ValueError if it names no guild: it could not be answered.
+    Source: server-inter/channel/message/event
+    """
 
     def __post_init__(self) -> None:
         if not self.guild_id:
@@ -451,6 +458,23 @@ def user_of(event: object) -> str:
     if isinstance(event, InteractionCreate):
         return event.group_member_openid or event.user_openid or event.data.resolved.user_id
     return ""
+
+
+GUILD_ROLES = {"admin": "2", "owner": "4", "channel_admin": "5"}
+"""The ids of the roles that every guild has.  Source: openapi/guild/role/model"""
+ADMINS = frozenset({"admin", "owner", GUILD_ROLES["admin"], GUILD_ROLES["owner"]})
+
+
+def roles_of(event: object) -> frozenset[str]:
+    """Return the roles of the author of a message: "owner", "admin", "member" in groups, "member" and ids in guilds.
+
+    Empty in private chats, and for what is no message.
+    """
+    if isinstance(event, GroupMessage):
+        return frozenset({event.author.member_role or "member"})
+    if isinstance(event, Message) and event.member is not None:
+        return frozenset({"member", *event.member.roles})
+    return frozenset()
 
 
 class FriendNotice(FriendEvent, Event, frozen=True, kw_only=True):

@@ -11,6 +11,8 @@ from ..errors import ConfigError
 from .base import Body, Model, OpenIntEnum, require
 
 KEY_BYTES = 32
+PORTAL = "https://q.qq.com"
+"""The base of the portal's addresses."""
 
 
 class BindStatus(OpenIntEnum):
@@ -45,10 +47,10 @@ class BindTask(Model, frozen=True, kw_only=True):
 
     task_id: str = ""
 
-    def url(self, source: str = "") -> str:
-        """Return the address for the QR code; `source` tells the user which tool asks."""
+    def url(self, source: str = "", *, portal: str = PORTAL) -> str:
+        """Return the address for the QR code; `source` shows the user which tool asks."""
         query = urlencode({"task_id": self.task_id, "source": source, "_wv": "2"})
-        return f"https://q.qq.com/qqbot/openclaw/connect.html?{query}"
+        return f"{portal}/qqbot/openclaw/connect.html?{query}"
 
 
 class BindPollBody(Body, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """What the processes of one bot share through a store besides its shards: the access token, the ids of events, the
-uses of commands.
+uses of commands, the active messages.
 
 Responsible for opening and closing them. It works without shards as well, for processes that only handle webhook calls.
-Collaborators: `token_store`, `seen_ids`, `cooldowns`.
+Collaborators: `token_store`, `seen_ids`, `cooldowns`, `pacing`.
 """
 
 import logging
@@ -15,6 +15,7 @@ from ..config import Credentials, Secret
 from ..errors import ConfigError
 from .connection import Client, opened
 from .cooldowns import RedisCooldowns
+from .pacing import RedisPacing
 from .seen_ids import RedisSeenIds
 from .token_store import RedisTokenStore
 
@@ -27,6 +28,7 @@ class Shared(NamedTuple):
     tokens: RedisTokenStore | None = None
     seen: RedisSeenIds | None = None
     cooldowns: RedisCooldowns | None = None
+    pacing: RedisPacing | None = None
 
 
 @asynccontextmanager
@@ -40,8 +42,9 @@ async def sharing(store: Client | str | Secret, credentials: Credentials, *, clu
     async with opening as client:
         seen = RedisSeenIds(client, app_id=credentials.app_id, cluster=cluster)
         cooldowns = RedisCooldowns(client, app_id=credentials.app_id, cluster=cluster)
+        pacing = RedisPacing(client, app_id=credentials.app_id, cluster=cluster)
         async with background(seen.keep_up(), name="qqbot ids of finished events"):
-            yield Shared(_tokens(client, credentials, cluster), seen, cooldowns)
+            yield Shared(_tokens(client, credentials, cluster), seen, cooldowns, pacing)
 
 
 def _tokens(client: Client, credentials: Credentials, cluster: str) -> RedisTokenStore | None:

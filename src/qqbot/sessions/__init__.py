@@ -16,6 +16,7 @@ from .permits import Budget, IdentifyPacer
 
 if TYPE_CHECKING:
     from ..redis.lock import RedisLock
+    from ..redis.pacing import RedisPacing
     from ..redis.seen_ids import RedisSeenIds
     from ..redis.sharing import sharing
     from ..redis.token_store import RedisTokenStore
@@ -39,6 +40,7 @@ __all__ = [
     "NodeView",
     "Permit",
     "RedisLock",
+    "RedisPacing",
     "RedisSeenIds",
     "RedisSessionManager",
     "RedisTokenStore",
@@ -58,6 +60,7 @@ __getattr__ = on_demand(
         "ClusterMember": ".cluster.assignor",
         "FailureDetector": ".cluster.failure_detector",
         "RedisLock": "..redis.lock",
+        "RedisPacing": "..redis.pacing",
         "RedisSeenIds": "..redis.seen_ids",
         "RedisSessionManager": ".cluster.manager",
         "RedisTokenStore": "..redis.token_store",

@@ -189,7 +189,10 @@ class ChatMember:
         """Send a file, with an optional text, and return when the bot is done with it.
 
         `file`: bytes or a path. `name` decides the type: "cat.png" is an image, "hello.mp3" a voice message; the
-        default is the name of the path, or "file". The bot can download it from the URL in the attachment.
+        default is the name of the path, or "file". The bot can download it from the URL in the attachment. `timeout`
+        and `quiet` in seconds, as in `say`.
+
+        Raises: OSError if the path cannot be read; RuntimeError if no bot is connected.
         """
         if not isinstance(file, bytes):
             name = name or Path(file).name
@@ -203,9 +206,10 @@ class ChatMember:
         """Send a card, such as a shared web page, and return when the bot is done with it.
 
         `card` in wire form: `{"ark_type": "tuwen", "fields": {"title": ..., "desc": ..., "jump_url": ...}}`; QQ adds
-        `prompt` and `ark_name` if they are missing. A card is sent in place of a text.
+        `prompt` and `ark_name` if they are missing. A card is sent in place of a text. `timeout` and `quiet` in
+        seconds, as in `say`.
 
-        Raises: ValueError if it is no card, and in guilds, which have no cards.
+        Raises: ValueError if it is no card, and in guilds, which have no cards; RuntimeError if no bot is connected.
         """
         action = self._actions.card(self._person, self._conversation, card, mention=mention)
         return await self._do(action, timeout, quiet)
@@ -215,13 +219,21 @@ class ChatMember:
     ) -> "BotReply":
         """Press a button of a message, by its id or label, and return when the bot is done with it.
 
-        Raises: ValueError if there is no such button, or this person may not press it.
+        `timeout` and `quiet` in seconds, as in `say`.
+
+        Raises: ValueError if there is no such button, or this person may not press it; RuntimeError if no bot is
+        connected.
         """
         action = self._actions.click(self._person, message_id, button)
         return await self._do(action, timeout, quiet)
 
     async def search(self, keyword: str, *, timeout: float = TIMEOUT, quiet: float = QUIET) -> "BotReply":
-        """Search with the bot, and return when the bot is done with it; `answer` of the reply has the results."""
+        """Search with the bot, and return when the bot is done with it; `answer` of the reply has the results.
+
+        `timeout` and `quiet` in seconds, as in `say`.
+
+        Raises: RuntimeError if no bot is connected.
+        """
         action = self._actions.search(self._person, self._conversation, keyword)
         return await self._do(action, timeout, quiet)
 
@@ -294,7 +306,10 @@ class BotReply:
     async def click(self, button: str, *, by: ChatMember | None = None, timeout: float = TIMEOUT) -> "BotReply":
         """Press a button of the first message that has a keyboard; `by`: another person than the one who asked.
 
-        Raises: ValueError if there is no such button, or this person may not press it.
+        `timeout`: seconds to wait for the bot.
+
+        Raises: ValueError if there is no such button, or this person may not press it; RuntimeError if no bot is
+        connected.
         """
         person = by or self._asker
         if person is None:

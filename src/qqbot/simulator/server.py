@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 
 from .control.api import Control
 from .control.commands import Commands
+from .endpoints.portal import Portal
 from .endpoints.rest import RestFront
 from .page import assets as page
 from .page.commands import PageCommands
@@ -50,6 +51,7 @@ class Server:
                 web.get("/_sim/ws", self._live.handle),
                 *self._transfers.routes(),
                 *self._control.routes(),
+                *Portal(self._platform).routes(),
                 web.get(GATEWAY_PATH, self._platform.gateway.handle),
                 web.route("*", "/{tail:.*}", RestFront(self._platform).handle),
             ]

@@ -4,7 +4,7 @@ Responsible for the public names; the methods of a bot (`webhook`, `asgi`, `hand
 """
 
 from collections.abc import Mapping
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from .._names import on_demand
 from .app import WebhookApp, WebhookBot
@@ -12,6 +12,9 @@ from .client import WebhookAnswer, WebhookClient, simulate_search
 from .handler import WebhookOptions
 from .protocol import Receipt, WebhookProtocol, WebhookReply
 from .signature import Key, public_key, sign, verify
+
+if TYPE_CHECKING:
+    from .aiohttp import listening
 
 __all__ = [
     "Key",
@@ -23,6 +26,7 @@ __all__ = [
     "WebhookProtocol",
     "WebhookReply",
     "application",
+    "listening",
     "public_key",
     "sign",
     "simulate_search",
@@ -40,7 +44,7 @@ def application(bots: Mapping[str, WebhookBot], **options: Unpack[WebhookOptions
 
 __getattr__ = on_demand(
     __name__,
-    {},
+    {"listening": ".aiohttp"},  # the server side of aiohttp is slow to import
     renamed={
         "Application": "WebhookApp",
         "Reply": "WebhookReply",

@@ -83,7 +83,7 @@ async def _refuse_encoded(request: web.Request, response: web.Response, limit: i
 
 
 @asynccontextmanager
-async def listening(app: web.Application, address: str, drain: float) -> AsyncGenerator[int]:
+async def listening(app: web.Application, address: str, drain: float = 10.0) -> AsyncGenerator[int]:
     """Serve `app` at `address`, "HOST:PORT", while the body runs; calls that are being answered have `drain` seconds.
 
     A new connection has `HEADERS_SECONDS` for the headers of its first call.
@@ -94,7 +94,7 @@ async def listening(app: web.Application, address: str, drain: float) -> AsyncGe
     """
     host, colon, port = address.rpartition(":")
     if not colon or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
-        raise ConfigError(f"webhook={address!r:.200} is no address: write host:port, such as 0.0.0.0:8080")
+        raise ConfigError(f"{address!r:.200} is no address: write host:port, such as 0.0.0.0:8080. 地址应为 主机:端口")
     silent: dict[asyncio.BaseProtocol, asyncio.TimerHandle] = {}  # connections without a call yet
 
     @web.middleware
@@ -127,8 +127,8 @@ async def listening(app: web.Application, address: str, drain: float) -> AsyncGe
             await listener.start_serving()
         except (OSError, ValueError) as error:  # ValueError: what is no host name
             why = error.strerror if isinstance(error, OSError) else None
-            raise ConfigError(f"webhook={address!r:.200}: cannot listen there ({why or error})") from None
+            raise ConfigError(f"{address!r:.200}: cannot listen there ({why or error}). 无法监听该地址") from None
         addresses = [each.getsockname() for each in listener.sockets]
-        log.info("listening for webhook calls on %s", ", ".join(f"{host}:{port}" for host, port, *_ in addresses))
+        log.info("listening on %s", ", ".join(f"{host}:{port}" for host, port, *_ in addresses))
         bound: int = addresses[0][1]
         yield bound

@@ -69,7 +69,10 @@ class WebhookApp:
 
     @asynccontextmanager
     async def serve(self) -> AsyncGenerator[None]:
-        """Serve the bots while the body runs, without a gateway connection, but for those that are served already."""
+        """Serve the bots while the body runs, without a gateway connection, but for those that are served already.
+
+        Raises: ConfigError if it is being served already; the error of serving a bot.
+        """
         if self._serving_tasks is not None:
             raise ConfigError("this webhook application is being served already")
         self._serving_tasks = {}

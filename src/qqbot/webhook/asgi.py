@@ -8,7 +8,7 @@ Source: asgi.readthedocs.io/en/latest/specs
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
-from contextlib import aclosing, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Any
 
 from .handler import CallHandler
@@ -28,13 +28,18 @@ class _CallerGone(Exception):
 class AsgiApplication:
     """Takes calls at every path.
 
-    It serves its bots while it runs if a server runs it alone. A framework that mounts it passes it no
-    lifespan: then the lifespan of the framework serves the bots, `async with bot.serve(connect=False)`.
+    It serves its bots while it runs if a server runs it alone. A framework that mounts it passes it no lifespan: then
+    that of the framework serves the bots: `FastAPI(lifespan=webhook.lifespan)`, or, in one of your own,
+    `async with bot.serve(connect=False)`.
     """
 
     def __init__(self, app: CallHandler) -> None:
         self._app = app
         self._intake = Intake(app.max_bytes)
+
+    def lifespan(self, _: object) -> AbstractAsyncContextManager[None]:
+        """Serve the bots while the application of a framework runs, which is the argument."""
+        return self._app.serve()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""

@@ -72,7 +72,10 @@ class WebhookClient:
         return await self.post(body, {"X-Signature-Timestamp": timestamp, "X-Signature-Ed25519": signature})
 
     async def post(self, body: bytes, headers: dict[str, str]) -> WebhookAnswer:
-        """Send `body` with `headers`, unsigned if they hold no signature.  Raises: ConnectionFailed, Timeout."""
+        """Send `body` with `headers`, unsigned if they hold no signature.
+
+        Raises: ConnectionFailed, Timeout; ConfigError if the address is not a URL.
+        """
         fields = {
             "User-Agent": "QQBot-Callback",
             "Content-Type": "application/json",

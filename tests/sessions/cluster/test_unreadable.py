@@ -52,18 +52,30 @@ VALUES = st.one_of(
 )
 
 
-def put(client: Redis, value: bytes) -> st.SearchStrategy[Callable[[], Coroutine[Any, Any, object]]]:
-    """The ways in which `value` gets into a record."""
-    return st.one_of(
-        st.sampled_from(FIELDS).map(lambda field: lambda: client.hset(COORD, field, value)),
-        st.sampled_from(["n:", "o:", "d:", "m:", ""]).map(
-            lambda kind: lambda: client.hset(COORD, kind.encode() + value, 1)
-        ),
-        st.sampled_from(["1.0", "1.1", "x"]).map(lambda field: lambda: client.hset(SESS, field, value)),
-        st.just(lambda: client.rpush(PACE, value)),
-        st.just(lambda: client.xadd(LOG, {value: value})),
-        st.sampled_from([COORD, SESS, PACE, LOG]).map(lambda key: lambda: client.set(key, value)),
-    )
+Put = Callable[[Any, bytes], Coroutine[Any, Any, object]]
+
+
+def _field(key: str, field: str) -> Put:
+    return lambda client, value: client.hset(key, field, value)
+
+
+def _name(kind: str) -> Put:
+    return lambda client, value: client.hset(COORD, kind.encode() + value, 1)
+
+
+def _key(key: str) -> Put:
+    return lambda client, value: client.set(key, value)
+
+
+PUTS: list[Put] = [
+    *(_field(COORD, field) for field in FIELDS),
+    *(_name(kind) for kind in ("n:", "o:", "d:", "m:", "")),
+    *(_field(SESS, field) for field in ("1.0", "1.1", "x")),
+    lambda client, value: client.rpush(PACE, value),
+    lambda client, value: client.xadd(LOG, {value: value}),
+    *(_key(key) for key in (COORD, SESS, PACE, LOG)),
+]
+"""The ways in which a value gets into a record."""
 
 
 async def use(store: RedisStore, known: ClusterState) -> ClusterState:
@@ -100,11 +112,10 @@ async def a_member(store: Server) -> AsyncIterator[tuple[Redis, RedisStore, Clus
 
 
 @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-async def test_a_thousand_values(store: Server, caplog: pytest.LogCaptureFixture, data: st.DataObject) -> None:
+@given(value=VALUES, put=st.sampled_from(PUTS))
+async def test_a_thousand_values(store: Server, caplog: pytest.LogCaptureFixture, value: bytes, put: Put) -> None:
     async with a_member(store) as (client, member, known):
-        value = data.draw(VALUES)
-        await data.draw(put(client, value))()
+        await put(client, value)
         state = await use(member, known)
         if state.gen == known.gen and state.unreadable.isdisjoint({"m:halt", "m:gateway"}):
             assert state.shards > 0 and state.nodes["a"].join

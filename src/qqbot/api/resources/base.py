@@ -31,7 +31,7 @@ class Call(Protocol):
 
 
 class Resource:
-    """A group of endpoints."""
+    """A group of endpoints. `timeout` of a method: seconds for the call with its repeats; None: that of the `Api`."""
 
     def __init__(self, call: Call) -> None:
         self._call = call

@@ -1,18 +1,43 @@
 """Credentials of a bot by QR code, from the developers' portal. It is not the OpenAPI, so no token is sent."""
 
-from ...errors import ApiError
-from ...models.onboarding import BindPollBody, BindResult, BindResultAnswer, BindTask, BindTaskAnswer, BindTaskBody
-from ..route import Route
-from .base import Resource
+from dataclasses import replace
+from typing import TypeVar
 
-CREATE_BIND_TASK = Route("create_bind_task", "POST", "https://q.qq.com/lite/create_bind_task", BindTaskAnswer)
+from ...errors import ApiError
+from ...models.onboarding import (
+    PORTAL,
+    BindPollBody,
+    BindResult,
+    BindResultAnswer,
+    BindTask,
+    BindTaskAnswer,
+    BindTaskBody,
+)
+from ..route import Route
+from .base import Call, Resource
+
+CREATE_BIND_TASK = Route("create_bind_task", "POST", f"{PORTAL}/lite/create_bind_task", BindTaskAnswer)
 POLL_BIND_RESULT = Route(
-    "poll_bind_result", "POST", "https://q.qq.com/lite/poll_bind_result", BindResultAnswer, repeat="always"
+    "poll_bind_result", "POST", f"{PORTAL}/lite/poll_bind_result", BindResultAnswer, repeat="always"
 )
 
 
+T = TypeVar("T")
+
+
+def _at(route: Route[T], portal: str) -> Route[T]:
+    return replace(route, path=route.path.replace(PORTAL, portal, 1))
+
+
 class Onboarding(Resource):
-    """Lets a tool get a bot's AppID and secret: a task, its QR code, its result. It needs no credentials."""
+    """Lets a tool get a bot's AppID and secret: a task, its QR code, its result. It needs no credentials.
+
+    `portal`: the base of the addresses, for a simulator.
+    """
+
+    def __init__(self, call: Call, portal: str = PORTAL) -> None:
+        super().__init__(call)
+        self._portal = portal
 
     async def create_bind_task(self, key: str, *, timeout: float | None = None) -> BindTask:
         """Start a task; the user scans its `url()`. `key`: base64 of 32 random bytes; keep it to decrypt the secret.
@@ -20,7 +45,7 @@ class Onboarding(Resource):
         Raises: ApiError if the portal refuses; ConfigError for an invalid `key`.
         Source: qqbot-agent-sdk onboard.py
         """
-        route = CREATE_BIND_TASK
+        route = _at(CREATE_BIND_TASK, self._portal)
         answer = await self._call(route, body=BindTaskBody(key=key), timeout=timeout)
         _check(route, answer.retcode, answer.msg)
         return answer.data
@@ -31,7 +56,7 @@ class Onboarding(Resource):
         Raises: ApiError if the portal refuses; ConfigError for an empty id.
         Source: qqbot-agent-sdk onboard.py
         """
-        route = POLL_BIND_RESULT
+        route = _at(POLL_BIND_RESULT, self._portal)
         answer = await self._call(route, body=BindPollBody(task_id=task_id), timeout=timeout)
         _check(route, answer.retcode, answer.msg)
         return answer.data

@@ -49,7 +49,7 @@ class FailureDetector:
         return {node: beat for node, (beat, since) in self._seen.items() if now - since >= self._patience}
 
     def next_at(self) -> float:
-        """Return the next moment at which an answer of this object may change by itself."""
+        """Return the next moment, in seconds of the observer's clock, at which an answer may change by itself."""
         moments = [since for _, since in self._seen.values()]
         if self._incarnation is not None and not self.settled(self._looked):
             moments.append(self._since)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ...redis.connection import Client
     from ...redis.sharing import Shared
     from .node import Node
+    from .redis_store import RedisStore
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LONGEST_NAME = 55  # a node's id is this, a hyphen and eight digits
@@ -85,7 +86,6 @@ class RedisSessionManager:
         refuses and while another run is in progress, and whatever `start` raises.
         """
         from .node import Node, NodeSettings  # noqa: PLC0415 - with it comes the whole cluster
-        from .redis_store import RedisStore  # noqa: PLC0415
 
         if self._node is not None:
             raise ConfigError("this session manager is running already: give each bot its own")
@@ -94,13 +94,7 @@ class RedisSessionManager:
                 "Bot(shards='0-3/16') names the shards of one process, and a cluster shares them by itself: "
                 "use Bot(shards=16). 使用 Redis 时请只写分片总数"
             )
-        store = RedisStore(
-            self._where,
-            app_id=gateway.app_id,
-            cluster=self._cluster,
-            node=f"{self._name}-{secrets.token_hex(4)}",
-            timings=self._timings,
-        )
+        store = self.store(gateway.app_id, node=f"{self._name}-{secrets.token_hex(4)}")
         settings = NodeSettings(self._role, self._target_active, self._timings, self._auto_roll)
         self._node = node = Node(store, settings, gateway, start, self._emit)
         self._over, self._loop = asyncio.Event(), asyncio.get_running_loop()
@@ -123,6 +117,12 @@ class RedisSessionManager:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._timings.call):  # for closing the connections
                     await self._over.wait()
+
+    def store(self, app_id: str, *, node: str = "") -> "RedisStore":
+        """Return the records of the cluster, to be opened by the caller; `node` as for `RedisStore`."""
+        from .redis_store import RedisStore  # noqa: PLC0415 - it imports redis
+
+        return RedisStore(self._where, app_id=app_id, cluster=self._cluster, node=node, timings=self._timings)
 
     def sharing(self, credentials: Credentials) -> "AbstractAsyncContextManager[Shared]":
         """Share access token and ids of finished events with the same processes, for as long as that is open."""

@@ -63,6 +63,7 @@ log = logging.getLogger(__name__)
 MOST_PERMIT_CALLS = 4  # at once: shards that wait for a permit must leave connections for the renewals
 LEAST_VERSION = (6, 2)
 NEEDED = "at least 6.2 is needed, or Valkey"
+KEEPS_KEYS = "noeviction"
 MOST_REPORTED = 100  # names of records that cannot be read; each is logged once
 
 REFUSED = re.compile(r"QQBOT (\w+): (.*)", re.DOTALL)
@@ -158,13 +159,20 @@ class RedisStore:
         if numbers < LEAST_VERSION:
             raise ConfigError(f"{self} is version {version or 'unknown'}: {NEEDED}")
 
-    async def _warn_of_eviction(self) -> None:
+    async def eviction_policy(self) -> str:
+        """Return what the server does when its memory is full, as it names it; "noeviction" if it does not show it.
+
+        Raises: StoreAway.
+        """
         try:
             memory = _info(await self._command("INFO", "memory"))
         except (ResponseError, NoPermissionError):
-            return
-        policy = memory.get("maxmemory_policy", "noeviction")
-        if policy != "noeviction":
+            memory = {}
+        return memory.get("maxmemory_policy", KEEPS_KEYS)
+
+    async def _warn_of_eviction(self) -> None:
+        policy = await self.eviction_policy()
+        if policy != KEEPS_KEYS:
             log.warning(
                 "%s drops keys when its memory is full (maxmemory-policy %s): a dropped key costs sessions, "
                 "set noeviction. 请把 maxmemory-policy 设为 noeviction",

@@ -7,6 +7,8 @@ Collaborators: the endpoints in `_ENDPOINTS`, `schema` (body checks), `faults` (
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import format_datetime
 from http.client import responses
 
 from aiohttp import BodyPartReader, web
@@ -117,7 +119,12 @@ class RestFront:
         fault = await self._platform.gateway.faults.at(CALL, f"{request.method} {request.path}")
         answer = await self._faulty(request, fault, trace_id) or await self._answer(request, raw, trace_id)
         self._record(request, raw or b"", answer, trace_id)
-        headers = {TRACE_HEADER: trace_id, "X-Content-Type-Options": "nosniff", **(answer.headers or {})}
+        headers = {
+            TRACE_HEADER: trace_id,
+            "Date": format_datetime(self._platform.clock.date().astimezone(UTC), usegmt=True),
+            "X-Content-Type-Options": "nosniff",
+            **(answer.headers or {}),
+        }
         if isinstance(fault, TruncateBody):
             await _send_half(request, answer, headers)
         if isinstance(fault, _UNANSWERED) and request.transport is not None:

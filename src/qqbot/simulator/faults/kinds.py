@@ -157,7 +157,10 @@ class Duplicate(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Reorder(Fault):
-    """The event and those that are due in the next moments, `window` at most, are sent in reverse order."""
+    """The event and those that are due in the next moments, `window` at most, are sent in reverse order.
+
+    Raises: ValueError for a window below 2.
+    """
 
     moments = frozenset({"DISPATCH"})
     window: int = 2

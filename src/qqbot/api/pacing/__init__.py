@@ -1,0 +1,1 @@
+"""Pacing of active messages: `quotas` has the numbers and counts, `pacer` lets calls wait for room."""
