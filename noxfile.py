@@ -86,6 +86,18 @@ def tests_min(session: nox.Session) -> None:
     pytest(session, *([] if session.posargs else MINIMAL))
 
 
+@nox.session
+def documents(session: nox.Session) -> None:
+    """Give a thousand random documents to everything that reads what comes from outside; the tests try 200."""
+    session.install(".", *group("tests"))
+    tests = (
+        *("tests/api/test_any_answer.py", "tests/webhook/test_any_body.py", "tests/gateway/test_documents.py"),
+        *("tests/sessions/test_state_paths.py", "tests/sessions/cluster/test_unreadable.py"),
+        "tests/simulator/test_saved_chats.py",
+    )
+    pytest(session, *tests, "-k", "any or documents or thousand or document or content", env={"TEST_DOCUMENTS": "1000"})
+
+
 # How a test runs besides the default: `tests.loops` chooses the loop, Python itself the debug mode.
 LOOPS: dict[str, dict[str, str]] = {
     "plain": {},

@@ -1,8 +1,12 @@
 """Random documents, as a broken or hostile sender makes them: JSON of any form, nearly JSON, and anything else."""
 
 import json
+import os
 
 from hypothesis import strategies as st
+
+COUNT = int(os.environ.get("TEST_DOCUMENTS", "200"))
+"""How many documents each test tries; `nox -s documents` tries a thousand."""
 
 FIELDS = [
     "id",

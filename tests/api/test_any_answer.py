@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from qqbot import Api, Credentials, Endpoints, QQBotError
 from qqbot.api.exchange import Request, Response
 from qqbot.models.gateway import MAX_SHARDS
-from tests.documents import EXTREMES, documents
+from tests.documents import COUNT, EXTREMES, documents
 
 HERE = Endpoints("http://127.0.0.1:1")
 TOKEN = Response(200, {}, b'{"access_token":"t","expires_in":"7200"}')
@@ -57,7 +57,7 @@ def check(found: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info]
 
 
-@settings(max_examples=1000, deadline=3000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=COUNT, deadline=3000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=documents(), status=STATUSES, headers=HEADERS, call=st.sampled_from(CALLS))
 def test_any_answer(
     caplog: pytest.LogCaptureFixture, body: bytes, status: int, headers: dict[str, str], call: Any
@@ -67,7 +67,7 @@ def test_any_answer(
     check(asyncio.run(outcome(Answers(Response(status, headers, body)), call)), caplog)
 
 
-@settings(max_examples=500, deadline=3000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=COUNT, deadline=3000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=documents(), status=STATUSES, headers=HEADERS)
 def test_any_answer_to_a_request_for_a_token(
     caplog: pytest.LogCaptureFixture, body: bytes, status: int, headers: dict[str, str]

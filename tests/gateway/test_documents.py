@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from qqbot.config import GatewayConfig
 from qqbot.gateway.protocol import GatewayProtocol, HelloReceived, SessionReady
 from qqbot.models.gateway import ResumeState
+from tests.documents import COUNT
 from tests.gateway import wire
 from tests.gateway.scripted import PATIENCE, Connection, Stage, stage
 
-pytestmark = pytest.mark.timeout(300)  # to think up a thousand documents takes a busy machine its time
+pytestmark = pytest.mark.timeout(300)  # to think up the documents takes a busy machine its time
 
-COUNT, BATCH = 1000, 25
+BATCH = 25
 HASTY = GatewayConfig(hello_timeout=2, ready_timeout=2, resumed_timeout=2, close_code_timeout=0.05, pace=1e-6)
 
 SCALARS = (

@@ -17,6 +17,7 @@ from qqbot.errors import ConfigError
 from qqbot.models.gateway import ResumeState
 from qqbot.sessions import state_file
 from qqbot.sessions.state_file import StateFile
+from tests.documents import COUNT
 
 FIRST = ResumeState(session_id="s-1", seq=7)
 SECOND = ResumeState(session_id="s-2", seq=8)
@@ -278,7 +279,7 @@ ALMOST = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=1000, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=COUNT, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=st.binary() | ANYTHING.map(json.dumps) | ALMOST.map(json.dumps))
 def test_any_content_is_read_or_named(path: Path, caplog: pytest.LogCaptureFixture, document: bytes | str) -> None:
     caplog.clear()

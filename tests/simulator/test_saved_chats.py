@@ -15,6 +15,7 @@ from qqbot.simulator.control import archive
 from qqbot.simulator.page.testcase import as_test
 from qqbot.simulator.platform import Platform, PlatformSettings
 from qqbot.testing import Simulator
+from tests.documents import COUNT
 from tests.simulator.bare import JSON_VALUES, BareBot
 
 TIME = "2026-01-31T08:00:00+08:00"
@@ -158,7 +159,7 @@ def new_platform() -> Platform:
     return Platform(PlatformSettings(app_id="1", secret="x"))
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=COUNT, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.one_of(changed_chats(), changed_chats(), changed_chats(), st.text(), st.lists(VALUES).map(as_text)))
 def test_any_document_is_opened_whole_or_refused_in_words(caplog: pytest.LogCaptureFixture, saved: str) -> None:
     platform = new_platform()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from qqbot import Bot, Context, Event
 from qqbot.models.events import EVENTS
-from tests.documents import documents
+from tests.documents import COUNT, documents
 from tests.webhook.signed import CREDENTIALS, event, signed
 
 STATUSES = {200, 400, 401, 413}
@@ -50,7 +50,7 @@ def envelopes() -> st.SearchStrategy[bytes]:
     )
 
 
-@settings(max_examples=1000, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=COUNT, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=envelopes(), unsigned=st.booleans())
 def test_any_body_gets_an_answer(
     bot: tuple[Bot, asyncio.Runner], caplog: pytest.LogCaptureFixture, body: bytes, unsigned: bool

@@ -19,6 +19,7 @@ from qqbot.sessions.cluster.redis_records import read_cluster_state
 from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ClusterHalt, ClusterState, NodeInfo, write
 from qqbot.sessions.cluster.store import OwnershipReport, PermitAnswer, StoreAway
+from tests.documents import COUNT
 from tests.redis.servers import Server
 from tests.sessions.cluster.members import FAST, Platform, Shards, joined, until
 
@@ -111,7 +112,7 @@ async def a_member(store: Server) -> AsyncIterator[tuple[Redis, RedisStore, Clus
         yield client, member, await use(member, known)
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=COUNT, deadline=None, suppress_health_check=list(HealthCheck))
 @given(value=VALUES, put=st.sampled_from(PUTS))
 async def test_a_thousand_values(store: Server, caplog: pytest.LogCaptureFixture, value: bytes, put: Put) -> None:
     async with a_member(store) as (client, member, known):
