@@ -60,10 +60,10 @@ def test_the_public_names_are_those_that_users_call() -> None:
     names = {name for name in [*dir(Bot), *vars(Bot())] if not name.startswith("_")}
     assert names == {
         *("on", "on_error", "include", "expect", "intents"),
-        *("on_handled", "on_settled", "on_shard_event", "on_response", "around_handler"),
+        *("on_handled", "on_settled", "on_shard_event", "on_response", "around_handler", "on_envelope", "on_published"),
         *("run", "serve", "start", "stop", "ready", "wait", "reconnect"),
         *("command", "help", "sync_panels", "middleware", "on_refused", "on_usage_error"),
-        *("api", "me", "user_id", "send", "audit_result", "spawn", "handle"),
+        *("api", "me", "user_id", "send", "audit_result", "spawn", "handle", "work"),
         *("webhook", "asgi", "handle_webhook", "health", "stats", "metrics", "telemetry"),
     }
     assert {name for name in dir(Router()) if not name.startswith("_")} == {

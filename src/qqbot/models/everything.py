@@ -145,7 +145,7 @@ from .group_mutes import (
 from .groups import AutoApproved, GroupJoinRequestEvent, GroupMemberEvent, GroupRobotEvent, ReviewQA, VerifyInfo
 from .guild_members import DeleteMemberBody
 from .guilds import DMS, CreateDMSBody, Guild, MessageSetting
-from .ingest import Envelope, Fence
+from .ingest import Envelope, Fence, Received
 from .intents import Intents
 from .interactions import (
     AckBody,
@@ -333,6 +333,7 @@ from .webhook_sessions import HTTPReady, HTTPSession, WebhookSessionBody
 
 __all__ = [
     "DMS",
+    "Received",
     "UNSET",
     "APIPermission",
     "APIPermissionDemand",
