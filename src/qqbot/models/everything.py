@@ -333,7 +333,6 @@ from .webhook_sessions import HTTPReady, HTTPSession, WebhookSessionBody
 
 __all__ = [
     "DMS",
-    "Received",
     "UNSET",
     "APIPermission",
     "APIPermissionDemand",
@@ -632,6 +631,7 @@ __all__ = [
     "Ready",
     "ReadyData",
     "ReadyUser",
+    "Received",
     "RecommendChannel",
     "RemindType",
     "RenderData",
