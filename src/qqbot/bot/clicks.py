@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..dispatcher.delivery import RunHandler
-from ..errors import QQBotError
 from ..models.events import InteractionCreate
 from .context import ACK_SECONDS, Context
 from .middleware import call_around
@@ -37,7 +36,9 @@ class ClickWatch:
             await call_around(ctx, handlers, run)
         finally:
             if self.auto_ack and not ctx.api.interactions.was_answered(event.id):
-                await _acknowledge(ctx)
+                from .asking import acknowledge  # noqa: PLC0415 - most bots ask nothing
+
+                await acknowledge(ctx)
             # Without an answer it stays: a task that the handler has left behind may acknowledge the click.
             if ctx.api.interactions.was_answered(event.id) and (timer := self._timers.pop(event.id, None)):
                 timer.cancel()
@@ -52,7 +53,7 @@ class ClickWatch:
         self._timers.pop(interaction, None)
         if not ctx.api.interactions.was_answered(interaction):
             log.warning(
-                "%s did not acknowledge the click %s within %g s, so the user is told that it failed: call ctx.ack() "
+                "%s did not acknowledge the click %s within %g s, so the user sees a failure: call ctx.ack() "
                 "first, or use Bot(auto_ack=True). 按钮点击未在 %g 秒内 ack",
                 ", ".join(handler.name for handler in handlers),
                 ctx.event_id,
@@ -60,10 +61,3 @@ class ClickWatch:
                 ACK_SECONDS,
                 extra=ctx.log_fields(", ".join(handler.qualified_name for handler in handlers)),
             )
-
-
-async def _acknowledge(ctx: Context[Any]) -> None:
-    try:
-        await ctx.ack()
-    except QQBotError as error:
-        log.warning("the click %s could not be acknowledged: %s", ctx.event_id, error, extra=ctx.log_fields())

@@ -18,7 +18,7 @@ from ..api.client import Api
 from ..api.downloads import MAX_BYTES
 from ..api.streams import AnswerStream, GatheredAnswer
 from ..api.windows import check_window
-from ..dispatcher.delivery import Delivery, Wait, Wanted
+from ..dispatcher.delivery import Wait, Wanted
 from ..dispatcher.log_fields import event_fields
 from ..errors import (
     ConfigError,
@@ -387,7 +387,7 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     def _warn_if_late(self: "Context[InteractionCreate]", seconds: float) -> None:
         if self.event.awaits_ack and seconds > ACK_SECONDS:
             log.warning(
-                "%.200r was acknowledged %.1f s after it came: after %g s the user is told that it failed; "
+                "%.200r was acknowledged %.1f s after it came: after %g s the user sees a failure; "
                 "acknowledge first, then work. 请先 ack 再处理",
                 self.event_id,
                 seconds,
@@ -436,6 +436,10 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         """
         self._check_expected(events)
         delivered = await self._delivered.wait_for(Wanted(events, when, anywhere), timeout)
+        return self._of(delivered)
+
+    def _of(self, delivered: Delivered) -> "Context[Any]":
+        """Return the context of another event that this handler takes."""
         return Context(self.bot, self.api, self._check_expected, delivered, delivered.event)
 
     @overload
@@ -473,12 +477,9 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         def interrupts(event: Event) -> bool:
             return (not user or user_of(event) == user) and (when is None or when(event))
 
-        def context_of(delivered: Delivery) -> Context[Any]:
-            return Context(self.bot, self.api, self._check_expected, delivered, delivered.event)
-
         wanted = Wanted(events, interrupts)
         delivered = self._delivered
-        return Interruption(lambda: delivered.open_interruption(wanted), delivered.close_interruption, context_of)
+        return Interruption(lambda: delivered.open_interruption(wanted), delivered.close_interruption, self._of)
 
     @overload
     async def ask(

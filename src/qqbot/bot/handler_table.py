@@ -95,6 +95,15 @@ class Registration(Struct, frozen=True, eq=False):
             return partial(_run_checked, self, self.declared)
         return self.declared
 
+    def overlaps(self, *events: type[Event] | str) -> bool:
+        """True if an event of one of these classes may be of a kind that the handler takes."""
+        return any(
+            issubclass(one, other) or issubclass(other, one)
+            for one in self.events
+            for other in events
+            if isinstance(one, type) and isinstance(other, type)
+        )
+
     @property
     def sees_all(self) -> bool:
         """True if the handler gets messages that a command takes, too: it is registered for `Event`."""
@@ -301,13 +310,13 @@ class HandlerTable:
                 raise ConfigError(
                     f"{new.name} is registered twice for {label}; remove one of the two. 处理函数重复注册"
                 )
-            if known.command is not None and new.command is not None and _overlap(known, new):
-                both = set(known.command.calls()) & set(new.command.calls())
-                for call in both:
-                    raise ConfigError(
-                        f"the command /{' '.join(call)} is registered twice, by {known.name} and by {new.name}: "
-                        "give one of them another name. 命令重名，请给其中一个改名"
-                    )
+            if known.command is None or new.command is None or not known.overlaps(*new.events):
+                continue
+            if both := set(known.command.calls()) & set(new.command.calls()):
+                raise ConfigError(
+                    f"the command /{' '.join(min(both))} is registered twice, by {known.name} and by {new.name}: "
+                    "give one of them another name. 命令重名，请给其中一个改名"
+                )
 
     # Looking up
 
@@ -350,12 +359,14 @@ class HandlerTable:
         kind = EVENTS.get(ALIASES.get(name, name), UnknownEvent)
         handlers = tuple(found for found in self._registrations if found.could_take(name, kind))
         is_message = issubclass(kind, MessageEvent)
+        commands = [(found.command, found) for found in handlers if found.command is not None]
+        index = CommandIndex(commands) if is_message and commands else None
         match = HandlerMatch(
             decoder_of(name),
             handlers,
             is_message,
-            select=_selection(handlers) if is_message and any(found.command for found in handlers) else None,
-            order=_order(handlers),
+            select=None if index is None else _selection(handlers, index),
+            order=_order(handlers, index),
             around=self._around(kind, handlers),
         )
         if len(self.matches) < REMEMBERED_NAMES:  # names come from outside: do not remember without end
@@ -406,29 +417,18 @@ def _not_served(_: Delivered, __: Event) -> Context[Event]:
     raise ConfigError("only the handlers of a bot that is served are called")
 
 
-def _overlap(first: Registration, second: Registration) -> bool:
-    """True if one message may be of a kind that both take."""
-    return any(
-        issubclass(one, other) or issubclass(other, one)
-        for one in first.events
-        for other in second.events
-        if isinstance(one, type) and isinstance(other, type)
-    )
-
-
-def _selection(handlers: Sequence[Registration]) -> Callable[[MessageEvent], Selection]:
+def _selection(handlers: Sequence[Registration], index: CommandIndex[Registration]) -> Callable[[Any], Selection]:
     """Return what tells the handlers of a message: of the command that it calls, or else those that are no commands."""
-    commands = [(found.command, found) for found in handlers if found.command is not None]
+    commands = [found for found in handlers if found.command is not None]
     # Its predicate is asked here: the dispatcher need not ask again.
-    asked = {found: replace(found, when=None) for _, found in commands}
+    asked = {found: replace(found, when=None) for found in commands}
     chosen = {
         found: Selection(
             tuple(asked.get(each, each) for each in handlers if each is found or each.sees_all), taken=True
         )
-        for _, found in commands
+        for found in commands
     }
     others = Selection(tuple(found for found in handlers if found.command is None), taken=False)
-    index = CommandIndex(commands)
 
     def select(event: MessageEvent) -> Selection:
         for found in index.find(event):
@@ -442,18 +442,16 @@ def _selection(handlers: Sequence[Registration]) -> Callable[[MessageEvent], Sel
     return select
 
 
-def _order(handlers: Sequence[Registration]) -> Callable[[Event], str] | None:
+def _order(handlers: Sequence[Registration], index: CommandIndex[Registration] | None) -> Callable[[Event], str] | None:
     """Return what tells the ordering key of an event; None if that is its conversation for all of `handlers`."""
     if all(found.order in (UNSET, "conversation") for found in handlers):
         return None
-    commands = [(found.command, found) for found in handlers if found.command is not None]
-    index = CommandIndex(commands)
     others = [found for found in handlers if found.command is None]
     seeing_all = [found for found in others if found.sees_all]
 
     def key_of(event: Event) -> str:
         possible: list[Registration] = []  # only names are matched here: predicates of the user are not asked
-        for found in index.find(event) if commands and isinstance(event, MessageEvent) else ():
+        for found in index.find(event) if index is not None and isinstance(event, MessageEvent) else ():
             possible.append(found)
             if found.when is None:
                 return _key(event, [*seeing_all, *possible])
@@ -467,12 +465,10 @@ def _key(event: Event, handlers: Sequence[Registration]) -> str:
     orders = {found.order for found in handlers}
     if not orders or not orders <= {"user", None}:
         return event.ordering_key
+    if "user" not in orders:
+        return ""
     user = user_of(event)
-    return (
-        f"{event.ordering_key}{BETWEEN}{user}"
-        if "user" in orders and event.ordering_key and user
-        else (event.ordering_key if "user" in orders else "")
-    )
+    return f"{event.ordering_key}{BETWEEN}{user}" if event.ordering_key and user else event.ordering_key
 
 
 def check_order(order: object, name: str) -> Order | UnsetType:

@@ -86,14 +86,7 @@ async def sync_panels(api: Api, table: HandlerTable) -> None:
 
 
 def _commands_in(table: HandlerTable, event: type[Event]) -> list[Command]:
-    return [
-        found.command
-        for found in table.registrations
-        if found.command is not None
-        and any(
-            isinstance(kind, type) and (issubclass(event, kind) or issubclass(kind, event)) for kind in found.events
-        )
-    ]
+    return [found.command for found in table.registrations if found.command is not None and found.overlaps(event)]
 
 
 def _panel_items(commands: Sequence[Command]) -> tuple[PanelItem, ...]:
@@ -104,7 +97,9 @@ def _panel_items(commands: Sequence[Command]) -> tuple[PanelItem, ...]:
             summary = command.summary if _fits(command.summary, WIDEST_DESCRIPTION) else ""
             items.append(PanelItem.command(name, summary or UNSET, only_admin=command.only_admins or UNSET))
     if len(items) > MOST_ITEMS:
-        log.warning("a panel has %d commands at most: %s are left out", MOST_ITEMS, [one.name for one in items[20:]])
+        log.warning(
+            "a panel has %d commands at most: %s are left out", MOST_ITEMS, [item.name for item in items[MOST_ITEMS:]]
+        )
     return tuple(items[:MOST_ITEMS])
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Protocol, TypeAlias
 
+from ..dispatcher.delivery import RunHandler
 from ..models.events import Event
 from .context import Context
 
@@ -18,7 +19,6 @@ CallNext: TypeAlias = Callable[[], Awaitable[None]]
 Middleware: TypeAlias = Callable[[Context[Event], CallNext], Awaitable[object]]
 AroundHandler: TypeAlias = Callable[[Context[Event], str, CallNext], Awaitable[object]]
 """Called with the qualified name of the handler that `CallNext` runs."""
-RunOne: TypeAlias = Callable[[Any], Awaitable[Exception | None]]
 
 
 class Scope(Protocol):
@@ -49,7 +49,7 @@ class Scoped(Protocol):
         ...
 
 
-async def call_around(ctx: Context[Any], handlers: Sequence[Any], run: RunOne, depth: int = 0) -> None:
+async def call_around(ctx: Context[Any], handlers: Sequence[Any], run: RunHandler, depth: int = 0) -> None:
     """Run the handlers in their order, within the middleware of their scopes from `depth` on.
 
     Handlers of one scope that follow each other are entered together. Each runs, also after one that failed.
@@ -76,7 +76,7 @@ def _scope_at(depth: int, handler: Scoped) -> Scope | None:
     return handler.scopes[depth] if depth < len(handler.scopes) else None
 
 
-async def _run_one(ctx: Context[Any], handler: Scoped, run: RunOne) -> Exception | None:
+async def _run_one(ctx: Context[Any], handler: Scoped, run: RunHandler) -> Exception | None:
     """Run a handler within what is around each; return what it raised, or what a function around it raised."""
     functions = handler.scopes[0].around_handler
     if not functions:

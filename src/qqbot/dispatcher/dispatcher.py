@@ -188,7 +188,7 @@ class Dispatcher:
         return event_fields(delivery.event, delivery.frame, delivery.lease, delivery.handler.qualified_name)
 
     def busiest(self) -> tuple[str, int] | None:
-        """Return the conversation of which most events wait, and how many; slow, since all that waits is looked at."""
+        """Return the conversation with most waiting events, and their number; slow: it looks at all that waits."""
         self._admit_unseen()
         waiting = (*self._ordering.waiting(), *self.backlog.admitted)
         counts = Counter(place_of(each.event.ordering_key) for each in waiting if isinstance(each, Delivery))

@@ -132,19 +132,11 @@ class Waiters:
         if self.closed:
             await asyncio.sleep(0)  # a caller that tries again and again must not block the loop
             raise asyncio.CancelledError
-        loop = asyncio.get_running_loop()
-        place = ANYWHERE if wanted.anywhere else place_of(waiter.event.ordering_key)
-        if waiter.wait is not None:  # it was taken by a handler: that one waits
-            waiter = waiter.wait.waiter
-        owners = owners_of(waiter.event)
-        self._check_held(waiter, owners)
-        self._admit_unseen()  # before the wait is open: what waits behind others is offered to it first
-        wait = Wait(wanted, place, waiter, loop.create_future(), owners)
-        self.waits.add(wait)
-        dialog = self._dialog_at(waiter)
-        self._offer_queued(wait)
+        wait = self._open(waiter, wanted)
+        waiter, dialog = wait.waiter, _dialog_of(wait)
         self._suspend(waiter, dialog)
         if timeout is not None:
+            loop = asyncio.get_running_loop()
             self._timers[wait] = loop.call_later(timeout, self._expire, wait, timeout), timeout
         try:
             taken = await wait.future
@@ -161,6 +153,23 @@ class Waiters:
             if timeout is not None:
                 self._timers.pop(wait)[0].cancel()
 
+    def _open(self, waiter: Delivery, wanted: Wanted, *, interrupts: bool = False) -> Wait:
+        """Open a wait of a handler, and offer it what is queued.  Raises: ConfigError when too many are open."""
+        place = ANYWHERE if wanted.anywhere else place_of(waiter.event.ordering_key)
+        if waiter.wait is not None:  # it was taken by a handler: that one waits
+            waiter = waiter.wait.waiter
+        owners = owners_of(waiter.event)
+        self._check_held(waiter, owners)
+        self._admit_unseen()  # before the wait is open: what waits behind others is offered to it first
+        future: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
+        wait = Wait(wanted, place, waiter, future, owners, interrupts)
+        self.waits.add(wait)
+        if waiter.dialog is None:
+            runs = waiter.handler is not None or self._ordering.running is waiter
+            waiter.dialog = Dialog(over=not runs)
+        self._offer_queued(wait)
+        return wait
+
     # Interruptions
 
     def open_interruption(self, waiter: Delivery, wanted: Wanted) -> Wait:
@@ -174,17 +183,7 @@ class Waiters:
             check_loop(self.loop, "the bot")
         if self.closed:
             raise asyncio.CancelledError
-        place = ANYWHERE if wanted.anywhere else place_of(waiter.event.ordering_key)
-        if waiter.wait is not None:  # it was taken by a handler: that one is interrupted
-            waiter = waiter.wait.waiter
-        owners = owners_of(waiter.event)
-        self._check_held(waiter, owners)
-        self._admit_unseen()
-        wait = Wait(wanted, place, waiter, asyncio.get_running_loop().create_future(), owners, interrupts=True)
-        self.waits.add(wait)
-        self._dialog_at(waiter)
-        self._offer_queued(wait)
-        return wait
+        return self._open(waiter, wanted, interrupts=True)
 
     def close_interruption(self, wait: Wait) -> None:
         """Look for the event no longer."""
@@ -204,13 +203,6 @@ class Waiters:
         wait.future.set_result(delivery)
 
     # Suspended, and going on
-
-    def _dialog_at(self, waiter: Delivery) -> Dialog:
-        """Return the dialog of a handler, which begins now if there is none."""
-        if waiter.dialog is None:
-            runs = waiter.handler is not None or self._ordering.running is waiter
-            waiter.dialog = Dialog(over=not runs)
-        return waiter.dialog
 
     def _suspend(self, waiter: Delivery, dialog: Dialog) -> None:
         dialog.open += 1
