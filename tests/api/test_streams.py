@@ -274,7 +274,7 @@ async def test_after_a_cancellation_the_end_is_sent_once_and_within_two_seconds(
     async def write() -> None:
         async with stream(sim, api) as answer:
             await answer.write("one")
-            sim.faults.http(STREAM, delay=4.0)
+            sim.faults.http(STREAM, delay=6.0)
             started.set()
             await asyncio.Event().wait()
 
@@ -282,9 +282,27 @@ async def test_after_a_cancellation_the_end_is_sent_once_and_within_two_seconds(
     task = asyncio.create_task(write())
     await started.wait()
     task.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(4):
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+@pytest.mark.usefixtures("quick")
+async def test_after_a_cancellation_the_end_is_not_repeated(api: Api, sim: Simulator) -> None:
+    async def write() -> None:
+        async with stream(sim, api) as answer:
+            await answer.write("one")
+            sim.faults.http(STREAM, 500, times=5)
+            started.set()
+            await asyncio.Event().wait()
+
+    started = asyncio.Event()
+    task = asyncio.create_task(write())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert column(sim, "input_state") == [1, 10]
 
 
 @pytest.mark.parametrize("scene", ["c2c", "group"])

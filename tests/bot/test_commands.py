@@ -1,6 +1,7 @@
 """Commands on the simulator: arguments, usage, one winner, permissions, cooldowns, help, panels, middleware."""
 
 import enum
+import json
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -15,8 +16,10 @@ from qqbot import (
     ConfigError,
     Context,
     Cooldown,
+    Envelope,
     Event,
     GroupAtMessageCreate,
+    GroupMessageCreate,
     GroupMessageEvent,
     Mention,
     MessageEvent,
@@ -31,6 +34,7 @@ from qqbot import (
 )
 from qqbot.bot.arguments import signature_of, split_words
 from qqbot.bot.cooldowns import Cooldowns
+from qqbot.models.panels import PanelScope
 from qqbot.testing import Simulator
 
 
@@ -313,6 +317,42 @@ async def test_panels_are_made_once(qq: Simulator) -> None:
         assert [(call["method"], call["path"]) for call in qq.calls if call["method"] in ("POST", "PUT")] == changes
     assert changes.count(("POST", "/v2/panels")) == 4
     assert changes.count(("PUT", "/v2/menu")) == 1
+
+
+async def test_a_command_is_in_the_panels_of_its_scenes_only(qq: Simulator) -> None:
+    bot = Bot()
+    bot.command("top")(_no_arguments)
+    async with qq.run(bot):
+        await bot.sync_panels()
+        shown = {
+            scope: [item.name async for record in bot.api.panels.iter(scope) for item in record.panel.items]
+            for scope in PanelScope
+        }
+    assert shown == {PanelScope.GROUP: ["top"], PanelScope.C2C: [], PanelScope.CHANNEL: [], PanelScope.DM: []}
+
+
+async def test_what_a_command_has_taken_goes_nowhere_under_its_second_name(qq: Simulator) -> None:
+    bot, seen = Bot(), []
+
+    @bot.command("a")
+    async def command(ctx: Context[GroupAtMessageCreate]) -> None:
+        seen.append("command")
+
+    @bot.on(GroupMessageCreate)
+    async def other(ctx: Context[GroupMessageCreate]) -> None:
+        seen.append(ctx.text)
+
+    async with qq.run(bot):
+        for number, text in enumerate(("/a", "hello")):
+            for name in ("GROUP_AT_MESSAGE_CREATE", "GROUP_MESSAGE_CREATE"):
+                await bot.handle(envelope(name, str(number), text))
+    assert seen == ["command", "hello"]
+
+
+def envelope(name: str, message: str, text: str) -> Envelope:
+    payload = {"id": message, "group_openid": "G", "content": text, "author": {"member_openid": "U"}}
+    raw = json.dumps({"op": 0, "s": 1, "t": name, "id": f"{name}:{message}", "d": payload}).encode()
+    return Envelope(id=f"{name}:{message}", type=name, shard=0, session="s", seq=1, key="G", ts=0, raw=raw)
 
 
 async def test_middleware_is_around_handlers_and_commands(qq: Simulator) -> None:

@@ -43,9 +43,9 @@ class Program:
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)
 
-    async def finished(self) -> Finished:
+    async def finished(self, seconds: float = PATIENCE) -> Finished:
         """Wait for the end; all that it printed from the start."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(seconds):
             out, err = await self.process.communicate()
         code = self.process.returncode
         assert code is not None

@@ -26,11 +26,12 @@ async def made(folder: Path, name: str = "demo") -> Path:
     return folder / name
 
 
+@pytest.mark.timeout(120)  # a whole run of pytest in another process
 async def test_its_own_tests_pass_as_generated(tmp_path: Path) -> None:
     project = await made(tmp_path)
     assert {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()} == WRITTEN
     async with python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=project) as tests:
-        code, out, err = await tests.finished()
+        code, out, err = await tests.finished(100.0)
     assert code == 0, out + err
     assert "4 passed" in out
 
