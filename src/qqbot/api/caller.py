@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from .._version import __version__
 from .._visible import visible_line
+from ..aio.cancellation import cancellations
 from ..aio.log_fields import log_fields
 from ..config import Secret
 from ..errors import (
@@ -363,9 +364,7 @@ class Caller:
     async def _observe(self, info: ResponseInfo, call: _Call[T]) -> None:
         # A call that timed out has no time left.
         ends_at = call.ends_at if info.error is None else max(call.ends_at, self._now() + HOOK_SECONDS)
-        task = asyncio.current_task()
-        assert task is not None
-        cancelling = task.cancelling()
+        before = cancellations()
         for hook in tuple(self._on_response):
             try:
                 answer = hook(info)
@@ -373,7 +372,7 @@ class Caller:
                     async with asyncio.timeout_at(ends_at):
                         await answer
             except (Exception, asyncio.CancelledError):
-                if task.cancelling() > cancelling:  # else it is not the call that was cancelled
+                if cancellations() > before:  # else it is not the call that was cancelled
                     raise
                 log.exception(
                     "the response hook %r failed or exceeded the call's timeout; the call continues",
