@@ -158,7 +158,7 @@ class Downloads:
         threads: Threads | None = None,
     ) -> None:
         self._reachable = reachable
-        # Not those that the gateway connects with: users choose these hosts, and their servers of names may hang.
+        # Not those that the gateway connects with: users choose these hosts, and their name servers may hang.
         self._threads = threads or Threads(4, "qqbot downloads")
         self._proxy_for = proxy_for  # asked for each redirect, since a proxy may serve some hosts only
         self._ssl: SSLContext | bool = ssl_context or True
