@@ -77,13 +77,6 @@ def hidden(value: str | T) -> Secret | T:
     return Secret(value) if isinstance(value, str) else value
 
 
-def _text_of(secret: object) -> str:
-    """Return the text of the secret; '' for any other type, such as None for a variable that is not set."""
-    if isinstance(secret, Secret):
-        return secret.reveal()
-    return secret if isinstance(secret, str) else ""
-
-
 @dataclass(frozen=True, slots=True, init=False)
 class Credentials:
     """AppID and AppSecret of one bot, as the console at q.qq.com shows them.
@@ -188,7 +181,9 @@ def _refuse_blanks(value: Secret, name: str) -> None:
 
 
 def _wrapped(secret: object) -> Secret:
-    return secret if isinstance(secret, Secret) else Secret(_text_of(secret))
+    """Return the secret; an empty one for any other type, such as None for a variable that is not set."""
+    wrapped = hidden(secret)
+    return wrapped if isinstance(wrapped, Secret) else Secret("")
 
 
 def _checked_secret(secret: Secret, name: str) -> Secret:

@@ -121,7 +121,7 @@ class RateLimited(ApiError):
 class QuotaExceeded(ApiError):
     """An allowance (messages, schedules, uploads, ...) is used up until its renewal.
 
-    `retry_after`: seconds until then, if `Bot(pacing=...)` knows them; the platform does not say.
+    `retry_after`: seconds until then, if `Bot(pacing=...)` knows them; the platform names none.
     """
 
     retry_after: float | None = None

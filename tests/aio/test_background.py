@@ -62,6 +62,21 @@ async def test_a_task_that_another_one_cancels_is_reported(caplog: pytest.LogCap
     assert troubles == {}
 
 
+async def test_a_trouble_is_one_line_without_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+    troubles: Troubles = {}
+    current_troubles.set(troubles)
+
+    async def turn() -> None:
+        await asyncio.sleep(0)
+        raise LookupError("no \x1b[31mdisk\nand more")
+
+    async with asyncio.timeout(5), background(repeat(turn), name="writer"):
+        while not troubles:
+            await asyncio.sleep(0.001)
+        assert troubles == {"writer": "fails: LookupError: no \\x1b[31mdisk"}
+
+
 async def test_a_turn_that_fails_is_retried_logged_once_and_listed_until_one_succeeds(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

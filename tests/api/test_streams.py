@@ -10,7 +10,8 @@ import pytest
 
 from qqbot import Api, Bot, C2CMessageCreate, ConfigError, Context, GroupAtMessageCreate, MessageEvent, ServerError
 from qqbot.api import streams
-from qqbot.api.streams import AnswerStream, C2CStream
+from qqbot.api.streams import AnswerStream, C2CStream, GatheredAnswer
+from qqbot.models.messages import MessageSendResult
 from qqbot.models.streams import StreamMessageBody, StreamState
 from qqbot.models.targets import ReplyTo
 from qqbot.testing import Simulator
@@ -296,6 +297,24 @@ async def test_after_a_cancellation_the_end_is_not_repeated(api: Api, sim: Simul
             started.set()
             await asyncio.Event().wait()
 
+
+@pytest.mark.parametrize("disguise", [False, True])
+async def test_after_a_cancellation_a_gathered_answer_is_sent_within_two_seconds(disguise: bool) -> None:
+    async def send(_: str) -> MessageSendResult:
+        await asyncio.sleep(60)
+        raise AssertionError("the call was not ended")
+
+    async def write() -> None:
+        async with GatheredAnswer(send) as answer:
+            await answer.write("one")
+            started.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if disguise:
+                    raise RuntimeError("broken off") from None
+                raise
+
     started = asyncio.Event()
     task = asyncio.create_task(write())
     await started.wait()
@@ -303,6 +322,9 @@ async def test_after_a_cancellation_the_end_is_not_repeated(api: Api, sim: Simul
     with pytest.raises(asyncio.CancelledError):
         await task
     assert column(sim, "input_state") == [1, 10]
+    async with asyncio.timeout(10):
+        with pytest.raises(RuntimeError if disguise else asyncio.CancelledError):
+            await task
 
 
 @pytest.mark.parametrize("scene", ["c2c", "group"])

@@ -253,3 +253,20 @@ async def test_trial_calls_say_what_went_wrong() -> None:
     async with answered(silent) as url:
         with pytest.raises(Timeout, match="did not answer within"):
             await simulate_search(url, CREDENTIALS, "x", timeout=0.05)
+
+
+async def test_a_trial_call_does_not_show_the_password_of_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("https_proxy", f"http://user:hunter2@127.0.0.1:{port}")
+        monkeypatch.setenv("no_proxy", "")
+        with pytest.raises(ConnectionFailed, match="HTTP 407") as caught:
+            await simulate_search("https://bot.example.com/qq", CREDENTIALS, "x")
+    assert "hunter2" not in str(caught.value) and caught.value.__context__ is None

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TypeAlias
 
+from .._visible import visible_line
 from .cancellation import is_cancelled
 from .ending import end_tasks
 from .throttle import Throttle
@@ -99,4 +100,4 @@ def _remember(troubles: Troubles | None, name: str, what: str) -> None:
 
 
 def _worded(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+    return visible_line(f"{type(error).__name__}: {error}".partition("\n")[0])

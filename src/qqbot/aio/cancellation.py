@@ -12,10 +12,15 @@ from contextlib import contextmanager
 from ..errors import GatewayError
 
 
+def cancellations() -> int:
+    """Return how often the current task was cancelled; cancellations that it caught before may still count."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
 def is_cancelled() -> bool:
     """True if the current task is being cancelled; if not, a CancelledError came out of something that it awaited."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return cancellations() > 0
 
 
 def unexpected_cancellation(who: str, error: asyncio.CancelledError) -> GatewayError:

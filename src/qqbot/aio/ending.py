@@ -1,7 +1,7 @@
-"""`end_tasks`: cancels tasks and waits for their end, though not for ever.
+"""`end_tasks`: cancels tasks and waits for their end, for a bounded time.
 
-Responsible for the deadline of a task that swallows its cancellation, and for naming it in the log, with the place at
-which it waits. Collaborators: the owners of tasks. Such a task cannot be ended by any means: it is left behind.
+Responsible for the deadline of a task that swallows its cancellation, and for naming it in the log, with the stack
+that it waits in. Collaborators: the owners of tasks. Such a task cannot be ended by any means: it is left behind.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ def _cancel(tasks: "Iterable[asyncio.Task[Any]]") -> None:
 
 
 def stack_of(task: "asyncio.Task[Any]") -> str:
-    """Return the lines at which a suspended task waits, from its coroutine to the innermost one that it awaits."""
+    """Return the lines that a suspended task waits in, from its coroutine to the innermost one that it awaits."""
     frames: list[FrameType] = []
     awaited: Any = task.get_coro()  # `Task.get_stack` ends at this one
     while awaited is not None:

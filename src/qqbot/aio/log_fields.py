@@ -1,7 +1,7 @@
 """`log_fields`: what log records carry about the work of the current task.
 
-Responsible for the context variable by which a task says what it works on, and for the filter that adds these fields
-to records of any logger. Collaborators: the dispatcher's workers are such tasks; `api` and `bot` log with the fields.
+Responsible for the context variable that names what a task works on, and for the filter that adds these fields to
+records of any logger. Collaborators: the dispatcher's workers are such tasks; `api` and `bot` log with the fields.
 Fields are made when something is logged, and at no other time.
 """
 

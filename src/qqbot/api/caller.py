@@ -18,6 +18,8 @@ from msgspec import Struct
 
 from .._version import __version__
 from .._visible import visible_line
+from ..aio.cancellation import cancellations
+from ..aio.in_time import in_time
 from ..aio.log_fields import log_fields
 from ..config import Secret
 from ..errors import (
@@ -249,28 +251,20 @@ class Caller:
 
     async def _held(self, call: _Call[T], hold: Hold) -> Failure | None:
         """Wait until messages may be sent; return the failure if that takes too long."""
-        limit = asyncio.timeout_at(call.ends_at)
-        try:
-            async with limit:
-                await hold()
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return Failure(Timeout(f"{call.where}: held back, no connection to the gateway in time"), None, sent=False)
-        return None
+        if await in_time(hold, call.ends_at):
+            return None
+        return Failure(Timeout(f"{call.where}: held back, no connection to the gateway in time"), None, sent=False)
 
     async def _prepare_request(self, call: _Call[T], request: Request) -> Failure | None:
         """Run the request hooks; return the failure if they take too long.  Raises: what they raise."""
-        limit = asyncio.timeout_at(call.ends_at)
-        try:
-            async with limit:
-                for hook in self._on_request:
-                    answer = hook(request)
-                    if inspect.isawaitable(answer):
-                        await answer
-        except TimeoutError:
-            if not limit.expired():
-                raise
+
+        async def run_hooks() -> None:
+            for hook in self._on_request:
+                answer = hook(request)
+                if inspect.isawaitable(answer):
+                    await answer
+
+        if not await in_time(run_hooks, call.ends_at):
             return Failure(Timeout(f"{call.where}: a request hook took too long"), None, sent=False)
         check_headers(request.headers, "Api(on_request=...)")
         return None
@@ -363,9 +357,7 @@ class Caller:
     async def _observe(self, info: ResponseInfo, call: _Call[T]) -> None:
         # A call that timed out has no time left.
         ends_at = call.ends_at if info.error is None else max(call.ends_at, self._now() + HOOK_SECONDS)
-        task = asyncio.current_task()
-        assert task is not None
-        cancelling = task.cancelling()
+        before = cancellations()
         for hook in tuple(self._on_response):
             try:
                 answer = hook(info)
@@ -373,7 +365,7 @@ class Caller:
                     async with asyncio.timeout_at(ends_at):
                         await answer
             except (Exception, asyncio.CancelledError):
-                if task.cancelling() > cancelling:  # else it is not the call that was cancelled
+                if cancellations() > before:  # else it is not the call that was cancelled
                     raise
                 log.exception(
                     "the response hook %r failed or exceeded the call's timeout; the call continues",

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from ..aio.clock import Clock
-from ..aio.loops import check_loop, foreign_loop
+from ..aio.loops import check_loop
 from ..aio.threads import Threads
 from ..config import Credentials, Endpoints, check_options, is_host, is_loopback
 from ..errors import ConfigError, DecodeError
@@ -228,8 +228,7 @@ class Api:
         header, from another event loop, or if the client is not open.
         """
         opened = self._opened
-        if asyncio.get_running_loop() is not opened.loop:
-            raise foreign_loop("the Api")
+        check_loop(opened.loop, "the Api")
         call, hold = opened.caller.call, opened.caller.hold
         pacer = opened.pacer
         if pacer is not None and (scene := paced_scene(route, body)) is not None:

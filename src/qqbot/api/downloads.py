@@ -34,7 +34,6 @@ TIMEOUT = 120.0  # seconds
 REDIRECTS = 5
 CHUNK = 64 * 1024
 LONGEST_URL = 16 * 1024  # characters
-LONGEST_HOST = 253  # characters, of the domain name system
 
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _NO_UTF8 = re.compile("[\udc80-\udcff]+")  # bytes of a header as aiohttp decodes them
@@ -159,7 +158,7 @@ class Downloads:
         threads: Threads | None = None,
     ) -> None:
         self._reachable = reachable
-        # Not those that the gateway connects with: users choose these hosts, and their servers of names may hang.
+        # Not those that the gateway connects with: users choose these hosts, and their name servers may hang.
         self._threads = threads or Threads(4, "qqbot downloads")
         self._proxy_for = proxy_for  # asked for each redirect, since a proxy may serve some hosts only
         self._ssl: SSLContext | bool = ssl_context or True
@@ -281,8 +280,6 @@ def _parsed(url: str) -> URL:
     # A proxy might decode a host with "%" into one that was not checked.
     if target.scheme not in ("http", "https") or not host or "%" in host or target.user is not None:
         raise ConfigError(f"{url!r:.200} is not an http:// or https:// address")
-    if len(host) > LONGEST_HOST:
-        raise ConfigError(f"{host!r:.200} is not a host name: it has more than {LONGEST_HOST} characters")
     return target
 
 

@@ -23,6 +23,7 @@ from ..errors import (
 )
 from ..models.codec import decoder, parse
 from .codes import PENDING, ErrorRule, Family, RetryPolicy, error_rule, is_known
+from .masking import without_secrets
 
 TRACE_HEADER = "x-tps-trace-id"
 SHOWN_CHARACTERS = 200  # of an answer that is not JSON
@@ -152,10 +153,11 @@ def failure_of(
     if status < 300 and not (body.code or body.err_code or body.audit_id):
         return None
     code, meaning = _judge(family, body, status)
+    message = body.message or ("" if body is not _NO_ERROR else _shown(response.body))
     error = meaning.error(
         status,
         code,
-        _masked(body.message or ("" if body is not _NO_ERROR else _shown(response.body)), secrets)[:MESSAGE_CHARACTERS],
+        without_secrets(message, secrets)[:MESSAGE_CHARACTERS],
         method=request.method,
         path=request.path,
         trace_id=response.trace_id or body.trace_id[:SHOWN_CHARACTERS] or None,
@@ -208,13 +210,6 @@ def _judge(family: Family, body: _ErrorBody, status: int) -> tuple[int, ErrorRul
     if body.audit_id and not code and status < 300:
         return code, PENDING
     return code, error_rule(family, code, status)
-
-
-def _masked(text: str, secrets: tuple[Secret, ...]) -> str:
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret.reveal(), "***")
-    return text
 
 
 def _shown(data: bytes) -> str:

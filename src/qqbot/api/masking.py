@@ -1,7 +1,8 @@
 """Bodies as the log may show them: what is secret is masked by the structure of the body, not by its text.
 
 Responsible for the names of fields that hold secrets, and for what signs an address. Collaborators: `caller` logs what
-this returns. It shows nothing of a body that it cannot read: there, a secret has no place that it is known by.
+this returns, `exchange` masks the messages of errors. It shows nothing of a body that it cannot read: there, a secret
+has no place that it is known by.
 """
 
 import re
@@ -43,10 +44,15 @@ def masked(body: bytes, secrets: Sequence[Secret]) -> str:
 
 def masked_text(text: str, secrets: Sequence[Secret]) -> str:
     """Return a text without the secrets, and without the query, user and password of the addresses in it."""
+    return _ADDRESS.sub(lambda found: _address(found[0]), without_secrets(text, secrets))
+
+
+def without_secrets(text: str, secrets: Sequence[Secret]) -> str:
+    """Return a text without the secrets; addresses in it stay as they are."""
     for secret in secrets:
         if secret:
             text = text.replace(secret.reveal(), MASK)
-    return _ADDRESS.sub(lambda found: _address(found[0]), text)
+    return text
 
 
 def _masked(value: object, secrets: Sequence[Secret], deepest: int) -> object:

@@ -27,7 +27,7 @@ class ConnectOptions(TypedDict, total=False):
     ssl_context: SSLContext | None
 
 
-_NETWORK = "check the network, the proxy and QQBOT_API_BASE"
+_NETWORK = "check the network, the proxy and the address (that of the platform: QQBOT_API_BASE)"
 _PROXY = "check proxy= or the environment's proxy variables"
 _TLS = "check the clock, and ssl_context= for a private certificate authority"
 

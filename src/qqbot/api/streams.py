@@ -14,6 +14,7 @@ from typing import Protocol, Self
 from msgspec import UNSET
 
 from .._visible import visible_line
+from ..aio.cancellation import cancellations
 from ..aio.log_fields import log_fields
 from ..aio.loops import check_loop
 from ..errors import ApiError, ConfigError, DuplicateMessage, QQBotError, RateLimited, ServerError, TransportError
@@ -89,7 +90,7 @@ class C2CStream:
         self._orphaned = False  # the first fragment was shown but its id is lost, so it cannot be continued
         self._abandoned = False  # nothing is sent any more
         self._ended = False  # a write after the end would be lost in silence
-        self._cancelling = 0  # how often the task was cancelled before, which does not count as a cancelled body
+        self._cancellations = 0  # of the task before, which do not count as a cancelled body
         self.result: MessageSendResult | None = None
 
     async def write(self, text: str) -> None:
@@ -128,7 +129,7 @@ class C2CStream:
         self._abandoned = True
 
     async def __aenter__(self) -> Self:
-        self._cancelling = _cancelling()
+        self._cancellations = cancellations()
         return self
 
     async def __aexit__(
@@ -137,7 +138,7 @@ class C2CStream:
         self._ended = True
         if self._abandoned or not self._text.strip():
             return
-        cancelled = self._is_cancelled(error)
+        cancelled = _is_cancelled(error, self._cancellations)
         try:
             async with asyncio.timeout(END_SECONDS if cancelled else None), self._turn:
                 await asyncio.sleep(self._next_at - self._now())
@@ -146,10 +147,6 @@ class C2CStream:
             if error is None:
                 raise
             log.warning("the stream was left unfinished: %s", visible_line(repr(failure), 500), extra=log_fields())
-
-    def _is_cancelled(self, error: BaseException | None) -> bool:
-        """True if the body was cancelled; a task group may raise another error than CancelledError then."""
-        return error is not None and (not isinstance(error, Exception) or _cancelling() > self._cancelling)
 
     async def _finish(self, repeats: Sequence[float]) -> None:
         if not self._orphaned:
@@ -224,10 +221,12 @@ def _is_lost(failure: QQBotError) -> bool:
     return isinstance(failure, TransportError) and failure.maybe_sent
 
 
-def _cancelling() -> int:
-    """Return how often the current task was cancelled; cancellations that it caught before may still count."""
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
+def _is_cancelled(error: BaseException | None, before: int) -> bool:
+    """True if a body that ended with `error` was cancelled, after `before` cancellations of its task.
+
+    A task group may raise another error than CancelledError then.
+    """
+    return error is not None and (not isinstance(error, Exception) or cancellations() > before)
 
 
 class GatheredAnswer:
@@ -240,6 +239,7 @@ class GatheredAnswer:
         self._send = send
         self._text = ""  # what was written so far
         self._abandoned = False  # nothing is sent
+        self._cancellations = 0  # of the task before, which do not count as a cancelled body
         self.result: MessageSendResult | None = None
 
     async def write(self, text: str) -> None:
@@ -251,6 +251,7 @@ class GatheredAnswer:
         self._abandoned = True
 
     async def __aenter__(self) -> Self:
+        self._cancellations = cancellations()
         return self
 
     async def __aexit__(
@@ -258,7 +259,7 @@ class GatheredAnswer:
     ) -> None:
         if self._abandoned or not self._text.strip():
             return
-        cancelled = error is not None and not isinstance(error, Exception)
+        cancelled = _is_cancelled(error, self._cancellations)
         try:
             async with asyncio.timeout(END_SECONDS if cancelled else None):
                 self.result = await self._send(self._text)

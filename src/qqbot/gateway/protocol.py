@@ -164,7 +164,7 @@ class GatewayProtocol:
         self._chance = chance
         # The session: it outlives connections, and the process if `state` was saved.
         self.session_id = None if state is None else state.session_id
-        self.seq = 0 if state is None else state.seq  # the last received; a heartbeat and a RESUME carry it
+        self.seq: int = 0 if state is None else state.seq  # the last received; a heartbeat and a RESUME carry it
         self.me = ReadyUser(id=state.me, username=state.name) if state is not None and state.me else None
         # Counters for `ShardStats`.
         self.events = 0  # received, with duplicates, without READY and RESUMED

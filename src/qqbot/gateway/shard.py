@@ -510,7 +510,7 @@ class Shard:
         self.skipped[skipped.kind] += 1
         if self.skipped[skipped.kind] == 1:  # a platform that sends one such frame sends many
             log.warning(
-                "shard %s: %s (%.200r) was skipped; further ones are only counted",
+                "shard %s: %s (%s) was skipped; further ones are only counted",
                 self._lease.shard,
                 skipped.kind,
                 visible_line(skipped.detail),

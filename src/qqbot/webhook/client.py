@@ -11,7 +11,7 @@ from typing import Self
 import aiohttp
 from msgspec import Struct
 
-from ..api.network import exact
+from ..api.network import NETWORK_ERRORS, cause_of, exact
 from ..api.proxies import EnvironmentProxies
 from ..config import Credentials
 from ..errors import ConfigError, ConnectionFailed, Timeout
@@ -93,8 +93,10 @@ class WebhookClient:
             raise Timeout(f"{self._url} did not answer within {self._timeout:g} s") from None
         except aiohttp.InvalidURL:
             raise ConfigError(f"{self._url!r} is not a valid URL") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise ConnectionFailed(f"{self._url} cannot be reached: {error}") from None
+        except NETWORK_ERRORS as error:
+            cause = cause_of(error)
+        # Raised outside of the except block, because some of aiohttp's errors hold the proxy's password.
+        raise ConnectionFailed(f"{self._url} cannot be reached: {cause}")
 
 
 async def _start(content: aiohttp.StreamReader) -> str:

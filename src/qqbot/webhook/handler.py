@@ -5,14 +5,13 @@ needs it. Collaborators: `protocol` (judges a call), `bot.runtime` (the `Webhook
 no events and runs no handler.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol, TypedDict
 
-from ..aio.loops import foreign_loop
+from ..aio.loops import check_loop
 from ..aio.serving_task import Served, ServingTask
 from ..aio.throttle import Throttle
 from ..config import Credentials
@@ -168,8 +167,8 @@ class WebhookHandler:
     async def _visit(self) -> AsyncGenerator[None]:
         """Serve the bot while the body runs, together with the other calls that need it."""
         serving_task = self._serving_task
-        if serving_task is not None and not serving_task.over and serving_task.loop is not asyncio.get_running_loop():
-            raise foreign_loop("the bot")
+        if serving_task is not None and not serving_task.over:
+            check_loop(serving_task.loop, "the bot")
         if serving_task is None or serving_task.leaving:
             serving_task = self._serving_task = _CallsServed(
                 self.bot, connect=False, after=None if serving_task is None or serving_task.over else serving_task

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 from msgspec import UNSET
 
 from ...aio.clock import Clock
+from ...aio.in_time import in_time
 from ...errors import ApiError, ConfigError, DecodeError, LeaseLost, QuotaExceeded, RateLimited, TransportError
 from ...models.codec import parse
 from ...models.outgoing.wire import MessageType
@@ -155,7 +156,7 @@ class Pacer:
         uses, pauses = self._uses(scene, target_id)
         now = asyncio.get_running_loop().time
         ends_at = now() + timeout
-        if hold is not None and not await _in_time(hold, ends_at):
+        if hold is not None and not await in_time(hold, ends_at):
             yield SHORTEST_WAIT  # the call awaits `hold`, too, and reports that
             return
         granted = await self._wait(scene, uses, pauses, ends_at)
@@ -235,18 +236,6 @@ class Pacer:
             turn.tasks -= 1
             if not turn.tasks:
                 del self._turns[key]
-
-
-async def _in_time(hold: Callable[[], Awaitable[None]], ends_at: float) -> bool:
-    limit = asyncio.timeout_at(ends_at)
-    try:
-        async with limit:
-            await hold()
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        return False
-    return True
 
 
 def _was_not_sent(error: Exception) -> bool:

@@ -89,7 +89,7 @@ TOGETHER_USED_UP: Mapping[Scene, int] = {Scene.GROUP: 22009, Scene.C2C: 22009, S
 class Pause(NamedTuple):
     """What a refusal of the platform means for later messages: none for `seconds`; to all conversations if `together`.
 
-    No answer names the moment at which an allowance is renewed, so that one message an hour asks for it.
+    No answer names the moment when an allowance is renewed, so that one message an hour asks for it.
     """
 
     seconds: float
@@ -133,7 +133,7 @@ class PacingStore(Protocol):
     async def use(self, uses: Sequence[Use], pauses: Sequence[str]) -> Usage | None:
         """Count a message in each of `uses`, or in none of them if one is full or one of the keys `pauses` is paused.
 
-        None: it cannot tell now; then the process counts by itself.
+        None: it cannot count now; then the process counts by itself.
         """
         ...
 
@@ -211,7 +211,7 @@ def _part(rate: Rate, moment: float) -> int:
 
 
 def _ends(rate: Rate, part: int) -> float:
-    """Return the moment from which on the messages of `part` no longer count."""
+    """Return the moment when the messages of `part` no longer count."""
     return (part + 1) * rate.per / PARTS + rate.per
 
 

@@ -37,7 +37,8 @@ class Onboarding(Resource):
 
     def __init__(self, call: Call, portal: str = PORTAL) -> None:
         super().__init__(call)
-        self._portal = portal
+        self._create = _at(CREATE_BIND_TASK, portal)
+        self._poll = _at(POLL_BIND_RESULT, portal)
 
     async def create_bind_task(self, key: str, *, timeout: float | None = None) -> BindTask:
         """Start a task; the user scans its `url()`. `key`: base64 of 32 random bytes; keep it to decrypt the secret.
@@ -45,7 +46,7 @@ class Onboarding(Resource):
         Raises: ApiError if the portal refuses; ConfigError for an invalid `key`.
         Source: qqbot-agent-sdk onboard.py
         """
-        route = _at(CREATE_BIND_TASK, self._portal)
+        route = self._create
         answer = await self._call(route, body=BindTaskBody(key=key), timeout=timeout)
         _check(route, answer.retcode, answer.msg)
         return answer.data
@@ -56,7 +57,7 @@ class Onboarding(Resource):
         Raises: ApiError if the portal refuses; ConfigError for an empty id.
         Source: qqbot-agent-sdk onboard.py
         """
-        route = _at(POLL_BIND_RESULT, self._portal)
+        route = self._poll
         answer = await self._call(route, body=BindPollBody(task_id=task_id), timeout=timeout)
         _check(route, answer.retcode, answer.msg)
         return answer.data
