@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from .._visible import visible_line
 from ..aio.backoff import Backoff
+from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
 from ..aio.ending import end_tasks
 from ..aio.throttle import Throttle
@@ -203,7 +204,9 @@ class EventWorker:
         while True:
             try:
                 await sink.publish([letter], Fence(None, 0))
-            except Exception as error:  # noqa: BLE001 - a failing sink must not lose the event
+            except (Exception, asyncio.CancelledError) as error:  # a failing sink must not lose the event
+                if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                    raise  # we are asked to end; any other cancellation came out of something that the sink awaited
                 if self._warnings.ready("dead"):
                     cause = visible_line(str(error)) or type(error).__name__
                     log.warning("dead letters cannot be stored, trying again until they are: %s", cause)
