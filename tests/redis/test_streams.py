@@ -132,6 +132,20 @@ async def test_an_answer_that_was_lost_stores_nothing_twice(store: Server) -> No
     assert [envelope.id for envelope in await stored(store.url)] == ["event-1", "event-2", "event-2", "event-3"]
 
 
+async def test_a_worker_that_may_not_acknowledge_ends_all_the_same(
+    store: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with store.client() as client, sink(store.url) as streams:
+        await client.execute_command("ACL", "SETUSER", "poor", "on", ">p", "~*", "+@all", "-xack")
+        async with read(store.url.replace("://", "://poor:p@")) as reader:
+            await streams.publish([sample(1)], Fence(FIRST, 1))
+            await until(lambda: _true(len(reader.ids) == 1))
+            await until(lambda: _true("cannot be acknowledged" in caplog.text))
+        async with read(store.url) as reader:
+            await until(lambda: _true(len(reader.ids) == 1))
+            assert reader.received[0].deliveries > 1
+
+
 async def test_a_restart_of_the_store_loses_nothing(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     async with started(engine, "--appendonly", "yes", "--appendfsync", "always") as server, sink(server.url) as streams:
         async with read(server.url) as reader:

@@ -283,7 +283,10 @@ class RedisPartition:
             await self.flush()
 
     async def flush(self) -> None:
-        """Delete what is finished now; while the store is away, as long as the partition is ours."""
+        """Delete what is finished now; while the store is away, as long as the partition is ours.
+
+        If the store refuses that, it is tried until the partition is given up.
+        """
         while self._finished:
             ids = [self._finished[place] for place in range(min(len(self._finished), LARGEST_BATCH))]
             try:
@@ -291,9 +294,11 @@ class RedisPartition:
             except FAILURES as error:
                 if not self.valid():
                     return  # the next owner gets them again, and so do we if that is us
-                await drop_idle(self._client)
                 if self._warnings.ready("done"):
                     log.warning("RedisStreamSource: events cannot be acknowledged, trying again: %s", worded(error))
+                if self.given_up.is_set() and not is_away(error):
+                    return  # otherwise the end of the process waits until a person corrects something
+                await drop_idle(self._client)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 for place in ids:
