@@ -27,8 +27,8 @@ from ..errors import ConfigError, LockLost
 from ..lease import Ownership
 from ..models.gateway import ShardKey
 from ..models.ingest import Received
-from .connection import FAILURES, OPERATION_SECONDS, Client, Script, drop_idle, is_away, repeated, within
-from .lock import RedisLock
+from .connection import FAILURES, OPERATION_SECONDS, RAW, Client, Script, drop_idle, is_away, repeated, within
+from .lock import RedisLock, fence_key
 from .streams import (
     GROUP,
     PARTITIONS,
@@ -125,7 +125,7 @@ class RedisPartition:
         self._untyped: Any = client
         self._stream = topic.stream(index)
         self._unreadable = topic.key(index, "unreadable")
-        self._keys = [self._stream, f"{lock.name}:f"]
+        self._keys = [self._stream, fence_key(lock.name)]
         self._worker = worker
         self._lock = lock
         self._warnings = Throttle()
@@ -224,9 +224,7 @@ class RedisPartition:
     async def _wait_for_more(self) -> None:
         """Return when there is a new entry, after `BLOCK_SECONDS`, or when the partition is given up."""
         block = ("COUNT", 1, "BLOCK", int(BLOCK_SECONDS * 1000), "STREAMS", self._stream, self._last)
-        waiting = within(
-            BLOCK_SECONDS + OPERATION_SECONDS, self._untyped.execute_command("XREAD", *block, NEVER_DECODE=True)
-        )
+        waiting = within(BLOCK_SECONDS + OPERATION_SECONDS, self._untyped.execute_command("XREAD", *block, **RAW))
         reading = asyncio.create_task(waiting, name=f"qqbot stream {self.shard}")
         ending = asyncio.create_task(self.given_up.wait(), name=f"qqbot stream {self.shard} end")
         try:
@@ -244,11 +242,7 @@ class RedisPartition:
         if isinstance(error, ResponseError) and "NOGROUP" in str(error):
             self._prepared, self._last = False, "0-0"  # the store has lost its data
             return
-        if not is_away(error):
-            raise refused(error, "RedisStreamSource") from None
-        if self._warnings.ready("away"):
-            log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
-        await drop_idle(self._client)
+        await _log_outage(error, self._client, self._warnings)
         with suppress(TimeoutError):
             async with asyncio.timeout(RETRY_SECONDS):
                 await self.given_up.wait()
@@ -431,11 +425,7 @@ class _Membership:
             for partition in list(self._owned.values()):
                 await partition.look()
         except FAILURES as error:
-            if not is_away(error):
-                raise refused(error, "RedisStreamSource") from None
-            if self._warnings.ready("beat"):
-                log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
-            await drop_idle(client)
+            await _log_outage(error, client, self._warnings)
 
     async def _take_share(self, client: Client, group: asyncio.TaskGroup, share: int) -> None:
         kept = [partition for partition in self._owned.values() if not partition.given_up.is_set()]
@@ -469,6 +459,15 @@ class _Membership:
             self._owned.pop(partition.shard.index, None)
             with suppress(LockLost, *FAILURES):
                 await lock.release()
+
+
+async def _log_outage(error: Exception, client: Client, warnings: Throttle) -> None:
+    """Log that the store is away, and let the next request open a connection.  Raises: ConfigError if it refuses us."""
+    if not is_away(error):
+        raise refused(error, "RedisStreamSource") from None
+    if warnings.ready("away"):
+        log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
+    await drop_idle(client)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
