@@ -330,7 +330,7 @@ class RedisStreamSource:
     def __init__(
         self, store: Client | str | Secret, *, name: str = "events", partitions: int = PARTITIONS, ttl: float = TTL
     ) -> None:
-        self._store: Client | Secret = hidden(store) if isinstance(store, str | Secret) else store
+        self._store: Client | Secret = hidden(store)
         del store  # a URL holds a password, and a traceback may show the variables of its frames
         check_topic(name, partitions)
         if not 0 < ttl < math.inf:
