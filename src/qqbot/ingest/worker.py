@@ -145,12 +145,12 @@ class EventWorker:
         if first is not None and first.suspended:  # a duplicate ends with it, so it takes no place either
             event.suspend()
         if event.received.deliveries > MOST_DELIVERIES:
-            event.task = asyncio.create_task(self._bury(event, f"{event.received.deliveries} workers did not end it"))
+            self._start_to_bury(event, f"{event.received.deliveries} workers did not end it")
             return
         try:
             outcome = await self._accept(event.envelope, event.partition.lease, event.received.deliveries > 1)
         except DecodeError as error:
-            event.task = asyncio.create_task(self._bury(event, str(error)))
+            self._start_to_bury(event, str(error))
         except BaseException:
             self._close(event)
             raise
@@ -166,9 +166,13 @@ class EventWorker:
         if result == "failed":
             event.task = asyncio.create_task(self._repeat(event), name="qqbot worker retry")
         else:
-            if result is not None:  # otherwise it was given up, and comes again
-                event.partition.done(event.received)
-            self._close(event)
+            self._finish(event, result)
+
+    def _finish(self, event: "_OpenEvent", outcome: Outcome | None) -> None:
+        """Acknowledge an event, unless it was given up (None): then it comes again."""
+        if outcome is not None:
+            event.partition.done(event.received)
+        self._close(event)
 
     async def _repeat(self, event: "_OpenEvent") -> None:
         """Run a failed event again until it ends, or for the last time."""
@@ -179,14 +183,15 @@ class EventWorker:
                 self.retries += 1
                 outcome = await (await self._accept(event.envelope, event.partition.lease, True))
                 if outcome != "failed":
-                    if outcome is not None:
-                        event.partition.done(event.received)
-                    self._close(event)
+                    self._finish(event, outcome)
                     return
         except Interrupted:
             self._close(event)
             return
         await self._bury(event, "its handlers failed")
+
+    def _start_to_bury(self, event: "_OpenEvent", reason: str) -> None:
+        event.task = asyncio.create_task(self._bury(event, reason), name="qqbot worker dead letter")
 
     async def _bury(self, event: "_OpenEvent", reason: str) -> None:
         """Give an event up: publish it to the dead letters, and acknowledge it."""
@@ -196,8 +201,7 @@ class EventWorker:
         else:
             await self._publish(self._dead_letters, replace(event.envelope, headers=headers))
         self.dead += 1
-        event.partition.done(event.received)
-        self._close(event)
+        self._finish(event, "failed")
 
     async def _publish(self, sink: EventSink, letter: Envelope) -> None:
         backoff, failures = Backoff(RETRY_SECONDS, LONGEST_RETRY_SECONDS), 0
