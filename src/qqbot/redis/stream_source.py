@@ -20,7 +20,7 @@ from msgspec import MsgspecError
 from redis.exceptions import ResponseError
 
 from .._visible import visible_line
-from ..aio.background import background
+from ..aio.background import background, repeat
 from ..aio.throttle import Throttle
 from ..config import Secret, hidden
 from ..errors import ConfigError, LockLost
@@ -270,11 +270,10 @@ class RedisPartition:
         self._some_finished.set()
 
     async def acknowledge(self) -> None:
-        """Delete what is finished, until cancelled."""
-        while True:
-            await self._some_finished.wait()
-            self._some_finished.clear()
-            await self.flush()
+        """Delete what is finished; one turn of a chore."""
+        await self._some_finished.wait()
+        self._some_finished.clear()
+        await self.flush()
 
     async def flush(self) -> None:
         """Delete what is finished now; while the store is away, as long as the partition is ours.
@@ -450,7 +449,7 @@ class _Membership:
         """Let one partition be handled; release it at the end."""
         if self._stopping.is_set():
             partition.give_up()
-        chores = (partition.acknowledge(), partition.watch())
+        chores = (repeat(partition.acknowledge), partition.watch())
         try:
             async with background(*chores, name=f"qqbot partition {partition.shard}"):
                 await self._handle(partition)
