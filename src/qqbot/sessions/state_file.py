@@ -227,8 +227,12 @@ class States:
 
     async def _close(self) -> None:
         """Return when the file is closed; if the caller is cancelled, the file is closed all the same."""
-        closing = self._thread.submit(self._file.close)
-        self._thread.close()
+        try:
+            closing = self._thread.submit(self._file.close)
+        except NoThread:  # there was none before either, which could have opened it
+            return
+        finally:
+            self._thread.close()
         await asyncio.shield(closing)
 
     async def begin(self, count: int) -> dict[int, ResumeState]:
