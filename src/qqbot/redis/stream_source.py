@@ -14,7 +14,7 @@ import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, Self, cast
+from typing import Any, Self, TypeAlias, cast
 
 from msgspec import MsgspecError
 from redis.exceptions import ResponseError
@@ -308,12 +308,8 @@ class RedisPartition:
         self.give_up()
 
 
-class RedisPartitionWork(Protocol):
-    """What handles the events of one partition."""
-
-    def __call__(self, partition: RedisPartition, /) -> Awaitable[None]:
-        """Return when the partition was given up, and what had begun has ended."""
-        ...
+RedisPartitionWork: TypeAlias = Callable[[RedisPartition], Awaitable[None]]
+"""What handles the events of one partition; it returns when that was given up, and what had begun has ended."""
 
 
 class RedisStreamSource:
