@@ -14,6 +14,7 @@ from qqbot import Api, Bot, Endpoints, Media, NoThread, Scene, Target
 from qqbot.aio.threads import Threads
 from qqbot.config import GatewayConfig
 from qqbot.sessions.local import LocalSessionManager
+from qqbot.sessions.state_file import StateFile, States
 from qqbot.testing import Simulator
 
 FAST = GatewayConfig(pace=0.02)
@@ -106,6 +107,17 @@ async def test_a_state_file_waits_until_a_thread_can_be_started(
             async with asyncio.timeout(10):
                 await bot.ready()
     assert (tmp_path / "state").exists()
+
+
+async def test_waiting_for_a_thread_can_be_cancelled(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with no_more_threads():
+        opening = asyncio.create_task(States(StateFile(tmp_path / "state", "1")).__aenter__())
+        async with asyncio.timeout(10):
+            while "sessions cannot be kept" not in caplog.text:
+                await asyncio.sleep(0.01)
+        opening.cancel()
+        await asyncio.wait([opening])
+    assert opening.cancelled()
 
 
 @pytest.mark.parametrize("how", ["no thread", "shut down", "closed"])

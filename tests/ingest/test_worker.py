@@ -155,12 +155,13 @@ async def test_a_failing_event_runs_again_and_becomes_a_dead_letter(logic: Logic
     assert dead.events == ["opened", "published", "closed"]
 
 
-async def test_dead_letters_wait_for_their_sink(logic: Logic) -> None:
+@pytest.mark.parametrize("error", [ConnectionError("down"), asyncio.CancelledError()], ids=repr)
+async def test_dead_letters_wait_for_their_sink(logic: Logic, error: BaseException) -> None:
     class Failing(MemorySink):
         async def publish(self, batch: object, fence: object) -> None:
             if len(self.events) < 3:
                 self.events.append("refused")
-                raise ConnectionError("down")
+                raise error
             await super().publish(batch, fence)  # type: ignore[arg-type]
 
     logic.fails = lambda _: True

@@ -72,6 +72,18 @@ async def test_what_was_not_sent_does_not_count(engine: Engine) -> None:
             await store.release(uses(1, DAY), usage.seconds)
 
 
+async def test_no_script_is_loaded_by_itself(store: Server) -> None:
+    """In a Cluster that goes to every master, and fails if one of them is down that has no key of ours."""
+    async with store.client() as client:
+        pacing = RedisPacing(client, app_id=APP_ID, cluster=CLUSTER)
+        usage = await pacing.use(uses(1, DAY), PAUSES)
+        assert usage is not None and usage.full is None
+        await pacing.release(uses(1, DAY), usage.seconds)
+        commands = await client.info("commandstats")
+        assert "cmdstat_eval" in commands
+        assert [name for name in commands if name.startswith("cmdstat_script")] == []
+
+
 async def test_a_pause_is_shared_and_ends(store: Server) -> None:
     async with store.client() as client:
         pacing = RedisPacing(client, app_id=APP_ID, cluster=CLUSTER)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis, RedisCluster
@@ -171,6 +172,34 @@ async def test_a_missing_right_is_an_outage_with_its_own_words(
     async with store.client(username="poor", password="p") as poor:
         assert await seen_by(poor).add(EVENT)
     assert "NoPermission" in caplog.text or "ermission" in caplog.text
+
+
+class Failing(Redis):
+    """Fails two times in a way that the library does not document: for the caller, and for what repeats it."""
+
+    failures = 2
+
+    async def execute_command(self, *command: Any, **options: Any) -> Any:
+        if command[0] == "DEL" and self.failures:
+            self.failures -= 1
+            raise RuntimeError("a bug of the client")
+        return await super().execute_command(*command, **options)
+
+
+async def test_what_waits_is_written_also_after_an_error_that_is_not_expected(store: Server, client: Redis) -> None:
+    await seen_by(client).add(EVENT)
+    async with (
+        Failing.from_url(store.url) as failing,
+        sharing(failing, Credentials(APP_ID, "s"), cluster=CLUSTER) as shared,
+    ):
+        assert shared.seen is not None
+        with pytest.raises(RuntimeError):
+            await shared.seen.discard(EVENT)
+        await until(lambda: none_left(client))
+
+
+async def none_left(client: Redis) -> bool:
+    return not await client.keys()
 
 
 async def test_in_a_cluster(engine: Engine) -> None:

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from qqbot import ConfigError, Envelope, Fence, QQBotError
 from qqbot.ingest.source import Partition
 from qqbot.models.ingest import Received
-from qqbot.redis.stream_source import READ, RedisStreamSource
+from qqbot.redis.connection import Client
+from qqbot.redis.stream_source import DONE, READ, RedisStreamSource
 from qqbot.redis.streams import RedisStreamSink, decode_envelope
 from qqbot.testing import EventSinkContract, EventSourceContract
 from qqbot.testing.event_contracts import APP_ID, FIRST, MakeSink, MakeSource, Publish, ReadStored, sample
@@ -130,6 +131,42 @@ async def test_an_answer_that_was_lost_stores_nothing_twice(store: Server) -> No
             await streams.publish([sample(1), sample(2)], Fence(FIRST, 1))
         await streams.publish([sample(2), sample(3)], Fence(FIRST, 1))
     assert [envelope.id for envelope in await stored(store.url)] == ["event-1", "event-2", "event-2", "event-3"]
+
+
+async def test_a_worker_that_may_not_acknowledge_ends_all_the_same(
+    store: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with store.client() as client, sink(store.url) as streams:
+        await client.execute_command("ACL", "SETUSER", "poor", "on", ">p", "~*", "+@all", "-xack")
+        async with read(store.url.replace("://", "://poor:p@")) as reader:
+            await streams.publish([sample(1)], Fence(FIRST, 1))
+            await until(lambda: _true(len(reader.ids) == 1))
+            await until(lambda: _true("cannot be acknowledged" in caplog.text))
+        async with read(store.url) as reader:
+            await until(lambda: _true(len(reader.ids) == 1))
+            assert reader.received[0].deliveries > 1
+
+
+async def test_acknowledging_goes_on_after_an_error_that_is_not_expected(
+    store: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing:
+        failures = 0
+
+        async def run(self, client: Client, keys: Sequence[str], arguments: Sequence[object]) -> Any:
+            if not self.failures:
+                self.failures += 1
+                raise RuntimeError("a bug of the client")
+            return await DONE.run(client, keys, arguments)
+
+    script = Failing()
+    monkeypatch.setattr("qqbot.redis.stream_source.DONE", script)
+    async with sink(store.url) as streams, read(store.url) as reader:
+        await streams.publish([sample(1)], Fence(FIRST, 1))
+        await until(lambda: _true(script.failures))
+        await streams.publish([sample(2)], Fence(FIRST, 1))
+        await until(lambda: none_stored(store.url))
+        assert reader.ids == ["event-1", "event-2"]
 
 
 async def test_a_restart_of_the_store_loses_nothing(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
@@ -265,3 +302,7 @@ async def _true(value: object) -> bool:
 async def stored_entries(url: str) -> int:
     async with Redis.from_url(url) as client:
         return sum([await client.xlen(f"qqbot:{{{APP_ID}:events:{index}}}:stream") for index in range(PARTITIONS)])
+
+
+async def none_stored(url: str) -> bool:
+    return await stored_entries(url) == 0

@@ -17,7 +17,7 @@ from ..aio.background import Troubles, background, current_troubles, repeat
 from ..aio.cancellation import unexpected_cancellation
 from ..aio.ending import ENDING_SECONDS, end_tasks
 from ..aio.loop_lag import LoopLag
-from ..aio.loops import foreign_loop
+from ..aio.loops import check_loop
 from ..api.client import Api
 from ..dispatcher import DirectSource, Dispatcher
 from ..dispatcher.delivery import NO_HEADERS
@@ -213,8 +213,7 @@ class BotRun:
 
     def _check_open(self, frame: Frame) -> None:
         """Raises: Interrupted when the bot is stopping, ConfigError from another event loop."""
-        if self.loop is not asyncio.get_running_loop():
-            raise foreign_loop("the bot")
+        check_loop(self.loop, "the bot")
         if self.stopping:
             raise Interrupted(f"the bot is stopping: {frame.id} has to be delivered again")
 
@@ -285,9 +284,8 @@ class BotRun:
             log.error("the bot has stopped: %s", visible(str(error)))  # noqa: TRY400 - the text explains it; `wait` raises the error
             raise
         except asyncio.CancelledError as error:
-            if self.stopping or (
-                self._owner is not None and self._owner.cancelling()
-            ):  # `asyncio.run` cancels all tasks at once
+            # `asyncio.run` cancels all tasks at once.
+            if self.stopping or (self._owner is not None and self._owner.cancelling()):
                 raise
             failure = unexpected_cancellation("the bot", error)
             log.exception("the bot has stopped: another task has cancelled 'qqbot shards'")

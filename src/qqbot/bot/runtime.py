@@ -21,6 +21,7 @@ from ..aio.clock import Clock
 from ..aio.loops import check_loop
 from ..aio.serving_task import ServingTask
 from ..api.client import Api, ApiOptions
+from ..api.pacing.quotas import PacingStore
 from ..api.token import TokenStore
 from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardSelection, unknown_variables, variable
 from ..dispatcher import Dispatcher, KnownEvents, ShardSource
@@ -38,6 +39,7 @@ from ..models.outcome import Outcome
 from ..sessions.base import SessionManager
 from ..sessions.local import LocalSessionManager
 from .context import Context, Delivered, Owner, check_expected
+from .cooldowns import CooldownStore
 from .handler_table import Failed, HandlerTable
 from .run import BotRun
 from .shards import ShardSupervisor
@@ -61,6 +63,16 @@ class SharedStores(Protocol):
     @property
     def seen(self) -> SeenIds | None:
         """The ids of finished events that they share."""
+        ...
+
+    @property
+    def cooldowns(self) -> CooldownStore | None:
+        """The uses of commands that they share."""
+        ...
+
+    @property
+    def pacing(self) -> PacingStore | None:
+        """The active messages that they share."""
         ...
 
 
@@ -253,10 +265,12 @@ class BotRuntime:
 
     def _api_options(self, shared: SharedStores | None) -> ApiOptions:
         options = self.settings.api.copy()
-        if shared is not None and shared.tokens is not None and options.get("token") is None:
+        if shared is None:
+            return options
+        if shared.tokens is not None and options.get("token") is None:
             options.setdefault("token_store", shared.tokens)
-        if shared is not None and options.get("pacing"):
-            options.setdefault("pacing_store", getattr(shared, "pacing", None))
+        if options.get("pacing"):
+            options.setdefault("pacing_store", shared.pacing)
         return options
 
     def _make_run(
@@ -305,7 +319,7 @@ class BotRuntime:
             "Callable[[Delivered, Event], Context[Event]]",
             partial(Context, self._bot, api, partial(check_expected, asked)),
         )
-        self._handlers.cooldowns.shared = None if shared is None else getattr(shared, "cooldowns", None)
+        self._handlers.cooldowns.shared = None if shared is None else shared.cooldowns
         dispatcher = Dispatcher(
             self._handlers,
             api.clock,

@@ -334,9 +334,8 @@ class CallBatcher:
     def __init__(self, forwarder: Forwarder) -> None:
         self._forwarder = forwarder
         self._waiting: deque[tuple[Envelope, asyncio.Future[None]]] = deque()
-        self._unfinished: dict[
-            str, asyncio.Future[None]
-        ] = {}  # by event id: the platform repeats a call that takes long
+        # By event id: the platform repeats a call that takes long.
+        self._unfinished: dict[str, asyncio.Future[None]] = {}
         self._sending = False  # one sender at a time keeps the order
         self._warnings = Throttle()
 

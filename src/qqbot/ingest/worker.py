@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from .._visible import visible_line
 from ..aio.backoff import Backoff
+from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
 from ..aio.ending import end_tasks
 from ..aio.throttle import Throttle
@@ -144,12 +145,12 @@ class EventWorker:
         if first is not None and first.suspended:  # a duplicate ends with it, so it takes no place either
             event.suspend()
         if event.received.deliveries > MOST_DELIVERIES:
-            event.task = asyncio.create_task(self._bury(event, f"{event.received.deliveries} workers did not end it"))
+            self._start_to_bury(event, f"{event.received.deliveries} workers did not end it")
             return
         try:
             outcome = await self._accept(event.envelope, event.partition.lease, event.received.deliveries > 1)
         except DecodeError as error:
-            event.task = asyncio.create_task(self._bury(event, str(error)))
+            self._start_to_bury(event, str(error))
         except BaseException:
             self._close(event)
             raise
@@ -165,9 +166,13 @@ class EventWorker:
         if result == "failed":
             event.task = asyncio.create_task(self._repeat(event), name="qqbot worker retry")
         else:
-            if result is not None:  # otherwise it was given up, and comes again
-                event.partition.done(event.received)
-            self._close(event)
+            self._finish(event, result)
+
+    def _finish(self, event: "_OpenEvent", outcome: Outcome | None) -> None:
+        """Acknowledge an event, unless it was given up (None): then it comes again."""
+        if outcome is not None:
+            event.partition.done(event.received)
+        self._close(event)
 
     async def _repeat(self, event: "_OpenEvent") -> None:
         """Run a failed event again until it ends, or for the last time."""
@@ -178,14 +183,15 @@ class EventWorker:
                 self.retries += 1
                 outcome = await (await self._accept(event.envelope, event.partition.lease, True))
                 if outcome != "failed":
-                    if outcome is not None:
-                        event.partition.done(event.received)
-                    self._close(event)
+                    self._finish(event, outcome)
                     return
         except Interrupted:
             self._close(event)
             return
         await self._bury(event, "its handlers failed")
+
+    def _start_to_bury(self, event: "_OpenEvent", reason: str) -> None:
+        event.task = asyncio.create_task(self._bury(event, reason), name="qqbot worker dead letter")
 
     async def _bury(self, event: "_OpenEvent", reason: str) -> None:
         """Give an event up: publish it to the dead letters, and acknowledge it."""
@@ -195,15 +201,16 @@ class EventWorker:
         else:
             await self._publish(self._dead_letters, replace(event.envelope, headers=headers))
         self.dead += 1
-        event.partition.done(event.received)
-        self._close(event)
+        self._finish(event, "failed")
 
     async def _publish(self, sink: EventSink, letter: Envelope) -> None:
         backoff, failures = Backoff(RETRY_SECONDS, LONGEST_RETRY_SECONDS), 0
         while True:
             try:
                 await sink.publish([letter], Fence(None, 0))
-            except Exception as error:  # noqa: BLE001 - a failing sink must not lose the event
+            except (Exception, asyncio.CancelledError) as error:  # a failing sink must not lose the event
+                if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                    raise  # we are asked to end; any other cancellation came out of something that the sink awaited
                 if self._warnings.ready("dead"):
                     cause = visible_line(str(error)) or type(error).__name__
                     log.warning("dead letters cannot be stored, trying again until they are: %s", cause)

@@ -40,7 +40,7 @@ RENEWALS = 3  # in one ttl, so that two may fail
 MARGIN = 0.1  # of the ttl: we stop that much earlier than the store, because clocks differ in speed
 LONGEST_PAUSE_SECONDS = 1.0  # between two attempts to acquire a lock that another process holds
 HASTE = 4  # a failed renewal is retried after a quarter of the usual pause
-MOST_RELEASES = 12  # requests, in less than `OPERATION_SECONDS`: a store that is down holds up nobody for long
+MOST_RELEASES = 12  # requests, in less than `OPERATION_SECONDS`: a store that is down holds up no caller for long
 RELEASE_PAUSE_SECONDS = 0.2  # between two pairs of them, while a store fails over
 
 # KEYS[1]  the lock: the owner's name, for ARGV[2]
@@ -119,7 +119,7 @@ class RedisLock:
         self.name = name
         self.token = 0  # 0: never held
         self.lost = asyncio.Event()  # replaced by each acquire, so that an earlier holder keeps its own
-        self._fence_key = _fence_key(name)
+        self._fence_key = fence_key(name)
         self._ttl = ttl
         self._auto_renew = auto_renew
         self._cancel_on_lost = cancel_on_lost
@@ -253,7 +253,7 @@ class RedisLock:
         )
 
 
-def _fence_key(name: str) -> str:
+def fence_key(name: str) -> str:
     """Return the key of the fencing token, which a Redis Cluster keeps on the node of the lock itself.
 
     Raises: ConfigError for a name with braces that are not a hash tag.

@@ -5,17 +5,16 @@ counts for one process, which `api.pacing.pacer` uses while the store is down. T
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..api.pacing.quotas import PARTS, Usage, Use
 from .circuit_breaker import CircuitBreaker
-from .connection import Client, hash_tag
+from .connection import Client, Script, hash_tag
 
 # KEYS[1..n]   a hash for each use: messages by the number of the part of the period
 # KEYS[n+1..]  pauses, each with the platform's code
 # ARGV         for each use: how many messages are allowed, in how many milliseconds
 # returns      {0, now} if the message was counted, else {index, the milliseconds until there is room, code}
-USE = f"""
+USE = Script(f"""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local uses = #ARGV / 2
@@ -54,12 +53,12 @@ for i = 1, uses do
     redis.call('PEXPIRE', KEYS[i], string.format('%d', math.ceil(per + per / {PARTS})))
 end
 return {{0, now, 0}}
-"""
+""")
 
 # KEYS     as above, without pauses
 # ARGV[1]  when the message was counted, in milliseconds
 # ARGV     then for each use the milliseconds of its period
-RELEASE = f"""
+RELEASE = Script(f"""
 for i = 1, #KEYS do
     local part = string.format('%d', math.floor(tonumber(ARGV[1]) * {PARTS} / tonumber(ARGV[i + 1])))
     if tonumber(redis.call('HGET', KEYS[i], part) or '0') > 0 then
@@ -67,16 +66,14 @@ for i = 1, #KEYS do
     end
 end
 return 1
-"""
+""")
 
 
 class RedisPacing:
     """Counts active messages in Redis or Valkey."""
 
     def __init__(self, client: Client, *, app_id: str, cluster: str) -> None:
-        self._client: Any = client
-        self._use: Any = client.register_script(USE)
-        self._release: Any = client.register_script(RELEASE)
+        self._client = client
         self._prefix = f"qqbot:{hash_tag(app_id, cluster)}:q:"
         self._circuit_breaker = CircuitBreaker("each process counts its active messages by itself")
 
@@ -85,7 +82,7 @@ class RedisPacing:
         keys = [self._prefix + key for key in (*(use.key for use in uses), *pauses)]
         arguments = [value for use in uses for value in (use.rate.times, _milliseconds(use.rate.per))]
         nothing: list[int] = []
-        answer = await self._circuit_breaker.ask(lambda: self._use(keys=keys, args=arguments), nothing)
+        answer = await self._circuit_breaker.ask(lambda: USE.run(self._client, keys, arguments), nothing)
         if not answer:
             return None
         full, milliseconds, code = answer
@@ -95,7 +92,7 @@ class RedisPacing:
         """Remove a message that was counted at `moment`; while the store is down, it stays counted."""
         keys = [self._prefix + use.key for use in uses]
         arguments = [_milliseconds(moment), *(_milliseconds(use.rate.per) for use in uses)]
-        await self._circuit_breaker.ask(lambda: self._release(keys=keys, args=arguments), 0)
+        await self._circuit_breaker.ask(lambda: RELEASE.run(self._client, keys, arguments), 0)
 
     async def pause(self, key: str, seconds: float, code: int) -> None:
         """Refuse each use with the pause `key` for `seconds`."""

@@ -89,14 +89,13 @@ class RedisSeenIds:
             del self._pending[next(iter(self._pending))]
 
     async def keep_up(self) -> None:
-        """Write what waits for the store also if no further event comes, until cancelled."""
-        while True:
-            await self._behind.wait()
-            await self._catch_up()
-            if self._pending:
-                await asyncio.sleep(LATE_SECONDS)
-            else:
-                self._behind.clear()
+        """Write what waits for the store also if no further event comes; one turn of a chore."""
+        await self._behind.wait()
+        await self._catch_up()
+        if self._pending:
+            await asyncio.sleep(LATE_SECONDS)
+        else:
+            self._behind.clear()
 
     async def _catch_up(self) -> None:
         """Change in the store what could not be changed before."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from ..aio.background import background
+from ..aio.background import background, repeat
 from ..config import Credentials, Secret
 from ..errors import ConfigError
 from .connection import Client, opened
@@ -43,7 +43,7 @@ async def sharing(store: Client | str | Secret, credentials: Credentials, *, clu
         seen = RedisSeenIds(client, app_id=credentials.app_id, cluster=cluster)
         cooldowns = RedisCooldowns(client, app_id=credentials.app_id, cluster=cluster)
         pacing = RedisPacing(client, app_id=credentials.app_id, cluster=cluster)
-        async with background(seen.keep_up(), name="qqbot ids of finished events"):
+        async with background(repeat(seen.keep_up), name="qqbot ids of finished events"):
             yield Shared(_tokens(client, credentials, cluster), seen, cooldowns, pacing)
 
 

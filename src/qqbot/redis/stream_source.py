@@ -14,21 +14,21 @@ import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, Self, cast
+from typing import Any, Self, TypeAlias, cast
 
 from msgspec import MsgspecError
 from redis.exceptions import ResponseError
 
 from .._visible import visible_line
-from ..aio.background import background
+from ..aio.background import background, repeat
 from ..aio.throttle import Throttle
 from ..config import Secret, hidden
 from ..errors import ConfigError, LockLost
 from ..lease import Ownership
 from ..models.gateway import ShardKey
 from ..models.ingest import Received
-from .connection import FAILURES, OPERATION_SECONDS, Client, Script, drop_idle, is_away, repeated, within
-from .lock import RedisLock
+from .connection import FAILURES, OPERATION_SECONDS, RAW, Client, Script, drop_idle, is_away, repeated, within
+from .lock import RedisLock, fence_key
 from .streams import (
     GROUP,
     PARTITIONS,
@@ -125,7 +125,7 @@ class RedisPartition:
         self._untyped: Any = client
         self._stream = topic.stream(index)
         self._unreadable = topic.key(index, "unreadable")
-        self._keys = [self._stream, f"{lock.name}:f"]
+        self._keys = [self._stream, fence_key(lock.name)]
         self._worker = worker
         self._lock = lock
         self._warnings = Throttle()
@@ -224,9 +224,7 @@ class RedisPartition:
     async def _wait_for_more(self) -> None:
         """Return when there is a new entry, after `BLOCK_SECONDS`, or when the partition is given up."""
         block = ("COUNT", 1, "BLOCK", int(BLOCK_SECONDS * 1000), "STREAMS", self._stream, self._last)
-        waiting = within(
-            BLOCK_SECONDS + OPERATION_SECONDS, self._untyped.execute_command("XREAD", *block, NEVER_DECODE=True)
-        )
+        waiting = within(BLOCK_SECONDS + OPERATION_SECONDS, self._untyped.execute_command("XREAD", *block, **RAW))
         reading = asyncio.create_task(waiting, name=f"qqbot stream {self.shard}")
         ending = asyncio.create_task(self.given_up.wait(), name=f"qqbot stream {self.shard} end")
         try:
@@ -244,11 +242,7 @@ class RedisPartition:
         if isinstance(error, ResponseError) and "NOGROUP" in str(error):
             self._prepared, self._last = False, "0-0"  # the store has lost its data
             return
-        if not is_away(error):
-            raise refused(error, "RedisStreamSource") from None
-        if self._warnings.ready("away"):
-            log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
-        await drop_idle(self._client)
+        await _log_outage(error, self._client, self._warnings)
         with suppress(TimeoutError):
             async with asyncio.timeout(RETRY_SECONDS):
                 await self.given_up.wait()
@@ -276,14 +270,16 @@ class RedisPartition:
         self._some_finished.set()
 
     async def acknowledge(self) -> None:
-        """Delete what is finished, until cancelled."""
-        while True:
-            await self._some_finished.wait()
-            self._some_finished.clear()
-            await self.flush()
+        """Delete what is finished; one turn of a chore."""
+        await self._some_finished.wait()
+        self._some_finished.clear()
+        await self.flush()
 
     async def flush(self) -> None:
-        """Delete what is finished now; while the store is away, as long as the partition is ours."""
+        """Delete what is finished now; while the store is away, as long as the partition is ours.
+
+        If the store refuses that, it is tried until the partition is given up.
+        """
         while self._finished:
             ids = [self._finished[place] for place in range(min(len(self._finished), LARGEST_BATCH))]
             try:
@@ -291,9 +287,11 @@ class RedisPartition:
             except FAILURES as error:
                 if not self.valid():
                     return  # the next owner gets them again, and so do we if that is us
-                await drop_idle(self._client)
                 if self._warnings.ready("done"):
                     log.warning("RedisStreamSource: events cannot be acknowledged, trying again: %s", worded(error))
+                if self.given_up.is_set() and not is_away(error):
+                    return  # otherwise the end of the process waits until a person corrects something
+                await drop_idle(self._client)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 for place in ids:
@@ -310,12 +308,8 @@ class RedisPartition:
         self.give_up()
 
 
-class RedisPartitionWork(Protocol):
-    """What handles the events of one partition."""
-
-    def __call__(self, partition: RedisPartition, /) -> Awaitable[None]:
-        """Return when the partition was given up, and what had begun has ended."""
-        ...
+RedisPartitionWork: TypeAlias = Callable[[RedisPartition], Awaitable[None]]
+"""What handles the events of one partition; it returns when that was given up, and what had begun has ended."""
 
 
 class RedisStreamSource:
@@ -331,7 +325,7 @@ class RedisStreamSource:
     def __init__(
         self, store: Client | str | Secret, *, name: str = "events", partitions: int = PARTITIONS, ttl: float = TTL
     ) -> None:
-        self._store: Client | Secret = hidden(store) if isinstance(store, str | Secret) else store
+        self._store: Client | Secret = hidden(store)
         del store  # a URL holds a password, and a traceback may show the variables of its frames
         check_topic(name, partitions)
         if not 0 < ttl < math.inf:
@@ -426,11 +420,7 @@ class _Membership:
             for partition in list(self._owned.values()):
                 await partition.look()
         except FAILURES as error:
-            if not is_away(error):
-                raise refused(error, "RedisStreamSource") from None
-            if self._warnings.ready("beat"):
-                log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
-            await drop_idle(client)
+            await _log_outage(error, client, self._warnings)
 
     async def _take_share(self, client: Client, group: asyncio.TaskGroup, share: int) -> None:
         kept = [partition for partition in self._owned.values() if not partition.given_up.is_set()]
@@ -455,7 +445,7 @@ class _Membership:
         """Let one partition be handled; release it at the end."""
         if self._stopping.is_set():
             partition.give_up()
-        chores = (partition.acknowledge(), partition.watch())
+        chores = (repeat(partition.acknowledge), partition.watch())
         try:
             async with background(*chores, name=f"qqbot partition {partition.shard}"):
                 await self._handle(partition)
@@ -464,6 +454,15 @@ class _Membership:
             self._owned.pop(partition.shard.index, None)
             with suppress(LockLost, *FAILURES):
                 await lock.release()
+
+
+async def _log_outage(error: Exception, client: Client, warnings: Throttle) -> None:
+    """Log that the store is away, and let the next request open a connection.  Raises: ConfigError if it refuses us."""
+    if not is_away(error):
+        raise refused(error, "RedisStreamSource") from None
+    if warnings.ready("away"):
+        log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
+    await drop_idle(client)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -180,7 +180,7 @@ class RedisStreamSink:
         partitions: int = PARTITIONS,
         max_length: int = MAX_LENGTH,
     ) -> None:
-        self._store: Client | Secret = hidden(store) if isinstance(store, str | Secret) else store
+        self._store: Client | Secret = hidden(store)
         del store  # a URL holds a password, and a traceback may show the variables of its frames
         check_topic(name, partitions)
         if max_length < partitions:

@@ -10,8 +10,9 @@ import base64
 import logging
 import os
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from ..api.token import SharedToken
 from ..config import Credentials
@@ -21,6 +22,8 @@ from .connection import Client, Script, hash_tag, repeated
 from .lock import RELEASE
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LOCK_SECONDS = 10.0  # as long as one request for a token may take
 KEY_BYTES, NONCE_BYTES = 32, 12
@@ -106,8 +109,8 @@ class RedisTokenStore:
 
     async def load(self) -> SharedToken | None:
         """Return the token in the store; None if there is none that can be used."""
-        sealed, milliseconds = await self._circuit_breaker.ask(
-            lambda: repeated(self._client, lambda: LOAD.run(self._client, [self._key], [MOST_BYTES])), (None, -2)
+        sealed, milliseconds = await self._ask(
+            lambda: LOAD.run(self._client, [self._key], [MOST_BYTES]), instead=(None, -2)
         )
         if sealed is None or milliseconds <= 0:
             return None
@@ -122,9 +125,7 @@ class RedisTokenStore:
         milliseconds = int(token.seconds * 1000)
         if milliseconds > 0:
             sealed = self._seal.close(token.value, self._key)
-            await self._circuit_breaker.ask(
-                lambda: repeated(self._client, lambda: self._set(sealed, milliseconds)), None
-            )
+            await self._ask(lambda: self._set(sealed, milliseconds), instead=None)
 
     async def _set(self, sealed: str, milliseconds: int) -> None:
         await self._client.set(self._key, sealed, px=milliseconds)
@@ -136,9 +137,7 @@ class RedisTokenStore:
         keys, arguments = [f"{self._key}:lock"], [owner, int(LOCK_SECONDS * 1000)]
         ours = 1  # until the answer comes: a cancelled request may have been granted
         try:
-            ours = await self._circuit_breaker.ask(
-                lambda: repeated(self._client, lambda: CLAIM.run(self._client, keys, arguments)), 1
-            )
+            ours = await self._ask(lambda: CLAIM.run(self._client, keys, arguments), instead=1)
             yield bool(ours)
         finally:
             if ours:
@@ -146,15 +145,16 @@ class RedisTokenStore:
 
     async def _give_back(self, keys: list[str], owner: str) -> None:
         async def release() -> int:
-            return await self._circuit_breaker.ask(
-                lambda: repeated(self._client, lambda: RELEASE.run(self._client, keys, [owner])), 0
-            )
+            return await self._ask(lambda: RELEASE.run(self._client, keys, [owner]), instead=0)
 
         try:
             await release()
         except asyncio.CancelledError:  # perhaps before the request was sent
             await release()
             raise
+
+    async def _ask(self, command: Callable[[], Awaitable[T]], *, instead: T) -> T:
+        return await self._circuit_breaker.ask(lambda: repeated(self._client, command), instead)
 
     def _warn_of_other_secret(self) -> None:
         if not self._warned:

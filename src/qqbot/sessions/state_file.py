@@ -11,11 +11,11 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, TypeVar
+from typing import BinaryIO, Self
 from weakref import WeakMethod
 
 import msgspec
@@ -30,8 +30,6 @@ from ..models.codec import encode, strict
 from ..models.gateway import ResumeState
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 VERSION = 1
 MOST_BYTES = 64 * 1024 * 1024  # of a file that is read: 1024 shards, each with thousands of finished ranges
@@ -176,9 +174,10 @@ class StateFile:
 
     def close(self) -> None:
         """Unlock the file."""
-        for file in (*self._contents, *([] if self._lock is None else [self._lock])):
-            file.close()
-        self._contents.clear()
+        while self._contents:
+            self._contents.pop().close()
+        if self._lock is not None:
+            self._lock.close()
         self._lock = self._opened = None
 
 
@@ -220,7 +219,7 @@ class States:
     async def _open(self) -> None:
         while True:
             try:
-                return await self._do(self._file.open)
+                return await self._thread.run(self._file.open)
             except NoThread as error:
                 if self._warnings.ready():
                     log.warning("sessions cannot be kept in %s yet, trying again: %s", self._file.path, error)
@@ -228,16 +227,17 @@ class States:
 
     async def _close(self) -> None:
         """Return when the file is closed; if the caller is cancelled, the file is closed all the same."""
-        closing = self._thread.submit(self._file.close)
-        self._thread.close()
+        try:
+            closing = self._thread.submit(self._file.close)
+        except NoThread:  # there was none before either, which could have opened it
+            return
+        finally:
+            self._thread.close()
         await asyncio.shield(closing)
-
-    async def _do(self, function: Callable[[], T]) -> T:
-        return await self._thread.run(function)
 
     async def begin(self, count: int) -> dict[int, ResumeState]:
         """Return the sessions that an earlier process left for a bot of `count` shards; from now on they are ours."""
-        known = await self._do(partial(self._file.read, count)) if not self._count else {}
+        known = await self._thread.run(partial(self._file.read, count)) if not self._count else {}
         self._count, self._latest = count, known
         return dict(known)
 
@@ -257,7 +257,7 @@ class States:
             if changes == self._written:
                 return
             try:
-                await self._do(partial(self._file.write, self._count, dict(self._latest)))
+                await self._thread.run(partial(self._file.write, self._count, dict(self._latest)))
             except OSError as error:
                 self._warn(error)
                 self._wake.set()

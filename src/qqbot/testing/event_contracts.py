@@ -104,7 +104,7 @@ class EventSinkContract:
             assert [_number(envelope) for envelope in await read()] == [1, 2, 3]
 
     async def test_shards_and_webhooks_are_fenced_apart(self) -> None:
-        """The token of one shard says nothing about another one; a webhook has no owner."""
+        """A token counts for its own shard only; a webhook has no owner."""
         async with self._sinks(1) as ((sink,), read):
             await self._in_time(sink.publish([sample(1)], Fence(FIRST, 9)))
             await self._in_time(sink.publish([sample(2)], Fence(SECOND, 1)))
@@ -314,7 +314,7 @@ class EventSourceContract:
 
 
 class _Work:
-    """Reads partitions, and marks as done what it is told to."""
+    """Reads partitions, and marks as done what the function `done` selects."""
 
     def __init__(self, done: Callable[[Received], bool], log: list[Received] | None = None) -> None:
         self.received: list[Received] = []
