@@ -19,6 +19,7 @@ from qqbot import (
     says,
 )
 from qqbot.testing import Simulator
+from tests.waiting import until
 
 
 class Room:
@@ -191,12 +192,6 @@ def streaming(**options: Any) -> tuple[Bot, list[str]]:
         log.append("ended")
 
     return bot, log
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("scene", ["c2c", "group"])
