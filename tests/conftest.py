@@ -1,13 +1,19 @@
-"""What every test has: the loop of `tests.loops`, no settings QQBOT_*, no slow-loop warnings, and the fixture `qq`."""
+"""What every test has: the loop of `tests.loops`, no settings QQBOT_*, no slow-loop warnings.
+
+Its fixtures: `qq`, `sim` and `control`.
+"""
 
 import math
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from qqbot.testing import Simulator
 from qqbot.testing.pytest_plugin import qq
+from tests.cli.control import Control
 from tests.loops import sitecustomize
 
 __all__ = ["qq"]
@@ -39,3 +45,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def patience_with_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine delays the loop, too: only the tests of `loop_lag` expect its warnings."""
     monkeypatch.setattr("qqbot.aio.loop_lag.WARN_SECONDS", math.inf)
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    """A simulator that has started."""
+    async with Simulator() as sim:
+        yield sim
+
+
+@pytest.fixture
+async def control(sim: Simulator) -> AsyncIterator[Control]:
+    async with Control(sim.api_base, sim.control_token) as control:
+        yield control

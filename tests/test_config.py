@@ -1,7 +1,7 @@
 """What cannot be right in an option is refused in words that name the option, and show no secret."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,6 @@ from qqbot.webhook.client import WebhookClient
 CREDENTIALS = Credentials("102000001", "never-shown-app-secret")
 ME = Route("me", "GET", "/users/@me", bytes)
 LONG = "a" * 5000
-
-
-@pytest.fixture
-async def sim() -> AsyncGenerator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
 
 
 @pytest.mark.parametrize("option", ["api_base", "token_url", "gateway_url"])

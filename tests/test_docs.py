@@ -21,6 +21,7 @@ from qqbot import Api, Bot, Context, Credentials, models
 from qqbot.api.client import ON_DEMAND
 from qqbot.api.resources.base import Resource
 from qqbot.testing import Simulator
+from tests.cli.program import environment
 from tests.markdown import ROOT, Block, blocks
 
 CHINESE = ROOT / "docs" / "zh"  # its blocks are those of the English pages, which tests/test_site.py compares
@@ -40,10 +41,8 @@ BLOCKS = [
 async def sim(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Simulator]:
     monkeypatch.chdir(tmp_path)  # some blocks write files
     async with Simulator() as sim:
-        monkeypatch.setenv("QQBOT_APP_ID", sim.app_id)
-        monkeypatch.setenv("QQBOT_SECRET", sim.secret)
-        monkeypatch.setenv("QQBOT_API_BASE", sim.api_base)
-        monkeypatch.setenv("QQBOT_TOKEN_URL", sim.token_url)
+        for name, value in environment(sim).items():
+            monkeypatch.setenv(name, value)
         yield sim
 
 

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import json
 import tracemalloc
-from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -21,16 +21,12 @@ from qqbot import (
 )
 from qqbot.config import GatewayConfig
 from qqbot.testing import Simulator
+from tests import waiting
 from tests.stopwatch import stopwatch
 
 FAST = GatewayConfig(pace=0.02, identify_window=0.2)
 FLOOD = 10_000
-
-
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
+until = partial(waiting.until, seconds=60)
 
 
 class Flooded:

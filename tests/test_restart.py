@@ -4,8 +4,9 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +16,12 @@ from qqbot import Bot, C2CMessageCreate, ConfigError, Context, GatewayHalted
 from qqbot.config import GatewayConfig
 from qqbot.sessions import LocalSessionManager
 from qqbot.testing import Simulator
+from tests import waiting
 from tests.cli.program import Program, environment, python
 
 FAST = GatewayConfig(pace=0.02, hello_timeout=2, ready_timeout=2, resumed_timeout=2, identify_window=0.2)
 EVENTS = 10_000
+until = partial(waiting.until, seconds=20)
 
 
 @pytest.fixture
@@ -50,12 +53,6 @@ class Harness:
 
     async def has(self, *texts: str) -> None:
         await until(lambda: set(texts) <= set(self.texts))
-
-
-async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def saved(path: Path) -> dict[str, Any]:
@@ -154,7 +151,7 @@ async def test_progress_is_saved_every_second_with_what_is_finished_above_it(sim
         sim.push_message("c2c", user="Bob", text="hang")
         for text in ("one", "two"):
             sim.push_message("c2c", text=text)
-        await until(lambda: bool(saved(path)) and saved(path)["0"]["done"] == [[3, 4]], 5)
+        await until(lambda: bool(saved(path)) and saved(path)["0"]["done"] == [[3, 4]], seconds=5)
         state = saved(path)["0"]
         assert (state["seq"], state["received"]) == (1, 4)
         assert state["last_event"] >= state["since"] > 0 and state["me"] == harness.bot.me.id
@@ -374,7 +371,7 @@ async def test_kill_9_in_the_middle_of_10_000_events(sim: Simulator, path: Path)
         await sim.ready()
         for number, text in enumerate(texts):
             sim.push_message("c2c", user=f"user {number % 500}", text=text)
-        await until(lambda: len(first.handled()) > EVENTS // 2, 40)
+        await until(lambda: len(first.handled()) > EVENTS // 2, seconds=40)
         first.program.process.kill()
         killed = time.monotonic()
         await first.program.process.wait()
@@ -382,7 +379,7 @@ async def test_kill_9_in_the_middle_of_10_000_events(sim: Simulator, path: Path)
     low, done = saved(path)["0"]["seq"], saved(path)["0"]["done"]
     assert low > 1 and done and len(before) < EVENTS, "it was not killed in the middle"
     async with worker(sim, path, "second") as second:
-        await until(lambda: len({event.text for event in before + second.handled()}) == EVENTS, 40)
+        await until(lambda: len({event.text for event in before + second.handled()}) == EVENTS, seconds=40)
         await sim.ready()
         assert (await second.program.stopped()).code == 0
         after = second.handled()

@@ -28,6 +28,7 @@ from qqbot import (
 from qqbot.config import GatewayConfig
 from qqbot.testing import Simulator
 from tests.stopwatch import stopwatch
+from tests.waiting import until
 
 FAST = GatewayConfig(
     pace=0.02,
@@ -63,11 +64,6 @@ class Harness:
     def count(self, kind: str) -> int:
         return sum(event.kind == kind for event in self.shard_events)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():
-                await asyncio.sleep(0.01)
-
 
 def make_trial(sim: Simulator, **options: Any) -> Harness:
     harness = Harness(sim, Bot(**{"gateway": FAST, **options}))
@@ -99,7 +95,7 @@ async def resumes(harness: Harness, hit: Callable[[], Any]) -> None:
     identifies, before = len(harness.sim.identifies), harness.count("resumed")
     [session] = harness.sessions()
     hit()
-    await harness.until(lambda: harness.count("resumed") > before)
+    await until(lambda: harness.count("resumed") > before)
     assert harness.sim.resumes[-1]["session_id"] == session["session_id"]
     assert harness.sim.resumes[-1]["seq"] == session["seq"]
     assert await harness.echo("after") == "after"
@@ -109,7 +105,7 @@ async def resumes(harness: Harness, hit: Callable[[], Any]) -> None:
 async def identifies_again(harness: Harness, hit: Callable[[], Any]) -> None:
     resumes, before = len(harness.sim.resumes), harness.count("identified")
     hit()
-    await harness.until(lambda: harness.count("identified") > before)
+    await until(lambda: harness.count("identified") > before)
     assert await harness.echo("after") == "after"
     assert len(harness.sim.resumes) == resumes, "a dead session was resumed"
 
@@ -137,7 +133,7 @@ async def test_4009_resumes_within_a_second() -> None:
         harness = make_trial(sim, gateway=GatewayConfig())
         async with sim.run(harness.bot), stopwatch() as watch:
             sim.faults.close(4009)
-            await harness.until(lambda: bool(sim.resumes))
+            await until(lambda: bool(sim.resumes))
             assert watch.seconds < 1.0 + 0.5, "a second, and half of one for a busy machine"
 
 
@@ -167,7 +163,7 @@ async def test_op_9_resumable(harness: Harness) -> None:
 async def test_op_9_three_times_while_identifying(harness: Harness) -> None:
     harness.sim.faults.op9_on_identify(times=3)
     harness.sim.faults.close(4006)
-    await harness.until(lambda: harness.count("identified") == 2)
+    await until(lambda: harness.count("identified") == 2)
     assert len(harness.sim.identifies) == 5
     assert await harness.echo("after") == "after"
 
@@ -175,14 +171,14 @@ async def test_op_9_three_times_while_identifying(harness: Harness) -> None:
 async def test_4902_each_time_it_resumes(harness: Harness) -> None:
     harness.sim.faults.close_on_resume(4902, times=0)
     harness.sim.faults.close(4009)
-    await harness.until(lambda: harness.count("identified") == 2)
+    await until(lambda: harness.count("identified") == 2)
     assert await harness.echo("after") == "after"
 
 
 async def test_resume_refused_twice_then_identify(harness: Harness) -> None:
     harness.sim.faults.close_on_resume(4009, times=0)
     harness.sim.faults.close(4009)
-    await harness.until(lambda: harness.count("identified") == 2)
+    await until(lambda: harness.count("identified") == 2)
     assert len(harness.sim.resumes) == 2
     assert await harness.echo("after") == "after"
 
@@ -210,14 +206,14 @@ async def test_hello_never_sent(harness: Harness) -> None:
 async def test_identify_swallowed(harness: Harness) -> None:
     harness.sim.faults.swallow_identify()
     harness.sim.faults.close(4006)
-    await harness.until(lambda: harness.count("identified") == 2)
+    await until(lambda: harness.count("identified") == 2)
     assert await harness.echo("after") == "after"
 
 
 async def test_resume_swallowed(harness: Harness) -> None:
     harness.sim.faults.swallow_resume()
     harness.sim.faults.close(4009)
-    await harness.until(lambda: harness.count("resumed") == 1)
+    await until(lambda: harness.count("resumed") == 1)
     assert await harness.echo("after") == "after"
 
 
@@ -233,7 +229,7 @@ async def test_half_open_is_cut_and_resumed_within_two_beats() -> None:
         harness = make_trial(sim)
         async with sim.run(harness.bot), stopwatch() as watch:
             sim.faults.half_open()
-            await harness.until(lambda: bool(sim.resumes))
+            await until(lambda: bool(sim.resumes))
             assert watch.seconds < 2 * 1.0 + 0.5, "two beats, and a while for a busy machine"
             assert await harness.echo("after") == "after"
             assert len(sim.identifies) == 1
@@ -257,7 +253,7 @@ async def test_unknown_event(harness: Harness) -> None:
         seen.append(ctx.event)
 
     harness.sim.push("BRAND_NEW", {"a": 1})
-    await harness.until(lambda: bool(seen))
+    await until(lambda: bool(seen))
     assert (seen[0].name, seen[0].data, seen[0].error) == ("BRAND_NEW", b'{"a":1}', None)
 
 
@@ -265,7 +261,7 @@ async def test_payload_that_fits_when_read_leniently(harness: Harness) -> None:
     body = {"id": 17, "content": "5", "group_openid": "g", "author": {"member_openid": "m"}, "attachments": None}
     harness.sim.push("GROUP_AT_MESSAGE_CREATE", body)
     harness.sim.faults.http("POST /v2/groups/*", 200, body={"id": "1", "timestamp": "2026-01-01T00:00:00+08:00"})
-    await harness.until(lambda: harness.texts == ["5"])
+    await until(lambda: harness.texts == ["5"])
 
 
 async def test_payload_that_fits_nothing_is_handed_over_as_it_is(harness: Harness) -> None:
@@ -276,7 +272,7 @@ async def test_payload_that_fits_nothing_is_handed_over_as_it_is(harness: Harnes
         seen.append(ctx.event)
 
     harness.sim.push("GROUP_AT_MESSAGE_CREATE", ["no", "message"])
-    await harness.until(lambda: bool(seen))
+    await until(lambda: bool(seen))
     assert (seen[0].name, seen[0].data) == ("GROUP_AT_MESSAGE_CREATE", b'["no","message"]')
     assert seen[0].error is not None
     assert await harness.echo("after") == "after"
@@ -316,7 +312,7 @@ async def test_raising_handler(harness: Harness) -> None:
         errors.append((ctx.event_id, str(error)))
 
     event_id = harness.sim.push_message("c2c", user="Alice", text="x")
-    await harness.until(lambda: bool(errors))
+    await until(lambda: bool(errors))
     assert errors == [(event_id, "no")]
     assert await harness.echo("after") == "after"
 
@@ -327,7 +323,7 @@ async def test_one_of_two_shards_dropped() -> None:
         async with sim.run(harness.bot):
             assert len(sim.identifies) == 2
             sim.faults.close(4009, shard=1)
-            await harness.until(lambda: len(sim.resumes) == 1)
+            await until(lambda: len(sim.resumes) == 1)
             closed = [event for event in harness.shard_events if event.kind == "closed"]
             assert [event.shard.index for event in closed] == [1]
             assert len(sim.identifies) == 2
@@ -392,14 +388,14 @@ async def test_reconnect_from_a_handler_while_events_come(harness: Harness) -> N
 
     for number in range(1000):
         harness.sim.push_message("c2c", user=f"user {number}", text=f"event {number}")
-    await harness.until(lambda: len(seen) == 1000)
+    await until(lambda: len(seen) == 1000)
     assert sorted(seen) == sorted(f"event {number}" for number in range(1000))
 
 
 async def test_reconnect_while_there_is_no_connection_waits_for_one(harness: Harness) -> None:
     harness.sim.faults.no_hello()
     harness.sim.faults.close(4009)
-    await harness.until(lambda: harness.count("closed") == 1)
+    await until(lambda: harness.count("closed") == 1)
     await asyncio.wait_for(harness.bot.reconnect(), 5)
     assert len(harness.sim.resumes) == 1
     assert await harness.echo("after") == "after"
@@ -459,7 +455,7 @@ async def test_4011_takes_the_larger_count() -> None:
         async with sim.run(harness.bot):
             sim.faults.session_start_limit(shards=2)
             sim.faults.close(4011)
-            await harness.until(lambda: len(sim.identifies) >= 3)
+            await until(lambda: len(sim.identifies) >= 3)
             await harness.bot.ready()
             assert await harness.echo("after") == "after"
 
@@ -491,7 +487,7 @@ async def test_no_more_identifies_than_allowed_also_when_all_sessions_end_at_onc
         async with sim.run(harness.bot):
             assert len(sim.identifies) == 4
             sim.faults.close(4006)
-            await harness.until(lambda: harness.count("identified") == 8)
+            await until(lambda: harness.count("identified") == 8)
         times = sorted(entry["time"] for entry in sim.identifies)
         assert all(later - earlier >= window for earlier, later in zip(times, times[2:], strict=False))
         assert sim.violations == []

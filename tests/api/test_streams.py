@@ -137,12 +137,6 @@ def column(sim: Simulator, name: str) -> list[object]:
 
 
 @pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
 async def api(sim: Simulator) -> AsyncIterator[Api]:
     async with Api(sim.credentials, endpoints=sim.endpoints) as api:
         yield api

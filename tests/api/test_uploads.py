@@ -26,12 +26,6 @@ BIG = 6 * 1024 * 1024
 
 
 @pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
 async def api(sim: Simulator) -> AsyncIterator[Api]:
     async with Api(sim.credentials, endpoints=sim.endpoints, clock=sim.clock.now) as api:
         yield api

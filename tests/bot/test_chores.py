@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from qqbot.sessions.base import GatewaySource, ShardFactory
 from qqbot.sessions.state_file import StateFile, States
 from qqbot.simulator.faults.kinds import Raw
 from qqbot.testing import Simulator
+from tests.waiting import until
 
 FAST = GatewayConfig(pace=0.02, identify_window=0.1)
 
@@ -68,12 +69,6 @@ class RefusingManager(LocalSessionManager):
             return await start(Refusing(lease, self.broken), info, state)  # type: ignore[arg-type]
 
         await super().run(gateway, start_refusing)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def saved(path: Path) -> dict[str, int]:

@@ -18,12 +18,6 @@ WORDS = r"event loop that serves it.*asyncio\.run_coroutine_threadsafe.*不能�
 TARGET = Target(Scene.C2C, "openid")
 
 
-@pytest.fixture
-async def sim() -> AsyncGenerator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
-
-
 async def elsewhere(call: Callable[[], Awaitable[object]]) -> object:
     """Return what `call` returns in an event loop of another thread."""
 

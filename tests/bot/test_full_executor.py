@@ -20,12 +20,6 @@ from qqbot.testing import Simulator
 FAST = GatewayConfig(pace=0.02)
 
 
-@pytest.fixture
-async def sim() -> AsyncGenerator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
-
-
 @asynccontextmanager
 async def filled_executor() -> AsyncGenerator[None]:
     """Let each thread of the loop's default executor be held by a call that does not end."""

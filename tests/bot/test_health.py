@@ -16,12 +16,6 @@ from qqbot.testing import Simulator
 FAST = GatewayConfig(pace=0.02, identify_window=0.2)
 
 
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
-
-
 class Probe:
     """GET on the health pages of a bot that is mounted in an application."""
 

@@ -1,7 +1,6 @@
 """`Bot(hold_sends=True)`: messages wait while a shard is between connections; some that were sent then were lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,12 +12,6 @@ from qqbot.testing import Simulator
 
 FAST = GatewayConfig(pace=0.02, hello_timeout=2, ready_timeout=5, resumed_timeout=1, identify_window=0.2)
 ALICE = "user of no consequence"
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
 
 
 class HoldingBot(Bot):

@@ -19,6 +19,7 @@ from qqbot import (
     says,
 )
 from qqbot.testing import Simulator
+from tests.waiting import until
 
 
 class Room:
@@ -145,10 +146,11 @@ async def test_any_mixture_keeps_its_order(qq: Simulator, seed: int) -> None:
 async def test_help_comes_while_another_user_waits_for_an_answer(qq: Simulator) -> None:
     bot = Bot(order="user")
     bot.help()
+    answered = asyncio.Event()
 
     @bot.command("think")
     async def think(ctx: Context[GroupMessageEvent]) -> None:
-        await asyncio.sleep(10)
+        await answered.wait()
 
     group = qq.group("test")
     async with qq.run(bot):
@@ -157,6 +159,7 @@ async def test_help_comes_while_another_user_waits_for_an_answer(qq: Simulator) 
         began = time.monotonic()
         assert "/think" in ((await group.member("B").say("/help")).text or "")
         assert time.monotonic() - began < 1  # measured: some milliseconds
+        answered.set()
         thinking.cancel()
         await bot.stop()
 
@@ -191,12 +194,6 @@ def streaming(**options: Any) -> tuple[Bot, list[str]]:
         log.append("ended")
 
     return bot, log
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("scene", ["c2c", "group"])

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from qqbot.testing import Simulator
+from tests.cli.program import environment
 
 from . import invariants, storm
 from .bots import BEAT
@@ -163,19 +164,12 @@ class KilledRun:
         self._started += 1
         path = self._folder / f"record {self._started}"
         arguments = [str(self._folder / "state.json"), str(path), str(self._seed + self._started)]
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("QQBOT_")},
-            "QQBOT_APP_ID": self._sim.app_id,
-            "QQBOT_SECRET": self._sim.secret,
-            "QQBOT_API_BASE": self._sim.api_base,
-            "QQBOT_TOKEN_URL": self._sim.token_url,
-            "QQBOT_LOG": "CRITICAL",
-        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("QQBOT_")}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.chaos.program", *arguments, *([self._mutation] if self._mutation else [])),
             stdin=PIPE,
             stdout=DEVNULL,
-            env=environment,
+            env=inherited | environment(self._sim, QQBOT_LOG="CRITICAL"),
             cwd=ROOT,
         )
         self._lives.append(Life(process, path))

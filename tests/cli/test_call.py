@@ -1,18 +1,9 @@
 """`qqbot call`: the answer on stdout, the trace id on stderr, and an exit code."""
 
 import json
-from collections.abc import AsyncIterator
-
-import pytest
 
 from qqbot.testing import Simulator
 from tests.cli.program import environment, run
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
 
 
 async def test_an_answer_is_printed_as_json(sim: Simulator) -> None:

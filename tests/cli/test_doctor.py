@@ -50,12 +50,6 @@ NO_PROXIES = dict.fromkeys(("https_proxy", "http_proxy", "all_proxy", "no_proxy"
 linux = pytest.mark.skipif(not neighbours.can_look(), reason="only Linux shows connections and processes in /proc")
 
 
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
-
-
 async def diagnosis(*arguments: str | Path, **variables: str) -> dict[str, Any]:
     """What `qqbot doctor --json` finds; its exit code fits."""
     ended = await run("doctor", "--json", *arguments, env={**NO_PROXIES, **variables})

@@ -1,7 +1,6 @@
 """`qqbot run` ends in bounded time, whatever handlers, tasks and threads do, and names what goes on."""
 
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -99,12 +98,6 @@ def lengthy() -> None:
 async def work(ctx: Context[C2CMessageCreate]) -> None:
     threading.Thread(target=lengthy, name="my thread").start()
 """
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
 
 
 async def end(sim: Simulator, tmp_path: Path, source: str) -> Finished:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -24,18 +23,6 @@ async def echo(ctx: Context[GroupAtMessageCreate | C2CMessageCreate]) -> None:
         raise ValueError("it fails")
     await ctx.reply(ctx.text)
 """
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
-async def control(sim: Simulator) -> AsyncIterator[Control]:
-    async with Control(sim.api_base, sim.control_token) as control:
-        yield control
 
 
 @pytest.fixture

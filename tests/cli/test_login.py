@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
@@ -14,12 +14,6 @@ from qqbot.testing import Simulator
 from tests.cli.program import Finished, Program, python, qqbot, run
 
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes as POSIX has them")
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
 
 
 def files(folder: Path) -> list[str]:

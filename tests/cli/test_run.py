@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -32,18 +31,6 @@ async def slow(ctx: Context[C2CMessageCreate]) -> None:
     await ctx.reply("done")
     print("done", flush=True)
 """
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
-async def control(sim: Simulator) -> AsyncIterator[Control]:
-    async with Control(sim.api_base, sim.control_token) as control:
-        yield control
 
 
 @pytest.fixture

@@ -30,18 +30,6 @@ PICTURE = {"content_type": "image/png", "filename": "cat.png", "url": "//example
 
 
 @pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
-async def control(sim: Simulator) -> AsyncIterator[Control]:
-    async with Control(sim.api_base, sim.control_token) as control:
-        yield control
-
-
-@pytest.fixture
 async def hello(sim: Simulator) -> AsyncIterator[None]:
     async with sim.run(load_bot(str(EXAMPLES / "hello.py"))):
         yield

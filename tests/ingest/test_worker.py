@@ -10,6 +10,7 @@ import pytest
 from qqbot import Bot, C2CMessageCreate, ConfigError, Context, Envelope
 from qqbot.testing import Simulator
 from tests.ingest.memory import MemoryBroker, MemorySink, MemorySource
+from tests.waiting import until
 
 
 def envelope(sim: Simulator, seq: int, user: str = "A", *, age: float = 0.0, text: str = "") -> Envelope:
@@ -31,12 +32,6 @@ def envelope(sim: Simulator, seq: int, user: str = "A", *, age: float = 0.0, tex
         raw=msgspec.json.encode(frame),
         app_id=sim.app_id,
     )
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 class Logic:

@@ -7,19 +7,16 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from qqbot.testing import Simulator
+from tests import waiting
 from tests.models.samples import OPENID, SAMPLES
 
 Chat = Callable[[Simulator], Awaitable[None]]
 
 PATIENCE = 20.0
-
-
-async def until(found: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not found():
-            await asyncio.sleep(0.02)
+until = partial(waiting.until, seconds=PATIENCE)
 
 
 async def says(qq: Simulator, place: str, text: str, *answers: str) -> None:

@@ -18,6 +18,7 @@ from qqbot.cli import main
 from qqbot.cli.loading import load_bot
 from qqbot.cli.migrate.assembly import migrate
 from qqbot.testing import Simulator
+from tests.cli.program import environment
 from tests.interop.sdks import INSTALLED
 from tests.interop.test_sdks import picture
 from tests.migrate.chats import CHATS, LEFT, PATIENCE, PUBLIC
@@ -32,14 +33,8 @@ BOTPY = INSTALLED / "qq-botpy" / "bin" / "python"
 
 
 def settings(qq: Simulator) -> dict[str, str]:
-    return {
-        "QQBOT_APP_ID": qq.app_id,
-        "QQBOT_SECRET": qq.secret,
-        "QQBOT_API_BASE": qq.api_base,
-        "QQBOT_TOKEN_URL": qq.token_url,
-        "CHANNEL": qq.channel("general").id,
-        "IMAGE_URL": str(qq.attachment(picture(), name="tea.png")["url"]),
-    }
+    image = qq.attachment(picture(), name="tea.png")
+    return environment(qq, CHANNEL=qq.channel("general").id, IMAGE_URL=str(image["url"]))
 
 
 def copied(source: Path, folder: Path, qq: Simulator) -> Path:

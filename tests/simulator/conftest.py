@@ -7,12 +7,6 @@ from tests.simulator.bare import BareBot
 
 
 @pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
 async def bot(sim: Simulator) -> AsyncIterator[BareBot]:
     async with BareBot(sim) as bot:
         yield bot

@@ -46,12 +46,6 @@ class Tool:
 
 
 @pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
 async def tool(sim: Simulator) -> AsyncIterator[Tool]:
     async with aiohttp.ClientSession() as session:
         yield Tool(sim, session)

@@ -85,9 +85,12 @@ def test_in_the_strict_mode_without_a_marker(project: Project) -> None:
 def test_the_test_of_the_readme(project: Project) -> None:
     """Copied into a folder without any configuration."""
     (project.folder / "pytest.ini").unlink()
+    tests: set[str] = set()
     for name in ("README.md", "README.zh-CN.md"):
         blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text("utf-8"), re.DOTALL)
         [test] = [block for block in blocks if "(qq)" in block]
+        tests.add(test)
+    for test in tests:  # mostly one and the same in both languages
         assert "1 passed" in project.run(test).stdout
 
 

@@ -7,7 +7,6 @@ Source: asgi.readthedocs.io/en/latest/specs
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -56,8 +55,9 @@ async def _lifespan(app: AsgiApp, state: dict[str, Any]) -> AsyncGenerator[None,
             await _step("shutdown", task, to_app, from_app)
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await task
+        await asyncio.wait([task])  # not `await task`: its cancellation would hide that of the caller
+        if not task.cancelled():
+            task.exception()  # `_step` has raised what ended it early
 
 
 async def _step(

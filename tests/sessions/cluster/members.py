@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from qqbot.config import ShardSelection
@@ -11,8 +12,10 @@ from qqbot.errors import LeaseLost
 from qqbot.lease import Lease
 from qqbot.models.gateway import GatewayBot, ResumeState, SessionStartLimit, ShardExit, ShardKey
 from qqbot.sessions import RedisSessionManager, Timings
+from tests import waiting
 
 PATIENCE = 15.0
+until = partial(waiting.until, seconds=PATIENCE)
 FAST = Timings(renew=0.3, call=0.5, own=1.6, observe=2.0, slack=0.3, window=0.2, permit=0.5, lead=0.2, stop=6.0)
 
 
@@ -129,9 +132,3 @@ async def joined(url: Any, platform: Platform, shards: Shards | None = None, **o
         assert member.task.done() and not shards.running
         if not member.task.cancelled():
             member.task.exception()  # looked at by the test that expects one
-
-
-async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)

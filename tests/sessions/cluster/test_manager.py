@@ -187,7 +187,7 @@ async def test_starting_before_the_store_is_there(store: Server) -> None:
         await asyncio.sleep(3 * FAST.renew)
         assert not a.task.done()
         await store.start()
-        await until(lambda: a.indices == ALL, PATIENCE)
+        await until(lambda: a.indices == ALL)
 
 
 async def test_fifty_nodes_that_start_together_ask_the_platform_once(store: Server) -> None:

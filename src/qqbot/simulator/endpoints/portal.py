@@ -14,6 +14,7 @@ from aiohttp import web
 
 from .. import wire
 from ..platform import Platform
+from ..state.bounded import Bounded
 from ..wire import JsonObject
 
 PENDING, COMPLETED, EXPIRED = 1, 2, 3
@@ -37,7 +38,7 @@ class Portal:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._tasks: dict[str, PortalTask] = {}
+        self._tasks: dict[str, PortalTask] = Bounded(MOST_TASKS)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -54,8 +55,6 @@ class Portal:
             key = b""
         if len(key) != KEY_BYTES:
             return _refused(BAD_REQUEST, "key must be base64 of 32 bytes")
-        if len(self._tasks) >= MOST_TASKS:
-            del self._tasks[next(iter(self._tasks))]
         task_id = secrets.token_urlsafe(16)
         self._tasks[task_id] = PortalTask(key, self._platform.clock.now() + LIFETIME)
         return _answer({"retcode": 0, "msg": "success", "data": {"task_id": task_id}})
