@@ -207,3 +207,23 @@ def on_signal(callback: Callable[[], object]) -> Generator[None]:
                 loop.remove_signal_handler(number)
             if handler is not None:  # a handler that was not set from Python cannot be restored
                 signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def stop_on_signal(stop: Callable[[], object]) -> Generator[Callable[[], bool]]:
+    """Call `stop` on the first SIGINT or SIGTERM, and end the process at once on the second, also during the drain.
+
+    Yield a function that returns True once a signal has come: that may be before there is anything to stop.
+    """
+    signals = 0
+
+    def count() -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            log.warning("second signal: exiting at once, unfinished events will be delivered again")
+            os._exit(EXIT_INTERRUPTED)
+        stop()
+
+    with on_signal(count):
+        yield lambda: signals > 0
