@@ -227,3 +227,15 @@ def stop_on_signal(stop: Callable[[], object]) -> Generator[Callable[[], bool]]:
 
     with on_signal(count):
         yield lambda: signals > 0
+
+
+async def run_until_signal(main: Coroutine[Any, Any, object]) -> None:
+    """Run `main` until it ends or a signal cancels it; a second signal cuts its end short, such as a drain.
+
+    Raises: what `main` raises.
+    """
+    task = asyncio.create_task(main)
+    with on_signal(task.cancel):
+        await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
