@@ -20,6 +20,7 @@ nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 
 PROJECT = nox.project.load_toml("pyproject.toml")
+EXTRAS = ",".join(PROJECT["project"]["optional-dependencies"])
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 # The interpreter that runs nox is always among them, so that `nox -s tests` never passes by testing nothing.
 PYTHONS = list(dict.fromkeys(["3.11", "3.12", "3.13", RUNNING]))
@@ -95,7 +96,7 @@ def documents(session: nox.Session) -> None:
         *("tests/sessions/test_state_paths.py", "tests/sessions/cluster/test_unreadable.py"),
         "tests/simulator/test_saved_chats.py",
     )
-    pytest(session, *tests, "-k", "any or documents or thousand or document or content", env={"TEST_DOCUMENTS": "1000"})
+    pytest(session, *tests, "-k", "any or document or thousand or content", env={"TEST_DOCUMENTS": "1000"})
 
 
 # How a test runs besides the default: `tests.loops` chooses the loop, Python itself the debug mode.
@@ -231,8 +232,8 @@ def build(session: nox.Session) -> None:
 def release(session: nox.Session) -> None:
     """Make the files of a release in `dist/`: sdist, wheel and bill of materials; and prove them.
 
-    A second build, from a fresh clone of HEAD, has to be equal byte by byte: nothing untracked is packed, and anybody
-    can repeat it. The wheel is installed in an environment of its own, and its simulator has to answer.
+    A second build, from a fresh clone of HEAD, has to be equal byte by byte: nothing untracked is packed, and the
+    build can be repeated. The wheel is installed in an environment of its own, and its simulator has to answer.
     """
     session.install(*group("release"))
     stamp = str(session.run("git", "log", "-1", "--format=%ct", external=True, silent=True)).strip()
@@ -273,9 +274,9 @@ def try_simulator(session: nox.Session, command: str) -> None:
 def audit(session: nox.Session) -> None:
     """Look for known vulnerabilities in all that the package and its extras install; needs the network.
 
-    It fails if there are any. If the advisory database cannot be reached, it says so and passes.
+    It fails if there are any. If the advisory database cannot be reached, it warns and passes.
     """
-    session.install(".[webhook,testing]")
+    session.install(f".[{EXTRAS}]")
     installed = session.run("python", "-m", "pip", "freeze", "--exclude", "aioqqbot", silent=True)
     with tempfile.TemporaryDirectory() as folder:
         pinned, report = Path(folder, "requirements.txt"), Path(folder, "report.json")
@@ -312,7 +313,7 @@ def audit(session: nox.Session) -> None:
 @nox.session
 def sbom(session: nox.Session) -> None:
     """Write the bill of materials of the package with its extras to `sbom.cdx.json`: `nox -s sbom -- FILE`."""
-    session.install(".[webhook,testing]", *group("sbom"))
+    session.install(f".[{EXTRAS}]", *group("sbom"))
     (file,) = session.posargs or ["sbom.cdx.json"]
     python = str(Path(session.bin, "python"))
     session.run("cyclonedx-py", "environment", python, "--pyproject", "pyproject.toml", "--output-file", file)

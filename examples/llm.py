@@ -16,7 +16,7 @@ Question = C2CMessageCreate | GroupMessageEvent
 
 DELAY = float(os.environ.get("DELAY", "0.05"))  # seconds for each word
 INBOX = Path(os.environ.get("INBOX", tempfile.gettempdir()))
-bot = Bot(order="user")  # an answer holds up nobody else in its group
+bot = Bot(order="user")  # an answer holds up no other user of its group
 history: defaultdict[str, deque[tuple[str, str]]] = defaultdict(lambda: deque(maxlen=20))
 is_stop = says("停", "stop")
 

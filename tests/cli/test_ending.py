@@ -100,11 +100,14 @@ async def work(ctx: Context[C2CMessageCreate]) -> None:
 """
 
 
-async def end(sim: Simulator, tmp_path: Path, source: str) -> Finished:
+async def end(sim: Simulator, tmp_path: Path, source: str, *options: str) -> Finished:
     """Run a bot, let its handler begin, and stop it: it must end within 10 s."""
     file = tmp_path / "bot_file.py"
     file.write_text(HURRY + source)
-    async with qqbot("run", file, env=environment(sim)) as program, Control(sim.api_base, sim.control_token) as control:
+    async with (
+        qqbot("run", *options, file, env=environment(sim)) as program,
+        Control(sim.api_base, sim.control_token) as control,
+    ):
         await program.line("err", "identified")
         await control.post("say", scene="c2c", conversation="test", user="Alice", text="go", timeout=0.1)
         await program.line("out", "begun")
@@ -143,6 +146,12 @@ async def test_a_thread_that_holds_the_process_is_named_and_does_not_hold_it_for
     code, _, err = await end(sim, tmp_path, source)
     assert code == 0
     assert f"the thread {thread} goes on" in err and "in lengthy" in err
+
+
+async def test_it_does_not_hold_a_bot_that_is_reloaded_either(sim: Simulator, tmp_path: Path) -> None:
+    code, _, err = await end(sim, tmp_path, JOB, "--reload")
+    assert code == 0
+    assert "the thread 'asyncio_" in err and "in lengthy" in err
 
 
 async def test_a_program_that_goes_on_after_the_bot_is_left_alone(sim: Simulator, tmp_path: Path) -> None:

@@ -24,6 +24,20 @@ async def echo(ctx: Context[GroupAtMessageCreate | C2CMessageCreate]) -> None:
     await ctx.reply(ctx.text)
 """
 
+STUCK = """
+import asyncio, time
+import qqbot.aio.ending, qqbot.bot.program
+from qqbot import Bot, C2CMessageCreate, Context
+qqbot.aio.ending.ENDING_SECONDS = qqbot.bot.program.ENDING_SECONDS = 0.5
+bot = Bot(drain=0.2)
+def lengthy() -> None:
+    print("begun", flush=True)
+    time.sleep(3600)
+@bot.on
+async def work(ctx: Context[C2CMessageCreate]) -> None:
+    await asyncio.to_thread(lengthy)
+"""
+
 
 @pytest.fixture
 def bot(tmp_path: Path) -> Path:
@@ -56,6 +70,24 @@ async def test_a_conversation_through_a_store_and_a_clean_end(
         assert code == 0, err
     assert len(sim.identifies) == 1
     assert sim.violations == []
+
+
+async def test_a_thread_that_goes_on_does_not_hold_a_worker(
+    sim: Simulator, control: Control, tmp_path: Path, store: Server
+) -> None:
+    stuck = tmp_path / "stuck.py"
+    await asyncio.to_thread(stuck.write_text, STUCK)
+    env = environment(sim)
+    async with qqbot("intake", "--to", store.url, env=env) as intake:
+        await intake.line("err", "identified")
+        async with qqbot("work", stuck, "--from", store.url, env=env) as worker:
+            await worker.line("err", "working")
+            await control.post("say", scene="c2c", conversation="test", user="Alice", text="go", timeout=0.1)
+            await worker.line("out", "begun")
+            code, _, err = await worker.stopped()
+        assert code == 0, err
+        assert "the thread 'asyncio_0' goes on" in err and "in lengthy" in err
+        assert (await intake.stopped()).code == 0
 
 
 async def test_what_is_wrong_is_named(sim: Simulator, bot: Path, store: Server) -> None:

@@ -96,7 +96,7 @@ def _errors(language: str, family: Family) -> str:
             pick(language, meaning(family, number)),
             code(rule.error.__name__),
             pick(language, RETRIES[rule.retry]),
-            rule.hint.zh if language == "zh" else rule.hint.en,
+            pick(language, rule.hint),
         ]
         for number, rule in rules(family)
     ]
@@ -132,7 +132,7 @@ def _closes(language: str) -> str:
             _close_meaning(language, row),
             pick(language, _action(rule)),
             pick(language, _delay(rule)),
-            "" if rule.hint is None else rule.hint.zh if language == "zh" else rule.hint.en,
+            "" if rule.hint is None else pick(language, rule.hint),
         ]
         for row, rule in closes()
     ]

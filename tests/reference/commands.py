@@ -18,7 +18,7 @@ TITLE = Both("Commands and their options", "命令及其选项")
 CHINESE = read("commands.toml")
 
 INTRODUCTION = Both(
-    """What `qqbot COMMAND --help` prints. [The command line](../cli.md) has the exit codes, and tells how the larger
+    """What `qqbot COMMAND --help` prints. [The command line](../cli.md) has the exit codes, and shows how the larger
 commands are used. This page is written by `nox -s reference`.""",
     """内容与 `qqbot COMMAND --help` 相同。退出码和主要命令的用法见[命令行](../cli.md)。
 本页由 `nox -s reference` 生成。""",

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from qqbot.errors import Hint
+
 HERE = Path(__file__).parent
 
 
@@ -29,7 +31,7 @@ def read(name: str) -> dict[str, Any]:
     return tomllib.loads((HERE / name).read_text("utf-8"))
 
 
-def pick(language: str, text: Both) -> str:
+def pick(language: str, text: Both | Hint) -> str:
     """Return a text in one language, "en" or "zh"."""
     return text.zh if language == "zh" else text.en
 

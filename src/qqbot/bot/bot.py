@@ -7,8 +7,6 @@ run; constructing a `Bot` reads no configuration and touches no loop.
 
 import asyncio
 import contextlib
-import logging
-import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
@@ -50,14 +48,13 @@ from .context import Context
 from .handler_table import check_order
 from .middleware import AroundHandler
 from .program import (
-    EXIT_INTERRUPTED,
     configure_logging,
     exit_code,
     exit_in_time,
     loading,
-    on_signal,
     run_loop,
     second_copy,
+    stop_on_signal,
 )
 from .router import HandlerDecorators
 from .runtime import BotRuntime, BotSettings, ShardFunction
@@ -73,8 +70,6 @@ if TYPE_CHECKING:  # most bots serve no HTTP: what does so is imported by the me
     from ..webhook.asgi import AsgiApplication
     from ..webhook.handler import WebhookHandler, WebhookOptions
     from ..webhook.protocol import Answer
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Lifespan = Callable[["Bot"], AbstractAsyncContextManager[object]]
@@ -595,21 +590,9 @@ class Bot(HandlerDecorators):
             )
 
     async def _serve_until_signal(self, webhook: str | None, options: "WebhookOptions") -> None:
-        signals = 0
-
-        def stop() -> None:
-            nonlocal signals
-            signals += 1
-            if signals > 1:
-                log.warning("second signal: exiting at once, unfinished events will be delivered again")
-                os._exit(EXIT_INTERRUPTED)
-            log.info("stopping: handlers have %g s to finish", self._runtime.settings.drain)
-            if (run := self._runtime.run) is not None:
-                run.ask_to_stop()
-
-        with on_signal(stop):  # around it all: a second signal counts while the handlers finish
+        with stop_on_signal(self._runtime.ask_to_stop) as stopped:
             async with self.serve(connect=webhook is None), self._listening(webhook, options):
-                if not signals:  # one may have come before there was anything to stop
+                if not stopped():
                     await self.wait()
 
     def _listening(self, address: str | None, options: "WebhookOptions") -> AbstractAsyncContextManager[object]:

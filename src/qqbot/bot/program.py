@@ -207,3 +207,35 @@ def on_signal(callback: Callable[[], object]) -> Generator[None]:
                 loop.remove_signal_handler(number)
             if handler is not None:  # a handler that was not set from Python cannot be restored
                 signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def stop_on_signal(stop: Callable[[], object]) -> Generator[Callable[[], bool]]:
+    """Call `stop` on the first SIGINT or SIGTERM, and end the process at once on the second, also during the drain.
+
+    Yield a function that returns True once a signal has come: that may be before there is anything to stop.
+    """
+    signals = 0
+
+    def count() -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            log.warning("second signal: exiting at once, unfinished events will be delivered again")
+            os._exit(EXIT_INTERRUPTED)
+        stop()
+
+    with on_signal(count):
+        yield lambda: signals > 0
+
+
+async def run_until_signal(main: Coroutine[Any, Any, object]) -> None:
+    """Run `main` until it ends or a signal cancels it; a second signal cuts its end short, such as a drain.
+
+    Raises: what `main` raises.
+    """
+    task = asyncio.create_task(main)
+    with on_signal(task.cancel):
+        await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()

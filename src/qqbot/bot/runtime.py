@@ -240,6 +240,12 @@ class BotRuntime:
         serving_task.leave()
         await serving_task.left()
 
+    def ask_to_stop(self) -> None:
+        """Let the run drain and end, if there is one; return at once."""
+        log.info("stopping: handlers have %g s to finish", self.settings.drain)
+        if self.run is not None:
+            self.run.ask_to_stop()
+
     def _check_free(self) -> None:
         started = self._serving_task is not None and not self._serving_task.over
         if self.run is not None or (started and not self._owned):

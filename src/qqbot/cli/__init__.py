@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .._visible import visible
-from ..bot.program import exit_code
+from ..bot.program import exit_code, exit_in_time
 from . import (
     call,
     doctor,
@@ -43,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if terminal.finish() or ended.code:
             raise
         return terminal.EXIT_FAILED
-    return code if terminal.finish() else code or terminal.EXIT_FAILED
+    if not terminal.finish():
+        code = code or terminal.EXIT_FAILED
+    exit_in_time(code)  # a thread of the bot, or a look-up that hangs, may go on
+    return code
 
 
 def _run(argv: Sequence[str] | None) -> None:

@@ -5,13 +5,12 @@ Responsible for the arguments, for what is examined, and for the output. Collabo
 """
 
 import argparse
-import asyncio
 import logging
 import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..bot.program import EXIT_OK, configure_logging, exit_in_time
+from ..bot.program import EXIT_OK, configure_logging, exit_in_time, run_loop
 from ..config import Credentials, Endpoints, RedisConfig, ShardSelection, unknown_variables
 from ..errors import ConfigError
 from . import env_file
@@ -60,7 +59,7 @@ def _doctor(arguments: argparse.Namespace) -> None:
     from .examination import examine
 
     env_file.read_env_file(None if arguments.file is None else bot_path(arguments.file))
-    findings = asyncio.run(examine(_patient(arguments.file), identifies=arguments.identify))
+    findings = run_loop(examine(_patient(arguments.file), identifies=arguments.identify))
     if arguments.json:
         show_json(_document(findings), indent=2)
     else:

@@ -63,24 +63,23 @@ class Findings:
 
     def ok(self, check: str, text: str) -> None:
         """Add that all is well."""
-        self._add(CheckResult(check, "ok", text))
+        self._add(check, "ok", text)
 
     def skipped(self, check: str, text: str) -> None:
         """Add why something was not checked."""
-        self._add(CheckResult(check, "skipped", text))
+        self._add(check, "skipped", text)
 
     def warning(self, check: str, text: str, *, zh: str, en: str) -> None:
         """Add what may be a fault."""
-        self._add(CheckResult(check, "warning", text, Hint(zh, en)))
+        self._add(check, "warning", text, Hint(zh, en))
 
     def fault(self, check: str, text: str, *, zh: str, en: str) -> CheckFailed:
         """Add a fault; return what its check raises if others depend on it."""
-        self._add(CheckResult(check, "fault", text, Hint(zh, en)))
+        self._add(check, "fault", text, Hint(zh, en))
         return CheckFailed(check)
 
-    def _add(self, finding: CheckResult) -> None:
-        text = visible_line(finding.text, LONGEST_TEXT)
-        self._all.append(CheckResult(finding.check, finding.status, text, finding.hint))
+    def _add(self, check: str, status: Status, text: str, hint: Hint | None = None) -> None:
+        self._all.append(CheckResult(check, status, visible_line(text, LONGEST_TEXT), hint))
 
     def has(self, check: str) -> bool:
         """True if there is a finding of this check."""

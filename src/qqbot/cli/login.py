@@ -187,9 +187,8 @@ def _write(path: Path, credentials: Credentials, *, replace: bool) -> None:
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
-            file.write(
-                f"QQBOT_SECRET={_quoted(credentials.secret.reveal())}\n"
-            )  # in no variable: a traceback shows those
+            # In no variable: a traceback shows those.
+            file.write(f"QQBOT_SECRET={_quoted(credentials.secret.reveal())}\n")
         new.replace(path)
     except OSError as error:
         new.unlink(missing_ok=True)

@@ -143,9 +143,8 @@ class Reachability:
             failure = error
         else:
             seconds = time.monotonic() - began
-            plain = proxy is not None and url.startswith(
-                "http:"
-            )  # then a refusal of the proxy is an answer like others
+            # By plain HTTP, a refusal of the proxy is an answer like others.
+            plain = proxy is not None and url.startswith("http:")
             if plain and status >= HTTPStatus.BAD_REQUEST and TRACE_HEADER not in headers:
                 raise self._refused(f"{host}: the proxy answered HTTP {status}", proxy or "")
             self._findings.ok("connection", f"{host}: HTTP {status} after {1000 * seconds:.0f} ms")

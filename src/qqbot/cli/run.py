@@ -5,11 +5,10 @@ environment variables.
 """
 
 import argparse
-import asyncio
 from contextlib import AbstractAsyncContextManager
 
 from ..bot.bot import Bot
-from ..bot.program import configure_logging, on_signal
+from ..bot.program import configure_logging, run_loop, run_until_signal
 from ..config import VARIABLES, RedisConfig
 from ..sessions.base import SessionManager
 from . import env_file
@@ -39,23 +38,19 @@ def _run(arguments: argparse.Namespace) -> None:
     configure_logging()
     env_file.read_env_file(bot_path(arguments.file))
     if arguments.reload:
-        asyncio.run(_reload(arguments.file))
+        run_loop(run_until_signal(_reload(arguments.file)))
     else:
         load_bot(arguments.file).run()
 
 
 async def _reload(target: str) -> None:
-    """Serve the bot of a file and its successors until a signal cancels it."""
+    """Serve the bot of a file and its successors, until cancelled."""
     from .reloading import serve_reloading
 
     def report(text: str, _: str) -> None:
         tell(f"qqbot: {text}")
 
-    serving = asyncio.create_task(serve_reloading(target, _served, report))
-    with on_signal(serving.cancel):
-        await asyncio.wait([serving])
-    if not serving.cancelled():
-        serving.result()
+    await serve_reloading(target, _served, report)
 
 
 def _served(bot: Bot, sessions: SessionManager) -> AbstractAsyncContextManager[object]:

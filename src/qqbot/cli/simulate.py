@@ -15,7 +15,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from ..bot.bot import Bot
-from ..bot.program import configure_logging, on_signal, run_loop
+from ..bot.program import configure_logging, run_loop, run_until_signal
 from ..errors import ConfigError
 from ..sessions.base import SessionManager
 from .env_file import read_env_file
@@ -125,7 +125,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
     if not arguments.no_bot and arguments.webhook is None:
         read_env_file(None if arguments.file is None else bot_path(arguments.file))
     bot = _bot(arguments)
-    run_loop(_until_signal(arguments, bot))
+    run_loop(run_until_signal(_session(arguments, bot)))
 
 
 def _bot(arguments: argparse.Namespace) -> Bot | None:
@@ -139,15 +139,6 @@ def _bot(arguments: argparse.Namespace) -> Bot | None:
 
         return bot
     return load_bot(arguments.file)
-
-
-async def _until_signal(arguments: argparse.Namespace, bot: Bot | None) -> None:
-    """Run everything until a signal cancels it; a second signal cuts the drain of the bot short."""
-    session = asyncio.create_task(_session(arguments, bot))
-    with on_signal(session.cancel):
-        await asyncio.wait([session])
-    if not session.cancelled():
-        session.result()
 
 
 async def _session(arguments: argparse.Namespace, bot: Bot | None) -> None:

@@ -6,10 +6,9 @@ the source, `Bot.work` handles the events. It opens no connection to the gateway
 
 import argparse
 import logging
-import os
 
 from ..bot.bot import Bot
-from ..bot.program import EXIT_INTERRUPTED, configure_logging, on_signal, run_loop
+from ..bot.program import configure_logging, run_loop, stop_on_signal
 from ..ingest.forwarder import EventSink
 from ..ingest.source import EventSource
 from ..ingest.urls import FORM, sink_of, source_of
@@ -76,21 +75,9 @@ def _run(arguments: argparse.Namespace) -> None:
 
 async def _work(bot: Bot, source: EventSource, dead_letters: EventSink | None, arguments: argparse.Namespace) -> None:
     """Handle events until a signal; exit at once at the second one."""
-    signals = 0
-
-    def stop() -> None:
-        nonlocal signals
-        signals += 1
-        if signals > 1:
-            log.warning("second signal: exiting at once, unfinished events will be delivered again")
-            os._exit(EXIT_INTERRUPTED)
-        log.info("stopping: handlers have %g s to finish", bot.__simulated__().settings.drain)
-        if (run := bot.__simulated__().run) is not None:
-            run.ask_to_stop()
-
-    with on_signal(stop):
+    with stop_on_signal(bot.__simulated__().ask_to_stop) as stopped:
         async with bot.serve(connect=False):
-            if not signals:  # one may have come before there was anything to stop
+            if not stopped():
                 log.info("working: %s handles stored events", arguments.file)
                 await bot.work(
                     source,

@@ -7,7 +7,7 @@ Responsible for the Protocols, and for the labels that have to be the same every
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeAlias
 
-from ..api.caller import ResponseHook
+from ..api.caller import ResponseHook, ResponseInfo
 from ..dispatcher.running import HandlerListener
 from ..gateway.shard import ShardEvent
 from ..ingest.forwarder import EnvelopeHook, PublishListener
@@ -74,3 +74,10 @@ def error_type(error: object) -> str:
     """Return the value of `error.type` for an exception: its module and name."""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def failure_of(info: ResponseInfo) -> str:
+    """Return the value of `error.type` for an exchange: why there is no answer, else a status from 400 on, else ''."""
+    if info.error is not None:
+        return error_type(info.error)
+    return str(info.status) if info.status >= 400 else ""

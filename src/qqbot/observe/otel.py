@@ -2,21 +2,22 @@
 
 Responsible for one span for each event, in it one for each handler, in that one for each exchange with the platform;
 for carrying the trace through a broker, in the headers of the envelope; and for the histograms and counters, by the
-semantic conventions. Collaborators: the hooks of the bot. It needs the
-extra `otel` (opentelemetry-api); what exports, and where, is set up by the program.
+semantic conventions. Collaborators: the hooks of the bot. It needs the extra `otel` (opentelemetry-api). It exports
+nothing: the program sets up what does.
 
 Source: OpenTelemetry semantic conventions 1.36: messaging, HTTP client, code
 """
 
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from ..api.caller import ResponseInfo
 from ..dispatcher.running import HandlerRun
 from ..errors import ConfigError
 from ..gateway.shard import ShardEvent
 from ..ingest.forwarder import Published
-from .observed import SECONDS, SYSTEM, CallNext, EventContext, Observed, error_type
+from .observed import SECONDS, SYSTEM, CallNext, EventContext, Observed, error_type, failure_of
 
 try:
     from opentelemetry import metrics, propagate, trace
@@ -35,23 +36,12 @@ class Telemetry:
 
     def __init__(self, tracer: trace.Tracer, meter: metrics.Meter) -> None:
         self._tracer = tracer
-        self._processed = meter.create_histogram(
-            "messaging.process.duration",
-            "s",
-            "Duration of processing operation.",
-            explicit_bucket_boundaries_advisory=SECONDS,
-        )
-        self._called = meter.create_histogram(
-            "http.client.request.duration",
-            "s",
-            "Duration of HTTP client requests.",
-            explicit_bucket_boundaries_advisory=SECONDS,
-        )
-        self._published = meter.create_histogram(
+        histogram = partial(meter.create_histogram, unit="s", explicit_bucket_boundaries_advisory=SECONDS)
+        self._processed = histogram("messaging.process.duration", description="Duration of processing operation.")
+        self._called = histogram("http.client.request.duration", description="Duration of HTTP client requests.")
+        self._published = histogram(
             "messaging.client.operation.duration",
-            "s",
-            "Duration of messaging operation initiated by a producer or consumer client.",
-            explicit_bucket_boundaries_advisory=SECONDS,
+            description="Duration of messaging operation initiated by a producer or consumer client.",
         )
         self._shard_events = meter.create_counter(
             "qqbot.shard.events", "{event}", "What happened to the shards: connected, identified, resumed, closed, ..."
@@ -128,7 +118,7 @@ class Telemetry:
 
     def _response(self, info: ResponseInfo) -> None:
         """Report an exchange. Its span is made when it is over: it has begun `elapsed` seconds ago."""
-        failed = "" if 0 < info.status < 400 else str(info.status) if info.error is None else error_type(info.error)
+        failed = failure_of(info)
         host, _, port = info.host.rpartition(":") if ":" in info.host else (info.host, "", "")
         attributes = _known(
             {

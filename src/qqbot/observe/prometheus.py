@@ -8,6 +8,7 @@ Source: OpenTelemetry semantic conventions 1.36: messaging, HTTP client; Prometh
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from aiohttp import web
 
@@ -17,7 +18,7 @@ from ..errors import ConfigError
 from ..gateway.shard import ShardEvent
 from ..ingest.forwarder import Published
 from ..models.stats import BotStats
-from .observed import SECONDS, SYSTEM, Observed, error_type
+from .observed import SECONDS, SYSTEM, Observed, error_type, failure_of
 
 try:
     from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -39,27 +40,22 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         registry = self.registry = CollectorRegistry() if registry is None else registry
+        histogram = partial(Histogram, buckets=SECONDS, registry=registry)
         try:
-            self._processed = Histogram(
+            self._processed = histogram(
                 "messaging_process_duration_seconds",
                 "Duration of each run of a handler.",
                 ("messaging_system", "messaging_destination_name", "handler", "error_type"),
-                buckets=SECONDS,
-                registry=registry,
             )
-            self._called = Histogram(
+            self._called = histogram(
                 "http_client_request_duration_seconds",
                 "Duration of each exchange with the platform.",
                 ("http_request_method", "url_template", "http_response_status_code", "error_type"),
-                buckets=SECONDS,
-                registry=registry,
             )
-            self._published = Histogram(
+            self._published = histogram(
                 "messaging_client_operation_duration_seconds",
                 "Duration of each call of the sink.",
                 ("messaging_system", "messaging_operation_name", "error_type"),
-                buckets=SECONDS,
-                registry=registry,
             )
             self._shard_events = Counter(
                 "qqbot_shard_events",
@@ -90,9 +86,8 @@ class Metrics:
         self._published.labels(SYSTEM, "publish", error).observe(published.seconds)
 
     def _response(self, info: ResponseInfo) -> None:
-        error = error_type(info.error) if info.error is not None else str(info.status) if info.status >= 400 else ""
         status = str(info.status or "")
-        self._called.labels(info.method, info.route, status, error).observe(info.elapsed)
+        self._called.labels(info.method, info.route, status, failure_of(info)).observe(info.elapsed)
 
     def _count(self, event: ShardEvent) -> None:
         code = "" if event.code is None else str(event.code)

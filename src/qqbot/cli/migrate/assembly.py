@@ -110,7 +110,7 @@ class _Assembly:
         done = _without(done, rewriter.dropped(function))
         name = function.name.value
         events = rewriter.events
-        method = self.program.methods.get(name) is function
+        method = rewriter.method
         handles = EVENTS.get(name) if method else None
         if handles and not events:
             events = [handles]
@@ -192,8 +192,7 @@ class _Assembly:
 
     def _command_call(self, decorator: cst.Decorator) -> cst.Call | None:
         node = decorator.decorator
-        found = isinstance(node, cst.Call) and self.program.qualified(node.func) == COMMANDS
-        return node if found and isinstance(node, cst.Call) else None
+        return node if isinstance(node, cst.Call) and self.program.qualified(node.func) == COMMANDS else None
 
     def _as_command(self, original: cst.FunctionDef, done: cst.FunctionDef) -> cst.FunctionDef:
         """Ask for the words of `@Commands(...)` at the start of the function, as botpy's decorator did."""
@@ -409,7 +408,7 @@ def _left(function: cst.FunctionDef, remark: str) -> list[cst.EmptyLine]:
 
 
 def _calls_super(node: cst.CSTNode) -> bool:
-    return code(node).startswith(("super().__init__", "botpy.Client.__init__", "super("))
+    return code(node).startswith(("super(", "botpy.Client.__init__"))
 
 
 def _named(decorator: cst.Decorator, wanted: set[str]) -> bool:

@@ -4,7 +4,6 @@ Responsible for the questions about the whole file that are asked before anythin
 `rewriting` rewrites one function with the answers. It changes nothing.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -32,7 +31,6 @@ class Program:
     instances: set[str] = field(default_factory=set[str])
     intents: set[str] = field(default_factory=set[str])
     top: Bindings = field(default_factory=Bindings)
-    inlined: Counter[str] = field(default_factory=Counter[str])
 
     def qualified(self, node: cst.CSTNode | None) -> str:
         """Return botpy's full name of an expression; '' for anything else."""

@@ -37,7 +37,6 @@ from .tables import (
     LOGGER,
     LOGGERS,
     MEMBERS,
-    MESSAGE_PARTS,
     MODELS,
     PAYLOADS,
     PERMISSION,
@@ -87,7 +86,6 @@ class Rewriter(cst.CSTTransformer):
         self.changed: set[str] = set() if function is None else _changed(function)
         self.followed: set[tuple[str, int]] = set()  # name and node of each use that was replaced by the value
         self.remarks: list[str] = []
-        self.notes: list[str] = []
         self.untouched: set[int] = set()  # names of attributes, keywords and parameters: no variables
         self.shapes: dict[str, fields.Shape] = {}
         if function is not None:
@@ -415,8 +413,6 @@ class Rewriter(cst.CSTTransformer):
     def _renamed(self, full: str, updated: cst.BaseExpression) -> cst.BaseExpression:
         if full in MODELS:
             return cst.Name(self.need(MODELS[full], "qqbot.models"))
-        if full in MESSAGE_PARTS:
-            return cst.Name("dict")
         if full in ERRORS:
             return cst.Name(self.need(ERRORS[full]))
         if full in PAYLOADS:
@@ -553,7 +549,6 @@ class Rewriter(cst.CSTTransformer):
     ) -> cst.BaseStatement:
         """Write the remarks above the statement."""
         remarks, self.remarks = self.remarks, []
-        self.notes += remarks
         return marked(updated_node, remarks)
 
     def uses(self) -> Counter[str]:

@@ -129,18 +129,6 @@ MODELS = {
 }
 """Classes of botpy.types that `qqbot.models` has too."""
 
-MESSAGE_PARTS = {
-    "botpy.types.message.MarkdownPayload": "Markdown",
-    "botpy.types.message.Ark": "Ark",
-    "botpy.types.message.Embed": "Embed",
-    "botpy.types.message.Keyboard": "Keyboard",
-    "botpy.types.message.KeyboardPayload": "Keyboard",
-    "botpy.types.inline.Keyboard": "Keyboard",
-    "botpy.types.inline.Button": "Button",
-    "botpy.types.message.Media": "Media",
-}
-"""Builders that have a class here; all of `botpy.types.message` and `botpy.types.inline` are dicts in botpy."""
-
 ERRORS = {
     "botpy.errors.AuthenticationFailedError": "AuthError",
     "botpy.errors.ForbiddenError": "PermissionMissing",
@@ -351,8 +339,6 @@ SENDS = {
 UPLOADS = {"post_group_file": ("groups", "group_openid"), "post_c2c_file": ("c2c", "openid")}
 MEDIA = {"1": "image", "2": "video", "3": "voice", "4": "file"}
 """The class method of `Media` for each `file_type`."""
-
-DIRECT = "DirectMessageCreate"
 
 HINTS = {
     "botpy.ext.cog_apscheduler": "start a scheduler of your own in Bot(lifespan=...). 请在 lifespan 中启动自己的调度器",
