@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 
 from qqbot.bot.context import Delivered
-from qqbot.dispatcher import Dispatcher, ShardSource
+from qqbot.dispatcher import DirectSource, Dispatcher, ShardSource
 from qqbot.dispatcher.delivery import Handler
 from qqbot.dispatcher.dispatcher import HandlerMatch
 from qqbot.lease import LostReason, Permit
 from qqbot.models.events import EVENTS, Event, MessageEvent, UnknownEvent, decoder_of
 from qqbot.models.frames import Frame
 from qqbot.models.gateway import ResumeState, ShardKey
+from qqbot.models.outcome import Outcome
 
 
 @dataclass
@@ -128,3 +129,8 @@ async def settle() -> None:
     """Let everything happen that waits for nothing: counted in steps and not in seconds, whatever the machine does."""
     for _ in range(100):
         await asyncio.sleep(0)
+
+
+async def deliver(door: DirectSource, frame: Frame, raw: bytes, *, retry: bool = False) -> Outcome | None:
+    """Let an event come by no shard, and return how it ended."""
+    return await (await door.accept(frame, raw, retry=retry))

@@ -7,7 +7,7 @@ from qqbot.dispatcher import DirectSource, ShardSource
 from qqbot.dispatcher.delivery import Wanted
 from qqbot.models.events import C2CMessageCreate
 from tests.bot.eager import eager_task_factory
-from tests.dispatcher.standins import FakeLease, One, Table, message, publish, running, settle
+from tests.dispatcher.standins import FakeLease, One, Table, deliver, message, publish, running, settle
 
 
 async def test_events_are_handled_once_and_in_order_in_workers_that_start_at_once() -> None:
@@ -35,7 +35,7 @@ async def test_events_are_handled_once_and_in_order_in_workers_that_start_at_onc
                     await asyncio.sleep(0)
             await settle()
             assert await feed.drain(5) == 0
-            assert await direct.deliver(message(200), b"") == "handled"
+            assert await deliver(direct, message(200), b"") == "handled"
         finally:
             asyncio.get_running_loop().set_task_factory(None)
         assert (dispatcher.inflight, dispatcher.waiting, dispatcher.queued) == (0, 0, 0)

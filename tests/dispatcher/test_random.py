@@ -15,7 +15,7 @@ from qqbot.dispatcher.delivery import Wanted
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate
 from qqbot.models.frames import Frame
 from qqbot.models.outcome import Outcome
-from tests.dispatcher.standins import FakeLease, One, Table, click, message, running
+from tests.dispatcher.standins import FakeLease, One, Table, click, deliver, message, running
 from tests.dispatcher.test_sources import Ids
 
 EVENTS = 150
@@ -180,7 +180,7 @@ class World:
         if self.chance.random() < 0.3:
             task: asyncio.Task[Outcome | None] = asyncio.create_task(_take(door, frame))
         else:
-            task = asyncio.create_task(door.deliver(frame, b""))
+            task = asyncio.create_task(deliver(door, frame, b""))
         self.callers[task] = str(frame.id)
         if self.chance.random() < 0.1:
             asyncio.get_running_loop().call_later(0.001, task.cancel)

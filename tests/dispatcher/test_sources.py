@@ -14,7 +14,7 @@ from qqbot.errors import Interrupted
 from qqbot.models.events import C2CMessageCreate
 from qqbot.models.frames import Frame
 from qqbot.models.outcome import Outcome
-from tests.dispatcher.standins import FakeLease, One, Table, message, publish, running, settle
+from tests.dispatcher.standins import FakeLease, One, Table, deliver, message, publish, running, settle
 
 
 class Ids:
@@ -50,8 +50,8 @@ async def test_deliver_returns_when_the_handlers_have_ended() -> None:
     seen: list[str] = []
     async with running(Table([counting(seen)], bare=True)) as dispatcher:
         door = DirectSource(dispatcher)
-        assert await door.deliver(message(1), b"") == "handled"
-        assert await door.deliver(message(2), b"") == "handled"
+        assert await deliver(door, message(1), b"") == "handled"
+        assert await deliver(door, message(2), b"") == "handled"
     assert seen == ["C2C_MESSAGE_CREATE:1", "C2C_MESSAGE_CREATE:2"]
 
 
@@ -61,8 +61,8 @@ async def test_deliver_tells_a_failure_and_what_nobody_wants() -> None:
 
     async with running(Table([One(handler)], unwanted={"C2C_MSG_REJECT"}, bare=True)) as dispatcher:
         door = DirectSource(dispatcher)
-        assert await door.deliver(message(1), b"") == "failed"
-        assert await door.deliver(message(2, name="C2C_MSG_REJECT"), b"") == "unwanted"
+        assert await deliver(door, message(1), b"") == "failed"
+        assert await deliver(door, message(2, name="C2C_MSG_REJECT"), b"") == "unwanted"
 
 
 async def test_a_repeat_waits_for_the_first_ones_end_and_ends_like_it() -> None:
@@ -70,12 +70,12 @@ async def test_a_repeat_waits_for_the_first_ones_end_and_ends_like_it() -> None:
     gate = asyncio.Event()
     async with running(Table([counting(seen, gate)], bare=True)) as dispatcher:
         door = DirectSource(dispatcher)
-        both = [asyncio.create_task(door.deliver(message(1), b"")) for _ in range(2)]
+        both = [asyncio.create_task(deliver(door, message(1), b"")) for _ in range(2)]
         await settle()
         assert not any(task.done() for task in both)
         gate.set()
         assert await asyncio.gather(*both) == ["handled", "handled"]
-        assert await door.deliver(message(1), b"") == "handled"
+        assert await deliver(door, message(1), b"") == "handled"
         assert await door.drain(5) == 0
     assert len(seen) == 1
 
@@ -93,10 +93,10 @@ async def test_a_repeat_waits_for_the_first_ones_end_however_many_came_since(mon
 
     async with running(Table([One(handler)], bare=True)) as dispatcher:
         door = DirectSource(dispatcher)
-        first = asyncio.create_task(door.deliver(message(1), b""))
+        first = asyncio.create_task(deliver(door, message(1), b""))
         for seq in range(2, 30):
-            assert await door.deliver(message(seq, "B"), b"") == "handled"
-        again = asyncio.create_task(door.deliver(message(1), b""))
+            assert await deliver(door, message(seq, "B"), b"") == "handled"
+        again = asyncio.create_task(deliver(door, message(1), b""))
         await settle()
         assert not again.done()
         gate.set()
@@ -117,7 +117,7 @@ async def test_what_failed_runs_again_where_its_sender_delivers_it_again(shared:
     async with running(Table([One(fails_twice)], bare=True), seen=ids if shared else None) as dispatcher:
         door = DirectSource(dispatcher)
         for outcome in ("failed", "failed", "handled", "handled"):
-            assert await door.deliver(message(1), b"", retry=True) == outcome
+            assert await deliver(door, message(1), b"", retry=True) == outcome
             assert ids.known == ({message(1).id} if shared and outcome == "handled" else set())
         assert runs == 3
 
@@ -132,7 +132,7 @@ async def test_what_failed_stays_so_where_its_sender_does_not_deliver_it_again()
 
     async with running(Table([One(fails)], bare=True)) as dispatcher:
         door = DirectSource(dispatcher)
-        assert [await door.deliver(message(1), b"") for _ in range(2)] == ["failed"] * 2
+        assert [await deliver(door, message(1), b"") for _ in range(2)] == ["failed"] * 2
     assert runs == 1
 
 
@@ -149,11 +149,11 @@ async def test_a_repeat_whose_sender_delivers_it_again_speaks_for_the_first() ->
     async with running(Table([One(fails_once)], bare=True)) as dispatcher:
         door, feed = DirectSource(dispatcher), ShardSource(dispatcher, FakeLease())
         publish(feed, message(1))
-        second = asyncio.create_task(door.deliver(message(1), b"", retry=True))
+        second = asyncio.create_task(deliver(door, message(1), b"", retry=True))
         await settle()
         gate.set()
         assert await second == "failed"
-        assert await door.deliver(message(1), b"", retry=True) == "handled"
+        assert await deliver(door, message(1), b"", retry=True) == "handled"
     assert runs == 2
 
 
@@ -171,7 +171,7 @@ async def test_an_event_that_comes_both_ways_is_handled_once_and_its_seq_finishe
         assert feed.watermark.low == 1
         publish(feed, message(2))
         assert await feed.drain(5) == 0
-        assert await door.deliver(message(2), b"") == "handled"
+        assert await deliver(door, message(2), b"") == "handled"
     assert len(seen) == 2
 
 
@@ -179,11 +179,11 @@ async def test_what_is_cut_short_by_the_end_is_told_to_come_again() -> None:
     seen: list[str] = []
     async with running(Table([counting(seen, asyncio.Event())], bare=True)) as dispatcher:
         door = DirectSource(dispatcher)
-        begun = asyncio.create_task(door.deliver(message(1), b""))
-        queued = asyncio.create_task(door.deliver(message(2), b""))
+        begun = asyncio.create_task(deliver(door, message(1), b""))
+        queued = asyncio.create_task(deliver(door, message(2), b""))
         await settle()
     assert await asyncio.gather(begun, queued) == [None, None]
-    assert await door.deliver(message(3), b"") is None
+    assert await deliver(door, message(3), b"") is None
     assert len(seen) == 1
 
 
@@ -199,7 +199,7 @@ async def test_who_waits_for_room_is_not_overtaken() -> None:
 
         async def one_after_another(*seqs: int) -> None:
             for seq in seqs:
-                assert await door.deliver(message(seq), b"") == "handled"
+                assert await deliver(door, message(seq), b"") == "handled"
 
         async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             group.create_task(one_after_another(1, 4, 6))
@@ -220,7 +220,7 @@ async def test_the_end_is_told_to_who_waits_also_where_it_is_cut_short_itself() 
     async def serve() -> None:
         async with running(Table([One(handler)], bare=True)) as dispatcher:
             door = DirectSource(dispatcher)
-            delivering.extend(asyncio.create_task(door.deliver(message(seq), b"")) for seq in (1, 2))
+            delivering.extend(asyncio.create_task(deliver(door, message(seq), b"")) for seq in (1, 2))
             await asyncio.sleep(60)
 
     serving = asyncio.create_task(serve())
@@ -237,7 +237,7 @@ async def test_deliver_waits_for_room() -> None:
     async with running(Table([counting([], gate)], bare=True), max_inflight=1) as dispatcher:
         door = DirectSource(dispatcher)
         await door.take(message(1), b"")
-        second = asyncio.create_task(door.deliver(message(2, "B"), b""))
+        second = asyncio.create_task(deliver(door, message(2, "B"), b""))
         await settle()
         assert dispatcher.inflight == 1
         gate.set()
@@ -252,7 +252,7 @@ async def test_what_another_process_finished_is_not_handled_and_what_is_finished
         publish(feed, message(1), message(2))
         assert await feed.drain(5) == 0
         assert feed.watermark.low == 2, "what is finished elsewhere is finished here"
-        assert await DirectSource(dispatcher).deliver(message(1), b"") is not None
+        assert await deliver(DirectSource(dispatcher), message(1), b"") is not None
     assert seen == ["C2C_MESSAGE_CREATE:2"]
     assert ids.known == {"C2C_MESSAGE_CREATE:1", "C2C_MESSAGE_CREATE:2"}
 
@@ -375,7 +375,7 @@ async def test_repeats_of_an_unfinished_event_keep_no_payload(awaited: bool) -> 
     gate = asyncio.Event()
     async with running(Table([counting(seen, gate)], bare=True)) as dispatcher:
         door = DirectSource(dispatcher)
-        first = asyncio.create_task(door.deliver(large(), b"", retry=True))
+        first = asyncio.create_task(deliver(door, large(), b"", retry=True))
         await settle()
         gc.collect()
         tracemalloc.start()
@@ -409,14 +409,14 @@ async def test_a_caller_that_went_away_makes_room_for_another_repeat() -> None:
     gate = asyncio.Event()
     async with running(Table([counting([], gate)], bare=True)) as dispatcher:
         door = DirectSource(dispatcher)
-        first = asyncio.create_task(door.deliver(message(1), b"", retry=True))
+        first = asyncio.create_task(deliver(door, message(1), b"", retry=True))
         await settle()
         for _ in range(dedupe.MAX_ATTACHED + 10):
-            gone = asyncio.create_task(door.deliver(message(1), b"", retry=True))
+            gone = asyncio.create_task(deliver(door, message(1), b"", retry=True))
             await settle()
             gone.cancel()
             await asyncio.wait([gone])
-        last = asyncio.create_task(door.deliver(message(1), b"", retry=True))
+        last = asyncio.create_task(deliver(door, message(1), b"", retry=True))
         await settle()
         gate.set()
         assert (await first, await last) == ("handled", "handled")

@@ -108,16 +108,6 @@ class DirectSource(DeliverySource):
         """How many events are unfinished."""
         return self._pending
 
-    async def deliver(self, frame: Frame, raw: bytes, *, age: float = 0.0, retry: bool = False) -> Outcome | None:
-        """Take one event and return how it ended; None when it was given up, so that it has to come again.
-
-        Arguments as in `accept`. A duplicate of an event that is not finished waits for that one's end. Being cancelled
-        does not end the handlers.
-
-        Raises: Interrupted when too many duplicates wait for that end.
-        """
-        return await (await self.accept(frame, raw, age=age, retry=retry))
-
     async def accept(
         self,
         frame: Frame,
@@ -130,8 +120,10 @@ class DirectSource(DeliverySource):
     ) -> "asyncio.Future[Outcome | None]":
         """Take one event as soon as there is room; return the future of its outcome, None: it has to come again.
 
-        `age`: how many seconds ago it was received. `retry`: its sender delivers it again after a failure, and then it
-        runs again. `again`: another process, or this one, may have begun to handle it. `headers`: of its envelope.
+        A duplicate of an event that is not finished waits for that one's end; its future raises Interrupted when too
+        many wait. `age`: how many seconds ago it was received. `retry`: its sender delivers it again after a failure,
+        and then it runs again. `again`: another process, or this one, may have begun to handle it. `headers`: of its
+        envelope.
         """
         done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         if not await self._put(frame, raw, Direct(done, retry=retry, again=again, headers=headers), age):
