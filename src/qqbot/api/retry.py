@@ -6,6 +6,7 @@ Collaborators: `codes` defines what a code means, `aio.backoff` has the formula.
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import partial
 from typing import NamedTuple, cast
 
 from msgspec import UNSET
@@ -83,16 +84,14 @@ _BY_POLICY = {policy: Evidence.REFUSED for policy in RetryPolicy if policy not i
 }
 
 
+_ABSENT = (None, UNSET)
+
+
 def is_numbered(body: object) -> bool:
     """True if `body` is a reply that may be sent twice: the platform refuses a msg_seq the second time."""
-    return _has(body, "msg_seq") and (_has(body, "msg_id") or _has(body, "event_id"))
-
-
-def _has(body: object, name: str) -> bool:
-    value = getattr(body, name, None)
-    if value is None and isinstance(body, Mapping):
-        value = cast("Mapping[str, object]", body).get(name)
-    return value is not None and value is not UNSET
+    get = cast("Mapping[str, object]", body).get if isinstance(body, Mapping) else partial(getattr, body)
+    number, message, event = get("msg_seq", None), get("msg_id", None), get("event_id", None)
+    return number not in _ABSENT and (message not in _ABSENT or event not in _ABSENT)
 
 
 class Attempts:
