@@ -51,27 +51,28 @@ class NatsServer:
 
     async def start(self) -> None:
         """Start, and wait until it answers."""
-        assert BINARY is not None
         for _ in range(5):
             self.port = self.port or free_port()
-            jetstream = f'jetstream {{ store_dir: "{self.folder}/data", {self.jetstream} }}' if self.jetstream else ""
-            config = self.folder / "server.conf"
-            config.write_text(f"host: 127.0.0.1\nport: {self.port}\n{jetstream}\n{self.settings}\n")
-            with (self.folder / "log").open("ab") as log:
-                self.process = subprocess.Popen(
-                    [BINARY, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                )
+            self.process = self._spawn()
             if await self._answers():
                 return
             self.kill()
             self.port = 0  # another process took it in between
         raise AssertionError(f"{BINARY} does not start:\n{(self.folder / 'log').read_text()}")
 
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        assert BINARY is not None
+        jetstream = f'jetstream {{ store_dir: "{self.folder}/data", {self.jetstream} }}' if self.jetstream else ""
+        config = self.folder / "server.conf"
+        config.write_text(f"host: 127.0.0.1\nport: {self.port}\n{jetstream}\n{self.settings}\n")
+        with (self.folder / "log").open("wb") as log:
+            return subprocess.Popen([BINARY, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
     async def _answers(self) -> bool:
         assert self.process is not None
         async with asyncio.timeout(PATIENCE):
             while self.process.poll() is None:
-                if "Server is ready" in (self.folder / "log").read_text("utf-8", "replace").rpartition("Starting")[2]:
+                if "Server is ready" in (self.folder / "log").read_text("utf-8", "replace"):
                     return True
                 await asyncio.sleep(0.01)
         return False
@@ -103,7 +104,7 @@ class NatsServer:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    async def call(self, what: str, body: object = None, *, user: str = "") -> dict[str, Any]:
+    async def call(self, what: str, body: object = None) -> dict[str, Any]:
         """Call JetStream's API, by the protocol itself."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:

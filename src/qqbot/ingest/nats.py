@@ -16,7 +16,7 @@ import socket
 import uuid
 import zlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -46,10 +46,10 @@ from .nats_connection import (
     Headers,
     JetStreamError,
     Link,
-    MaxPayloadError,
-    Msg,
+    Message,
     NatsAddress,
     NatsConnection,
+    TooLarge,
     is_away,
     parsed,
     refused,
@@ -66,6 +66,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 OPTIONS = ("stream", "partitions", "max_length", "replicas")
 VERSION = "1"
 VERSION_HEADER = "Qqbot-Version"
+FEW = 16  # events that are stored one by one
 LARGEST_BATCH = 500  # messages that are stored all or none; the server allows 1000
 MOST_AT_A_TIME = 16  # such batches of one process; the server allows 50 for each stream
 ATTEMPTS = 3  # of a write, if another process writes meanwhile
@@ -79,6 +80,7 @@ HASTE = 4  # a failed renewal is retried after a quarter of the usual pause
 PULL = 128  # events that the server may send ahead, for each partition
 PULL_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0  # of the server, while nothing is published
+CLOSE_SECONDS = 1.0
 IDLE_SECONDS = 60.0  # after which the server forgets a reader
 RETRY_SECONDS = 0.5
 FLUSH_SECONDS = 0.05  # between two acknowledgements, so that each has many events
@@ -168,7 +170,7 @@ class NatsTopic(Struct, frozen=True):
                 f"the stream {self.stream} cannot store batches as a whole: NATS 2.12 or later is needed, and "
                 "allow_atomic. 需要 NATS 2.12 或更高版本，并启用 allow_atomic"
             )
-        metadata = config.get("metadata") or {}
+        metadata: dict[str, str] = config.get("metadata") or {}
         known = metadata.get("qqbot-partitions", str(self.partitions))
         if known != str(self.partitions):
             raise ConfigError(
@@ -196,7 +198,7 @@ class NatsTopic(Struct, frozen=True):
         await _open(connection, wanted)
 
 
-async def _open(connection: NatsConnection, wanted: dict[str, object]) -> Answer:
+async def _open(connection: NatsConnection, wanted: Mapping[str, object]) -> Answer:
     """Return what is known of a stream, which is made if there is none.  Raises: one of FAILURES."""
     info, create = f"STREAM.INFO.{wanted['name']}", f"STREAM.CREATE.{wanted['name']}"
     try:
@@ -282,7 +284,8 @@ class NatsSink:
     and is fixed once the name was used. `max_length`: events of one bot that wait at most; more are refused, so that
     the intake stops reading. `replicas`: servers of a cluster that store each event, for streams that are made here.
 
-    A batch is stored as a whole or not at all, also if its answer is lost and it is sent again within two minutes. An
+    A batch that fails has stored nothing, or in each partition its first events; those are not stored twice if it is
+    sent again within two minutes. An
     event is as safe as the store: a server that must not lose one when it is killed needs `sync_interval: always`.
 
     Raises: ConfigError for options that cannot be right; when it is entered, if the server refuses us.
@@ -362,18 +365,16 @@ class NatsSink:
     async def _publish(
         self, connection: NatsConnection, topic: NatsTopic, part: Sequence[Envelope], fence: Fence
     ) -> None:
-        """Store a batch as a whole."""
+        """Store a few events one after another in each partition, more of them as a whole.
+
+        The latter costs the server some milliseconds more.
+        """
         bodies = [pack(envelope) for envelope in part]
-        digest = hashlib.blake2b(repr(fence.shard).encode(), digest_size=16)
-        for body in bodies:
-            digest.update(body)
+        store = self._as_a_whole if len(part) > FEW else self._one_by_one
         for _ in range(ATTEMPTS):
             try:
-                first = {"Nats-Msg-Id": digest.hexdigest()} | await self._expectation(connection, topic, fence)
-                await connection.publish(self._messages(topic, part, bodies, first))
+                await store(connection, topic, part, bodies, await self._expectation(connection, topic, fence))
             except JetStreamError as error:
-                if error.reason == DUPLICATE:  # it was stored, and the answer was lost
-                    return
                 if error.reason == FULL:
                     raise QQBotError(
                         f"the stream {topic.stream} is full: {self._most} events wait in a partition. Start workers, "
@@ -382,7 +383,7 @@ class NatsSink:
                 if error.reason not in WRONG_SEQUENCE:
                     raise
                 self._fences.clear()  # another process has published for the shard: look whether it is a later one
-            except MaxPayloadError:
+            except TooLarge:
                 raise QQBotError(
                     f"an event of {max(map(len, bodies))} bytes is larger than the server allows: raise its "
                     "max_payload. 事件过大，请调大服务器的 max_payload"
@@ -390,6 +391,51 @@ class NatsSink:
             else:
                 return
         raise QQBotError(f"the stream {topic.stream}: other processes publish for the shard {fence.shard} as well")
+
+    async def _one_by_one(
+        self,
+        connection: NatsConnection,
+        topic: NatsTopic,
+        part: Sequence[Envelope],
+        bodies: Sequence[bytes],
+        expectation: Headers,
+    ) -> None:
+        """Store each event when the one before in its partition is stored, so that a failure reorders nothing."""
+        lanes = dict[str, list[bytes]]()
+        for envelope, body in zip(part, bodies, strict=True):
+            lanes.setdefault(_event_subject(topic, envelope), []).append(body)
+
+        async def store(subject: str, lane: Sequence[bytes]) -> None:
+            for body in lane:
+                await connection.ask(subject, body, _VERSIONED | expectation | {"Nats-Msg-Id": _digest([body])})
+
+        ends = await asyncio.gather(*(store(*lane) for lane in lanes.items()), return_exceptions=True)
+        for end in ends:
+            if end is not None:
+                raise end
+
+    async def _as_a_whole(
+        self,
+        connection: NatsConnection,
+        topic: NatsTopic,
+        part: Sequence[Envelope],
+        bodies: Sequence[bytes],
+        expectation: Headers,
+    ) -> None:
+        """Store all events or none. The first one stands for the batch, if its answer is lost and it comes again."""
+        batch_id, messages = uuid.uuid4().hex, list[tuple[str, bytes, Headers | None]]()
+        for place, (envelope, body) in enumerate(zip(part, bodies, strict=True), 1):
+            headers = _VERSIONED | {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(place)}
+            if place == 1:
+                headers |= expectation | {"Nats-Msg-Id": _digest(bodies)}
+            if place == len(part):
+                headers["Nats-Batch-Commit"] = "1"
+            messages.append((_event_subject(topic, envelope), body, headers))
+        try:
+            await connection.publish(messages)
+        except JetStreamError as error:
+            if error.reason != DUPLICATE:
+                raise
 
     async def _expectation(self, connection: NatsConnection, topic: NatsTopic, fence: Fence) -> Headers:
         """Store our token; return the headers with which a batch is refused after a later one.  Raises: FencedOut."""
@@ -409,19 +455,19 @@ class NatsSink:
             self._fences[subject] = (fence.token, place)
         return {EXPECTED_SEQUENCE: str(place), f"{EXPECTED_SEQUENCE}-Subject": subject}
 
-    def _messages(
-        self, topic: NatsTopic, part: Sequence[Envelope], bodies: Sequence[bytes], first: Headers
-    ) -> list[tuple[str, bytes, Headers | None]]:
-        """Return the messages of a batch; `first` are the headers of the first one."""
-        batch_id, messages = uuid.uuid4().hex, list[tuple[str, bytes, Headers | None]]()
-        for place, (envelope, body) in enumerate(zip(part, bodies, strict=True), 1):
-            headers = {VERSION_HEADER: VERSION} | (first if place == 1 else {})
-            if len(part) > 1:
-                headers |= {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(place)}
-                if place == len(part):
-                    headers["Nats-Batch-Commit"] = "1"
-            messages.append((topic.subject("event", topic.partition_of(envelope.key)), body, headers))
-        return messages
+
+_VERSIONED = {VERSION_HEADER: VERSION}
+
+
+def _event_subject(topic: NatsTopic, envelope: Envelope) -> str:
+    return topic.subject("event", topic.partition_of(envelope.key))
+
+
+def _digest(bodies: Sequence[bytes]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for body in bodies:
+        digest.update(body)
+    return digest.hexdigest()
 
 
 class _Entry(NamedTuple):
@@ -456,7 +502,7 @@ class _Reader:
     async def open(self, start: int) -> None:
         """Let the server send.  Raises: one of FAILURES."""
         self._link.on_closed.add(self._end)
-        self._subscription = await self._link.client.subscribe(self._inbox, cb=self._receive)
+        self._subscription = await self._link.subscribe(self._inbox, self._receive)
         config = {
             "name": self._name,
             "deliver_policy": "by_start_sequence",
@@ -496,16 +542,17 @@ class _Reader:
         """Let the server forget the reader."""
         self._end()
         self._link.on_closed.discard(self._end)
-        with suppress(*FAILURES):
-            if self._subscription is not None and self._link.is_open:
-                await self._subscription.unsubscribe()
-                await self._link.client.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._name}")
+        if self._subscription is not None and self._link.is_open:
+            with suppress(*FAILURES):
+                async with asyncio.timeout(CLOSE_SECONDS):  # otherwise the server forgets it by itself
+                    await self._subscription.unsubscribe()
+                    await self._link.ask(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._name}")
 
     def _end(self) -> None:
         self.ended = True
         self._wake.set()
 
-    async def _receive(self, message: Msg) -> None:
+    async def _receive(self, message: Message) -> None:
         """Keep a message; the callback of the subscription."""
         self._received_at = steady()
         headers = message.headers or {}
@@ -908,7 +955,7 @@ class NatsSource:
 class _NatsWorkers:
     """The workers of one topic, and which partitions they own; what `Shares` needs of the broker."""
 
-    failures = FAILURES
+    failures: tuple[type[Exception], ...] = FAILURES
 
     def __init__(
         self, connection: NatsConnection, topic: NatsTopic, replicas: int, ttl: float, work: NatsPartitionWork

@@ -8,12 +8,12 @@ meanwhile. It does not know what is stored.
 import asyncio
 import ssl
 from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 from socket import AF_UNSPEC
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from msgspec import MsgspecError, Struct
@@ -50,7 +50,9 @@ FULL = 10077
 DUPLICATE = 10201
 NOT_ENABLED = (10039, 10076)  # answered with 503, but no waiting helps
 
-Headers = dict[str, str]
+Headers: TypeAlias = dict[str, str]
+Message: TypeAlias = Msg
+TooLarge = MaxPayloadError  # so that other modules need not import the library before this one has looked for it
 
 
 class JetStreamError(QQBotError):
@@ -66,7 +68,7 @@ class NatsRefused(QQBotError):
     """The server refuses this user."""
 
 
-FAILURES = (NatsError, OSError, JetStreamError, NatsRefused)
+FAILURES: tuple[type[Exception], ...] = (NatsError, OSError, JetStreamError, NatsRefused)
 """All errors of a request that failed, an expired `asyncio.timeout` included."""
 
 
@@ -74,7 +76,7 @@ def is_away(error: Exception) -> bool:
     """True if a later request may succeed although nobody corrects anything."""
     if isinstance(error, JetStreamError):
         return error.code >= 500 and error.reason not in NOT_ENABLED
-    return not isinstance(error, NatsRefused | ssl.SSLCertVerificationError | MaxPayloadError)
+    return not isinstance(error, NatsRefused | ssl.SSLCertVerificationError | TooLarge)
 
 
 def worded(error: Exception) -> str:
@@ -161,7 +163,7 @@ def _taken_apart(url: str) -> tuple[NatsAddress, dict[str, str]] | str:
     try:
         parts = urlsplit(f"//{rest}")
         credentials, found, hosts = parts.netloc.rpartition("@")
-        pairs = []
+        pairs = list[tuple[str, int]]()
         for text in hosts.split(","):
             host = urlsplit(f"//{text}")
             if not host.hostname:
@@ -179,6 +181,14 @@ def _taken_apart(url: str) -> tuple[NatsAddress, dict[str, str]] | str:
     return NatsAddress(scheme.lower() == "tls", pairs, None, None, first), options
 
 
+class _Client(Client):
+    """The library's client, without its last attempt to send: if that fails, it leaves its tasks behind."""
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        self._pending, self._pending_data_size = [], 0
+        await super()._close(status, do_cbs)
+
+
 class Link:
     """One open connection: answers to requests come to an inbox of its own.
 
@@ -186,9 +196,9 @@ class Link:
     """
 
     def __init__(self) -> None:
-        self.client = Client()
+        self.client = _Client()
         self.on_closed: set[Callable[[], None]] = set()
-        self._waiting: dict[str, asyncio.Future[Msg]] = {}
+        self._waiting: dict[str, asyncio.Future[Message]] = {}
         self._inbox = ""
         self._count = 0
         self._error: Exception = ConnectionError("the connection to the server has ended")
@@ -219,11 +229,16 @@ class Link:
         try:
             await connect([url], **options)
             self._inbox = self.client.new_inbox()
-            await self.client.subscribe(f"{self._inbox}.*", cb=self._receive)
+            await self.subscribe(f"{self._inbox}.*", self._receive)
         except (NatsError, OSError) as error:
             raise _told(self._error if type(self._error) is not ConnectionError else error) from None
         finally:
             options.clear()  # a traceback may show the variables of its frames
+
+    async def subscribe(self, subject: str, callback: Callable[[Message], Awaitable[None]]) -> Any:
+        """Let the messages of a subject come to `callback`; return the library's subscription."""
+        client: Any = self.client  # its methods are partly untyped
+        return await client.subscribe(subject, cb=callback)
 
     async def _report(self, error: Exception) -> None:
         """Note what went wrong; a right that is missing is reported for no request in particular."""
@@ -241,16 +256,16 @@ class Link:
             if not answer.done():
                 answer.set_exception(self._error)
 
-    async def _receive(self, message: Msg) -> None:
+    async def _receive(self, message: Message) -> None:
         answer = self._waiting.get(message.subject)
         if answer is not None and not answer.done():
             answer.set_result(message)
 
-    async def ask(self, subject: str, payload: bytes, headers: Headers | None) -> Msg:
+    async def ask(self, subject: str, payload: bytes = b"", headers: Headers | None = None) -> Message:
         """Return the answer to a request, whenever it comes.  Raises: OSError, the library's errors."""
         self._count += 1
         inbox = f"{self._inbox}.{self._count}"
-        answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._waiting[inbox] = answer
         try:
             if not self.is_open:
