@@ -236,7 +236,7 @@ async def test_a_token_is_a_user_without_a_password() -> None:
 async def test_a_right_that_is_missing_is_no_outage() -> None:
     user = 'user: "robot", password: "secret", permissions: { publish: { deny: ["$JS.API.>"] } }'
     async with started(f"authorization {{ users: [{{ {user} }}] }}") as server:
-        with pytest.raises(ConfigError, match="Permissions Violation"):
+        with pytest.raises(ConfigError, match="permissions violation"):
             await NatsSource(server.url.replace("nats://", "nats://robot:secret@")).__aenter__()
 
 
