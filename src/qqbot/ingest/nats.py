@@ -830,9 +830,12 @@ class NatsPartition:
             point = place
         if point == self._point:
             return
+        stream = self._stream
         if not single:
             body = {"filter": self._subject, "seq": point + 1}
             await self._connection.api(f"STREAM.PURGE.{self._topic.stream}", body, link=link)
+        if self._stream != stream:
+            return
         while self._open and self._open[0] <= point:
             place = self._open.popleft()
             self._finished.pop(place, None)
@@ -847,13 +850,14 @@ class NatsPartition:
             await asyncio.gather(*(self._delete(link, place) for place in part))
 
     async def _delete(self, link: Link, place: int) -> None:
+        stream, body = self._stream, {"seq": place, "no_erase": True}
         try:
-            body = {"seq": place, "no_erase": True}
             await self._connection.api(f"STREAM.MSG.DELETE.{self._topic.stream}", body, link=link)
         except JetStreamError as error:
             if error.reason not in (*NOT_FOUND, GONE):  # an earlier request, whose answer was lost, has deleted it
                 raise
-        self._deleted.add(place)
+        if self._stream == stream:
+            self._deleted.add(place)
 
     async def release(self) -> None:
         """Let another worker have the partition at once, if it is still ours."""
