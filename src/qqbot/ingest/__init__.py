@@ -15,7 +15,8 @@ from .urls import sink_of, source_of
 if TYPE_CHECKING:
     from ..redis.stream_source import RedisStreamSource
     from ..redis.streams import RedisStreamSink
-    from .nats import NatsSink, NatsSource
+    from .nats import NatsSink
+    from .nats_source import NatsSource
     from .queue import QueueSink
 
 __all__ = [
@@ -37,7 +38,7 @@ __getattr__ = on_demand(
     __name__,
     {
         "NatsSink": ".nats",
-        "NatsSource": ".nats",
+        "NatsSource": ".nats_source",
         "QueueSink": ".queue",
         "RedisStreamSink": "..redis.streams",
         "RedisStreamSource": "..redis.stream_source",

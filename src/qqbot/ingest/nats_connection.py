@@ -108,7 +108,7 @@ class _StoredMessage(Struct):
     data: str = ""  # Base64
 
 
-class Answer(Struct):
+class JetStreamAnswer(Struct):
     """The fields of JetStream's answers that are read here."""
 
     error: _ApiError | None = None
@@ -126,7 +126,7 @@ class Stored(NamedTuple):
     data: bytes
 
 
-_decode = strict(Answer)
+_decode = strict(JetStreamAnswer)
 
 
 class NatsAddress(NamedTuple):
@@ -412,13 +412,13 @@ class NatsConnection:
 
     async def ask(
         self, subject: str, payload: bytes = b"", headers: Headers | None = None, *, link: Link | None = None
-    ) -> Answer:
+    ) -> JetStreamAnswer:
         """Return JetStream's answer; by `link` alone, if one is given.  Raises: one of FAILURES."""
         return await self.publish([(subject, payload, headers)], link=link)
 
     async def publish(
         self, messages: Sequence[tuple[str, bytes, Headers | None]], *, link: Link | None = None
-    ) -> Answer:
+    ) -> JetStreamAnswer:
         """Send messages over one connection; return the answer to the last one.  Raises: one of FAILURES."""
         try:
             async with asyncio.timeout(OPERATION_SECONDS):
@@ -433,7 +433,7 @@ class NatsConnection:
             raise TimeoutError(f"no answer within {OPERATION_SECONDS:g} s") from None
         return _checked(message.data)
 
-    async def api(self, what: str, body: object = None, *, link: Link | None = None) -> Answer:
+    async def api(self, what: str, body: object = None, *, link: Link | None = None) -> JetStreamAnswer:
         """Call JetStream's API.  Raises: one of FAILURES."""
         return await self.ask(f"$JS.API.{what}", b"" if body is None else encode(body), link=link)
 
@@ -465,7 +465,7 @@ class NatsConnection:
         return None if message is None else Stored(message.seq, b64decode(message.data))
 
 
-def _checked(data: bytes) -> Answer:
+def _checked(data: bytes) -> JetStreamAnswer:
     try:
         answer = _decode(data)
     except MsgspecError as error:
