@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -246,7 +248,17 @@ async def test_wrong_credentials_are_refused(end: Any) -> None:
             with pytest.raises(ConfigError, match=r"refuses us.*Authorization Violation") as caught:
                 async with end(bad):
                     pass
-            assert "hunter2" not in str(caught.value)
+            assert "hunter2" not in "".join(frames(caught.value))
+
+
+def frames(error: BaseException) -> list[str]:
+    """All that a report of an error may show: its text, and the variables of its frames inside the package."""
+    found, trace = [repr(error)], error.__traceback__
+    while trace is not None:
+        if "/tests/" not in trace.tb_frame.f_code.co_filename:
+            found += map(repr, trace.tb_frame.f_locals.values())
+        trace = trace.tb_next
+    return found
 
 
 async def test_a_token_is_a_user_without_a_password() -> None:
@@ -341,6 +353,15 @@ async def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pyte
         monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
         async with NatsSink(url, partitions=PARTITIONS) as sink:
             await sink.publish([sample(1)], WEBHOOK)
+
+
+def test_without_the_package_the_error_says_what_to_install() -> None:
+    program = (
+        "import sys\nsys.modules['nats'] = None\nfrom qqbot import ConfigError\nfrom qqbot.ingest import source_of\n"
+        "try:\n    source_of('nats://host')\nexcept ConfigError as error:\n    print(ascii(str(error)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "pip install 'aioqqbot[nats]'" in done.stdout, done.stderr
 
 
 # --- what is no event
@@ -467,6 +488,8 @@ async def test_what_is_finished_behind_an_open_event_is_deleted() -> None:
         async with reading(server.url, reader) as source:
             await sink.publish([sample(number) for number in range(20)], WEBHOOK)
             await reader.until(20)
+            await sink.publish([sample(number) for number in range(20, 40)], WEBHOOK)
+            await reader.until(40)
             async with asyncio.timeout(10):
                 while source.lag != 2:
                     await asyncio.sleep(0.02)

@@ -232,7 +232,8 @@ class Link:
             self._inbox = self.client.new_inbox()
             await self.subscribe(f"{self._inbox}.*", self._receive)
         except (NatsError, OSError) as error:
-            raise _told(self._error if type(self._error) is not ConnectionError else error) from None
+            told = _told(self._error if type(self._error) is not ConnectionError else error)
+            raise told.with_traceback(None) from None  # the library's frames hold the password
         finally:
             options.clear()  # a traceback may show the variables of its frames
 

@@ -1,9 +1,9 @@
 """`NatsSource`: reads the events that a `NatsSink` has stored, as a log.
 
 Responsible for the owners of the partitions (a record of each, in a bucket, written only if it is unchanged), for what
-a dead worker had open, and for acknowledgements. Collaborators: `nats` (names and entries), `nats_connection` (requests),
-`aio.partition_shares` (how many each worker owns). Nothing is delivered by a timeout of the server: such repeats would
-come behind newer events. It runs no handler.
+a dead worker had open, and for acknowledgements. Collaborators: `nats` (names and entries), `nats_connection`
+(requests), `aio.partition_shares` (how many each worker owns). Nothing is delivered by a timeout of the server: such
+repeats would come behind newer events. It runs no handler.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ import os
 import re
 import socket
 import uuid
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
+from itertools import takewhile
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias, cast
 
@@ -212,6 +212,7 @@ class NatsPartition:
         self._replicas = replicas
         self._subject = topic.subject("event", index)
         self._claim = claim
+        self._warnings = claim.warnings
         self._ttl = claim.ttl
         self._deadline = LeaseDeadline(claim.ttl * (1 - MARGIN), claim.sent_at)
         self._lost = False
@@ -224,12 +225,10 @@ class NatsPartition:
         self._mark = 0  # the place of the last event that was delivered
         self._earlier = claim.record.marks  # those of earlier owners
         self._batch: list[Received] = []  # to be delivered, when that is stored
-        self._open: deque[int] = deque()  # places of what came and is not deleted with all before it, in order
-        self._finished: dict[int, float] = {}  # when each place among them was finished
-        self._deleted: set[int] = set()  # those that were deleted alone
-        self._point = 0  # everything up to this place is finished
+        self._open: dict[int, None] = {}  # places of what came and is not deleted, in order
+        self._finished: dict[int, float] = {}  # when each of them was finished, if it is
+        self._point = 0  # everything up to this place is deleted
         self._some_finished = asyncio.Event()
-        self._warnings = Throttle()
 
     @property
     def lease(self) -> Ownership:
@@ -266,6 +265,8 @@ class NatsPartition:
         """Return what has come; nothing if it has to be asked again."""
         reader = self._reader
         if reader is None or reader.ended:
+            if reader is not None:  # a server that ends one after another must not be asked without a pause
+                await wait_or(self.given_up, FLUSH_SECONDS)
             reader = await self._open_reader()
         entries = await reader.take()
         self._wake.clear()
@@ -296,7 +297,6 @@ class NatsPartition:
                 self._last = self._mark = self._point = 0
                 self._open.clear()
                 self._finished.clear()
-                self._deleted.clear()
             self._stream, self._link = made, link
         return link
 
@@ -311,7 +311,7 @@ class NatsPartition:
                     f"{VERSION}: update the workers before the intake. 请先升级 worker 再升级接收进程"
                 )
             deliveries = 1 + sum(mark >= place for mark in self._earlier)
-            self._open.append(place)
+            self._open[place] = None
             try:
                 found.append(Received(decode_envelope(data), (self._stream, place), deliveries))
             except (MsgspecError, ValueError, RecursionError) as error:
@@ -411,12 +411,13 @@ class NatsPartition:
             self._finish(place)
 
     def _finish(self, place: int) -> None:
-        self._finished[place] = steady()
-        self._some_finished.set()
+        if place in self._open:
+            self._finished[place] = steady()
+            self._some_finished.set()
 
     async def acknowledge(self) -> None:
         """Delete what is finished; one turn of a chore."""
-        if self._finished.keys() - self._deleted:
+        if self._finished:  # something is waiting for an earlier event
             await wait_or(self._some_finished, LATE_SECONDS)
         else:
             await self._some_finished.wait()
@@ -445,33 +446,18 @@ class NatsPartition:
                 return  # what is left comes again to the next owner, and so it does if that is us
 
     async def _delete_first(self, link: Link) -> None:
-        """Delete everything up to the first event that is not finished."""
-        point, single = self._point, True
-        for place in self._open:
-            if place not in self._finished:
-                break
-            single &= place in self._deleted
-            point = place
-        if point == self._point:
-            return
-        stream = self._stream
-        if not single:
-            body = {"filter": self._subject, "seq": point + 1}
+        """Delete everything before the first event that is not finished."""
+        first = list(takewhile(self._finished.__contains__, self._open))
+        if first:
+            stream, body = self._stream, {"filter": self._subject, "seq": first[-1] + 1}
             await self._connection.api(f"STREAM.PURGE.{self._topic.stream}", body, link=link)
-        if self._stream != stream:
-            return
-        while self._open and self._open[0] <= point:
-            place = self._open.popleft()
-            self._finished.pop(place, None)
-            self._deleted.discard(place)
-        self._point = point
+            self._forget(stream, first)
 
     async def _delete_late(self, link: Link, before: float) -> None:
         """Delete what was finished `before` this moment, although an earlier event is not."""
-        late = [place for place, at in self._finished.items() if at <= before and place not in self._deleted]
+        late = [place for place, _ in takewhile(lambda item: item[1] <= before, self._finished.items())]
         for start in range(0, len(late), LARGEST_FLUSH):
-            part = late[start : start + LARGEST_FLUSH]
-            await asyncio.gather(*(self._delete(link, place) for place in part))
+            await asyncio.gather(*(self._delete(link, place) for place in late[start : start + LARGEST_FLUSH]))
 
     async def _delete(self, link: Link, place: int) -> None:
         stream, body = self._stream, {"seq": place, "no_erase": True}
@@ -480,8 +466,15 @@ class NatsPartition:
         except JetStreamError as error:
             if error.reason not in (*NOT_FOUND, GONE):  # an earlier request, whose answer was lost, has deleted it
                 raise
-        if self._stream == stream:
-            self._deleted.add(place)
+        self._forget(stream, [place])
+
+    def _forget(self, stream: str, places: Sequence[int]) -> None:
+        """Count messages as deleted, unless another stream has taken the place of theirs."""
+        if stream == self._stream:
+            for place in places:
+                self._open.pop(place, None)
+                self._finished.pop(place, None)
+            self._point = next(iter(self._open), self._last + 1) - 1
 
     async def release(self) -> None:
         """Let another worker have the partition at once, if it is still ours."""
@@ -499,12 +492,13 @@ class NatsPartition:
 class _Claim:
     """The record of a partition since this process has written it."""
 
-    def __init__(self, key: str, owner: str, ttl: float, sent_at: float, record: _PartitionRecord) -> None:
+    def __init__(self, key: str, owner: str, ttl: float, record: _PartitionRecord, warnings: Throttle) -> None:
         self.key = key
         self.owner = owner
         self.ttl = ttl
-        self.sent_at = sent_at
+        self.sent_at = steady()
         self.record = record  # that of the owner before
+        self.warnings = warnings  # of all partitions: the same outage is logged once
         self.revision = 0
 
 
@@ -654,8 +648,8 @@ class _NatsWorkers:
         revision, record, since = self._seen.get(key) or _Seen(0, _PartitionRecord("", 0.0, ""), 0.0)
         if record.owner and steady() - since <= record.ttl:
             return None
-        owner, sent_at = f"{self.name}-{uuid.uuid4().hex[:8]}", steady()
-        claim = _Claim(key, owner, self._ttl, sent_at, record)
+        owner = f"{self.name}-{uuid.uuid4().hex[:8]}"
+        claim = _Claim(key, owner, self._ttl, record, self._warnings)
         mine = _PartitionRecord(owner, self._ttl, record.stream, record.marks)
         try:
             claim.revision = await write_record(connection, key, mine, revision)
