@@ -521,12 +521,12 @@ async def test_a_worker_that_is_cut_off_stops_before_another_begins() -> None:
         started() as server,
         NatsSink(server.url, partitions=PARTITIONS) as sink,
         Relay(server) as relay,  # type: ignore[arg-type]
-        reading(f"nats://127.0.0.1:{relay.port}", cut_off, ttl=1),
+        reading(f"nats://127.0.0.1:{relay.port}", cut_off, ttl=2),
     ):
         await sink.publish([sample(number, f"key-{number}") for number in range(20)], WEBHOOK)
         await cut_off.until(20)
         relay.cut()
-        async with reading(server.url, other, ttl=1):
+        async with reading(server.url, other, ttl=2):
             async with asyncio.timeout(10):
                 while len(other.partitions) < PARTITIONS:
                     held = [partition.lease.shard.index for partition in cut_off.partitions if partition.lease.valid()]
@@ -534,7 +534,7 @@ async def test_a_worker_that_is_cut_off_stops_before_another_begins() -> None:
                     assert not set(held) & set(taken)
                     await asyncio.sleep(0.001)
             await other.until(20)
-            assert {each.deliveries for each in other.received} == {2}
+            assert all(each.deliveries > 1 for each in other.received)
             relay.mend()
 
 
