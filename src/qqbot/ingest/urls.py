@@ -20,8 +20,8 @@ _REDIS: tuple[Place, Place] = (("redis.streams", "RedisStreamSink"), ("redis.str
 BROKERS: dict[str, tuple[Place, Place]] = dict.fromkeys(
     ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
 )
-BROKERS |= dict.fromkeys(("nats", "tls"), (("ingest.nats", "NatsSink"), ("ingest.nats_source", "NatsSource")))
 """By the scheme of the URL: the sink and the source."""
+BROKERS |= dict.fromkeys(("nats", "tls"), (("ingest.nats", "NatsSink"), ("ingest.nats_source", "NatsSource")))
 
 FORM = "redis://user:password@host:6379/0?stream=NAME&partitions=16"
 
