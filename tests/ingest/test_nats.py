@@ -188,6 +188,26 @@ async def test_connections_that_are_cut_lose_and_reorder_nothing() -> None:
     assert_order(reader.received)
 
 
+async def test_a_server_that_hangs_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.ingest.nats_connection.OPERATION_SECONDS", 0.5)
+    reader = Reader()
+    async with (
+        started() as server,
+        reading(server.url, reader, ttl=20),
+        NatsSink(server.url, partitions=PARTITIONS) as sink,
+    ):
+        await publish_until_stored(sink, [sample(number) for number in range(5)])
+        await reader.until(5)
+        server.freeze()
+        for _ in range(2):
+            with pytest.raises(FAILURES):
+                await sink.publish([sample(number) for number in range(5, 10)], WEBHOOK)
+        server.thaw()
+        await publish_until_stored(sink, [sample(number) for number in range(5, 10)])
+        await reader.until(10)
+    assert_order(reader.received)
+
+
 async def test_a_server_that_lost_its_data_is_used_again() -> None:
     reader = Reader()
     async with (
@@ -478,7 +498,7 @@ async def test_an_earlier_owner_stores_nothing_of_any_batch(size: int) -> None:
         assert (await server.call(f"STREAM.INFO.{STREAM}"))["state"]["messages"] == size + 2
 
 
-# --- who owns a partition
+# --- the ownership of partitions
 
 
 async def test_what_is_finished_behind_an_open_event_is_deleted() -> None:

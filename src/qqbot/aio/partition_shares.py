@@ -1,7 +1,7 @@
 """`PartitionShares`: those of a broker's partitions that this process owns, its share among the workers.
 
 Responsible for claiming what is missing, for giving up what is too much, and for one task for each owned partition.
-Collaborators: the `Divider` of the broker (who lives, who owns what). It reads no event, and keeps no lease alive.
+Collaborators: the `Divider` of the broker (the workers, and the owners). It reads no event, and keeps no lease alive.
 """
 
 import asyncio

@@ -232,8 +232,8 @@ class Link:
             self._inbox = self.client.new_inbox()
             await self.subscribe(f"{self._inbox}.*", self._receive)
         except (NatsError, OSError) as error:
-            told = _told(self._error if type(self._error) is not ConnectionError else error)
-            raise told.with_traceback(None) from None  # the library's frames hold the password
+            failure = _judged(self._error if type(self._error) is not ConnectionError else error)
+            raise failure.with_traceback(None) from None  # the library's frames hold the password
         finally:
             options.clear()  # a traceback may show the variables of its frames
 
@@ -243,8 +243,8 @@ class Link:
         return await client.subscribe(subject, cb=callback)
 
     async def _report(self, error: Exception) -> None:
-        """Note what went wrong; a right that is missing is reported for no request in particular."""
-        self._error = _told(error)
+        """Keep the error for requests; a missing right is reported without naming the request that lacked it."""
+        self._error = _judged(error)
         if isinstance(self._error, NatsRefused):
             self._fail()
 
@@ -320,7 +320,7 @@ class Link:
                 await self.client.close()
 
 
-def _told(error: Exception) -> Exception:
+def _judged(error: Exception) -> Exception:
     """Return a refusal of the server as such."""
     text = str(error).lower()
     final = ("authorization violation", "permissions violation", "authentication expired", "authentication revoked")
