@@ -244,7 +244,7 @@ class Link:
 
     async def _report(self, error: Exception) -> None:
         """Keep the error for requests; a missing right is reported without naming the request that lacked it."""
-        self._error = _judged(error)
+        self._error = _judged(error if isinstance(error, FAILURES) else ConnectionError(worded(error)))
         if isinstance(self._error, NatsRefused):
             self._fail()
 

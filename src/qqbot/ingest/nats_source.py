@@ -109,12 +109,12 @@ class _Reader:
     """
 
     def __init__(self, connection: NatsConnection, link: Link, stream: str, subject: str, wake: asyncio.Event) -> None:
-        self.ended = False
         self._connection = connection
         self._link = link
         self._stream = stream
         self._subject = subject
         self._wake = wake
+        self._is_over = False
         self._name = uuid.uuid4().hex
         self._inbox = link.client.new_inbox()
         self._subscription: Any = None
@@ -122,6 +122,11 @@ class _Reader:
         self._expected = 1  # the number of the next message of this reader
         self._ahead = 0  # messages that the server may still send
         self._received_at = steady()
+
+    @property
+    def ended(self) -> bool:
+        """True if nothing more comes; what has come and was not taken is to be read again."""
+        return self._is_over or not self._link.is_open
 
     async def open(self, start: int) -> None:
         """Let the server send.  Raises: one of FAILURES."""
@@ -173,7 +178,7 @@ class _Reader:
                     await self._link.ask(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._name}")
 
     def _end(self) -> None:
-        self.ended = True
+        self._is_over = True
         self._wake.set()
 
     async def _receive(self, message: Message) -> None:
