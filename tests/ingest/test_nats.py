@@ -124,7 +124,7 @@ def warnings(caplog: pytest.LogCaptureFixture, text: str) -> list[str]:
     return [record.getMessage() for record in caplog.records if text in record.getMessage()]
 
 
-# --- an absent server, and one that goes away
+# --- outages of the server
 
 
 async def test_a_server_that_is_absent_is_waited_for_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
