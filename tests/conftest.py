@@ -4,8 +4,10 @@ Its fixtures: `qq`, `sim` and `control`.
 """
 
 import gc
+import itertools
 import math
 import os
+import zlib
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
@@ -44,6 +46,37 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()  # what the tests' own collections need not walk
         gc.enable()
+
+
+WAITING = (
+    "tests/chaos/test_short.py",
+    "tests/cluster/test_rows.py",
+    "tests/test_survival.py",
+    "tests/testing/test_contracts.py",
+    "tests/cli/test_shards.py",
+    "tests/test_outages.py",
+)
+"""Modules that wait for timers for half a minute or more, the longest first."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deal the modules to xdist's workers, each of which begins with an equal part of the list and steals at its end.
+
+    Half of them begin with what waits, while the others compute; what is left to steal is short. By name, the modules
+    that wait are next to each other, and end when the processor has nothing else to do.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    modules: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    hands: list[list[pytest.Item]] = [[] for _ in range(config.workerinput["workercount"])]
+    waiting = [modules.pop(name) for name in WAITING if name in modules]
+    for hand, module in zip(itertools.cycle(hands[::2]), waiting, strict=False):
+        hand.extend(module)
+    for name in sorted(modules, key=lambda name: zlib.crc32(name.encode())):
+        min(hands, key=len).extend(modules[name])
+    items[:] = itertools.chain(*hands)
 
 
 @pytest.fixture(autouse=True)
