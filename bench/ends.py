@@ -125,7 +125,10 @@ async def _sink(options: argparse.Namespace) -> AsyncGenerator[Publish]:
         yield publish
 
 
-SINKS: dict[str, Callable[[argparse.Namespace], AbstractAsyncContextManager[Publish]]] = {"floor": _floor_sink, "qqbot": _sink}
+SINKS: dict[str, Callable[[argparse.Namespace], AbstractAsyncContextManager[Publish]]] = {
+    "floor": _floor_sink,
+    "qqbot": _sink,
+}
 
 
 async def send(options: argparse.Namespace) -> None:

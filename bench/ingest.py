@@ -72,9 +72,7 @@ async def _measure(server: servers.Server, effort: Effort) -> list[Row]:
         for percent in (50, 99):
             delays = {kind: each.percentile(percent) for kind, each in series.items()}
             rows.append(_row(f"latency at {rate:g}/s, p{percent}", "ms", delays, target if percent == 50 else None))
-    return [
-        Row(f"{server.name}: {row.name}", row.unit, row.value, row.floor, row.ratio, row.target) for row in rows
-    ]
+    return [Row(f"{server.name}: {row.name}", row.unit, row.value, row.floor, row.ratio, row.target) for row in rows]
 
 
 def _costs(series: Series, size: int) -> dict[str, list[float]]:
