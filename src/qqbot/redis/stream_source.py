@@ -143,7 +143,7 @@ class RedisPartition:
         self._open: set[str] = set()  # ids that were received here and are not acknowledged
         self._finished: deque[str] = deque()  # ids to be acknowledged
         self._some_finished = asyncio.Event()
-        self._watched: asyncio.Future[bool] | None = None  # while it waits for an entry
+        self._watched: asyncio.Future[None] | None = None  # while it waits for an entry
         self._pid = os.getpid()
 
     @property
@@ -159,7 +159,7 @@ class RedisPartition:
         """Let `receive` return nothing from now on."""
         self.given_up.set()
         if self._watched is not None and not self._watched.done():
-            self._watched.set_result(False)
+            self._watched.set_result(None)
 
     async def receive(self) -> Sequence[Received]:
         """Wait for events; nothing if the partition is to be given up.  Raises: ConfigError."""
@@ -241,7 +241,7 @@ class RedisPartition:
         await self._ask(lambda: self._untyped.execute_command("XADD", self._unreadable, *trim, "*", *fields))
 
     async def _wait_for_more(self) -> None:
-        """Return when there is a new entry, when the partition is given up, or after a while: the store may be empty."""
+        """Return when there is a new entry, when the partition is given up, or after a while: ids may start again."""
         self._watched = self._calls.watch(self._stream, self._last)
         await self._watched
 
