@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -103,7 +104,8 @@ def _floor_stream(options: argparse.Namespace) -> str:
 async def _floor_sink(options: argparse.Namespace) -> AsyncGenerator[Publish]:
     encode = msgspec.msgpack.Encoder().encode
     stream = _floor_stream(options)
-    async with Redis.from_url(options.url) as client:
+    untyped: Any = Redis  # the library's methods are partly untyped
+    async with untyped.from_url(options.url) as client:
 
         async def publish(batch: Sequence[Envelope]) -> None:
             pipeline = client.pipeline(transaction=False)
@@ -149,7 +151,8 @@ async def _floor_work(options: argparse.Namespace, tally: Tally) -> None:
         tally.take(event.content, event.author.username)
 
     stream = _floor_stream(options)
-    async with Redis.from_url(options.url) as client:
+    untyped: Any = Redis  # the library's methods are partly untyped
+    async with untyped.from_url(options.url) as client:
         await client.xgroup_create(stream, GROUP, "0", mkstream=True)
         while True:
             for _, entries in await client.xreadgroup(GROUP, "one", {stream: ">"}, count=COUNT, block=1000):

@@ -32,9 +32,9 @@ class Series:
     """What the rounds of one contestant showed: seconds, processor seconds of its parts, the delays of its events."""
 
     events: int
-    seconds: list[float] = field(default_factory=list)
-    cpu: list[dict[str, float]] = field(default_factory=list)
-    delays: list[Sequence[float]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list[float])
+    cpu: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
+    delays: list[Sequence[float]] = field(default_factory=list[Sequence[float]])
 
     def cost(self, part: str) -> list[float]:
         """Return the processor time of a part in each round, in microseconds of each event."""

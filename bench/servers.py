@@ -115,7 +115,9 @@ async def started(name: str) -> AsyncGenerator[Server]:
         )
         try:
             await _listening(port, process)
-            yield Server(name, engine.url.replace("{port}", str(port)), engine.floor, process.pid)
+            yield Server(
+                f"{name} ({Path(binary).name})", engine.url.replace("{port}", str(port)), engine.floor, process.pid
+            )
         finally:
             if process.returncode is None:
                 process.kill()

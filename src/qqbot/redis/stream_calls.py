@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeAlias, cast
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from redis.asyncio import RedisCluster
 from redis.exceptions import ResponseError
@@ -61,7 +61,8 @@ class PartScript:
             keys += part.keys
             arguments.append(len(part.arguments))
             arguments += part.arguments
-        return cast("Sequence[Any]", await self._script.run(client, keys, arguments))
+        answers: Sequence[Any] = await self._script.run(client, keys, arguments)
+        return answers
 
 
 class PartCalls:
@@ -83,7 +84,9 @@ class PartCalls:
 
         return await self._divided(run, parts)
 
-    async def _divided(self, run: Callable[[Sequence[Any]], Awaitable[Sequence[Any]]], parts: Sequence[Any]) -> Any:
+    async def _divided(
+        self, run: Callable[[Sequence[Any]], Awaitable[Sequence[Any]]], parts: Sequence[Any]
+    ) -> Sequence[Any]:
         if self._together or len(parts) == 1:
             try:
                 return await run(parts)
@@ -101,7 +104,7 @@ class PartCalls:
 
         All are True if none has within that time; or the exception of their call.
         """
-        return cast("Sequence[Any]", await self._divided(self._changed, streams))
+        return await self._divided(self._changed, streams)
 
     async def _changed(self, streams: Sequence[tuple[str, str]]) -> Sequence[bool]:
         untyped: Any = self.client
