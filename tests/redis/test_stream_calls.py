@@ -112,11 +112,15 @@ async def test_an_error_is_that_of_all_who_asked(store: Server) -> None:
         assert await calls.run(script, Part(["other"], ()), again=False) >= 1, "the next call is one of its own"
 
 
-async def test_what_is_watched_no_longer_stops_no_other(store: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.1], ids=["at-once", "later"])
+async def test_what_is_watched_no_longer_stops_no_other(
+    seconds: float, store: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("qqbot.redis.stream_calls.BLOCK_SECONDS", 0.5)
     async with connected(store.url) as client, SharedCalls(PartCalls(client)) as calls:
         given_up = calls.watch("one", "0-0")
-        await asyncio.sleep(0.1)
+        if seconds:
+            await asyncio.sleep(seconds)
         given_up.set_result(None)
         await asyncio.sleep(0.6)
         for name in ("one", "two"):
