@@ -50,7 +50,7 @@ TTL = 10.0
 BEAT_SECONDS = 1.0
 LARGEST_BATCH = 128
 LARGEST_READ = 64  # of each partition: one call reads from all
-ACKNOWLEDGE_SECONDS = 0.02  # after which what is finished is acknowledged: the cost of a call is that of many events
+ACKNOWLEDGE_SECONDS = 0.02  # between two acknowledgements: a call costs as much as many events
 RETRY_SECONDS = 0.5
 MOST_UNREADABLE = 1000
 
@@ -281,7 +281,8 @@ class RedisPartition:
     async def acknowledge(self) -> None:
         """Delete what is finished; one turn of a chore."""
         await self._some_finished.wait()
-        await asyncio.sleep(ACKNOWLEDGE_SECONDS)
+        # Until the same moments for all partitions, so that they share a call.
+        await asyncio.sleep(ACKNOWLEDGE_SECONDS - asyncio.get_running_loop().time() % ACKNOWLEDGE_SECONDS)
         self._some_finished.clear()
         await self.flush()
 
