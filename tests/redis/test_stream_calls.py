@@ -101,6 +101,16 @@ async def test_a_store_that_wants_a_call_for_each_partition_gets_it(scheme: str,
                 assert await client.xlen(key) == 0, "what is finished is acknowledged"
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_answers_of_both_protocols_are_understood(protocol: int, store: Server) -> None:
+    url = f"{store.url}?protocol={protocol}"
+    async with RedisStreamSink(url, partitions=PARTITIONS) as sink, reading(url) as received:
+        for turn in range(3):
+            await sink.publish([EVENTS[turn]], Fence(FIRST, 1))
+            async with asyncio.timeout(4):  # sooner than a wait of the store that nothing ended
+                await arrived(received, turn + 1)
+
+
 async def test_an_error_is_that_of_all_who_asked(store: Server) -> None:
     script = PartScript("return redis.call('INCR', KEYS[1])")
     async with connected(store.url) as client, SharedCalls(PartCalls(client)) as calls:
