@@ -93,21 +93,29 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+class MissingServerError(Exception):
+    """The machine does not have this server."""
+
+
+def found(name: str) -> str | None:
+    """Return the program of an engine, None if the machine does not have it."""
+    return next(filter(None, map(_found, ENGINES[name].binaries)), None)
+
+
 @asynccontextmanager
 async def started(name: str) -> AsyncGenerator[Server]:
     """Run the server of the engine `name` while the body runs; for a URL, take the one that is there.
 
-    Raises: RuntimeError when the machine does not have it.
+    Raises: MissingServerError when the machine does not have it.
     """
     if "://" in name:
         scheme = name.partition("://")[0]
         yield Server(scheme, name, floor=scheme == "redis")
         return
     engine = ENGINES[name]
-    binary = next(filter(None, map(_found, engine.binaries)), None)
-    if binary is None:
+    if (binary := found(name)) is None:
         places = ", ".join(package or program for package, program in engine.binaries)
-        raise RuntimeError(f"no server for {name}: install one of {places}, or use --engine URL")
+        raise MissingServerError(f"no server for {name}: install one of {places}, or use --engine URL")
     with tempfile.TemporaryDirectory(prefix="qqbot-bench-", ignore_cleanup_errors=True) as folder:
         port = _free_port()
         process = await asyncio.create_subprocess_exec(
