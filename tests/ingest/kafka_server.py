@@ -5,6 +5,7 @@ Owns the process: it is killed by its pid when its context ends. What it stores 
 
 import asyncio
 import importlib.util
+import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncGenerator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.redis.servers import Relay
 from tests.sockets import free_port
 
 PATIENCE = 20.0
@@ -70,6 +72,10 @@ class KafkaServer:
                     writer.close()
                     return
 
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
@@ -85,5 +91,18 @@ async def kafka(*options: str, seen_port: int | None = None) -> AsyncGenerator[K
     try:
         await server.start()
         yield server
+    finally:
+        server.kill()
+
+
+@asynccontextmanager
+async def relayed() -> AsyncGenerator[tuple[KafkaServer, Relay]]:
+    """Run one empty server behind a relay: all connections of clients can be cut."""
+    server = KafkaServer(free_port(), 0)
+    try:
+        async with Relay(server) as relay:
+            server.seen_port = relay.port
+            await server.start()
+            yield server, relay
     finally:
         server.kill()

@@ -200,6 +200,8 @@ class Cluster:
                     )
             except REFUSALS as error:
                 return error
+            except KeyError:  # the library looks for the server's signature in the server's error
+                return errors.SaslAuthenticationFailed("the user or the password is wrong")
             except FAILURES:
                 continue
             connection.close()
@@ -209,8 +211,11 @@ class Cluster:
     async def prepare(self, topic: str, partitions: int, others: Sequence[tuple[str, int]] = ()) -> None:
         """Make the topics that do not exist; `others` are compacted.
 
-        Raises: ConfigError if `topic` has another number of partitions, or may not be made; what the library raises.
+        Raises: ConfigError if Kafka refuses us, if `topic` has another number of partitions, or may not be made; what
+        the library raises.
         """
+        if (refusal := await self._refusal()) is not None:
+            raise refusal
         client = admin.AIOKafkaAdminClient(**self.client, request_timeout_ms=_ms(OPERATION_SECONDS))
         try:
             await client.start()
@@ -292,7 +297,7 @@ async def _stop(end: Any, client: Any) -> None:
         except asyncio.CancelledError as error:
             interruption = error  # raised below: the library would leave its tasks and connections behind
         if not stopping.done():
-            for connection in list(client._conns.values()):  # noqa: SLF001 - the library has no other way
+            for connection in list(client._conns.values()):
                 connection.close()
     if stopping.cancelled() or stopping.exception() is not None:  # the library gives up at the first error
         await client.close()
@@ -435,11 +440,11 @@ class _Publisher:
 
     async def close(self) -> None:
         """Give up what is under way, and disconnect."""
-        self._producer._message_accumulator.fail_all(errors.ProducerClosed())  # noqa: SLF001 - `stop` would wait for it
+        self._producer._message_accumulator.fail_all(errors.ProducerClosed())
         try:
             await _stop(self._producer, self._producer.client)
         finally:
-            await _stop(self._reader, self._reader._client)  # noqa: SLF001 - the library closes it only on success
+            await _stop(self._reader, self._reader._client)
 
     async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
         """Store the events.  Raises: FencedOut, what the library raises."""
@@ -574,16 +579,8 @@ class KafkaPartition:
         for record in records:
             if not self.watermark.accept(record.offset):
                 continue
-            version = dict(record.headers).get(VERSION_HEADER)
             try:
-                if version != VERSION and version is not None and version.isdigit():
-                    raise ConfigError(
-                        f"the record {record.offset} of {self.place} has the version {version.decode()}, this worker "
-                        f"knows {VERSION.decode()}: update the workers before the intake. 请先升级 worker 再升级接收进程"
-                    )
-                if version is None:
-                    raise ValueError("it has no version")
-                envelope = decode_envelope(record.value)
+                envelope = self._decoded(record)
             except (TypeError, MsgspecError, ValueError, RecursionError) as error:
                 why = visible_line(repr(error))
                 log.error("record %d of %s is no event, and is skipped: %s", record.offset, self.place, why)  # noqa: TRY400 - the text explains it
@@ -594,6 +591,18 @@ class KafkaPartition:
                 continue
             found.append(Received(envelope, record.offset, 2 if record.offset < self._begun else 1))
         return found
+
+    def _decoded(self, record: Any) -> Envelope:
+        """Return the envelope of a record.  Raises: ConfigError for one of a newer release, ValueError and others."""
+        version = dict(record.headers).get(VERSION_HEADER)
+        if version == VERSION:
+            return decode_envelope(record.value)
+        if version is None or not version.isdigit():
+            raise ValueError("it has no version")
+        raise ConfigError(
+            f"the record {record.offset} of {self.place} has the version {visible_line(version.decode(), 20)}, this "
+            f"worker knows {VERSION.decode()}: update the workers before the intake. 请先升级 worker 再升级接收进程"
+        )
 
     def done(self, received: Received) -> None:
         """Mark an event as finished: it is committed soon, when all before it are finished."""
@@ -766,8 +775,8 @@ class _Session:
     async def run(self) -> None:
         """Own partitions until it is stopped or lost.  Raises: ConfigError, what the work or the library raises."""
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(_stop, self._marks, self._marks._client)  # noqa: SLF001 - closed only on success
-            stack.push_async_callback(_stop, self._consumer, self._consumer._client)  # noqa: SLF001 - the same
+            stack.push_async_callback(_stop, self._marks, self._marks._client)
+            stack.push_async_callback(_stop, self._consumer, self._consumer._client)
             stack.push_async_callback(self._end)
             await self._marks.start()
             places = [aiokafka.TopicPartition(self.topic, index) for index in range(self.partitions)]
@@ -796,7 +805,7 @@ class _Session:
 
     async def _turn(self) -> None:
         """Begin with what was assigned, and commit what is finished."""
-        self._consumer._coordinator.check_errors()  # noqa: SLF001 - else only reading raises what ends the membership
+        self._consumer._coordinator.check_errors()
         try:
             if self._assigned and not self._over:
                 await self._begin(self._assigned)
@@ -849,7 +858,7 @@ class _Session:
     @property
     def _current_generation(self) -> int:
         """The generation under which the library commits: without a membership it does so without any."""
-        generation: int = self._consumer._coordinator.generation  # noqa: SLF001 - a commit does not report it
+        generation: int = self._consumer._coordinator.generation
         return generation
 
     async def _work(self, partition: KafkaPartition) -> None:
