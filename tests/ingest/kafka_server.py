@@ -46,7 +46,9 @@ class KafkaServer:
     process: subprocess.Popen[bytes] | None = None
 
     def url(self, topic: str, partitions: int = 4) -> str:
-        return f"kafka://127.0.0.1:{self.seen_port}?topic={topic}&partitions={partitions}&idempotence=false"
+        """The URL of a topic. A group of this server waits for its members for half a session."""
+        options = f"topic={topic}&partitions={partitions}&idempotence=false&session_timeout=3"
+        return f"kafka://127.0.0.1:{self.seen_port}?{options}"
 
     async def start(self) -> None:
         assert BINARY is not None

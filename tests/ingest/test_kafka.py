@@ -120,9 +120,8 @@ class Reader:
 
 
 @asynccontextmanager
-async def read(url: str, reader: Reader | None = None, **options: float) -> AsyncIterator[Reader]:
-    reader, topic = reader or Reader(), url.partition("topic=")[2].partition("&")[0]
-    source = KafkaSource(url, topic=topic, partitions=PARTITIONS, **options)
+async def read(url: str) -> AsyncIterator[Reader]:
+    reader, source = Reader(), KafkaSource.from_url(url)
     run = asyncio.create_task(source.run(APP_ID, reader))
     try:
         yield reader
@@ -287,7 +286,7 @@ async def test_the_largest_token_is_kept_in_the_broker() -> None:
 async def test_an_owner_that_is_cut_off_loses_its_partitions() -> None:
     topic = new_topic()
     async with relayed() as (server, relay), KafkaSink.from_url(server.url(topic)) as sink:
-        async with read(server.url(topic), session_timeout=4) as lonely:
+        async with read(server.url(topic)) as lonely:
             await publish(sink, *(sample(number, f"key-{number}") for number in range(20)))
             lonely.open.clear()
             await until(lambda: len(lonely.ids) == 20)
@@ -316,8 +315,7 @@ async def test_a_run_that_is_cancelled_anywhere_leaves_nothing_behind() -> None:
             asyncio.get_running_loop().call_later(chance.choice([0.1, 6.0]) * chance.random(), run.cancel)
         await asyncio.wait(runs)
         assert all(run.cancelled() for run in runs)
-        await asyncio.sleep(0)
-        assert asyncio.all_tasks() == before
+        await until(lambda: asyncio.all_tasks() == before, 2)
 
 
 def test_wrong_options_are_refused() -> None:
@@ -334,6 +332,7 @@ def test_wrong_options_are_refused() -> None:
         lambda: KafkaSink.from_url("kafka+ssl://h?ssl_cafile=/nowhere"),
         lambda: KafkaSource("kafka://h", session_timeout=0),
         lambda: KafkaSource.from_url("kafka://h?partitions="),
+        lambda: KafkaSource.from_url("kafka://h?session_timeout=long"),
     ):
         with pytest.raises(ConfigError):
             refuse()

@@ -85,7 +85,10 @@ decode_envelope = unpacker(Envelope)
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _SCHEMES = ("kafka", "kafka+ssl")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-_OPTIONS = ("topic", "partitions", "idempotence", "sasl_mechanism", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
+_OPTIONS = (
+    *("topic", "partitions", "idempotence", "session_timeout", "rebalance_timeout"),
+    *("sasl_mechanism", "ssl_cafile", "ssl_certfile", "ssl_keyfile"),
+)
 FORM = "kafka://user:password@host:9092,host:9092?topic=NAME&partitions=16, or kafka+ssl:// for TLS"
 
 
@@ -161,6 +164,13 @@ class Cluster:
             raise ConfigError(f"the option {name} of the URL is not a whole number. 地址中的选项 {name} 应为整数")
         return int(text)
 
+    def seconds(self, name: str, default: float) -> float:
+        """Return a number of seconds of the URL's options.  Raises: ConfigError."""
+        text = self.options.get(name, str(default))
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+            raise ConfigError(f"the option {name} of the URL is not a number of seconds. 地址中的选项 {name} 应为秒数")
+        return float(text)
+
     def flag(self, name: str, *, default: bool) -> bool:
         """Return true or false of the URL's options.  Raises: ConfigError."""
         text = self.options.get(name, str(default).lower())
@@ -204,7 +214,7 @@ class Cluster:
                 return errors.SaslAuthenticationFailed("the user or the password is wrong")
             except FAILURES:
                 continue
-            connection.close()
+            await connection.close()
             return None
         return None
 
@@ -303,6 +313,18 @@ async def _stop(end: Any, client: Any) -> None:
         await client.close()
     if interruption is not None:
         raise interruption
+
+
+def _abandon(producer: Any) -> None:
+    """Let all that a producer has not stored fail: its `stop` waits for that, with idempotence for ever."""
+    accumulator = producer._message_accumulator
+    batches = {batch for queue in accumulator._batches.values() for batch in queue} | accumulator._pending_batches
+    accumulator._pending_batches |= batches  # one that was sent before leaves it when it fails
+    accumulator.fail_all(errors.ProducerClosed())
+    for batch in batches:
+        for future in (batch.future, batch._drain_waiter):
+            if future.done():
+                future.exception()  # as no caller may wait for it any more
 
 
 class KafkaSink:
@@ -440,7 +462,7 @@ class _Publisher:
 
     async def close(self) -> None:
         """Give up what is under way, and disconnect."""
-        self._producer._message_accumulator.fail_all(errors.ProducerClosed())
+        _abandon(self._producer)
         try:
             await _stop(self._producer, self._producer.client)
         finally:
@@ -661,8 +683,13 @@ class KafkaSource:
         """Return the source of `kafka://host:9092?topic=NAME&partitions=16`.  Raises: ConfigError."""
         url = hidden(url)
         cluster = Cluster(url)
-        cluster.flag("idempotence", default=True)
-        return cls(url, topic=cluster.options.get("topic", TOPIC), partitions=cluster.number("partitions", PARTITIONS))
+        return cls(
+            url,
+            topic=cluster.options.get("topic", TOPIC),
+            partitions=cluster.number("partitions", PARTITIONS),
+            session_timeout=cluster.seconds("session_timeout", SESSION_SECONDS),
+            rebalance_timeout=cluster.seconds("rebalance_timeout", REBALANCE_SECONDS),
+        )
 
     @property
     def lag(self) -> int:
