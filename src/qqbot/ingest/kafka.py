@@ -836,14 +836,14 @@ class _Session:
         try:
             if self._assigned and not self._over:
                 await self._begin(self._assigned)
-            if self._owned:
+            if self._owned and self.deadline.valid():
                 await self._commit(list(self._owned))
                 if steady() - self._looked > BEAT_SECONDS:
                     self._looked = steady()
                     await self._look()
         except FAILURES as error:
             await self._cluster.away(error, "KafkaSource")
-        if self._owned and not self.deadline.valid():
+        if self._owned and not self._over and not self.deadline.valid():
             log.warning("KafkaSource: its partitions may be those of another worker by now, and are given up")
             self.stop()
         for partition, task in list(self._owned.items()):
@@ -981,7 +981,8 @@ class _Session:
             if owned:
                 await asyncio.wait(owned.values(), timeout=self._drain)
                 await end_tasks(owned.values())
-                with suppress(*FAILURES):
+                # The library logs what this raises.
+                if self.deadline.valid():
                     await self._commit([partition for partition in owned if partition in self._owned])
         finally:
             for partition in owned:
