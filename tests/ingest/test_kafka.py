@@ -219,6 +219,20 @@ async def test_a_server_that_hangs_stores_later_what_it_did_not_answer(monkeypat
         assert list(dict.fromkeys(ids)) == ["event-1", "event-2", "event-3"]
 
 
+async def test_a_sink_ends_although_its_server_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.ingest.kafka.OPERATION_SECONDS", 1.0)
+    monkeypatch.setattr("qqbot.ingest.kafka.CLOSE_SECONDS", 0.2)
+    before = asyncio.all_tasks()
+    async with kafka() as server, KafkaSink.from_url(server.url(new_topic())) as sink:
+        await publish(sink, sample(1))
+        server.signal(signal.SIGSTOP)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await sink.publish([sample(2)], Fence(FIRST, 1))
+    await asyncio.sleep(0.5)
+    assert asyncio.all_tasks() == before
+
+
 async def test_a_login_that_is_refused_is_a_config_error() -> None:
     async with kafka("--authentication") as server:
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
