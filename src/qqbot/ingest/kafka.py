@@ -212,7 +212,8 @@ class Cluster:
             except REFUSALS as error:
                 return error
             except KeyError:  # the library looks for the server's signature in the server's error
-                return errors.SaslAuthenticationFailed("the user or the password is wrong")
+                refused: Exception = errors.SaslAuthenticationFailed("the user or the password is wrong")
+                return refused
             except FAILURES:
                 continue
             await connection.close()

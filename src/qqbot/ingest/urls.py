@@ -17,11 +17,14 @@ Place: TypeAlias = tuple[str, str]
 """A module of this package, and the name of a class in it with `from_url`."""
 
 _REDIS: tuple[Place, Place] = (("redis.streams", "RedisStreamSink"), ("redis.stream_source", "RedisStreamSource"))
-BROKERS: dict[str, tuple[Place, Place]] = dict.fromkeys(
-    ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
-)
+_KAFKA: tuple[Place, Place] = (("ingest.kafka", "KafkaSink"), ("ingest.kafka", "KafkaSource"))
+BROKERS: dict[str, tuple[Place, Place]] = {
+    **dict.fromkeys(
+        ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
+    ),
+    **dict.fromkeys(("kafka", "kafka+ssl"), _KAFKA),
+}
 """By the scheme of the URL: the sink and the source."""
-BROKERS |= dict.fromkeys(("kafka", "kafka+ssl"), (("ingest.kafka", "KafkaSink"), ("ingest.kafka", "KafkaSource")))
 
 FORM = "redis://user:password@host:6379/0?stream=NAME&partitions=16"
 
