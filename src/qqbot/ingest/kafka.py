@@ -873,7 +873,6 @@ class _Session:
         generation = self._current_generation
         async with asyncio.timeout(OPERATION_SECONDS):
             first = await self._marks.beginning_offsets(list(places))
-            last = await self._marks.end_offsets(list(places))
             starts, marks = dict[Any, int](), dict[Any, int]()
             for place in places:
                 committed = await self._consumer.committed(place)
@@ -885,7 +884,6 @@ class _Session:
                         "事件在处理之前已被主题的保留策略删除",
                         *(place, first[place] - starts[place]),
                     )
-                if not first[place] <= starts[place] <= last[place]:  # the latter if the topic was made again
                     starts[place] = first[place]
             sent_at = steady()
             await self._consumer.commit(starts)
