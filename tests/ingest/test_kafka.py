@@ -282,6 +282,21 @@ async def test_what_is_no_event_is_skipped_and_a_newer_entry_ends_the_worker(cap
                 await KafkaSource.from_url(server.url(topic)).run(APP_ID, Reader())
 
 
+async def test_the_lag_counts_what_is_not_finished() -> None:
+    topic, reader = new_topic(), Reader()
+    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
+        for number in range(20):  # this server reports the first of a batch as its last event
+            await publish(sink, sample(number, f"key-{number}"))
+        source = KafkaSource.from_url(server.url(topic))
+        reader.open.clear()
+        run = asyncio.create_task(source.run(APP_ID, reader))
+        await until(lambda: source.lag == 20)
+        reader.open.set()
+        await until(lambda: source.lag == 0)
+        await source.stop()
+        await run
+
+
 async def test_bots_may_share_a_topic() -> None:
     topic = new_topic()
     async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
