@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import pytest
 
 from qqbot import ConfigError, Envelope, Fence, FencedOut, QQBotError
 from qqbot.aio.ending import stack_of
+from qqbot.ingest import sink_of
 from qqbot.ingest.source import Partition
 from qqbot.models.ingest import Received
 from qqbot.testing import EventSinkContract, EventSourceContract
@@ -373,3 +375,10 @@ def test_wrong_options_are_refused() -> None:
     ):
         with pytest.raises(ConfigError):
             refuse()
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiokafka", None)
+    monkeypatch.delitem(sys.modules, "qqbot.ingest.kafka")
+    with pytest.raises(ConfigError, match=r"pip install 'aioqqbot\[kafka\]'"):
+        sink_of("kafka://h")

@@ -347,8 +347,9 @@ def _abandon(producer: Any) -> None:
 class KafkaSink:
     """An `EventSink` in Kafka: `Bot(sink=KafkaSink("kafka://host:9092"))`; needs `pip install 'aioqqbot[kafka]'`.
 
-    `url`: the servers, user and password, TLS by `kafka+ssl://`. `topic` and `partitions` have to be the same in the
-    `KafkaSource`; a topic that does not exist is made. `idempotence`: False for a server without idempotent producers.
+    `url`: the servers, user and password, TLS by `kafka+ssl://`; the other arguments are options of the URL as well.
+    `topic` and `partitions` have to be the same in the `KafkaSource`; a topic that does not exist is made.
+    `idempotence`: False for a server without idempotent producers.
 
     A batch is stored by one request for each partition, acknowledged by all replicas in sync. The largest token of
     each shard is kept in the compacted topic `TOPIC-owners`, and is read before each batch: an earlier owner that was
@@ -359,14 +360,19 @@ class KafkaSink:
     """
 
     def __init__(
-        self, url: str | Secret, *, topic: str = TOPIC, partitions: int = PARTITIONS, idempotence: bool = True
+        self,
+        url: str | Secret,
+        *,
+        topic: str | None = None,
+        partitions: int | None = None,
+        idempotence: bool | None = None,
     ) -> None:
-        self._cluster = Cluster(hidden(url))
+        cluster = self._cluster = Cluster(hidden(url))
         del url  # it holds a password, and a traceback may show the variables of its frames
-        check_topic(topic, partitions)
-        self._topic = topic
-        self._partitions = partitions
-        self._idempotence = idempotence
+        self._topic = cluster.options.get("topic", TOPIC) if topic is None else topic
+        self._partitions = cluster.number("partitions", PARTITIONS) if partitions is None else partitions
+        self._idempotence = cluster.flag("idempotence", default=True) if idempotence is None else idempotence
+        check_topic(self._topic, self._partitions)
         self._entered = False
         self._publisher: _Publisher | None = None  # None while Kafka is away
         self._opening = asyncio.Lock()
@@ -374,14 +380,8 @@ class KafkaSink:
     @classmethod
     def from_url(cls, url: str | Secret) -> Self:
         """Return the sink of `kafka://host:9092?topic=NAME&partitions=16`.  Raises: ConfigError."""
-        url = hidden(url)
-        cluster = Cluster(url)
-        return cls(
-            url,
-            topic=cluster.options.get("topic", TOPIC),
-            partitions=cluster.number("partitions", PARTITIONS),
-            idempotence=cluster.flag("idempotence", default=True),
-        )
+        url = hidden(url)  # a traceback may show the variables of its frames
+        return cls(url)
 
     async def __aenter__(self) -> Self:
         try:
@@ -675,38 +675,34 @@ class KafkaSource:
         self,
         url: str | Secret,
         *,
-        topic: str = TOPIC,
-        partitions: int = PARTITIONS,
-        session_timeout: float = SESSION_SECONDS,
-        rebalance_timeout: float = REBALANCE_SECONDS,
+        topic: str | None = None,
+        partitions: int | None = None,
+        session_timeout: float | None = None,
+        rebalance_timeout: float | None = None,
     ) -> None:
-        self._cluster = Cluster(hidden(url))
+        cluster = self._cluster = Cluster(hidden(url))
         del url  # it holds a password, and a traceback may show the variables of its frames
-        check_topic(topic, partitions)
-        if not (2 * SPARE_SECONDS <= rebalance_timeout < math.inf and 2 * BEAT_SECONDS <= session_timeout < math.inf):
+        self._topic = cluster.options.get("topic", TOPIC) if topic is None else topic
+        self._partitions = cluster.number("partitions", PARTITIONS) if partitions is None else partitions
+        session = cluster.seconds("session_timeout", SESSION_SECONDS) if session_timeout is None else session_timeout
+        rebalance = cluster.seconds("rebalance_timeout", REBALANCE_SECONDS)
+        rebalance = rebalance if rebalance_timeout is None else rebalance_timeout
+        check_topic(self._topic, self._partitions)
+        if not (2 * SPARE_SECONDS <= rebalance < math.inf and 2 * BEAT_SECONDS <= session < math.inf):
             raise ConfigError(
                 f"KafkaSource: session_timeout must be at least {2 * BEAT_SECONDS:g} s, rebalance_timeout at least "
                 f"{2 * SPARE_SECONDS:g} s, both finite. 超时时间过短"
             )
-        self._topic = topic
-        self._partitions = partitions
-        self._session_timeout = session_timeout
-        self._rebalance_timeout = rebalance_timeout
+        self._session_timeout = session
+        self._rebalance_timeout = rebalance
         self._session: _Session | None = None  # None while it does not run
         self._stopping: asyncio.Event | None = None
 
     @classmethod
     def from_url(cls, url: str | Secret) -> Self:
         """Return the source of `kafka://host:9092?topic=NAME&partitions=16`.  Raises: ConfigError."""
-        url = hidden(url)
-        cluster = Cluster(url)
-        return cls(
-            url,
-            topic=cluster.options.get("topic", TOPIC),
-            partitions=cluster.number("partitions", PARTITIONS),
-            session_timeout=cluster.seconds("session_timeout", SESSION_SECONDS),
-            rebalance_timeout=cluster.seconds("rebalance_timeout", REBALANCE_SECONDS),
-        )
+        url = hidden(url)  # a traceback may show the variables of its frames
+        return cls(url)
 
     @property
     def lag(self) -> int:
