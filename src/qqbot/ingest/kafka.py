@@ -60,7 +60,7 @@ BEAT_SECONDS = 1.0
 COMMIT_SECONDS = 0.1  # between two commits of what is finished
 OPERATION_SECONDS = 5.0
 FETCH_SECONDS = 0.05  # for which the server keeps a request for new events open; Tansu answers only then
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS, CLOSE_ATTEMPTS = 2.0, 10
 RETRY_SECONDS = 0.5
 FOREVER = 2**31 - 1  # milliseconds; a worker that is full reads nothing, and keeps its partitions all the same
 
@@ -306,7 +306,7 @@ async def _whole(part: Coroutine[Any, Any, Any]) -> None:
             await asyncio.wait([task], timeout=CLOSE_SECONDS)
         finally:
             await end_tasks([task])
-            if not task.cancelled():
+            if task.done() and not task.cancelled():
                 task.exception()  # the cancellation is raised instead
         raise
 
@@ -318,15 +318,19 @@ async def _stop(end: Any, client: Any) -> None:
     """
     stopping = asyncio.create_task(end.stop(), name="qqbot kafka stop")
     interruption: asyncio.CancelledError | None = None
-    while not stopping.done():
+    for _ in range(CLOSE_ATTEMPTS):
         try:
             await asyncio.wait([stopping], timeout=CLOSE_SECONDS)
         except asyncio.CancelledError as error:
             interruption = error  # raised below: the library would leave its tasks and connections behind
-        if not stopping.done():
-            for connection in list(client._conns.values()):
-                connection.close()
-    if stopping.cancelled() or stopping.exception() is not None:  # the library gives up at the first error
+        if stopping.done():
+            break
+        for connection in list(client._conns.values()):
+            connection.close()
+    await end_tasks([stopping])
+    if (
+        not stopping.done() or stopping.cancelled() or stopping.exception() is not None
+    ):  # the library gives up at the first error
         await _whole(client.close())
     if interruption is not None:
         raise interruption
@@ -340,7 +344,7 @@ def _abandon(producer: Any) -> None:
     accumulator.fail_all(errors.ProducerClosed())
     for batch in batches:
         for future in (batch.future, batch._drain_waiter):
-            if future.done():
+            if future.done() and not future.cancelled():
                 future.exception()  # as no caller may wait for it any more
 
 
@@ -845,7 +849,7 @@ class _Session:
 
     async def _turn(self) -> None:
         """Begin with what was assigned, and commit what is finished."""
-        self._consumer._coordinator.check_errors()
+        self._consumer._coordinator.check_errors()  # else only reading raises them
         try:
             if self._assigned and not self._over:
                 await self._begin(self._assigned)
@@ -896,7 +900,7 @@ class _Session:
     @property
     def _current_generation(self) -> int:
         """The generation under which the library commits: without a membership it does so without any."""
-        generation: int = self._consumer._coordinator.generation
+        generation: int = self._consumer._coordinator.generation  # no public call returns it
         return generation
 
     async def _work(self, partition: KafkaPartition) -> None:
