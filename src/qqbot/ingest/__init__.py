@@ -15,6 +15,7 @@ from .urls import sink_of, source_of
 if TYPE_CHECKING:
     from ..redis.stream_source import RedisStreamSource
     from ..redis.streams import RedisStreamSink
+    from .kafka import KafkaSink, KafkaSource
     from .nats import NatsSink
     from .nats_source import NatsSource
     from .queue import QueueSink
@@ -23,6 +24,8 @@ __all__ = [
     "EventSink",
     "EventSource",
     "Forwarder",
+    "KafkaSink",
+    "KafkaSource",
     "NatsSink",
     "NatsSource",
     "Partition",
@@ -37,6 +40,8 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
+        "KafkaSink": ".kafka",
+        "KafkaSource": ".kafka",
         "NatsSink": ".nats",
         "NatsSource": ".nats_source",
         "QueueSink": ".queue",

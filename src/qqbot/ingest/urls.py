@@ -17,11 +17,13 @@ Place: TypeAlias = tuple[str, str]
 """A module of this package, and the name of a class in it with `from_url`."""
 
 _REDIS: tuple[Place, Place] = (("redis.streams", "RedisStreamSink"), ("redis.stream_source", "RedisStreamSource"))
+_KAFKA: tuple[Place, Place] = (("ingest.kafka", "KafkaSink"), ("ingest.kafka", "KafkaSource"))
 _NATS: tuple[Place, Place] = (("ingest.nats", "NatsSink"), ("ingest.nats_source", "NatsSource"))
 BROKERS: dict[str, tuple[Place, Place]] = {
     **dict.fromkeys(
         ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
     ),
+    **dict.fromkeys(("kafka", "kafka+ssl"), _KAFKA),
     **dict.fromkeys(("nats", "tls"), _NATS),
 }
 """By the scheme of the URL: the sink and the source."""
