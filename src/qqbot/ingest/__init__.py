@@ -15,6 +15,7 @@ from .urls import sink_of, source_of
 if TYPE_CHECKING:
     from ..redis.stream_source import RedisStreamSource
     from ..redis.streams import RedisStreamSink
+    from .pulsar import PulsarSink, PulsarSource
     from .queue import QueueSink
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "Forwarder",
     "Partition",
     "Published",
+    "PulsarSink",
+    "PulsarSource",
     "QueueSink",
     "RedisStreamSink",
     "RedisStreamSource",
@@ -33,6 +36,8 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
+        "PulsarSink": ".pulsar",
+        "PulsarSource": ".pulsar",
         "QueueSink": ".queue",
         "RedisStreamSink": "..redis.streams",
         "RedisStreamSource": "..redis.stream_source",

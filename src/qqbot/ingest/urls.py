@@ -20,6 +20,10 @@ _REDIS: tuple[Place, Place] = (("redis.streams", "RedisStreamSink"), ("redis.str
 BROKERS: dict[str, tuple[Place, Place]] = dict.fromkeys(
     ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
 )
+BROKERS |= dict.fromkeys(
+    ("pulsar", "pulsar+ssl", "pulsar+http", "pulsar+https"),
+    (("ingest.pulsar", "PulsarSink"), ("ingest.pulsar", "PulsarSource")),
+)
 """By the scheme of the URL: the sink and the source."""
 
 FORM = "redis://user:password@host:6379/0?stream=NAME&partitions=16"
