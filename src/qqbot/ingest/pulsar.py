@@ -56,7 +56,7 @@ PARTITIONS = 16
 MOST_PARTITIONS = 1024
 VERSION = "1"
 WORKERS, BEGUN = "qqbot-workers", "qqbot-begun"
-"""The subscriptions of each partition: what is not finished, and what was not delivered to any worker."""
+"""The subscriptions of each partition: what is not finished; what no worker got, which also decides who owns it."""
 TTL = 10.0
 BEAT_SECONDS = 1.0
 WATCH_SECONDS = 0.1
@@ -277,13 +277,13 @@ class _Connection:
             )
         )
 
-    async def consumer(self, topic: str, subscription: str, queue: int) -> Any:
-        """Return the only consumer of a subscription; while there is another one, the library tries for a while."""
+    async def consumer(self, topic: str, subscription: str, queue: int, *, exclusive: bool = False) -> Any:
+        """Return a consumer; while an exclusive one has to wait for another one, the library tries for a while."""
         subscribing = self.start(
             self.client.subscribe(
                 topic,
                 subscription,
-                consumer_type=pulsar.ConsumerType.Exclusive,
+                consumer_type=pulsar.ConsumerType.Exclusive if exclusive else pulsar.ConsumerType.Shared,
                 initial_position=pulsar.InitialPosition.Earliest,
                 receiver_queue_size=queue,
             )
@@ -460,8 +460,6 @@ class _OpenSink:
     def _heard(self, message: _Control) -> None:
         if isinstance(message, _Claim):
             self._tokens[message.shard] = max(message.token, self._tokens.get(message.shard, 0))
-        elif isinstance(message, _Beat):
-            self._kept.update(message.partitions)
 
     async def begin(self) -> None:
         """Begin to read what other sinks announce: a later owner of a shard comes after this.  Raises: ConfigError."""
@@ -522,26 +520,13 @@ class _OpenSink:
                 raise
 
     async def _subscribe(self, index: int) -> None:
-        """Create the subscription of the workers before the first event: Pulsar keeps nothing that has none.
-
-        A worker that owns the partition already has it; then ours would wait for its end.
-        """
-        subscribing = asyncio.create_task(self._connection.consumer(self._names[index], WORKERS, 1))
-        try:
-            while index not in self._kept:
-                await asyncio.wait([subscribing], timeout=BEAT_SECONDS / 4)
-                if subscribing.done():
-                    self._connection.drop(subscribing.result())
-                    self._kept.add(index)
-                else:
-                    await self._control.catch_up()
-        finally:
-            subscribing.cancel()
-            await asyncio.wait([subscribing])
+        """Create the subscription of the workers before the first event: Pulsar keeps nothing that has none."""
+        self._connection.drop(await self._connection.consumer(self._names[index], WORKERS, 0))  # 0: takes no messages
+        self._kept.add(index)
 
 
 class PulsarPartition:
-    """One partition while this process owns it: the only consumer of its subscriptions. It is its own `Ownership`."""
+    """One partition while this process owns it: the only consumer of `BEGUN`. It is its own `Ownership`."""
 
     def __init__(self, connection: _Connection, topic: str, shard: ShardKey, deadline: LeaseDeadline) -> None:
         self.shard = shard
@@ -580,7 +565,7 @@ class PulsarPartition:
         """True if this process may handle its events now."""
         if self._lost or not self.deadline.valid():
             return False
-        return bool(self._consumer._consumer.is_connected())  # noqa: SLF001 - the library's asyncio side has it hidden
+        return bool(self._begun._consumer.is_connected())  # noqa: SLF001 - the library's asyncio side has it hidden
 
     def give_up(self) -> None:
         """Let `receive` return nothing from now on."""
@@ -591,8 +576,8 @@ class PulsarPartition:
         """Own the partition.  Raises: what the library raises; then it is not owned."""
         call = self._connection.call
         try:
+            self._begun = await self._connection.consumer(self._topic, BEGUN, 1, exclusive=True)
             self._consumer = await self._connection.consumer(self._topic, WORKERS, LARGEST_BATCH)
-            self._begun = await self._connection.consumer(self._topic, BEGUN, 1)
             # A message of ours ends what earlier owners can have had: so there is always one that none of them had.
             producer = await self._connection.producer(self._topic)
             try:
@@ -608,14 +593,14 @@ class PulsarPartition:
     def _let_go(self) -> None:
         if not self._lost:
             self._lost = True
-            self._connection.drop(self._begun)
             self._connection.drop(self._consumer)
+            self._connection.drop(self._begun)
 
     async def close(self) -> None:
         """Release the partition; what was acknowledged is stored before another worker gets it."""
         if not self._lost:
             self._lost = True
-            for consumer in (self._begun, self._consumer):
+            for consumer in (self._consumer, self._begun):
                 with suppress(*FAILURES):
                     await self._connection.call(consumer.close())
 
@@ -636,15 +621,15 @@ class PulsarPartition:
     def _take(self, message: Any) -> None:
         message_id = message.message_id()
         place = _place(message_id)
-        self._read = max(self._read, place)
         if place in self._open:  # the library has connected again, and gets once more what is open here
             return
+        self._read = max(self._read, place)
+        if "qqbot" in message.properties():  # no event: if this acknowledgement is lost, it comes again
+            self._connection.start(self._consumer.acknowledge(message_id))
+            return
         self._open[place] = message_id
-        if "qqbot" in message.properties():
-            self._acknowledge(place)
-        else:
-            self._came.append(message)
-            self._changed.set()
+        self._came.append(message)
+        self._changed.set()
 
     async def receive(self) -> Sequence[Received]:
         """Wait for events; nothing if the partition is to be given up.  Raises: ConfigError."""
@@ -711,18 +696,20 @@ class PulsarPartition:
     async def flush(self) -> None:
         """Acknowledge what is finished now, as long as the partition is ours."""
         while self._finished and self.valid():
-            places = [self._finished[place] for place in range(min(len(self._finished), LARGEST_BATCH))]
-            ids = [self._open[place] for place in places if place in self._open]
+            places = [self._finished.popleft() for _ in range(min(len(self._finished), LARGEST_BATCH))]
             try:
-                await asyncio.gather(*map(self._consumer.acknowledge, ids))
+                await asyncio.gather(*(self._consumer.acknowledge(self._open[place]) for place in places))
             except FAILURES as error:
+                self._finished.extendleft(reversed(places))
                 if self._warnings.ready("done"):
                     log.warning("PulsarSource: events cannot be acknowledged, trying again: %s", _worded(error))
                 await asyncio.sleep(RETRY_SECONDS)
+            except BaseException:
+                self._finished.extendleft(reversed(places))
+                raise
             else:
                 for place in places:
-                    self._finished.popleft()
-                    self._open.pop(place, None)
+                    del self._open[place]
 
     async def look(self) -> None:
         """Read how many messages are stored after those that came here, as far as their ids tell."""
@@ -752,8 +739,9 @@ class PulsarSource:
 
     `url`, `topic` and `partitions` as in `PulsarSink`. `ttl`: seconds after which a worker without a beat is dead. The
     workers divide the partitions evenly; one that joins gets its part when the others have finished what they had begun
-    there. A partition has one consumer at a time because its subscription is Exclusive. (With Failover, Pulsar would
-    give it to the next worker before the last one has finished; with Key_Shared no worker would know what it owns.)
+    there. The owner of a partition is the one consumer of an Exclusive subscription; it reads a Shared one, for which
+    Pulsar keeps each acknowledgement. (With Failover, Pulsar would give the partition to the next worker before the
+    last one has finished; with Key_Shared no worker would know what it owns.)
 
     An event that an earlier worker had is marked; of one that was killed, those of its last 0.1 s may be missing, since
     the library sends acknowledgements so often. A process that forks makes its sources and sinks in the child.
@@ -859,7 +847,8 @@ class _Membership:
         while self._running:
             with suppress(*FAILURES):
                 await self._beat(control)
-            await asyncio.wait(self._running, timeout=min(BEAT_SECONDS, self._ttl / 4))
+            if self._running:
+                await asyncio.wait(self._running, timeout=min(BEAT_SECONDS, self._ttl / 4))
         with suppress(*FAILURES):
             await control.send(_Beat(self._worker, leaves=True))
 
