@@ -546,6 +546,7 @@ class PulsarPartition:
         self._open: dict[Place, Any] = {}  # the ids of messages that came here and are not acknowledged
         self._finished: deque[Place] = deque()  # to be acknowledged
         self._some_finished = asyncio.Event()
+        self._acknowledging = asyncio.Lock()  # the last turn waits for what the chore has begun
         self._changed = asyncio.Event()  # messages came, were delivered, or the partition is given up
         self._warnings = Throttle()
 
@@ -697,21 +698,23 @@ class PulsarPartition:
 
     async def flush(self) -> None:
         """Acknowledge what is finished now, as long as the partition is ours."""
+        async with self._acknowledging:
+            await self._flush()
+
+    async def _flush(self) -> None:
         while self._finished and self.valid():
-            places = [self._finished.popleft() for _ in range(min(len(self._finished), LARGEST_BATCH))]
+            places = [self._finished[place] for place in range(min(len(self._finished), LARGEST_BATCH))]
+            ids = [self._open[place] for place in places if place in self._open]  # it may be marked twice
             try:
-                await asyncio.gather(*(self._consumer.acknowledge(self._open[place]) for place in places))
+                await asyncio.gather(*map(self._consumer.acknowledge, ids))
             except FAILURES as error:
-                self._finished.extendleft(reversed(places))
                 if self._warnings.ready("done"):
                     log.warning("PulsarSource: events cannot be acknowledged, trying again: %s", _worded(error))
                 await asyncio.sleep(RETRY_SECONDS)
-            except BaseException:
-                self._finished.extendleft(reversed(places))
-                raise
             else:
                 for place in places:
-                    del self._open[place]
+                    self._finished.popleft()
+                    self._open.pop(place, None)
 
     async def look(self) -> None:
         """Read how many messages are stored after those that came here, as far as their ids tell."""
