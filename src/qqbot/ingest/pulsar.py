@@ -63,7 +63,7 @@ LISTEN_SECONDS = 0.15
 GREETING_SECONDS = 0.4  # in which the other workers answer one that begins
 WATCH_SECONDS = 0.1
 OPERATION_SECONDS = 5
-CLOSE_SECONDS = 5.0
+CLOSE_SECONDS, LATE_SECONDS = 5.0, 0.3
 RETRY_SECONDS = 0.5
 LARGEST_BATCH = 128
 MOST_PENDING = 500  # messages of one partition on their way to the broker
@@ -249,11 +249,12 @@ class _Connection:
             raise
 
     async def _close(self) -> None:
-        self.start(self.client.close())
-        _, late = await asyncio.wait(set(self._calls), timeout=CLOSE_SECONDS)
-        for call in late:
-            call.cancel()
+        await asyncio.wait([self.start(self.client.close())], timeout=CLOSE_SECONDS)
+        late = set(self._calls)  # the library answers what the end of the client has cut short, but not always
         if late:
+            await asyncio.wait(late, timeout=LATE_SECONDS)
+            for call in late:
+                call.cancel()
             await asyncio.wait(late)
 
     async def partitions(self) -> list[str]:
