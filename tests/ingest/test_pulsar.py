@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -290,6 +291,41 @@ def test_a_run_that_is_cancelled_leaves_nothing_behind(pulsar_server: PulsarServ
     before = threading.active_count()
     asyncio.run(scene(), debug=True)
     assert threading.active_count() == before
+
+
+LATE = """
+import asyncio, sys
+import pulsar
+from qqbot.ingest.pulsar import client_library
+port, topic = sys.argv[1:]
+kept = []
+def client():
+    logger = pulsar.FileLogger(pulsar.LoggerLevel.Error, "/dev/null")
+    return client_library.Client(f"pulsar://127.0.0.1:{port}", logger=logger)
+async def wait():
+    kept.append(client())
+    kept.append(await kept[0].subscribe(topic, "late"))
+    kept.append(asyncio.ensure_future(kept[1].receive()))
+    await asyncio.sleep(0.1)
+async def answer():
+    other = client()
+    await (await other.create_producer(topic)).send(b"")
+    await asyncio.sleep(0.5)
+    await other.close()
+loop = asyncio.new_event_loop()
+loop.run_until_complete(wait())
+loop.close()
+asyncio.run(answer())
+print("alive", flush=True)
+"""
+
+
+async def test_an_answer_to_a_closed_loop_does_not_abort_the_process(pulsar_server: PulsarServer) -> None:
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LATE, str(pulsar_server.port), f"{pulsar_server.new_topic()}-late", stdout=-1, stderr=-1
+    )
+    out, err = await program.communicate()
+    assert b"alive" in out, err
 
 
 @pytest.mark.parametrize(

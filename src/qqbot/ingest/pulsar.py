@@ -92,6 +92,23 @@ TOPIC = re.compile(r"(?!.*-partition-)[A-Za-z0-9._=-]{1,128}")
 decode_envelope = unpacker(Envelope)
 
 
+def _into_a_live_loop(answer: Callable[..., None]) -> Callable[..., None]:
+    """Return the library's way to answer a call, but one that does nothing after the end of the loop.
+
+    It raises there otherwise, in a thread of C++, which aborts the process.
+    """
+
+    def guarded(*arguments: object, **named: object) -> None:
+        with suppress(RuntimeError):
+            answer(*arguments, **named)
+
+    return guarded
+
+
+for _name in ("_set_future", "_set_future_v2"):
+    setattr(client_library, _name, _into_a_live_loop(getattr(client_library, _name)))
+
+
 class _Claim(Struct, frozen=True, tag="claim"):
     """On the control topic: the owner of a shard with this token publishes from here on."""
 
