@@ -92,7 +92,9 @@ class PulsarServer:
         import pulsar
         from pulsar.asyncio import Client
 
-        client = Client(f"pulsar://127.0.0.1:{self.port}", logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull))
+        client = Client(
+            f"pulsar://127.0.0.1:{self.port}", logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull)
+        )
         for number in range(1, TOPICS + 1):
             producer = await client.create_producer(f"persistent://public/default/events-{number}")
             await producer.close()

@@ -198,7 +198,9 @@ async def test_what_is_no_event_is_put_aside_and_a_newer_release_ends_the_worker
         async with reading(url, received):
             await until(lambda: numbers(received) == [1, 2])
             aside = await client.subscribe(
-                f"persistent://public/default/{name}-unreadable", "test", initial_position=library.InitialPosition.Earliest
+                f"persistent://public/default/{name}-unreadable",
+                "test",
+                initial_position=library.InitialPosition.Earliest,
             )
             async with asyncio.timeout(20):
                 assert {(await aside.receive()).data() for _ in range(2 * PARTITIONS)} == {b"noise"}
@@ -214,7 +216,9 @@ async def test_what_is_no_event_is_put_aside_and_a_newer_release_ends_the_worker
                 await PulsarSource(url).run(APP_ID, receive)
 
 
-async def test_what_a_killed_worker_had_open_comes_first_and_marked(pulsar_server: PulsarServer, tmp_path: Path) -> None:
+async def test_what_a_killed_worker_had_open_comes_first_and_marked(
+    pulsar_server: PulsarServer, tmp_path: Path
+) -> None:
     url, received = pulsar_server.url(pulsar_server.new_topic()), list[Received]()
     file = tmp_path / "bot.py"
     await asyncio.to_thread(file.write_text, BOT)
@@ -259,7 +263,10 @@ async def test_the_two_commands(pulsar_server: PulsarServer, tmp_path: Path) -> 
     url = pulsar_server.url(name).replace("127.0.0.1", ":hush@127.0.0.1")
     async with Simulator() as sim:
         env = environment(sim)
-        async with qqbot("intake", "--to", url, env=env) as intake, qqbot("work", file, "--from", url, env=env) as worker:
+        async with (
+            qqbot("intake", "--to", url, env=env) as intake,
+            qqbot("work", file, "--from", url, env=env) as worker,
+        ):
             await intake.line("err", "identified")
             await worker.line("err", "working")
             for number in range(30):

@@ -748,7 +748,9 @@ class PulsarPartition:
         while self.valid():
             await asyncio.sleep(WATCH_SECONDS)
         if not self._lost:
-            log.warning("PulsarSource: partition %s is lost: the connection or the worker's beat has stopped", self.shard)
+            log.warning(
+                "PulsarSource: partition %s is lost: the connection or the worker's beat has stopped", self.shard
+            )
             self._let_go()
         self.give_up()
 
