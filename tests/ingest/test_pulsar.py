@@ -145,9 +145,8 @@ async def test_a_broker_that_is_killed_loses_nothing_and_keeps_the_order(pulsar_
         await until(lambda: len(partitions) == PARTITIONS)
         for turn in range(40):
             if turn == 20:
-                first = list(partitions)
                 await asyncio.to_thread(pulsar_server.kill)
-                await until(lambda: not any(partition.lease.valid() for partition in first))
+                await until(lambda: not any(partition.lease.valid() for partition in partitions))
                 await asyncio.to_thread(pulsar_server.start)
             await publish(sink, [sample(turn * 8 + place, f"key-{place}") for place in range(8)])
         await until(lambda: len(numbers(received)) == 320)
@@ -297,6 +296,9 @@ def test_a_run_that_is_cancelled_leaves_nothing_behind(pulsar_server: PulsarServ
 
     before = threading.active_count()
     asyncio.run(scene(), debug=True)
+    for thread in threading.enumerate():
+        if thread.name.startswith("qqbot pulsar"):
+            thread.join(5)
     assert threading.active_count() == before
 
 

@@ -23,12 +23,12 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl, unquote
 
-import msgspec
 from msgspec import MsgspecError, Struct
 
 from .._visible import visible_line
 from ..aio.background import background, repeat
 from ..aio.clock import steady
+from ..aio.threads import Threads
 from ..aio.throttle import Throttle
 from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
@@ -109,14 +109,14 @@ for _name in ("_set_future", "_set_future_v2"):
     setattr(client_library, _name, _into_a_live_loop(getattr(client_library, _name)))
 
 
-class _Claim(Struct, frozen=True, tag="claim"):
+class _ShardClaim(Struct, frozen=True, tag="claim"):
     """On the control topic: the owner of a shard with this token publishes from here on."""
 
     shard: str
     token: int
 
 
-class _Beat(Struct, frozen=True, tag="beat"):
+class _WorkerBeat(Struct, frozen=True, tag="beat"):
     """On the control topic: a worker is alive, and owns these partitions."""
 
     worker: str
@@ -124,15 +124,15 @@ class _Beat(Struct, frozen=True, tag="beat"):
     leaves: bool = False
 
 
-class _Hello(Struct, frozen=True, tag="hello"):
+class _ReaderHello(Struct, frozen=True, tag="hello"):
     """On the control topic: the place after which its sender reads."""
 
 
-_Control: TypeAlias = _Claim | _Beat | _Hello
-_decode_control = msgspec.json.Decoder(_Control).decode
+_Control: TypeAlias = _ShardClaim | _WorkerBeat | _ReaderHello
+_decode_control: Callable[[bytes], _Control] = unpacker(_Control)
 
 
-class _Address(Struct, frozen=True):
+class _PulsarTopic(Struct, frozen=True):
     """The broker, and the topic in it."""
 
     service: str
@@ -152,7 +152,7 @@ class _Address(Struct, frozen=True):
         return zlib.crc32(key.encode("utf-8", "surrogatepass")) % self.partitions
 
 
-def _address(url: str | Secret, topic: str | None, partitions: int | None) -> _Address:
+def _address(url: str | Secret, topic: str | None, partitions: int | None) -> _PulsarTopic:
     """Return what `url` names; the arguments come before its options.  Raises: ConfigError, without the token."""
     base, _, query = hidden(url).reveal().partition("?")
     del url  # a traceback may show the variables of its frames
@@ -176,13 +176,14 @@ def _address(url: str | Secret, topic: str | None, partitions: int | None) -> _A
     if not TOPIC.fullmatch(topic):
         raise ConfigError(
             f"topic={topic[:40]!r} is not a valid name: use 1 to 128 of A-Z, a-z, 0-9, '.', '_', '=' and '-', without "
-            "'-partition-'; tenant and namespace stand in the path of the URL. topic 名称不正确，租户和命名空间写在路径里"
+            "'-partition-'; tenant and namespace stand in the path of the URL. "
+            "topic 名称不正确，租户和命名空间写在路径里"
         )
     if not (number.isascii() and number.isdigit() and len(number) < 5 and 1 <= int(number) <= MOST_PARTITIONS):
         raise ConfigError(
             f"partitions must be from 1 to {MOST_PARTITIONS}. partitions 应在 1 到 {MOST_PARTITIONS} 之间"
         )
-    return _Address(f"{service}://{hosts}", namespace, topic, int(number), Secret(token) if token else None, ca)
+    return _PulsarTopic(f"{service}://{hosts}", namespace, topic, int(number), Secret(token) if token else None, ca)
 
 
 def _is_final(error: Exception) -> bool:
@@ -200,23 +201,23 @@ def _worded(error: Exception) -> str:
     return _result(error) if isinstance(error, client_library.PulsarException) else type(error).__name__
 
 
-def _refused(error: Exception, what: str, address: _Address) -> ConfigError:
+def _refused(error: Exception, what: str, address: _PulsarTopic) -> ConfigError:
     """Return the error for a broker that will not serve us until a person corrects something."""
     return ConfigError(
-        f"{what}: Pulsar refuses us for {address.full_topic}: {_worded(error)}. Check the token and its rights, and that "
-        f"the topics {address.topic} and {address.topic}-control exist. "
+        f"{what}: Pulsar refuses us for {address.full_topic}: {_worded(error)}. Check the token and its rights, and "
+        f"that the topics {address.topic} and {address.topic}-control exist. "
         "Pulsar 拒绝访问，请检查 token 及其权限，以及 topic 是否已创建"
     )
 
 
-class _Connection:
+class _PulsarConnection:
     """A client of the library within one event loop; its calls end before the loop does.
 
     The library answers from its own threads. A call that is given up goes on there, so it stays a task of ours, and the
     client is closed before the loop may be: an answer to a closed loop would raise in the library's thread.
     """
 
-    def __init__(self, address: _Address, what: str) -> None:
+    def __init__(self, address: _PulsarTopic, what: str) -> None:
         self.address = address
         self.what = what
         self._warnings = Throttle()
@@ -232,7 +233,7 @@ class _Connection:
                 # It would write to stdout; a logger of Python would be called by its threads until the process ends.
                 logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
             )
-        except Exception:
+        except (RuntimeError, TypeError, ValueError):
             raise ConfigError(f"the URL of Pulsar cannot be used: expected {FORM}. Pulsar 地址不正确") from None
 
     def start(self, call: Awaitable[T]) -> "asyncio.Future[T]":
@@ -266,7 +267,13 @@ class _Connection:
             raise
 
     async def _close(self) -> None:
-        await asyncio.wait([self.start(self.client.close())], timeout=CLOSE_SECONDS)
+        # Not by the asyncio side, which is told of the end by a thread that goes on for a moment, and then aborts the
+        # process if the interpreter has ended meanwhile; this call returns when the library's threads have ended.
+        threads = Threads(1, "qqbot pulsar")
+        try:
+            await asyncio.wait([self.start(threads.submit(self.client._client.close))], timeout=CLOSE_SECONDS)
+        finally:
+            threads.close()
         late = set(self._calls)  # the library answers what the end of the client has cut short, but not always
         if late:
             await asyncio.wait(late, timeout=LATE_SECONDS)
@@ -339,7 +346,7 @@ class _Connection:
 class _ControlTopic:
     """What workers and sinks announce to each other, from the moment that this one began to read."""
 
-    def __init__(self, connection: _Connection, hear: Callable[[_Control], None]) -> None:
+    def __init__(self, connection: _PulsarConnection, hear: Callable[[_Control], None]) -> None:
         self._connection = connection
         self._hear = hear
         self._lock = asyncio.Lock()
@@ -382,14 +389,14 @@ class _ControlTopic:
             names: list[str] = await connection.call(connection.client.get_topic_partitions(topic))
             self._producer = await connection.producer(names[0])
             if self._position is None:
-                self._position = await self._send(_Hello())
+                self._position = await self._send(_ReaderHello())
             self._reader = await connection.call(connection.client.create_reader(names[0], self._position))
         except BaseException:
             self._drop()
             raise
 
     async def _send(self, message: _Control) -> Any:
-        return await self._connection.call(self._producer.send(msgspec.json.encode(message)))
+        return await self._connection.call(self._producer.send(pack(message)))
 
     def _drop(self) -> None:
         self._connection.drop(self._producer)
@@ -398,9 +405,9 @@ class _ControlTopic:
 
 
 @asynccontextmanager
-async def _connected(address: _Address, what: str) -> AsyncGenerator[_Connection]:
+async def _connected(address: _PulsarTopic, what: str) -> AsyncGenerator[_PulsarConnection]:
     """Yield a connection; log if the broker is away.  Raises: ConfigError if it refuses us."""
-    connection = _Connection(address, what)
+    connection = _PulsarConnection(address, what)
     try:
         try:
             await connection.partitions()
@@ -427,7 +434,7 @@ class PulsarSink:
         self._url: Secret = hidden(url)
         del url  # it holds a token, and a traceback may show the variables of its frames
         self._address = _address(self._url, topic, partitions)
-        self._opened: _OpenSink | None = None  # None while it is not entered
+        self._opened: _OpenPulsarSink | None = None  # None while it is not entered
         self._stack = AsyncExitStack()
 
     @classmethod
@@ -440,7 +447,7 @@ class PulsarSink:
 
     async def __aenter__(self) -> Self:
         stack = AsyncExitStack()
-        opened = _OpenSink(await stack.enter_async_context(_connected(self._address, "PulsarSink")))
+        opened = _OpenPulsarSink(await stack.enter_async_context(_connected(self._address, "PulsarSink")))
         async with stack:
             await opened.begin()
             self._stack = stack.pop_all()
@@ -464,10 +471,10 @@ class PulsarSink:
         await self._opened.publish(batch, fence)
 
 
-class _OpenSink:
+class _OpenPulsarSink:
     """A sink while it is entered."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _PulsarConnection) -> None:
         self._connection = connection
         self._address = connection.address
         self._control = _ControlTopic(connection, self._heard)
@@ -478,7 +485,7 @@ class _OpenSink:
         self._kept: set[int] = set()  # the partitions that have a subscription, without which Pulsar keeps nothing
 
     def _heard(self, message: _Control) -> None:
-        if isinstance(message, _Claim):
+        if isinstance(message, _ShardClaim):
             self._tokens[message.shard] = max(message.token, self._tokens.get(message.shard, 0))
 
     async def begin(self) -> None:
@@ -512,13 +519,13 @@ class _OpenSink:
             raise
 
     async def _check(self, fence: Fence) -> None:
-        """Announce a new token; refuse one that is smaller than another.  Raises: FencedOut, what the library raises."""
+        """Announce a new token; refuse one that is too small.  Raises: FencedOut, what the library raises."""
         if fence.shard is None:
             return
         shard = f"{fence.shard.gen}:{fence.shard}"
         await self._control.catch_up()
         if self._tokens.get(shard, -1) < fence.token:
-            await self._control.send(_Claim(shard, fence.token))
+            await self._control.send(_ShardClaim(shard, fence.token))
             await self._control.catch_up()
         if (largest := self._tokens.get(shard, -1)) > fence.token:
             raise FencedOut(f"a later owner of shard {fence.shard} has published", token=largest)
@@ -548,7 +555,7 @@ class _OpenSink:
 class PulsarPartition:
     """One partition while this process owns it: the only consumer of `BEGUN`. It is its own `Ownership`."""
 
-    def __init__(self, connection: _Connection, topic: str, shard: ShardKey, deadline: LeaseDeadline) -> None:
+    def __init__(self, connection: _PulsarConnection, topic: str, shard: ShardKey, deadline: LeaseDeadline) -> None:
         self.shard = shard
         self.deadline = deadline
         self.unread = 0  # messages that have not come here, as of the last beat
@@ -586,7 +593,7 @@ class PulsarPartition:
         """True if this process may handle its events now."""
         if self._lost or not self.deadline.valid():
             return False
-        return bool(self._begun._consumer.is_connected())  # noqa: SLF001 - the library's asyncio side has it hidden
+        return bool(self._begun._consumer.is_connected())  # its asyncio side does not show it
 
     def give_up(self) -> None:
         """Let `receive` return nothing from now on."""
@@ -745,7 +752,7 @@ class PulsarPartition:
 
     async def watch(self) -> None:
         """Give the partition up when it is lost."""
-        while self.valid():
+        while self.valid():  # noqa: ASYNC110 - the library reports no lost connection
             await asyncio.sleep(WATCH_SECONDS)
         if not self._lost:
             log.warning(
@@ -783,7 +790,7 @@ class PulsarSource:
         if not 0 < ttl < math.inf:
             raise ConfigError("PulsarSource(ttl=...) must be greater than 0 seconds, and finite")
         self._ttl = ttl
-        self._membership: _Membership | None = None  # None while it does not run
+        self._membership: _PulsarMembership | None = None  # None while it does not run
 
     @classmethod
     def from_url(cls, url: str | Secret) -> Self:
@@ -810,7 +817,7 @@ class PulsarSource:
         """
         if self._membership is not None:
             raise ConfigError("this PulsarSource is being read already: make a second one")
-        membership = self._membership = _Membership(self._ttl, work)
+        membership = self._membership = _PulsarMembership(self._ttl, work)
         try:
             async with _connected(self._address, "PulsarSource") as connection:
                 await membership.run(connection)
@@ -818,7 +825,7 @@ class PulsarSource:
             self._membership = None
 
 
-class _Membership:
+class _PulsarMembership:
     """This process among the workers, during one run of a source."""
 
     def __init__(self, ttl: float, work: PulsarPartitionWork) -> None:
@@ -854,14 +861,14 @@ class _Membership:
             opening.cancel()
 
     def _heard(self, message: _Control) -> None:
-        if isinstance(message, _Beat) and message.worker != self._worker:
+        if isinstance(message, _WorkerBeat) and message.worker != self._worker:
             if message.leaves:
                 self._others.pop(message.worker, None)
             else:
                 self._greeted |= message.worker not in self._others
                 self._others[message.worker] = steady(), message.partitions
 
-    async def run(self, connection: _Connection) -> None:
+    async def run(self, connection: _PulsarConnection) -> None:
         """Own partitions until `stop`, and until all work has ended.  Raises: ConfigError, what the work raises."""
         control = _ControlTopic(connection, self._heard)
         try:
@@ -891,15 +898,15 @@ class _Membership:
             if self._running:
                 await asyncio.wait(self._running, timeout=min(BEAT_SECONDS, self._ttl / 4))
         with suppress(*FAILURES):
-            await control.send(_Beat(self._worker, leaves=True))
+            await control.send(_WorkerBeat(self._worker, leaves=True))
 
     async def _beat(self, control: _ControlTopic) -> None:
         sent_at = steady()
-        await control.send(_Beat(self._worker, sorted(self._owned)))
+        await control.send(_WorkerBeat(self._worker, sorted(self._owned)))
         for partition in self._owned.values():
             partition.deadline.renew(sent_at)
 
-    async def _balance(self, connection: _Connection, control: _ControlTopic, group: asyncio.TaskGroup) -> None:
+    async def _balance(self, connection: _PulsarConnection, control: _ControlTopic, group: asyncio.TaskGroup) -> None:
         """Own as many partitions as there are for each worker, no more and no less.  Raises: ConfigError."""
         try:
             if not self._names:
@@ -924,7 +931,7 @@ class _Membership:
         for partition in list(self._owned.values()):
             await partition.look()
 
-    def _open_more(self, connection: _Connection, group: asyncio.TaskGroup, missing: int) -> None:
+    def _open_more(self, connection: _PulsarConnection, group: asyncio.TaskGroup, missing: int) -> None:
         taken = {index for _, indexes in self._others.values() for index in indexes}
         first = zlib.crc32(self._worker.encode())  # so that workers which begin together try different ones first
         for step in range(len(self._names)):
@@ -938,7 +945,7 @@ class _Membership:
                 opening.add_done_callback(self._running.discard)
                 missing -= 1
 
-    async def _own(self, connection: _Connection, index: int) -> None:
+    async def _own(self, connection: _PulsarConnection, index: int) -> None:
         """Own one partition, if it is free, until it is given up."""
         deadline = LeaseDeadline(self._ttl, steady())
         partition = PulsarPartition(connection, self._names[index], ShardKey(0, index, len(self._names)), deadline)
