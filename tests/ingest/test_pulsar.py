@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from qqbot import ConfigError, Envelope, Fence
+from qqbot import ConfigError, Envelope, Fence, FencedOut
 from qqbot.ingest import sink_of, source_of
 from qqbot.ingest.source import Partition
 from qqbot.models.ingest import Received
@@ -94,9 +94,7 @@ class TestPulsarSource(EventSourceContract):
 
 
 @asynccontextmanager
-async def reading(
-    url: str, received: list[Received], done: Callable[[Received], bool] = lambda _: True
-) -> AsyncIterator[list[Partition]]:
+async def reading(url: str, received: list[Received], *, ttl: float = 4) -> AsyncIterator[list[Partition]]:
     """A source that runs: its partitions."""
     partitions: list[Partition] = []
 
@@ -105,10 +103,9 @@ async def reading(
         while batch := await partition.receive():
             received.extend(batch)
             for each in batch:
-                if done(each):
-                    partition.done(each)
+                partition.done(each)
 
-    source = PulsarSource(url, ttl=4)
+    source = PulsarSource(url, ttl=ttl)
     running = asyncio.create_task(source.run(APP_ID, work))
     try:
         yield partitions
@@ -171,6 +168,33 @@ async def test_a_broker_that_is_away_is_waited_for(
         await asyncio.to_thread(pulsar_server.start)
         await publish(sink, [sample(1)])
         await until(lambda: numbers(received) == [1])
+
+
+async def test_a_silent_broker_ends_the_leases_and_is_used_again(
+    pulsar_server: PulsarServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qqbot.ingest.pulsar.OPERATION_SECONDS", 1)
+    url, received = pulsar_server.url(pulsar_server.new_topic()), list[Received]()
+    async with PulsarSink(url) as sink, reading(url, received, ttl=1) as partitions:
+        await until(lambda: len(partitions) == PARTITIONS)
+        assert all(partition.lease.valid() for partition in partitions)
+        pulsar_server.freeze()
+        try:
+            await until(lambda: not any(partition.lease.valid() for partition in partitions), 2)
+        finally:
+            pulsar_server.thaw()
+        await publish(sink, [sample(number, f"key-{number}") for number in range(8)])
+        await until(lambda: set(numbers(received)) == set(range(8)))
+
+
+async def test_an_owner_that_publishes_for_the_first_time_too_late_is_refused(pulsar_server: PulsarServer) -> None:
+    name = pulsar_server.new_topic()
+    async with PulsarSink(pulsar_server.url(name)) as earlier, PulsarSink(pulsar_server.url(name)) as later:
+        await later.publish([sample(1)], Fence(FIRST, 6))
+        with pytest.raises(FencedOut) as refused:
+            await earlier.publish([sample(2)], Fence(FIRST, 5))
+        assert refused.value.token == 6
+    assert [envelope.id for envelope in await stored(pulsar_server, name)] == ["event-1"]
 
 
 async def test_another_number_of_partitions_is_refused(pulsar_server: PulsarServer) -> None:
