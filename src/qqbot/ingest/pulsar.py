@@ -129,7 +129,7 @@ class _ReaderHello(Struct, frozen=True, tag="hello"):
 
 
 _Control: TypeAlias = _ShardClaim | _WorkerBeat | _ReaderHello
-_decode_control: Callable[[bytes], _Control] = unpacker(_Control)
+_decode_control = unpacker(cast("type[_Control]", _ShardClaim | _WorkerBeat | _ReaderHello))
 
 
 class _PulsarTopic(Struct, frozen=True):

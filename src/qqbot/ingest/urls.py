@@ -17,13 +17,10 @@ Place: TypeAlias = tuple[str, str]
 """A module of this package, and the name of a class in it with `from_url`."""
 
 _REDIS: tuple[Place, Place] = (("redis.streams", "RedisStreamSink"), ("redis.stream_source", "RedisStreamSource"))
+_PULSAR: tuple[Place, Place] = (("ingest.pulsar", "PulsarSink"), ("ingest.pulsar", "PulsarSource"))
 BROKERS: dict[str, tuple[Place, Place]] = dict.fromkeys(
     ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
-)
-BROKERS |= dict.fromkeys(
-    ("pulsar", "pulsar+ssl", "pulsar+http", "pulsar+https"),
-    (("ingest.pulsar", "PulsarSink"), ("ingest.pulsar", "PulsarSource")),
-)
+) | dict.fromkeys(("pulsar", "pulsar+ssl", "pulsar+http", "pulsar+https"), _PULSAR)
 """By the scheme of the URL: the sink and the source."""
 
 FORM = "redis://user:password@host:6379/0?stream=NAME&partitions=16"
