@@ -18,9 +18,12 @@ Place: TypeAlias = tuple[str, str]
 
 _REDIS: tuple[Place, Place] = (("redis.streams", "RedisStreamSink"), ("redis.stream_source", "RedisStreamSource"))
 _PULSAR: tuple[Place, Place] = (("ingest.pulsar", "PulsarSink"), ("ingest.pulsar", "PulsarSource"))
-BROKERS: dict[str, tuple[Place, Place]] = dict.fromkeys(
-    ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
-) | dict.fromkeys(("pulsar", "pulsar+ssl", "pulsar+http", "pulsar+https"), _PULSAR)
+BROKERS: dict[str, tuple[Place, Place]] = {
+    **dict.fromkeys(
+        ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
+    ),
+    **dict.fromkeys(("pulsar", "pulsar+ssl", "pulsar+http", "pulsar+https"), _PULSAR),
+}
 """By the scheme of the URL: the sink and the source."""
 
 FORM = "redis://user:password@host:6379/0?stream=NAME&partitions=16"
