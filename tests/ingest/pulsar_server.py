@@ -7,11 +7,13 @@ of the tests are created in a first run with that option, and served by a second
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -60,16 +62,14 @@ class PulsarServer:
             f"default_partitions = {default_partitions}\n"
         )
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [binary(), "--config", config], stdout=log, stderr=log, cwd=self.folder, env={**os.environ}
-            )
+            self.process = subprocess.Popen([binary(), "--config", config], stdout=log, stderr=log, cwd=self.folder)
         for _ in range(500):
             assert self.process.poll() is None, (self.folder / "log").read_text()
             try:
                 socket.create_connection(("127.0.0.1", self.port), 0.2).close()
             except OSError:
                 self.process.poll()
-                _pause()
+                time.sleep(0.02)
             else:
                 return
         raise AssertionError("pulsar-lite does not listen")
@@ -101,12 +101,6 @@ class PulsarServer:
         await client.close()
 
 
-def _pause() -> None:
-    import time
-
-    time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
 def pulsar_server() -> Iterator[PulsarServer]:
     """A running server with `TOPICS` empty topics."""
@@ -122,3 +116,4 @@ def pulsar_server() -> Iterator[PulsarServer]:
         yield server
     finally:
         server.kill()
+        shutil.rmtree(server.folder)
