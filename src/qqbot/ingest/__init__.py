@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .kafka import KafkaSink, KafkaSource
     from .nats import NatsSink
     from .nats_source import NatsSource
+    from .pulsar import PulsarSink, PulsarSource
     from .queue import QueueSink
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "NatsSource",
     "Partition",
     "Published",
+    "PulsarSink",
+    "PulsarSource",
     "QueueSink",
     "RedisStreamSink",
     "RedisStreamSource",
@@ -44,6 +47,8 @@ __getattr__ = on_demand(
         "KafkaSource": ".kafka",
         "NatsSink": ".nats",
         "NatsSource": ".nats_source",
+        "PulsarSink": ".pulsar",
+        "PulsarSource": ".pulsar",
         "QueueSink": ".queue",
         "RedisStreamSink": "..redis.streams",
         "RedisStreamSource": "..redis.stream_source",

@@ -19,16 +19,18 @@ Place: TypeAlias = tuple[str, str]
 _REDIS: tuple[Place, Place] = (("redis.streams", "RedisStreamSink"), ("redis.stream_source", "RedisStreamSource"))
 _KAFKA: tuple[Place, Place] = (("ingest.kafka", "KafkaSink"), ("ingest.kafka", "KafkaSource"))
 _NATS: tuple[Place, Place] = (("ingest.nats", "NatsSink"), ("ingest.nats_source", "NatsSource"))
+_PULSAR: tuple[Place, Place] = (("ingest.pulsar", "PulsarSink"), ("ingest.pulsar", "PulsarSource"))
 BROKERS: dict[str, tuple[Place, Place]] = {
     **dict.fromkeys(
         ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
     ),
     **dict.fromkeys(("kafka", "kafka+ssl"), _KAFKA),
     **dict.fromkeys(("nats", "tls"), _NATS),
+    **dict.fromkeys(("pulsar", "pulsar+ssl", "pulsar+http", "pulsar+https"), _PULSAR),
 }
 """By the scheme of the URL: the sink and the source."""
 
-FORM = "redis://user:password@host:6379/0?stream=NAME&partitions=16"
+FORM = "redis://user:password@host:6379/0?stream=NAME&partitions=16 (for others see docs/ingest.md)"
 
 
 def sink_of(url: str) -> EventSink:
