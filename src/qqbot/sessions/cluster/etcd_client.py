@@ -29,7 +29,6 @@ from .store import StoreAway
 
 PORT = 2379
 MOST_OPERATIONS = 100  # in one transaction: etcd allows 128 (--max-txn-ops)
-MOST_BYTES = 1_000_000  # in one transaction: etcd allows 1.5 MiB (--max-request-bytes)
 MOST_ANSWER_BYTES = 64 * 1024 * 1024
 
 PERMISSION_DENIED, UNAUTHENTICATED = 7, 16  # codes of gRPC
