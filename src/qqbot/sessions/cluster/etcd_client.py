@@ -30,11 +30,11 @@ from .store import StoreAway
 PORT = 2379
 MOST_OPERATIONS = 100  # in one transaction: etcd allows 128 (--max-txn-ops)
 MOST_ANSWER_BYTES = 64 * 1024 * 1024
+LONGEST_LINE = 4096  # of a watch in which nothing has happened
 
 PERMISSION_DENIED, UNAUTHENTICATED = 7, 16  # codes of gRPC
 OLD_TOKEN = ("invalid auth token", "revision of auth store is old", "user name is empty")
 NO_ENTRY = ("authentication failed", "authentication is not enabled", "permission denied", "user name not found")
-WATCH_ENDS = (b'"events"', b'"canceled"', b'"error"')
 AUTHENTICATE = "/v3/auth/authenticate"
 TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
@@ -101,11 +101,22 @@ class _Error(Struct, frozen=True):
     code: int = 0
 
 
+class _Watched(Struct, frozen=True):
+    created: bool = False
+    canceled: bool = False
+    events: tuple[object, ...] = ()
+
+
+class _WatchLine(Struct, frozen=True):
+    result: _Watched = _Watched(canceled=True)
+
+
 class _Version(Struct, frozen=True):
     etcdserver: str = ""
 
 
 _found, _answer, _token, _version, _error = fast(Found), fast(TxnAnswer), fast(_Token), fast(_Version), fast(_Error)
+_watched = fast(_WatchLine)
 
 
 # What a transaction consists of
@@ -283,12 +294,13 @@ class EtcdClient:
         request: Body = {"create_request": range_of(prefix, prefix=True) | {"start_revision": str(revision)}}
         member = self._address.members[self._current]
         async with self._sent(member, "/v3/watch", request, await self._token_of(member)) as response:
-            line = b""
+            line = bytearray()
             async for chunk in response.content.iter_any():
                 line += chunk
-                if any(word in line for word in WATCH_ENDS):
+                *whole, rest = line.split(b"\n")
+                if len(rest) > LONGEST_LINE or any(map(_is_news, whole)):
                     return
-                line = line.rpartition(b"\n")[2]
+                line = rest
 
     # Calls
 
@@ -349,7 +361,7 @@ class EtcdClient:
 
     @asynccontextmanager
     async def _sent(
-        self, member: str, path: str, body: Body | None, token: str
+        self, member: str, path: str, body: Body | Secret | None, token: Secret
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """Yield the answer's head.  Raises: StoreAway if the connection fails, also later."""
         try:
@@ -369,6 +381,17 @@ class EtcdClient:
             away = StoreAway(_cause(member, error))
         # Raised outside of the except block: some exceptions of aiohttp carry the request's headers, with the token.
         raise away
+
+
+def _is_news(line: bytearray) -> bool:
+    """True if something happened, also if it is the end of the watch."""
+    if not line.strip():
+        return False
+    try:
+        found = _watched(bytes(line)).result
+    except (MsgspecError, ValueError):
+        return True
+    return found.canceled or bool(found.events)
 
 
 class _OldToken(Exception):

@@ -44,6 +44,7 @@ from .etcd_client import (
     Body,
     EtcdClient,
     EtcdRefused,
+    Found,
     KeyValue,
     TxnAnswer,
     delete,
@@ -306,14 +307,8 @@ class EtcdStore:
     async def entries(self, after: str, wait: float = LISTEN_SECONDS) -> list[tuple[str, dict[str, str]]]:
         """Wait up to `wait` seconds for what is logged after the entry `after`; return it.  Raises: StoreAway."""
         end = asyncio.get_running_loop().time() + wait
-        revision = None if after == FROM_NOW_ON else number(after.rpartition("-")[2]) or 0
-        while True:
-            async with self._answered() as until:
-                options: Body = {"count_only": True} if revision is None else {"min_mod_revision": str(revision + 1)}
-                options |= {"sort_order": "ASCEND", "sort_target": "MOD", "limit": str(MOST_LOGGED)}
-                found = await self._client.range(self._log, prefix=True, until=until, **options)
-            if found.kvs:
-                return [entry for kv in found.kvs for entry in _logged(kv)]
+        found = await self._logged_after(None if after == FROM_NOW_ON else number(after.rpartition("-")[2]) or 0)
+        if not found.kvs:
             revision = found.header.revision  # not `after`: what is older may be compacted, and cannot be watched
             try:
                 async with asyncio.timeout_at(end):
@@ -321,7 +316,18 @@ class EtcdStore:
             except TimeoutError:
                 return []
             except EtcdRefused as error:
-                raise StoreAway(str(error)) from None
+                raise StoreAway(self._refusal(error)) from None
+            found = await self._logged_after(revision)
+            if not found.kvs:
+                raise StoreAway("the watch ended")
+        return [entry for kv in found.kvs for entry in _logged(kv)]
+
+    async def _logged_after(self, revision: int | None) -> Found:
+        """Return what was logged after a revision; None: nothing, but the present revision.  Raises: StoreAway."""
+        options: Body = {"count_only": True} if revision is None else {"min_mod_revision": str(revision + 1)}
+        options |= {"sort_order": "ASCEND", "sort_target": "MOD", "limit": str(MOST_LOGGED)}
+        async with self._answered() as until:
+            return await self._client.range(self._log, prefix=True, until=until, **options)
 
     async def history(self, count: int) -> list[tuple[str, dict[str, str]]]:
         """Return the last `count` entries of the log, oldest first.  Raises: StoreAway."""
