@@ -115,14 +115,8 @@ class _ServerVersion(Struct, frozen=True):
     etcdserver: str = ""
 
 
-_found, _answer, _token, _version, _error = (
-    fast(Found),
-    fast(TxnAnswer),
-    fast(_Token),
-    fast(_ServerVersion),
-    fast(_Error),
-)
-_watched = fast(_WatchLine)
+_found, _answer, _watched = fast(Found), fast(TxnAnswer), fast(_WatchLine)
+_token, _version, _error = fast(_Token), fast(_ServerVersion), fast(_Error)
 
 
 # What a transaction consists of
