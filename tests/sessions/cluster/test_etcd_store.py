@@ -3,12 +3,15 @@
 import asyncio
 import itertools
 import shutil
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 from aiohttp import web
 
 from qqbot.aio.clock import steady
@@ -115,6 +118,34 @@ async def test_a_certificate_that_is_missing() -> None:
     with pytest.raises(ConfigError, match="ssl_ca_certs"):
         async with store_of("etcds://localhost?ssl_ca_certs=/no/such/file", "c"):
             pass
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """A folder with the certificates of an authority of our own, of etcd and of a client."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    for name in ("127.0.0.1", "bot@example.org"):
+        issued = authority.issue_cert(name)
+        issued.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+    return tmp_path
+
+
+async def test_tls_with_certificates_for_both_sides(certificates: Path) -> None:
+    ca, server, client = (str(certificates / name) for name in ("ca.pem", "127.0.0.1", "bot@example.org"))
+    ours = ssl.create_default_context(cafile=ca)
+    ours.load_cert_chain(f"{client}.pem", f"{client}.key")
+    options = ("--cert-file", f"{server}.pem", "--key-file", f"{server}.key", "--trusted-ca-file", ca)
+    async with etcd(1, *options, "--client-cert-auth", tls=ours) as servers:
+        known = f"?ssl_ca_certs={ca}"
+        async with store_of(f"{servers.url}{known}&ssl_certfile={client}.pem&ssl_keyfile={client}.key", "c") as store:
+            await store.check()
+            assert len(await owner(store)) == 2
+        for options in ("", known):
+            async with store_of(f"{servers.url}{options}", "c") as store:
+                with pytest.raises(StoreAway):
+                    await store.check()
 
 
 # Users
