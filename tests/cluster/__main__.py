@@ -16,13 +16,16 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=0.2, help="of all timings; 1 takes half an hour")
     arguments = parser.parse_args()
     os.environ["CLUSTER_TEST_SCALE"] = str(arguments.scale)
-    from tests.cluster.rows import MUTATIONS, ROWS  # they read the scale
+    from tests.cluster.intake_rows import INTAKE_ROWS  # they read the scale
+    from tests.cluster.rows import MUTATIONS, ROWS
+
+    rows = ROWS | INTAKE_ROWS
 
     failed = 0
-    for name in arguments.rows or [*ROWS, *MUTATIONS]:
+    for name in arguments.rows or [*rows, *MUTATIONS]:
         begun = time.monotonic()
         try:
-            wrong, figures = asyncio.run((ROWS | MUTATIONS)[name](arguments.seed))
+            wrong, figures = asyncio.run((rows | MUTATIONS)[name](arguments.seed))
             if name in MUTATIONS:
                 wrong = [] if wrong else ["the checker found nothing wrong"]
         except SkipTest as reason:
