@@ -53,9 +53,8 @@ def disorder(pushed: Mapping[str, Pushed], logs: Logs) -> list[str]:
     found: list[str] = []
     for conversation, begins in firsts.items():
         numbers = [number for _, number in sorted(begins)]
-        found += [
-            f"{conversation} {after} after {before}" for before, after in itertools.pairwise(numbers) if after < before
-        ]
+        pairs = itertools.pairwise(numbers)
+        found += [f"{conversation}: {after} after {before}" for before, after in pairs if after < before]
     return found
 
 

@@ -3,6 +3,7 @@
 Collaborators: the servers of tests/redis and tests/ingest. A server that cannot be had raises SkipTest.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from qqbot.redis.stream_source import TTL
 from tests.redis.servers import Server
 
 PARTITIONS = 8
+OUTAGE = 1.0  # seconds for which a server is away
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,13 @@ class IntakeEngine:
 @asynccontextmanager
 async def _redis(store: Server) -> AsyncIterator[Broker]:
     """The same server as for the sessions: both are restarted at once."""
-    yield Broker(f"{store.url}/0?partitions={PARTITIONS}", store.restart)
+
+    async def restart() -> None:
+        store.kill()
+        await asyncio.sleep(OUTAGE)
+        await store.start()
+
+    yield Broker(f"{store.url}/0?partitions={PARTITIONS}", restart)
 
 
 def _redis_source(url: str, pace: float) -> EventSource:

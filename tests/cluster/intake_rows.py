@@ -59,7 +59,7 @@ async def through(engine: IntakeEngine, seed: int, phases: Sequence[Phase] = PHA
         for phase in run.chance.sample(phases, len(phases)):
             since, before = steady(), intake_checker.repeats(run.logs())
             await phase(run)
-            await run.caught_up()
+            await run.caught_up(since)
             logs, name = run.logs(), phase.__name__.replace("_", " ")
             run.figures[f"{name}: delay max"] = max(intake_checker.delays(run.pushed, logs, since, steady()))
             run.figures[f"{name}: repeats"] = intake_checker.repeats(logs) - before

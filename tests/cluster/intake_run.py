@@ -173,9 +173,10 @@ class IntakeRun:
                 return []
         return [*Counter(owner.node for owner in state.owners.values() if owner.node).values()]
 
-    async def caught_up(self, seconds: float = PATIENCE) -> None:
-        """Wait until the events that were pushed so far are handled; what is not, is lost at the end."""
-        pushed, deadline = dict(self.pushed), steady() + seconds
+    async def caught_up(self, since: float) -> None:
+        """Wait until the events that were pushed between a moment and now are handled; what is not, is lost."""
+        pushed = {event_id: event for event_id, event in self.pushed.items() if event.at >= since}
+        deadline = steady() + PATIENCE
         while intake_checker.lost(pushed, self.logs()) and steady() < deadline:
             await asyncio.sleep(0.2)
 
@@ -189,10 +190,10 @@ class IntakeRun:
 
     async def end(self) -> None:
         """Push no more, but one event for each question that may be open; wait until all are handled."""
-        self.rate = 0.0
+        self.rate, since = 0.0, steady()
         for conversation in range(CONVERSATIONS):
             self._push_one(conversation, may_ask=False)
-        await self.caught_up()
+        await self.caught_up(since)
 
     def replies(self) -> list[str]:
         """Return the texts of all messages that the platform has accepted."""

@@ -367,7 +367,7 @@ class Dispatcher:
                     # because the lease may have ended while the shared ids were.
                     if lease is None or lease.valid():
                         handlers: Sequence[Handler] = match.handlers if is_new else ()
-                        result: Outcome = "unwanted"
+                        result: Outcome | None = "unwanted"
                         taken = False
                         if match.select is not None and handlers:
                             ordering.handler = None  # the same
@@ -407,6 +407,9 @@ class Dispatcher:
                                     result = "failed"
                                 elif result == "unwanted":
                                     result = "handled"
+                        if result == "failed" and lease is not None and not lease.valid():
+                            result = None  # its calls were refused: the next owner gets it again, with its dialog
+                            delivery.answer("failed")
                         if sharing and not dedupe.comes_again(delivery, result):
                             await dedupe.share(delivery)
                         outcome = result
