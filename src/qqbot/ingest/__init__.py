@@ -15,12 +15,15 @@ from .urls import sink_of, source_of
 if TYPE_CHECKING:
     from ..redis.stream_source import RedisStreamSource
     from ..redis.streams import RedisStreamSink
+    from .kafka import KafkaSink, KafkaSource
     from .queue import QueueSink
 
 __all__ = [
     "EventSink",
     "EventSource",
     "Forwarder",
+    "KafkaSink",
+    "KafkaSource",
     "Partition",
     "Published",
     "QueueSink",
@@ -33,6 +36,8 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
+        "KafkaSink": ".kafka",
+        "KafkaSource": ".kafka",
         "QueueSink": ".queue",
         "RedisStreamSink": "..redis.streams",
         "RedisStreamSource": "..redis.stream_source",

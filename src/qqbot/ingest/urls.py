@@ -21,6 +21,7 @@ BROKERS: dict[str, tuple[Place, Place]] = dict.fromkeys(
     ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
 )
 """By the scheme of the URL: the sink and the source."""
+BROKERS |= dict.fromkeys(("kafka", "kafka+ssl"), (("ingest.kafka", "KafkaSink"), ("ingest.kafka", "KafkaSource")))
 
 FORM = "redis://user:password@host:6379/0?stream=NAME&partitions=16"
 

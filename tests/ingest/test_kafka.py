@@ -1,0 +1,343 @@
+"""Kafka as a broker, on a server that speaks its protocol: both contracts, and what only a broker can do to them."""
+
+import asyncio
+import random
+import signal
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+
+import pytest
+
+from qqbot import ConfigError, Envelope, Fence, FencedOut, QQBotError
+from qqbot.aio.ending import stack_of
+from qqbot.ingest.source import Partition
+from qqbot.models.ingest import Received
+from qqbot.testing import EventSinkContract, EventSourceContract
+from qqbot.testing.event_contracts import APP_ID, FIRST, MakeSink, MakeSource, Publish, ReadStored, sample
+from tests.ingest.kafka_server import PATIENCE, KafkaServer, kafka, needs_kafka, relayed
+
+pytest.importorskip("aiokafka", reason="the extra kafka is not installed")
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from qqbot.ingest.kafka import KafkaSink, KafkaSource, decode_envelope
+
+PARTITIONS = 4
+
+pytestmark = needs_kafka
+
+
+def new_topic() -> str:
+    return f"events-{uuid.uuid4().hex[:8]}"
+
+
+async def stored(server: KafkaServer, topic: str) -> list[Envelope]:
+    """All events of a topic, in the order of their keys."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=f"127.0.0.1:{server.port}", auto_offset_reset="earliest")
+    await consumer.start()
+    found: list[Envelope] = []
+    try:
+        for index in range(PARTITIONS):
+            place = TopicPartition(topic, index)
+            consumer.assign([place])
+            end = (await consumer.end_offsets([place]))[place]
+            while await consumer.position(place) < end:
+                for records in (await consumer.getmany(place, timeout_ms=1000)).values():
+                    found += [decode_envelope(record.value) for record in records]
+    finally:
+        await consumer.stop()
+    return found
+
+
+class TestKafkaSink(EventSinkContract):
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[tuple[MakeSink, ReadStored]]:
+        async with kafka() as server:
+            topic = new_topic()
+
+            async def read() -> Sequence[Envelope]:
+                return await stored(server, topic)
+
+            yield lambda: KafkaSink.from_url(server.url(topic)), read
+
+
+class SourceContract(EventSourceContract):
+    def __init__(self, server: KafkaServer) -> None:
+        self.server = server
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[tuple[MakeSource, Publish]]:
+        url = self.server.url(new_topic())
+        async with KafkaSink.from_url(url) as sink:
+
+            async def publish(batch: Sequence[Envelope]) -> None:
+                await sink.publish(batch, Fence(None, 0))
+
+            yield lambda: KafkaSource.from_url(url), publish
+
+
+async def test_the_contract_of_a_source_holds() -> None:
+    """All at a time, because a group waits 3 s for its members."""
+    async with kafka() as server:
+        names = [name for name in dir(SourceContract) if name.startswith("test_")]
+        ends = await asyncio.gather(
+            *(getattr(SourceContract(server), name)() for name in names), return_exceptions=True
+        )
+    failures = [(name, end) for name, end in zip(names, ends, strict=True) if end is not None]
+    for name, failure in failures:
+        failure.add_note(f"in {name}")
+    if failures:
+        raise BaseExceptionGroup("the contract is broken", [failure for _, failure in failures])
+    assert len(names) > 5
+
+
+class Reader:
+    """Reads partitions; finishes what comes while `open` is set."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.partitions: list[Partition] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def __call__(self, partition: Partition) -> None:
+        self.partitions.append(partition)
+        while batch := await partition.receive():
+            self.received += batch
+            await self.open.wait()
+            for received in batch:
+                partition.done(received)
+
+    @property
+    def ids(self) -> list[str]:
+        return [received.envelope.id for received in self.received]
+
+    def order(self, key: str) -> list[int]:
+        """The numbers of the events of a key, each as it came first."""
+        numbers = [int(each.envelope.id.rpartition("-")[2]) for each in self.received if each.envelope.key == key]
+        return list(dict.fromkeys(numbers))
+
+
+@asynccontextmanager
+async def read(url: str) -> AsyncIterator[Reader]:
+    reader, source = Reader(), KafkaSource.from_url(url)
+    run = asyncio.create_task(source.run(APP_ID, reader))
+    try:
+        yield reader
+    finally:
+        reader.open.set()
+        await source.stop()
+        await asyncio.wait_for(run, 30)
+
+
+async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def publish(sink: KafkaSink, *batch: Envelope) -> None:
+    """Publish as the intake does: until it is stored."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                await sink.publish(batch, Fence(FIRST, 1))
+            except QQBotError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+async def test_connections_that_are_cut_lose_nothing_and_keep_the_order() -> None:
+    topic, numbers = new_topic(), count()
+    async with relayed() as (server, relay), KafkaSink.from_url(server.url(topic)) as sink:
+        async with read(server.url(topic)) as reader:
+
+            async def cut() -> None:
+                for _ in range(4):
+                    await asyncio.sleep(0.7)
+                    relay.cut()
+                    await asyncio.sleep(0.2)
+                    relay.mend()
+
+            cutting = asyncio.create_task(cut())
+            while not cutting.done():
+                await publish(sink, *(sample(next(numbers), f"key-{place}") for place in range(10)))
+                await asyncio.sleep(0.01)
+            published = next(numbers)
+            await until(lambda: len(set(reader.ids)) == published)
+        for place in range(10):
+            order = reader.order(f"key-{place}")
+            assert order == sorted(order)
+
+
+async def test_servers_that_are_away_at_the_start_are_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    topic = new_topic()
+    async with kafka() as server:
+        server.kill()
+        async with KafkaSink.from_url(server.url(topic)) as sink, read(server.url(topic)) as reader:
+            with pytest.raises(QQBotError, match="has not stored"):
+                await sink.publish([sample(1)], Fence(FIRST, 1))
+            await asyncio.sleep(1.5)
+            warnings = [record.getMessage() for record in caplog.records if record.name == "qqbot.ingest.kafka"]
+            assert len(warnings) == 2, "one of each side"
+            assert all(f"127.0.0.1:{server.port} does not answer, waiting" in warning for warning in warnings)
+            await server.start()
+            await publish(sink, sample(1))
+            await until(lambda: reader.ids == ["event-1"])
+
+
+async def test_a_server_that_lost_its_data_is_used_again() -> None:
+    topic, numbers = new_topic(), count(3)
+    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink, read(server.url(topic)) as reader:
+        await publish(sink, sample(1), sample(2))
+        await until(lambda: len(reader.ids) == 2)
+        server.kill()
+        await server.start()
+        async with asyncio.timeout(PATIENCE):
+            while len(reader.ids) == 2:  # this server accepts events for a topic that it has lost
+                await publish(sink, sample(next(numbers)))
+                await asyncio.sleep(0.2)
+
+
+async def test_a_server_that_hangs_stores_later_what_it_did_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.ingest.kafka.OPERATION_SECONDS", 0.5)
+    topic = new_topic()
+    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
+        await publish(sink, sample(1))
+        server.signal(signal.SIGSTOP)
+        with pytest.raises(QQBotError, match="has not stored"):
+            await sink.publish([sample(2)], Fence(FIRST, 1))
+        server.signal(signal.SIGCONT)
+        await publish(sink, sample(2), sample(3))
+        ids = [envelope.id for envelope in await stored(server, topic)]
+        assert list(dict.fromkeys(ids)) == ["event-1", "event-2", "event-3"]
+
+
+async def test_a_login_that_is_refused_is_a_config_error() -> None:
+    async with kafka("--authentication") as server:
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            url = server.url("events").replace("://", "://bob:pass%40word@") + f"&sasl_mechanism={mechanism}"
+            with pytest.raises(ConfigError, match="refuses us") as found:
+                async with KafkaSink.from_url(url):
+                    pass
+            assert "pass" not in str(found.value).replace("password", "")
+            with pytest.raises(ConfigError, match="refuses us"):
+                await KafkaSource.from_url(url).run(APP_ID, Reader())
+
+
+async def test_another_number_of_partitions_is_refused() -> None:
+    topic = new_topic()
+    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
+        await publish(sink, sample(1))
+        with pytest.raises(ConfigError, match="has 4 partitions"):
+            async with KafkaSink.from_url(server.url(topic, 5)):
+                pass
+        with pytest.raises(ConfigError, match="has 4 partitions"):
+            await KafkaSource.from_url(server.url(topic, 3)).run(APP_ID, Reader())
+
+
+async def append(server: KafkaServer, topic: str, *values: tuple[bytes | None, bytes]) -> None:
+    """Store raw records with a version and a value."""
+    producer = AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{server.port}")
+    await producer.start()
+    try:
+        for version, value in values:
+            headers = [] if version is None else [("v", version)]
+            await producer.send_and_wait(topic, value, key=b"k", partition=0, headers=headers)
+    finally:
+        await producer.stop()
+
+
+async def test_what_is_no_event_is_skipped_and_a_newer_entry_ends_the_worker(caplog: pytest.LogCaptureFixture) -> None:
+    topic = new_topic()
+    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
+        await append(server, topic, (None, b"what"), (b"1", b"\xc1"), (b"x", b"ever"))
+        await publish(sink, *(sample(number, f"key-{number}") for number in range(20)))
+        async with read(server.url(topic)) as reader:
+            await until(lambda: len(reader.ids) == 20)
+        assert caplog.text.count("is no event, and is skipped") == 3
+        await append(server, topic, (b"2", b"new"))
+        for _ in range(2):
+            with pytest.raises(ConfigError, match="update the workers"):
+                await KafkaSource.from_url(server.url(topic)).run(APP_ID, Reader())
+
+
+async def test_bots_may_share_a_topic() -> None:
+    topic = new_topic()
+    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
+        await publish(sink, sample(1, app_id="other"), sample(2), sample(3, app_id=""))
+        async with read(server.url(topic)) as reader:
+            await until(lambda: len(reader.ids) == 2)
+            assert reader.ids == ["event-2", "event-3"]
+
+
+async def test_the_largest_token_is_kept_in_the_broker() -> None:
+    topic = new_topic()
+    async with kafka() as server:
+        async with KafkaSink.from_url(server.url(topic)) as sink:
+            await sink.publish([sample(1)], Fence(FIRST, 2**53))
+        async with KafkaSink.from_url(server.url(topic)) as sink:
+            with pytest.raises(FencedOut) as found:
+                await sink.publish([sample(2)], Fence(FIRST, 2**53 - 1))
+            assert found.value.token == 2**53
+            await sink.publish([sample(3)], Fence(FIRST, 2**53 + 1))
+
+
+async def test_an_owner_that_is_cut_off_loses_its_partitions() -> None:
+    topic = new_topic()
+    async with relayed() as (server, relay), KafkaSink.from_url(server.url(topic)) as sink:
+        async with read(server.url(topic)) as lonely:
+            await publish(sink, *(sample(number, f"key-{number}") for number in range(20)))
+            lonely.open.clear()
+            await until(lambda: len(lonely.ids) == 20)
+            relay.cut()
+            async with asyncio.timeout(10):
+                while any(partition.lease.valid() for partition in lonely.partitions):
+                    await asyncio.sleep(0.05)
+            relay.mend()
+            lonely.open.set()
+            await until(lambda: len(lonely.ids) >= 40)
+        assert {each.deliveries for each in lonely.received[20:]} == {2}
+
+
+async def test_a_run_that_is_cancelled_anywhere_leaves_nothing_behind() -> None:
+    topic, chance = new_topic(), random.Random(7)
+    async with kafka() as server:
+        before = asyncio.all_tasks()
+
+        async def once() -> None:
+            async with KafkaSink.from_url(server.url(topic)) as sink:
+                await publish(sink, *(sample(number, f"key-{number}") for number in range(20)))
+                await KafkaSource.from_url(server.url(topic)).run(APP_ID, Reader())
+
+        runs = [asyncio.create_task(once()) for _ in range(20)]
+        for run in runs:
+            asyncio.get_running_loop().call_later(chance.choice([0.1, 6.0]) * chance.random(), run.cancel)
+        await asyncio.wait(runs)
+        assert all(run.cancelled() for run in runs)
+        await asyncio.sleep(0.5)  # for tasks of the library that were cancelled
+        left = asyncio.all_tasks() - before
+        assert not left, [stack_of(task) for task in left]
+
+
+def test_wrong_options_are_refused() -> None:
+    for refuse in (
+        lambda: KafkaSink("kafka://h", partitions=0),
+        lambda: KafkaSink("kafka://h", topic="no spaces"),
+        lambda: KafkaSink("redis://h"),
+        lambda: KafkaSink("kafka://"),
+        lambda: KafkaSink("kafka://h:port"),
+        lambda: KafkaSink("kafka://user@h"),
+        lambda: KafkaSink.from_url("kafka://h?acks=0"),
+        lambda: KafkaSink.from_url("kafka://h?idempotence=no"),
+        lambda: KafkaSink.from_url("kafka://u:p@h?sasl_mechanism=MD5"),
+        lambda: KafkaSink.from_url("kafka+ssl://h?ssl_cafile=/nowhere"),
+        lambda: KafkaSource("kafka://h", session_timeout=0),
+        lambda: KafkaSource.from_url("kafka://h?partitions="),
+        lambda: KafkaSource.from_url("kafka://h?session_timeout=long"),
+    ):
+        with pytest.raises(ConfigError):
+            refuse()
