@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..redis.stream_source import RedisStreamSource
     from ..redis.streams import RedisStreamSink
     from .kafka import KafkaSink, KafkaSource
+    from .nats import NatsSink, NatsSource
     from .queue import QueueSink
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "Forwarder",
     "KafkaSink",
     "KafkaSource",
+    "NatsSink",
+    "NatsSource",
     "Partition",
     "Published",
     "QueueSink",
@@ -38,6 +41,8 @@ __getattr__ = on_demand(
     {
         "KafkaSink": ".kafka",
         "KafkaSource": ".kafka",
+        "NatsSink": ".nats",
+        "NatsSource": ".nats",
         "QueueSink": ".queue",
         "RedisStreamSink": "..redis.streams",
         "RedisStreamSource": "..redis.stream_source",

@@ -20,6 +20,7 @@ _REDIS: tuple[Place, Place] = (("redis.streams", "RedisStreamSink"), ("redis.str
 BROKERS: dict[str, tuple[Place, Place]] = dict.fromkeys(
     ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
 )
+BROKERS |= dict.fromkeys(("nats", "tls"), (("ingest.nats", "NatsSink"), ("ingest.nats", "NatsSource")))
 """By the scheme of the URL: the sink and the source."""
 BROKERS |= dict.fromkeys(("kafka", "kafka+ssl"), (("ingest.kafka", "KafkaSink"), ("ingest.kafka", "KafkaSource")))
 
