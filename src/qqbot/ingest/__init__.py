@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..redis.streams import RedisStreamSink
     from .kafka import KafkaSink, KafkaSource
     from .nats import NatsSink, NatsSource
+    from .pulsar import PulsarSink, PulsarSource
     from .queue import QueueSink
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "NatsSource",
     "Partition",
     "Published",
+    "PulsarSink",
+    "PulsarSource",
     "QueueSink",
     "RedisStreamSink",
     "RedisStreamSource",
@@ -43,6 +46,8 @@ __getattr__ = on_demand(
         "KafkaSource": ".kafka",
         "NatsSink": ".nats",
         "NatsSource": ".nats",
+        "PulsarSink": ".pulsar",
+        "PulsarSource": ".pulsar",
         "QueueSink": ".queue",
         "RedisStreamSink": "..redis.streams",
         "RedisStreamSource": "..redis.stream_source",

@@ -21,6 +21,10 @@ BROKERS: dict[str, tuple[Place, Place]] = dict.fromkeys(
     ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
 )
 BROKERS |= dict.fromkeys(("nats", "tls"), (("ingest.nats", "NatsSink"), ("ingest.nats", "NatsSource")))
+BROKERS |= dict.fromkeys(
+    ("pulsar", "pulsar+ssl", "pulsar+http", "pulsar+https"),
+    (("ingest.pulsar", "PulsarSink"), ("ingest.pulsar", "PulsarSource")),
+)
 """By the scheme of the URL: the sink and the source."""
 BROKERS |= dict.fromkeys(("kafka", "kafka+ssl"), (("ingest.kafka", "KafkaSink"), ("ingest.kafka", "KafkaSource")))
 

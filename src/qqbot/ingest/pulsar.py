@@ -1,0 +1,936 @@
+"""`PulsarSink`, `PulsarSource`: a partitioned topic of Apache Pulsar, or of TDMQ for Pulsar, between intake and logic.
+
+Responsible for the form of a message, for who owns a partition (an Exclusive subscription to each; workers announce
+themselves on a control topic and divide the partitions evenly), for what a dead worker had open (a second subscription
+follows what was delivered), and for fencing. Collaborators: `pulsar-client`, the asyncio side of which runs on threads
+of its own. It runs no handler, and creates no partitioned topic: that needs the administration of the cluster.
+"""
+
+import asyncio
+import logging
+import math
+import os
+import re
+import socket
+import ssl
+import uuid
+import zlib
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib import import_module
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar, cast
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+from msgspec import MsgspecError, Struct
+
+from .._visible import visible_line
+from ..aio.background import background, repeat
+from ..aio.clock import steady
+from ..aio.throttle import Throttle
+from ..config import Secret, hidden
+from ..errors import ConfigError, FencedOut, QQBotError
+from ..lease import LeaseDeadline, Ownership
+from ..models.codec import pack, unpacker
+from ..models.gateway import ShardKey
+from ..models.ingest import Envelope, Fence, Received
+
+try:
+    pulsar: Any = import_module("pulsar")  # it has no types
+    client_library: Any = import_module("pulsar.asyncio")
+except ImportError:
+    raise ConfigError(
+        "Pulsar needs the package pulsar-client, which has wheels for Linux, macOS and Windows on common processors: "
+        "pip install 'aioqqbot[pulsar]'. 使用 Pulsar 需要安装 pulsar-client：pip install 'aioqqbot[pulsar]'"
+    ) from None
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Place: TypeAlias = tuple[int, int]
+"""Where a message is in its partition: ledger and entry. Later messages have a larger one."""
+
+PARTITIONS = 16
+MOST_PARTITIONS = 1024
+VERSION = "1"
+WORKERS, BEGUN = "qqbot-workers", "qqbot-begun"
+"""The subscriptions of each partition: what is not finished; what no worker got, which also decides who owns it."""
+TTL = 10.0
+BEAT_SECONDS = 1.0
+WATCH_SECONDS = 0.1
+OPERATION_SECONDS = 5
+CLOSE_SECONDS = 5.0
+RETRY_SECONDS = 0.5
+LARGEST_BATCH = 128
+MOST_PENDING = 500  # messages of one partition on their way to the broker
+
+FAILURES: tuple[type[Exception], ...] = (client_library.PulsarException, TimeoutError)
+"""What the library, and a broker that is away, make a call raise."""
+
+FINAL = (
+    "AuthenticationError",
+    "AuthorizationError",
+    "InvalidConfiguration",
+    "InvalidTopicName",
+    "InvalidUrl",
+    "TopicNotFound",
+    "TopicTerminated",
+    "UnsupportedVersionError",
+)
+"""Results that stay until a person corrects something."""
+
+SERVICES = {"pulsar": "pulsar", "pulsar+ssl": "pulsar+ssl", "pulsar+http": "http", "pulsar+https": "https"}
+"""By the scheme of our URL: that of the library, which looks brokers up by HTTP too."""
+
+FORM = "pulsar://:TOKEN@host:6650/tenant/namespace?topic=NAME&partitions=16"
+TOPIC = re.compile(r"(?!.*-partition-)[A-Za-z0-9._=-]{1,128}")
+
+decode_envelope = unpacker(Envelope)
+
+
+class _Claim(Struct, frozen=True, tag="claim"):
+    """On the control topic: the owner of a shard with this token publishes from here on."""
+
+    shard: str
+    token: int
+
+
+class _Beat(Struct, frozen=True, tag="beat"):
+    """On the control topic: a worker is alive, and owns these partitions."""
+
+    worker: str
+    partitions: list[int] = []
+    leaves: bool = False
+
+
+class _Hello(Struct, frozen=True, tag="hello"):
+    """On the control topic: the place after which its sender reads."""
+
+
+_Control: TypeAlias = _Claim | _Beat | _Hello
+_decode_control = msgspec.json.Decoder(_Control).decode
+
+
+class _Address(Struct, frozen=True):
+    """The broker, and the topic in it."""
+
+    service: str
+    namespace: str
+    topic: str
+    partitions: int
+    token: Secret | None
+    ca: str | None
+
+    @property
+    def full_topic(self) -> str:
+        """The topic with its tenant and namespace."""
+        return f"persistent://{self.namespace}/{self.topic}"
+
+    def partition_of(self, key: str) -> int:
+        """Return the partition of an ordering key; the same in every process and release."""
+        return zlib.crc32(key.encode("utf-8", "surrogatepass")) % self.partitions
+
+
+def _address(url: str | Secret, topic: str | None, partitions: int | None) -> _Address:
+    """Return what `url` names; the arguments come before its options.  Raises: ConfigError, without the token."""
+    base, _, query = hidden(url).reveal().partition("?")
+    del url  # a traceback may show the variables of its frames
+    scheme, found, rest = base.partition("://")
+    service = SERVICES.get(scheme.lower()) if found else None
+    place, _, path = rest.partition("/")
+    user, _, hosts = place.rpartition("@")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    namespace = path.strip("/") or "public/default"
+    token = options.pop("token", "") or unquote(user.partition(":")[2])
+    topic = options.pop("topic", "events") if topic is None else topic
+    number = options.pop("partitions", str(PARTITIONS)) if partitions is None else str(partitions)
+    ca = options.pop("ca", None)
+    if service is None or not hosts or namespace.count("/") != 1:
+        raise ConfigError(f"the URL of Pulsar cannot be used: expected {FORM}. Pulsar 地址不正确")
+    if options:
+        unknown = ", ".join(visible_line(name, 20) for name in sorted(options))
+        raise ConfigError(
+            f"the URL of Pulsar has unknown options: {unknown}; known: topic, partitions, token, ca. 地址中有未知选项"
+        )
+    if not TOPIC.fullmatch(topic):
+        raise ConfigError(
+            f"topic={topic[:40]!r} is not a valid name: use 1 to 128 of A-Z, a-z, 0-9, '.', '_', '=' and '-', without "
+            "'-partition-'; tenant and namespace stand in the path of the URL. topic 名称不正确，租户和命名空间写在路径里"
+        )
+    if not (number.isascii() and number.isdigit() and len(number) < 5 and 1 <= int(number) <= MOST_PARTITIONS):
+        raise ConfigError(
+            f"partitions must be from 1 to {MOST_PARTITIONS}. partitions 应在 1 到 {MOST_PARTITIONS} 之间"
+        )
+    return _Address(f"{service}://{hosts}", namespace, topic, int(number), Secret(token) if token else None, ca)
+
+
+def _is_final(error: Exception) -> bool:
+    """True if a person has to correct something; every other of the `FAILURES` may pass."""
+    return isinstance(error, client_library.PulsarException) and _result(error) in FINAL
+
+
+def _result(error: Exception) -> str:
+    untyped: Any = error
+    return str(untyped.error().name)
+
+
+def _worded(error: Exception) -> str:
+    """Return an error of the library in one line."""
+    return _result(error) if isinstance(error, client_library.PulsarException) else type(error).__name__
+
+
+def _refused(error: Exception, what: str, address: _Address) -> ConfigError:
+    """Return the error for a broker that will not serve us until a person corrects something."""
+    return ConfigError(
+        f"{what}: Pulsar refuses us for {address.full_topic}: {_worded(error)}. Check the token and its rights, and that "
+        f"the topics {address.topic} and {address.topic}-control exist. "
+        "Pulsar 拒绝访问，请检查 token 及其权限，以及 topic 是否已创建"
+    )
+
+
+class _Connection:
+    """A client of the library within one event loop; its calls end before the loop does.
+
+    The library answers from its own threads. A call that is given up goes on there, so it stays a task of ours, and the
+    client is closed before the loop may be: an answer to a closed loop would raise in the library's thread.
+    """
+
+    def __init__(self, address: _Address, what: str) -> None:
+        self.address = address
+        self.what = what
+        self._warnings = Throttle()
+        self._calls: set[asyncio.Future[Any]] = set()
+        try:
+            self.client: Any = client_library.Client(
+                address.service,
+                authentication=pulsar.AuthenticationToken(address.token.reveal()) if address.token else None,
+                operation_timeout_seconds=OPERATION_SECONDS,
+                connection_timeout_ms=OPERATION_SECONDS * 1000,
+                tls_trust_certs_file_path=address.ca or ssl.get_default_verify_paths().cafile,
+                tls_validate_hostname=True,
+                # It would write to stdout; a logger of Python would be called by its threads until the process ends.
+                logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
+            )
+        except Exception:
+            raise ConfigError(f"the URL of Pulsar cannot be used: expected {FORM}. Pulsar 地址不正确") from None
+
+    def start(self, call: Awaitable[T]) -> "asyncio.Future[T]":
+        """Begin a call, which goes on even if no task waits for it any more."""
+        future = asyncio.ensure_future(call)
+        self._calls.add(future)
+        future.add_done_callback(self._ended)
+        return future
+
+    def _ended(self, call: "asyncio.Future[Any]") -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # its caller may have given up
+
+    async def call(self, call: Awaitable[T]) -> T:
+        """Return the result of a call.  Raises: what the library raises."""
+        return await asyncio.shield(self.start(call))
+
+    def drop(self, thing: Any) -> None:
+        """Close a producer, a consumer or a reader; do not wait for that."""
+        if thing is not None:
+            self.start(thing.close())
+
+    async def close(self) -> None:
+        """Close the client, and let all calls end, also if this is cancelled."""
+        closing = asyncio.create_task(self._close(), name="qqbot pulsar close")
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await asyncio.wait([closing])
+            raise
+
+    async def _close(self) -> None:
+        self.start(self.client.close())
+        _, late = await asyncio.wait(set(self._calls), timeout=CLOSE_SECONDS)
+        for call in late:
+            call.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    async def partitions(self) -> list[str]:
+        """Return the topics of the partitions.  Raises: ConfigError for another number; what the library raises."""
+        address = self.address
+        names: list[str] = await self.call(self.client.get_topic_partitions(address.full_topic))
+        if len(names) != address.partitions:
+            raise ConfigError(
+                f"the topic {address.full_topic} has {len(names)} partitions, here {address.partitions} are asked for: "
+                f"use partitions={len(names)}, or create the topic with {address.partitions}. "
+                f"topic 的分区数与要求的不一致，请改用 {len(names)}，或创建 {address.partitions} 个分区的 topic"
+            )
+        return names
+
+    async def producer(self, topic: str) -> Any:
+        """Return a producer that sends each message by itself, so that each can be acknowledged by itself."""
+        return await self.call(
+            self.client.create_producer(
+                topic,
+                batching_enabled=False,
+                max_pending_messages=2 * MOST_PENDING,
+                send_timeout_millis=OPERATION_SECONDS * 1000,
+            )
+        )
+
+    async def consumer(self, topic: str, subscription: str, queue: int, *, exclusive: bool = False) -> Any:
+        """Return a consumer; while an exclusive one has to wait for another one, the library tries for a while."""
+        subscribing = self.start(
+            self.client.subscribe(
+                topic,
+                subscription,
+                consumer_type=pulsar.ConsumerType.Exclusive if exclusive else pulsar.ConsumerType.Shared,
+                initial_position=pulsar.InitialPosition.Earliest,
+                receiver_queue_size=queue,
+            )
+        )
+        try:
+            return await asyncio.shield(subscribing)
+        except asyncio.CancelledError:
+            subscribing.add_done_callback(self._leave)
+            raise
+
+    def _leave(self, subscribing: "asyncio.Future[Any]") -> None:
+        """Release a subscription that is not wanted any more."""
+        if not subscribing.cancelled() and subscribing.exception() is None:
+            self.drop(subscribing.result())
+
+    def away(self, error: Exception) -> None:
+        """Log that the broker is away.  Raises: ConfigError if it refuses us."""
+        if _is_final(error):
+            raise _refused(error, self.what, self.address) from None
+        if self._warnings.ready():
+            log.warning(
+                "%s: %s does not answer, or refuses the token; waiting until it does: %s. Pulsar 无响应或拒绝了 token",
+                self.what,
+                self.address.service,
+                _worded(error),
+            )
+
+    def back(self) -> None:
+        """Let the next outage be logged at once."""
+        self._warnings.reset()
+
+
+class _ControlTopic:
+    """What workers and sinks announce to each other, from the moment that this one began to read."""
+
+    def __init__(self, connection: _Connection, hear: Callable[[_Control], None]) -> None:
+        self._connection = connection
+        self._hear = hear
+        self._lock = asyncio.Lock()
+        self._producer: Any = None
+        self._reader: Any = None
+        self._position: Any = None  # the id of the last message that was read
+
+    async def send(self, message: _Control) -> None:
+        """Store a message.  Raises: what the library raises."""
+        async with self._lock:
+            await self._open()
+            try:
+                await self._send(message)
+            except FAILURES:
+                self._drop()
+                raise
+
+    async def catch_up(self) -> None:
+        """Return when all was read that was stored when this was called.  Raises: what the library raises."""
+        async with self._lock:
+            await self._open()
+            call = self._connection.call
+            try:
+                async with asyncio.timeout(OPERATION_SECONDS):
+                    while await call(self._reader.has_message_available()):
+                        message = await call(self._reader.read_next())
+                        self._position = message.message_id()
+                        with suppress(MsgspecError):  # a newer release may announce more
+                            self._hear(_decode_control(message.data()))
+            except BaseException:  # a call that is given up may have taken a message: read again after the last one
+                self._drop()
+                raise
+
+    async def _open(self) -> None:
+        connection = self._connection
+        if self._reader is not None:
+            return
+        topic = f"{connection.address.full_topic}-control"
+        try:
+            names: list[str] = await connection.call(connection.client.get_topic_partitions(topic))
+            self._producer = await connection.producer(names[0])
+            if self._position is None:
+                self._position = await self._send(_Hello())
+            self._reader = await connection.call(connection.client.create_reader(names[0], self._position))
+        except BaseException:
+            self._drop()
+            raise
+
+    async def _send(self, message: _Control) -> Any:
+        return await self._connection.call(self._producer.send(msgspec.json.encode(message)))
+
+    def _drop(self) -> None:
+        self._connection.drop(self._producer)
+        self._connection.drop(self._reader)
+        self._producer = self._reader = None
+
+
+@asynccontextmanager
+async def _connected(address: _Address, what: str) -> AsyncGenerator[_Connection]:
+    """Yield a connection; log if the broker is away.  Raises: ConfigError if it refuses us."""
+    connection = _Connection(address, what)
+    try:
+        try:
+            await connection.partitions()
+        except FAILURES as error:
+            connection.away(error)
+        yield connection
+    finally:
+        await connection.close()
+
+
+class PulsarSink:
+    """An `EventSink` in a partitioned topic of Pulsar: `Bot(sink=PulsarSink("pulsar://host:6650/tenant/namespace"))`.
+
+    `url`: with the token as its password, `pulsar+ssl://` for TLS. `topic` and `partitions` have to be the same in the
+    `PulsarSource`; the topic has so many partitions, and serves one bot. Sinks announce the token of each shard on the
+    topic `NAME-control`, and refuse a smaller one from then on. What an earlier owner was sending at that very moment
+    may still be stored: those are events that the later owner receives again, and workers drop them by their id.
+
+    Raises: ConfigError for options that cannot be right; when it is entered, if Pulsar refuses us or the topic has
+    another number of partitions.
+    """
+
+    def __init__(self, url: str | Secret, *, topic: str | None = None, partitions: int | None = None) -> None:
+        self._url: Secret = hidden(url)
+        del url  # it holds a token, and a traceback may show the variables of its frames
+        self._address = _address(self._url, topic, partitions)
+        self._opened: _OpenSink | None = None  # None while it is not entered
+        self._stack = AsyncExitStack()
+
+    @classmethod
+    def from_url(cls, url: str | Secret) -> Self:
+        """Return the sink of `pulsar://:TOKEN@host:6650/tenant/namespace?topic=NAME&partitions=16`.
+
+        Raises: ConfigError.
+        """
+        return cls(url)
+
+    async def __aenter__(self) -> Self:
+        stack = AsyncExitStack()
+        opened = _OpenSink(await stack.enter_async_context(_connected(self._address, "PulsarSink")))
+        async with stack:
+            await opened.begin()
+            self._stack = stack.pop_all()
+        self._opened = opened
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened = None
+        await self._stack.aclose()
+
+    async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
+        """Store the events, in order.
+
+        Raises: FencedOut if a later owner of the shard has published; QQBotError while the topic is full; ConfigError
+        if Pulsar refuses us, or for another number of partitions; what the library raises.
+        """
+        if self._opened is None:
+            raise ConfigError("PulsarSink is entered by the bot that publishes: `async with sink:` if you do so")
+        await self._opened.publish(batch, fence)
+
+
+class _OpenSink:
+    """A sink while it is entered."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self._address = connection.address
+        self._control = _ControlTopic(connection, self._heard)
+        self._names: list[str] = []  # of the partitions; empty until they were checked
+        self._producers: dict[int, Any] = {}
+        self._locks: dict[int, asyncio.Lock] = {}  # one batch of a partition at a time keeps the order
+        self._tokens: dict[str, int] = {}  # the largest that was announced, by shard
+        self._kept: set[int] = set()  # the partitions that have a subscription, without which Pulsar keeps nothing
+
+    def _heard(self, message: _Control) -> None:
+        if isinstance(message, _Claim):
+            self._tokens[message.shard] = max(message.token, self._tokens.get(message.shard, 0))
+
+    async def begin(self) -> None:
+        """Begin to read what other sinks announce: a later owner of a shard comes after this.  Raises: ConfigError."""
+        try:
+            await self._control.catch_up()
+        except FAILURES as error:
+            self._connection.away(error)
+
+    async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
+        """Store the events, in order.  Raises: see `PulsarSink.publish`."""
+        parts = dict[int, list[Envelope]]()
+        for envelope in batch:
+            parts.setdefault(self._address.partition_of(envelope.key), []).append(envelope)
+        try:
+            if not self._names:
+                self._names = await self._connection.partitions()
+            await self._check(fence)
+            ends = await asyncio.gather(*(self._store(*part) for part in parts.items()), return_exceptions=True)
+            for end in ends:
+                if end is not None:
+                    raise end
+        except FAILURES as error:
+            if _is_final(error):
+                raise _refused(error, "PulsarSink", self._address) from None
+            if "Quota" in _worded(error):
+                raise QQBotError(
+                    f"the topic {self._address.full_topic} is full, its backlog quota is used up. Start workers, or "
+                    "more of them. topic 的积压已达上限，请启动更多 worker"
+                ) from error
+            raise
+
+    async def _check(self, fence: Fence) -> None:
+        """Announce a new token; refuse one that is smaller than another.  Raises: FencedOut, what the library raises."""
+        if fence.shard is None:
+            return
+        shard = f"{fence.shard.gen}:{fence.shard}"
+        await self._control.catch_up()
+        if self._tokens.get(shard, -1) < fence.token:
+            await self._control.send(_Claim(shard, fence.token))
+            await self._control.catch_up()
+        if (largest := self._tokens.get(shard, -1)) > fence.token:
+            raise FencedOut(f"a later owner of shard {fence.shard} has published", token=largest)
+
+    async def _store(self, index: int, part: Sequence[Envelope]) -> None:
+        """Store the events of one partition.  Raises: what the library raises."""
+        async with self._locks.setdefault(index, asyncio.Lock()):
+            if index not in self._kept:
+                await self._subscribe(index)
+            producer = self._producers.get(index)
+            if producer is None:
+                producer = self._producers[index] = await self._connection.producer(self._names[index])
+            try:
+                for start in range(0, len(part), MOST_PENDING):
+                    chunk = part[start : start + MOST_PENDING]
+                    await asyncio.gather(*(producer.send(pack(each), properties={"v": VERSION}) for each in chunk))
+            except FAILURES:
+                self._connection.drop(self._producers.pop(index))
+                raise
+
+    async def _subscribe(self, index: int) -> None:
+        """Create the subscription of the workers before the first event: Pulsar keeps nothing that has none."""
+        self._connection.drop(await self._connection.consumer(self._names[index], WORKERS, 0))  # 0: takes no messages
+        self._kept.add(index)
+
+
+class PulsarPartition:
+    """One partition while this process owns it: the only consumer of `BEGUN`. It is its own `Ownership`."""
+
+    def __init__(self, connection: _Connection, topic: str, shard: ShardKey, deadline: LeaseDeadline) -> None:
+        self.shard = shard
+        self.deadline = deadline
+        self.unread = 0  # messages that have not come here, as of the last beat
+        self.given_up = asyncio.Event()  # no more events are wanted: it is drained, and then released
+        self._connection = connection
+        self._topic = topic
+        self._consumer: Any = None
+        self._begun: Any = None
+        self._lost = False
+        self._earlier: Place = (-1, -1)  # what is before this place was delivered to an earlier owner, or here
+        self._read: Place = (-1, -1)  # the last message that came here
+        self._came: deque[Any] = deque()  # messages that were not delivered yet
+        self._open: dict[Place, Any] = {}  # the ids of messages that came here and are not acknowledged
+        self._finished: deque[Place] = deque()  # to be acknowledged
+        self._some_finished = asyncio.Event()
+        self._changed = asyncio.Event()  # messages came, were delivered, or the partition is given up
+        self._warnings = Throttle()
+
+    @property
+    def lease(self) -> Ownership:
+        """The right to handle its events.
+
+        It ends with the connection, and `TTL` seconds after the last beat that the broker has stored: a broker lets
+        go of a connection that is silent after 30 s at the earliest (`keepAliveIntervalSeconds`).
+        """
+        return self
+
+    @property
+    def lag(self) -> int:
+        """How many messages of the partition are not finished, as far as it is known."""
+        return len(self._open) + self.unread
+
+    def valid(self) -> bool:
+        """True if this process may handle its events now."""
+        if self._lost or not self.deadline.valid():
+            return False
+        return bool(self._begun._consumer.is_connected())  # noqa: SLF001 - the library's asyncio side has it hidden
+
+    def give_up(self) -> None:
+        """Let `receive` return nothing from now on."""
+        self.given_up.set()
+        self._changed.set()
+
+    async def open(self) -> None:
+        """Own the partition.  Raises: what the library raises; then it is not owned."""
+        call = self._connection.call
+        try:
+            self._begun = await self._connection.consumer(self._topic, BEGUN, 1, exclusive=True)
+            self._consumer = await self._connection.consumer(self._topic, WORKERS, LARGEST_BATCH)
+            # A message of ours ends what earlier owners can have had: so there is always one that none of them had.
+            producer = await self._connection.producer(self._topic)
+            try:
+                await call(producer.send(b"", properties={"v": VERSION, "qqbot": "owner"}))
+            finally:
+                self._connection.drop(producer)
+            async with asyncio.timeout(OPERATION_SECONDS):
+                self._earlier = _place((await call(self._begun.receive())).message_id())
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        if not self._lost:
+            self._lost = True
+            self._connection.drop(self._consumer)
+            self._connection.drop(self._begun)
+
+    async def close(self) -> None:
+        """Release the partition; what was acknowledged is stored before another worker gets it."""
+        if not self._lost:
+            self._lost = True
+            for consumer in (self._consumer, self._begun):
+                with suppress(*FAILURES):
+                    await self._connection.call(consumer.close())
+
+    async def fill(self) -> None:
+        """Receive messages, not many more than were delivered."""
+        while not self._lost:
+            try:
+                message = await self._consumer.receive()  # not given up before the consumer is: a message would be lost
+            except FAILURES:  # the consumer was closed
+                self._let_go()
+                self.give_up()
+                return
+            self._take(message)
+            while len(self._came) >= LARGEST_BATCH and not self._lost:
+                self._changed.clear()
+                await self._changed.wait()
+
+    def _take(self, message: Any) -> None:
+        message_id = message.message_id()
+        place = _place(message_id)
+        if place in self._open:  # the library has connected again, and gets once more what is open here
+            return
+        self._read = max(self._read, place)
+        if "qqbot" in message.properties():  # no event: if this acknowledgement is lost, it comes again
+            self._connection.start(self._consumer.acknowledge(message_id))
+            return
+        self._open[place] = message_id
+        self._came.append(message)
+        self._changed.set()
+
+    async def receive(self) -> Sequence[Received]:
+        """Wait for events; nothing if the partition is to be given up.  Raises: ConfigError."""
+        while not self.given_up.is_set() and self.valid():
+            if not self._came:
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            messages = list(self._came)
+            self._came.clear()
+            self._changed.set()
+            found = [received for message in messages if (received := await self._received(message)) is not None]
+            self._connection.start(self._begun.acknowledge_cumulative(messages[-1]))
+            self._earlier = max(self._earlier, _after(_place(messages[-1].message_id())))
+            if found:
+                return found
+        return ()
+
+    async def _received(self, message: Any) -> Received | None:
+        """Decode a message; what cannot be read is put aside.  Raises: ConfigError for one of a newer release."""
+        place = _place(message.message_id())
+        version = message.properties().get("v", "")
+        if version != VERSION and version.isdigit():
+            raise ConfigError(
+                f"the message {place[0]}:{place[1]} of {self._topic} has the version {visible_line(version, 20)}, this "
+                f"worker knows {VERSION}: update the workers before the intake. 请先升级 worker 再升级接收进程"
+            )
+        try:
+            if version != VERSION:
+                raise ValueError("it has no version")  # noqa: TRY301 - one place logs what is no event
+            return Received(decode_envelope(message.data()), place, 2 if place < self._earlier else 1)
+        except (MsgspecError, ValueError, RecursionError) as error:
+            aside = f"{self._connection.address.full_topic}-unreadable"
+            why = visible_line(repr(error))
+            log.error("message %d:%d of %s is no event, moved to %s: %s", *place, self._topic, aside, why)  # noqa: TRY400 - the text explains it
+            await self._put_aside(aside, message)
+            self._acknowledge(place)
+            return None
+
+    async def _put_aside(self, topic: str, message: Any) -> None:
+        try:
+            producer = await self._connection.producer(topic)
+            try:
+                await self._connection.call(producer.send(message.data(), properties=dict(message.properties())))
+            finally:
+                self._connection.drop(producer)
+        except FAILURES as error:
+            log.error("%s cannot be written, the message is dropped: %s. 无法保存不可读的消息", topic, _worded(error))  # noqa: TRY400 - a broker's answer
+
+    def done(self, received: Received) -> None:
+        """Mark an event as finished: it is acknowledged soon."""
+        self._acknowledge(cast("Place", received.place))
+
+    def _acknowledge(self, place: Place) -> None:
+        self._finished.append(place)
+        self._some_finished.set()
+
+    async def acknowledge(self) -> None:
+        """Acknowledge what is finished; one turn of a chore."""
+        await self._some_finished.wait()
+        self._some_finished.clear()
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Acknowledge what is finished now, as long as the partition is ours."""
+        while self._finished and self.valid():
+            places = [self._finished.popleft() for _ in range(min(len(self._finished), LARGEST_BATCH))]
+            try:
+                await asyncio.gather(*(self._consumer.acknowledge(self._open[place]) for place in places))
+            except FAILURES as error:
+                self._finished.extendleft(reversed(places))
+                if self._warnings.ready("done"):
+                    log.warning("PulsarSource: events cannot be acknowledged, trying again: %s", _worded(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            except BaseException:
+                self._finished.extendleft(reversed(places))
+                raise
+            else:
+                for place in places:
+                    del self._open[place]
+
+    async def look(self) -> None:
+        """Read how many messages are stored after those that came here, as far as their ids tell."""
+        try:
+            ledger, entry = _place(await self._connection.call(self._consumer.get_last_message_id()))
+        except FAILURES:  # nothing is stored yet, or the connection is away
+            return
+        read_ledger, read_entry = self._read
+        self.unread = max(entry - read_entry if ledger == read_ledger else (entry + 1) * (ledger > read_ledger), 0)
+
+    async def watch(self) -> None:
+        """Give the partition up when it is lost."""
+        while self.valid():
+            await asyncio.sleep(WATCH_SECONDS)
+        if not self._lost:
+            log.warning("PulsarSource: partition %s is lost: the connection or the worker's beat has stopped", self.shard)
+            self._let_go()
+        self.give_up()
+
+
+PulsarPartitionWork: TypeAlias = Callable[[PulsarPartition], Awaitable[None]]
+"""What handles the events of one partition; it returns when that was given up, and what had begun has ended."""
+
+
+class PulsarSource:
+    """An `EventSource` in a partitioned topic of Pulsar: `await bot.work(PulsarSource("pulsar://host:6650/tenant/ns"))`.
+
+    `url`, `topic` and `partitions` as in `PulsarSink`. `ttl`: seconds after which a worker without a beat is dead. The
+    workers divide the partitions evenly; one that joins gets its part when the others have finished what they had begun
+    there. The owner of a partition is the one consumer of an Exclusive subscription; it reads a Shared one, for which
+    Pulsar keeps each acknowledgement. (With Failover, Pulsar would give the partition to the next worker before the
+    last one has finished; with Key_Shared no worker would know what it owns.)
+
+    An event that an earlier worker had is marked; of one that was killed, those of its last 0.1 s may be missing, since
+    the library sends acknowledgements so often. A process that forks makes its sources and sinks in the child.
+
+    Raises: ConfigError for options that cannot be right.
+    """
+
+    def __init__(
+        self, url: str | Secret, *, topic: str | None = None, partitions: int | None = None, ttl: float = TTL
+    ) -> None:
+        self._url: Secret = hidden(url)
+        del url  # it holds a token, and a traceback may show the variables of its frames
+        self._address = _address(self._url, topic, partitions)
+        if not 0 < ttl < math.inf:
+            raise ConfigError("PulsarSource(ttl=...) must be greater than 0 seconds, and finite")
+        self._ttl = ttl
+        self._membership: _Membership | None = None  # None while it does not run
+
+    @classmethod
+    def from_url(cls, url: str | Secret) -> Self:
+        """Return the source of `pulsar://:TOKEN@host:6650/tenant/namespace?topic=NAME&partitions=16`.
+
+        Raises: ConfigError.
+        """
+        return cls(url)
+
+    @property
+    def lag(self) -> int:
+        """How many events of the own partitions are not finished, as of the last second."""
+        return 0 if self._membership is None else self._membership.lag
+
+    async def stop(self) -> None:
+        """Give up all partitions; `run` returns when their work has ended."""
+        if self._membership is not None:
+            self._membership.stop()
+
+    async def run(self, app_id: str, work: PulsarPartitionWork) -> None:  # noqa: ARG002 - the topic is of one bot
+        """Call `work` for each partition that this process owns, until `stop`.
+
+        Raises: ConfigError if Pulsar refuses us, or for another number of partitions; what `work` raises.
+        """
+        if self._membership is not None:
+            raise ConfigError("this PulsarSource is being read already: make a second one")
+        membership = self._membership = _Membership(self._ttl, work)
+        try:
+            async with _connected(self._address, "PulsarSource") as connection:
+                await membership.run(connection)
+        finally:
+            self._membership = None
+
+
+class _Membership:
+    """This process among the workers, during one run of a source."""
+
+    def __init__(self, ttl: float, work: PulsarPartitionWork) -> None:
+        self._ttl = ttl
+        self._handle = work
+        self._worker = f"{socket.gethostname()[:64]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._names: list[str] = []  # of the partitions; empty until they were checked
+        self._owned: dict[int, PulsarPartition] = {}
+        self._running: set[asyncio.Task[None]] = set()  # one task for each partition that is owned, or being opened
+        self._wanted: dict[int, asyncio.Task[None]] = {}  # partitions that are being opened
+        self._others: dict[str, tuple[float, list[int]]] = {}  # other workers: when the last beat came, what they own
+        self._share = 0  # the most partitions for this worker
+        self._stopping = asyncio.Event()
+
+    @property
+    def lag(self) -> int:
+        """How many messages of the own partitions are not finished."""
+        return sum(partition.lag for partition in self._owned.values())
+
+    def stop(self) -> None:
+        """Give up all partitions."""
+        self._stopping.set()
+        for partition in self._owned.values():
+            partition.give_up()
+        for opening in self._wanted.values():
+            opening.cancel()
+
+    def _heard(self, message: _Control) -> None:
+        if isinstance(message, _Beat) and message.worker != self._worker:
+            if message.leaves:
+                self._others.pop(message.worker, None)
+            else:
+                self._others[message.worker] = steady(), message.partitions
+
+    async def run(self, connection: _Connection) -> None:
+        """Own partitions until `stop`, and until all work has ended.  Raises: ConfigError, what the work raises."""
+        control = _ControlTopic(connection, self._heard)
+        try:
+            async with asyncio.TaskGroup() as group:
+                while not self._stopping.is_set():
+                    await self._balance(connection, control, group)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(min(BEAT_SECONDS, self._ttl / 4)):
+                            await self._stopping.wait()
+                await self._beat_until_idle(control)
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+
+    async def _beat_until_idle(self, control: _ControlTopic) -> None:
+        """Keep what is owned while its work ends; then the others need not wait until this worker counts as dead."""
+        while self._running:
+            with suppress(*FAILURES):
+                await self._beat(control)
+            if self._running:
+                await asyncio.wait(self._running, timeout=min(BEAT_SECONDS, self._ttl / 4))
+        with suppress(*FAILURES):
+            await control.send(_Beat(self._worker, leaves=True))
+
+    async def _beat(self, control: _ControlTopic) -> None:
+        sent_at = steady()
+        await control.send(_Beat(self._worker, sorted(self._owned)))
+        for partition in self._owned.values():
+            partition.deadline.renew(sent_at)
+
+    async def _balance(self, connection: _Connection, control: _ControlTopic, group: asyncio.TaskGroup) -> None:
+        """Own as many partitions as there are for each worker, no more and no less.  Raises: ConfigError."""
+        try:
+            if not self._names:
+                self._names = await connection.partitions()
+            await self._beat(control)
+            await control.catch_up()
+        except FAILURES as error:
+            connection.away(error)
+            return
+        connection.back()
+        now = steady()
+        self._others = {name: beat for name, beat in self._others.items() if now - beat[0] < self._ttl}
+        self._share = math.ceil(len(self._names) / (1 + len(self._others)))
+        kept = [partition for partition in self._owned.values() if not partition.given_up.is_set()]
+        for partition in kept[self._share :]:
+            partition.give_up()
+        self._open_more(connection, group, self._share - len(kept) - len(self._wanted))
+        for partition in list(self._owned.values()):
+            await partition.look()
+
+    def _open_more(self, connection: _Connection, group: asyncio.TaskGroup, missing: int) -> None:
+        taken = {index for _, indexes in self._others.values() for index in indexes}
+        first = zlib.crc32(self._worker.encode())  # so that workers which begin together try different ones first
+        for step in range(len(self._names)):
+            index = (first + step) % len(self._names)
+            if missing <= 0 or self._stopping.is_set():
+                return
+            if index not in taken and index not in self._owned and index not in self._wanted:
+                opening = group.create_task(self._own(connection, index), name=f"qqbot partition {index}")
+                self._wanted[index] = opening
+                self._running.add(opening)
+                opening.add_done_callback(self._running.discard)
+                missing -= 1
+
+    async def _own(self, connection: _Connection, index: int) -> None:
+        """Own one partition, if it is free, until it is given up."""
+        deadline = LeaseDeadline(self._ttl, steady())
+        partition = PulsarPartition(connection, self._names[index], ShardKey(0, index, len(self._names)), deadline)
+        try:
+            await partition.open()
+        except FAILURES as error:
+            if _is_final(error):
+                raise _refused(error, "PulsarSource", connection.address) from None
+            return  # another worker still has it, or the broker is away, which the next beat logs
+        finally:
+            self._wanted.pop(index, None)
+        try:
+            if self._stopping.is_set() or len(self._owned) >= self._share:
+                return
+            self._owned[index] = partition
+            await self._work(partition)
+        finally:
+            await partition.close()
+            self._owned.pop(index, None)
+
+    async def _work(self, partition: PulsarPartition) -> None:
+        """Let one partition be handled."""
+        chores = (partition.fill(), repeat(partition.acknowledge), partition.watch())
+        async with background(*chores, name=f"qqbot partition {partition.shard}"):
+            await self._handle(partition)
+            await partition.flush()
+
+
+def _place(message_id: Any) -> Place:
+    return message_id.ledger_id(), message_id.entry_id()
+
+
+def _after(place: Place) -> Place:
+    return place[0], place[1] + 1
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error in a group of errors."""
+    first = errors.exceptions[0]
+    return _first(cast("BaseExceptionGroup[BaseException]", first)) if isinstance(first, BaseExceptionGroup) else first
