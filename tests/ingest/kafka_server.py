@@ -53,7 +53,7 @@ class KafkaServer:
     async def start(self) -> None:
         assert BINARY is not None
         with tempfile.TemporaryFile() as log:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
                 [
                     *(BINARY, "broker", "--storage-engine", "memory://tansu/"),
                     *("--listener-url", f"tcp://127.0.0.1:{self.port}"),

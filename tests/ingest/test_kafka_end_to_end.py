@@ -1,4 +1,4 @@
-"""Intake, Kafka and workers as processes: a worker that dies loses nothing, keeps the order, and answers nothing twice."""
+"""Intake, Kafka and workers as processes: a worker that dies loses nothing, and answers nothing twice."""
 
 import asyncio
 import signal

@@ -52,6 +52,7 @@ def configure_logging() -> None:
     handler.setFormatter(_VisibleFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("qqbot").setLevel(level)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs each attempt; our own warnings are throttled
     if name not in logging.getLevelNamesMapping():
         log.warning("QQBOT_LOG=%.100r is no level; use debug, info, warning or error", name.lower())
 

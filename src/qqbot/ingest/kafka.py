@@ -11,7 +11,7 @@ import math
 import re
 import ssl
 import zlib
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from importlib import import_module
 from types import TracebackType
@@ -76,6 +76,7 @@ REFUSALS: tuple[type[Exception], ...] = (
     errors.TopicAuthorizationFailedError,
     errors.GroupAuthorizationFailedError,
     errors.ClusterAuthorizationFailedError,
+    errors.IncompatibleBrokerVersion,
     ssl.SSLCertVerificationError,
 )
 """Errors that stay until a person corrects something."""
@@ -228,7 +229,7 @@ class Cluster:
             raise refusal
         client = admin.AIOKafkaAdminClient(**self.client, request_timeout_ms=_ms(OPERATION_SECONDS))
         try:
-            await client.start()
+            await _whole(client.start())
             known = set(await client.list_topics())
             wanted = [_new_topic(topic, partitions, {})]
             wanted += [_new_topic(name, count, {"cleanup.policy": "compact"}) for name, count in others]
@@ -238,7 +239,7 @@ class Cluster:
                     _check_created(name, partitions, errors.for_code(code))
             (found,) = await client.describe_topics([topic])
         finally:
-            await client.close()
+            await _whole(client.close())
         error = errors.for_code(found["error_code"])
         if error is not errors.NoError or not found["partitions"]:
             raise error() if error is not errors.NoError else errors.LeaderNotAvailableError
@@ -294,6 +295,21 @@ def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
+async def _whole(part: Coroutine[Any, Any, Any]) -> None:
+    """Let a part of the library end if we are cancelled, for a while: it would leave a connection open."""
+    task = asyncio.create_task(part, name="qqbot kafka")
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        try:
+            await asyncio.wait([task], timeout=CLOSE_SECONDS)
+        finally:
+            await end_tasks([task])
+            if not task.cancelled():
+                task.exception()  # the cancellation is raised instead
+        raise
+
+
 async def _stop(end: Any, client: Any) -> None:
     """Stop a producer or consumer of the library, also if its server is away or we are cancelled.
 
@@ -310,7 +326,7 @@ async def _stop(end: Any, client: Any) -> None:
             for connection in list(client._conns.values()):
                 connection.close()
     if stopping.cancelled() or stopping.exception() is not None:  # the library gives up at the first error
-        await client.close()
+        await _whole(client.close())
     if interruption is not None:
         raise interruption
 
@@ -451,8 +467,8 @@ class _Publisher:
     async def open(self) -> None:
         """Connect.  Raises: ConfigError, what the library raises."""
         await self._cluster.prepare(self._topic, self._partitions, [(self._owners.topic, 1)])
-        await self._producer.start()
-        await self._reader.start()
+        await _whole(self._producer.start())
+        await _whole(self._reader.start())
         self._reader.assign([self._owners])
         self._reader.pause(self._owners)  # it answers no other request while it waits for records
         first = await self._reader.beginning_offsets([self._owners])
@@ -805,11 +821,11 @@ class _Session:
             stack.push_async_callback(_stop, self._marks, self._marks._client)
             stack.push_async_callback(_stop, self._consumer, self._consumer._client)
             stack.push_async_callback(self._end)
-            await self._marks.start()
+            await _whole(self._marks.start())
             places = [aiokafka.TopicPartition(self.topic, index) for index in range(self.partitions)]
             self._marks.assign(places)
             self._marks.pause(*places)
-            await self._consumer.start()
+            await _whole(self._consumer.start())
             self._consumer.subscribe([self.topic], listener=self)
             while not self._over or self._owned:
                 await self._turn()
