@@ -108,7 +108,7 @@ async def _pulsar(_: Server) -> AsyncIterator[Broker]:
     _needed("pulsar", "pulsar_lite")
     server = pulsar_server.PulsarServer()
     try:
-        server.start(pulsar_server.PARTITIONS)
+        server.start(PARTITIONS)
         await server.create_topics()
         server.kill()
         server.start()
@@ -118,7 +118,7 @@ async def _pulsar(_: Server) -> AsyncIterator[Broker]:
             await asyncio.sleep(OUTAGE)
             server.start()
 
-        yield Broker(server.url(server.new_topic()), restart)
+        yield Broker(server.url(server.new_topic(), PARTITIONS), restart)
     finally:
         server.kill()
         shutil.rmtree(server.folder, ignore_errors=True)

@@ -209,6 +209,19 @@ async def test_a_stream_that_was_deleted_is_made_again() -> None:
             await reader.until(55)
 
 
+async def test_what_ends_after_its_stream_was_deleted_deletes_nothing_of_the_next() -> None:
+    reader = Reader()
+    async with started() as server, reading(server.url, reader, ttl=30):
+        async with NatsSink(server.url, partitions=PARTITIONS) as sink:
+            reader.open.clear()
+            await sink.publish([sample(number) for number in range(50)], WEBHOOK)
+            await reader.until(50)
+            await server.call(f"STREAM.DELETE.{STREAM}")
+            await publish_until_stored(sink, [sample(number) for number in range(50, 55)])
+            reader.open.set()
+            await reader.until(55)
+
+
 # --- what a person has to correct
 
 
@@ -236,7 +249,7 @@ async def test_a_token_is_a_user_without_a_password() -> None:
 async def test_a_right_that_is_missing_is_no_outage() -> None:
     user = 'user: "robot", password: "secret", permissions: { publish: { deny: ["$JS.API.>"] } }'
     async with started(f"authorization {{ users: [{{ {user} }}] }}") as server:
-        with pytest.raises(ConfigError, match="Permissions Violation"):
+        with pytest.raises(ConfigError, match="permissions violation"):
             await NatsSource(server.url.replace("nats://", "nats://robot:secret@")).__aenter__()
 
 

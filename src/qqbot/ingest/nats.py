@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias, cast
 
 from msgspec import MsgspecError, Struct
 
@@ -594,6 +594,7 @@ class NatsPartition:
         self._writing = asyncio.Lock()
         self._wake = asyncio.Event()  # there may be something to receive
         self._reader: _Reader | None = None
+        self._link: Link | None = None  # the connection over which the stream was checked
         self._stream = ""  # when the stream was made that the places are of
         self._last = 0  # the place of the last message that came
         self._mark = 0  # the place of the last event that was delivered
@@ -652,20 +653,28 @@ class NatsPartition:
         """Read on from the last message that came."""
         if self._reader is not None:
             await self._reader.close()
-        topic = self._topic
-        made = await topic.open_stream(self._connection, 1, self._replicas)
-        if made != self._stream:
-            if self._stream:  # it was deleted, or the server has lost its data
-                self._last = self._mark = self._point = 0
-                for places in (self._open, self._finished, self._deleted):
-                    places.clear()
-            if self._stream or made != self._claim.record.stream:
-                self._earlier = []
-            self._stream = made
-        link = await self._connection.link()
-        reader = self._reader = _Reader(self._connection, link, topic.stream, self._subject, self._wake)
+        link = await self._checked_link()
+        reader = _Reader(self._connection, link, self._topic.stream, self._subject, self._wake)
+        self._reader = reader
         await reader.open(self._last + 1)
         return reader
+
+    async def _checked_link(self) -> Link:
+        """Return the connection. After another one, or a reader that ended, check that the stream is still the same.
+
+        Places in a stream that was deleted, or that the server has lost, mean other events in the next one.
+        """
+        link = await self._connection.link()
+        if link is not self._link or (self._reader is not None and self._reader.ended):
+            made = await self._topic.open_stream(self._connection, 1, self._replicas)
+            if made != (self._stream or self._claim.record.stream):
+                self._earlier = []
+                self._last = self._mark = self._point = 0
+                self._open.clear()
+                self._finished.clear()
+                self._deleted.clear()
+            self._stream, self._link = made, link
+        return link
 
     async def _received(self, entries: Sequence[_Entry]) -> list[Received]:
         """Decode messages; what cannot be read is put aside."""
@@ -680,7 +689,7 @@ class NatsPartition:
             deliveries = 1 + sum(mark >= place for mark in self._earlier)
             self._open.append(place)
             try:
-                found.append(Received(decode_envelope(data), place, deliveries))
+                found.append(Received(decode_envelope(data), (self._stream, place), deliveries))
             except (MsgspecError, ValueError, RecursionError) as error:
                 why = visible_line(repr(error))
                 log.error(  # noqa: TRY400 - the text explains it
@@ -734,10 +743,10 @@ class NatsPartition:
                     if error.reason not in WRONG_SEQUENCE:
                         raise
                     # It may be ours: the answer to an earlier write was lost.
-                    found = await read_record(self._connection, self._topic, claim.key)
-                    if found is None or found[1].owner != claim.owner:
+                    found = await self._connection.last(self._topic.bucket, claim.key)
+                    if found is None or _record(claim.key, found.data).owner != claim.owner:
                         break
-                    claim.revision = found[0]
+                    claim.revision = found.seq
                 else:
                     if self._deadline.renew(sent_at):
                         return True
@@ -773,8 +782,9 @@ class NatsPartition:
 
     def done(self, received: Received) -> None:
         """Mark an event as finished: it is deleted soon."""
-        if isinstance(received.place, int):
-            self._finish(received.place)
+        stream, place = cast("tuple[str, int]", received.place)
+        if stream == self._stream:
+            self._finish(place)
 
     def _finish(self, place: int) -> None:
         self._finished[place] = steady()
@@ -796,10 +806,11 @@ class NatsPartition:
         While the server is away, it is tried as long as the partition is ours. If it refuses that, it is tried until
         the partition is given up.
         """
-        while self.valid():
+        while self._finished and self.valid():
             try:
-                await self._delete_first()
-                await self._delete_late(steady() - late)
+                link = await self._checked_link()
+                await self._delete_first(link)
+                await self._delete_late(link, steady() - late)
             except FAILURES as error:
                 if self._warnings.ready("done"):
                     log.warning("NatsSource: events cannot be acknowledged, trying again: %s", worded(error))
@@ -809,7 +820,7 @@ class NatsPartition:
             else:
                 return  # what is left comes again to the next owner, and so it does if that is us
 
-    async def _delete_first(self) -> None:
+    async def _delete_first(self, link: Link) -> None:
         """Delete everything up to the first event that is not finished."""
         point, single = self._point, True
         for place in self._open:
@@ -819,29 +830,34 @@ class NatsPartition:
             point = place
         if point == self._point:
             return
+        stream = self._stream
         if not single:
             body = {"filter": self._subject, "seq": point + 1}
-            await self._connection.api(f"STREAM.PURGE.{self._topic.stream}", body)
+            await self._connection.api(f"STREAM.PURGE.{self._topic.stream}", body, link=link)
+        if self._stream != stream:
+            return
         while self._open and self._open[0] <= point:
             place = self._open.popleft()
             self._finished.pop(place, None)
             self._deleted.discard(place)
         self._point = point
 
-    async def _delete_late(self, before: float) -> None:
+    async def _delete_late(self, link: Link, before: float) -> None:
         """Delete what was finished `before` this moment, although an earlier event is not."""
         late = [place for place, at in self._finished.items() if at <= before and place not in self._deleted]
         for start in range(0, len(late), LARGEST_FLUSH):
             part = late[start : start + LARGEST_FLUSH]
-            await asyncio.gather(*map(self._delete, part))
+            await asyncio.gather(*(self._delete(link, place) for place in part))
 
-    async def _delete(self, place: int) -> None:
+    async def _delete(self, link: Link, place: int) -> None:
+        stream, body = self._stream, {"seq": place, "no_erase": True}
         try:
-            await self._connection.api(f"STREAM.MSG.DELETE.{self._topic.stream}", {"seq": place, "no_erase": True})
+            await self._connection.api(f"STREAM.MSG.DELETE.{self._topic.stream}", body, link=link)
         except JetStreamError as error:
             if error.reason not in (*NOT_FOUND, GONE):  # an earlier request, whose answer was lost, has deleted it
                 raise
-        self._deleted.add(place)
+        if self._stream == stream:
+            self._deleted.add(place)
 
     async def release(self) -> None:
         """Let another worker have the partition at once, if it is still ours."""
@@ -952,6 +968,14 @@ class NatsSource:
             self._shares = None
 
 
+class _Seen(NamedTuple):
+    """The record of a partition, and since when it has not changed, by our own clock."""
+
+    revision: int
+    record: _PartitionRecord
+    since: float
+
+
 class _NatsWorkers:
     """The workers of one topic, and which partitions they own; what `Shares` needs of the broker."""
 
@@ -967,7 +991,7 @@ class _NatsWorkers:
         self._ttl = ttl
         self._work = work
         self._opened = False
-        self._seen: dict[int, tuple[int, float]] = {}  # of each partition, the revision of its record, and since when
+        self._seen: dict[str, _Seen] = {}  # by key: the records of the partitions
         self._warnings = Throttle()
 
     async def beat(self) -> int:
@@ -976,15 +1000,25 @@ class _NatsWorkers:
         if not self._opened:
             await topic.open_stream(connection, 1, self._replicas)
             await topic.open_bucket(connection, self._replicas)
-            self._opened = True
+        self._opened = False  # until this has succeeded: the bucket may be gone
         key = topic.key("worker", self.name)
-        try:
-            await connection.ask(key, b"", {"Nats-TTL": f"{max(math.ceil(self._ttl), 1)}s"})
-        except ConnectionError:
-            self._opened = False  # the bucket may be gone
-            raise
+        await connection.ask(key, b"", {"Nats-TTL": f"{max(math.ceil(self._ttl), 1)}s"})
+        await self._observe()
         subjects = await self._count(topic.bucket, topic.key("worker", "*"))
+        self._opened = True
         return max(len(subjects), 1)
+
+    async def _observe(self) -> None:
+        """Read the records of all partitions, and for how long each has not changed."""
+        topic, now = self._topic, {}
+        found = await self._connection.all_last(topic.bucket, topic.key("partition", "*"))
+        read_at = steady()
+        for key, stored in found.items():
+            seen = self._seen.get(key)
+            if seen is None or seen.revision != stored.seq:
+                seen = _Seen(stored.seq, _record(key, stored.data), read_at)
+            now[key] = seen
+        self._seen = now
 
     async def _count(self, stream: str, subject: str) -> dict[str, int]:
         found = await self._connection.api(f"STREAM.INFO.{stream}", {"subjects_filter": subject})
@@ -993,15 +1027,9 @@ class _NatsWorkers:
     async def claim(self, index: int) -> NatsPartition | None:
         """Return the partition if it is free, or its owner has not written for its ttl."""
         connection, key = self._connection, self._topic.key("partition", index)
-        found = await read_record(connection, self._topic, key)
-        revision, record = (0, _PartitionRecord("", 0.0, "")) if found is None else found
-        if record.owner:
-            seen, since = self._seen.get(index, (0, 0.0))
-            if seen != revision:
-                self._seen[index] = (revision, steady())
-                return None
-            if steady() - since <= record.ttl:
-                return None
+        revision, record, since = self._seen.get(key) or _Seen(0, _PartitionRecord("", 0.0, ""), 0.0)
+        if record.owner and steady() - since <= record.ttl:
+            return None
         owner, sent_at = f"{self.name}-{uuid.uuid4().hex[:8]}", steady()
         claim = _Claim(key, owner, self._ttl, sent_at, record)
         mine = _PartitionRecord(owner, self._ttl, record.stream, record.marks)
@@ -1039,13 +1067,9 @@ class _NatsWorkers:
         await log_outage(error, self._warnings)
 
 
-async def read_record(connection: NatsConnection, topic: NatsTopic, key: str) -> tuple[int, _PartitionRecord] | None:
-    """Return the record of a partition and its revision.  Raises: ConfigError, one of FAILURES."""
-    last = await connection.last(topic.bucket, key)
-    if last is None:
-        return None
+def _record(key: str, data: bytes) -> _PartitionRecord:
     try:
-        return last.seq, decode_record(last.data)
+        return decode_record(data)
     except MsgspecError:
         raise ConfigError(
             f"the key {key} of NATS was not written by this package: use another stream=. 请换一个流名称"

@@ -73,9 +73,10 @@ FAILURES: tuple[type[Exception], ...] = (NatsError, OSError, JetStreamError, Nat
 
 
 def is_away(error: Exception) -> bool:
-    """True if a later request may succeed although nobody corrects anything."""
+    """True if a later request may succeed without a correction by a person."""
     if isinstance(error, JetStreamError):
-        return error.code >= 500 and error.reason not in NOT_ENABLED
+        # A stream that is missing is made again by the next user of it.
+        return (error.code >= 500 and error.reason not in NOT_ENABLED) or error.reason in NOT_FOUND
     return not isinstance(error, NatsRefused | ssl.SSLCertVerificationError | TooLarge)
 
 
@@ -278,6 +279,30 @@ class Link:
             raise ConnectionError("JetStream does not answer: it is not enabled, or has no leader")
         return message
 
+    async def ask_all(self, subject: str, payload: bytes) -> list[Message]:
+        """Return all answers to a request: the last one has a status.  Raises: OSError, the library's errors."""
+        found, ended = list[Message](), asyncio.Event()
+
+        async def receive(message: Message) -> None:
+            if "Status" in (message.headers or {}):
+                ended.set()
+            else:
+                found.append(message)
+
+        inbox = self.client.new_inbox()
+        subscription = await self.subscribe(inbox, receive)
+        self.on_closed.add(ended.set)
+        try:
+            await self.client.publish(subject, payload, reply=inbox)
+            await ended.wait()
+            if not self.is_open:
+                raise self._error
+        finally:
+            self.on_closed.discard(ended.set)
+            if self.is_open:
+                await subscription.unsubscribe()
+        return found
+
     async def close(self) -> None:
         """End the connection, and what the library runs for it."""
         client: Any = self.client
@@ -385,16 +410,20 @@ class NatsConnection:
                 self._link = None
             await link.close()
 
-    async def ask(self, subject: str, payload: bytes = b"", headers: Headers | None = None) -> Answer:
-        """Return JetStream's answer.  Raises: one of FAILURES."""
-        return await self.publish([(subject, payload, headers)])
+    async def ask(
+        self, subject: str, payload: bytes = b"", headers: Headers | None = None, *, link: Link | None = None
+    ) -> Answer:
+        """Return JetStream's answer; by `link` alone, if one is given.  Raises: one of FAILURES."""
+        return await self.publish([(subject, payload, headers)], link=link)
 
-    async def publish(self, messages: Sequence[tuple[str, bytes, Headers | None]]) -> Answer:
+    async def publish(
+        self, messages: Sequence[tuple[str, bytes, Headers | None]], *, link: Link | None = None
+    ) -> Answer:
         """Send messages over one connection; return the answer to the last one.  Raises: one of FAILURES."""
-        link: Link | None = None
         try:
             async with asyncio.timeout(OPERATION_SECONDS):
-                link = await self.link()
+                if link is None:
+                    link = await self.link()
                 *others, (subject, payload, headers) = messages
                 for other in others:
                     await link.client.publish(other[0], other[1], headers=other[2])
@@ -404,9 +433,26 @@ class NatsConnection:
             raise TimeoutError(f"no answer within {OPERATION_SECONDS:g} s") from None
         return _checked(message.data)
 
-    async def api(self, what: str, body: object = None) -> Answer:
+    async def api(self, what: str, body: object = None, *, link: Link | None = None) -> Answer:
         """Call JetStream's API.  Raises: one of FAILURES."""
-        return await self.ask(f"$JS.API.{what}", b"" if body is None else encode(body))
+        return await self.ask(f"$JS.API.{what}", b"" if body is None else encode(body), link=link)
+
+    async def all_last(self, stream: str, subjects: str) -> dict[str, Stored]:
+        """Return the last message of each subject, from any server that has the stream.  Raises: one of FAILURES."""
+        link: Link | None = None
+        try:
+            async with asyncio.timeout(OPERATION_SECONDS):
+                link = await self.link()
+                request = encode({"multi_last": [subjects]})
+                messages = await link.ask_all(f"$JS.API.DIRECT.GET.{stream}", request)
+        except TimeoutError:
+            await self._drop(link)
+            raise TimeoutError(f"no answer within {OPERATION_SECONDS:g} s") from None
+        headers = [message.headers or {} for message in messages]
+        return {
+            each["Nats-Subject"]: Stored(int(each["Nats-Sequence"]), message.data)
+            for each, message in zip(headers, messages, strict=True)
+        }
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """Return the last message of a subject, from the leader of the stream.  Raises: one of FAILURES."""
