@@ -59,6 +59,8 @@ WORKERS, BEGUN = "qqbot-workers", "qqbot-begun"
 """The subscriptions of each partition: what is not finished; what no worker got, which also decides who owns it."""
 TTL = 10.0
 BEAT_SECONDS = 1.0
+LISTEN_SECONDS = 0.15
+GREETING_SECONDS = 0.4  # in which the other workers answer one that begins
 WATCH_SECONDS = 0.1
 OPERATION_SECONDS = 5
 CLOSE_SECONDS = 5.0
@@ -806,12 +808,19 @@ class _Membership:
         self._wanted: dict[int, asyncio.Task[None]] = {}  # partitions that are being opened
         self._others: dict[str, tuple[float, list[int]]] = {}  # other workers: when the last beat came, what they own
         self._share = 0  # the most partitions for this worker
+        self._began: float | None = None  # when the first beat was stored
+        self._greeted = False  # a worker was heard for the first time: it has to know what is owned here
         self._stopping = asyncio.Event()
 
     @property
     def lag(self) -> int:
         """How many messages of the own partitions are not finished."""
         return sum(partition.lag for partition in self._owned.values())
+
+    @property
+    def _is_new(self) -> bool:
+        """True if the other workers may not have answered yet: what they own must not be asked for."""
+        return self._began is None or steady() - self._began < GREETING_SECONDS
 
     def stop(self) -> None:
         """Give up all partitions."""
@@ -826,6 +835,7 @@ class _Membership:
             if message.leaves:
                 self._others.pop(message.worker, None)
             else:
+                self._greeted |= message.worker not in self._others
                 self._others[message.worker] = steady(), message.partitions
 
     async def run(self, connection: _Connection) -> None:
@@ -835,12 +845,20 @@ class _Membership:
             async with asyncio.TaskGroup() as group:
                 while not self._stopping.is_set():
                     await self._balance(connection, control, group)
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(min(BEAT_SECONDS, self._ttl / 4)):
-                            await self._stopping.wait()
+                    await self._listen(control)
                 await self._beat_until_idle(control)
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
+
+    async def _listen(self, control: _ControlTopic) -> None:
+        """Return when the next beat is due."""
+        until = steady() + (GREETING_SECONDS if self._is_new else min(BEAT_SECONDS, self._ttl / 4))
+        while not (self._stopping.is_set() or self._greeted or steady() >= until):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LISTEN_SECONDS):
+                    await self._stopping.wait()
+            with suppress(*FAILURES):  # the next beat logs it
+                await control.catch_up()
 
     async def _beat_until_idle(self, control: _ControlTopic) -> None:
         """Keep what is owned while its work ends; then the others need not wait until this worker counts as dead."""
@@ -863,19 +881,23 @@ class _Membership:
         try:
             if not self._names:
                 self._names = await connection.partitions()
+            self._greeted = False
             await self._beat(control)
             await control.catch_up()
         except FAILURES as error:
             connection.away(error)
             return
         connection.back()
+        if self._began is None:
+            self._began = steady()
         now = steady()
         self._others = {name: beat for name, beat in self._others.items() if now - beat[0] < self._ttl}
         self._share = math.ceil(len(self._names) / (1 + len(self._others)))
         kept = [partition for partition in self._owned.values() if not partition.given_up.is_set()]
         for partition in kept[self._share :]:
             partition.give_up()
-        self._open_more(connection, group, self._share - len(kept) - len(self._wanted))
+        if not self._is_new:
+            self._open_more(connection, group, self._share - len(kept) - len(self._wanted))
         for partition in list(self._owned.values()):
             await partition.look()
 
