@@ -21,7 +21,7 @@ def main() -> int:
 
     rows = ROWS | INTAKE_ROWS
 
-    failed = 0
+    failed, skipped = 0, list[str]()
     for name in arguments.rows or [*rows, *MUTATIONS]:
         begun = time.monotonic()
         try:
@@ -30,6 +30,7 @@ def main() -> int:
                 wrong = [] if wrong else ["the checker found nothing wrong"]
         except SkipTest as reason:
             print(f"skip   {name}: {reason}", flush=True)
+            skipped.append(name)
             continue
         except Exception:  # noqa: BLE001 - the next rows run all the same
             wrong, figures = [traceback.format_exc()], {}
@@ -40,6 +41,8 @@ def main() -> int:
         for line in wrong:
             print("  ", line, flush=True)
         failed += bool(wrong)
+    if skipped:
+        print(f"not run, because a server is missing: {', '.join(skipped)}", flush=True)
     return min(failed, 1)
 
 

@@ -34,11 +34,14 @@ def main() -> None:
 
 def make_bot(options: dict[str, Any], **more: Any) -> Bot:
     timings = Timings().scaled(options["pace"])
+    sessions = None
+    if not options["alone"]:
+        sessions = RedisSessionManager(options["store"], cluster="test", name=options["name"], timings=timings)
     return Bot(
         Credentials(options["app_id"], options["secret"]),
         endpoints=Endpoints(options["base"]),
         shards=options["shards"],
-        sessions=RedisSessionManager(options["store"], cluster="test", name=options["name"], timings=timings),
+        sessions=sessions,
         gateway=GatewayConfig(pace=options["pace"]),
         drain=5.0,
         **more,

@@ -38,6 +38,12 @@ async def broker_restarted(run: IntakeRun) -> None:
     await run.broker.restart()
 
 
+async def worker_and_broker(run: IntakeRun) -> None:
+    """kill -9 of a worker, and the broker away at the same time: for the short selection"""
+    await run.kill(run.workers)
+    await run.broker.restart()
+
+
 async def worker_joins(run: IntakeRun) -> None:
     """a third worker"""
     await run.handling(run.start("worker"))
@@ -53,9 +59,11 @@ async def rolling_deploy(run: IntakeRun) -> None:
 PHASES: Sequence[Phase] = (worker_killed, intake_killed, broker_restarted, worker_joins, rolling_deploy)
 
 
-async def through(engine: IntakeEngine, seed: int, phases: Sequence[Phase] = PHASES, *, rate: float = 60.0) -> Result:
+async def through(
+    engine: IntakeEngine, seed: int, phases: Sequence[Phase] = PHASES, *, rate: float = 60.0, alone: bool = False
+) -> Result:
     """Go through the phases; each ends when all that was pushed until then is handled."""
-    async with intake_run(engine, rate=rate, seed=seed) as run:
+    async with intake_run(engine, rate=rate, seed=seed, alone=alone) as run:
         for phase in run.chance.sample(phases, len(phases)):
             since, before = steady(), intake_checker.repeats(run.logs())
             await phase(run)

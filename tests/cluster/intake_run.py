@@ -67,7 +67,8 @@ class IntakeRun:
 
     # Processes
 
-    def start(self, role: str) -> Process:
+    def start(self, role: str, *, alone: bool = False) -> Process:
+        """Start an intake or a worker; an intake that is `alone` shares no shards, so that it waits for no others."""
         number = len(self._processes)
         name = f"{number}-{role}"
         log, errors = self._folder / f"{name}.log", self._folder / f"{name}.err"
@@ -76,6 +77,7 @@ class IntakeRun:
             "role": role,
             "engine": self.engine.name,
             "name": name,
+            "alone": alone,
             "log": str(log),
             "store": self._store.url,
             "broker": self.broker.url,
@@ -240,8 +242,8 @@ class IntakeRun:
 
 
 @asynccontextmanager
-async def intake_run(engine: IntakeEngine, *, rate: float, seed: int) -> AsyncIterator[IntakeRun]:
-    """A run with 2 intakes and 2 workers at work, while events are pushed, `rate` a second."""
+async def intake_run(engine: IntakeEngine, *, rate: float, seed: int, alone: bool = False) -> AsyncIterator[IntakeRun]:
+    """A run with 2 intakes, or one `alone`, and 2 workers at work, while events are pushed, `rate` a second."""
     limits = {"max_concurrency": SHARDS, "identify_window": 5 * SCALE, "limits": "none"}
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qqbot-intake-")))
@@ -250,11 +252,11 @@ async def intake_run(engine: IntakeEngine, *, rate: float, seed: int) -> AsyncIt
         sim = await stack.enter_async_context(Simulator(shards=SHARDS, **limits))  # type: ignore[arg-type]
         run = IntakeRun(engine, broker, store, sim, folder, rate=rate, seed=seed)
         stack.callback(run.close)
-        for role in ("intake", "intake", "worker", "worker"):
-            run.start(role)
+        for role in (*["intake"] * (1 if alone else 2), "worker", "worker"):
+            run.start(role, alone=alone and role == "intake")
         try:
             async with asyncio.timeout(PATIENCE):
-                await run.shared()
+                await (sim.ready(SHARDS) if alone else run.shared())
             run.identifies = len(sim.identifies)
             async with background(run.push(), name="push events"):
                 for worker in run.workers:

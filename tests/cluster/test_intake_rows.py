@@ -8,7 +8,7 @@ import pytest
 from tests.cluster import intake_checker
 from tests.cluster.intake_checker import Logs, Pushed
 from tests.cluster.intake_engines import INTAKE_ENGINES
-from tests.cluster.intake_rows import broker_restarted, through, worker_killed
+from tests.cluster.intake_rows import through, worker_and_broker
 
 PUSHED = {"e0": Pushed(7, 0, 1.0), "e1": Pushed(7, 1, 2.0), "e2": Pushed(7, 2, 3.0), "f0": Pushed(8, 0, 1.0)}
 RIGHT = ["begin 1.1 e0", "end 1.2 e0", "begin 2.1 e1", "end 2.2 e1", "begin 3.1 e2", "end 3.2 e2"]
@@ -19,7 +19,7 @@ ANSWERS = ["7 0", "7 1", "7 2", "8 0"]
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 @pytest.mark.timeout(90)
 async def test_a_killed_worker_and_a_restarted_store_lose_nothing() -> None:
-    wrong, figures = await through(INTAKE_ENGINES["redis"], 1, (worker_killed, broker_restarted))
+    wrong, figures = await through(INTAKE_ENGINES["redis"], 1, (worker_and_broker,), rate=40.0, alone=True)
     assert not wrong, "\n".join([str(figures), *wrong])
 
 
