@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -242,14 +242,14 @@ class IntakeRun:
 
 
 @asynccontextmanager
-async def intake_run(engine: IntakeEngine, *, rate: float, seed: int, alone: bool = False) -> AsyncIterator[IntakeRun]:
+async def intake_run(engine: IntakeEngine, *, rate: float, seed: int, alone: bool = False) -> AsyncGenerator[IntakeRun]:
     """A run with 2 intakes, or one `alone`, and 2 workers at work, while events are pushed, `rate` a second."""
-    limits = {"max_concurrency": SHARDS, "identify_window": 5 * SCALE, "limits": "none"}
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qqbot-intake-")))
         store = await stack.enter_async_context(started(default_engine(), *DURABLE))
         broker = await stack.enter_async_context(engine.broker(store))
-        sim = await stack.enter_async_context(Simulator(shards=SHARDS, **limits))  # type: ignore[arg-type]
+        platform = Simulator(shards=SHARDS, max_concurrency=SHARDS, identify_window=5 * SCALE, limits="none")
+        sim = await stack.enter_async_context(platform)
         run = IntakeRun(engine, broker, store, sim, folder, rate=rate, seed=seed)
         stack.callback(run.close)
         for role in (*["intake"] * (1 if alone else 2), "worker", "worker"):
