@@ -104,13 +104,17 @@ return redis.call('XDEL', KEYS[1], unpack(ARGV))
 # KEYS[1]  the workers
 # ARGV[1]  our name
 # ARGV[2]  milliseconds after which a worker without a beat is dead
-# returns  how many workers there are
+# returns  how many workers there are, and how many of them have a smaller name
 BEAT = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
-return redis.call('ZCARD', KEYS[1])
+local workers, before = redis.call('ZRANGE', KEYS[1], 0, -1), 0
+for _, worker in ipairs(workers) do
+    if worker < ARGV[1] then before = before + 1 end
+end
+return {#workers, before}
 """)
 
 
@@ -408,15 +412,16 @@ class _Membership:
             raise _first(errors) from None
 
     async def _balance(self, client: Client, group: asyncio.TaskGroup) -> None:
-        """Own as many partitions as there are for each worker, no more and no less."""
+        """Own as many partitions as each other worker, or one more or less."""
         try:
             if not self._agreed:
                 await self._topic.agree(client)
                 self._agreed = True
             arguments = [self._worker, int(self._ttl * 1000)]
             beat = repeated(client, lambda: BEAT.run(client, [self._topic.members_key], arguments))
-            workers = int(await within(OPERATION_SECONDS, beat))
-            await self._take_share(client, group, math.ceil(self._topic.partitions / workers))
+            workers, before = await within(OPERATION_SECONDS, beat)
+            least, more = divmod(self._topic.partitions, workers)
+            await self._take_share(client, group, least + (before < more))
             for partition in list(self._owned.values()):
                 await partition.look()
         except FAILURES as error:
