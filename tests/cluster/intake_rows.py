@@ -34,7 +34,7 @@ async def intake_killed(run: IntakeRun) -> None:
 
 
 async def broker_restarted(run: IntakeRun) -> None:
-    """what the engine says"""
+    """the fault of the broker that its engine names"""
     await run.broker.restart()
 
 
