@@ -257,6 +257,7 @@ class Delivery(Struct, eq=False):
     wait: Wait | None = None  # takes it in place of the handlers
     dialog: Dialog | None = None  # its handler has waited, or has a time limit
     answered: bool = False  # its handlers have begun to answer it
+    refused: bool = False  # a handler failed because the lease had ended
 
     @property
     def key(self) -> str:
