@@ -33,11 +33,11 @@ def group(name: str) -> list[str]:
 
 
 def pytest(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
-    """Run pytest with four workers: most tests wait for sockets and timers, so two cores carry four.
+    """Run pytest with six workers: most tests wait for sockets and timers, so two cores carry six.
 
-    Some take half a minute and are next to each other, so idle workers steal tests that have not started.
+    Some take half a minute, so idle workers steal tests that have not started.
     """
-    session.run("pytest", "-n", "4", "--dist", "worksteal", *arguments, *session.posargs, env=env)
+    session.run("pytest", "-n", "6", "--dist", "worksteal", *arguments, *session.posargs, env=env)
 
 
 @nox.session

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bench import ingest, servers
 from bench.__main__ import BENCHMARKS
 from bench.report import Row, Target, renewed, table
 from bench.rounds import Effort, ratio
@@ -20,6 +22,8 @@ KEYS = {"name", "unit", "value", "floor", "ratio", "target", "met"}
 @pytest.mark.timeout(240)  # some start a dozen processes
 @pytest.mark.parametrize("name", BENCHMARKS)
 async def test_the_report_is_printed_and_written(name: str, tmp_path: Path) -> None:
+    if name == "ingest" and servers.found("redis") is None:
+        pytest.skip("no Redis or Valkey server is present")
     report = tmp_path / "report.json"
     command = ("-m", "bench", name, "--rounds", "1", "--scale", "0.0001", "--json", report)
     async with python(*command, cwd=ROOT) as program:
@@ -67,6 +71,22 @@ async def test_an_unknown_benchmark_is_named() -> None:
         code, _, err = await program.finished()
     assert code == 2
     assert "there is no benchmark nothing" in err
+
+
+async def test_an_engine_that_is_not_there_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = replace(servers.ENGINES["redis"], binaries=[("", "no such program")])
+    monkeypatch.setitem(servers.ENGINES, "redis", absent)
+    assert await ingest.run(Effort(), ["redis"]) == []
+    assert "left out: no server for redis" in capsys.readouterr().err
+
+
+async def test_an_unknown_engine_is_refused() -> None:
+    async with python("-m", "bench", "ingest", "--engine", "nothing", cwd=ROOT) as program:
+        code, _, err = await program.finished()
+    assert code == 2
+    assert "there is no engine nothing" in err
 
 
 def test_a_ratio_is_to_the_first_function() -> None:

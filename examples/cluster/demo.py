@@ -89,7 +89,7 @@ class Cluster:
             while True:
                 if await self.shares() == wanted:
                     return
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(1)  # each look starts a process
 
     async def step(self, words: str, processes: int) -> None:
         """Wait until `processes` share the shards, and print what that took."""

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import pytest
 
 from qqbot import ConfigError, Envelope, Fence, FencedOut, QQBotError
 from qqbot.aio.ending import stack_of
+from qqbot.ingest import sink_of
 from qqbot.ingest.source import Partition
 from qqbot.models.ingest import Received
 from qqbot.testing import EventSinkContract, EventSourceContract
@@ -282,6 +284,21 @@ async def test_what_is_no_event_is_skipped_and_a_newer_entry_ends_the_worker(cap
                 await KafkaSource.from_url(server.url(topic)).run(APP_ID, Reader())
 
 
+async def test_the_lag_counts_what_is_not_finished() -> None:
+    topic, reader = new_topic(), Reader()
+    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
+        for number in range(20):  # this server reports the first of a batch as its last event
+            await publish(sink, sample(number, f"key-{number}"))
+        source = KafkaSource.from_url(server.url(topic))
+        reader.open.clear()
+        run = asyncio.create_task(source.run(APP_ID, reader))
+        await until(lambda: source.lag == 20)
+        reader.open.set()
+        await until(lambda: source.lag == 0)
+        await source.stop()
+        await run
+
+
 async def test_bots_may_share_a_topic() -> None:
     topic = new_topic()
     async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
@@ -358,3 +375,10 @@ def test_wrong_options_are_refused() -> None:
     ):
         with pytest.raises(ConfigError):
             refuse()
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiokafka", None)
+    monkeypatch.delitem(sys.modules, "qqbot.ingest.kafka")
+    with pytest.raises(ConfigError, match=r"pip install 'aioqqbot\[kafka\]'"):
+        sink_of("kafka://h")

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -12,8 +14,9 @@ import trustme
 
 from qqbot import ConfigError, Envelope, Fence, FencedOut, QQBotError
 from qqbot.ingest import sink_of, source_of
-from qqbot.ingest.nats import NatsSink, NatsSource, decode_envelope
+from qqbot.ingest.nats import NatsSink, decode_envelope
 from qqbot.ingest.nats_connection import FAILURES
+from qqbot.ingest.nats_source import NatsSource
 from qqbot.ingest.source import Partition
 from qqbot.models.codec import pack
 from qqbot.models.ingest import Received
@@ -121,7 +124,7 @@ def warnings(caplog: pytest.LogCaptureFixture, text: str) -> list[str]:
     return [record.getMessage() for record in caplog.records if text in record.getMessage()]
 
 
-# --- an absent server, and one that goes away
+# --- outages of the server
 
 
 async def test_a_server_that_is_absent_is_waited_for_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
@@ -144,18 +147,19 @@ async def test_a_server_that_is_absent_is_waited_for_with_one_warning(caplog: py
 @pytest.mark.parametrize("jetstream", ["sync_interval: always"])
 async def test_a_server_that_is_restarted_loses_and_reorders_nothing(jetstream: str) -> None:
     reader, count = Reader(), 0
-    async with started(jetstream=jetstream) as server:
-        async with reading(server.url, reader, ttl=4), NatsSink(server.url, partitions=PARTITIONS) as sink:
-            for turn in range(30):
-                if turn in (8, 20):
-                    restart = asyncio.create_task(server.restart())
-                size = 5 if turn % 2 else 30
-                await publish_until_stored(
-                    sink, [sample(count + n, f"key-{n % 7}") for n in range(size)], Fence(FIRST, 1)
-                )
-                count += size
-            await restart
-            await reader.until(count)
+    async with (
+        started(jetstream=jetstream) as server,
+        reading(server.url, reader, ttl=4),
+        NatsSink(server.url, partitions=PARTITIONS) as sink,
+    ):
+        for turn in range(30):
+            if turn in (8, 20):
+                restart = asyncio.create_task(server.restart())
+            size = 5 if turn % 2 else 30
+            await publish_until_stored(sink, [sample(count + n, f"key-{n % 7}") for n in range(size)], Fence(FIRST, 1))
+            count += size
+        await restart
+        await reader.until(count)
     assert_order(reader.received)
 
 
@@ -184,42 +188,71 @@ async def test_connections_that_are_cut_lose_and_reorder_nothing() -> None:
     assert_order(reader.received)
 
 
+async def test_a_server_that_hangs_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.ingest.nats_connection.OPERATION_SECONDS", 0.5)
+    reader = Reader()
+    async with (
+        started() as server,
+        reading(server.url, reader, ttl=20),
+        NatsSink(server.url, partitions=PARTITIONS) as sink,
+    ):
+        await publish_until_stored(sink, [sample(number) for number in range(5)])
+        await reader.until(5)
+        server.freeze()
+        for _ in range(2):
+            with pytest.raises(FAILURES):
+                await sink.publish([sample(number) for number in range(5, 10)], WEBHOOK)
+        server.thaw()
+        await publish_until_stored(sink, [sample(number) for number in range(5, 10)])
+        await reader.until(10)
+    assert_order(reader.received)
+
+
 async def test_a_server_that_lost_its_data_is_used_again() -> None:
     reader = Reader()
-    async with started() as server, reading(server.url, reader):
-        async with NatsSink(server.url, partitions=PARTITIONS) as sink:
-            await sink.publish([sample(number) for number in range(50)], Fence(FIRST, 1))
-            await reader.until(50)
-            await server.restart(empty=True)
-            for number in range(50, 55):
-                await publish_until_stored(sink, [sample(number)], Fence(FIRST, 1))
-            await reader.until(55)
+    async with (
+        started() as server,
+        reading(server.url, reader),
+        NatsSink(server.url, partitions=PARTITIONS) as sink,
+    ):
+        await sink.publish([sample(number) for number in range(50)], Fence(FIRST, 1))
+        await reader.until(50)
+        await server.restart(empty=True)
+        for number in range(50, 55):
+            await publish_until_stored(sink, [sample(number)], Fence(FIRST, 1))
+        await reader.until(55)
     assert {each.deliveries for each in reader.received[50:]} == {1}
 
 
 async def test_a_stream_that_was_deleted_is_made_again() -> None:
     reader = Reader()
-    async with started() as server, reading(server.url, reader):
-        async with NatsSink(server.url, partitions=PARTITIONS) as sink:
-            await sink.publish([sample(number) for number in range(50)], Fence(FIRST, 1))
-            await reader.until(50)
-            await server.call(f"STREAM.DELETE.{STREAM}")
-            for number in range(50, 55):
-                await publish_until_stored(sink, [sample(number)], Fence(FIRST, 1))
-            await reader.until(55)
+    async with (
+        started() as server,
+        reading(server.url, reader),
+        NatsSink(server.url, partitions=PARTITIONS) as sink,
+    ):
+        await sink.publish([sample(number) for number in range(50)], Fence(FIRST, 1))
+        await reader.until(50)
+        await server.call(f"STREAM.DELETE.{STREAM}")
+        for number in range(50, 55):
+            await publish_until_stored(sink, [sample(number)], Fence(FIRST, 1))
+        await reader.until(55)
 
 
 async def test_what_ends_after_its_stream_was_deleted_deletes_nothing_of_the_next() -> None:
     reader = Reader()
-    async with started() as server, reading(server.url, reader, ttl=30):
-        async with NatsSink(server.url, partitions=PARTITIONS) as sink:
-            reader.open.clear()
-            await sink.publish([sample(number) for number in range(50)], WEBHOOK)
-            await reader.until(50)
-            await server.call(f"STREAM.DELETE.{STREAM}")
-            await publish_until_stored(sink, [sample(number) for number in range(50, 55)])
-            reader.open.set()
-            await reader.until(55)
+    async with (
+        started() as server,
+        reading(server.url, reader, ttl=30),
+        NatsSink(server.url, partitions=PARTITIONS) as sink,
+    ):
+        reader.open.clear()
+        await sink.publish([sample(number) for number in range(50)], WEBHOOK)
+        await reader.until(50)
+        await server.call(f"STREAM.DELETE.{STREAM}")
+        await publish_until_stored(sink, [sample(number) for number in range(50, 55)])
+        reader.open.set()
+        await reader.until(55)
 
 
 # --- what a person has to correct
@@ -235,7 +268,17 @@ async def test_wrong_credentials_are_refused(end: Any) -> None:
             with pytest.raises(ConfigError, match=r"refuses us.*Authorization Violation") as caught:
                 async with end(bad):
                     pass
-            assert "hunter2" not in str(caught.value)
+            assert "hunter2" not in "".join(frames(caught.value))
+
+
+def frames(error: BaseException) -> list[str]:
+    """All that a report of an error may show: its text, and the variables of its frames inside the package."""
+    found, trace = [repr(error)], error.__traceback__
+    while trace is not None:
+        if "/tests/" not in trace.tb_frame.f_code.co_filename:
+            found += map(repr, trace.tb_frame.f_locals.values())
+        trace = trace.tb_next
+    return found
 
 
 async def test_a_token_is_a_user_without_a_password() -> None:
@@ -330,6 +373,15 @@ async def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pyte
         monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
         async with NatsSink(url, partitions=PARTITIONS) as sink:
             await sink.publish([sample(1)], WEBHOOK)
+
+
+def test_without_the_package_the_error_says_what_to_install() -> None:
+    program = (
+        "import sys\nsys.modules['nats'] = None\nfrom qqbot import ConfigError\nfrom qqbot.ingest import source_of\n"
+        "try:\n    source_of('nats://host')\nexcept ConfigError as error:\n    print(ascii(str(error)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "pip install 'aioqqbot[nats]'" in done.stdout, done.stderr
 
 
 # --- what is no event
@@ -446,7 +498,7 @@ async def test_an_earlier_owner_stores_nothing_of_any_batch(size: int) -> None:
         assert (await server.call(f"STREAM.INFO.{STREAM}"))["state"]["messages"] == size + 2
 
 
-# --- who owns a partition
+# --- the ownership of partitions
 
 
 async def test_what_is_finished_behind_an_open_event_is_deleted() -> None:
@@ -456,6 +508,8 @@ async def test_what_is_finished_behind_an_open_event_is_deleted() -> None:
         async with reading(server.url, reader) as source:
             await sink.publish([sample(number) for number in range(20)], WEBHOOK)
             await reader.until(20)
+            await sink.publish([sample(number) for number in range(20, 40)], WEBHOOK)
+            await reader.until(40)
             async with asyncio.timeout(10):
                 while source.lag != 2:
                     await asyncio.sleep(0.02)
@@ -483,41 +537,46 @@ async def test_deliveries_count_the_workers_that_had_begun_an_event() -> None:
 async def test_a_worker_that_is_cut_off_stops_before_another_begins() -> None:
     cut_off, other = Reader(), Reader()
     cut_off.open.clear()
-    async with started() as server, NatsSink(server.url, partitions=PARTITIONS) as sink, Relay(server) as relay:  # type: ignore[arg-type]
-        async with reading(f"nats://127.0.0.1:{relay.port}", cut_off, ttl=1):
-            await sink.publish([sample(number, f"key-{number}") for number in range(20)], WEBHOOK)
-            await cut_off.until(20)
-            relay.cut()
-            async with reading(server.url, other, ttl=1):
-                async with asyncio.timeout(10):
-                    while len(other.partitions) < PARTITIONS:
-                        held = [
-                            partition.lease.shard.index for partition in cut_off.partitions if partition.lease.valid()
-                        ]
-                        taken = [partition.lease.shard.index for partition in other.partitions]
-                        assert not set(held) & set(taken)
-                        await asyncio.sleep(0.001)
-                await other.until(20)
-                assert {each.deliveries for each in other.received} == {2}
-                relay.mend()
+    async with (
+        started() as server,
+        NatsSink(server.url, partitions=PARTITIONS) as sink,
+        Relay(server) as relay,  # type: ignore[arg-type]
+        reading(f"nats://127.0.0.1:{relay.port}", cut_off, ttl=2),
+    ):
+        await sink.publish([sample(number, f"key-{number}") for number in range(20)], WEBHOOK)
+        await cut_off.until(20)
+        relay.cut()
+        async with reading(server.url, other, ttl=2):
+            async with asyncio.timeout(10):
+                while len(other.partitions) < PARTITIONS:
+                    held = [partition.lease.shard.index for partition in cut_off.partitions if partition.lease.valid()]
+                    taken = [partition.lease.shard.index for partition in other.partitions]
+                    assert not set(held) & set(taken)
+                    await asyncio.sleep(0.001)
+            await other.until(20)
+            assert all(each.deliveries > 1 for each in other.received)
+            relay.mend()
 
 
 async def test_a_worker_whose_record_was_overwritten_delivers_nothing_more() -> None:
     """As if its clock had stood still: the write before the next delivery is refused."""
     reader = Reader()
-    async with started() as server, NatsSink(server.url, partitions=1) as sink:
-        async with NatsSource(server.url, partitions=1, ttl=60) as source:
-            run = asyncio.create_task(source.run(APP_ID, reader))
-            await sink.publish([sample(1)], WEBHOOK)
-            await reader.until(1)
-            await take_over(server)
-            await sink.publish([sample(2)], WEBHOOK)
-            async with asyncio.timeout(5):
-                while reader.partitions[0].lease.valid():
-                    await asyncio.sleep(0.01)
-            assert reader.ids == ["event-1"]
-            await source.stop()
-            await run
+    async with (
+        started() as server,
+        NatsSink(server.url, partitions=1) as sink,
+        NatsSource(server.url, partitions=1, ttl=60) as source,
+    ):
+        run = asyncio.create_task(source.run(APP_ID, reader))
+        await sink.publish([sample(1)], WEBHOOK)
+        await reader.until(1)
+        await take_over(server)
+        await sink.publish([sample(2)], WEBHOOK)
+        async with asyncio.timeout(5):
+            while reader.partitions[0].lease.valid():
+                await asyncio.sleep(0.01)
+        assert reader.ids == ["event-1"]
+        await source.stop()
+        await run
 
 
 async def take_over(server: NatsServer) -> None:

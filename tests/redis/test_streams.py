@@ -12,6 +12,7 @@ from qqbot import ConfigError, Envelope, Fence, QQBotError
 from qqbot.ingest.source import Partition
 from qqbot.models.ingest import Received
 from qqbot.redis.connection import Client
+from qqbot.redis.stream_calls import Part
 from qqbot.redis.stream_source import DONE, READ, RedisStreamSource
 from qqbot.redis.streams import RedisStreamSink, decode_envelope
 from qqbot.testing import EventSinkContract, EventSourceContract
@@ -153,11 +154,11 @@ async def test_acknowledging_goes_on_after_an_error_that_is_not_expected(
     class Failing:
         failures = 0
 
-        async def run(self, client: Client, keys: Sequence[str], arguments: Sequence[object]) -> Any:
+        async def run(self, client: Client, parts: Sequence[Part]) -> Any:
             if not self.failures:
                 self.failures += 1
                 raise RuntimeError("a bug of the client")
-            return await DONE.run(client, keys, arguments)
+            return await DONE.run(client, parts)
 
     script = Failing()
     monkeypatch.setattr("qqbot.redis.stream_source.DONE", script)

@@ -97,6 +97,45 @@ async def use(store, shared):
 asyncio.run(main())
 """
 
+STREAMS = """
+import asyncio, os, sys
+from qqbot import ConfigError, Fence
+from qqbot.ingest import RedisStreamSink, RedisStreamSource
+from qqbot.testing.event_contracts import sample
+
+async def main():
+    owned = asyncio.Queue()
+
+    async def work(partition):
+        await owned.put(partition)
+        await asyncio.sleep(600)
+
+    source = RedisStreamSource(sys.argv[1])
+    async with RedisStreamSink(sys.argv[1]) as sink, asyncio.TaskGroup() as group:
+        group.create_task(source.run("1", work))
+        partition = await owned.get()
+        if not (child := os.fork()):
+            asyncio._set_running_loop(None)
+            asyncio.run(use(sink, source, partition))
+            os._exit(0)
+        os.write(1, f"{child}\\n".encode())
+        await asyncio.sleep(600)
+
+async def use(sink, source, partition):
+    refused = 0
+    for call in (
+        lambda: sink.publish([sample(1)], Fence(None, 0)), lambda: source.run("1", print), partition.receive
+    ):
+        try:
+            await asyncio.wait_for(call(), 5)
+        except ConfigError as error:
+            refused += "child" in str(error)
+    os.write(1, b"refused\\n" if refused == 3 else b"allowed\\n")
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
 
 @contextmanager
 def forked(program: str, argument: str) -> Iterator["subprocess.Popen[str]"]:
@@ -146,6 +185,7 @@ async def test_a_lock_is_renewed_by_its_holder_alone(store: Server) -> None:
                 pass
 
 
-async def test_connections_are_refused_in_a_child(store: Server) -> None:
-    with forked(SHARES, store.url):
+@pytest.mark.parametrize("program", [SHARES, STREAMS], ids=["sharing", "streams"])
+async def test_connections_are_refused_in_a_child(program: str, store: Server) -> None:
+    with forked(program, store.url):
         pass

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_type
 
 from qqbot import Bot, C2CMessageCreate, Context, Envelope, EventSink, EventSource, Fence
-from qqbot.ingest import Published, RedisStreamSink, RedisStreamSource, sink_of, source_of
+from qqbot.ingest import NatsSink, NatsSource, Published, RedisStreamSink, RedisStreamSource, sink_of, source_of
 from qqbot.models.gateway import ShardKey
 from qqbot.models.outcome import Outcome
 
@@ -21,6 +21,8 @@ class Forgets:
 
 sink: EventSink = RedisStreamSink("redis://localhost")
 source: EventSource = RedisStreamSource("redis://localhost")
+sink = NatsSink("nats://localhost")
+source = NatsSource("nats://localhost")
 assert_type(sink_of("redis://localhost"), EventSink)
 assert_type(source_of("redis://localhost"), EventSource)
 Bot(sink=Stores())

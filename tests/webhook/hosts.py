@@ -7,15 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-import fastapi
 import hypercorn.asyncio
 import hypercorn.config
-import litestar
 import uvicorn
 from aiohttp import web
 from granian.constants import Interfaces
 from granian.server.embed import Server as Granian
-from litestar.handlers import asgi
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -107,6 +104,8 @@ def in_starlette(bot: Bot, mounted: AsgiApplication) -> Any:
 
 
 def in_fastapi(bot: Bot, mounted: AsgiApplication) -> Any:
+    import fastapi  # slow, and most modules that serve something do without it
+
     @asynccontextmanager
     async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
         async with bot.serve(connect=False):
@@ -118,6 +117,9 @@ def in_fastapi(bot: Bot, mounted: AsgiApplication) -> Any:
 
 
 def in_litestar(bot: Bot, mounted: AsgiApplication) -> Any:
+    import litestar  # slow, too
+    from litestar.handlers import asgi
+
     @asynccontextmanager
     async def lifespan(_: litestar.Litestar) -> AsyncIterator[None]:
         async with bot.serve(connect=False):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ..redis.stream_source import RedisStreamSource
     from ..redis.streams import RedisStreamSink
     from .kafka import KafkaSink, KafkaSource
-    from .nats import NatsSink, NatsSource
+    from .nats import NatsSink
+    from .nats_source import NatsSource
     from .pulsar import PulsarSink, PulsarSource
     from .queue import QueueSink
 
@@ -45,7 +46,7 @@ __getattr__ = on_demand(
         "KafkaSink": ".kafka",
         "KafkaSource": ".kafka",
         "NatsSink": ".nats",
-        "NatsSource": ".nats",
+        "NatsSource": ".nats_source",
         "PulsarSink": ".pulsar",
         "PulsarSource": ".pulsar",
         "QueueSink": ".queue",

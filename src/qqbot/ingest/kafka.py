@@ -60,7 +60,7 @@ BEAT_SECONDS = 1.0
 COMMIT_SECONDS = 0.1  # between two commits of what is finished
 OPERATION_SECONDS = 5.0
 FETCH_SECONDS = 0.05  # for which the server keeps a request for new events open; Tansu answers only then
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS, CLOSE_ATTEMPTS = 2.0, 10
 RETRY_SECONDS = 0.5
 FOREVER = 2**31 - 1  # milliseconds; a worker that is full reads nothing, and keeps its partitions all the same
 
@@ -212,7 +212,8 @@ class Cluster:
             except REFUSALS as error:
                 return error
             except KeyError:  # the library looks for the server's signature in the server's error
-                return errors.SaslAuthenticationFailed("the user or the password is wrong")
+                refused: Exception = errors.SaslAuthenticationFailed("the user or the password is wrong")
+                return refused
             except FAILURES:
                 continue
             await connection.close()
@@ -305,7 +306,7 @@ async def _whole(part: Coroutine[Any, Any, Any]) -> None:
             await asyncio.wait([task], timeout=CLOSE_SECONDS)
         finally:
             await end_tasks([task])
-            if not task.cancelled():
+            if task.done() and not task.cancelled():
                 task.exception()  # the cancellation is raised instead
         raise
 
@@ -317,15 +318,19 @@ async def _stop(end: Any, client: Any) -> None:
     """
     stopping = asyncio.create_task(end.stop(), name="qqbot kafka stop")
     interruption: asyncio.CancelledError | None = None
-    while not stopping.done():
+    for _ in range(CLOSE_ATTEMPTS):
         try:
             await asyncio.wait([stopping], timeout=CLOSE_SECONDS)
         except asyncio.CancelledError as error:
             interruption = error  # raised below: the library would leave its tasks and connections behind
-        if not stopping.done():
-            for connection in list(client._conns.values()):
-                connection.close()
-    if stopping.cancelled() or stopping.exception() is not None:  # the library gives up at the first error
+        if stopping.done():
+            break
+        for connection in list(client._conns.values()):
+            connection.close()
+    await end_tasks([stopping])
+    if (
+        not stopping.done() or stopping.cancelled() or stopping.exception() is not None
+    ):  # the library gives up at the first error
         await _whole(client.close())
     if interruption is not None:
         raise interruption
@@ -339,15 +344,16 @@ def _abandon(producer: Any) -> None:
     accumulator.fail_all(errors.ProducerClosed())
     for batch in batches:
         for future in (batch.future, batch._drain_waiter):
-            if future.done():
+            if future.done() and not future.cancelled():
                 future.exception()  # as no caller may wait for it any more
 
 
 class KafkaSink:
     """An `EventSink` in Kafka: `Bot(sink=KafkaSink("kafka://host:9092"))`; needs `pip install 'aioqqbot[kafka]'`.
 
-    `url`: the servers, user and password, TLS by `kafka+ssl://`. `topic` and `partitions` have to be the same in the
-    `KafkaSource`; a topic that does not exist is made. `idempotence`: False for a server without idempotent producers.
+    `url`: the servers, user and password, TLS by `kafka+ssl://`; the other arguments are options of the URL as well.
+    `topic` and `partitions` have to be the same in the `KafkaSource`; a topic that does not exist is made.
+    `idempotence`: False for a server without idempotent producers.
 
     A batch is stored by one request for each partition, acknowledged by all replicas in sync. The largest token of
     each shard is kept in the compacted topic `TOPIC-owners`, and is read before each batch: an earlier owner that was
@@ -358,14 +364,19 @@ class KafkaSink:
     """
 
     def __init__(
-        self, url: str | Secret, *, topic: str = TOPIC, partitions: int = PARTITIONS, idempotence: bool = True
+        self,
+        url: str | Secret,
+        *,
+        topic: str | None = None,
+        partitions: int | None = None,
+        idempotence: bool | None = None,
     ) -> None:
-        self._cluster = Cluster(hidden(url))
+        cluster = self._cluster = Cluster(hidden(url))
         del url  # it holds a password, and a traceback may show the variables of its frames
-        check_topic(topic, partitions)
-        self._topic = topic
-        self._partitions = partitions
-        self._idempotence = idempotence
+        self._topic = cluster.options.get("topic", TOPIC) if topic is None else topic
+        self._partitions = cluster.number("partitions", PARTITIONS) if partitions is None else partitions
+        self._idempotence = cluster.flag("idempotence", default=True) if idempotence is None else idempotence
+        check_topic(self._topic, self._partitions)
         self._entered = False
         self._publisher: _Publisher | None = None  # None while Kafka is away
         self._opening = asyncio.Lock()
@@ -373,14 +384,8 @@ class KafkaSink:
     @classmethod
     def from_url(cls, url: str | Secret) -> Self:
         """Return the sink of `kafka://host:9092?topic=NAME&partitions=16`.  Raises: ConfigError."""
-        url = hidden(url)
-        cluster = Cluster(url)
-        return cls(
-            url,
-            topic=cluster.options.get("topic", TOPIC),
-            partitions=cluster.number("partitions", PARTITIONS),
-            idempotence=cluster.flag("idempotence", default=True),
-        )
+        url = hidden(url)  # a traceback may show the variables of its frames
+        return cls(url)
 
     async def __aenter__(self) -> Self:
         try:
@@ -674,38 +679,34 @@ class KafkaSource:
         self,
         url: str | Secret,
         *,
-        topic: str = TOPIC,
-        partitions: int = PARTITIONS,
-        session_timeout: float = SESSION_SECONDS,
-        rebalance_timeout: float = REBALANCE_SECONDS,
+        topic: str | None = None,
+        partitions: int | None = None,
+        session_timeout: float | None = None,
+        rebalance_timeout: float | None = None,
     ) -> None:
-        self._cluster = Cluster(hidden(url))
+        cluster = self._cluster = Cluster(hidden(url))
         del url  # it holds a password, and a traceback may show the variables of its frames
-        check_topic(topic, partitions)
-        if not (2 * SPARE_SECONDS <= rebalance_timeout < math.inf and 2 * BEAT_SECONDS <= session_timeout < math.inf):
+        self._topic = cluster.options.get("topic", TOPIC) if topic is None else topic
+        self._partitions = cluster.number("partitions", PARTITIONS) if partitions is None else partitions
+        session = cluster.seconds("session_timeout", SESSION_SECONDS) if session_timeout is None else session_timeout
+        rebalance = cluster.seconds("rebalance_timeout", REBALANCE_SECONDS)
+        rebalance = rebalance if rebalance_timeout is None else rebalance_timeout
+        check_topic(self._topic, self._partitions)
+        if not (2 * SPARE_SECONDS <= rebalance < math.inf and 2 * BEAT_SECONDS <= session < math.inf):
             raise ConfigError(
                 f"KafkaSource: session_timeout must be at least {2 * BEAT_SECONDS:g} s, rebalance_timeout at least "
                 f"{2 * SPARE_SECONDS:g} s, both finite. 超时时间过短"
             )
-        self._topic = topic
-        self._partitions = partitions
-        self._session_timeout = session_timeout
-        self._rebalance_timeout = rebalance_timeout
+        self._session_timeout = session
+        self._rebalance_timeout = rebalance
         self._session: _Session | None = None  # None while it does not run
         self._stopping: asyncio.Event | None = None
 
     @classmethod
     def from_url(cls, url: str | Secret) -> Self:
         """Return the source of `kafka://host:9092?topic=NAME&partitions=16`.  Raises: ConfigError."""
-        url = hidden(url)
-        cluster = Cluster(url)
-        return cls(
-            url,
-            topic=cluster.options.get("topic", TOPIC),
-            partitions=cluster.number("partitions", PARTITIONS),
-            session_timeout=cluster.seconds("session_timeout", SESSION_SECONDS),
-            rebalance_timeout=cluster.seconds("rebalance_timeout", REBALANCE_SECONDS),
-        )
+        url = hidden(url)  # a traceback may show the variables of its frames
+        return cls(url)
 
     @property
     def lag(self) -> int:
@@ -848,7 +849,7 @@ class _Session:
 
     async def _turn(self) -> None:
         """Begin with what was assigned, and commit what is finished."""
-        self._consumer._coordinator.check_errors()
+        self._consumer._coordinator.check_errors()  # else only reading raises them
         try:
             if self._assigned and not self._over:
                 await self._begin(self._assigned)
@@ -872,7 +873,6 @@ class _Session:
         generation = self._current_generation
         async with asyncio.timeout(OPERATION_SECONDS):
             first = await self._marks.beginning_offsets(list(places))
-            last = await self._marks.end_offsets(list(places))
             starts, marks = dict[Any, int](), dict[Any, int]()
             for place in places:
                 committed = await self._consumer.committed(place)
@@ -884,7 +884,6 @@ class _Session:
                         "事件在处理之前已被主题的保留策略删除",
                         *(place, first[place] - starts[place]),
                     )
-                if not first[place] <= starts[place] <= last[place]:  # the latter if the topic was made again
                     starts[place] = first[place]
             sent_at = steady()
             await self._consumer.commit(starts)
@@ -901,7 +900,7 @@ class _Session:
     @property
     def _current_generation(self) -> int:
         """The generation under which the library commits: without a membership it does so without any."""
-        generation: int = self._consumer._coordinator.generation
+        generation: int = self._consumer._coordinator.generation  # no public call returns it
         return generation
 
     async def _work(self, partition: KafkaPartition) -> None:

@@ -108,7 +108,7 @@ class _StoredMessage(Struct):
     data: str = ""  # Base64
 
 
-class Answer(Struct):
+class JetStreamAnswer(Struct):
     """The fields of JetStream's answers that are read here."""
 
     error: _ApiError | None = None
@@ -126,7 +126,7 @@ class Stored(NamedTuple):
     data: bytes
 
 
-_decode = strict(Answer)
+_decode = strict(JetStreamAnswer)
 
 
 class NatsAddress(NamedTuple):
@@ -232,7 +232,8 @@ class Link:
             self._inbox = self.client.new_inbox()
             await self.subscribe(f"{self._inbox}.*", self._receive)
         except (NatsError, OSError) as error:
-            raise _told(self._error if type(self._error) is not ConnectionError else error) from None
+            failure = _judged(self._error if type(self._error) is not ConnectionError else error)
+            raise failure.with_traceback(None) from None  # the library's frames hold the password
         finally:
             options.clear()  # a traceback may show the variables of its frames
 
@@ -242,8 +243,8 @@ class Link:
         return await client.subscribe(subject, cb=callback)
 
     async def _report(self, error: Exception) -> None:
-        """Note what went wrong; a right that is missing is reported for no request in particular."""
-        self._error = _told(error)
+        """Keep the error for requests; a missing right is reported without naming the request that lacked it."""
+        self._error = _judged(error if isinstance(error, FAILURES) else ConnectionError(worded(error)))
         if isinstance(self._error, NatsRefused):
             self._fail()
 
@@ -319,7 +320,7 @@ class Link:
                 await self.client.close()
 
 
-def _told(error: Exception) -> Exception:
+def _judged(error: Exception) -> Exception:
     """Return a refusal of the server as such."""
     text = str(error).lower()
     final = ("authorization violation", "permissions violation", "authentication expired", "authentication revoked")
@@ -412,13 +413,13 @@ class NatsConnection:
 
     async def ask(
         self, subject: str, payload: bytes = b"", headers: Headers | None = None, *, link: Link | None = None
-    ) -> Answer:
+    ) -> JetStreamAnswer:
         """Return JetStream's answer; by `link` alone, if one is given.  Raises: one of FAILURES."""
         return await self.publish([(subject, payload, headers)], link=link)
 
     async def publish(
         self, messages: Sequence[tuple[str, bytes, Headers | None]], *, link: Link | None = None
-    ) -> Answer:
+    ) -> JetStreamAnswer:
         """Send messages over one connection; return the answer to the last one.  Raises: one of FAILURES."""
         try:
             async with asyncio.timeout(OPERATION_SECONDS):
@@ -433,7 +434,7 @@ class NatsConnection:
             raise TimeoutError(f"no answer within {OPERATION_SECONDS:g} s") from None
         return _checked(message.data)
 
-    async def api(self, what: str, body: object = None, *, link: Link | None = None) -> Answer:
+    async def api(self, what: str, body: object = None, *, link: Link | None = None) -> JetStreamAnswer:
         """Call JetStream's API.  Raises: one of FAILURES."""
         return await self.ask(f"$JS.API.{what}", b"" if body is None else encode(body), link=link)
 
@@ -465,7 +466,7 @@ class NatsConnection:
         return None if message is None else Stored(message.seq, b64decode(message.data))
 
 
-def _checked(data: bytes) -> Answer:
+def _checked(data: bytes) -> JetStreamAnswer:
     try:
         answer = _decode(data)
     except MsgspecError as error:

@@ -17,16 +17,18 @@ Place: TypeAlias = tuple[str, str]
 """A module of this package, and the name of a class in it with `from_url`."""
 
 _REDIS: tuple[Place, Place] = (("redis.streams", "RedisStreamSink"), ("redis.stream_source", "RedisStreamSource"))
-BROKERS: dict[str, tuple[Place, Place]] = dict.fromkeys(
-    ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
-)
-BROKERS |= dict.fromkeys(("nats", "tls"), (("ingest.nats", "NatsSink"), ("ingest.nats", "NatsSource")))
-BROKERS |= dict.fromkeys(
-    ("pulsar", "pulsar+ssl", "pulsar+http", "pulsar+https"),
-    (("ingest.pulsar", "PulsarSink"), ("ingest.pulsar", "PulsarSource")),
-)
+_KAFKA: tuple[Place, Place] = (("ingest.kafka", "KafkaSink"), ("ingest.kafka", "KafkaSource"))
+_NATS: tuple[Place, Place] = (("ingest.nats", "NatsSink"), ("ingest.nats_source", "NatsSource"))
+_PULSAR: tuple[Place, Place] = (("ingest.pulsar", "PulsarSink"), ("ingest.pulsar", "PulsarSource"))
+BROKERS: dict[str, tuple[Place, Place]] = {
+    **dict.fromkeys(
+        ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
+    ),
+    **dict.fromkeys(("kafka", "kafka+ssl"), _KAFKA),
+    **dict.fromkeys(("pulsar", "pulsar+ssl", "pulsar+http", "pulsar+https"), _PULSAR),
+    **dict.fromkeys(("nats", "tls"), _NATS),
+}
 """By the scheme of the URL: the sink and the source."""
-BROKERS |= dict.fromkeys(("kafka", "kafka+ssl"), (("ingest.kafka", "KafkaSink"), ("ingest.kafka", "KafkaSource")))
 
 FORM = "redis://user:password@host:6379/0?stream=NAME&partitions=16"
 

@@ -106,7 +106,10 @@ class EventWorker:
                     while batch := await partition.receive():
                         for received in batch:
                             if self._admits(partition, received):
-                                await self.capacity.room()
+                                if (
+                                    self.capacity.full
+                                ):  # else it takes what is free at once, also before those that queue
+                                    await self.capacity.room()
                                 await self._begin(_OpenEvent(self.capacity, partition, received, begun))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._drain):

@@ -27,8 +27,9 @@ from ..errors import ConfigError, LockLost
 from ..lease import Ownership
 from ..models.gateway import ShardKey
 from ..models.ingest import Received
-from .connection import FAILURES, OPERATION_SECONDS, RAW, Client, Script, drop_idle, is_away, repeated, within
+from .connection import FAILURES, OPERATION_SECONDS, Client, Script, check_process, drop_idle, is_away, repeated, within
 from .lock import RedisLock, fence_key
+from .stream_calls import Part, PartCalls, PartScript, SharedCalls
 from .streams import (
     GROUP,
     PARTITIONS,
@@ -48,7 +49,8 @@ log = logging.getLogger(__name__)
 TTL = 10.0
 BEAT_SECONDS = 1.0
 LARGEST_BATCH = 128
-BLOCK_SECONDS = 5.0  # for which the store keeps a request for new events open
+LARGEST_READ = 64  # of each partition: one call reads from all
+ACKNOWLEDGE_SECONDS = 0.02  # between two acknowledgements: a call costs as much as many events
 RETRY_SECONDS = 0.5
 MOST_UNREADABLE = 1000
 
@@ -89,17 +91,21 @@ return {claimed[1], claimed[2], pending, last}
 # ARGV[2]  our name
 # ARGV[3]  how many
 # returns  entries, as XREADGROUP does; 0 if the partition is not ours any more
-READ = Script("""
+READ = PartScript("""
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 return redis.call('XREADGROUP', 'GROUP', 'workers', ARGV[2], 'COUNT', ARGV[3], 'STREAMS', KEYS[1], '>') or {}
 """)
 
 # KEYS[1]  the stream
 # ARGV     ids that are finished
-DONE = Script("""
+DONE = PartScript("""
 redis.call('XACK', KEYS[1], 'workers', unpack(ARGV))
 return redis.call('XDEL', KEYS[1], unpack(ARGV))
 """)
+
+# KEYS[1]  the stream
+# returns  how many entries it has
+LENGTH = PartScript("return redis.call('XLEN', KEYS[1])")
 
 # KEYS[1]  the workers
 # ARGV[1]  our name
@@ -121,12 +127,13 @@ return {#workers, before}
 class RedisPartition:
     """One partition while this process owns it. It is its own `Ownership`."""
 
-    def __init__(self, client: Client, topic: Topic, index: int, worker: str, lock: RedisLock) -> None:
+    def __init__(self, calls: SharedCalls, topic: Topic, index: int, worker: str, lock: RedisLock) -> None:
         self.shard = ShardKey(0, index, topic.partitions)
         self.length = 0  # entries that are stored and not finished, as of the last beat
         self.given_up = asyncio.Event()  # no more events are wanted: it is drained, and then released
-        self._client = client
-        self._untyped: Any = client
+        self._client = calls.client
+        self._untyped: Any = calls.client
+        self._calls = calls
         self._stream = topic.stream(index)
         self._unreadable = topic.key(index, "unreadable")
         self._keys = [self._stream, fence_key(lock.name)]
@@ -136,9 +143,12 @@ class RedisPartition:
         self._prepared = False  # the stream has its group
         self._claim_from: str | None = "0-0"  # None: all that an earlier owner had open was claimed
         self._last = "0-0"  # the last id that was delivered
+        self._drained = False  # when it was read last, it had nothing more
         self._open: set[str] = set()  # ids that were received here and are not acknowledged
         self._finished: deque[str] = deque()  # ids to be acknowledged
         self._some_finished = asyncio.Event()
+        self._watched: asyncio.Future[None] | None = None  # while it waits for an entry
+        self._pid = os.getpid()
 
     @property
     def lease(self) -> Ownership:
@@ -152,20 +162,28 @@ class RedisPartition:
     def give_up(self) -> None:
         """Let `receive` return nothing from now on."""
         self.given_up.set()
+        if self._watched is not None and not self._watched.done():
+            self._watched.set_result(None)
 
     async def receive(self) -> Sequence[Received]:
         """Wait for events; nothing if the partition is to be given up.  Raises: ConfigError."""
+        check_process(self._pid, "RedisStreamSource")
         while not self.given_up.is_set() and self.valid():
             try:
                 if not self._prepared:
                     await self._prepare()
-                found = await self._claim() if self._claim_from is not None else await self._read()
+                if self._claim_from is not None:
+                    found = await self._claim()
+                else:
+                    if self._drained:
+                        await self._wait_for_more()
+                        if self.given_up.is_set():
+                            break
+                    found = await self._read()
                 if found is None:
                     return ()
                 if found:
                     return found
-                if self._claim_from is None:
-                    await self._wait_for_more()
             except FAILURES as error:
                 await self._after(error)
         return ()
@@ -185,14 +203,15 @@ class RedisPartition:
 
     async def _read(self) -> list[Received] | None:
         """Return what no worker has read; None if the partition is not ours any more."""
-        arguments = [self._lock.token, self._worker, LARGEST_BATCH]
-        # Not `repeated`: events in an answer that was lost are ours by then, and have to be claimed first.
-        answer = await within(OPERATION_SECONDS, READ.run(self._client, self._keys, arguments))
+        part = Part(self._keys, [self._lock.token, self._worker, LARGEST_READ])
+        # Not again: events in an answer that was lost are ours by then, and have to be claimed first.
+        answer = await self._calls.run(READ, part, again=False)
         if answer == 0:
             return None
         entries: list[Any] = answer[0][1] if answer else []
         if entries:
             self._last = _text(entries[-1][0])
+        self._drained = len(entries) < LARGEST_READ
         return await self._received(entries, {})
 
     async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
@@ -226,23 +245,13 @@ class RedisPartition:
         await self._ask(lambda: self._untyped.execute_command("XADD", self._unreadable, *trim, "*", *fields))
 
     async def _wait_for_more(self) -> None:
-        """Return when there is a new entry, after `BLOCK_SECONDS`, or when the partition is given up."""
-        block = ("COUNT", 1, "BLOCK", int(BLOCK_SECONDS * 1000), "STREAMS", self._stream, self._last)
-        waiting = within(BLOCK_SECONDS + OPERATION_SECONDS, self._untyped.execute_command("XREAD", *block, **RAW))
-        reading = asyncio.create_task(waiting, name=f"qqbot stream {self.shard}")
-        ending = asyncio.create_task(self.given_up.wait(), name=f"qqbot stream {self.shard} end")
-        try:
-            await asyncio.wait([reading, ending], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (reading, ending):
-                task.cancel()
-            await asyncio.wait([reading, ending])
-        if not reading.cancelled():
-            reading.result()
+        """Return when there is a new entry, when the partition is given up, or after a while: ids may start again."""
+        self._watched = self._calls.watch(self._stream, self._last)
+        await self._watched
 
     async def _after(self, error: Exception) -> None:
         """Wait before the next request, which claims what a lost answer may have had.  Raises: ConfigError."""
-        self._claim_from = "0-0"
+        self._claim_from, self._drained = "0-0", False
         if isinstance(error, ResponseError) and "NOGROUP" in str(error):
             self._prepared, self._last = False, "0-0"  # the store has lost its data
             return
@@ -276,6 +285,8 @@ class RedisPartition:
     async def acknowledge(self) -> None:
         """Delete what is finished; one turn of a chore."""
         await self._some_finished.wait()
+        # Until the same moments for all partitions, so that they share a call.
+        await asyncio.sleep(ACKNOWLEDGE_SECONDS - asyncio.get_running_loop().time() % ACKNOWLEDGE_SECONDS)
         self._some_finished.clear()
         await self.flush()
 
@@ -287,7 +298,7 @@ class RedisPartition:
         while self._finished:
             ids = [self._finished[place] for place in range(min(len(self._finished), LARGEST_BATCH))]
             try:
-                await self._ask(lambda: DONE.run(self._client, [self._stream], ids))  # noqa: B023 - awaited here
+                await self._calls.run(DONE, Part([self._stream], ids), again=True)
             except FAILURES as error:
                 if not self.valid():
                     return  # the next owner gets them again, and so do we if that is us
@@ -304,7 +315,7 @@ class RedisPartition:
 
     async def look(self) -> None:
         """Read how many events are stored here."""
-        self.length = int(await self._ask(lambda: self._untyped.execute_command("XLEN", self._stream)))
+        self.length = int(await self._calls.run(LENGTH, Part([self._stream], ()), again=True))
 
     async def watch(self) -> None:
         """Give the partition up when it is lost."""
@@ -361,6 +372,7 @@ class RedisStreamSource:
         Raises: ConfigError if the store refuses us, or for another number of partitions; what `work` raises.
         """
         if self._membership is not None:
+            check_process(self._membership.pid, "RedisStreamSource")
             raise ConfigError("this RedisStreamSource is being read already: make a second one")
         membership = self._membership = _Membership(Topic(app_id, self._name, self._partitions), self._ttl, work)
         try:
@@ -374,6 +386,7 @@ class _Membership:
     """This process among the workers, during one run of a source."""
 
     def __init__(self, topic: Topic, ttl: float, work: RedisPartitionWork) -> None:
+        self.pid = os.getpid()
         self._topic = topic
         self._ttl = ttl
         self._handle = work
@@ -398,9 +411,9 @@ class _Membership:
         """Own partitions until `stop`, and until all work has ended.  Raises: ConfigError, what the work raises."""
         untyped: Any = client
         try:
-            async with asyncio.TaskGroup() as group:
+            async with SharedCalls(PartCalls(client)) as calls, asyncio.TaskGroup() as group:
                 while not self._stopping.is_set():
-                    await self._balance(client, group)
+                    await self._balance(calls, group)
                     with suppress(TimeoutError):
                         async with asyncio.timeout(min(BEAT_SECONDS, self._ttl / 4)):
                             await self._stopping.wait()
@@ -411,8 +424,9 @@ class _Membership:
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
 
-    async def _balance(self, client: Client, group: asyncio.TaskGroup) -> None:
+    async def _balance(self, calls: SharedCalls, group: asyncio.TaskGroup) -> None:
         """Own as many partitions as each other worker, or one more or less."""
+        client = calls.client
         try:
             if not self._agreed:
                 await self._topic.agree(client)
@@ -421,13 +435,12 @@ class _Membership:
             beat = repeated(client, lambda: BEAT.run(client, [self._topic.members_key], arguments))
             workers, before = await within(OPERATION_SECONDS, beat)
             least, more = divmod(self._topic.partitions, workers)
-            await self._take_share(client, group, least + (before < more))
-            for partition in list(self._owned.values()):
-                await partition.look()
+            await self._take_share(calls, group, least + (before < more))
+            await asyncio.gather(*(partition.look() for partition in self._owned.values()))
         except FAILURES as error:
             await _log_outage(error, client, self._warnings)
 
-    async def _take_share(self, client: Client, group: asyncio.TaskGroup, share: int) -> None:
+    async def _take_share(self, calls: SharedCalls, group: asyncio.TaskGroup, share: int) -> None:
         kept = [partition for partition in self._owned.values() if not partition.given_up.is_set()]
         for partition in kept[share:]:
             partition.give_up()
@@ -439,9 +452,9 @@ class _Membership:
                 return
             if index in self._owned:
                 continue
-            lock = RedisLock(client, self._topic.key(index, "owner"), ttl=self._ttl)
+            lock = RedisLock(calls.client, self._topic.key(index, "owner"), ttl=self._ttl)
             if await lock.acquire(blocking=False):
-                partition = RedisPartition(client, self._topic, index, self._worker, lock)
+                partition = RedisPartition(calls, self._topic, index, self._worker, lock)
                 self._owned[index] = partition
                 group.create_task(self._work(partition, lock), name=f"qqbot partition {partition.shard}")
                 missing -= 1

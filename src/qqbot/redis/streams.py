@@ -5,9 +5,9 @@ Collaborators: `stream_source` reads them, `connection` makes the client. An ent
 it, so the length of a stream is what waits, and nothing unread is ever trimmed.
 """
 
-import asyncio
 import hashlib
 import logging
+import os
 import zlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,7 +22,19 @@ from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..models.codec import pack, unpacker
 from ..models.ingest import Envelope, Fence
-from .connection import FAILURES, OPERATION_SECONDS, Client, Script, hash_tag, is_away, opened, repeated, shown, within
+from .connection import (
+    FAILURES,
+    OPERATION_SECONDS,
+    Client,
+    check_process,
+    hash_tag,
+    is_away,
+    opened,
+    repeated,
+    shown,
+    within,
+)
+from .stream_calls import Part, PartCalls, PartScript
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +56,7 @@ decode_envelope = unpacker(Envelope)
 # returns   1; 0 if the stream is full; the largest token, as text, if that is larger than ours
 #
 # A batch that was sent again because its answer was lost finds its own digest.
-PUBLISH = Script("""
+PUBLISH = PartScript("""
 if ARGV[1] ~= '' then
     local token = redis.call('HGET', KEYS[2], ARGV[1])
     if token and tonumber(token) > tonumber(ARGV[2]) then return token end
@@ -188,7 +200,8 @@ class RedisStreamSink:
         self._name = name
         self._partitions = partitions
         self._most = str(max_length // partitions)
-        self._client: Client | None = None  # None while it is not entered
+        self._calls: PartCalls | None = None  # None while it is not entered
+        self._pid = 0  # of the process that entered it
         self._stack = AsyncExitStack()
         self._agreed: set[str] = set()  # the bots whose number of partitions is known to be ours
 
@@ -205,14 +218,15 @@ class RedisStreamSink:
 
     async def __aenter__(self) -> Self:
         stack = AsyncExitStack()
-        self._client = await stack.enter_async_context(reachable(self._store, "RedisStreamSink"))
+        self._calls = PartCalls(await stack.enter_async_context(reachable(self._store, "RedisStreamSink")))
+        self._pid = os.getpid()
         self._stack = stack
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client = None
+        self._calls = None
         self._agreed.clear()
         await self._stack.aclose()
 
@@ -222,9 +236,10 @@ class RedisStreamSink:
         Raises: FencedOut if a later owner of the shard has published; QQBotError while the streams are full;
         ConfigError for another number of partitions; what the library raises.
         """
-        client = self._client
-        if client is None:
+        calls = self._calls
+        if calls is None:
             raise ConfigError("RedisStreamSink is entered by the bot that publishes: `async with sink:` if you do so")
+        check_process(self._pid, "RedisStreamSink")
         topics = dict[str, Topic]()
         parts = dict[tuple[str, int], list[Envelope]]()
         for envelope in batch:
@@ -232,26 +247,33 @@ class RedisStreamSink:
             topic = topics.setdefault(app_id, Topic(app_id, self._name, self._partitions))
             parts.setdefault((app_id, topic.partition_of(envelope.key)), []).append(envelope)
         for app_id in topics.keys() - self._agreed:
-            await topics[app_id].agree(client)
+            await topics[app_id].agree(calls.client)
             self._agreed.add(app_id)
-        ends = await asyncio.gather(
-            *(self._publish(client, topics[app_id], index, part, fence) for (app_id, index), part in parts.items()),
-            return_exceptions=True,
-        )
-        errors = [end for end in ends if end is not None]
-        for error in sorted(errors, key=lambda error: not isinstance(error, FencedOut)):
+        shard = "" if fence.shard is None else f"{fence.shard.gen}:{fence.shard}"
+        script_parts = [
+            self._part(topics[app_id], index, part, shard, fence) for (app_id, index), part in parts.items()
+        ]
+        answers = await calls.run(PUBLISH, script_parts, again=True)
+        errors = [self._error(*each, fence) for each in zip(script_parts, answers, strict=True)]
+        failed = [error for error in errors if error is not None]
+        for error in sorted(failed, key=lambda error: not isinstance(error, FencedOut)):
             raise error
 
-    async def _publish(self, client: Client, topic: Topic, index: int, part: Sequence[Envelope], fence: Fence) -> None:
-        shard = "" if fence.shard is None else f"{fence.shard.gen}:{fence.shard}"
+    def _part(self, topic: Topic, index: int, part: Sequence[Envelope], shard: str, fence: Fence) -> Part:
+        """Return what the script gets for one partition."""
         digest = hashlib.blake2b("\0".join(each.id for each in part).encode("utf-8", "surrogatepass"), digest_size=16)
         keys = [topic.stream(index), topic.key(index, "shards")]
-        arguments = [shard, fence.token, digest.hexdigest(), self._most, *map(pack, part)]
-        answer = await within(OPERATION_SECONDS, repeated(client, lambda: PUBLISH.run(client, keys, arguments)))
+        return Part(keys, [shard, fence.token, digest.hexdigest(), self._most, *map(pack, part)])
+
+    def _error(self, part: Part, answer: object, fence: Fence) -> BaseException | None:
+        """Return why a part was not stored; None if it was."""
+        if isinstance(answer, BaseException):
+            return answer
         if isinstance(answer, bytes | str):
-            raise FencedOut(f"a later owner of shard {fence.shard} has published", token=int(answer))
+            return FencedOut(f"a later owner of shard {fence.shard} has published", token=int(answer))
         if answer == 0:
-            raise QQBotError(
-                f"the stream {topic.stream(index)} is full: {self._most} events wait there. Start workers, or more of "
+            return QQBotError(
+                f"the stream {part.keys[0]} is full: {self._most} events wait there. Start workers, or more of "
                 "them. 事件流已满，请启动更多 worker"
             )
+        return None

@@ -1,7 +1,7 @@
-"""`Shares`: the part of a broker's partitions that this process owns, as many as there are workers to share them.
+"""`PartitionShares`: those of a broker's partitions that this process owns, its share among the workers.
 
 Responsible for claiming what is missing, for giving up what is too much, and for one task for each owned partition.
-Collaborators: the `Divider` of the broker (who lives, who owns what). It reads no event, and keeps no lease alive.
+Collaborators: the `Divider` of the broker (the workers, and the owners). It reads no event, and keeps no lease alive.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class Divider(Protocol[P]):
         ...
 
 
-class Shares(Generic[P]):
+class PartitionShares(Generic[P]):
     """The partitions that `worker` owns, out of `count`. `pause`: seconds between two beats."""
 
     def __init__(self, divider: Divider[P], count: int, worker: str, pause: float) -> None:
