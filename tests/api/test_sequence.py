@@ -28,6 +28,20 @@ def test_a_number_is_not_given_twice_for_what_was_forgotten() -> None:
     assert again == [66, 67, 66]
 
 
+def test_handlers_number_their_answers_as_another_process_would() -> None:
+    sequences, lease, later = Sequences(capacity=2), object(), object()
+    for number in range(5):
+        sequences.next(f"other {number}")
+    sequences.begin("a", lease, again=False)
+    assert [sequences.next("a"), sequences.next("a")] == [1, 2]
+    sequences.begin("a", lease, again=True)
+    assert sequences.next("a") == 3, "it failed, and was run again"
+    sequences.begin("a", later, again=True)
+    assert [sequences.next("a"), sequences.next("a")] == [1, 2], "it was delivered again"
+    sequences.begin("a", later, again=False)
+    assert sequences.next("a") == 3
+
+
 def test_a_block_is_remembered_until_its_end() -> None:
     sequences = Sequences(capacity=1)
 

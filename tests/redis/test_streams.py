@@ -208,6 +208,14 @@ async def test_a_store_that_is_away_at_the_start_is_waited_for(
         assert f"127.0.0.1:{server.port}" in caplog.text
 
 
+async def test_no_worker_is_without_a_partition_while_another_has_two_more(store: Server) -> None:
+    def held(reader: Reader) -> int:
+        return sum(partition.lease.valid() for partition in reader.partitions)
+
+    async with read(store.url) as one, read(store.url) as two, read(store.url) as three:
+        await until(lambda: _true(sorted(map(held, (one, two, three))) == [1, 1, 2]))
+
+
 async def test_an_owner_that_is_cut_off_loses_its_partitions(store: Server) -> None:
     async with Relay(store) as relay, sink(store.url) as streams, read(relay.url) as lonely:
         await streams.publish([sample(number, f"key-{number}") for number in range(20)], Fence(FIRST, 1))

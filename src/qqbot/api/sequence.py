@@ -18,12 +18,14 @@ BLOCKS = 10_000  # tickets that are answered at a time
 class _Count(Struct):
     last: int
     answers: set[int] = msgspec.field(default_factory=set[int])
+    lease: object = None  # under which its event is handled
 
 
 class Sequences:
     """The last number assigned for each msg_id or event_id; the least recently used ones are forgotten.
 
-    An id that is not remembered starts above every forgotten number, since it may have been forgotten itself.
+    An id that is not remembered starts above every forgotten number, since it may have been forgotten itself; but at 1
+    if `begin` was called for it.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -32,6 +34,20 @@ class Sequences:
         self._floor = 0  # the highest forgotten number, which must not be assigned twice
         self._blocks: dict[str, int] = {}  # how many numbers of each ticket's block are used
         self._block_ends: list[tuple[float, str]] = []  # a heap, to forget the blocks whose tickets ended
+
+    def begin(self, reference: str, lease: object, *, again: bool) -> None:
+        """Number the answers of handlers from 1, as another process does that gets the same event.
+
+        An event that comes `again` under another lease gets the numbers of its earlier run, also if that was here: the
+        platform knows by them what was sent. One that is run again under the same lease gets further numbers.
+        """
+        count = self._counts.get(reference)
+        if count is None or (again and count.lease is not lease):
+            self._counts.pop(reference, None)
+            count = self._counts[reference] = _Count(0)
+            if len(self._counts) > self._capacity:
+                self._forget_oldest()
+        count.lease = lease
 
     def next(self, reference: str) -> int:
         """Return a number that was not assigned for this msg_id or event_id before."""
@@ -57,9 +73,12 @@ class Sequences:
         count = self._counts.setdefault(reference, _Count(self._floor))
         self._counts.move_to_end(reference)
         if len(self._counts) > self._capacity:
-            _, forgotten = self._counts.popitem(last=False)
-            self._floor = max(self._floor, forgotten.last)
+            self._forget_oldest()
         return count
+
+    def _forget_oldest(self) -> None:
+        _, forgotten = self._counts.popitem(last=False)
+        self._floor = max(self._floor, forgotten.last)
 
     def next_of_block(self, reference: str, first: int, size: int, *, ends_at: float, now: float) -> int | None:
         """Return the next number of a block that `reserve` returned, here or in another process; None if used up.

@@ -89,6 +89,9 @@ class Delivered(Protocol):
         """True if an earlier process may have begun to handle it."""
         ...
 
+    answered: bool
+    """Whether its handlers have begun to answer it."""
+
     def open_interruption(self, wanted: Wanted) -> Wait:
         """Begin to look for an event that interrupts the handler.  Raises: ConfigError."""
         ...
@@ -249,6 +252,9 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
     def _reply_to(self: "Context[Replyable]", event: Replyable, scene: Scene) -> ReplyTo:
         delivered = self._delivered
         found = event.reply_reference(delivered.frame.id)
+        if not delivered.answered:
+            delivered.answered = True
+            self.api.sequences.begin(found.reference, delivered.lease, again=delivered.again)
         expires_at = delivered.received + REPLY_WINDOWS[scene]
         return ReplyTo(found.msg_id, found.event_id, expires_at=expires_at)
 

@@ -256,6 +256,8 @@ class Delivery(Struct, eq=False):
     handler: Handler | None = None  # that is suspended; of one that is in its first step `ordering` knows
     wait: Wait | None = None  # takes it in place of the handlers
     dialog: Dialog | None = None  # its handler has waited, or has a time limit
+    answered: bool = False  # its handlers have begun to answer it
+    refused: bool = False  # a handler failed because the lease had ended
 
     @property
     def key(self) -> str:
@@ -287,6 +289,11 @@ class Delivery(Struct, eq=False):
     def headers(self) -> Mapping[str, str]:
         """The headers of the envelope in which a broker delivered it."""
         return NO_HEADERS if self.direct is None else self.direct.headers
+
+    def answer(self, outcome: Outcome | None) -> None:
+        """Return the outcome to the caller that waits for it."""
+        if self.direct is not None and (done := self.direct.done) is not None and not done.done():
+            done.set_result(outcome)
 
     async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivery":
         """Suspend the handler until what is wanted comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""

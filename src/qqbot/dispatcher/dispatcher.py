@@ -17,6 +17,7 @@ from typing import Any, Self
 from ..aio.capacity import Capacity
 from ..aio.clock import Clock
 from ..aio.log_fields import log_source
+from ..errors import LeaseLost
 from ..lease import Ownership, current_lease
 from ..models.outcome import Outcome
 from .backlog import Backlog
@@ -367,7 +368,7 @@ class Dispatcher:
                     # because the lease may have ended while the shared ids were.
                     if lease is None or lease.valid():
                         handlers: Sequence[Handler] = match.handlers if is_new else ()
-                        result: Outcome = "unwanted"
+                        result: Outcome | None = "unwanted"
                         taken = False
                         if match.select is not None and handlers:
                             ordering.handler = None  # the same
@@ -405,8 +406,13 @@ class Dispatcher:
                             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
                                 if await runner.report(user_context, error, handler.name):
                                     result = "failed"
+                                    if isinstance(error, LeaseLost):
+                                        delivery.refused = True
                                 elif result == "unwanted":
                                     result = "handled"
+                        if result == "failed" and delivery.refused and lease is not None and not lease.valid():
+                            result = None  # the next owner gets it again, with its dialog
+                            delivery.answer("failed")
                         if sharing and not dedupe.comes_again(delivery, result):
                             await dedupe.share(delivery)
                         outcome = result
@@ -459,6 +465,8 @@ class Dispatcher:
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - stays with its event
                 if await runner.report(context, error, handler.name):
                     result = "failed"
+                    if isinstance(error, LeaseLost):
+                        delivery.refused = True
                     failure = error if isinstance(error, Exception) else RuntimeError(f"{handler.name} was cancelled")
                     reported.append(failure)
                     return failure

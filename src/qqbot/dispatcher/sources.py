@@ -147,6 +147,4 @@ class DirectSource(DeliverySource):
         """Mark `delivery` as ended, and return the outcome to its caller."""
         self._pending -= 1
         super().finish(delivery, outcome)
-        direct = delivery.direct
-        if direct is not None and direct.done is not None and not direct.done.done():
-            direct.done.set_result(outcome)
+        delivery.answer(outcome)

@@ -929,8 +929,10 @@ class _Session:
                     partition.committed = point
             if self._current_generation == self._generation:  # else it was no proof
                 self.deadline.renew(sent_at)
-            exact = {each: each.delivered for each in partitions if self._owned[each].done()}
-            ahead = {each: each.delivered + MARKED_AHEAD for each in partitions if each not in exact}
+            # A rebalance may have ended some meanwhile.
+            tasks = {each: self._owned[each] for each in partitions if each in self._owned}
+            exact = {each: each.delivered for each, task in tasks.items() if task.done()}
+            ahead = {each: each.delivered + MARKED_AHEAD for each in tasks if each not in exact}
             await self._mark({each: mark for each, mark in exact.items() if mark != each.marked})
             await self._mark({each: mark for each, mark in ahead.items() if mark - each.marked > MARKED_AHEAD // 2})
 

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from .._visible import visible_line
+from ..aio.background import background
 from ..aio.backoff import Backoff
 from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
@@ -98,26 +99,40 @@ class EventWorker:
 
     async def _work(self, partition: Partition) -> None:
         """Handle the events of one partition until it is given up."""
-        unfinished: set[_OpenEvent] = set()
-        ended = asyncio.Event()  # set when an event was finished, or suspended
+        begun = _Begun()
         try:
             with contextlib.suppress(Interrupted):  # the bot is stopping: what it has begun may end
-                while batch := await partition.receive():
-                    for received in batch:
-                        if self._admits(partition, received):
-                            if self.capacity.full:  # else it takes what is free at once, also before those that queue
-                                await self.capacity.room()
-                            await self._begin(_OpenEvent(self.capacity, partition, received, unfinished, ended))
+                async with background(self._begin_again(begun), name=f"qqbot worker {partition.lease.shard}"):
+                    while batch := await partition.receive():
+                        for received in batch:
+                            if self._admits(partition, received):
+                                if (
+                                    self.capacity.full
+                                ):  # else it takes what is free at once, also before those that queue
+                                    await self.capacity.room()
+                                await self._begin(_OpenEvent(self.capacity, partition, received, begun))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._drain):
-                    while any(not event.suspended for event in unfinished):
-                        ended.clear()
-                        await ended.wait()
+                    while any(not event.suspended and not event.given_up for event in begun.events):
+                        begun.ended.clear()
+                        await begun.ended.wait()
         finally:
-            tasks = [event.task for event in unfinished if event.task is not None]
-            for event in list(unfinished):
+            tasks = [event.task for event in begun.events if event.task is not None]
+            for event in list(begun.events):
                 self._close(event)
             await end_tasks(tasks)
+
+    async def _begin_again(self, begun: "_Begun") -> None:
+        """Begin again, in order, what was given up together with an earlier ownership of the partition."""
+        with contextlib.suppress(Interrupted):
+            while True:
+                await begun.given_up.wait()
+                await asyncio.sleep(RETRY_SECONDS)  # the events of one dialog are given up one by one
+                begun.given_up.clear()
+                for event in [event for event in begun.events if event.given_up]:
+                    event.given_up = False
+                    self.retries += 1
+                    await self._start(event, again=True)
 
     def _admits(self, partition: Partition, received: Received) -> bool:
         """Return whether an event is to be handled; otherwise it is done with."""
@@ -148,8 +163,11 @@ class EventWorker:
         if event.received.deliveries > MOST_DELIVERIES:
             self._start_to_bury(event, f"{event.received.deliveries} workers did not end it")
             return
+        await self._start(event, again=event.received.deliveries > 1)
+
+    async def _start(self, event: "_OpenEvent", *, again: bool) -> None:
         try:
-            outcome = await self._accept(event.envelope, event.partition.lease, event.received.deliveries > 1)
+            outcome = await self._accept(event.envelope, event.partition.lease, again)
         except DecodeError as error:
             self._start_to_bury(event, str(error))
         except BaseException:
@@ -166,6 +184,8 @@ class EventWorker:
         result = None if error is not None else outcome.result()
         if result == "failed":
             event.task = asyncio.create_task(self._repeat(event), name="qqbot worker retry")
+        elif result is None and event.partition.lease.valid():
+            event.give_up()  # it was a repeat of one that an earlier ownership of the partition had begun
         else:
             self._finish(event, result)
 
@@ -226,6 +246,15 @@ class EventWorker:
         event.close()
 
 
+class _Begun:
+    """What has begun in one partition, and has not ended."""
+
+    def __init__(self) -> None:
+        self.events: dict[_OpenEvent, None] = {}  # in the order in which they began
+        self.ended = asyncio.Event()  # set when one was finished, suspended, or given up
+        self.given_up = asyncio.Event()  # set when one has to begin again
+
+
 class _OpenEvent:
     """One event from the source until it is done, or is left to the next owner of its partition."""
 
@@ -234,23 +263,22 @@ class _OpenEvent:
         capacity: Capacity,
         partition: Partition,
         received: Received,
-        unfinished: "set[_OpenEvent]",
-        ended: asyncio.Event,
+        begun: _Begun,
     ) -> None:
         self.envelope = received.envelope
         self.partition = partition
         self.received = received
         self.is_open = False
+        self.given_up = False  # it has to begin again
         self.suspended = False  # its handler is in `wait_for`, or was: then it takes no place any more
         self.task: asyncio.Task[None] | None = None  # runs it again, or buries it
         self._capacity = capacity
-        self._unfinished = unfinished
-        self._ended = ended
+        self._begun = begun
 
     def open(self) -> None:
         """Take a place."""
         self.is_open = True
-        self._unfinished.add(self)
+        self._begun.events[self] = None
         self._capacity.add()
 
     def suspend(self) -> None:
@@ -258,13 +286,19 @@ class _OpenEvent:
         if self.is_open and not self.suspended:
             self.suspended = True
             self._capacity.remove()
-            self._ended.set()
+            self._begun.ended.set()
+
+    def give_up(self) -> None:
+        """Mark it to begin again."""
+        self.given_up = True
+        self._begun.given_up.set()
+        self._begun.ended.set()
 
     def close(self) -> None:
         """Take no place any more."""
         if self.is_open:
             self.is_open = False
-            self._unfinished.discard(self)
+            self._begun.events.pop(self, None)
             if not self.suspended:
                 self._capacity.remove()
-            self._ended.set()
+            self._begun.ended.set()

@@ -110,13 +110,17 @@ LENGTH = PartScript("return redis.call('XLEN', KEYS[1])")
 # KEYS[1]  the workers
 # ARGV[1]  our name
 # ARGV[2]  milliseconds after which a worker without a beat is dead
-# returns  how many workers there are
+# returns  how many workers there are, and how many of them have a smaller name
 BEAT = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
-return redis.call('ZCARD', KEYS[1])
+local workers, before = redis.call('ZRANGE', KEYS[1], 0, -1), 0
+for _, worker in ipairs(workers) do
+    if worker < ARGV[1] then before = before + 1 end
+end
+return {#workers, before}
 """)
 
 
@@ -421,7 +425,7 @@ class _Membership:
             raise _first(errors) from None
 
     async def _balance(self, calls: SharedCalls, group: asyncio.TaskGroup) -> None:
-        """Own as many partitions as there are for each worker, no more and no less."""
+        """Own as many partitions as each other worker, or one more or less."""
         client = calls.client
         try:
             if not self._agreed:
@@ -429,8 +433,9 @@ class _Membership:
                 self._agreed = True
             arguments = [self._worker, int(self._ttl * 1000)]
             beat = repeated(client, lambda: BEAT.run(client, [self._topic.members_key], arguments))
-            workers = int(await within(OPERATION_SECONDS, beat))
-            await self._take_share(calls, group, math.ceil(self._topic.partitions / workers))
+            workers, before = await within(OPERATION_SECONDS, beat)
+            least, more = divmod(self._topic.partitions, workers)
+            await self._take_share(calls, group, least + (before < more))
             await asyncio.gather(*(partition.look() for partition in self._owned.values()))
         except FAILURES as error:
             await _log_outage(error, client, self._warnings)

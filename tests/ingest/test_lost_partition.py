@@ -1,0 +1,140 @@
+"""A worker that loses a partition, and gets it again, while handlers of before still run."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+import pytest
+
+from qqbot import Bot, C2CMessageCreate, Context, LeaseLost
+from qqbot.ingest.source import PartitionWork
+from qqbot.models.gateway import ShardKey
+from qqbot.models.ingest import Envelope, Received
+from qqbot.testing import Simulator
+from tests.ingest.test_worker import envelope
+from tests.waiting import until
+
+
+class Ownership:
+    """The one partition while it is owned; it is its own lease."""
+
+    shard = ShardKey(0, 0, 1)
+
+    def __init__(self, events: Sequence[Envelope], deliveries: int) -> None:
+        self.finished: list[str] = []
+        self.held = True
+        self._events = [Received(event, event.id, deliveries) for event in events]
+        self._given_up = asyncio.Event()
+
+    @property
+    def lease(self) -> "Ownership":
+        return self
+
+    def valid(self) -> bool:
+        return self.held
+
+    async def receive(self) -> Sequence[Received]:
+        events, self._events = self._events, []
+        if not events:
+            await self._given_up.wait()
+        return events
+
+    def done(self, received: Received) -> None:
+        self.finished.append(received.envelope.id)
+
+    def lose(self) -> None:
+        self.held = False
+        self.end()
+
+    def end(self) -> None:
+        self._given_up.set()
+
+
+class Source:
+    """Owns one partition several times, one ownership after another."""
+
+    lag = 0
+
+    def __init__(self, *ownerships: Ownership) -> None:
+        self.ownerships = ownerships
+
+    async def run(self, app_id: str, work: PartitionWork) -> None:
+        for ownership in self.ownerships:
+            await work(ownership)
+
+    async def stop(self) -> None:
+        for ownership in self.ownerships:
+            ownership.end()
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator() as sim:
+        yield sim
+
+
+def pushed(sim: Simulator, *texts: str) -> list[Envelope]:
+    """Return envelopes of messages that the platform knows, so that they can be answered."""
+    found: list[Envelope] = []
+    for seq, text in enumerate(texts, 1):
+        event = envelope(sim, seq, "A", text=text)
+        sim.push("C2C_MESSAGE_CREATE", msgspec.json.decode(event.raw)["d"], event_id=event.id)
+        found.append(event)
+    return found
+
+
+async def test_a_dialog_goes_on_under_the_next_ownership(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.ingest.worker.RETRY_SECONDS", 0.01)
+    events = pushed(sim, "ask", "answer")
+    first, second = Ownership(events, 1), Ownership(events, 2)
+    bot = Bot(sim.credentials, endpoints=sim.endpoints, drain=0.05)
+    begun: list[str] = []
+    go_on = asyncio.Event()
+    refused: list[bool] = []
+
+    @bot.on
+    async def ask(ctx: Context[C2CMessageCreate]) -> None:
+        begun.append(ctx.text)
+        await ctx.reply(f"to {ctx.text}")
+        if ctx.text == "ask":
+            answer = await ctx.wait_for(C2CMessageCreate, timeout=5)
+            begun.append(f"{answer.text} to a question")
+            await go_on.wait()
+            try:
+                await answer.reply(f"to {answer.text}")
+            except LeaseLost:
+                refused.append(True)
+                raise
+
+    work = asyncio.create_task(bot.work(Source(first, second)))
+    await until(lambda: "answer to a question" in begun)
+    first.lose()
+    await asyncio.sleep(0.2)  # the second ownership begins, and its events wait for the end of the same ones
+    go_on.set()
+    await until(lambda: len(second.finished) == 2)
+    second.end()
+    await work
+    assert refused == [True]
+    assert first.finished == []
+    assert sorted(second.finished) == sorted(event.id for event in events)
+    assert [message.text for message in sim.user("A").messages] == ["to ask", "to answer"]
+
+
+async def test_a_run_after_a_failure_may_answer_once_more(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qqbot.ingest.worker.RETRY_SECONDS", 0.01)
+    events = pushed(sim, "hello")
+    only = Ownership(events, 1)
+    bot = Bot(sim.credentials, endpoints=sim.endpoints)
+
+    @bot.on
+    async def fail(ctx: Context[C2CMessageCreate]) -> None:
+        if not ctx.again:
+            await ctx.reply("it failed, trying again")
+            raise ValueError("it fails")
+        await ctx.reply("hello")
+
+    work = asyncio.create_task(bot.work(Source(only)))
+    await until(lambda: only.finished)
+    only.end()
+    await work
+    assert [message.text for message in sim.user("A").messages] == ["it failed, trying again", "hello"]
