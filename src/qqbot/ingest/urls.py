@@ -25,7 +25,6 @@ BROKERS: dict[str, tuple[Place, Place]] = {
         ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"), _REDIS
     ),
     **dict.fromkeys(("kafka", "kafka+ssl"), _KAFKA),
-    **dict.fromkeys(("pulsar", "pulsar+ssl", "pulsar+http", "pulsar+https"), _PULSAR),
     **dict.fromkeys(("nats", "tls"), _NATS),
     **dict.fromkeys(("pulsar", "pulsar+ssl", "pulsar+http", "pulsar+https"), _PULSAR),
 }

@@ -21,13 +21,14 @@ from redis.exceptions import ResponseError
 
 from .._visible import visible_line
 from ..aio.background import background, repeat
+from ..aio.forks import check_process
 from ..aio.throttle import Throttle
 from ..config import Secret, hidden
 from ..errors import ConfigError, LockLost
 from ..lease import Ownership
 from ..models.gateway import ShardKey
 from ..models.ingest import Received
-from .connection import FAILURES, OPERATION_SECONDS, Client, Script, check_process, drop_idle, is_away, repeated, within
+from .connection import FAILURES, OPERATION_SECONDS, Client, Script, drop_idle, is_away, repeated, within
 from .lock import RedisLock, fence_key
 from .stream_calls import Part, PartCalls, PartScript, SharedCalls
 from .streams import (

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlencode
 from msgspec import Struct
 
 from .._visible import visible_line
+from ..aio.forks import check_process
 from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..models.codec import pack, unpacker
@@ -26,7 +27,6 @@ from .connection import (
     FAILURES,
     OPERATION_SECONDS,
     Client,
-    check_process,
     hash_tag,
     is_away,
     opened,
