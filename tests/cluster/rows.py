@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from qqbot.aio.clock import steady
 from qqbot.sessions import Timings
-from qqbot.sessions.cluster.redis_records import next_field
+from qqbot.sessions.cluster.records import next_field
 from qqbot.sessions.cluster.store import StoreAway
 from qqbot.testing import Simulator
 from tests.cluster import checker

@@ -270,7 +270,7 @@ async def _unhalt(store: "RedisStore", _arguments: argparse.Namespace) -> str:
 
 
 async def _roll(store: "RedisStore", arguments: argparse.Namespace) -> str:
-    from ..sessions.cluster.redis_records import next_field
+    from ..sessions.cluster.records import next_field
     from ..sessions.cluster.resharding import missing_sessions
 
     state = await store.look()

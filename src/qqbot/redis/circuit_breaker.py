@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from ..aio.clock import Clock, steady
+from ..aio.forks import check_process
 from ..aio.throttle import Throttle
-from .connection import FAILURES, check_process, within
+from .connection import FAILURES, within
 
 log = logging.getLogger(__name__)
 

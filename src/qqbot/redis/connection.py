@@ -6,7 +6,6 @@ nor what happens while the store is down: its users do. Like them it imports red
 
 import asyncio
 import hashlib
-import os
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
@@ -117,15 +116,6 @@ async def drop_idle(client: Client) -> None:
     if pool is not None:
         with suppress(*FAILURES):
             await pool.disconnect(inuse_connections=False)
-
-
-def check_process(pid: int, what: str) -> None:
-    """Check that `what` was opened in this process.  Raises: ConfigError."""
-    if os.getpid() != pid:
-        raise ConfigError(
-            f"{what} belongs to process {pid}, this is its child {os.getpid()}: open it again in each process, after "
-            "the fork. 不能在 fork 出的子进程中使用父进程打开的对象，请在子进程中重新创建"
-        )
 
 
 def hash_tag(app_id: str, cluster: str) -> str:

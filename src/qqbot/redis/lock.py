@@ -17,6 +17,7 @@ from typing import Self
 
 from ..aio.background import background
 from ..aio.clock import steady
+from ..aio.forks import check_process
 from ..aio.throttle import Throttle
 from ..config import Secret, hidden
 from ..errors import ConfigError, LockLost
@@ -26,7 +27,6 @@ from .connection import (
     OPERATION_SECONDS,
     Client,
     Script,
-    check_process,
     drop_idle,
     is_away,
     opened,

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from qqbot.errors import ConfigError
 from qqbot.models.gateway import GatewayBot, ResumeState
 from qqbot.sessions import RedisSessionManager, Timings
-from qqbot.sessions.cluster.redis_records import read_cluster_state
+from qqbot.sessions.cluster.records import read_cluster_state
 from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ClusterHalt, ClusterState, NodeInfo, write
 from qqbot.sessions.cluster.store import OwnershipReport, PermitAnswer, StoreAway

@@ -1,6 +1,6 @@
 """The Lua scripts that Redis runs for a cluster: each one is atomic, and its contract stands above it.
 
-Responsible for what Redis runs. Collaborators: `redis_store` calls them, `redis_records` reads what they write. They do
+Responsible for what Redis runs. Collaborators: `redis_store` calls them, `records` reads what they write. They do
 not decide which node owns what, see `reconcile`.
 
 All take the same four KEYS: the coordination hash, the hash of session states, the list of identify slots, the log.
@@ -16,14 +16,10 @@ Times are server milliseconds. They pace IDENTIFYs and make tokens grow, but no 
 """
 
 from ...redis.connection import Script
-from .redis_records import MOST_SHARDS
+from .records import MOST_BYTES, MOST_SHARDS, SCHEMA
 
 LOG_LENGTH = 2000
-SCHEMA = "1"
-"""The form of what is written; nodes of another form do not join."""
-
 OTHER_FORM = "QQBOT other form:"
-MOST_BYTES = 262_144  # of one value; the largest of ours is a state with 4096 finished ranges
 
 PREAMBLE = f"""
 local coord, sess, pace, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

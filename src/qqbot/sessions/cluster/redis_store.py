@@ -1,7 +1,7 @@
 """`RedisStore`: the records of a cluster in Redis or Valkey.
 
 Responsible for the keys, the connection, the deadline of each call, and the error texts for what Redis refuses.
-Collaborators: `redis_scripts` (what Redis runs), `redis_records` (how records are written), `store` (the Protocol that
+Collaborators: `redis_scripts` (what Redis runs), `records` (how records are written), `store` (the Protocol that
 this implements). It does not decide when a call is made. A call raises `StoreAway` if there is no answer in time: it is
 not known then whether the call was carried out, and no caller may depend on it.
 """
@@ -19,6 +19,7 @@ from typing import Any, Self, cast
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from ..._visible import visible_line
+from ...aio.forks import check_process
 from ...config import Secret, hidden
 from ...errors import ConfigError
 from ...models.gateway import GatewayBot
@@ -26,7 +27,6 @@ from ...redis.connection import (
     FAILURES,
     RAW,
     Client,
-    check_process,
     connected,
     drop_idle,
     hash_tag,
@@ -35,15 +35,19 @@ from ...redis.connection import (
     within,
 )
 from .assignor import Role
-from .redis_records import (
+from .records import (
     LETTERS,
+    MOST_BYTES,
+    SCHEMA,
+    UnreadableRecords,
     field_of,
     next_field,
+    other_form,
     pairs,
     read_cluster_state,
     shard_id_at,
 )
-from .redis_scripts import MOST_BYTES, OTHER_FORM, SCHEMA, SCRIPTS
+from .redis_scripts import OTHER_FORM, SCRIPTS
 from .state import ClusterHalt, ClusterState, NodeInfo, ShardId, write
 from .store import (
     FROM_NOW_ON,
@@ -64,7 +68,6 @@ MOST_PERMIT_CALLS = 4  # at once: shards that wait for a permit must leave conne
 LEAST_VERSION = (6, 2)
 NEEDED = "at least 6.2 is needed, or Valkey"
 KEEPS_KEYS = "noeviction"
-MOST_REPORTED = 100  # names of records that cannot be read; each is logged once
 
 REFUSED = re.compile(r"QQBOT (\w+): (.*)", re.DOTALL)
 DENIED = ("permission", "can't run this command")
@@ -99,7 +102,7 @@ class RedisStore:
         self._scratch = prefix + "rights"
         self._client: Any = None
         self._pid = 0  # of the process that opened the connections
-        self._reported: set[str] = set()  # records that cannot be read, as far as they were logged
+        self._unreadable = UnreadableRecords()
         self._permits = asyncio.Semaphore(MOST_PERMIT_CALLS)
         self._open = AsyncExitStack()
 
@@ -144,14 +147,8 @@ class RedisStore:
         except ResponseError as error:
             raise ConfigError(f"{self} cannot hold a cluster: {_reason(error)} ({NEEDED})") from None
         if schema not in (None, SCHEMA.encode()):
-            raise ConfigError(f"{self}: {self._other_form(_text(schema)[:50])}")
+            raise ConfigError(f"{self}: {other_form(_text(schema), self.coord)}")
         await self._warn_of_eviction()
-
-    def _other_form(self, form: str) -> str:
-        return (
-            f"its cluster was written by another version of qqbot (form {ascii(form)[1:-1]}, this one knows {SCHEMA}): "
-            f"use another cluster name, or stop every node and delete {self.coord}. 集群数据由另一版本的 qqbot 写入"
-        )
 
     def _check_version(self, server: dict[str, str]) -> None:
         version = server.get("redis_version", "")
@@ -270,17 +267,7 @@ class RedisStore:
 
     def _read(self, coord: Mapping[str, str], sess: Mapping[str, str], now: float = 0.0) -> ClusterState:
         """Return what the records hold; log each that cannot be read once."""
-        state = read_cluster_state(coord, sess, now=now)
-        new = state.unreadable - self._reported
-        if new and len(self._reported) < MOST_REPORTED:
-            self._reported |= new
-            log.warning(
-                "%s: records of the cluster that cannot be read are left out: %s. Did another program or another "
-                "version write them? 集群中有无法读取的记录，已忽略",
-                self,
-                ", ".join(f"{name:.100}".encode("unicode_escape").decode() for name in sorted(new)[:10]),
-            )
-        return state
+        return self._unreadable.report(read_cluster_state(coord, sess, now=now), self)
 
     async def entries(self, after: str, wait: float = LISTEN_SECONDS) -> list[tuple[str, dict[str, str]]]:
         """Wait up to `wait` seconds for what is logged after the entry `after`; return it.  Raises: StoreAway."""
@@ -330,7 +317,7 @@ class RedisStore:
                 raise
             words = str(error)
             if OTHER_FORM in words:  # an answer, and the next one will be the same
-                raise StoreAway(self._other_form(words.partition(OTHER_FORM)[2].split()[0])) from None
+                raise StoreAway(other_form(words.partition(OTHER_FORM)[2].split()[0], self.coord)) from None
             cause = "no answer in time" if isinstance(error, TimeoutError) else words or type(error).__name__
         await self._reconnect()
         raise StoreAway(cause)

@@ -1,16 +1,19 @@
-"""How the records of a cluster are written in Redis: fields of two hashes.
+"""How the records of a cluster are written: fields about the cluster, its nodes and owners, and the session states.
 
-Responsible for reading the coordination hash and the hash of session states, and for the names of fields; pure. What
-another version or another program has written is left out and listed.
-Collaborators: `redis_scripts` documents and writes the fields, `redis_store` sends them. The values are in `state`.
+Responsible for reading them, for the names of fields, and for logging what cannot be read; pure. What another version
+or another program has written is left out and listed.
+Collaborators: `redis_scripts` documents the fields and writes them into two hashes of Redis, `etcd_changes` writes them
+for etcd. The values are in `state`.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from msgspec import MsgspecError
 
+from ..._visible import visible_line
 from ...errors import DecodeError
 from ...models.codec import decoder, strict
 from ...models.gateway import GatewayBot
@@ -38,6 +41,14 @@ SHARD = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})")
 NODE = re.compile(r"([1-9][0-9]{0,14}):([0-9]{1,15}):([JASD]):(.*)", re.DOTALL)
 OWNER = re.compile(r"([0-9]{1,15}):(.*)", re.DOTALL)
 
+SCHEMA = "1"
+"""The form of what is written; nodes of another form do not join."""
+
+MOST_BYTES = 262_144  # of one value; the largest of ours is a state with 4096 finished ranges
+MOST_REPORTED = 100  # names of records that cannot be read; each is logged once
+
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 
@@ -58,13 +69,14 @@ def field_of(shard_id: ShardId) -> str:
 
 def shard_id_at(name: str) -> ShardId:
     """Return the shard that a field names.  Raises: ValueError."""
-    shard_id = _shard_id(name)
+    shard_id = shard_id_in(name)
     if shard_id is None:
         raise ValueError(f"{name!r} names no shard")
     return shard_id
 
 
-def _shard_id(text: str) -> ShardId | None:
+def shard_id_in(text: str) -> ShardId | None:
+    """Return the shard that a field names; None if it names none."""
     found = SHARD.fullmatch(text)
     return None if found is None else (int(found[1]), int(found[2]))
 
@@ -88,7 +100,7 @@ def read_cluster_state(coord: Mapping[str, str], sess: Mapping[str, str], *, now
             if not nodes[rest].join:
                 unreadable.add(name)
         elif kind == "o:":
-            shard_id, owner = _shard_id(rest), OWNER.fullmatch(value)
+            shard_id, owner = shard_id_in(rest), OWNER.fullmatch(value)
             if shard_id is None or owner is None or (owner[2] and f"n:{owner[2]}" not in coord):
                 unreadable.add(name)
             else:
@@ -116,9 +128,52 @@ def read_cluster_state(coord: Mapping[str, str], sess: Mapping[str, str], *, now
         nodes=nodes,
         owners=owners,
         drained=frozenset(drained),
-        states={shard_id: state for name, state in sess.items() if (shard_id := _shard_id(name)) is not None},
+        states={shard_id: state for name, state in sess.items() if (shard_id := shard_id_in(name)) is not None},
         unreadable=frozenset(unreadable),
     )
+
+
+class UnreadableRecords:
+    """The records of one store that cannot be read: each is logged once."""
+
+    def __init__(self) -> None:
+        self._reported: set[str] = set()
+
+    def report(self, state: ClusterState, store: object) -> ClusterState:
+        """Log what is new of them, and return the state."""
+        new = state.unreadable - self._reported
+        if new and len(self._reported) < MOST_REPORTED:
+            self._reported |= new
+            log.warning(
+                "%s: records of the cluster that cannot be read are left out: %s. Did another program or another "
+                "version write them? 集群中有无法读取的记录，已忽略",
+                store,
+                ", ".join(f"{name:.100}".encode("unicode_escape").decode() for name in sorted(new)[:10]),
+            )
+        return state
+
+
+def other_form(form: str, where: str) -> str:
+    """Return the words for records of another form, which were found at `where`."""
+    return (
+        f"its cluster was written by another version of qqbot (form {visible_line(form, 50)}, this one knows {SCHEMA}):"
+        f" use another cluster name, or stop every node and delete {where}. 集群数据由另一版本的 qqbot 写入"
+    )
+
+
+def number(text: str | None) -> int | None:
+    """Return the number that a field holds; None for anything else."""
+    return int(text) if text is not None and NUMBER.fullmatch(text) else None
+
+
+def is_halt(text: str | None) -> bool:
+    """True for the reason of a halt; what another program has written halts nothing."""
+    return _document(_decode_halt, text or "") is not None
+
+
+def is_count(text: str | None) -> bool:
+    """True for a number of shards."""
+    return text is not None and _is_count(text)
 
 
 def _number(known: Mapping[str, str], name: str) -> int:

@@ -1,0 +1,413 @@
+"""A small client of etcd's v3 API by its JSON gateway: transactions, reads and a watch, over aiohttp.
+
+Responsible for the URL, the members of an etcd and which of them is asked, the token of a user, the deadline of a call
+and the meaning of what etcd refuses. Collaborators: `etcd_store` knows which keys there are.
+Requests never go through a proxy and follow no redirect. A call may reach two members, if the first does not answer in
+time, and the first may carry it out late: so each transaction has to compare what it relies on.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple, Self, TypeAlias, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import aiohttp
+from msgspec import MsgspecError, Struct
+from yarl import URL
+
+from ..._visible import visible_line
+from ...aio.threads import Threads
+from ...api.network import NETWORK_ERRORS
+from ...api.resolver import ThreadResolver
+from ...config import Secret
+from ...errors import ConfigError, NoThread
+from ...models.codec import Decode, encode, fast
+from .store import StoreAway
+
+PORT = 2379
+MOST_OPERATIONS = 100  # in one transaction: etcd allows 128 (--max-txn-ops)
+MOST_BYTES = 1_000_000  # in one transaction: etcd allows 1.5 MiB (--max-request-bytes)
+MOST_ANSWER_BYTES = 64 * 1024 * 1024
+
+PERMISSION_DENIED, UNAUTHENTICATED = 7, 16  # codes of gRPC
+OLD_TOKEN = ("invalid auth token", "revision of auth store is old", "user name is empty")
+NO_ENTRY = ("authentication failed", "authentication is not enabled", "permission denied", "user name not found")
+WATCH_ENDS = (b'"events"', b'"canceled"', b'"error"')
+TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
+Body: TypeAlias = dict[str, object]
+T = TypeVar("T")
+
+
+class EtcdRefused(Exception):
+    """etcd refuses the user, or is none with this API: that stays until a person corrects it. `user`: the former."""
+
+    def __init__(self, words: str, *, user: bool) -> None:
+        super().__init__(words)
+        self.user = user
+
+
+class Header(Struct, frozen=True):
+    """Where an answer comes from."""
+
+    cluster_id: str = ""
+    revision: int = 0
+
+
+class KeyValue(Struct, frozen=True):
+    """One key as it is stored; `version` counts its changes since it was created."""
+
+    key: bytes = b""
+    value: bytes = b""
+    create_revision: int = 0
+    mod_revision: int = 0
+    version: int = 0
+
+
+class Found(Struct, frozen=True):
+    """What a read found."""
+
+    header: Header = Header()
+    kvs: tuple[KeyValue, ...] = ()
+
+
+class _Operation(Struct, frozen=True):
+    response_range: Found | None = None
+
+
+class TxnAnswer(Struct, frozen=True):
+    """What came of a transaction: whether all comparisons held, and what its reads found, in order."""
+
+    header: Header = Header()
+    succeeded: bool = False
+    responses: tuple[_Operation, ...] = ()
+
+    @property
+    def found(self) -> list[tuple[KeyValue, ...]]:
+        """The keys that each read found."""
+        return [each.response_range.kvs for each in self.responses if each.response_range is not None]
+
+
+class _Token(Struct, frozen=True):
+    token: str = ""
+
+
+class _Error(Struct, frozen=True):
+    error: object = None
+    message: str = ""
+    code: int = 0
+
+
+class _Version(Struct, frozen=True):
+    etcdserver: str = ""
+
+
+_found, _answer, _token, _version, _error = fast(Found), fast(TxnAnswer), fast(_Token), fast(_Version), fast(_Error)
+
+
+# What a transaction consists of
+
+
+def get(key: str, *, prefix: bool = False, **options: object) -> Body:
+    """Return the operation that reads a key, or all that begin with it."""
+    return {"request_range": range_of(key, prefix=prefix) | options}
+
+
+def put(key: str, value: str) -> Body:
+    """Return the operation that writes a key."""
+    return {"request_put": {"key": key.encode(), "value": value.encode()}}
+
+
+def delete(key: str, *, prefix: bool = False, end: str = "") -> Body:
+    """Return the operation that deletes a key, all that begin with it, or all from it up to `end`."""
+    return {"request_delete_range": range_of(key, prefix=prefix, end=end)}
+
+
+def unchanged(key: str, mod_revision: int) -> Body:
+    """Return the comparison that holds while a key is as it was at `mod_revision`; 0: while it does not exist."""
+    return {"key": key.encode(), "target": "MOD", "result": "EQUAL", "mod_revision": str(mod_revision)}
+
+
+def range_of(key: str, *, prefix: bool = False, end: str = "") -> Body:
+    """Return the fields that name a key or a range of keys."""
+    first = key.encode()
+    last = end.encode() or (first[:-1] + bytes([first[-1] + 1]) if prefix else b"")
+    return {"key": first, "range_end": last} if last else {"key": first}
+
+
+# The URL
+
+
+class _Address(NamedTuple):
+    """A URL taken apart."""
+
+    members: list[str]
+    user: str
+    password: Secret
+    tls: dict[str, str]
+
+
+def check_url(url: Secret) -> None:
+    """Check `url` without connecting.  Raises: ConfigError, without showing its password."""
+    _parsed(url)
+
+
+def shown(url: Secret) -> str:
+    """Return the URL's scheme and hosts."""
+    scheme, _, rest = url.reveal().partition("://")
+    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
+
+
+def _parsed(url: Secret) -> _Address:
+    found = _taken_apart(url.reveal())
+    if isinstance(found, str):
+        before, mark, _ = url.reveal().partition("://")
+        scheme = visible_line(before, 20) if mark else "none"
+        raise ConfigError(
+            f"the etcd URL (scheme {scheme}, the rest is not shown) cannot be used: {found}. Expected: "
+            "etcd://user:password@host:2379,host2:2379, or etcds:// for TLS, with "
+            f"{', '.join(TLS_OPTIONS)} after a '?'; special characters of a password are written as %XX. "
+            "etcd 地址无法使用，请检查格式；密码中的特殊字符请写成 %XX"
+        )
+    return found
+
+
+def _taken_apart(url: str) -> _Address | str:
+    """Return the parts of a URL, or what is wrong with it; it raises nothing, as its variables hold the password."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("etcd", "etcds"):
+        return "it has another scheme"
+    try:
+        parts = urlsplit(f"//{rest}")
+        user, _, hosts = parts.netloc.rpartition("@")
+        name, _, password = user.partition(":")
+        members = [_member(text, "https" if scheme == "etcds" else "http") for text in hosts.split(",")]
+        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError:
+        return "its hosts or options are not understood"
+    if parts.path.strip("/") or parts.fragment:
+        return "nothing but options may follow the hosts"
+    if options.keys() - (set(TLS_OPTIONS) if scheme == "etcds" else set()):
+        return "an option after the '?' is not known"
+    if user and not (name and password):
+        return "a user needs a name and a password"
+    return _Address(members, unquote(name), Secret(unquote(password)), options)
+
+
+def _member(text: str, scheme: str) -> str:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or parts.username is not None or not URL(f"{scheme}://{text}").host:
+        raise ValueError
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{scheme}://{host}:{parts.port or PORT}"
+
+
+# The client
+
+
+class EtcdClient:
+    """The members of one etcd; an async context manager that opens and closes the connections."""
+
+    def __init__(self, url: Secret) -> None:
+        self._address = _parsed(url)
+        self._token = ""  # of the user; '' until it is asked for, and after etcd refused it
+        self._asking: asyncio.Lock  # for a token: made inside the loop
+        self._session: aiohttp.ClientSession
+        self._current = 0  # the member that answered last
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            threads = Threads(2, "qqbot etcd")
+            stack.callback(threads.close)
+            tls: ssl.SSLContext | bool = True
+            if self._address.members[0].startswith("https:"):
+                tls = await threads.run(self._tls)
+            connector = aiohttp.TCPConnector(limit=0, resolver=ThreadResolver(threads), ssl=tls)
+            session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            self._session = await stack.enter_async_context(session)
+            self._asking, self._token = asyncio.Lock(), ""
+            self._open = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    def _tls(self) -> ssl.SSLContext:
+        """Return what the options say.  Raises: ConfigError for a file that cannot be used."""
+        ca, certificate, key = (self._address.tls.get(name) for name in TLS_OPTIONS)
+        try:
+            context = ssl.create_default_context(cafile=ca)
+            if certificate is not None:
+                context.load_cert_chain(certificate, key)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"the etcd URL names a certificate that cannot be used ({type(error).__name__}: {error}): check "
+                f"{', '.join(TLS_OPTIONS)}. 无法使用 etcd 地址中的证书文件"
+            ) from None
+        return context
+
+    async def txn(
+        self, compare: Sequence[Body], success: Sequence[Body], failure: Sequence[Body] = (), *, until: float
+    ) -> TxnAnswer:
+        """Carry out `success` if all comparisons hold, else `failure`; all of it at once.
+
+        `until`: the deadline, by the clock of the loop.  Raises: StoreAway, EtcdRefused.
+        """
+        body: Body = {"compare": compare, "success": success, "failure": failure}
+        return await self._call("/v3/kv/txn", body, _answer, until)
+
+    async def range(self, key: str, *, prefix: bool = False, until: float, **options: object) -> Found:
+        """Read a key, or all that begin with it; `options` are fields of the request.
+
+        Raises: StoreAway, EtcdRefused.
+        """
+        return await self._call("/v3/kv/range", range_of(key, prefix=prefix) | options, _found, until)
+
+    async def version(self, *, until: float) -> str:
+        """Return the version of the server, '' if it names none.  Raises: StoreAway, EtcdRefused."""
+        return (await self._call("/version", None, _version, until)).etcdserver
+
+    async def changed(self, prefix: str, revision: int) -> None:
+        """Return when a key that begins with `prefix` changed at `revision` or later, or when no watch is possible.
+
+        Raises: StoreAway, EtcdRefused. The caller sets the deadline.
+        """
+        request: Body = {"create_request": range_of(prefix, prefix=True) | {"start_revision": str(revision)}}
+        member = self._address.members[self._current]
+        async with self._sent(member, "/v3/watch", request, await self._token_of(member)) as response:
+            line = b""
+            async for chunk in response.content.iter_any():
+                line += chunk
+                if any(word in line for word in WATCH_ENDS):
+                    return
+                line = line.rpartition(b"\n")[2]
+
+    # Calls
+
+    async def _call(self, path: str, body: Body | None, decode: Decode[T], until: float) -> T:
+        """Ask one member after another until one answers, at least twice.  Raises: StoreAway, EtcdRefused."""
+        members, away = self._address.members, StoreAway("no answer in time")
+        for left in range(max(len(members), 2), 0, -1):
+            now, number = asyncio.get_running_loop().time(), self._current
+            if now >= until:
+                break
+            try:
+                async with _within(now + (until - now) / left):
+                    return await self._ask(members[number], path, body, decode)
+            except StoreAway as error:
+                away = error
+                if self._current == number:  # else another call has moved on already
+                    self._current = (number + 1) % len(members)
+        raise away
+
+    async def _ask(self, member: str, path: str, body: Body | None, decode: Decode[T]) -> T:
+        token = await self._token_of(member)
+        try:
+            return await self._answer(member, path, body, decode, token)
+        except _OldToken as old:
+            if not self._address.user:
+                raise EtcdRefused(str(old), user=True) from None
+            if self._token == token:  # else another call has a new one already
+                self._token = ""
+        try:
+            return await self._answer(member, path, body, decode, await self._token_of(member))
+        except _OldToken as old:
+            raise EtcdRefused(str(old), user=True) from None
+
+    async def _token_of(self, member: str) -> str:
+        """Return the token of the user, '' if there is no user."""
+        if not self._address.user:
+            return ""
+        async with self._asking:
+            if not self._token:
+                body: Body = {"name": self._address.user, "password": self._address.password.reveal()}
+                self._token = (await self._answer(member, "/v3/auth/authenticate", body, _token, "")).token
+            return self._token
+
+    async def _answer(self, member: str, path: str, body: Body | None, decode: Decode[T], token: str) -> T:
+        """Send one request to one member.  Raises: StoreAway, EtcdRefused."""
+        async with self._sent(member, path, body, token) as response:
+            data = await _read(response)
+        if response.status != 200:
+            raise _refusal(response.status, data)
+        try:
+            return decode(data)
+        except (MsgspecError, ValueError):
+            raise StoreAway(f"{member} answers, but not as etcd does") from None
+
+    @asynccontextmanager
+    async def _sent(
+        self, member: str, path: str, body: Body | None, token: str
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """Yield the answer's head.  Raises: StoreAway if the connection fails, also later."""
+        try:
+            async with self._session.request(
+                "GET" if body is None else "POST",
+                URL(member + path, encoded=True),
+                data=None if body is None else encode(body),
+                headers={"Authorization": token} if token else {},
+                timeout=aiohttp.ClientTimeout(total=None),  # the caller sets the deadline
+                allow_redirects=False,  # a redirect would carry the password and the token elsewhere
+            ) as response:
+                yield response
+                return
+        except TimeoutError:
+            raise
+        except NETWORK_ERRORS as error:
+            away = StoreAway(_cause(member, error))
+        # Raised outside of the except block: some exceptions of aiohttp carry the request's headers, with the token.
+        raise away
+
+
+class _OldToken(Exception):
+    """The user needs another token: this one is too old, or another member does not know it."""
+
+
+@contextlib.asynccontextmanager
+async def _within(until: float) -> AsyncGenerator[None]:
+    """Set a deadline, by the clock of the loop.  Raises: StoreAway when it has passed."""
+    try:
+        async with asyncio.timeout_at(until):
+            yield
+            return
+    except TimeoutError:
+        pass
+    raise StoreAway("no answer in time")
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MOST_ANSWER_BYTES:
+            raise StoreAway(f"the answer has more than {MOST_ANSWER_BYTES} bytes")
+    return bytes(body)
+
+
+def _cause(member: str, error: Exception) -> str:
+    """Return what went wrong, without what was sent."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ServerDisconnectedError | NoThread):
+        return visible_line(f"{member}: {error}")
+    return f"{member}: the connection broke ({type(error).__name__})"
+
+
+def _refusal(status: int, data: bytes) -> Exception:
+    """Return the error for an answer that is none."""
+    try:
+        found = _error(data)
+    except (MsgspecError, ValueError):
+        found = _Error()
+    words = visible_line(found.message or (found.error if isinstance(found.error, str) else ""))
+    if any(each in words for each in OLD_TOKEN):
+        return _OldToken(words)
+    if found.code in (PERMISSION_DENIED, UNAUTHENTICATED) or any(each in words for each in NO_ENTRY):
+        return EtcdRefused(words, user=True)
+    if not words and status in (301, 302, 303, 307, 308, 404, 405):
+        return EtcdRefused(
+            f"HTTP {status}, so this is no etcd from 3.4 on, or it runs with --enable-grpc-gateway=false", user=False
+        )
+    return StoreAway(words or f"HTTP {status}")
