@@ -37,6 +37,7 @@ class StoreRow(Protocol):
 
 AnyStoreRow = TypeVar("AnyStoreRow", bound=StoreRow)
 ROWS: dict[str, Row] = {}
+STORE_ROWS: dict[str, StoreRow] = {}
 APPEND_ONLY = ("--appendonly", "yes", "--appendfsync", "always")
 
 
@@ -49,6 +50,7 @@ def row(function: Row) -> Row:
 def on_any_store(function: AnyStoreRow) -> AnyStoreRow:
     """Register a row that takes its store: by default Redis."""
     ROWS[_name(function)] = function
+    STORE_ROWS[_name(function)] = function
     return function
 
 
@@ -504,10 +506,10 @@ async def roll(seed: int, store: Starting = redis) -> Result:
         return wrong + rest, figures
 
 
-@row
-async def roll_by_restart(seed: int) -> Result:
+@on_any_store
+async def roll_by_restart(seed: int, store: Starting = redis) -> Result:
     """the number of shards changes from 20 to 40, if the platform refuses both at once"""
-    async with cluster(4, seed=seed) as (run, _):
+    async with cluster(4, seed=seed, store=store) as (run, _):
         await run.quiet()
         mixed, old_gone = 0, 0.0
         async with run.records() as records:
@@ -548,13 +550,14 @@ async def too_few_shards(seed: int, store: Starting = redis) -> Result:
         return await finish(run, identifies=6 + 12 + 2)
 
 
-@row
-async def random_mix(seed: int, seconds: float = 60) -> Result:
+@on_any_store
+async def random_mix(seed: int, seconds: float = 60, store: Starting = redis) -> Result:
     """a random mix of all"""
-    async with cluster(4, seed=seed) as (run, nodes):
+    async with cluster(4, seed=seed, store=store) as (run, nodes):
         alive, until, number = list(nodes), steady() + seconds, 0
+        flushes = ["flush"] if isinstance(run.server, RedisStoreServer) else []
         while steady() < until:
-            what = run.chance.choice(["kill", "pause", "flush", "restart", "freeze", "leave", "join"])
+            what = run.chance.choice(["kill", "pause", "restart", "freeze", "leave", "join", *flushes])
             victim = run.chance.choice(alive)
             if what in ("kill", "leave") and len(alive) > 2:
                 alive.remove(victim)
@@ -568,7 +571,7 @@ async def random_mix(seed: int, seconds: float = 60) -> Result:
                     run.store_lost = True
                     await client.flushall()
             elif what == "restart":
-                run.store_lost = True
+                run.store_lost |= not run.server.keeps
                 await run.server.restart()
             elif what == "freeze":
                 run.server.freeze()
@@ -582,11 +585,12 @@ async def random_mix(seed: int, seconds: float = 60) -> Result:
         return await finish(run, kicks=1000)
 
 
-@row
-async def simulator(seed: int, rate: float = 2000.0) -> Result:
+@on_any_store
+async def simulator(seed: int, rate: float = 2000.0, store: Starting = redis) -> Result:
     """3 processes, 20 shards, the simulator at 2 000 events a second: one killed, then all restarted in turn"""
     limits = {"app_id": "1", "secret": "secret", "max_concurrency": 10, "identify_window": 5 * SCALE}
-    async with Simulator(shards=20, **limits) as sim, cluster_run(Options(rate=0, handling=0.0), seed=seed) as run:
+    options = Options(rate=0, handling=0.0)
+    async with Simulator(shards=20, **limits) as sim, cluster_run(options, seed=seed, store=store) as run:
         for name in "abc":
             run.start(name, base=sim.api_base)
         await sim.ready(20)

@@ -1,17 +1,22 @@
 """The stores that the rows run on: what a row does to a store's servers, and what it asks of their records.
 
 Responsible for the Protocol `StoreServer`, and one small class for each kind of store. Collaborators: `cluster_run`
-(one store in each run), `tests.redis.servers` (the processes).
+(one store in each run), `tests.redis.servers` and `tests.etcd.server` (the processes).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
+from qqbot.config import Secret
 from qqbot.redis.connection import connected
 from qqbot.sessions import Timings
+from qqbot.sessions.cluster.etcd_store import EtcdStore
 from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.store import ClusterStore
+from tests.etcd.server import Etcd
+from tests.etcd.server import etcd as members_of_etcd
 from tests.redis.servers import Engine, Relay, Server, default_engine, engine_with_a_clock, started
 
 APP_ID, CLUSTER = "1", "test"
@@ -114,3 +119,57 @@ async def redis(*options: str, engine: Engine | None = None, moved: bool = False
 async def redis_at(url: str, server: Server) -> AsyncIterator[StoreServer]:
     """Servers that the caller has started."""
     yield RedisStoreServer(server, url)
+
+
+class EtcdStoreServer:
+    """All members of one etcd; nodes ask the member `first` before the others."""
+
+    name, shares, keeps = "etcd", False, True
+
+    def __init__(self, members: Etcd, first: int) -> None:
+        self.members = members
+        self.first = first
+
+    @property
+    def url(self) -> str:
+        others = [self.members.address(i) for i in range(len(self.members.members)) if i != self.first]
+        return "etcd://" + ",".join([self.members.address(self.first), *others])
+
+    def kill(self) -> None:
+        for i in self._all:
+            self.members.kill(i)
+
+    async def restart(self) -> None:
+        await asyncio.gather(*(self.members.restart(i) for i in self._all))
+
+    def freeze(self) -> None:
+        for i in self._all:
+            self.members.pause(i)
+
+    def thaw(self) -> None:
+        for i in self._all:
+            self.members.resume(i)
+
+    @property
+    def _all(self) -> range:
+        return range(len(self.members.members))
+
+    def relay(self) -> Relay:
+        return Relay(self.members.members[self.first], "etcd")
+
+    @asynccontextmanager
+    async def records(self, timings: Timings) -> AsyncIterator[ClusterStore]:
+        url = Secret(self.url)
+        store = EtcdStore(url, app_id=APP_ID, cluster=CLUSTER, node="", timings=Timings(), shared=timings.shared)
+        async with store:
+            yield store
+
+    async def known(self, events: Sequence[str]) -> set[str]:
+        return set()
+
+
+@asynccontextmanager
+async def etcd(members: int = 1) -> AsyncIterator[StoreServer]:
+    """So many members; nodes ask the leader first."""
+    async with members_of_etcd(members) as servers:
+        yield EtcdStoreServer(servers, await servers.leader())
