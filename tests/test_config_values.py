@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qqbot import ConfigError, Credentials
-from qqbot.config import VARIABLES, Endpoints, RedisConfig
+from qqbot.config import VARIABLES, Endpoints, ClusterConfig
 from tests.cli.program import run
 
 SECRET = "s3cr3t-of-the-bot"
@@ -22,7 +22,7 @@ GOOD = {
 READERS: dict[str, Callable[[dict[str, str]], object]] = {
     **dict.fromkeys(("QQBOT_APP_ID", "QQBOT_SECRET", "QQBOT_PREVIOUS_SECRET"), Credentials.from_env),
     **dict.fromkeys(("QQBOT_API_BASE", "QQBOT_TOKEN_URL"), Endpoints.from_env),
-    **dict.fromkeys(("QQBOT_REDIS_URL", "QQBOT_CLUSTER"), RedisConfig.from_env),
+    **dict.fromkeys(("QQBOT_REDIS_URL", "QQBOT_CLUSTER"), ClusterConfig.from_env),
 }
 
 

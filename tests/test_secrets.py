@@ -14,7 +14,7 @@ import pytest
 
 from qqbot import Api, ApiError, Bot, ConfigError, Context, Credentials, GroupAtMessageCreate
 from qqbot.api.exchange import Request, Response
-from qqbot.config import Endpoints, GatewayConfig, RedisConfig, Secret
+from qqbot.config import Endpoints, GatewayConfig, ClusterConfig, Secret
 from qqbot.errors import GatewayHalted
 from qqbot.models.frames import identify, resume
 from qqbot.redis.lock import RedisLock
@@ -144,8 +144,8 @@ VARIABLES = {
         (Credentials.from_env, {"QQBOT_SECRET": "", "QQBOT_SECRET_FILE": "/nowhere"}),
         (Credentials.from_env, {"QQBOT_PREVIOUS_SECRET": "\ufeffnever-shown-secret"}),
         (Endpoints.from_env, {"QQBOT_API_BASE": "nonsense"}),
-        (RedisConfig.from_env, {"QQBOT_REDIS_URL": "", "QQBOT_CLUSTER": "c"}),
-        (RedisConfig.from_env, {"QQBOT_CLUSTER": "'c'"}),
+        (ClusterConfig.from_env, {"QQBOT_REDIS_URL": "", "QQBOT_CLUSTER": "c"}),
+        (ClusterConfig.from_env, {"QQBOT_CLUSTER": "'c'"}),
     ],
 )
 def test_frames_that_read_the_environment(

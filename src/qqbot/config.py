@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -28,6 +28,7 @@ VARIABLES = {
     "QQBOT_GATEWAY_URL": "the address of the gateway, for a relay (default: what the platform answers)",
     "QQBOT_SHARDS": "20 (exactly), 20+ (at least) or 0-3/16 (only these); default: what the platform recommends",
     "QQBOT_REDIS_URL": "the Redis server through which processes share the shards",
+    "QQBOT_ETCD_URL": "the etcd through which processes share the shards, in place of Redis",
     "QQBOT_CLUSTER": "the name of the cluster that shares them (default: default)",
     "QQBOT_BROKER_URL": "the broker between `qqbot intake` and `qqbot work`, in place of --to and --from",
     "QQBOT_LOG": "debug (shows bodies, secrets masked), info, warning or error",
@@ -443,30 +444,38 @@ class ShardSelection(Struct, frozen=True):
         return count, self.only or range(count)
 
 
-class RedisConfig(Struct, frozen=True):
-    """How processes share shards: the URL of the server, which may contain a password, and the name of the cluster."""
+class ClusterConfig(Struct, frozen=True):
+    """How processes share shards: the store and its URL, which may contain a password, and the name of the cluster."""
 
+    store: Literal["redis", "etcd"]
     url: Secret
     cluster: str = "default"
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "RedisConfig | None":
-        """Read QQBOT_REDIS_URL and QQBOT_CLUSTER; None if no URL is set.
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "ClusterConfig | None":
+        """Read QQBOT_REDIS_URL or QQBOT_ETCD_URL, and QQBOT_CLUSTER; None if no URL is set.
 
-        Raises: ConfigError for a cluster without a URL.
+        Raises: ConfigError for two URLs, and for a cluster without one.
         """
         known = _guarded(environ)
         del environ  # a traceback may show the variables of its frames
-        url, cluster = known["QQBOT_REDIS_URL"], _value(known, "QQBOT_CLUSTER")
-        _refuse_blanks(url, "QQBOT_REDIS_URL")
-        if not url:
-            if cluster:
-                raise ConfigError(
-                    f"QQBOT_CLUSTER={visible_line(cluster)} is set, but QQBOT_REDIS_URL is not: without a server "
-                    "there is no cluster. 设置了 QQBOT_CLUSTER，但没有设置 QQBOT_REDIS_URL"
-                )
-            return None
-        return cls(url, cluster or "default")
+        redis, etcd, cluster = known["QQBOT_REDIS_URL"], known["QQBOT_ETCD_URL"], _value(known, "QQBOT_CLUSTER")
+        _refuse_blanks(redis, "QQBOT_REDIS_URL")
+        _refuse_blanks(etcd, "QQBOT_ETCD_URL")
+        if redis and etcd:
+            raise ConfigError(
+                "QQBOT_REDIS_URL and QQBOT_ETCD_URL are both set, and a cluster has one store: unset one of them, on "
+                "all processes the same. 同时设置了 QQBOT_REDIS_URL 和 QQBOT_ETCD_URL，请只保留一个，各进程须一致"
+            )
+        if redis or etcd:
+            return cls("redis" if redis else "etcd", redis or etcd, cluster or "default")
+        if cluster:
+            raise ConfigError(
+                f"QQBOT_CLUSTER={visible_line(cluster)} is set, but neither QQBOT_REDIS_URL nor QQBOT_ETCD_URL is: "
+                "without a server there is no cluster. "
+                "设置了 QQBOT_CLUSTER，但没有设置 QQBOT_REDIS_URL 或 QQBOT_ETCD_URL"
+            )
+        return None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ from ..aio.serving_task import ServingTask
 from ..api.client import Api, ApiOptions
 from ..api.pacing.quotas import PacingStore
 from ..api.token import TokenStore
-from ..config import Credentials, Endpoints, GatewayConfig, RedisConfig, ShardSelection, unknown_variables, variable
+from ..config import ClusterConfig, Credentials, Endpoints, GatewayConfig, ShardSelection, unknown_variables, variable
 from ..dispatcher import Dispatcher, KnownEvents, ShardSource
 from ..dispatcher.dedupe import SeenIds
 from ..dispatcher.delivery import Settled
@@ -413,12 +413,12 @@ class BotRuntime:
 
 def _sessions_from_env() -> SessionManager | None:
     """Return the session manager that the environment names, if it names any.  Raises: ConfigError."""
-    redis = RedisConfig.from_env()
-    if redis is None:
+    config = ClusterConfig.from_env()
+    if config is None:
         return None
-    from ..sessions.cluster.manager import RedisSessionManager  # noqa: PLC0415 - most bots run in one process
+    from ..sessions.cluster.manager import manager_of  # noqa: PLC0415 - most bots run in one process
 
-    return RedisSessionManager(redis.url.reveal(), cluster=redis.cluster)
+    return manager_of(config)
 
 
 def _sharing(sessions: SessionManager, credentials: Credentials) -> AbstractAsyncContextManager[SharedStores | None]:

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..bot.program import EXIT_OK, configure_logging, exit_in_time, run_loop
-from ..config import Credentials, Endpoints, RedisConfig, ShardSelection, unknown_variables
+from ..config import ClusterConfig, Credentials, Endpoints, ShardSelection, unknown_variables
 from ..errors import ConfigError
 from . import env_file
 from .findings import CHECKS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .examination import Patient
     from .findings import Findings
 
-HELP = "check network, credentials, intents, Redis, and say what to do"
+HELP = "check network, credentials, intents, Redis or etcd, and say what to do"
 MARKS = {"fault": "FAULT  ", "warning": "warning", "ok": "ok     ", "skipped": "-      "}
 
 
@@ -71,7 +71,7 @@ def _doctor(arguments: argparse.Namespace) -> None:
 
 def _patient(target: str | None) -> "Patient":
     """Return what is examined.  Raises: ConfigError for a file or a setting that cannot be used."""
-    from ..sessions.cluster.manager import RedisSessionManager
+    from ..sessions.cluster.manager import EtcdSessionManager, RedisSessionManager, manager_of
     from .examination import Patient
 
     runtime = None if target is None else load_bot(target).__simulated__()
@@ -82,10 +82,10 @@ def _patient(target: str | None) -> "Patient":
             credentials = Credentials.from_env()
         except ConfigError as error:
             problem = str(error)
-    redis = RedisConfig.from_env()
+    config = ClusterConfig.from_env()
     sessions = settings and settings.sessions
-    if sessions is None and redis is not None:
-        sessions = RedisSessionManager(redis.url.reveal(), cluster=redis.cluster)
+    if sessions is None and config is not None:
+        sessions = manager_of(config)
     doubts = unknown_variables()
     return Patient(
         credentials=credentials,
@@ -94,7 +94,7 @@ def _patient(target: str | None) -> "Patient":
         selection=(settings and settings.shards) or ShardSelection.parse(os.environ.get("QQBOT_SHARDS")),
         options={} if settings is None else settings.api,
         settings={name: os.environ[name] for name in SETTINGS if name in os.environ},
-        sessions=sessions if isinstance(sessions, RedisSessionManager) else None,
+        sessions=sessions if isinstance(sessions, RedisSessionManager | EtcdSessionManager) else None,
         intents=None if runtime is None else runtime.intents,
         askers=(lambda _: []) if runtime is None else runtime.handlers.handlers_for,
         doubts=doubts if runtime is None else [*doubts, *runtime.handlers.doubts()],

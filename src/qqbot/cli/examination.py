@@ -1,13 +1,15 @@
-"""The checks of `qqbot doctor`: a bot's configuration, the platform, Redis.
+"""The checks of `qqbot doctor`: a bot's configuration, the platform, the store.
 
 Responsible for their order, and for leaving out what cannot work after a fault. Collaborators: `reachability` (the way
-to each host), `Api`, `RedisSessionManager`, `neighbours`; `findings` keeps the results. It creates no session unless it
+to each host), `Api`, the session managers, `neighbours`; `findings` keeps the results. It creates no session unless it
 is asked to.
 """
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType
@@ -32,12 +34,17 @@ from ..gateway.connection import Connection
 from ..models.frames import Op, decode_frame, identify
 from ..models.gateway import GatewayBot
 from ..models.intents import PRIVATE_ONLY, Intents
-from ..sessions.cluster.manager import RedisSessionManager
-from ..sessions.cluster.store import StoreAway
+from ..sessions.cluster.manager import EtcdSessionManager, RedisSessionManager
+from ..sessions.cluster.state import ClusterState
+from ..sessions.cluster.store import OpenStore, StoreAway
 from . import neighbours
 from .findings import CHECKS, CheckFailed, Findings
-from .neighbours import Neighbour
+from .neighbours import STORE_SETTINGS, Neighbour
 from .reachability import STEP_SECONDS, Reachability, Way
+
+if TYPE_CHECKING:
+    from ..sessions.cluster.etcd_store import EtcdStore
+    from ..sessions.cluster.redis_store import RedisStore
 
 LOST = 1006  # what stands for a close code if the connection just ended
 INTENTS_REFUSED = (4013, 4014)
@@ -58,13 +65,13 @@ class Patient(Struct, frozen=True, kw_only=True):
     selection: ShardSelection
     options: ApiOptions
     settings: dict[str, str]
-    sessions: RedisSessionManager | None
+    sessions: RedisSessionManager | EtcdSessionManager | None
     intents: Intents | None
     askers: Callable[[Intents], Sequence[str]]
     doubts: Sequence[str]
 
     def __repr__(self) -> str:
-        return "Patient(...)"  # a URL of Redis may hold a password
+        return "Patient(...)"  # a URL of the store may hold a password
 
 
 async def examine(patient: Patient, *, identifies: bool) -> Findings:
@@ -75,7 +82,7 @@ async def examine(patient: Patient, *, identifies: bool) -> Findings:
         credentials = patient.credentials or Credentials("1", "none")
         async with Api(credentials, endpoints=patient.endpoints, **patient.options) as api:
             await _PlatformChecks(patient, findings, api, threads).run(identifies=identifies)
-        await _check_redis(patient, findings)
+        await _check_store(patient, findings)
     finally:
         threads.close()
     for check in CHECKS:
@@ -211,10 +218,10 @@ class _PlatformChecks:
         return otherwise if theirs is None else credentials is not None and theirs.strip() == credentials.app_id
 
     def _shares(self, other: Neighbour) -> bool:
-        """True if the process and this one share the shards: through Redis, or each with a part of them."""
+        """True if the process and this one share the shards: through a store, or each with a part of them."""
         ours, theirs = self._patient.settings, other.settings
-        if ours.get("QQBOT_REDIS_URL"):
-            return all(ours.get(name) == theirs.get(name) for name in ("QQBOT_REDIS_URL", "QQBOT_CLUSTER"))
+        if ours.get("QQBOT_REDIS_URL") or ours.get("QQBOT_ETCD_URL"):
+            return all(ours.get(name) == theirs.get(name) for name in STORE_SETTINGS)
         parts = [each.get("QQBOT_SHARDS", "") for each in (ours, theirs)]
         return all("/" in part for part in parts) and parts[0] != parts[1]
 
@@ -322,45 +329,84 @@ async def _close_code(connection: Connection, awaited: Op) -> int | None:
     return int(message.data) if message.type is WSMsgType.CLOSE else LOST
 
 
-# Redis
+# The store
 
 
-async def _check_redis(patient: Patient, findings: Findings) -> None:
-    if patient.sessions is None:
+async def _check_store(patient: Patient, findings: Findings) -> None:
+    sessions = patient.sessions
+    if sessions is None:
+        for check in ("redis", "eviction", "etcd"):
+            findings.skipped(
+                check, "no server is named: set QQBOT_REDIS_URL or QQBOT_ETCD_URL for processes that share the bot"
+            )
+    elif isinstance(sessions, EtcdSessionManager):
         for check in ("redis", "eviction"):
-            findings.skipped(check, "no server is named: set QQBOT_REDIS_URL for processes that share the bot")
-        return
+            findings.skipped(check, "the processes share the shards through etcd")
+        await _check_etcd(sessions.store(_app_id(patient)), findings)
+    else:
+        findings.skipped("etcd", "the processes share the shards through Redis")
+        await _check_redis(sessions.store(_app_id(patient)), findings)
+
+
+def _app_id(patient: Patient) -> str:
+    return "0" if patient.credentials is None else patient.credentials.app_id
+
+
+@contextmanager
+def _answers(check: str, name: str, variable: str, findings: Findings) -> Generator[None]:
+    """Find out whether a store answers; nothing that depends on it is checked if it does not."""
     try:
-        app_id = "0" if patient.credentials is None else patient.credentials.app_id
-        async with patient.sessions.store(app_id) as store:
-            await store.check()
-            state, policy = await store.look(), await store.eviction_policy()
+        yield
     except StoreAway as error:
         findings.fault(
-            "redis",
+            check,
             f"it does not answer: {error}",
-            zh="请检查 Redis 是否在运行，以及 QQBOT_REDIS_URL",
-            en="see that the server runs, and check QQBOT_REDIS_URL",
+            zh=f"请检查 {name} 是否在运行，以及 {variable}",
+            en=f"see that the server runs, and check {variable}",
         )
-        return
     except ConfigError as error:
-        findings.fault("redis", str(error), zh="请检查 QQBOT_REDIS_URL", en="check QQBOT_REDIS_URL")
-        return
+        findings.fault(check, str(error), zh=f"请检查 {variable}", en=f"check {variable}")
+
+
+def _check_halt(check: str, store: OpenStore, state: ClusterState, findings: Findings) -> None:
     if state.halt is not None:
         findings.fault(
-            "redis",
+            check,
             f"the cluster is halted: {state.halt.reason}",
             zh="排除原因后运行 qqbot shards unhalt",
             en="mend that, then `qqbot shards unhalt`",
         )
     else:
-        findings.ok("redis", f"{store} answers; {len(state.nodes)} processes share the bot")
-    if policy != "noeviction":
-        findings.fault(
-            "eviction",
-            f"maxmemory-policy is {policy}: a key that is dropped costs sessions",
-            zh="请设为 noeviction：redis-cli config set maxmemory-policy noeviction",
-            en="set noeviction: redis-cli config set maxmemory-policy noeviction",
-        )
-    else:
-        findings.ok("eviction", "maxmemory-policy is noeviction")
+        findings.ok(check, f"{store} answers; {len(state.nodes)} processes share the bot")
+
+
+async def _check_redis(records: "RedisStore", findings: Findings) -> None:
+    with _answers("redis", "Redis", "QQBOT_REDIS_URL", findings):
+        async with records as store:
+            await store.check()
+            state, policy = await store.look(), await store.eviction_policy()
+        _check_halt("redis", store, state, findings)
+        if policy != "noeviction":
+            findings.fault(
+                "eviction",
+                f"maxmemory-policy is {policy}: a key that is dropped costs sessions",
+                zh="请设为 noeviction：redis-cli config set maxmemory-policy noeviction",
+                en="set noeviction: redis-cli config set maxmemory-policy noeviction",
+            )
+        else:
+            findings.ok("eviction", "maxmemory-policy is noeviction")
+
+
+async def _check_etcd(records: "EtcdStore", findings: Findings) -> None:
+    with _answers("etcd", "etcd", "QQBOT_ETCD_URL", findings):
+        async with records as store:
+            await store.check()
+            state, compacted = await store.look(), await store.is_compacted()
+        _check_halt("etcd", store, state, findings)
+        if not compacted:
+            findings.warning(
+                "etcd",
+                "its history is never compacted, so that it grows until etcd refuses to write",
+                zh="请以 --auto-compaction-mode=periodic --auto-compaction-retention=10m 启动 etcd",
+                en="start etcd with --auto-compaction-mode=periodic --auto-compaction-retention=10m",
+            )

@@ -33,6 +33,7 @@ CHECKS = {
     "intents": "what the handlers need",
     "redis": "the server that processes share",
     "eviction": "its maxmemory-policy",
+    "etcd": "the etcd that processes share, in place of Redis",
 }
 """The checks, with what each looks at."""
 

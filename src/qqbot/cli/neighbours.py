@@ -16,7 +16,8 @@ from msgspec import Struct
 PROC = Path("/proc")
 ESTABLISHED = "01"
 SHOWN_WORDS = 3  # of a command line: what follows may be secret
-SETTINGS = ("QQBOT_APP_ID", "QQBOT_REDIS_URL", "QQBOT_CLUSTER", "QQBOT_SHARDS")
+STORE_SETTINGS = ("QQBOT_REDIS_URL", "QQBOT_ETCD_URL", "QQBOT_CLUSTER")
+SETTINGS = ("QQBOT_APP_ID", *STORE_SETTINGS, "QQBOT_SHARDS")
 
 Address = tuple[str, int]
 """An IP address and a port."""
@@ -30,7 +31,7 @@ class Neighbour(Struct, frozen=True):
     settings: dict[str, str]
 
     def __repr__(self) -> str:
-        return f"Neighbour({self.pid}, {self.command!r})"  # the URL of Redis may hold a password
+        return f"Neighbour({self.pid}, {self.command!r})"  # the URL of the store may hold a password
 
 
 def can_look() -> bool:

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 
 from ..bot.bot import Bot
 from ..bot.program import configure_logging, run_loop, run_until_signal
-from ..config import VARIABLES, RedisConfig
+from ..config import VARIABLES, ClusterConfig
 from ..sessions.base import SessionManager
 from . import env_file
 from .loading import bot_path, load_bot
@@ -55,5 +55,5 @@ async def _reload(target: str) -> None:
 
 def _served(bot: Bot, sessions: SessionManager) -> AbstractAsyncContextManager[object]:
     """Serve a bot with its own session manager if it has one, else with the one that keeps its sessions."""
-    own = bot.__simulated__().settings.sessions is not None or RedisConfig.from_env() is not None
+    own = bot.__simulated__().settings.sessions is not None or ClusterConfig.from_env() is not None
     return bot.serve(sessions=None if own else sessions)

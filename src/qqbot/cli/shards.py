@@ -1,6 +1,6 @@
 """`qqbot shards`: show which node runs which shard of a cluster, and steer the whole cluster.
 
-Responsible for the command's arguments, tables and JSON documents. Collaborators: `RedisStore` (reads and changes the
+Responsible for the command's arguments, tables and JSON documents. Collaborators: `OpenStore` (reads and changes the
 records), `Resharder`'s rule for the sessions that a roll needs. It is no member of the cluster and owns no shard.
 """
 
@@ -13,26 +13,28 @@ from typing import TYPE_CHECKING
 
 from .._visible import visible_line
 from ..bot.program import EXIT_CREDENTIALS, configure_logging
-from ..config import RedisConfig, variable
+from ..config import ClusterConfig, variable
 from ..errors import ConfigError
 from .terminal import CommandFailed, show, show_json
 
 if TYPE_CHECKING:
     from ..sessions.base import ClusterView, ShardView
-    from ..sessions.cluster.redis_store import RedisStore
+    from ..sessions.cluster.store import OpenStore
 
-HELP = "show and steer the shards that processes share through Redis"
+HELP = "show and steer the shards that processes share through Redis or etcd"
 WATCH_SECONDS = 2.0
 DRAIN_SECONDS = 60.0
 LOG_ENTRIES = 2000
 
 Rows = list[list[str]]
-Show = Callable[["RedisStore"], Awaitable[tuple[object, Rows]]]
+Show = Callable[["OpenStore"], Awaitable[tuple[object, Rows]]]
 
 
 def define(parser: argparse.ArgumentParser) -> None:
     """Describe the command and its arguments."""
-    parser.description = "Show and steer the cluster that QQBOT_REDIS_URL, QQBOT_CLUSTER and QQBOT_APP_ID name."
+    parser.description = (
+        "Show and steer the cluster that QQBOT_REDIS_URL (or QQBOT_ETCD_URL), QQBOT_CLUSTER and QQBOT_APP_ID name."
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     parser.set_defaults(command=_run, show=_shards, watch=False, json=False)
     for name, help_, shown in (
@@ -78,36 +80,29 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 async def _connected(arguments: argparse.Namespace) -> None:
-    from ..redis.connection import FAILURES
-    from ..sessions.cluster.redis_store import RedisStore
+    from ..sessions.cluster.manager import manager_of
     from ..sessions.cluster.store import StoreAway
-    from ..sessions.cluster.timings import Timings
 
-    redis, app_id = RedisConfig.from_env(), variable("QQBOT_APP_ID")
-    if redis is None or not app_id:
+    config, app_id = ClusterConfig.from_env(), variable("QQBOT_APP_ID")
+    if config is None or not app_id:
         raise ConfigError(
-            "set QQBOT_REDIS_URL and QQBOT_APP_ID (and QQBOT_CLUSTER) as for the bot itself. "
-            "请像运行机器人时一样设置 QQBOT_REDIS_URL 和 QQBOT_APP_ID"
+            "set QQBOT_REDIS_URL (or QQBOT_ETCD_URL) and QQBOT_APP_ID (and QQBOT_CLUSTER) as for the bot itself. "
+            "请像运行机器人时一样设置 QQBOT_REDIS_URL（或 QQBOT_ETCD_URL）和 QQBOT_APP_ID"
         )
-
-    def store(shared: str = "") -> RedisStore:
-        return RedisStore(redis.url, app_id=app_id, cluster=redis.cluster, node="", timings=Timings(), shared=shared)
-
+    manager, failure = manager_of(config), _failure_of_redis if config.store == "redis" else _failure_of_etcd
     try:
-        async with store() as reader:
+        async with manager.store(app_id) as reader:
             timings = (await reader.look()).timings
-        async with store(timings) as writer:  # the scripts take the cluster's own timings
+        async with manager.store(app_id, shared=timings) as writer:  # its calls take the cluster's own timings
             if "act" in arguments:
                 show(await arguments.act(writer, arguments))
             else:
                 await _show(writer, arguments)
     except StoreAway as error:
-        raise _failure(error, error.__context__) from None
-    except FAILURES as error:
-        raise _failure(error, error) from None
+        raise failure(error, error.__context__) from None
 
 
-def _failure(error: Exception, cause: BaseException | None) -> CommandFailed:
+def _failure_of_redis(error: Exception, cause: BaseException | None) -> CommandFailed:
     """Return the words and the exit code for an error of the store; `cause`: what its client raised."""
     from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
@@ -126,10 +121,19 @@ def _failure(error: Exception, cause: BaseException | None) -> CommandFailed:
     return CommandFailed(f"Redis does not answer: {error}. 无法连接 Redis")
 
 
+def _failure_of_etcd(error: Exception, cause: BaseException | None) -> CommandFailed:
+    """Return the words and the exit code for an error of the store; `cause`: what its client raised."""
+    from ..sessions.cluster.etcd_client import EtcdRefused
+
+    if isinstance(cause, EtcdRefused):
+        return CommandFailed(f"etcd {error}", EXIT_CREDENTIALS if cause.user else EXIT_FAILED)
+    return CommandFailed(f"etcd does not answer: {error}. 无法连接 etcd")
+
+
 # Showing
 
 
-async def _show(store: "RedisStore", arguments: argparse.Namespace) -> None:
+async def _show(store: "OpenStore", arguments: argparse.Namespace) -> None:
     while True:
         document, rows = await arguments.show(store)
         if arguments.json:
@@ -148,13 +152,13 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-async def _view(store: "RedisStore") -> "ClusterView":
+async def _view(store: "OpenStore") -> "ClusterView":
     from ..sessions.cluster.view import view
 
     return view(await store.look())
 
 
-async def _shards(store: "RedisStore") -> tuple[object, Rows]:
+async def _shards(store: "OpenStore") -> tuple[object, Rows]:
     view = await _view(store)
     entries = await store.history(LOG_ENTRIES)
     claims = Counter(entry.get("shard") for _, entry in entries if entry.get("kind") == "claim")
@@ -201,7 +205,7 @@ def _footer(view: "ClusterView", width: int) -> Rows:
     return [["; ".join(words), *[""] * (width - 1)]]
 
 
-async def _nodes(store: "RedisStore") -> tuple[object, Rows]:
+async def _nodes(store: "OpenStore") -> tuple[object, Rows]:
     view = await _view(store)
     nodes = [
         {
@@ -218,7 +222,7 @@ async def _nodes(store: "RedisStore") -> tuple[object, Rows]:
     return {"nodes": nodes}, [["NODE", "ROLE", "SHARDS", "HOST", "PID", "VERSION"], *rows]
 
 
-async def _log(store: "RedisStore") -> tuple[object, Rows]:
+async def _log(store: "OpenStore") -> tuple[object, Rows]:
     entries = await store.history(50)
     document = [{"id": number, **entry} for number, entry in entries]
     rows = [
@@ -244,7 +248,7 @@ def _moment(entry: str) -> str:
 # Steering
 
 
-async def _drain(store: "RedisStore", arguments: argparse.Namespace) -> str:
+async def _drain(store: "OpenStore", arguments: argparse.Namespace) -> str:
     view = await _view(store)
     named = [node.id for node in view.nodes if arguments.node in (node.id, node.id.rpartition("-")[0])]
     if len(named) != 1:
@@ -258,18 +262,18 @@ async def _drain(store: "RedisStore", arguments: argparse.Namespace) -> str:
     raise CommandFailed(f"{named[0]} still has shards after {DRAIN_SECONDS:g} s")
 
 
-async def _halt(store: "RedisStore", arguments: argparse.Namespace) -> str:
+async def _halt(store: "OpenStore", arguments: argparse.Namespace) -> str:
     from ..sessions.cluster.state import ClusterHalt
 
     await store.halt(ClusterHalt(None, arguments.reason))
     return "halted: every node ends, and none connects until `qqbot shards unhalt`"
 
 
-async def _unhalt(store: "RedisStore", _arguments: argparse.Namespace) -> str:
+async def _unhalt(store: "OpenStore", _arguments: argparse.Namespace) -> str:
     return "nodes may connect again" if await store.admin("unhalt") else "the cluster was not halted"
 
 
-async def _roll(store: "RedisStore", arguments: argparse.Namespace) -> str:
+async def _roll(store: "OpenStore", arguments: argparse.Namespace) -> str:
     from ..sessions.cluster.records import next_field
     from ..sessions.cluster.resharding import missing_sessions
 

@@ -1,7 +1,7 @@
 """Which process runs which shard, and when a session may be created.
 
 Responsible for the public names of session managers, of the leases that they grant, and of what a new manager has to
-implement. Collaborators: `local` (one process), `cluster` (processes that share Redis). They
+implement. Collaborators: `local` (one process), `cluster` (processes that share a store). They
 decide nothing about events: see `gateway` and `dispatcher`.
 """
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from ..redis.token_store import RedisTokenStore
     from .cluster.assignor import ClusterMember, assign
     from .cluster.failure_detector import FailureDetector
-    from .cluster.manager import RedisSessionManager
+    from .cluster.manager import EtcdSessionManager, RedisSessionManager
     from .cluster.timings import Timings
 
 __all__ = [
     "Budget",
     "ClusterMember",
     "ClusterView",
+    "EtcdSessionManager",
     "FailureDetector",
     "GatewaySource",
     "IdentifyPacer",
@@ -58,6 +59,7 @@ __getattr__ = on_demand(
     __name__,
     {  # modules that only clusters need, some of which import redis
         "ClusterMember": ".cluster.assignor",
+        "EtcdSessionManager": ".cluster.manager",
         "FailureDetector": ".cluster.failure_detector",
         "RedisLock": "..redis.lock",
         "RedisPacing": "..redis.pacing",

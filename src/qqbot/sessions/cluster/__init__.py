@@ -1,4 +1,5 @@
 """Shards shared by many processes: a node, its decisions, and the store in which the nodes agree.
 
-Responsible for `RedisSessionManager` (in `manager`) and everything behind it; `reconcile` has the decisions.
+Responsible for `RedisSessionManager` and `EtcdSessionManager` (in `manager`) and everything behind it; `reconcile`
+has the decisions.
 """

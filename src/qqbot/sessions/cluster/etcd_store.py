@@ -84,7 +84,8 @@ MOST_STATE_BYTES = 1_000_000  # of the session states in one transaction: etcd a
 MOST_READ_ONE_BY_ONE = 50  # states; more are read all at once
 MOST_LOGGED = 100  # calls that one look at the log returns
 BACKOFF = 0.01  # seconds at most, before a call begins again because another node was faster
-UNCOMPACTED = 20_000  # changes of one record that etcd still has: nothing compacts its history
+UNCOMPACTED = 100_000  # revisions that etcd still has: nothing compacts its history
+COMPACTED = "has been compacted"
 
 T = TypeVar("T")
 
@@ -190,6 +191,27 @@ class EtcdStore:
         form = _fields(coord.kvs).get("m:schema", SCHEMA)
         if form != SCHEMA:
             raise ConfigError(f"{self}: {other_form(form, self.coord)}")
+        if not await self.is_compacted():
+            log.warning(
+                "%s never compacts its history, so that it grows until it refuses to write: start it with "
+                "--auto-compaction-mode=periodic --auto-compaction-retention=10m. 请为 etcd 启用自动压缩",
+                self,
+            )
+
+    async def is_compacted(self) -> bool:
+        """Return whether etcd drops old revisions; True if there are too few of them to know.  Raises: StoreAway."""
+        async with self._answered() as until:
+            limit = (await self._client.range(self.limit, until=until)).kvs
+            if not limit or limit[0].mod_revision - limit[0].create_revision < UNCOMPACTED:
+                return True
+            old = str(limit[0].mod_revision - UNCOMPACTED)
+            try:
+                await self._client.range(self.limit, until=until, revision=old)
+            except StoreAway as error:
+                if COMPACTED in str(error):
+                    return True
+                raise
+        return False
 
     def _check_version(self, version: str) -> None:
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())

@@ -1,13 +1,14 @@
 """`ClusterStore`: the records in which the nodes of a cluster agree, as a node needs them.
 
 Responsible for the Protocol, the values that its calls take and return, and its two errors. Collaborators: `node`,
-`session_limit`, `resharding` and `state_copies` call it; `redis_store` implements it. It does not decide when a call
-is made, and knows nothing of how a store writes its records.
+`session_limit`, `resharding` and `state_copies` call it; `redis_store` and `etcd_store` implement it. It does not
+decide when a call is made, and knows nothing of how a store writes its records.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -156,4 +157,12 @@ class ClusterStore(Protocol):
         than AGE milliseconds, and no other node was asked in the last LIFE), `plan SHARDS` (set the number of shards,
         while none is owned), `begin VERSION SHARDS` and `switch VERSION` (begin a roll, end it).
         """
+        ...
+
+
+class OpenStore(ClusterStore, AbstractAsyncContextManager[Any], Protocol):
+    """A store that opens and closes its connections, with what a person may ask of it besides."""
+
+    async def history(self, count: int) -> list[tuple[str, dict[str, str]]]:
+        """Return the last `count` entries of the log, oldest first.  Raises: StoreAway."""
         ...
