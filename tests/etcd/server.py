@@ -9,13 +9,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import SkipTest
 
 import aiohttp
+import pytest
 
 from tests.sockets import BUS, free_port
 
@@ -193,6 +194,19 @@ async def etcd(members: int = 1, *options: str) -> AsyncGenerator[Etcd]:
     servers = Etcd(options)
     try:
         await servers.start(members)
+        yield servers
+    finally:
+        servers.close()
+
+
+@pytest.fixture(scope="session")
+def shared_etcd() -> Generator[Etcd]:
+    """One etcd for all tests of a worker, each with a cluster name of its own."""
+    if ETCD is None:
+        pytest.skip(ABSENT)
+    servers = Etcd()
+    try:
+        asyncio.run(servers.start(1))
         yield servers
     finally:
         servers.close()

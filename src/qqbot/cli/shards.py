@@ -15,7 +15,7 @@ from .._visible import visible_line
 from ..bot.program import EXIT_CREDENTIALS, configure_logging
 from ..config import ClusterConfig, variable
 from ..errors import ConfigError
-from .terminal import CommandFailed, show, show_json
+from .terminal import EXIT_FAILED, CommandFailed, show, show_json
 
 if TYPE_CHECKING:
     from ..sessions.base import ClusterView, ShardView
