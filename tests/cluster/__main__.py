@@ -17,10 +17,10 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=0.2, help="of all timings; 1 takes half an hour")
     arguments = parser.parse_args()
     os.environ["CLUSTER_TEST_SCALE"] = str(arguments.scale)
-    from tests.cluster.etcd_rows import ETCD_ROWS  # they read the scale
+    from tests.cluster.etcd_rows import ETCD_MUTATIONS, ETCD_ROWS  # they read the scale
     from tests.cluster.rows import MUTATIONS, ROWS
 
-    of_store = {"redis": ROWS | MUTATIONS, "etcd": ETCD_ROWS}
+    of_store = {"redis": ROWS | MUTATIONS, "etcd": ETCD_ROWS | ETCD_MUTATIONS}
     rows = of_store[arguments.store]
     for name in arguments.rows:
         if name not in rows:

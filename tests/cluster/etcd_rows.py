@@ -8,10 +8,11 @@ from functools import partial
 
 from qqbot.aio.clock import steady
 from tests.cluster.cluster_run import ClusterRun
-from tests.cluster.rows import STORE_ROWS, Result, Row, cluster, finish, shares, takeover
+from tests.cluster.rows import STORE_ROWS, Result, Row, cluster, finish, leases_outlive_observers, shares, takeover
 from tests.cluster.stores import EtcdStoreServer, etcd
 
 ETCD_ROWS: dict[str, Row] = {name: partial(function, store=etcd) for name, function in STORE_ROWS.items()}
+ETCD_MUTATIONS: dict[str, Row] = {"leases-outlive-observers": partial(leases_outlive_observers, store=etcd)}
 
 
 def row(function: Row) -> Row:

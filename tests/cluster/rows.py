@@ -35,6 +35,7 @@ class StoreRow(Protocol):
     def __call__(self, seed: int, *, store: Starting = redis) -> Awaitable[Result]: ...
 
 
+AnyRow = TypeVar("AnyRow", bound=Row)
 AnyStoreRow = TypeVar("AnyStoreRow", bound=StoreRow)
 ROWS: dict[str, Row] = {}
 STORE_ROWS: dict[str, StoreRow] = {}
@@ -655,17 +656,17 @@ async def script_cost(seed: int) -> Result:
 MUTATIONS: dict[str, Row] = {}
 
 
-def mutation(function: Row) -> Row:
+def mutation(function: AnyRow) -> AnyRow:
     MUTATIONS[function.__name__.replace("_", "-")] = function
     return function
 
 
 @mutation
-async def leases_outlive_observers(seed: int) -> Result:
+async def leases_outlive_observers(seed: int, store: Starting = redis) -> Result:
     """own = 1.5 * observe: two owners at once"""
     own = 1.5 * Timings().scaled(SCALE).observe
     options = Options(timings={"own": own})
-    async with cluster_run(options, seed=seed) as run, run.server.relay() as way:
+    async with cluster_run(options, seed=seed, store=store) as run, run.server.relay() as way:
         for name in "ab":
             run.start(name)
         lonely = run.start("c", url=way.url)
