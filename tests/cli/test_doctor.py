@@ -95,7 +95,7 @@ async def test_no_fault(sim: Simulator, store: Server, tmp_path: Path) -> None:
     document = await diagnosis(tmp_path / "bot.py", **environment(sim, QQBOT_REDIS_URL=store.url))
     assert (document["ok"], document["first"]) == (True, None)
     found = statuses(document)
-    assert set(CHECKS) - set(found) == {"ipv6", "address"}
+    assert set(CHECKS) - set(found) == {"ipv6", "address", "etcd"}
     not_ok = {name for name, status in found.items() if status != "ok"}
     assert not_ok == (set() if neighbours.can_look() else {"processes"})
     assert sim.identifies == [], "a session was created"

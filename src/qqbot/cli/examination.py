@@ -86,7 +86,7 @@ async def examine(patient: Patient, *, identifies: bool) -> Findings:
     finally:
         threads.close()
     for check in CHECKS:
-        if not findings.has(check) and check not in ("ipv6", "address"):
+        if not findings.has(check) and check not in ("ipv6", "address", "etcd"):
             findings.skipped(check, "left out, because of a fault above")
     return findings
 
@@ -335,7 +335,7 @@ async def _close_code(connection: Connection, awaited: Op) -> int | None:
 async def _check_store(patient: Patient, findings: Findings) -> None:
     sessions = patient.sessions
     if sessions is None:
-        for check in ("redis", "eviction", "etcd"):
+        for check in ("redis", "eviction"):
             findings.skipped(
                 check, "no server is named: set QQBOT_REDIS_URL or QQBOT_ETCD_URL for processes that share the bot"
             )
@@ -344,7 +344,6 @@ async def _check_store(patient: Patient, findings: Findings) -> None:
             findings.skipped(check, "the processes share the shards through etcd")
         await _check_etcd(sessions.store(_app_id(patient)), findings)
     else:
-        findings.skipped("etcd", "the processes share the shards through Redis")
         await _check_redis(sessions.store(_app_id(patient)), findings)
 
 

@@ -1,4 +1,4 @@
-"""Nodes of a cluster in this process: `RedisSessionManager`s with shards that only record what is done to them."""
+"""Nodes of a cluster in this process: session managers with shards that only record what is done to them."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from qqbot.config import ShardSelection
 from qqbot.errors import LeaseLost
 from qqbot.lease import Lease
 from qqbot.models.gateway import GatewayBot, ResumeState, SessionStartLimit, ShardExit, ShardKey
-from qqbot.sessions import RedisSessionManager, Timings
+from qqbot.sessions import EtcdSessionManager, RedisSessionManager, Timings
 from tests import waiting
 
 PATIENCE = 15.0
@@ -103,7 +103,9 @@ class Shards:
 class Member:
     """One node: its manager, its shards, and the task in which it runs."""
 
-    def __init__(self, manager: RedisSessionManager, shards: Shards, task: "asyncio.Task[None]") -> None:
+    def __init__(
+        self, manager: RedisSessionManager | EtcdSessionManager, shards: Shards, task: "asyncio.Task[None]"
+    ) -> None:
         self.manager = manager
         self.shards = shards
         self.task = task
@@ -121,7 +123,8 @@ class Member:
 @asynccontextmanager
 async def joined(url: Any, platform: Platform, shards: Shards | None = None, **options: Any) -> AsyncIterator[Member]:
     """A member while the body runs; afterwards it has left."""
-    manager = RedisSessionManager(url, **{"timings": FAST, **options})
+    kind = EtcdSessionManager if isinstance(url, str) and url.startswith("etcd") else RedisSessionManager
+    manager = kind(url, **{"timings": FAST, **options})
     shards = shards or Shards()
     member = Member(manager, shards, asyncio.create_task(manager.run(platform, shards)))
     try:
