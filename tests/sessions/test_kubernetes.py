@@ -19,6 +19,7 @@ import aiohttp
 import pytest
 import yaml
 
+from qqbot.sessions import LocalSessionManager
 from qqbot.sessions.local import STOP_MARGIN_SECONDS
 from qqbot.sessions.permits import PERMIT_SECONDS, WINDOW_SECONDS
 from qqbot.testing import Simulator
@@ -191,14 +192,32 @@ async def test_pods_share_the_shards_and_keep_their_sessions(pods: StatefulSet) 
         assert (len(sim.identifies), len(sim.resumes)) == (6, 2)
         await pods.restart()
         assert (len(sim.identifies), len(sim.resumes)) == (6, 8)
+        for index in pods.pods:  # a power cut: here all start at one moment
+            await pods.kill(index)
+        for index in pods.pods:
+            await pods.start(index)
+        for index in pods.pods:
+            await pods.ready(index)
+        assert (len(sim.identifies), len(sim.resumes)) == (6, 14)
     await answered(sim, written)
     assert sim.violations == sim.lost_events == []
 
 
-def test_the_manifest_fits_the_limits_of_the_platform(tmp_path: Path) -> None:
+def test_the_page_fits_the_limits_of_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    windows: list[float] = []
+
+    class Recording(LocalSessionManager):
+        def __init__(self, *, window: float, **options: Any) -> None:
+            windows.append(window)
+            super().__init__(window=window, **options)
+
     pods = StatefulSet(tmp_path, Simulator())
     given = pods.environment(0)
     assert int(given["REPLICAS"]) == pods.spec["replicas"]
+    monkeypatch.setenv("REPLICAS", given["REPLICAS"])
+    monkeypatch.setattr("qqbot.sessions.LocalSessionManager", Recording)
+    exec(compile(block("python"), "bot.py", "exec"), {"__name__": "bot"})
+    assert windows == [WINDOW_SECONDS * pods.spec["replicas"]]
     assert int(given["SHARDS"]) % pods.spec["replicas"] == 0
     assert pods.spec["minReadySeconds"] > WINDOW_SECONDS + PERMIT_SECONDS
     assert 60 / pods.spec["minReadySeconds"] <= 2  # calls of /gateway/bot in a minute
