@@ -113,6 +113,12 @@ async def takeover(run: ClusterRun, shard_ids: set[checker.ShardId], at: float) 
     return [f"G2: shards of a dead owner were not taken over within {bound:.1f} s"]
 
 
+def too_long(run: ClusterRun, gaps: dict[checker.ShardId, float]) -> list[str]:
+    """Return what is wrong with the gaps of planned moves."""
+    wrong = [f"G3: a gap of {gap:.2f} s in shard {shard_id}" for shard_id, gap in gaps.items() if gap > 2.0]
+    return [*wrong, run.tail()] if wrong else []
+
+
 @on_any_store
 async def kill(seed: int, options: Options | None = None, store: Starting = redis) -> Result:
     """kill -9 of an owner"""
@@ -157,7 +163,7 @@ async def rolling_deploy(seed: int, options: Options | None = None, store: Start
             "gap p50": sorted(gaps.values())[len(gaps) // 2],
             "gap max": max(gaps.values()),
         }
-        wrong = [f"G3: a gap of {gap:.2f} s in shard {shard_id}" for shard_id, gap in gaps.items() if gap > 2.0]
+        wrong = too_long(run, gaps)
         rest, figures = await finish(run)
         return wrong + rest, figures
 
@@ -305,7 +311,7 @@ async def join_and_leave(seed: int, store: Starting = redis) -> Result:
             "gap p50": sorted(gaps.values())[len(gaps) // 2],
             "gap max": max(gaps.values()),
         }
-        wrong = [f"G3: a gap of {gap:.2f} s in shard {shard_id}" for shard_id, gap in gaps.items() if gap > 2.0]
+        wrong = too_long(run, gaps)
         if sum(each) > least:
             wrong.append(f"G6: {each} moves, {least} would do")
         rest, figures = await finish(run)
