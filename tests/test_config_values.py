@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qqbot import ConfigError, Credentials
-from qqbot.config import VARIABLES, Endpoints, ClusterConfig
+from qqbot.config import VARIABLES, ClusterConfig, Endpoints
 from tests.cli.program import run
 
 SECRET = "s3cr3t-of-the-bot"
@@ -101,6 +101,17 @@ async def test_quotes_end_every_command_with_3(tmp_path: Path) -> None:
     for name in ("QQBOT_APP_ID", "QQBOT_REDIS_URL", "QQBOT_CLUSTER"):
         code, _, err = await run("shards", env=GOOD | {name: f"'{GOOD[name]}'"})
         assert (code, f"{name} begins and ends" in err) == (3, True), err
+
+
+def test_etcd_in_place_of_redis() -> None:
+    url = "etcd://user:hunter2@host:2379"
+    found = ClusterConfig.from_env({"QQBOT_ETCD_URL": url, "QQBOT_CLUSTER": "mine"})
+    assert found is not None and (found.store, found.url.reveal(), found.cluster) == ("etcd", url, "mine")
+    with pytest.raises(ConfigError, match="QQBOT_ETCD_URL begins and ends with a quotation mark"):
+        ClusterConfig.from_env({"QQBOT_ETCD_URL": f'"{url}"'})
+    with pytest.raises(ConfigError, match=r"both set.*unset one of them") as caught:
+        ClusterConfig.from_env(GOOD | {"QQBOT_ETCD_URL": url})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_each_variable_that_is_read_is_listed() -> None:

@@ -5,14 +5,17 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from types import MappingProxyType
 
 import aiohttp
 import pytest
 
-from qqbot import Api, Bot, Credentials, Endpoints, QQBotError, Route
+from qqbot import Api, Bot, ConfigError, Credentials, Endpoints, QQBotError, Route
 from qqbot.config import GatewayConfig
 from qqbot.gateway.connection import Connection
+from qqbot.sessions import EtcdSessionManager
+from qqbot.sessions.cluster.store import StoreAway
 from qqbot.webhook.client import WebhookClient, simulate_search
 from tests.cli.program import run
 
@@ -113,6 +116,14 @@ def command(*arguments: str) -> Callable[[str], Awaitable[None]]:
     return call
 
 
+async def etcd(asked: str) -> None:
+    store = EtcdSessionManager(f"etcd://bot:never-shown@{asked}", cluster="c").store("1")
+    async with store:
+        for call in (store.check, store.look, partial(store.entries, "$", 1.0)):
+            with contextlib.suppress(ConfigError, StoreAway):
+                await call()
+
+
 REQUESTS: Mapping[str, Callable[[str], Awaitable[None]]] = MappingProxyType(
     {
         "api call": api_call,
@@ -121,6 +132,7 @@ REQUESTS: Mapping[str, Callable[[str], Awaitable[None]]] = MappingProxyType(
         "download": download,
         "gateway": gateway,
         "gateway by a session of the user": gateway_by_a_session_of_the_user,
+        "etcd": etcd,
         "webhook call": webhook_call,
         "search": search,
     }

@@ -14,15 +14,17 @@ import pytest
 
 from qqbot import Api, ApiError, Bot, ConfigError, Context, Credentials, GroupAtMessageCreate
 from qqbot.api.exchange import Request, Response
-from qqbot.config import Endpoints, GatewayConfig, ClusterConfig, Secret
+from qqbot.config import ClusterConfig, Endpoints, GatewayConfig, Secret
 from qqbot.errors import GatewayHalted
 from qqbot.models.frames import identify, resume
 from qqbot.redis.lock import RedisLock
 from qqbot.redis.sharing import sharing
-from qqbot.sessions.cluster.manager import RedisSessionManager
+from qqbot.sessions.cluster.manager import EtcdSessionManager, RedisSessionManager
+from qqbot.sessions.cluster.store import StoreAway
 from qqbot.testing import Simulator
 from qqbot.webhook.protocol import WebhookProtocol
 from qqbot.webhook.signature import Key, public_key, sign, verify
+from tests.sockets import free_port
 
 FAST = GatewayConfig(pace=0.02, hello_timeout=0.5, ready_timeout=0.5, identify_window=0.2)
 
@@ -146,6 +148,7 @@ VARIABLES = {
         (Endpoints.from_env, {"QQBOT_API_BASE": "nonsense"}),
         (ClusterConfig.from_env, {"QQBOT_REDIS_URL": "", "QQBOT_CLUSTER": "c"}),
         (ClusterConfig.from_env, {"QQBOT_CLUSTER": "'c'"}),
+        (ClusterConfig.from_env, {"QQBOT_ETCD_URL": "etcd://u:never-shown-password@host"}),
     ],
 )
 def test_frames_that_read_the_environment(
@@ -176,6 +179,20 @@ def test_frames_that_read_a_secret_file(tmp_path: Path, content: bytes) -> None:
 )
 def test_frames_that_check_credentials(app_id: str | int, secret: str, previous: str | None) -> None:
     assert_frames_hide(raised(Credentials, app_id, secret, previous=previous))
+
+
+@pytest.mark.parametrize("url", ["nonsense://u:never-shown-password@h", "etcd://u:never-shown-password@h:x"])
+def test_frames_that_open_etcd(url: str) -> None:
+    assert_frames_hide(raised(EtcdSessionManager, url))
+
+
+async def test_frames_that_call_etcd() -> None:
+    store = EtcdSessionManager(f"etcd://u:never-shown-password@127.0.0.1:{free_port()}").store("1")
+    async with store:
+        for call in (store.check, store.look, store.states):
+            with pytest.raises(StoreAway) as caught:
+                await call()
+            assert_frames_hide(caught.value)
 
 
 @pytest.mark.parametrize("url", ["nonsense://u:never-shown-password@h", "redis+cluster://u:never-shown-password@h:x"])

@@ -18,6 +18,7 @@ from qqbot.cli import main, neighbours
 from qqbot.cli.findings import CHECKS
 from qqbot.testing import Http, Simulator
 from tests.cli.program import environment, qqbot, run
+from tests.etcd.server import etcd
 from tests.redis.servers import Server, engine, store
 from tests.sockets import free_port
 
@@ -286,6 +287,25 @@ async def test_a_password_that_redis_refuses(sim: Simulator, store: Server) -> N
     document = await diagnosis(**environment(sim, QQBOT_REDIS_URL=url))
     first(document, "redis", "refuses the user or the password")
     assert "pass-word" not in json.dumps(document)
+
+
+async def test_etcd_in_place_of_redis(sim: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_text(BOT)
+    async with etcd() as servers:
+        variables = environment(sim, QQBOT_ETCD_URL=servers.url)
+        document = await diagnosis(tmp_path / "bot.py", **variables)
+        assert (document["ok"], statuses(document)["etcd"], statuses(document)["redis"]) == (True, "ok", "skipped")
+        url = servers.url.replace("://", "://nobody:pass-word@")
+        document = await diagnosis(**environment(sim, QQBOT_ETCD_URL=url))
+        first(document, "etcd", "refuses the user or the password")
+        assert "pass-word" not in json.dumps(document)
+        servers.kill()
+        first(await diagnosis(**variables), "etcd", "does not answer")
+
+
+async def test_two_stores(sim: Simulator) -> None:
+    code, _, err = await run("doctor", env=environment(sim, QQBOT_ETCD_URL="etcd://h", QQBOT_REDIS_URL="redis://h"))
+    assert code == 3 and "unset one of them" in err
 
 
 async def test_a_proxy_that_cannot_be_used_is_a_warning(sim: Simulator) -> None:

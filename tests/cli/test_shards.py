@@ -2,26 +2,34 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 
 from qqbot.errors import GatewayHalted
 from tests.cli.program import run
-from tests.redis.servers import Server, engine, store
+from tests.etcd.server import Etcd, etcd
+from tests.redis.servers import Server, default_engine, started
 from tests.sessions.cluster.members import FAST, Platform, joined, until
 
-__all__ = ["engine", "store"]
+
+@pytest.fixture(params=["redis", "etcd"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Server | Etcd]:
+    """One empty server."""
+    async with started(default_engine()) if request.param == "redis" else etcd() as server:
+        yield server
 
 
-async def shards(store: Server, *arguments: str, code: int = 0) -> str:
+async def shards(store: Server | Etcd, *arguments: str, code: int = 0) -> str:
     """Run the command and return what it printed."""
-    environment = {"QQBOT_REDIS_URL": store.url, "QQBOT_APP_ID": "1", "QQBOT_CLUSTER": "c"}
+    variable = "QQBOT_REDIS_URL" if isinstance(store, Server) else "QQBOT_ETCD_URL"
+    environment = {variable: store.url, "QQBOT_APP_ID": "1", "QQBOT_CLUSTER": "c"}
     ended = await run("shards", *arguments, env=environment)
     assert ended.code == code, ended.err
     return ended.out if code == 0 else ended.err
 
 
-async def test_what_it_shows(store: Server) -> None:
+async def test_what_it_shows(store: Server | Etcd) -> None:
     async with joined(store.url, Platform(), cluster="c", name="one") as a:
         await until(lambda: len(a.indices) == 6)
         table = (await shards(store)).splitlines()
@@ -35,7 +43,7 @@ async def test_what_it_shows(store: Server) -> None:
         assert "claim" in await shards(store, "log")
 
 
-async def test_drain(store: Server) -> None:
+async def test_drain(store: Server | Etcd) -> None:
     async with (
         joined(store.url, Platform(), cluster="c", name="one") as a,
         joined(store.url, Platform(), cluster="c", name="two") as b,
@@ -48,7 +56,7 @@ async def test_drain(store: Server) -> None:
         assert "the members: " in await shards(store, "drain", "three", code=3)
 
 
-async def test_halt_and_unhalt(store: Server) -> None:
+async def test_halt_and_unhalt(store: Server | Etcd) -> None:
     async with joined(store.url, Platform(), cluster="c") as a:
         await until(lambda: len(a.indices) == 6)
         await shards(store, "halt", "a leak")
@@ -64,7 +72,7 @@ async def test_halt_and_unhalt(store: Server) -> None:
         assert not c.shards.identified  # the sessions were kept
 
 
-async def test_roll(store: Server) -> None:
+async def test_roll(store: Server | Etcd) -> None:
     async with joined(store.url, Platform(), cluster="c") as a:
         await until(lambda: len(a.indices) == 6)
         assert "other than 6" in await shards(store, "roll", "6", code=3)
@@ -76,7 +84,7 @@ async def test_roll(store: Server) -> None:
         assert "nothing was given up" in await shards(store, "roll", "abort")
 
 
-async def test_without_a_cluster(store: Server) -> None:
+async def test_without_a_cluster(store: Server | Etcd) -> None:
     assert "0 shards" in await shards(store)
     store.kill()
     assert "does not answer" in await shards(store, code=1)

@@ -14,7 +14,7 @@ from qqbot import Api, Bot, Endpoints, GatewayConfig
 from qqbot.api import client
 from qqbot.api.client import ApiOptions
 from qqbot.config import VARIABLES
-from qqbot.sessions import LocalSessionManager, RedisSessionManager
+from qqbot.sessions import EtcdSessionManager, LocalSessionManager, RedisSessionManager
 
 from .words import Both, code, heading, pick, read, table
 
@@ -47,6 +47,10 @@ SECTIONS = {
     RedisSessionManager: Both(
         "`Bot(sessions=RedisSessionManager(...))` shares the shards with others: [Production](../production.md).",
         "`Bot(sessions=RedisSessionManager(...))` 与其他进程分担分片，见[生产环境](../production.md)。",
+    ),
+    EtcdSessionManager: Both(
+        "`Bot(sessions=EtcdSessionManager(...))` shares the shards through etcd: [Production](../production.md#etcd).",
+        "`Bot(sessions=EtcdSessionManager(...))` 通过 etcd 与其他进程分担分片，见[生产环境](../production.md#etcd)。",
     ),
 }
 
@@ -85,16 +89,33 @@ def _options(language: str, owner: type) -> str:
 
 def options(owner: type) -> Iterator[tuple[str, str, str, str]]:
     """Yield the class that names an option, its name, its type, and its default ('' if there is none)."""
-    written = _annotations(owner)
+    home = _home(owner)
+    written = _annotations(home)
     for name, parameter in inspect.signature(owner).parameters.items():
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
-            yield owner.__name__, name, written[name], _default(parameter)
+            where = owner if name in WORDS[owner.__name__] else home
+            yield where.__name__, name, _filled_in(owner, written[name]), _default(parameter)
     if owner is Api:
         for name, kind in _annotations(ApiOptions).items():
             default = {"timeout": repr(client.TIMEOUT), "on_request": "()", "on_response": "()", "pacing": "False"}.get(
                 name, "None"
             )
             yield ApiOptions.__name__, name, kind, default
+
+
+def _home(owner: type) -> type:
+    """Return the class that has the signature: its own, or a base."""
+    return next(each for each in owner.__mro__ if "__init__" in vars(each))
+
+
+def _filled_in(owner: type, kind: str) -> str:
+    """Return the type for which the variable `kind` of a generic base stands; any other as it is."""
+    for base in getattr(owner, "__orig_bases__", ()):
+        names = [each.__name__ for each in typing.get_origin(base).__parameters__]
+        if kind in names:
+            found = typing.get_args(base)[names.index(kind)]
+            return found.__forward_arg__ if isinstance(found, typing.ForwardRef) else str(found.__name__)
+    return kind
 
 
 def _annotations(owner: type) -> dict[str, str]:

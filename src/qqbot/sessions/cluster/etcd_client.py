@@ -29,13 +29,13 @@ from .store import StoreAway
 
 PORT = 2379
 MOST_OPERATIONS = 100  # in one transaction: etcd allows 128 (--max-txn-ops)
-MOST_BYTES = 1_000_000  # in one transaction: etcd allows 1.5 MiB (--max-request-bytes)
 MOST_ANSWER_BYTES = 64 * 1024 * 1024
+LONGEST_LINE = 4096  # of a watch in which nothing has happened
 
 PERMISSION_DENIED, UNAUTHENTICATED = 7, 16  # codes of gRPC
 OLD_TOKEN = ("invalid auth token", "revision of auth store is old", "user name is empty")
 NO_ENTRY = ("authentication failed", "authentication is not enabled", "permission denied", "user name not found")
-WATCH_ENDS = (b'"events"', b'"canceled"', b'"error"')
+AUTHENTICATE = "/v3/auth/authenticate"
 TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 Body: TypeAlias = dict[str, object]
@@ -101,11 +101,22 @@ class _Error(Struct, frozen=True):
     code: int = 0
 
 
+class _Watched(Struct, frozen=True):
+    created: bool = False
+    canceled: bool = False
+    events: tuple[object, ...] = ()
+
+
+class _WatchLine(Struct, frozen=True):
+    result: _Watched = _Watched(canceled=True)
+
+
 class _Version(Struct, frozen=True):
     etcdserver: str = ""
 
 
 _found, _answer, _token, _version, _error = fast(Found), fast(TxnAnswer), fast(_Token), fast(_Version), fast(_Error)
+_watched = fast(_WatchLine)
 
 
 # What a transaction consists of
@@ -164,15 +175,19 @@ def shown(url: Secret) -> str:
 def _parsed(url: Secret) -> _Address:
     found = _taken_apart(url.reveal())
     if isinstance(found, str):
-        before, mark, _ = url.reveal().partition("://")
-        scheme = visible_line(before, 20) if mark else "none"
-        raise ConfigError(
-            f"the etcd URL (scheme {scheme}, the rest is not shown) cannot be used: {found}. Expected: "
-            "etcd://user:password@host:2379,host2:2379, or etcds:// for TLS, with "
-            f"{', '.join(TLS_OPTIONS)} after a '?'; special characters of a password are written as %XX. "
-            "etcd 地址无法使用，请检查格式；密码中的特殊字符请写成 %XX"
-        )
+        raise _unusable(url, found)
     return found
+
+
+def _unusable(url: Secret, why: str) -> ConfigError:
+    before, mark, _ = url.reveal().partition("://")
+    scheme = visible_line(before, 20) if mark else "none"
+    return ConfigError(
+        f"the etcd URL (scheme {scheme}, the rest is not shown) cannot be used: {why}. Expected: "
+        "etcd://user:password@host:2379,host2:2379, or etcds:// for TLS, with "
+        f"{', '.join(TLS_OPTIONS)} after a '?'; special characters of a password are written as %XX. "
+        "etcd 地址无法使用，请检查格式；密码中的特殊字符请写成 %XX"
+    )
 
 
 def _taken_apart(url: str) -> _Address | str:
@@ -213,7 +228,7 @@ class EtcdClient:
 
     def __init__(self, url: Secret) -> None:
         self._address = _parsed(url)
-        self._token = ""  # of the user; '' until it is asked for, and after etcd refused it
+        self._token = Secret("")  # of the user; '' until it is asked for, and after etcd refused it
         self._asking: asyncio.Lock  # for a token: made inside the loop
         self._session: aiohttp.ClientSession
         self._current = 0  # the member that answered last
@@ -229,7 +244,7 @@ class EtcdClient:
             connector = aiohttp.TCPConnector(limit=0, resolver=ThreadResolver(threads), ssl=tls)
             session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
             self._session = await stack.enter_async_context(session)
-            self._asking, self._token = asyncio.Lock(), ""
+            self._asking, self._token = asyncio.Lock(), Secret("")
             self._open = stack.pop_all()
         return self
 
@@ -279,12 +294,13 @@ class EtcdClient:
         request: Body = {"create_request": range_of(prefix, prefix=True) | {"start_revision": str(revision)}}
         member = self._address.members[self._current]
         async with self._sent(member, "/v3/watch", request, await self._token_of(member)) as response:
-            line = b""
+            line = bytearray()
             async for chunk in response.content.iter_any():
                 line += chunk
-                if any(word in line for word in WATCH_ENDS):
+                *whole, rest = line.split(b"\n")
+                if len(rest) > LONGEST_LINE or any(map(_is_news, whole)):
                     return
-                line = line.rpartition(b"\n")[2]
+                line = rest
 
     # Calls
 
@@ -311,24 +327,28 @@ class EtcdClient:
         except _OldToken as old:
             if not self._address.user:
                 raise EtcdRefused(str(old), user=True) from None
-            if self._token == token:  # else another call has a new one already
-                self._token = ""
+            if self._token is token:  # else another call has a new one already
+                self._token = Secret("")
         try:
             return await self._answer(member, path, body, decode, await self._token_of(member))
         except _OldToken as old:
             raise EtcdRefused(str(old), user=True) from None
 
-    async def _token_of(self, member: str) -> str:
+    async def _token_of(self, member: str) -> Secret:
         """Return the token of the user, '' if there is no user."""
         if not self._address.user:
-            return ""
+            return self._token
         async with self._asking:
             if not self._token:
-                body: Body = {"name": self._address.user, "password": self._address.password.reveal()}
-                self._token = (await self._answer(member, "/v3/auth/authenticate", body, _token, "")).token
+                body = self._credentials()
+                self._token = Secret((await self._answer(member, AUTHENTICATE, body, _token, self._token)).token)
             return self._token
 
-    async def _answer(self, member: str, path: str, body: Body | None, decode: Decode[T], token: str) -> T:
+    def _credentials(self) -> Secret:
+        """Return the body that asks for a token."""
+        return Secret(encode({"name": self._address.user, "password": self._address.password.reveal()}).decode())
+
+    async def _answer(self, member: str, path: str, body: Body | Secret | None, decode: Decode[T], token: Secret) -> T:
         """Send one request to one member.  Raises: StoreAway, EtcdRefused."""
         async with self._sent(member, path, body, token) as response:
             data = await _read(response)
@@ -341,15 +361,15 @@ class EtcdClient:
 
     @asynccontextmanager
     async def _sent(
-        self, member: str, path: str, body: Body | None, token: str
+        self, member: str, path: str, body: Body | Secret | None, token: Secret
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """Yield the answer's head.  Raises: StoreAway if the connection fails, also later."""
         try:
             async with self._session.request(
                 "GET" if body is None else "POST",
                 URL(member + path, encoded=True),
-                data=None if body is None else encode(body),
-                headers={"Authorization": token} if token else {},
+                data=body.reveal().encode() if isinstance(body, Secret) else None if body is None else encode(body),
+                headers={"Authorization": token.reveal()} if token else {},
                 timeout=aiohttp.ClientTimeout(total=None),  # the caller sets the deadline
                 allow_redirects=False,  # a redirect would carry the password and the token elsewhere
             ) as response:
@@ -361,6 +381,17 @@ class EtcdClient:
             away = StoreAway(_cause(member, error))
         # Raised outside of the except block: some exceptions of aiohttp carry the request's headers, with the token.
         raise away
+
+
+def _is_news(line: bytearray) -> bool:
+    """True if something happened, also if it is the end of the watch."""
+    if not line.strip():
+        return False
+    try:
+        found = _watched(bytes(line)).result
+    except (MsgspecError, ValueError):
+        return True
+    return found.canceled or bool(found.events)
 
 
 class _OldToken(Exception):

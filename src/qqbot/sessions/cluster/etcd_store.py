@@ -44,6 +44,7 @@ from .etcd_client import (
     Body,
     EtcdClient,
     EtcdRefused,
+    Found,
     KeyValue,
     TxnAnswer,
     delete,
@@ -80,7 +81,7 @@ log = logging.getLogger(__name__)
 
 LEAST_VERSION = (3, 4)
 MOST_PERMIT_CALLS = 4  # at once: shards that wait for a permit must not compete with the renewals
-MOST_STATE_BYTES = 1_000_000  # of the session states in one transaction: etcd allows 1.5 MiB (--max-request-bytes)
+MOST_BYTES = 700_000  # in one transaction, before base64: etcd allows 1.5 MiB (--max-request-bytes)
 MOST_READ_ONE_BY_ONE = 50  # states; more are read all at once
 MOST_LOGGED = 100  # calls that one look at the log returns
 BACKOFF = 0.01  # seconds at most, before a call begins again because another node was faster
@@ -306,14 +307,8 @@ class EtcdStore:
     async def entries(self, after: str, wait: float = LISTEN_SECONDS) -> list[tuple[str, dict[str, str]]]:
         """Wait up to `wait` seconds for what is logged after the entry `after`; return it.  Raises: StoreAway."""
         end = asyncio.get_running_loop().time() + wait
-        revision = None if after == FROM_NOW_ON else number(after.rpartition("-")[2]) or 0
-        while True:
-            async with self._answered() as until:
-                options: Body = {"count_only": True} if revision is None else {"min_mod_revision": str(revision + 1)}
-                options |= {"sort_order": "ASCEND", "sort_target": "MOD", "limit": str(MOST_LOGGED)}
-                found = await self._client.range(self._log, prefix=True, until=until, **options)
-            if found.kvs:
-                return [entry for kv in found.kvs for entry in _logged(kv)]
+        found = await self._logged_after(None if after == FROM_NOW_ON else number(after.rpartition("-")[2]) or 0)
+        if not found.kvs:
             revision = found.header.revision  # not `after`: what is older may be compacted, and cannot be watched
             try:
                 async with asyncio.timeout_at(end):
@@ -321,7 +316,18 @@ class EtcdStore:
             except TimeoutError:
                 return []
             except EtcdRefused as error:
-                raise StoreAway(str(error)) from None
+                raise StoreAway(self._refusal(error)) from None
+            found = await self._logged_after(revision)
+            if not found.kvs:
+                raise StoreAway("the watch ended")
+        return [entry for kv in found.kvs for entry in _logged(kv)]
+
+    async def _logged_after(self, revision: int | None) -> Found:
+        """Return what was logged after a revision; None: nothing, but the present revision.  Raises: StoreAway."""
+        options: Body = {"count_only": True} if revision is None else {"min_mod_revision": str(revision + 1)}
+        options |= {"sort_order": "ASCEND", "sort_target": "MOD", "limit": str(MOST_LOGGED)}
+        async with self._answered() as until:
+            return await self._client.range(self._log, prefix=True, until=until, **options)
 
     async def history(self, count: int) -> list[tuple[str, dict[str, str]]]:
         """Return the last `count` entries of the log, oldest first.  Raises: StoreAway."""
@@ -384,7 +390,8 @@ class EtcdStore:
             operations.append(delete(self._log, end=oldest))
         if not operations and not change.states:
             return before, await self._read_states(wanted, until)
-        states, *more = self._portions(change.states, MOST_OPERATIONS - len(operations) - len(wanted))
+        used = sum(len(value) for value in (change.coord | change.limit).values())
+        states, *more = self._portions(change.states, MOST_OPERATIONS - len(operations) - len(wanted), used)
         answer = await self._client.txn(compare, [*operations, *states, *wanted], until=until)
         if not answer.succeeded:
             return None
@@ -399,17 +406,18 @@ class EtcdStore:
     def _logged_as(self, call: int) -> str:
         return f"{self._log}{call:015d}"
 
-    def _portions(self, states: Mapping[ShardId, str | None], room: int) -> list[list[Body]]:
-        """Return the operations that write `states`: those for the first transaction, which has `room`, then others."""
-        portions, size = [list[Body]()], 0
+    def _portions(self, states: Mapping[ShardId, str | None], room: int, used: int) -> list[list[Body]]:
+        """Return the operations that write `states`: those for the first transaction, then others.
+
+        `room`: operations that the first one can take besides its own, which have `used` bytes.
+        """
+        portions = [list[Body]()]
         for shard_id, state in states.items():
-            length = len(state.encode()) if state is not None else 0
-            if len(portions[-1]) >= (room if len(portions) == 1 else MOST_OPERATIONS) or (
-                size + length > MOST_STATE_BYTES
-            ):
+            length = 0 if state is None else len(state.encode())
+            if len(portions[-1]) >= room or used + length > MOST_BYTES:
                 portions.append([])
-                size = 0
-            size += length
+                room, used = MOST_OPERATIONS, 0
+            used += length
             key = self._state_of(shard_id)
             portions[-1].append(delete(key) if state is None else put(key, state))
         return portions

@@ -229,7 +229,7 @@ class EtcdSessionManager(ClusterSessionManager[str]):
     async def run(self, gateway: GatewaySource, start: ShardFactory) -> None:
         """Be a member of the cluster until `stop`; wait for an etcd that does not answer.
 
-        Raises: as `ClusterSessionManager.run`.
+        Raises: GatewayHalted, ConfigError, and whatever `start` raises.
         """
         log.info(
             "etcd shares the shards and nothing else: each process has its own access token, and counts finished "
