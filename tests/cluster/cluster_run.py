@@ -156,6 +156,15 @@ class ClusterRun:
         async with self.records() as records:
             return await records.look()
 
+    async def answers(self) -> None:
+        """Wait until the store answers."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with contextlib.suppress(StoreAway):
+                    await self.state()
+                    return
+                await asyncio.sleep(0.1)
+
     async def settled(self, shares: list[int], seconds: float = PATIENCE) -> None:
         """Wait until the nodes own so many shards each, and every shard has a session that listens."""
         async with asyncio.timeout(seconds):

@@ -61,8 +61,10 @@ async def member_loss(seed: int) -> Result:
     """the leader of three members dies, then an owner; then the member comes back"""
     async with cluster(4, seed=seed, store=partial(etcd, 3)) as (run, nodes):
         members, leader = etcd_of(run).members, etcd_of(run).first
-        before = len(run.gateway.resumes)
+        before, at = len(run.gateway.resumes), steady()
         members.kill(leader)
+        await run.answers()
+        run.figures["failover"] = steady() - at
         await asyncio.sleep(1.2 * run.timings["observe"])
         await run.settled(shares(run.options.shards, 4))
         run.figures["resumes by the loss"] = len(run.gateway.resumes) - before

@@ -15,7 +15,6 @@ from qqbot.aio.clock import steady
 from qqbot.sessions import Timings
 from qqbot.sessions.cluster.records import next_field
 from qqbot.sessions.cluster.state import ClusterState
-from qqbot.sessions.cluster.store import StoreAway
 from qqbot.testing import Simulator
 from tests.cluster import checker
 from tests.cluster.cluster_run import SCALE, ClusterRun, Options, Process, cluster_run
@@ -435,12 +434,7 @@ async def fail_over(run: ClusterRun, nodes: list[Process], kill_master: Callable
     run.store_lost = True
     kill_master()
     await asyncio.sleep(1)
-    while True:
-        try:
-            await run.state()
-            break
-        except StoreAway:
-            await asyncio.sleep(0.1)
+    await run.answers()
     run.figures["failover"] = steady() - at
     await run.settled(shares(run.options.shards, 4))
     run.figures["resumes by failover"] = len(run.gateway.resumes) - before
