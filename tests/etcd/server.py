@@ -7,6 +7,7 @@ import asyncio
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import tempfile
 from collections.abc import AsyncGenerator, Generator, Sequence
@@ -33,11 +34,17 @@ class Member:
     port: int
     folder: Path
     options: Sequence[str] = ()
+    tls: ssl.SSLContext | None = None
+    """With which the tests themselves ask it; None: without TLS."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def base(self) -> str:
+        return f"{'http' if self.tls is None else 'https'}://{self.address}"
 
     @property
     def peer(self) -> str:
@@ -51,7 +58,7 @@ class Member:
     def start(self, peers: str) -> None:
         """Start the process; `peers` names all members."""
         assert ETCD is not None
-        address = f"http://{self.address}"
+        address = self.base
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -72,7 +79,7 @@ class Member:
         async with asyncio.timeout(PATIENCE):
             while self.process is not None and self.process.poll() is None:
                 try:
-                    async with session.get(f"http://{self.address}/health") as answer:
+                    async with session.get(f"{self.base}/health", ssl=self.tls or True) as answer:
                         if answer.ok and (await answer.json(content_type=None)).get("health") == "true":
                             return self.process.poll() is None  # not another process on the same port
                 except (aiohttp.ClientError, TimeoutError):
@@ -97,13 +104,14 @@ class Etcd:
     """All members of one etcd; the data stay on disk between a `kill` and a `restart`."""
 
     options: Sequence[str] = ()
+    tls: ssl.SSLContext | None = None
     members: list[Member] = field(default_factory=list[Member])
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="qqbot-etcd-")))
 
     @property
     def url(self) -> str:
         """A URL that names all members."""
-        return "etcd://" + ",".join(member.address for member in self.members)
+        return ("etcd://" if self.tls is None else "etcds://") + ",".join(member.address for member in self.members)
 
     @property
     def log(self) -> str:
@@ -140,7 +148,7 @@ class Etcd:
         while len(ports) < count:
             ports.add(free_port())
         self.members = [
-            Member(f"m{i}", port, self.folder / f"m{i}", self.options) for i, port in enumerate(sorted(ports))
+            Member(f"m{i}", port, self.folder / f"m{i}", self.options, self.tls) for i, port in enumerate(sorted(ports))
         ]
         for member in self.members:
             member.folder.mkdir()
@@ -184,14 +192,16 @@ class Etcd:
 
 
 @asynccontextmanager
-async def etcd(members: int = 1, *options: str) -> AsyncGenerator[Etcd]:
+async def etcd(members: int = 1, *options: str, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Etcd]:
     """One etcd of so many members, with command line `options` such as `--quota-backend-bytes 1000000`.
+
+    `tls`: the options name certificates for it, and the tests ask whether it is healthy in this way.
 
     Raises: SkipTest if this machine has none.
     """
     if ETCD is None:
         raise SkipTest(ABSENT)
-    servers = Etcd(options)
+    servers = Etcd(options, tls)
     try:
         await servers.start(members)
         yield servers

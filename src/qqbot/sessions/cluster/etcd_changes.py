@@ -67,8 +67,8 @@ class Records(Struct, frozen=True, kw_only=True):
         return f"{found[1]}:{self.beats.get(name[2:], 0)}:{found[3]}:{found[4]}"
 
 
-class Caller(Struct, frozen=True, kw_only=True):
-    """Which node calls, and what it brings along.
+class CallingNode(Struct, frozen=True, kw_only=True):
+    """Which node calls, and what it knows.
 
     `forgotten`: true if the store has an older revision than this node has seen. `highest`: the largest token that it
     has seen. `clock`: the time of day in milliseconds.
@@ -88,7 +88,7 @@ class Change:
     another one or has lost something. What cannot be read is treated as lost, so that its owner reports it again.
     """
 
-    def __init__(self, records: Records, caller: Caller, *, stored: Collection[ShardId] = ()) -> None:
+    def __init__(self, records: Records, caller: CallingNode, *, stored: Collection[ShardId] = ()) -> None:
         self.coord = dict(records.coord)
         self.limit = dict(records.limit)
         self.states: dict[ShardId, str | None] = {}  # to be written; None: deleted

@@ -111,12 +111,12 @@ class _WatchLine(Struct, frozen=True):
     result: _Watched = _Watched(canceled=True)
 
 
-class _Version(Struct, frozen=True):
+class _ServerVersion(Struct, frozen=True):
     etcdserver: str = ""
 
 
-_found, _answer, _token, _version, _error = fast(Found), fast(TxnAnswer), fast(_Token), fast(_Version), fast(_Error)
-_watched = fast(_WatchLine)
+_found, _answer, _watched = fast(Found), fast(TxnAnswer), fast(_WatchLine)
+_token, _version, _error = fast(_Token), fast(_ServerVersion), fast(_Error)
 
 
 # What a transaction consists of
@@ -152,7 +152,7 @@ def range_of(key: str, *, prefix: bool = False, end: str = "") -> Body:
 # The URL
 
 
-class _Address(NamedTuple):
+class _EtcdUrl(NamedTuple):
     """A URL taken apart."""
 
     members: list[str]
@@ -172,7 +172,7 @@ def shown(url: Secret) -> str:
     return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
 
 
-def _parsed(url: Secret) -> _Address:
+def _parsed(url: Secret) -> _EtcdUrl:
     found = _taken_apart(url.reveal())
     if isinstance(found, str):
         raise _unusable(url, found)
@@ -190,7 +190,7 @@ def _unusable(url: Secret, why: str) -> ConfigError:
     )
 
 
-def _taken_apart(url: str) -> _Address | str:
+def _taken_apart(url: str) -> _EtcdUrl | str:
     """Return the parts of a URL, or what is wrong with it; it raises nothing, as its variables hold the password."""
     scheme, _, rest = url.partition("://")
     if scheme not in ("etcd", "etcds"):
@@ -209,7 +209,7 @@ def _taken_apart(url: str) -> _Address | str:
         return "an option after the '?' is not known"
     if user and not (name and password):
         return "a user needs a name and a password"
-    return _Address(members, unquote(name), Secret(unquote(password)), options)
+    return _EtcdUrl(members, unquote(name), Secret(unquote(password)), options)
 
 
 def _member(text: str, scheme: str) -> str:

@@ -38,7 +38,7 @@ from ...errors import ConfigError
 from ...models.codec import encode, fast
 from ...models.gateway import GatewayBot
 from .assignor import Role
-from .etcd_changes import LOG_LENGTH, PACE, Caller, Change, Fields, Records
+from .etcd_changes import LOG_LENGTH, PACE, CallingNode, Change, Fields, Records
 from .etcd_client import (
     MOST_OPERATIONS,
     Body,
@@ -359,9 +359,9 @@ class EtcdStore:
                     return answer, *written
                 await asyncio.sleep(random.random() * BACKOFF)
 
-    def _caller(self, read: _Read) -> Caller:
+    def _caller(self, read: _Read) -> CallingNode:
         clock = round(time.time() * 1000)  # no safety depends on it, see `etcd_changes`
-        return Caller(
+        return CallingNode(
             node=self.node, timings=self._shared, clock=clock, highest=self._highest, forgotten=read.forgotten
         )
 
