@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import logging
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -159,6 +161,15 @@ async def test_the_environment_names_it(shared_etcd: Etcd, name: str, monkeypatc
             async with asyncio.timeout(20):
                 while not (await reader.look()).nodes:
                     await asyncio.sleep(0.05)
+
+
+def test_it_needs_no_redis() -> None:
+    code = (
+        "import sys; from qqbot import Bot; from qqbot.sessions import EtcdSessionManager;"
+        "Bot(sessions=EtcdSessionManager('etcd://localhost')); EtcdSessionManager('etcd://localhost').store('1');"
+        "assert 'redis' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 async def test_two_stores_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -312,7 +312,7 @@ class EtcdClient:
             if now >= until:
                 break
             try:
-                async with _within(now + (until - now) / left):
+                async with _within(now + (until - now) / min(left, len(members))):
                     return await self._ask(members[number], path, body, decode)
             except StoreAway as error:
                 away = error

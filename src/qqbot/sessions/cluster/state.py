@@ -1,7 +1,7 @@
 """`ClusterState`: the nodes of a cluster, which of them owns which shard, and what they agreed on.
 
 Responsible for these values and for session states as JSON; pure. Collaborators: a store reads and writes them
-(`records`: how Redis has them), `reconcile` decides from them, `view` shows them to users.
+(`records`: how they are written), `reconcile` decides from them, `view` shows them to users.
 """
 
 from msgspec import Struct, field

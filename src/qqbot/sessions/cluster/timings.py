@@ -17,10 +17,10 @@ class Timings:
     """When an owner stops, when others may take over, and the pace of what happens in between.
 
     An owner renews every `renew` and stops `own` after its last renewal; others take over when they have seen no sign
-    of it for `observe`. `call` is the deadline of one call to Redis, `slack` the longest time for which a handler may
+    of it for `observe`. `call` is the deadline of one call to the store, `slack` the longest time that a handler may
     hold up the event loop. `window`, `permit` and `lead` pace IDENTIFYs: the platform's window, how long a permit is
     good, and how far ahead one is reserved. `handovers`: shards that one process gives away at once. `stop`: the end
-    of a stop, also if Redis is away.
+    of a stop, also if the store is away.
 
     Raises: ConfigError if two owners could act at once, or a renewal could not be tried often enough.
     """
