@@ -198,11 +198,12 @@ def chaos(session: nox.Session) -> None:
     session.run("python", "-m", "tests.chaos", *session.posargs)
     if not session.posargs:
         session.run("python", "-m", "tests.cluster")
+        session.run("python", "-m", "tests.cluster", "--store", "etcd")
 
 
 @nox.session
 def cluster(session: nox.Session) -> None:
-    """Processes that share shards through real servers; `nox -s cluster -- ROW ... --seed N` for some rows alone."""
+    """Processes that share shards through real servers: `nox -s cluster -- [--store etcd] [ROW ...] [--seed N]`."""
     session.install(".", *group("tests"))
     session.run("python", "-m", "tests.cluster", *session.posargs)
 

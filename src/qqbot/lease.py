@@ -86,7 +86,7 @@ class StandbyLease(Lease, Protocol):
 
     @property
     def kept(self) -> float:
-        """Seconds for which events are kept, to be handled when the shard is activated."""
+        """Seconds for which events are kept, to be handled when the shard is activated; they may become more."""
         ...
 
     async def wait_active(self) -> None:

@@ -32,6 +32,7 @@ class Logs:
     ended: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     ownerships: dict[ShardId, dict[int, Ownership]] = field(default_factory=lambda: defaultdict(dict))
     dispatches: dict[ShardId, list[float]] = field(default_factory=lambda: defaultdict(list))
+    claims: list[ShardId] = field(default_factory=list[ShardId])
     holders: dict[int, Ownership] = field(default_factory=dict[int, Ownership])  # of the lock, by fencing token
     same_tokens: int = 0  # of the lock, held by two processes
 
@@ -43,6 +44,8 @@ class Logs:
                 self._begin(name, float(at), (int(words[0]), int(words[1])), int(words[2]), words[3])
             elif kind == "end":
                 self.ended[words[3]].append(float(at))
+            elif kind == "claim":
+                self.claims.append((int(words[0]), int(words[1])))
             elif kind == "hold":
                 self._hold(name, float(at), int(words[0]))
 

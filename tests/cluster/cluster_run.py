@@ -1,7 +1,7 @@
 """`ClusterRun`: a store, the recording gateway, and node processes that are started, stopped and killed.
 
 Responsible for the processes, for waiting until a cluster has settled, and for collecting what was wrong.
-Collaborators: `gateway`, `program` (a node process), `checker` (judges), `rows` (what happens to a run).
+Collaborators: `stores`, `gateway`, `program` (a node process), `checker` (judges), `rows` (what happens to a run).
 """
 
 import asyncio
@@ -15,22 +15,20 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from qqbot.aio.clock import steady
-from qqbot.redis.connection import connected
 from qqbot.sessions import Timings
-from qqbot.sessions.cluster.redis_store import RedisStore
 from qqbot.sessions.cluster.state import ClusterState
-from qqbot.sessions.cluster.store import StoreAway
+from qqbot.sessions.cluster.store import ClusterStore, StoreAway
 from tests.cluster import checker
 from tests.cluster.checker import Logs, ShardId
 from tests.cluster.gateway import Gateway
 from tests.cluster.program import LOCK_TTL
-from tests.redis.servers import Engine, Server, default_engine, engine_with_a_clock, started
+from tests.cluster.stores import Starting, StoreServer, redis
 
 ROOT = Path(__file__).parents[2]
 SCALE = float(os.environ.get("CLUSTER_TEST_SCALE", "0.2"))
@@ -71,17 +69,16 @@ class Options:
 
 
 class ClusterRun:
-    """One run; the nodes find the store at `url`."""
+    """One run on one store."""
 
-    def __init__(self, options: Options, gateway: Gateway, url: str, folder: Path, seed: int) -> None:
+    def __init__(self, options: Options, gateway: Gateway, server: StoreServer, folder: Path, seed: int) -> None:
         self.options = options
         self.gateway = gateway
-        self.url = url
+        self.server = server
         self.folder = folder
         self.chance = random.Random(seed)
         self.nodes: list[Process] = []
         self.figures: dict[str, Any] = {}
-        self.server: Server | None = None
         self.store_lost = False  # it lost data: ids are forgotten, and the lock's holder learns of it with a renewal
         self.unknown: list[str] = []  # ids of ended events that are not shared, at the end
         made = Timings().scaled(options.scale)
@@ -97,7 +94,7 @@ class ClusterRun:
         log, errors = self.folder / f"{number}-{name}.log", self.folder / f"{number}-{name}.err"
         log.touch()
         node = {
-            "redis": url or self.url,
+            "url": url or self.server.url,
             "log": str(log),
             "name": name,
             "role": role,
@@ -151,15 +148,22 @@ class ClusterRun:
             while not condition():
                 await asyncio.sleep(0.05)
 
-    @asynccontextmanager
-    async def store(self) -> AsyncIterator[RedisStore]:
-        store = RedisStore(self.url, app_id="1", cluster="test", node="", timings=Timings(), shared=self.scripts.shared)
-        async with store:
-            yield store
+    def records(self) -> AbstractAsyncContextManager[ClusterStore]:
+        """Open the records of the cluster, for a reader that is no node of it."""
+        return self.server.records(self.scripts)
 
     async def state(self) -> ClusterState:
-        async with self.store() as store:
-            return await store.look()
+        async with self.records() as records:
+            return await records.look()
+
+    async def answers(self) -> None:
+        """Wait until the store answers."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with contextlib.suppress(StoreAway):
+                    await self.state()
+                    return
+                await asyncio.sleep(0.1)
 
     async def settled(self, shares: list[int], seconds: float = PATIENCE) -> None:
         """Wait until the nodes own so many shards each, and every shard has a session that listens."""
@@ -203,23 +207,15 @@ class ClusterRun:
     async def look_for_ids(self) -> None:
         """Wait until the ids of all ended events are shared; keep those that are not."""
         deadline = steady() + 10
-        async with connected(self.url) as client:
-            while True:
-                ended = list(self.logs().ended)
-                known: set[str] = set()
-                for events in [ended[at : at + 500] for at in range(0, len(ended), 500)]:
-                    values = await client.mget([f"qqbot:{{1:test}}:d:{event}" for event in events])
-                    known |= {event for event, value in zip(events, values, strict=True) if value is not None}
-                self.unknown = checker.unknown_ids(self.logs(), known)
-                if not self.unknown or steady() > deadline:
-                    return
-                await asyncio.sleep(0.5)
+        while self.server.shares:
+            self.unknown = checker.unknown_ids(self.logs(), await self.server.known(list(self.logs().ended)))
+            if not self.unknown or steady() > deadline:
+                return
+            await asyncio.sleep(0.5)
 
-    async def moves(self) -> int:
+    def moves(self) -> int:
         """Return how many shards were claimed that another node had owned before."""
-        async with self.store() as store:
-            entries = await store.history(2000)
-        claims = [entry["shard"] for _, entry in entries if entry["kind"] == "claim"]
+        claims = self.logs().claims
         return len(claims) - len(set(claims))
 
     # The end
@@ -238,7 +234,7 @@ class ClusterRun:
         wrong += checker.lock_overlaps(logs, ttl if self.store_lost else 0.0)
         if self.unknown and not self.store_lost:
             wrong.append(f"{len(self.unknown)} ids of ended events are not shared: {self.unknown[:5]}")
-        if len(logs.holders) < 3:
+        if self.server.shares and len(logs.holders) < 3:
             wrong.append(f"the lock was held {len(logs.holders)} times only")
         missing = checker.lost(self.gateway, logs)
         if missing:
@@ -272,26 +268,16 @@ class ClusterRun:
 
 @asynccontextmanager
 async def cluster_run(
-    options: Options | None = None,
-    *,
-    engine: Engine | None = None,
-    url: str = "",
-    server_options: tuple[str, ...] = (),
-    moved: bool = False,
-    seed: int = 0,
+    options: Options | None = None, *, store: Starting = redis, seed: int = 0
 ) -> AsyncIterator[ClusterRun]:
-    """A run with its own server, whose clock can be moved if it is `moved`, or with the server at `url`."""
+    """A run with its own store."""
     options = options or Options()
     gateway = Gateway(shards=options.shards, concurrency=options.concurrency, rate=options.rate, budget=options.budget)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qqbot-cluster-")))
-        server = None
-        if not url:
-            chosen = engine or (engine_with_a_clock() if moved else default_engine())
-            server = await stack.enter_async_context(started(chosen, *server_options, moved=moved))
+        server = await stack.enter_async_context(store())
         await stack.enter_async_context(gateway.serving())
-        run = ClusterRun(options, gateway, url or (server.url if server else ""), folder, seed)
-        run.server = server
+        run = ClusterRun(options, gateway, server, folder, seed)
         try:
             yield run
         except Exception as error:

@@ -18,8 +18,9 @@ from qqbot import Bot, Context, Credentials, Endpoints, LockLost, RedisLock, Unk
 from qqbot.aio.clock import steady
 from qqbot.config import GatewayConfig
 from qqbot.lease import current_lease
-from qqbot.sessions import RedisSessionManager, Timings
+from qqbot.sessions import EtcdSessionManager, RedisSessionManager, SessionManager, Timings
 from tests.cluster.gateway import EVENT, INTENT
+from tests.cluster.stores import APP_ID, CLUSTER
 
 LOCK, LOCK_TTL = "{qqbot-test}:work", 12.0
 
@@ -39,9 +40,10 @@ def main() -> None:
         from qqbot.sessions.cluster.failure_detector import FailureDetector
 
         FailureDetector.settled = lambda self, now: True  # type: ignore[method-assign]
-    sessions = RedisSessionManager(
-        options["redis"],
-        cluster="test",
+    on_etcd = options["url"].startswith("etcd")
+    sessions = (EtcdSessionManager if on_etcd else RedisSessionManager)(
+        options["url"],
+        cluster=CLUSTER,
         name=options["name"],
         role=options["role"],
         target_active=options["target"],
@@ -52,22 +54,25 @@ def main() -> None:
         os.write(log, f"{kind} {at or steady():.4f} {' '.join(map(str, words))}\n".encode())
 
     @contextlib.asynccontextmanager
-    async def holding_a_lock(_: Bot) -> AsyncIterator[None]:
-        lock = RedisLock(options["redis"], LOCK, ttl=LOCK_TTL * options["pace"])
-        task = asyncio.create_task(take_turns(lock, write))
+    async def beside(_: Bot) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(write_claims(sessions, write))]
+        if not on_etcd:  # which has no lock
+            lock = RedisLock(options["url"], LOCK, ttl=LOCK_TTL * options["pace"])
+            tasks.append(asyncio.create_task(take_turns(lock, write)))
         yield
-        task.cancel()
-        await asyncio.wait([task])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
     bot = Bot(
-        Credentials("1", "secret"),
+        Credentials(APP_ID, "secret"),
         endpoints=Endpoints(options["base"]),
         shards=options["shards"],
         sessions=sessions,
         gateway=GatewayConfig(pace=options["pace"]),
         drain=2.0,
         max_inflight=1024,
-        lifespan=holding_a_lock,
+        lifespan=beside,
     )
 
     @bot.on(EVENT, intent=INTENT)
@@ -83,6 +88,13 @@ def main() -> None:
         write("shard", event.shard.index, event.kind, event.code)  # type: ignore[attr-defined]
 
     bot.run()
+
+
+async def write_claims(sessions: SessionManager, write: Callable[..., None]) -> None:
+    """Log each shard that this process claims."""
+    async for event in sessions.watch():
+        if event.kind == "claimed" and event.shard is not None:
+            write("claim", event.shard.gen, event.shard.index)
 
 
 async def take_turns(lock: RedisLock, write: Callable[..., None]) -> None:

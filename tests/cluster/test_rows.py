@@ -2,10 +2,13 @@
 
 import pytest
 
+from tests.cli.program import python
 from tests.cluster import checker
 from tests.cluster.checker import Logs, Ownership
+from tests.cluster.cluster_run import ROOT
 from tests.cluster.gateway import Gateway
 from tests.cluster.rows import SHORT, Row, kill, rolling_deploy, store_restart_empty
+from tests.cluster.stores import etcd
 
 
 @pytest.mark.timeout(180)
@@ -13,6 +16,21 @@ from tests.cluster.rows import SHORT, Row, kill, rolling_deploy, store_restart_e
 async def test_row(row: Row) -> None:
     wrong, figures = await row(1, SHORT)  # type: ignore[call-arg]
     assert not wrong, "\n".join([str(figures), *wrong])
+
+
+@pytest.mark.timeout(180)
+async def test_row_on_etcd() -> None:
+    wrong, figures = await kill(1, SHORT, store=etcd)
+    assert not wrong, "\n".join([str(figures), *wrong])
+
+
+@pytest.mark.parametrize(
+    ("row", "words"), [("flushall", "flushall is a row of redis"), ("nonsense", "there is no row nonsense")]
+)
+async def test_a_row_that_etcd_has_not(row: str, words: str) -> None:
+    async with python("-m", "tests.cluster", "--store", "etcd", row, cwd=ROOT) as run:
+        finished = await run.finished()
+    assert finished.code == 2 and words in finished.err
 
 
 def test_the_checker_sees_what_must_not_be() -> None:

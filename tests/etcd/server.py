@@ -121,6 +121,16 @@ class Etcd:
         """The host and port of one member."""
         return self.members[i].address
 
+    async def leader(self) -> int:
+        """Return which member leads."""
+        async with aiohttp.ClientSession() as session:
+            for i, member in enumerate(self.members):
+                async with session.post(f"http://{member.address}/v3/maintenance/status", json={}) as answer:
+                    status = await answer.json(content_type=None)
+                    if status["leader"] == status["header"]["member_id"]:
+                        return i
+        raise AssertionError("no member leads")
+
     async def start(self, count: int) -> None:
         """Start `count` members, and wait until each is healthy."""
         for _ in range(5):

@@ -1,6 +1,7 @@
 """`BufferedSource`: events of a shard on standby."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -55,7 +56,7 @@ def publish(consumer: BufferedSource, *seqs: int) -> None:
 
 def test_it_delivers_the_last_seconds_and_counts_the_rest_as_finished() -> None:
     consumer, clock = FakeConsumer(), Hand()
-    source = BufferedSource(consumer, 10.0, clock=clock)
+    source = BufferedSource(consumer, lambda: 10.0, clock=clock)
     source.begin("s", 0)
     publish(source, 1, 2)
     clock.now += 6
@@ -71,10 +72,22 @@ def test_it_delivers_the_last_seconds_and_counts_the_rest_as_finished() -> None:
     assert consumer.taken == [3, 4, 5]
 
 
+def test_it_keeps_for_longer_as_soon_as_the_lease_demands_it() -> None:
+    consumer, clock, kept = FakeConsumer(), Hand(), [10.0]
+    source = BufferedSource(consumer, lambda: kept[0], clock=clock)
+    source.begin("s", 0)
+    publish(source, 1)
+    kept[0] = math.inf
+    clock.now += 1000
+    publish(source, 2)
+    source.activate()
+    assert consumer.taken == [1, 2]
+
+
 def test_it_never_stops_the_reading_while_on_standby() -> None:
     consumer = FakeConsumer()
     consumer.full = True
-    source = BufferedSource(consumer, 10.0)
+    source = BufferedSource(consumer, lambda: 10.0)
     publish(source, 1)
     assert not source.full
     source.activate()
@@ -83,7 +96,7 @@ def test_it_never_stops_the_reading_while_on_standby() -> None:
 
 def test_a_new_session_starts_with_an_empty_ring() -> None:
     consumer = FakeConsumer()
-    source = BufferedSource(consumer, 10.0)
+    source = BufferedSource(consumer, lambda: 10.0)
     source.begin("one", 0)
     publish(source, 1, 2)
     source.begin("two", 0)
@@ -118,7 +131,7 @@ def test_it_keeps_no_more_bytes_than_its_bound_and_says_so_once(
 ) -> None:
     monkeypatch.setattr(handover, "MOST_KEPT_BYTES", 10_000)
     consumer = FakeConsumer()
-    source = BufferedSource(consumer, 10.0, clock=Hand())
+    source = BufferedSource(consumer, lambda: 10.0, clock=Hand())
     source.begin("s", 0)
     for seq in range(1, 101):
         assert source.publish(Frame(op=0, s=seq, t="X"), bytes(1000))

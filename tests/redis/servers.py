@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from unittest import SkipTest
 
 import pytest
@@ -232,18 +232,25 @@ async def started(engine: Engine, *options: str, config: str = "", moved: bool =
         server.close()
 
 
+class Listening(Protocol):
+    """A server process that may be started again; at the same port, or at another."""
+
+    port: int
+
+
 class Relay:
     """A way to a server that can be cut, while others reach the server directly."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Listening, scheme: str = "redis") -> None:
         self._to = server
+        self._scheme = scheme
         self._streams: set[asyncio.StreamWriter] = set()
         self._is_cut = False
         self.port = 0
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)

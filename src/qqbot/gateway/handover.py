@@ -8,7 +8,7 @@ not decide when a generation is complete.
 
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -45,11 +45,11 @@ MOST_KEPT_BYTES = 48 * 1024 * 1024  # of raw frames
 
 
 class BufferedSource:
-    """A source in front of `consumer`; keeps the events of the last `seconds` until `activate`."""
+    """A source in front of `consumer`; keeps the events of the last `kept()` seconds until `activate`."""
 
-    def __init__(self, consumer: ShardConsumer, seconds: float, *, clock: Clock = steady) -> None:
+    def __init__(self, consumer: ShardConsumer, kept: Callable[[], float], *, clock: Clock = steady) -> None:
         self._consumer = consumer
-        self._seconds = seconds
+        self._kept = kept
         self._clock = clock
         # When each event came, its frame and its bytes; None since `activate`, when events pass through.
         self._ring: deque[tuple[float, Frame, bytes]] | None = deque()
@@ -87,7 +87,7 @@ class BufferedSource:
         now = self._clock()
         self._ring.append((now, frame, raw))
         self._bytes += len(raw)
-        while self._ring[0][0] < now - self._seconds or self._too_much(self._ring):
+        while self._ring[0][0] < now - self._kept() or self._too_much(self._ring):
             _, oldest, dropped = self._ring.popleft()
             self._bytes -= len(dropped)
             self._mark_finished(oldest)
@@ -138,7 +138,7 @@ class BufferedSource:
 @asynccontextmanager
 async def buffered(consumer: ShardConsumer, lease: StandbyLease) -> AsyncGenerator[BufferedSource]:
     """Run a source on standby that is activated as soon as `lease` is."""
-    source = BufferedSource(consumer, lease.kept)
+    source = BufferedSource(consumer, lambda: lease.kept)
     async with background(_activate(source, lease), name=f"qqbot standby {lease.shard}"):
         yield source
 

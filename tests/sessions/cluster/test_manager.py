@@ -1,6 +1,7 @@
 """`RedisSessionManager`: nodes share, hand over and take over shards, whatever happens to the store."""
 
 import asyncio
+import math
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ import pytest
 
 from qqbot import AuthError, Bot, ConfigError, Credentials, Endpoints, GatewayError, GatewayHalted
 from qqbot.aio.clock import steady
-from qqbot.models.gateway import GatewayBot, ShardExit
+from qqbot.lease import Lease, StandbyLease
+from qqbot.models.gateway import GatewayBot, ResumeState, ShardExit
 from qqbot.sessions import RedisSessionManager, SessionManager, Timings
 from qqbot.sessions.cluster.node import Node
 from qqbot.sessions.cluster.owned_shard import OwnedShard
@@ -266,6 +268,48 @@ async def test_too_few_shards_is_an_error_if_the_number_is_fixed(store: Server) 
     async with joined(store.url, Platform(6, recommended=8), shards) as a:
         with pytest.raises(GatewayHalted, match="QQBOT_SHARDS=8"):
             await asyncio.wait_for(a.task, PATIENCE)
+
+
+class Closed(Shards):
+    """Its shard 2 of 4 is closed with 4011, without a session, as soon as `close` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.close = asyncio.Event()
+
+    async def __call__(self, lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
+        if (lease.shard.index, lease.shard.count) != (2, 4):
+            return await super().__call__(lease, info, state)
+        await self.close.wait()
+        return ShardExit("reshard")
+
+
+@pytest.mark.parametrize("closed", [True, False])
+async def test_a_roll_keeps_all_events_if_an_old_shard_has_no_session(store: Server, closed: bool) -> None:
+    platform, shards = Platform("4+", recommended=4), Closed() if closed else Shards()
+    async with joined(store.url, platform, shards) as a:
+        await until(lambda: a.indices == ([0, 1, 3] if closed else [0, 1, 2, 3]))
+        shards.ready.clear()
+        if isinstance(shards, Closed):
+            platform.answer = Platform("4+", recommended=8).answer
+            shards.close.set()
+        else:
+            async with RedisStore(store.url, app_id="1", cluster="default", node="", timings=FAST) as person:
+                assert await person.admin("begin", (await person.look()).version, 8)
+        await until(lambda: len(kept(shards)) == 8)
+        if closed:
+            await until(lambda: set(kept(shards)) == {math.inf})
+        else:
+            await asyncio.sleep(3 * FAST.renew)
+            assert max(kept(shards)) < math.inf
+        shards.ready.set()
+        await until(lambda: a.indices == list(range(8)))
+
+
+def kept(shards: Shards) -> list[float]:
+    """For how long the shards of the next generation keep events."""
+    leases = [lease for key, lease in shards.running.items() if key.count == 8]
+    return [lease.kept for lease in leases if isinstance(lease, StandbyLease)]
 
 
 async def test_an_empty_budget_is_waited_out(

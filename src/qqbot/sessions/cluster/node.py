@@ -286,6 +286,13 @@ class Node:
             self._shards.saved(saving)
         if self._copies.age >= 0.8 * self._timings.renew or self.state.next_shards:  # a roll waits for each session
             await self._copies.read(self.state)
+            if self.state.next_shards and not self._is_complete():
+                self._shards.keep_all()
+
+    def _is_complete(self) -> bool:
+        """True if each shard of the current generation has a session: one that was closed with 4011 has none."""
+        gen = self.state.gen
+        return all((gen, index) in self._copies.known for index in range(self.state.shards))
 
     def _accept(self, synced: Synced, reported: dict[ShardId, ResumeState | None], sent_at: float) -> None:
         """Use what a sync found: `reported` are the states that it wrote."""

@@ -7,6 +7,7 @@ shards whose state is to be written now. Collaborators: `reconcile` (decides), `
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable
 
 from ...aio.cancellation import forward_errors
@@ -126,6 +127,12 @@ class ShardRunner:
         """Let the events of a shard be handled, if they wait."""
         if isinstance(owned.lease, StandbyNodeLease):
             owned.lease.activate()
+
+    def keep_all(self) -> None:
+        """Let the shards on standby keep all events: some are handled by no shard of the current generation."""
+        for owned in self.owned.values():
+            if isinstance(owned.lease, StandbyNodeLease):
+                owned.lease.kept = math.inf
 
     # What ends a lease
 
