@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import shutil
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -404,6 +405,27 @@ async def test_an_old_call_that_arrives_late_changes_nothing(shared_etcd: Etcd, 
         state = (await sync(other)).state
         assert await other.evict(state, "a", state.nodes["a"].stamp)
         await send_again()
+
+
+async def test_a_read_that_is_overtaken_makes_no_permit_young(store: EtcdStore) -> None:
+    (first, second) = await owner(store)
+    pace = store._pace
+    pace._seen = deque((moment - pace.spacing, count) for moment, count in pace._seen)  # seen for long enough
+    txn, read, go_on = store._client.txn, asyncio.Event(), asyncio.Event()
+
+    async def overtaken(compare: Any, success: Any, failure: Any = (), *, until: float) -> Any:
+        store._client.txn = txn  # type: ignore[method-assign]
+        answer = await txn(compare, success, failure, until=until)
+        read.set()
+        await go_on.wait()
+        return answer
+
+    store._client.txn = overtaken  # type: ignore[method-assign]
+    late = asyncio.create_task(store.permit((1, 0), first.token, 2))
+    await read.wait()
+    assert await store.permit((1, 1), second.token, 2) == (PermitAnswer.GRANTED, 0.0)
+    go_on.set()
+    assert await late == (PermitAnswer.GRANTED, 0.0)
 
 
 async def test_the_log_outlives_a_compaction(store: EtcdStore, shared_etcd: Etcd) -> None:

@@ -239,6 +239,15 @@ async def test_permits_keep_the_window(cluster: Cluster, concurrency: int) -> No
     assert all(gap >= spacing - 0.02 for gap in gaps), gaps
 
 
+async def test_permits_that_are_asked_for_at_once(cluster: Cluster) -> None:
+    (a,) = await cluster.claim("a", A)
+    (b,) = await cluster.claim("b", B)
+    stores = [(await cluster.store("a"), a), (await cluster.store("b"), b)] * 8
+    asked = [store.permit(grant.shard_id, grant.token, 16) for store, grant in stores]
+    assert {answer for answer, _ in await asyncio.gather(*asked)} == {PermitAnswer.GRANTED}
+    assert (await stores[0][0].permit(A, a.token, 16))[0] is PermitAnswer.LATER
+
+
 async def test_permits_need_the_shard(cluster: Cluster) -> None:
     (a,) = await cluster.claim("a", A)
     assert (await (await cluster.store("a")).permit(A, a.token - 1, 1))[0] == -1

@@ -277,8 +277,10 @@ class EtcdStore:
         """Ask when a session may be created: the answer, and seconds.  Raises: StoreAway."""
 
         def wait(line: str, count: int, most: int) -> float:
-            self._pace.record(line, count, steady())
-            return self._pace.wait(most, steady())
+            now = steady()
+            if not self._pace.has_seen(line, count):  # else this answer may have been overtaken by a newer one
+                self._pace.record(line, count, now)
+            return self._pace.wait(most, now)
 
         async with self._permits:
             return (await self._change(lambda change: change.permit(field_of(shard_id), token, concurrency, wait)))[0]

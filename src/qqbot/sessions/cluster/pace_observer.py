@@ -35,6 +35,10 @@ class PaceObserver:
         while len(self._seen) > 1 and now - self._seen[1][0] >= self.spacing:
             self._seen.popleft()
 
+    def has_seen(self, line: str, count: int) -> bool:
+        """True if the count was seen to be so large, or larger."""
+        return line == self._line and count <= self._seen[-1][1]
+
     def wait(self, concurrency: int, now: float) -> float:
         """Return the seconds until one more permit may be counted; 0: now."""
         _, count = self._seen[-1]
