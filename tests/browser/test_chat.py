@@ -149,7 +149,7 @@ async def test_send_an_image(page: Page, sim: Simulator, tmp_path: Path) -> None
     await say(page, "")
     await expect(bubble(page, "Got chart.png: image/png")).to_contain_text(f"{file.stat().st_size} bytes")
     image = page.get_by_role("img", name="Image: chart.png")
-    assert await image.evaluate("image => image.naturalWidth") == 320
+    await expect(image).to_have_js_property("naturalWidth", 320)
     [attachment] = sim.state()["messages"][0]["attachments"]  # type: ignore[index]
     assert (attachment["width"], attachment["height"]) == (320, 180)
 
@@ -201,7 +201,7 @@ async def test_the_bot_sends_media(page: Page, sim: Simulator) -> None:
     await say(page, "picture")
     image = bubble(page, "The week 本周").get_by_role("img")
     await expect(image).to_be_visible()
-    assert await image.evaluate("image => image.complete && image.naturalWidth") == 320
+    await expect(image).to_have_js_property("naturalWidth", 320)
     await say(page, "voice")
     await expect(page.get_by_label("Voice: tone.wav")).to_be_visible()
     await say(page, "file")
@@ -219,7 +219,8 @@ async def test_an_image_of_the_library_is_drawn_in_markdown(page: Page, sim: Sim
     await open_conversation(page, sim)
     image = bubble(page, "The library").get_by_role("img", name="Image: week")
     await expect(image).to_be_visible()
-    assert await image.evaluate("image => [image.complete && image.naturalWidth, image.width]") == [320, 160]
+    await expect(image).to_have_js_property("naturalWidth", 320)
+    await expect(image).to_have_js_property("width", 160)
 
 
 async def test_a_file_that_came_in_parts_is_shown(page: Page, sim: Simulator) -> None:
@@ -227,7 +228,7 @@ async def test_a_file_that_came_in_parts_is_shown(page: Page, sim: Simulator) ->
     await say(page, "poster")
     image = bubble(page, "Too large for one body").get_by_role("img")
     await expect(image).to_be_visible()
-    assert await image.evaluate("image => image.complete && image.naturalWidth") == 320
+    await expect(image).to_have_js_property("naturalWidth", 320)
     assert any(call["path"].endswith("/upload_part_finish") for call in sim.calls)
 
 
@@ -304,7 +305,7 @@ async def test_a_card_shows_a_picture_that_the_simulator_keeps(page: Page, sim: 
     await expect(first.locator(".kind")).to_have_text("Post · News · a · b")
     image = first.get_by_role("img", name="Image: Week")
     await expect(image).to_be_visible()
-    assert await image.evaluate("image => image.complete && image.naturalWidth") == 320
+    await expect(image).to_have_js_property("naturalWidth", 320)
     await expect(second.locator(".heading")).to_have_text("Bob")
     await expect(second.locator("a, img")).to_have_count(0)
     await expect(third).to_have_text("Picture")
@@ -468,7 +469,7 @@ async def test_a_saved_chat_is_opened_in_another_run(page: Page, sim: Simulator,
         await page.get_by_role("button", name=GROUP).click()
         image = bubble(page, "The week 本周").get_by_role("img")
         await expect(image).to_be_visible()
-        assert await image.evaluate("image => image.complete && image.naturalWidth") == 320
+        await expect(image).to_have_js_property("naturalWidth", 320)
         saved.write_text("nonsense", "utf-8")
         await choose(page, "Open chat", saved)
         await expect(page.get_by_text("line 1 of the saved chat")).to_be_visible()
