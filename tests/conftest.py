@@ -53,14 +53,18 @@ def pytest_collection() -> Generator[None, object, object]:
 
 WAITING = (
     "tests/sessions/cluster/test_manager.py",
+    "tests/sessions/cluster/test_etcd_manager.py",
     "tests/examples/test_examples.py",
+    "tests/ingest/test_kafka.py",
     "tests/chaos/test_short.py",
-    "tests/testing/test_contracts.py",
     "tests/cluster/test_rows.py",
+    "tests/ingest/test_streams_end_to_end.py",
+    "tests/testing/test_contracts.py",
+    "tests/test_survival.py",
+    "tests/cli/test_shards.py",
     "tests/redis/test_passing_errors.py",
     "tests/test_outages.py",
-    "tests/test_survival.py",
-    "tests/ingest/test_streams_end_to_end.py",
+    "tests/sessions/test_kubernetes.py",
 )
 """Modules that wait for timers for half a minute or more, in an order in which three workers get about the same."""
 

@@ -114,8 +114,8 @@ async def test_rabbitmq(sim: Simulator, control: Control, server: RabbitServer) 
     variables = environment(sim, QQBOT_BROKER_URL=server.url)
     async with python(RABBITMQ, "intake", env=variables) as intake, python(RABBITMQ, "logic", env=variables) as logic:
         await intake.line("err", "identified")
-        assert [reply["text"] for reply in await control.say("c2c", "hello")] == ["You said: hello"]
-        assert [reply["text"] for reply in await control.say("group", "hello")] == ["You said: hello"]
+        assert [reply["text"] for reply in await control.say("c2c", "hello", timeout=20)] == ["You said: hello"]
+        assert [reply["text"] for reply in await control.say("group", "hello", timeout=20)] == ["You said: hello"]
         logic.signal(signal.SIGKILL)
         assert (await intake.stopped()).code == 0
 
@@ -127,6 +127,6 @@ async def test_faststream(sim: Simulator, control: Control, server: RabbitServer
         command = ("-m", "faststream", "run", "faststream_logic:app")
         async with python(*command, env=variables, cwd=RABBITMQ.parent) as logic:
             assert [reply["text"] for reply in await control.say("c2c", "hello", timeout=20)] == ["What is your name?"]
-            assert [reply["text"] for reply in await control.say("c2c", "Alice")] == ["Hello Alice!"]
+            assert [reply["text"] for reply in await control.say("c2c", "Alice", timeout=20)] == ["Hello Alice!"]
             assert (await logic.stopped()).code == 0
         assert (await intake.stopped()).code == 0

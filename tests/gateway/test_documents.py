@@ -55,9 +55,9 @@ READY = frames(
     st.just(0),
     shaped(
         session_id=st.sampled_from(["session", 17]) | VALUES,
-        user=shaped(id=VALUES, username=VALUES),
-        version=VALUES,
-        shard=VALUES,
+        user=st.just({"id": "1", "username": "bot", "bot": True}) | shaped(id=VALUES, username=VALUES),
+        version=st.just(1) | VALUES,
+        shard=st.just([0, 1]) | VALUES,
     ),
     s=st.just(1) | VALUES,
     t=st.just("READY"),
