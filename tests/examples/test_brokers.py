@@ -31,17 +31,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+async def example(server: RabbitServer) -> Any:
+    """The example, after all that is stored was deleted."""
+    example = example_module("intake/rabbitmq.py")
+    async with await aio_pika.connect(server.url) as connection:
+        channel = await connection.channel()
+        for index in range(example.PARTITIONS):
+            await channel.queue_delete(f"qqbot-{APP_ID}-{index}")
+    return example
+
+
 class OnRabbit:
     server: RabbitServer
     example: Any
 
     @pytest.fixture(autouse=True)
-    async def _empty(self, server: RabbitServer) -> None:
-        self.server, self.example = server, example_module("intake/rabbitmq.py")
-        async with await aio_pika.connect(server.url) as connection:
-            channel = await connection.channel()
-            for index in range(self.example.PARTITIONS):
-                await channel.queue_delete(f"qqbot-{APP_ID}-{index}")
+    def _place(self, server: RabbitServer, example: Any) -> None:
+        self.server, self.example = server, example
 
 
 class TestRabbitSink(OnRabbit, EventSinkContract):
