@@ -259,6 +259,7 @@ class ForwardingSource:
         if not self._sending:
             self._sending = True
             self._forwarder.start(self)
+            return not self._forwarder.full  # an eager task may have stored it already
         return is_room
 
     def caught_up(self, seq: int) -> None:
