@@ -5,11 +5,11 @@ QQBOT_BROKER_URL=amqp://guest:guest@localhost faststream run examples/intake/fas
 
 For an application that is built on FastStream already; `bot.work(source)` does more. Here:
 - An event that fails goes back to its queue, at once and for ever, if the queue has no delivery limit.
-- No lease: a process whose connection is lost goes on sending replies while the next one begins.
+- There is no lease: a process whose connection is lost goes on sending replies while the next one begins.
 - Nothing is dropped because of its age, and there are no dead letters.
 - With FastStream on Kafka or Redis the messages of a subscriber are handled one by one: a handler in `wait_for` waits
-  in vain for the answer behind it, one slow conversation holds up all, and a Redis group loses what a dead process had
-  open.
+  in vain for the answer behind it, one slow conversation holds up all others, and a Redis group loses what a dead
+  process had open.
 """
 
 import os

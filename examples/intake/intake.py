@@ -2,7 +2,7 @@
 
 QQBOT_BROKER_URL=redis://localhost:6379 python examples/intake/intake.py
 
-The same without a program: `qqbot intake`.
+The same without a program: `qqbot intake`, which takes the URL of any broker in docs/ingest.md.
 """
 
 import os

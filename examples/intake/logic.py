@@ -2,7 +2,8 @@
 
 QQBOT_BROKER_URL=redis://localhost:6379 python examples/intake/logic.py
 
-The same without a program: `qqbot work examples/intake/logic.py`, which also ends well at a signal.
+The same without a program: `qqbot work examples/intake/logic.py`, which takes the URL of any broker in docs/ingest.md,
+and also ends well at a signal.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ QQBOT_BROKER_URL=amqp://guest:guest@localhost python examples/intake/rabbitmq.py
 QQBOT_BROKER_URL=amqp://guest:guest@localhost python examples/intake/rabbitmq.py logic
 
 One quorum queue per partition, each with a single active consumer, so that the order of a conversation is kept and what
-a dead worker had open comes first to the next one. Its limits:
+a dead worker had open comes first to the next worker. The limits:
 - It does not balance: the worker that began first has all queues, the others wait until it ends.
 - RabbitMQ cannot compare fencing tokens, so an earlier owner of a shard may store an event twice: let the workers share
   the ids of finished events (QQBOT_REDIS_URL).

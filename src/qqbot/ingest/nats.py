@@ -215,7 +215,9 @@ def options_of(
 def _number(options: dict[str, str], name: str, default: int) -> int:
     text = options.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise ConfigError(f"the option {name}={text!r:.40} of the URL is not a whole number. 选项 {name} 应为整数")
+        raise ConfigError(
+            f"the option {name}={text!r:.40} of the URL is not a whole number. 地址中的选项 {name} 应为整数"
+        )
     return int(text)
 
 
@@ -230,15 +232,15 @@ async def reach(connection: NatsConnection, what: str) -> None:
 
 
 class NatsSink:
-    """An `EventSink` in a JetStream: `Bot(sink=NatsSink("nats://..."))`.
+    """An `EventSink` in a JetStream: `Bot(sink=NatsSink("nats://..."))`; needs `pip install 'aioqqbot[nats]'`.
 
     `name` and `partitions` have to be the same in the `NatsSource`; the number of partitions bounds that of workers,
     and is fixed once the name was used. `max_length`: events of one bot that wait at most; more are refused, so that
     the intake stops reading. `replicas`: servers of a cluster that store each event, for streams that are made here.
 
     A batch that fails has stored nothing, or in each partition its first events; those are not stored twice if it is
-    sent again within two minutes. An
-    event is as safe as the store: a server that must not lose one when it is killed needs `sync_interval: always`.
+    sent again within two minutes. The server itself refuses an earlier owner of a shard. An event is as safe as the
+    store: a server that must not lose one when it is killed needs `sync_interval: always`.
 
     Raises: ConfigError for options that cannot be right; when it is entered, if the server refuses us.
     """
@@ -308,7 +310,9 @@ class NatsSink:
     async def _topic(self, connection: NatsConnection, app_id: str) -> NatsTopic:
         if (topic := self._topics.get(app_id)) is None:
             if app_id and not NAME.fullmatch(app_id):
-                raise ConfigError(f"app_id={app_id!r:.80} cannot be part of a subject of NATS. app_id 无效")
+                raise ConfigError(
+                    f"app_id={app_id!r:.80} cannot be part of a subject of NATS. app_id 不能用作 NATS 的 subject"
+                )
             topic = NatsTopic(app_id, self._options.name, self._options.partitions)
             await topic.open_stream(connection, self._most, self._options.replicas)
             self._topics[app_id] = topic

@@ -88,7 +88,7 @@ def worded(error: Exception) -> str:
 def refused(error: Exception, what: str) -> ConfigError:
     """Return the error for a server that will not serve us until a person corrects something."""
     return ConfigError(
-        f"{what}: the server refuses us: {worded(error)}. Check user, password and rights in its URL, and that "
+        f"{what}: NATS refuses us: {worded(error)}. Check user, password and rights in its URL, and that "
         "JetStream is enabled. NATS 拒绝访问，请检查地址中的用户名、密码和权限，并确认已启用 JetStream"
     )
 

@@ -387,7 +387,7 @@ class NatsPartition:
             self._lost = True
             log.warning(
                 "partition %s is not ours any more: another worker owns it, the server lost its record, or %g s "
-                "passed without an answer. 分区已失去",
+                "passed without an answer. 分区已不属于本进程",
                 self.shard,
                 self._ttl,
             )
@@ -512,15 +512,15 @@ NatsPartitionWork: TypeAlias = Callable[[NatsPartition], Awaitable[None]]
 
 
 class NatsSource:
-    """An `EventSource` in a JetStream: `await bot.work(NatsSource("nats://..."))`.
+    """An `EventSource` in a JetStream: `await bot.work(NatsSource("nats://..."))`; needs `aioqqbot[nats]`.
 
     `url`, `name`, `partitions` and `replicas` as in `NatsSink`. `ttl`: seconds after which the partitions of a worker
     that died go to others. Workers of one bot divide the partitions evenly; one that joins gets its part when the
     others have finished what they had begun there.
 
     A worker stops acting `ttl` after it last wrote its record, less a tenth; another one takes the partition `ttl`
-    after it saw that record last change, each by its own monotonic clock. Events are delivered only after a write that
-    a later owner's would have refused.
+    after it saw that record last change, each by its own monotonic clock. Before events are delivered, the record is
+    written in a way that fails if another worker has the partition.
 
     Raises: ConfigError for options that cannot be right.
     """
@@ -537,7 +537,9 @@ class NatsSource:
         url = hidden(url)  # a URL holds a password, and a traceback may show the variables of its frames
         self._options = options_of(url, name, partitions, None, replicas)
         if not 0 < ttl < math.inf:
-            raise ConfigError("NatsSource(ttl=...) must be greater than 0 seconds, and finite. ttl 应大于 0")
+            raise ConfigError(
+                "NatsSource(ttl=...) must be greater than 0 seconds, and finite. ttl 应大于 0，且不能无限大"
+            )
         self._ttl = ttl
         self._connection: NatsConnection | None = None  # None while it is not entered
         self._stack = AsyncExitStack()
@@ -695,7 +697,8 @@ def _record(key: str, data: bytes) -> _PartitionRecord:
         return decode_record(data)
     except MsgspecError:
         raise ConfigError(
-            f"the key {key} of NATS was not written by this package: use another stream=. 请换一个流名称"
+            f"the key {key} of NATS was not written by this package: use another stream=. "
+            "NATS 中的记录不是本包写入的，请换一个流名称"
         ) from None
 
 

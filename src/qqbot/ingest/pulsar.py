@@ -167,17 +167,17 @@ def _address(url: str | Secret, topic: str | None, partitions: int | None) -> _P
     number = options.pop("partitions", str(PARTITIONS)) if partitions is None else str(partitions)
     ca = options.pop("ca", None)
     if service is None or not hosts or namespace.count("/") != 1:
-        raise ConfigError(f"the URL of Pulsar cannot be used: expected {FORM}. Pulsar 地址不正确")
+        raise ConfigError(f"the Pulsar URL cannot be used: expected {FORM}. Pulsar 地址无法使用，请检查格式")
     if options:
         unknown = ", ".join(visible_line(name, 20) for name in sorted(options))
         raise ConfigError(
-            f"the URL of Pulsar has unknown options: {unknown}; known: topic, partitions, token, ca. 地址中有未知选项"
+            f"the Pulsar URL has unknown options: {unknown}; known: topic, partitions, token, ca. 地址中有未知选项"
         )
     if not TOPIC.fullmatch(topic):
         raise ConfigError(
             f"topic={topic[:40]!r} is not a valid name: use 1 to 128 of A-Z, a-z, 0-9, '.', '_', '=' and '-', without "
             "'-partition-'; tenant and namespace stand in the path of the URL. "
-            "topic 名称不正确，租户和命名空间写在路径里"
+            "topic 名称无法使用；租户和命名空间请写在地址的路径里"
         )
     if not (number.isascii() and number.isdigit() and len(number) < 5 and 1 <= int(number) <= MOST_PARTITIONS):
         raise ConfigError(
@@ -234,7 +234,9 @@ class _PulsarConnection:
                 logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull),
             )
         except (RuntimeError, TypeError, ValueError):
-            raise ConfigError(f"the URL of Pulsar cannot be used: expected {FORM}. Pulsar 地址不正确") from None
+            raise ConfigError(
+                f"the Pulsar URL cannot be used: expected {FORM}. Pulsar 地址无法使用，请检查格式"
+            ) from None
 
     def start(self, call: Awaitable[T]) -> "asyncio.Future[T]":
         """Begin a call, which goes on even if no task waits for it any more."""
@@ -332,7 +334,8 @@ class _PulsarConnection:
             raise _refused(error, self.what, self.address) from None
         if self._warnings.ready():
             log.warning(
-                "%s: %s does not answer, or refuses the token; waiting until it does: %s. Pulsar 无响应或拒绝了 token",
+                "%s: %s does not answer, or refuses the token; waiting until it does: %s. "
+                "Pulsar 无响应或拒绝了 token，正在等待",
                 self.what,
                 self.address.service,
                 _worded(error),
@@ -421,10 +424,10 @@ async def _connected(address: _PulsarTopic, what: str) -> AsyncGenerator[_Pulsar
 class PulsarSink:
     """An `EventSink` in a partitioned topic of Pulsar: `Bot(sink=PulsarSink("pulsar://host:6650/tenant/namespace"))`.
 
-    `url`: with the token as its password, `pulsar+ssl://` for TLS. `topic` and `partitions` have to be the same in the
-    `PulsarSource`; the topic has so many partitions, and serves one bot. Sinks announce the token of each shard on the
-    topic `NAME-control`, and refuse a smaller one from then on. What an earlier owner was sending at that very moment
-    may still be stored: those are events that the later owner receives again, and workers drop them by their id.
+    Needs `pip install 'aioqqbot[pulsar]'`. `url`: with the token as its password, `pulsar+ssl://` for TLS. `topic` and
+    `partitions` have to be the same in the `PulsarSource`; the topic has to exist, and serves one bot. Sinks announce
+    the fencing token of each shard on the topic `NAME-control`, and refuse a smaller one from then on. What an earlier
+    owner was sending at that moment may still be stored; the workers drop its events by their id.
 
     Raises: ConfigError for options that cannot be right; when it is entered, if Pulsar refuses us or the topic has
     another number of partitions.
@@ -705,7 +708,7 @@ class PulsarPartition:
             finally:
                 self._connection.drop(producer)
         except FAILURES as error:
-            log.error("%s cannot be written, the message is dropped: %s. 无法保存不可读的消息", topic, _worded(error))  # noqa: TRY400 - a broker's answer
+            log.error("%s cannot be written, the message is dropped: %s. 无法写入，消息已丢弃", topic, _worded(error))  # noqa: TRY400 - a broker's answer
 
     def done(self, received: Received) -> None:
         """Mark an event as finished: it is acknowledged soon."""
@@ -771,12 +774,13 @@ class PulsarSource:
 
     `url`, `topic` and `partitions` as in `PulsarSink`. `ttl`: seconds after which a worker without a beat is dead. The
     workers divide the partitions evenly; one that joins gets its part when the others have finished what they had begun
-    there. The owner of a partition is the one consumer of an Exclusive subscription; it reads a Shared one, for which
+    there. The owner of a partition is the only consumer of an Exclusive subscription; it reads a Shared one, for which
     Pulsar keeps each acknowledgement. (With Failover, Pulsar would give the partition to the next worker before the
     last one has finished; with Key_Shared no worker would know what it owns.)
 
-    An event that an earlier worker had is marked; of one that was killed, those of its last 0.1 s may be missing, since
-    the library sends acknowledgements so often. A process that forks makes its sources and sinks in the child.
+    An event that an earlier worker had begun is marked; if that worker was killed, the mark may be missing on what it
+    began in its last 0.1 s, because the library sends acknowledgements that often. A process that forks has to make its
+    sinks and sources in the child.
 
     Raises: ConfigError for options that cannot be right.
     """
@@ -788,7 +792,9 @@ class PulsarSource:
         del url  # it holds a token, and a traceback may show the variables of its frames
         self._address = _address(self._url, topic, partitions)
         if not 0 < ttl < math.inf:
-            raise ConfigError("PulsarSource(ttl=...) must be greater than 0 seconds, and finite")
+            raise ConfigError(
+                "PulsarSource(ttl=...) must be greater than 0 seconds, and finite. ttl 应大于 0，且不能无限大"
+            )
         self._ttl = ttl
         self._membership: _PulsarMembership | None = None  # None while it does not run
 

@@ -261,7 +261,7 @@ class EtcdClient:
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"the etcd URL names a certificate that cannot be used ({type(error).__name__}: {error}): check "
-                f"{', '.join(TLS_OPTIONS)}. 无法使用 etcd 地址中的证书文件"
+                f"{', '.join(TLS_OPTIONS)}. etcd 地址中的证书文件无法使用，请检查这些选项"
             ) from None
         return context
 

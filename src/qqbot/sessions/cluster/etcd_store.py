@@ -217,7 +217,10 @@ class EtcdStore:
     def _check_version(self, version: str) -> None:
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
         if numbers < LEAST_VERSION:
-            raise ConfigError(f"{self} is version {visible_line(version, 20) or 'unknown'}: at least 3.4 is needed")
+            raise ConfigError(
+                f"{self} is version {visible_line(version, 20) or 'unknown'}: at least 3.4 is needed. "
+                "需要 etcd 3.4 或更高版本"
+            )
 
     def _refusal(self, error: EtcdRefused) -> str:
         if not error.user:

@@ -199,8 +199,8 @@ class EtcdSessionManager(ClusterSessionManager[str]):
     """Shares the shards through etcd (3.4 or later) with every process that names the same one and `cluster`.
 
     `url`: etcd://user:password@host:2379,host2:2379, or etcds:// for TLS. The options are those of every
-    `ClusterSessionManager`. The shards are all that is shared: each process fetches its own access token, and the ids
-    of finished events, the uses of commands with a cooldown and the pacing of active messages are known to it alone.
+    `ClusterSessionManager`. Only the shards are shared: each process fetches its own access token, and keeps the ids of
+    finished events, the uses of commands with a cooldown and the pacing of active messages to itself.
 
     Raises: ConfigError for a URL, a name or timings that cannot be right.
     """
@@ -233,7 +233,8 @@ class EtcdSessionManager(ClusterSessionManager[str]):
         """
         log.info(
             "etcd shares the shards and nothing else: each process has its own access token, and counts finished "
-            "events, cooldowns and active messages for itself. etcd 只分担分片，令牌、去重、冷却与限速由各进程自行处理"
+            "events, cooldowns and active messages for itself. "
+            "etcd 只分担分片；access_token、事件去重、冷却和主动消息额度由各进程自行处理"
         )
         await super().run(gateway, start)
 
