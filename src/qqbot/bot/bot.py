@@ -80,7 +80,8 @@ class Bot(HandlerDecorators):
     """A bot: its handlers, and the connection to the platform while it is served.
 
     `credentials`, `endpoints`, `shards` and `sessions` are read from the environment (QQBOT_APP_ID, QQBOT_SECRET,
-    QQBOT_API_BASE, QQBOT_SHARDS, QQBOT_REDIS_URL) if they are not given, when the bot is served. `shards`: 20
+    QQBOT_API_BASE, QQBOT_SHARDS, QQBOT_REDIS_URL, QQBOT_ETCD_URL) if they are not given, when the bot is served.
+    `shards`: 20
     (exactly), "20+" (at least), "0-3/16" (only these); None as the platform recommends. `intents` overrides what the
     handlers need. `lifespan` is a function of the bot that returns an async context manager, entered before the first
     event. `max_inflight`: handlers that run at most, without those suspended in `wait_for`. `max_queued` and

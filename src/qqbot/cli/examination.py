@@ -200,8 +200,8 @@ class _PlatformChecks:
             self._findings.fault(
                 "processes",
                 f"another process runs this bot: {named}",
-                zh="同一机器人的两个进程会互相断开会话：请停掉一个，或让它们通过 QQBOT_REDIS_URL 分担分片",
-                en="two of them end each other's sessions: stop one, or let them share shards by QQBOT_REDIS_URL",
+                zh="同一机器人的两个进程会互相断开会话：请停掉一个，或让它们通过 QQBOT_REDIS_URL 或 QQBOT_ETCD_URL 分担分片",
+                en="two of them end each other's sessions: stop one, or set QQBOT_REDIS_URL or QQBOT_ETCD_URL for both",
             )
         else:
             self._findings.warning(
