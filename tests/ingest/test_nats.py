@@ -26,6 +26,7 @@ from tests.cli.program import environment, qqbot
 from tests.ingest.nats_server import NatsServer, needs_nats, started
 from tests.redis.servers import Relay
 from tests.sockets import free_port
+from tests.waiting import until
 
 PARTITIONS = 4
 STREAM = f"qqbot_{APP_ID}_events"
@@ -532,6 +533,23 @@ async def test_deliveries_count_the_workers_that_had_begun_an_event() -> None:
                 await reader.until(turn)
             found = {each.envelope.id: each.deliveries for each in reader.received}
             assert found == {f"event-{number}": turn + 1 - number for number in range(1, turn + 1)}
+
+
+async def test_one_that_ends_moves_no_partition_of_the_others() -> None:
+    one, two, three = readers = Reader(), Reader(), Reader()
+
+    def owned() -> list[int]:
+        return [sum(partition.lease.valid() for partition in reader.partitions) for reader in readers]
+
+    async with started() as server, AsyncExitStack() as last:
+        async with reading(server.url, one, ttl=1):
+            await until(lambda: owned() == [4, 0, 0])
+            await last.enter_async_context(reading(server.url, two, ttl=1))
+            await until(lambda: owned() == [2, 2, 0])
+            await last.enter_async_context(reading(server.url, three, ttl=1))
+            await until(lambda: owned() == [2, 1, 1])
+        await until(lambda: owned() == [0, 2, 2])
+        assert [len(reader.partitions) for reader in readers] == [4, 3, 2]
 
 
 async def test_a_worker_that_is_cut_off_stops_before_another_begins() -> None:
