@@ -194,12 +194,12 @@ async def test_one_that_ends_moves_no_partition_of_the_others(pulsar_server: Pul
         return [sum(partition.lease.valid() for partition in partitions) for partitions in readers]
 
     async with AsyncExitStack() as last:
-        async with reading(url, []) as one:
+        async with reading(url, [], ttl=2) as one:
             readers.append(one)
             await until(lambda: owned() == [4])
-            readers.append(await last.enter_async_context(reading(url, [])))
+            readers.append(await last.enter_async_context(reading(url, [], ttl=2)))
             await until(lambda: owned() == [2, 2])
-            readers.append(await last.enter_async_context(reading(url, [])))
+            readers.append(await last.enter_async_context(reading(url, [], ttl=2)))
             await until(lambda: owned() == [2, 1, 1])
         await until(lambda: owned() == [0, 2, 2])
         assert list(map(len, readers)) == [4, 3, 2]

@@ -120,9 +120,10 @@ class _ShardClaim(Struct, frozen=True, tag="claim"):
 
 
 class _WorkerBeat(Struct, frozen=True, tag="beat"):
-    """On the control topic: a worker is alive, and owns these partitions.
+    """On the control topic: a worker is alive, and owns these partitions, or is about to.
 
-    `began`: the place of its first beat, None in that one. `leaves`: it wants no partitions, and releases these.
+    `partitions`: each belongs to the first worker that announces it, until that worker does not any more. `leaves`: it
+    wants no partitions, and releases these. `began`: the place of its first beat, None in that one.
     """
 
     worker: str
@@ -565,7 +566,7 @@ class PulsarPartition:
     def __init__(self, connection: _PulsarConnection, topic: str, shard: ShardKey, deadline: LeaseDeadline) -> None:
         self.shard = shard
         self.deadline = deadline
-        self.is_open = False  # it was owned: before, another worker may have it
+        self.claimed = asyncio.Event()  # no other worker was the first to announce it
         self.unread = 0  # messages that have not come here, as of the last beat
         self.given_up = asyncio.Event()  # no more events are wanted: it is drained, and then released
         self._connection = connection
@@ -622,7 +623,6 @@ class PulsarPartition:
                 self._connection.drop(producer)
             async with asyncio.timeout(OPERATION_SECONDS):
                 self._earlier = _place((await call(self._begun.receive())).message_id())
-            self.is_open = True
         except BaseException:
             self._let_go()
             raise
@@ -635,7 +635,7 @@ class PulsarPartition:
 
     async def release(self) -> None:
         """Release the partition; what was acknowledged is stored before another worker gets it."""
-        if self.is_open and not self._lost:
+        if self._begun is not None and not self._lost:
             self._lost = True
             for consumer in (self._consumer, self._begun):
                 with suppress(*FAILURES):
@@ -752,6 +752,8 @@ class PulsarPartition:
 
     async def look(self) -> None:
         """Read how many messages are stored after those that came here, as far as their ids tell."""
+        if self._consumer is None:
+            return
         try:
             ledger, entry = _place(await self._connection.call(self._consumer.get_last_message_id()))
         except FAILURES:  # nothing is stored yet, or the connection is away
@@ -838,10 +840,10 @@ class PulsarSource:
 
 
 class _OtherWorker(NamedTuple):
-    """What another worker has announced, and when that came, by our own clock."""
+    """Another worker, and when its last beat came, by our own clock."""
 
-    beat: _WorkerBeat
     began: Place
+    leaves: bool
     came_at: float
 
 
@@ -869,12 +871,20 @@ class _PulsarWorkers:
         self._beat_at = 0.0
         self._met = False  # the others have answered the first beat: what they own must not be asked for
         self._others: dict[str, _OtherWorker] = {}
+        self._owners: dict[int, str] = {}  # by partition: the worker that was the first to announce it
         self._greeted = False  # a worker was heard for the first time: it has to know what is owned here
 
     def _heard(self, message: _Control, place: Place) -> None:
-        if isinstance(message, _WorkerBeat) and message.worker != self._name:
+        if not isinstance(message, _WorkerBeat):
+            return
+        for index in [index for index, owner in self._owners.items() if owner == message.worker]:
+            if index not in message.partitions:
+                del self._owners[index]
+        for index in message.partitions:
+            self._owners.setdefault(index, message.worker)
+        if message.worker != self._name:
             self._greeted |= message.worker not in self._others and not message.leaves
-            self._others[message.worker] = _OtherWorker(message, message.began or place, steady())
+            self._others[message.worker] = _OtherWorker(message.began or place, message.leaves, steady())
 
     async def listen(self) -> None:
         """Answer a worker that begins; one turn of a chore."""
@@ -897,12 +907,19 @@ class _PulsarWorkers:
         self._connection.back()
         now = steady()
         self._others = {name: other for name, other in self._others.items() if now - other.came_at < self._ttl}
-        others = [(other.began, name) for name, other in self._others.items() if not other.beat.leaves]
+        alive = {self._name, *self._others}
+        self._owners = {index: owner for index, owner in self._owners.items() if owner in alive}
+        for index, partition in self._shares.owned.items():
+            if self._owners.get(index) == self._name:
+                partition.claimed.set()
+            elif not partition.claimed.is_set():
+                partition.give_up()
+        others = [(other.began, name) for name, other in self._others.items() if not other.leaves]
         return 1 + len(others), sum(other < (began, self._name) for other in others)
 
     async def _report(self, *, leaves: bool = False) -> Place:
         """Announce what is owned, which keeps it ours; return the place of the first such message."""
-        owned = {index: partition for index, partition in self._shares.owned.items() if partition.is_open}
+        owned = dict(self._shares.owned)
         sent_at = steady()
         if sent_at - self._beat_at >= self._ttl:
             self._began = None
@@ -913,9 +930,10 @@ class _PulsarWorkers:
         return self._began
 
     async def claim(self, index: int) -> PulsarPartition | None:
-        """Return the partition, to be opened, if no other worker has announced it."""
-        if any(index in other.beat.partitions for other in self._others.values()):
+        """Return the partition, to be opened, if no other worker has announced it; let the next beat do so."""
+        if self._owners.get(index, self._name) != self._name:
             return None
+        self._shares.hurry()
         deadline = LeaseDeadline(self._ttl, steady())
         return PulsarPartition(self._connection, self._names[index], ShardKey(0, index, len(self._names)), deadline)
 
@@ -924,6 +942,7 @@ class _PulsarWorkers:
         name = f"qqbot partition {partition.shard}"
         try:
             async with background(partition.given_up.wait(), name=name) as (given_up,), until_done(given_up):
+                await partition.claimed.wait()  # two that subscribe at a time would hold each other up
                 await partition.open()
         except FAILURES as error:
             if _is_final(error):
@@ -937,8 +956,7 @@ class _PulsarWorkers:
     async def look(self, owned: Collection[PulsarPartition]) -> None:
         """Read how many events of the own partitions have not come here."""
         for partition in owned:
-            if partition.is_open:
-                await partition.look()
+            await partition.look()
 
     async def leave(self) -> None:
         """Let the others not count this worker any more; what it still owns remains its own."""
