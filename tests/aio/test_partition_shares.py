@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 
 import pytest
@@ -114,7 +114,7 @@ class Place:
 
 
 @asynccontextmanager
-async def worker(hall: Hall, name: str, count: int) -> AsyncIterator[tuple[PartitionShares[Part], Place]]:
+async def worker(hall: Hall, name: str, count: int) -> AsyncGenerator[tuple[PartitionShares[Part], Place]]:
     """A worker until the end of the block, or until it was stopped."""
     shares, place = PartitionShares[Part](count, name, 0.01), Place(hall, name)
     running = asyncio.create_task(shares.run(place))

@@ -877,11 +877,8 @@ class _PulsarWorkers:
     def _heard(self, message: _Control, place: Place) -> None:
         if not isinstance(message, _WorkerBeat):
             return
-        for index in [index for index, owner in self._owners.items() if owner == message.worker]:
-            if index not in message.partitions:
-                del self._owners[index]
-        for index in message.partitions:
-            self._owners.setdefault(index, message.worker)
+        others = {index: owner for index, owner in self._owners.items() if owner != message.worker}
+        self._owners = dict.fromkeys(message.partitions, message.worker) | others
         if message.worker != self._name:
             self._greeted |= message.worker not in self._others and not message.leaves
             self._others[message.worker] = _OtherWorker(message.began or place, message.leaves, steady())
@@ -910,20 +907,21 @@ class _PulsarWorkers:
         alive = {self._name, *self._others}
         self._owners = {index: owner for index, owner in self._owners.items() if owner in alive}
         for index, partition in self._shares.owned.items():
-            if self._owners.get(index) == self._name:
+            owner = self._owners.get(index)
+            if owner == self._name:
                 partition.claimed.set()
-            elif not partition.claimed.is_set():
+            elif owner is not None and not partition.claimed.is_set():
                 partition.give_up()
         others = [(other.began, name) for name, other in self._others.items() if not other.leaves]
         return 1 + len(others), sum(other < (began, self._name) for other in others)
 
     async def _report(self, *, leaves: bool = False) -> Place:
         """Announce what is owned, which keeps it ours; return the place of the first such message."""
-        owned = dict(self._shares.owned)
+        owned = dict(self._shares.owned)  # as of now: what is claimed meanwhile is not announced
         sent_at = steady()
         if sent_at - self._beat_at >= self._ttl:
-            self._began = None
-        place = await self._control.send(_WorkerBeat(self._name, sorted(owned), leaves, self._began))
+            self._began, self._met = None, False
+        place = await self._control.send(_WorkerBeat(self._name, list(owned), leaves, self._began))
         self._began, self._beat_at = self._began or place, sent_at
         for partition in owned.values():
             partition.deadline.renew(sent_at)
