@@ -205,6 +205,13 @@ async def test_one_that_ends_moves_no_partition_of_the_others(pulsar_server: Pul
         assert list(map(len, readers)) == [4, 3, 2]
 
 
+async def test_workers_that_begin_together_do_not_hold_each_other_up(pulsar_server: PulsarServer) -> None:
+    url = pulsar_server.url(pulsar_server.new_topic())
+    async with reading(url, []) as one, reading(url, []) as two, reading(url, []) as three:
+        await until(lambda: sorted(map(len, (one, two, three))) == [1, 1, 2], 4)
+        assert all(partition.lease.valid() for partition in (*one, *two, *three))
+
+
 async def test_an_owner_that_publishes_for_the_first_time_too_late_is_refused(pulsar_server: PulsarServer) -> None:
     name = pulsar_server.new_topic()
     async with PulsarSink(pulsar_server.url(name)) as earlier, PulsarSink(pulsar_server.url(name)) as later:

@@ -235,16 +235,16 @@ async def test_a_worker_that_was_silent_for_its_ttl_is_the_last(store: Server) -
     async with Redis.from_url(store.url) as client:
 
         async def beat(worker: str) -> list[int]:
-            found: list[int] = await BEAT.run(client, ["{bot}:workers", "{bot}:began"], [worker, 200])
+            found: list[int] = await BEAT.run(client, ["{bot}:workers", "{bot}:began"], [worker, 600])
             return found
 
         assert await beat("z") == [1, 0]
         await asyncio.sleep(0.01)
         assert await beat("a") == [2, 1]
         assert await beat("z") == [2, 0]
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.35)
         assert await beat("a") == [2, 1]
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
         assert await beat("a") == [1, 0]
         await asyncio.sleep(0.01)
         assert await beat("z") == [2, 1]

@@ -583,7 +583,7 @@ class NatsSource:
             raise ConfigError("this NatsSource is being read already: make a second one")
         options = self._options
         topic = NatsTopic(app_id, options.name, options.partitions)
-        workers = _NatsWorkers(self._connection, topic, options.replicas, self._ttl, work)
+        workers = NatsWorkers(self._connection, topic, options.replicas, self._ttl, work)
         self._shares = PartitionShares(topic.partitions, workers.name, min(BEAT_SECONDS, self._ttl / 4))
         try:
             await self._shares.run(workers)
@@ -599,7 +599,7 @@ class _Seen(NamedTuple):
     since: float
 
 
-class _NatsWorkers:
+class NatsWorkers:
     """The workers of one topic, and which partitions they own; what `PartitionShares` needs of the broker."""
 
     failures: tuple[type[Exception], ...] = FAILURES
