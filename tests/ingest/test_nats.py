@@ -13,10 +13,11 @@ import pytest
 import trustme
 
 from qqbot import ConfigError, Envelope, Fence, FencedOut, QQBotError
+from qqbot.config import Secret
 from qqbot.ingest import sink_of, source_of
-from qqbot.ingest.nats import NatsSink, decode_envelope
-from qqbot.ingest.nats_connection import FAILURES
-from qqbot.ingest.nats_source import NatsSource
+from qqbot.ingest.nats import NatsSink, NatsTopic, decode_envelope
+from qqbot.ingest.nats_connection import FAILURES, NatsConnection, parsed
+from qqbot.ingest.nats_source import NatsSource, NatsWorkers
 from qqbot.ingest.source import Partition
 from qqbot.models.codec import pack
 from qqbot.models.ingest import Received
@@ -26,6 +27,7 @@ from tests.cli.program import environment, qqbot
 from tests.ingest.nats_server import NatsServer, needs_nats, started
 from tests.redis.servers import Relay
 from tests.sockets import free_port
+from tests.waiting import until
 
 PARTITIONS = 4
 STREAM = f"qqbot_{APP_ID}_events"
@@ -532,6 +534,39 @@ async def test_deliveries_count_the_workers_that_had_begun_an_event() -> None:
                 await reader.until(turn)
             found = {each.envelope.id: each.deliveries for each in reader.received}
             assert found == {f"event-{number}": turn + 1 - number for number in range(1, turn + 1)}
+
+
+async def test_one_that_ends_moves_no_partition_of_the_others() -> None:
+    one, two, three = readers = Reader(), Reader(), Reader()
+
+    def owned() -> list[int]:
+        return [sum(partition.lease.valid() for partition in reader.partitions) for reader in readers]
+
+    async with started() as server, AsyncExitStack() as last:
+        async with reading(server.url, one, ttl=1):
+            await until(lambda: owned() == [4, 0, 0])
+            await last.enter_async_context(reading(server.url, two, ttl=1))
+            await until(lambda: owned() == [2, 2, 0])
+            await last.enter_async_context(reading(server.url, three, ttl=1))
+            await until(lambda: owned() == [2, 1, 1])
+        await until(lambda: owned() == [0, 2, 2])
+        assert [len(reader.partitions) for reader in readers] == [4, 3, 2]
+
+
+async def test_a_worker_that_was_silent_for_its_ttl_is_the_last() -> None:
+    async with started() as server, NatsSink(server.url), NatsConnection(parsed(Secret(server.url))[0]) as connection:
+        topic = NatsTopic(APP_ID, "events", PARTITIONS)
+        one, two = (NatsWorkers(connection, topic, 1, 0.6, Reader()) for _ in range(2))
+        assert await one.beat() == (1, 0)
+        assert await two.beat() == (2, 1)
+        assert await one.beat() == (2, 0)
+        await asyncio.sleep(0.35)
+        assert await two.beat() == (2, 1)
+        await asyncio.sleep(0.3)
+        assert await one.beat() == (2, 1)
+        assert await two.beat() == (2, 0)
+        await two.leave()
+        assert await one.beat() == (1, 0)
 
 
 async def test_a_worker_that_is_cut_off_stops_before_another_begins() -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,31 @@ async def test_a_silent_broker_ends_the_leases_and_is_used_again(
             pulsar_server.thaw()
         await publish(sink, [sample(number, f"key-{number}") for number in range(8)])
         await until(lambda: set(numbers(received)) == set(range(8)))
+
+
+async def test_one_that_ends_moves_no_partition_of_the_others(pulsar_server: PulsarServer) -> None:
+    url, readers = pulsar_server.url(pulsar_server.new_topic()), list[list[Partition]]()
+
+    def owned() -> list[int]:
+        return [sum(partition.lease.valid() for partition in partitions) for partitions in readers]
+
+    async with AsyncExitStack() as last:
+        async with reading(url, [], ttl=2) as one:
+            readers.append(one)
+            await until(lambda: owned() == [4])
+            readers.append(await last.enter_async_context(reading(url, [], ttl=2)))
+            await until(lambda: owned() == [2, 2])
+            readers.append(await last.enter_async_context(reading(url, [], ttl=2)))
+            await until(lambda: owned() == [2, 1, 1])
+        await until(lambda: owned() == [0, 2, 2])
+        assert list(map(len, readers)) == [4, 3, 2]
+
+
+async def test_workers_that_begin_together_do_not_hold_each_other_up(pulsar_server: PulsarServer) -> None:
+    url = pulsar_server.url(pulsar_server.new_topic())
+    async with reading(url, []) as one, reading(url, []) as two, reading(url, []) as three:
+        await until(lambda: sorted(map(len, (one, two, three))) == [1, 1, 2], 4)
+        assert all(partition.lease.valid() for partition in (*one, *two, *three))
 
 
 async def test_an_owner_that_publishes_for_the_first_time_too_late_is_refused(pulsar_server: PulsarServer) -> None:

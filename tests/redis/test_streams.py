@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from qqbot.ingest.source import Partition
 from qqbot.models.ingest import Received
 from qqbot.redis.connection import Client
 from qqbot.redis.stream_calls import Part
-from qqbot.redis.stream_source import DONE, READ, RedisStreamSource
+from qqbot.redis.stream_source import BEAT, DONE, READ, RedisStreamSource
 from qqbot.redis.streams import RedisStreamSink, decode_envelope
 from qqbot.testing import EventSinkContract, EventSourceContract
 from qqbot.testing.event_contracts import APP_ID, FIRST, MakeSink, MakeSource, Publish, ReadStored, sample
@@ -214,6 +214,40 @@ async def test_no_worker_is_without_a_partition_while_another_has_two_more(store
 
     async with read(store.url) as one, read(store.url) as two, read(store.url) as three:
         await until(lambda: _true(sorted(map(held, (one, two, three))) == [1, 1, 2]))
+
+
+async def test_one_that_ends_moves_no_partition_of_the_others(store: Server) -> None:
+    def valid(reader: Reader) -> int:
+        return sum(partition.lease.valid() for partition in reader.partitions)
+
+    async with AsyncExitStack() as last:
+        async with read(store.url, ttl=1) as one:
+            await until(lambda: _true(valid(one) == 4))
+            two = await last.enter_async_context(read(store.url, ttl=1))
+            await until(lambda: _true((valid(one), valid(two)) == (2, 2)))
+            three = await last.enter_async_context(read(store.url, ttl=1))
+            await until(lambda: _true((valid(one), valid(two), valid(three)) == (2, 1, 1)))
+        await until(lambda: _true((valid(two), valid(three)) == (2, 2)))
+        assert [len(reader.partitions) for reader in (one, two, three)] == [4, 3, 2]
+
+
+async def test_a_worker_that_was_silent_for_its_ttl_is_the_last(store: Server) -> None:
+    async with Redis.from_url(store.url) as client:
+
+        async def beat(worker: str) -> list[int]:
+            found: list[int] = await BEAT.run(client, ["{bot}:workers", "{bot}:began"], [worker, 600])
+            return found
+
+        assert await beat("z") == [1, 0]
+        await asyncio.sleep(0.01)
+        assert await beat("a") == [2, 1]
+        assert await beat("z") == [2, 0]
+        await asyncio.sleep(0.35)
+        assert await beat("a") == [2, 1]
+        await asyncio.sleep(0.3)
+        assert await beat("a") == [1, 0]
+        await asyncio.sleep(0.01)
+        assert await beat("z") == [2, 1]
 
 
 async def test_an_owner_that_is_cut_off_loses_its_partitions(store: Server) -> None:

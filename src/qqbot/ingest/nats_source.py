@@ -585,10 +585,10 @@ class NatsSource:
             raise ConfigError("this NatsSource is being read already: make a second one")
         options = self._options
         topic = NatsTopic(app_id, options.name, options.partitions)
-        workers = _NatsWorkers(self._connection, topic, options.replicas, self._ttl, work)
-        self._shares = PartitionShares(workers, topic.partitions, workers.name, min(BEAT_SECONDS, self._ttl / 4))
+        workers = NatsWorkers(self._connection, topic, options.replicas, self._ttl, work)
+        self._shares = PartitionShares(topic.partitions, workers.name, min(BEAT_SECONDS, self._ttl / 4))
         try:
-            await self._shares.run()
+            await self._shares.run(workers)
         finally:
             self._shares = None
 
@@ -601,7 +601,7 @@ class _Seen(NamedTuple):
     since: float
 
 
-class _NatsWorkers:
+class NatsWorkers:
     """The workers of one topic, and which partitions they own; what `PartitionShares` needs of the broker."""
 
     failures: tuple[type[Exception], ...] = FAILURES
@@ -615,23 +615,31 @@ class _NatsWorkers:
         self._replicas = replicas
         self._ttl = ttl
         self._work = work
+        self._key = topic.key("worker", self.name)
+        self._began = 0  # the number of the first beat; 0: the others do not know this worker
+        self._beat_at = 0.0
         self._opened = False
         self._seen: dict[str, _Seen] = {}  # by key: the records of the partitions
         self._warnings = Throttle()
 
-    async def beat(self) -> int:
-        """Report that this worker is alive; return how many are."""
+    async def beat(self) -> tuple[int, int]:
+        """Report that this worker is alive; return how many are, and how many of them began before."""
         connection, topic = self._connection, self._topic
         if not self._opened:
             await topic.open_stream(connection, 1, self._replicas)
             await topic.open_bucket(connection, self._replicas)
         self._opened = False  # until this has succeeded: the bucket may be gone
-        key = topic.key("worker", self.name)
-        await connection.ask(key, b"", {"Nats-TTL": f"{max(math.ceil(self._ttl), 1)}s"})
+        if steady() - self._beat_at > self._ttl:
+            self._began = 0
+        sent_at, began = steady(), str(self._began).encode() if self._began else b""
+        stored = await connection.ask(self._key, began, {"Nats-TTL": f"{max(math.ceil(self._ttl), 1)}s"})
+        self._began, self._beat_at = self._began or stored.seq, sent_at
         await self._observe()
-        subjects = await self._count(topic.bucket, topic.key("worker", "*"))
+        found = await connection.all_last(topic.bucket, topic.key("worker", "*"))
+        found.pop(self._key, None)  # another server of a cluster may not have it yet
+        others = [(int(each.data) if each.data.isdigit() else each.seq, key) for key, each in found.items()]
         self._opened = True
-        return max(len(subjects), 1)
+        return 1 + len(others), sum(other < (self._began, self._key) for other in others)
 
     async def _observe(self) -> None:
         """Read the records of all partitions, and for how long each has not changed."""
@@ -644,10 +652,6 @@ class _NatsWorkers:
                 seen = _Seen(stored.seq, _record(key, stored.data), read_at)
             now[key] = seen
         self._seen = now
-
-    async def _count(self, stream: str, subject: str) -> dict[str, int]:
-        found = await self._connection.api(f"STREAM.INFO.{stream}", {"subjects_filter": subject})
-        return (found.state.subjects if found.state is not None else None) or {}
 
     async def claim(self, index: int) -> NatsPartition | None:
         """Return the partition if it is free, or its owner has not written for its ttl."""
@@ -667,25 +671,25 @@ class _NatsWorkers:
         return NatsPartition(connection, self._topic, index, self._replicas, claim)
 
     async def handle(self, partition: NatsPartition) -> None:
-        """Let one partition be handled; release it at the end."""
-        try:
-            async with background(partition.keep(), name=f"qqbot partition {partition.shard} lease"):
-                async with background(repeat(partition.acknowledge), name=f"qqbot partition {partition.shard}"):
-                    await self._work(partition)
-                await partition.flush()
-        finally:
-            await partition.release()
+        """Let one partition be handled."""
+        async with background(partition.keep(), name=f"qqbot partition {partition.shard} lease"):
+            async with background(repeat(partition.acknowledge), name=f"qqbot partition {partition.shard}"):
+                await self._work(partition)
+            await partition.flush()
 
     async def look(self, owned: Collection[NatsPartition]) -> None:
         """Read how many events are stored in the own partitions."""
-        counts = await self._count(self._topic.stream, self._topic.subject("event", "*"))
+        body = {"subjects_filter": self._topic.subject("event", "*")}
+        state = (await self._connection.api(f"STREAM.INFO.{self._topic.stream}", body)).state
+        counts = (state.subjects if state is not None else None) or {}
         for partition in owned:
             partition.length = counts.get(self._topic.subject("event", partition.shard.index), 0)
 
     async def leave(self) -> None:
         """Let the others not count this worker any more."""
-        body = {"filter": self._topic.key("worker", self.name)}
-        await self._connection.api(f"STREAM.PURGE.{self._topic.bucket}", body)
+        if self._began:
+            self._began = 0  # before: a server that is away must not hold up the end again
+            await self._connection.api(f"STREAM.PURGE.{self._topic.bucket}", {"filter": self._key})
 
     async def outage(self, error: Exception) -> None:
         """Log that the server is away.  Raises: ConfigError if it refuses us."""

@@ -1,9 +1,10 @@
 """`PulsarSink`, `PulsarSource`: a partitioned topic of Apache Pulsar, or of TDMQ for Pulsar, between intake and logic.
 
-Responsible for the form of a message, for who owns a partition (an Exclusive subscription to each; workers announce
-themselves on a control topic and divide the partitions evenly), for what a dead worker had open (a second subscription
-follows what was delivered), and for fencing. Collaborators: `pulsar-client`, the asyncio side of which runs on threads
-of its own. It runs no handler, and creates no partitioned topic: that needs the administration of the cluster.
+Responsible for the form of a message, for the owners of the partitions (an Exclusive subscription to each; workers
+announce themselves on a control topic), for what a dead worker had open (a second subscription follows what was
+delivered), and for fencing. Collaborators: `pulsar-client`, which runs on threads of its own, and
+`aio.partition_shares` (how many each worker owns). It runs no handler, and creates no partitioned topic: that needs the
+administration of the cluster.
 """
 
 import asyncio
@@ -16,11 +17,11 @@ import ssl
 import uuid
 import zlib
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib import import_module
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl, unquote
 
 from msgspec import MsgspecError, Struct
@@ -28,8 +29,10 @@ from msgspec import MsgspecError, Struct
 from .._visible import visible_line
 from ..aio.background import background, repeat
 from ..aio.clock import steady
+from ..aio.partition_shares import PartitionShares
 from ..aio.threads import Threads
 from ..aio.throttle import Throttle
+from ..aio.until_done import until_done
 from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..lease import LeaseDeadline, Ownership
@@ -117,11 +120,16 @@ class _ShardClaim(Struct, frozen=True, tag="claim"):
 
 
 class _WorkerBeat(Struct, frozen=True, tag="beat"):
-    """On the control topic: a worker is alive, and owns these partitions."""
+    """On the control topic: a worker is alive, and owns these partitions, or is about to.
+
+    `partitions`: each belongs to the first worker that announces it, until that worker does not any more. `leaves`: it
+    wants no partitions, and releases these. `began`: the place of its first beat, None in that one.
+    """
 
     worker: str
     partitions: list[int] = []
     leaves: bool = False
+    began: Place | None = None
 
 
 class _ReaderHello(Struct, frozen=True, tag="hello"):
@@ -349,7 +357,7 @@ class _PulsarConnection:
 class _ControlTopic:
     """What workers and sinks announce to each other, from the moment that this one began to read."""
 
-    def __init__(self, connection: _PulsarConnection, hear: Callable[[_Control], None]) -> None:
+    def __init__(self, connection: _PulsarConnection, hear: Callable[[_Control, Place], None]) -> None:
         self._connection = connection
         self._hear = hear
         self._lock = asyncio.Lock()
@@ -357,12 +365,12 @@ class _ControlTopic:
         self._reader: Any = None
         self._position: Any = None  # the id of the last message that was read
 
-    async def send(self, message: _Control) -> None:
-        """Store a message.  Raises: what the library raises."""
+    async def send(self, message: _Control) -> Place:
+        """Store a message; return its place.  Raises: what the library raises."""
         async with self._lock:
             await self._open()
             try:
-                await self._send(message)
+                return _place(await self._send(message))
             except FAILURES:
                 self._drop()
                 raise
@@ -378,7 +386,7 @@ class _ControlTopic:
                         message = await call(self._reader.read_next())
                         self._position = message.message_id()
                         with suppress(MsgspecError):  # a newer release may announce more
-                            self._hear(_decode_control(message.data()))
+                            self._hear(_decode_control(message.data()), _place(self._position))
             except BaseException:  # a call that is given up may have taken a message: read again after the last one
                 self._drop()
                 raise
@@ -487,7 +495,7 @@ class _OpenPulsarSink:
         self._tokens: dict[str, int] = {}  # the largest that was announced, by shard
         self._kept: set[int] = set()  # the partitions that have a subscription, without which Pulsar keeps nothing
 
-    def _heard(self, message: _Control) -> None:
+    def _heard(self, message: _Control, _: Place) -> None:
         if isinstance(message, _ShardClaim):
             self._tokens[message.shard] = max(message.token, self._tokens.get(message.shard, 0))
 
@@ -561,6 +569,7 @@ class PulsarPartition:
     def __init__(self, connection: _PulsarConnection, topic: str, shard: ShardKey, deadline: LeaseDeadline) -> None:
         self.shard = shard
         self.deadline = deadline
+        self.claimed = asyncio.Event()  # no other worker was the first to announce it
         self.unread = 0  # messages that have not come here, as of the last beat
         self.given_up = asyncio.Event()  # no more events are wanted: it is drained, and then released
         self._connection = connection
@@ -627,9 +636,9 @@ class PulsarPartition:
             self._connection.drop(self._consumer)
             self._connection.drop(self._begun)
 
-    async def close(self) -> None:
+    async def release(self) -> None:
         """Release the partition; what was acknowledged is stored before another worker gets it."""
-        if not self._lost:
+        if self._begun is not None and not self._lost:
             self._lost = True
             for consumer in (self._consumer, self._begun):
                 with suppress(*FAILURES):
@@ -746,6 +755,8 @@ class PulsarPartition:
 
     async def look(self) -> None:
         """Read how many messages are stored after those that came here, as far as their ids tell."""
+        if self._consumer is None:
+            return
         try:
             ledger, entry = _place(await self._connection.call(self._consumer.get_last_message_id()))
         except FAILURES:  # nothing is stored yet, or the connection is away
@@ -796,7 +807,7 @@ class PulsarSource:
                 "PulsarSource(ttl=...) must be greater than 0 seconds, and finite. ttl 应大于 0，且不能无限大"
             )
         self._ttl = ttl
-        self._membership: _PulsarMembership | None = None  # None while it does not run
+        self._shares: PartitionShares[PulsarPartition] | None = None  # None while it does not run
 
     @classmethod
     def from_url(cls, url: str | Secret) -> Self:
@@ -809,175 +820,155 @@ class PulsarSource:
     @property
     def lag(self) -> int:
         """How many events of the own partitions are not finished, as of the last second."""
-        return 0 if self._membership is None else self._membership.lag
+        return 0 if self._shares is None else sum(partition.lag for partition in self._shares.owned.values())
 
     async def stop(self) -> None:
         """Give up all partitions; `run` returns when their work has ended."""
-        if self._membership is not None:
-            self._membership.stop()
+        if self._shares is not None:
+            self._shares.stop()
 
     async def run(self, app_id: str, work: PulsarPartitionWork) -> None:  # noqa: ARG002 - the topic is of one bot
         """Call `work` for each partition that this process owns, until `stop`.
 
         Raises: ConfigError if Pulsar refuses us, or for another number of partitions; what `work` raises.
         """
-        if self._membership is not None:
+        if self._shares is not None:
             raise ConfigError("this PulsarSource is being read already: make a second one")
-        membership = self._membership = _PulsarMembership(self._ttl, work)
+        name = f"{socket.gethostname()[:64]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        shares = self._shares = PartitionShares(self._address.partitions, name, min(BEAT_SECONDS, self._ttl / 4))
         try:
             async with _connected(self._address, "PulsarSource") as connection:
-                await membership.run(connection)
+                workers = _PulsarWorkers(connection, shares, name, self._ttl, work)
+                async with background(repeat(workers.listen), name="qqbot pulsar workers"):
+                    await shares.run(workers)
         finally:
-            self._membership = None
+            self._shares = None
 
 
-class _PulsarMembership:
-    """This process among the workers, during one run of a source."""
+class _OtherWorker(NamedTuple):
+    """Another worker, and when its last beat came, by our own clock."""
 
-    def __init__(self, ttl: float, work: PulsarPartitionWork) -> None:
+    began: Place
+    leaves: bool
+    came_at: float
+
+
+class _PulsarWorkers:
+    """The workers of one topic, and which partitions they own; what `PartitionShares` needs of the broker."""
+
+    failures: tuple[type[Exception], ...] = FAILURES
+
+    def __init__(
+        self,
+        connection: _PulsarConnection,
+        shares: PartitionShares[PulsarPartition],
+        name: str,
+        ttl: float,
+        work: PulsarPartitionWork,
+    ) -> None:
+        self._connection = connection
+        self._control = _ControlTopic(connection, self._heard)
+        self._shares = shares
+        self._name = name
         self._ttl = ttl
-        self._handle = work
-        self._worker = f"{socket.gethostname()[:64]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._work = work
         self._names: list[str] = []  # of the partitions; empty until they were checked
-        self._owned: dict[int, PulsarPartition] = {}
-        self._running: set[asyncio.Task[None]] = set()  # one task for each partition that is owned, or being opened
-        self._wanted: dict[int, asyncio.Task[None]] = {}  # partitions that are being opened
-        self._others: dict[str, tuple[float, list[int]]] = {}  # other workers: when the last beat came, what they own
-        self._share = 0  # the most partitions for this worker
-        self._began: float | None = None  # when the first beat was stored
+        self._began: Place | None = None  # None: the others do not know this worker
+        self._beat_at = 0.0
+        self._met = False  # the others have answered the first beat: what they own must not be asked for
+        self._others: dict[str, _OtherWorker] = {}
+        self._owners: dict[int, str] = {}  # by partition: the worker that was the first to announce it
         self._greeted = False  # a worker was heard for the first time: it has to know what is owned here
-        self._stopping = asyncio.Event()
 
-    @property
-    def lag(self) -> int:
-        """How many messages of the own partitions are not finished."""
-        return sum(partition.lag for partition in self._owned.values())
-
-    @property
-    def _is_new(self) -> bool:
-        """True if the other workers may not have answered yet: what they own must not be asked for."""
-        return self._began is None or steady() - self._began < GREETING_SECONDS
-
-    def stop(self) -> None:
-        """Give up all partitions."""
-        self._stopping.set()
-        for partition in self._owned.values():
-            partition.give_up()
-        for opening in self._wanted.values():
-            opening.cancel()
-
-    def _heard(self, message: _Control) -> None:
-        if isinstance(message, _WorkerBeat) and message.worker != self._worker:
-            if message.leaves:
-                self._others.pop(message.worker, None)
-            else:
-                self._greeted |= message.worker not in self._others
-                self._others[message.worker] = steady(), message.partitions
-
-    async def run(self, connection: _PulsarConnection) -> None:
-        """Own partitions until `stop`, and until all work has ended.  Raises: ConfigError, what the work raises."""
-        control = _ControlTopic(connection, self._heard)
-        try:
-            async with asyncio.TaskGroup() as group:
-                while not self._stopping.is_set():
-                    await self._balance(connection, control, group)
-                    await self._listen(control)
-                await self._beat_until_idle(control)
-        except BaseExceptionGroup as errors:
-            raise _first(errors) from None
-
-    async def _listen(self, control: _ControlTopic) -> None:
-        """Return when the next beat is due."""
-        until = steady() + (GREETING_SECONDS if self._is_new else min(BEAT_SECONDS, self._ttl / 4))
-        while not (self._stopping.is_set() or self._greeted or steady() >= until):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LISTEN_SECONDS):
-                    await self._stopping.wait()
-            with suppress(*FAILURES):  # the next beat logs it
-                await control.catch_up()
-
-    async def _beat_until_idle(self, control: _ControlTopic) -> None:
-        """Keep what is owned while its work ends; then the others need not wait until this worker counts as dead."""
-        while self._running:
-            with suppress(*FAILURES):
-                await self._beat(control)
-            if self._running:
-                await asyncio.wait(self._running, timeout=min(BEAT_SECONDS, self._ttl / 4))
-        with suppress(*FAILURES):
-            await control.send(_WorkerBeat(self._worker, leaves=True))
-
-    async def _beat(self, control: _ControlTopic) -> None:
-        sent_at = steady()
-        await control.send(_WorkerBeat(self._worker, sorted(self._owned)))
-        for partition in self._owned.values():
-            partition.deadline.renew(sent_at)
-
-    async def _balance(self, connection: _PulsarConnection, control: _ControlTopic, group: asyncio.TaskGroup) -> None:
-        """Own as many partitions as there are for each worker, no more and no less.  Raises: ConfigError."""
-        try:
-            if not self._names:
-                self._names = await connection.partitions()
-            self._greeted = False
-            await self._beat(control)
-            await control.catch_up()
-        except FAILURES as error:
-            connection.away(error)
+    def _heard(self, message: _Control, place: Place) -> None:
+        if not isinstance(message, _WorkerBeat):
             return
-        connection.back()
-        if self._began is None:
-            self._began = steady()
+        others = {index: owner for index, owner in self._owners.items() if owner != message.worker}
+        self._owners = dict.fromkeys(message.partitions, message.worker) | others
+        if message.worker != self._name:
+            self._greeted |= message.worker not in self._others and not message.leaves
+            self._others[message.worker] = _OtherWorker(message.began or place, message.leaves, steady())
+
+    async def listen(self) -> None:
+        """Answer a worker that begins; one turn of a chore."""
+        await asyncio.sleep(LISTEN_SECONDS)
+        with suppress(*FAILURES):  # the next beat logs it
+            await self._control.catch_up()
+        if self._greeted:
+            self._greeted = False
+            self._shares.hurry()
+
+    async def beat(self) -> tuple[int, int]:
+        """Report that this worker is alive; return how many are, and how many of them began before."""
+        if not self._names:
+            self._names = await self._connection.partitions()
+        began = await self._report()
+        if not self._met:
+            await asyncio.sleep(GREETING_SECONDS)
+        await self._control.catch_up()
+        self._met = True
+        self._connection.back()
         now = steady()
-        self._others = {name: beat for name, beat in self._others.items() if now - beat[0] < self._ttl}
-        self._share = math.ceil(len(self._names) / (1 + len(self._others)))
-        kept = [partition for partition in self._owned.values() if not partition.given_up.is_set()]
-        for partition in kept[self._share :]:
-            partition.give_up()
-        if not self._is_new:
-            self._open_more(connection, group, self._share - len(kept) - len(self._wanted))
-        for partition in list(self._owned.values()):
-            await partition.look()
+        self._others = {name: other for name, other in self._others.items() if now - other.came_at < self._ttl}
+        alive = {self._name, *self._others}
+        self._owners = {index: owner for index, owner in self._owners.items() if owner in alive}
+        for index, partition in self._shares.owned.items():
+            owner = self._owners.get(index)
+            if owner == self._name:
+                partition.claimed.set()
+            elif owner is not None and not partition.claimed.is_set():
+                partition.give_up()
+        others = [(other.began, name) for name, other in self._others.items() if not other.leaves]
+        return 1 + len(others), sum(other < (began, self._name) for other in others)
 
-    def _open_more(self, connection: _PulsarConnection, group: asyncio.TaskGroup, missing: int) -> None:
-        taken = {index for _, indexes in self._others.values() for index in indexes}
-        first = zlib.crc32(self._worker.encode())  # so that workers which begin together try different ones first
-        for step in range(len(self._names)):
-            index = (first + step) % len(self._names)
-            if missing <= 0 or self._stopping.is_set():
-                return
-            if index not in taken and index not in self._owned and index not in self._wanted:
-                opening = group.create_task(self._own(connection, index), name=f"qqbot partition {index}")
-                self._wanted[index] = opening
-                self._running.add(opening)
-                opening.add_done_callback(self._running.discard)
-                missing -= 1
+    async def _report(self, *, leaves: bool = False) -> Place:
+        """Announce what is owned, which keeps it ours; return the place of the first such message."""
+        owned = dict(self._shares.owned)  # as of now: what is claimed meanwhile is not announced
+        sent_at = steady()
+        if sent_at - self._beat_at >= self._ttl:
+            self._began, self._met = None, False
+        place = await self._control.send(_WorkerBeat(self._name, list(owned), leaves, self._began))
+        self._began, self._beat_at = self._began or place, sent_at
+        for partition in owned.values():
+            partition.deadline.renew(sent_at)
+        return self._began
 
-    async def _own(self, connection: _PulsarConnection, index: int) -> None:
-        """Own one partition, if it is free, until it is given up."""
+    async def claim(self, index: int) -> PulsarPartition | None:
+        """Return the partition, to be opened, if no other worker has announced it; let the next beat do so."""
+        if self._owners.get(index, self._name) != self._name:
+            return None
+        self._shares.hurry()
         deadline = LeaseDeadline(self._ttl, steady())
-        partition = PulsarPartition(connection, self._names[index], ShardKey(0, index, len(self._names)), deadline)
+        return PulsarPartition(self._connection, self._names[index], ShardKey(0, index, len(self._names)), deadline)
+
+    async def handle(self, partition: PulsarPartition) -> None:
+        """Own one partition, if it is free, and let it be handled."""
+        name = f"qqbot partition {partition.shard}"
         try:
-            await partition.open()
+            async with background(partition.given_up.wait(), name=name) as (given_up,), until_done(given_up):
+                await partition.claimed.wait()  # two that subscribe at a time would hold each other up
+                await partition.open()
         except FAILURES as error:
             if _is_final(error):
-                raise _refused(error, "PulsarSource", connection.address) from None
+                raise _refused(error, "PulsarSource", self._connection.address) from None
             return  # another worker still has it, or the broker is away, which the next beat logs
-        finally:
-            self._wanted.pop(index, None)
-        try:
-            if self._stopping.is_set() or len(self._owned) >= self._share:
-                return
-            self._owned[index] = partition
-            await self._work(partition)
-        finally:
-            await partition.close()
-            self._owned.pop(index, None)
+        if not partition.given_up.is_set():
+            async with background(partition.fill(), repeat(partition.acknowledge), partition.watch(), name=name):
+                await self._work(partition)
+                await partition.flush()
 
-    async def _work(self, partition: PulsarPartition) -> None:
-        """Let one partition be handled."""
-        chores = (partition.fill(), repeat(partition.acknowledge), partition.watch())
-        async with background(*chores, name=f"qqbot partition {partition.shard}"):
-            await self._handle(partition)
-            await partition.flush()
+    async def look(self, owned: Collection[PulsarPartition]) -> None:
+        """Read how many events of the own partitions have not come here."""
+        for partition in owned:
+            await partition.look()
+
+    async def leave(self) -> None:
+        """Let the others not count this worker any more; what it still owns remains its own."""
+        await self._report(leaves=True)
+
+    async def outage(self, error: Exception) -> None:
+        """Log that the broker is away.  Raises: ConfigError if it refuses us."""
+        self._connection.away(error)
 
 
 def _place(message_id: Any) -> Place:
@@ -986,9 +977,3 @@ def _place(message_id: Any) -> Place:
 
 def _after(place: Place) -> Place:
     return place[0], place[1] + 1
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error in a group of errors."""
-    first = errors.exceptions[0]
-    return _first(cast("BaseExceptionGroup[BaseException]", first)) if isinstance(first, BaseExceptionGroup) else first

@@ -1,8 +1,8 @@
 """`RedisStreamSource`: reads the events that a `RedisStreamSink` has stored.
 
-Responsible for dividing the partitions among the workers (a lock for each, and as many as there are workers to share
-them), for what a dead worker had open, and for acknowledgements. Collaborators: `lock` (who owns a partition, and
-until when), `streams` (keys and entries). It runs no handler.
+Responsible for the owners of the partitions (a lock for each), for what a dead worker had open, and for
+acknowledgements. Collaborators: `lock` (who owns a partition, and until when), `streams` (keys and entries),
+`aio.partition_shares` (how many each worker owns). It runs no handler.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ import os
 import socket
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias
 
 from msgspec import MsgspecError
 from redis.exceptions import ResponseError
@@ -22,6 +22,7 @@ from redis.exceptions import ResponseError
 from .._visible import visible_line
 from ..aio.background import background, repeat
 from ..aio.forks import check_process
+from ..aio.partition_shares import PartitionShares
 from ..aio.throttle import Throttle
 from ..config import Secret, hidden
 from ..errors import ConfigError, LockLost
@@ -108,20 +109,19 @@ return redis.call('XDEL', KEYS[1], unpack(ARGV))
 # returns  how many entries it has
 LENGTH = PartScript("return redis.call('XLEN', KEYS[1])")
 
-# KEYS[1]  the workers
+# KEYS[1]  the workers, by their last beat
+# KEYS[2]  the workers, by their first beat since they were counted as dead
 # ARGV[1]  our name
 # ARGV[2]  milliseconds after which a worker without a beat is dead
-# returns  how many workers there are, and how many of them have a smaller name
+# returns  how many workers there are, and how many of them began before us
 BEAT = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
-local workers, before = redis.call('ZRANGE', KEYS[1], 0, -1), 0
-for _, worker in ipairs(workers) do
-    if worker < ARGV[1] then before = before + 1 end
-end
-return {#workers, before}
+redis.call('ZINTERSTORE', KEYS[2], 2, KEYS[2], KEYS[1], 'WEIGHTS', 1, 0)
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1])
+return {redis.call('ZCARD', KEYS[1]), redis.call('ZRANK', KEYS[2], ARGV[1])}
 """)
 
 
@@ -323,6 +323,11 @@ class RedisPartition:
         await self._lock.lost.wait()
         self.give_up()
 
+    async def release(self) -> None:
+        """Let another worker have the partition at once, if it is still ours."""
+        with suppress(LockLost, *FAILURES):
+            await self._lock.release()
+
 
 RedisPartitionWork: TypeAlias = Callable[[RedisPartition], Awaitable[None]]
 """What handles the events of one partition; it returns when that was given up, and what had begun has ended."""
@@ -349,7 +354,8 @@ class RedisStreamSource:
         self._name = name
         self._partitions = partitions
         self._ttl = ttl
-        self._membership: _Membership | None = None  # None while it does not run
+        self._pid = 0  # of the process that runs it
+        self._shares: PartitionShares[RedisPartition] | None = None  # None while it does not run
 
     @classmethod
     def from_url(cls, url: str | Secret) -> Self:
@@ -360,119 +366,88 @@ class RedisStreamSource:
     @property
     def lag(self) -> int:
         """How many events are stored in the own partitions, as of the last second."""
-        return 0 if self._membership is None else self._membership.lag
+        return 0 if self._shares is None else sum(partition.length for partition in self._shares.owned.values())
 
     async def stop(self) -> None:
         """Give up all partitions; `run` returns when their work has ended."""
-        if self._membership is not None:
-            self._membership.stop()
+        if self._shares is not None:
+            self._shares.stop()
 
     async def run(self, app_id: str, work: RedisPartitionWork) -> None:
         """Call `work` for each partition that this process owns, until `stop`.
 
         Raises: ConfigError if the store refuses us, or for another number of partitions; what `work` raises.
         """
-        if self._membership is not None:
-            check_process(self._membership.pid, "RedisStreamSource")
+        if self._shares is not None:
+            check_process(self._pid, "RedisStreamSource")
             raise ConfigError("this RedisStreamSource is being read already: make a second one")
-        membership = self._membership = _Membership(Topic(app_id, self._name, self._partitions), self._ttl, work)
+        self._pid = os.getpid()
+        name = f"{socket.gethostname()[:64]}-{self._pid}-{uuid.uuid4().hex[:8]}"
+        topic = Topic(app_id, self._name, self._partitions)
+        shares = self._shares = PartitionShares(topic.partitions, name, min(BEAT_SECONDS, self._ttl / 4))
         try:
-            async with reachable(self._store, "RedisStreamSource") as client:
-                await membership.run(client)
+            async with reachable(self._store, "RedisStreamSource") as client, SharedCalls(PartCalls(client)) as calls:
+                await shares.run(_RedisWorkers(calls, topic, name, self._ttl, work))
         finally:
-            self._membership = None
+            self._shares = None
 
 
-class _Membership:
-    """This process among the workers, during one run of a source."""
+class _RedisWorkers:
+    """The workers of one topic, and which partitions they own; what `PartitionShares` needs of the store."""
 
-    def __init__(self, topic: Topic, ttl: float, work: RedisPartitionWork) -> None:
-        self.pid = os.getpid()
+    failures: tuple[type[Exception], ...] = FAILURES
+
+    def __init__(self, calls: SharedCalls, topic: Topic, name: str, ttl: float, work: RedisPartitionWork) -> None:
+        self._calls = calls
+        self._client = calls.client
         self._topic = topic
+        self._name = name
         self._ttl = ttl
-        self._handle = work
-        self._worker = f"{socket.gethostname()[:64]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._owned: dict[int, RedisPartition] = {}
+        self._work = work
         self._agreed = False  # the number of partitions is known to be ours
-        self._stopping = asyncio.Event()
+        self._announced = False  # the others count this worker
         self._warnings = Throttle()
 
-    @property
-    def lag(self) -> int:
-        """How many events are stored in the own partitions."""
-        return sum(partition.length for partition in self._owned.values())
+    async def beat(self) -> tuple[int, int]:
+        """Report that this worker is alive; return how many are, and how many of them began before."""
+        client, topic = self._client, self._topic
+        if not self._agreed:
+            await topic.agree(client)
+            self._agreed = True
+        self._announced = True
+        keys, arguments = [topic.members_key, topic.began_key], [self._name, int(self._ttl * 1000)]
+        workers, earlier = await within(OPERATION_SECONDS, repeated(client, lambda: BEAT.run(client, keys, arguments)))
+        return workers, earlier
 
-    def stop(self) -> None:
-        """Give up all partitions."""
-        self._stopping.set()
-        for partition in self._owned.values():
-            partition.give_up()
+    async def claim(self, index: int) -> RedisPartition | None:
+        """Return the partition if its lock is free."""
+        lock = RedisLock(self._client, self._topic.key(index, "owner"), ttl=self._ttl)
+        if not await lock.acquire(blocking=False):
+            return None
+        return RedisPartition(self._calls, self._topic, index, self._name, lock)
 
-    async def run(self, client: Client) -> None:
-        """Own partitions until `stop`, and until all work has ended.  Raises: ConfigError, what the work raises."""
-        untyped: Any = client
-        try:
-            async with SharedCalls(PartCalls(client)) as calls, asyncio.TaskGroup() as group:
-                while not self._stopping.is_set():
-                    await self._balance(calls, group)
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(min(BEAT_SECONDS, self._ttl / 4)):
-                            await self._stopping.wait()
-                with suppress(*FAILURES):  # the others need not wait until it counts as dead
-                    await within(
-                        OPERATION_SECONDS, untyped.execute_command("ZREM", self._topic.members_key, self._worker)
-                    )
-        except BaseExceptionGroup as errors:
-            raise _first(errors) from None
-
-    async def _balance(self, calls: SharedCalls, group: asyncio.TaskGroup) -> None:
-        """Own as many partitions as each other worker, or one more or less."""
-        client = calls.client
-        try:
-            if not self._agreed:
-                await self._topic.agree(client)
-                self._agreed = True
-            arguments = [self._worker, int(self._ttl * 1000)]
-            beat = repeated(client, lambda: BEAT.run(client, [self._topic.members_key], arguments))
-            workers, before = await within(OPERATION_SECONDS, beat)
-            least, more = divmod(self._topic.partitions, workers)
-            await self._take_share(calls, group, least + (before < more))
-            await asyncio.gather(*(partition.look() for partition in self._owned.values()))
-        except FAILURES as error:
-            await _log_outage(error, client, self._warnings)
-
-    async def _take_share(self, calls: SharedCalls, group: asyncio.TaskGroup, share: int) -> None:
-        kept = [partition for partition in self._owned.values() if not partition.given_up.is_set()]
-        for partition in kept[share:]:
-            partition.give_up()
-        missing = share - len(kept)
-        first = hash(self._worker)  # so that workers which begin together try different ones first
-        for step in range(self._topic.partitions):
-            index = (first + step) % self._topic.partitions
-            if missing <= 0 or self._stopping.is_set():
-                return
-            if index in self._owned:
-                continue
-            lock = RedisLock(calls.client, self._topic.key(index, "owner"), ttl=self._ttl)
-            if await lock.acquire(blocking=False):
-                partition = RedisPartition(calls, self._topic, index, self._worker, lock)
-                self._owned[index] = partition
-                group.create_task(self._work(partition, lock), name=f"qqbot partition {partition.shard}")
-                missing -= 1
-
-    async def _work(self, partition: RedisPartition, lock: RedisLock) -> None:
-        """Let one partition be handled; release it at the end."""
-        if self._stopping.is_set():
-            partition.give_up()
+    async def handle(self, partition: RedisPartition) -> None:
+        """Let one partition be handled."""
         chores = (repeat(partition.acknowledge), partition.watch())
-        try:
-            async with background(*chores, name=f"qqbot partition {partition.shard}"):
-                await self._handle(partition)
-            await partition.flush()
-        finally:
-            self._owned.pop(partition.shard.index, None)
-            with suppress(LockLost, *FAILURES):
-                await lock.release()
+        async with background(*chores, name=f"qqbot partition {partition.shard}"):
+            await self._work(partition)
+        await partition.flush()
+
+    async def look(self, owned: Collection[RedisPartition]) -> None:
+        """Read how many events are stored in the own partitions."""
+        await asyncio.gather(*(partition.look() for partition in owned))
+
+    async def leave(self) -> None:
+        """Let the others not count this worker any more."""
+        if self._announced:
+            self._announced = False  # before: a store that is away must not hold up the end again
+            untyped: Any = self._client
+            command = untyped.execute_command("ZREM", self._topic.members_key, self._name)
+            await within(OPERATION_SECONDS, command)
+
+    async def outage(self, error: Exception) -> None:
+        """Log that the store is away.  Raises: ConfigError if it refuses us."""
+        await _log_outage(error, self._client, self._warnings)
 
 
 async def _log_outage(error: Exception, client: Client, warnings: Throttle) -> None:
@@ -482,12 +457,6 @@ async def _log_outage(error: Exception, client: Client, warnings: Throttle) -> N
     if warnings.ready("away"):
         log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
     await drop_idle(client)
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error in a group of errors."""
-    first = errors.exceptions[0]
-    return _first(cast("BaseExceptionGroup[BaseException]", first)) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _text(value: bytes | str) -> str:

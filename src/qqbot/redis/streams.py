@@ -89,6 +89,11 @@ class Topic(Struct, frozen=True):
         """The workers, by the time of their last beat."""
         return f"qqbot:{hash_tag(self.app_id, self.name)}:workers"
 
+    @property
+    def began_key(self) -> str:
+        """The workers, by the time of their first beat."""
+        return f"{self.members_key}:began"
+
     def key(self, index: int, what: str) -> str:
         """Return a key of one partition, which a Redis Cluster keeps together."""
         return f"qqbot:{{{self.app_id}:{self.name}:{index}}}:{what}"
