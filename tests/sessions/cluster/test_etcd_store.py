@@ -18,17 +18,19 @@ from aiohttp import web
 from qqbot.aio.clock import steady
 from qqbot.config import Secret
 from qqbot.errors import ConfigError
-from qqbot.models.codec import encode
+from qqbot.models.codec import encode, strict
 from qqbot.sessions import EtcdSessionManager, Timings
 from qqbot.sessions.cluster.etcd_store import EtcdStore
 from qqbot.sessions.cluster.state import ClusterState, NodeInfo
 from qqbot.sessions.cluster.store import Grant, OwnershipReport, PermitAnswer, StoreAway, Synced
 from tests.cancelling import Attempt, cancel_at_each_turn
+from tests.etcd.pretender import pretender
 from tests.etcd.server import Etcd, etcd, shared_etcd
 from tests.sessions.cluster.members import FAST, Platform, Shards, joined, until
 
 __all__ = ["shared_etcd"]
 
+decode_fields = strict(dict[str, str])
 NAMES = itertools.count()
 PASSWORD = "hunter2"
 
@@ -90,6 +92,13 @@ async def refusal(url: str) -> str:
         "etcd://:hunter2@localhost",
         "etcd://user:hunter2@localhost:x",
         "etcd://user:hunter2@localhost:99999",
+        "etcd://user:hunter2@localhost:0",
+        "etcd://user:hunter2@a, b",
+        "etcd://user:hunter2@my host",
+        "etcd://user:hunter2@a\x1b[2J",
+        "etcd://user:hunter2@a..b",
+        "user:hunter2@etcd://localhost",
+        "etcds://user:hunter2@localhost?ssl_keyfile=/key.pem",
         "etcd://user:hunter2@a,,b",
         "etcd://user:hunter2@localhost/path",
         "etcd://user:hunter2@localhost?ssl_ca_certs=/ca.pem",
@@ -205,19 +214,6 @@ async def test_a_password_where_none_is_asked_for(shared_etcd: Etcd) -> None:
 
 
 # What is no etcd, or one that cannot
-
-
-@asynccontextmanager
-async def pretender(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
-    """An HTTP server; yield its URL."""
-    runner = web.ServerRunner(web.Server(handler))  # type: ignore[arg-type]
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"etcd://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def test_a_server_that_is_no_etcd() -> None:
@@ -366,6 +362,24 @@ async def test_more_shards_than_one_transaction_takes(store: EtcdStore, shared_e
         assert (await sync(store, *map(report, grants))).lost == {grant.shard_id for grant in grants}
 
 
+async def test_a_shard_is_not_free_before_its_state_is_written(store: EtcdStore, shared_etcd: Etcd) -> None:
+    """Also in a cluster that is so large that the records alone fill a transaction."""
+    (first, _) = await owner(store)
+    fields = decode_fields((await store._client.range(store.coord, until=soon())).kvs[0].value)
+    await overwrite(shared_etcd, store.coord, encode(fields | {"x": "x" * 710_000}))
+    txn = store._client.txn
+    sent = 0
+
+    async def counted(compare: Any, success: Any, failure: Any = (), *, until: float) -> Any:
+        nonlocal sent
+        sent += bool(compare)
+        return await txn(compare, success, failure, until=until)
+
+    store._client.txn = counted  # type: ignore[method-assign]
+    assert await store.release(report(first, f'"{"x" * 200_000}"')) and sent == 1
+    assert len((await store.states())[1, 0]) > 200_000
+
+
 async def test_a_lost_generation_of_a_thousand_states_is_put_back(store: EtcdStore) -> None:
     await store.admin("plan", 1000)
     state = (await sync(store)).state
@@ -438,6 +452,18 @@ async def test_the_log_outlives_a_compaction(store: EtcdStore, shared_etcd: Etcd
     assert kinds == ["join", "claim", "claim", "drain"]
     waiting = asyncio.create_task(store.entries("0-1", 5.0))
     assert [entry["kind"] for _, entry in await waiting][:1] == ["incarnation"]
+
+
+async def test_a_log_entry_that_cannot_be_read_is_passed_once(store: EtcdStore, shared_etcd: Etcd) -> None:
+    await owner(store)
+    for number in range(110):  # more than one look at the log returns
+        await overwrite(shared_etcd, f"{store.prefix}log/x{number}", b"junk")
+    await store.admin("drain", "a")
+    (position, _), *_ = await store.history(1000)
+    async with asyncio.timeout(2):
+        while kinds := await store.entries(position, 0.1):
+            position, last = kinds[-1]
+    assert last["kind"] == "drain" and [entry["kind"] for _, entry in await store.history(1)] == ["drain"]
 
 
 async def test_the_log_is_trimmed(store: EtcdStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, Self, TypeVar
 
-from msgspec import MsgspecError, Struct
+from msgspec import Struct
 
 from ..._visible import visible_line
 from ...aio.clock import steady
@@ -41,6 +41,7 @@ from .assignor import Role
 from .etcd_changes import LOG_LENGTH, PACE, CallingNode, Change, Fields, Records
 from .etcd_client import (
     MOST_OPERATIONS,
+    UNREADABLE,
     Body,
     EtcdClient,
     EtcdRefused,
@@ -105,7 +106,6 @@ class _Read(NamedTuple):
     """The records at one revision; `states` as far as they were asked for."""
 
     records: Records
-    revision: int
     states: tuple[KeyValue, ...]
     forgotten: bool
 
@@ -336,7 +336,7 @@ class EtcdStore:
         options = {"sort_order": "DESCEND", "sort_target": "MOD", "limit": str(count)}
         async with self._answered() as until:
             found = await self._client.range(self._log, prefix=True, until=until, **options)
-        return [entry for kv in reversed(found.kvs) for entry in _logged(kv)][-count:]
+        return [entry for kv in reversed(found.kvs) for entry in _logged(kv) if entry[1]][-count:]
 
     # One change
 
@@ -416,7 +416,8 @@ class EtcdStore:
         portions = [list[Body]()]
         for shard_id, state in states.items():
             length = 0 if state is None else len(state.encode())
-            if len(portions[-1]) >= room or used + length > MOST_BYTES:
+            # The first goes with the change in any case: a shard must not be free before its state is written.
+            if portions[-1] and (len(portions[-1]) >= room or used + length > MOST_BYTES):
                 portions.append([])
                 room, used = MOST_OPERATIONS, 0
             used += length
@@ -452,7 +453,7 @@ class EtcdStore:
         forgotten = same and (revision < seen or (is_member and records.beats.get(self.node, 0) < beat))
         if not forgotten:
             self._remember(records, revision)
-        return _Read(records, revision, tuple(kv for kvs in rest for kv in kvs), forgotten)
+        return _Read(records, tuple(kv for kvs in rest for kv in kvs), forgotten)
 
     def _remember(self, records: Records, revision: int) -> None:
         """Keep what shows later that etcd lost data, and the count of permits."""
@@ -527,14 +528,19 @@ def _fields(kvs: Sequence[KeyValue]) -> Fields:
     """Return the fields of a record; none if there is none, or none that can be read."""
     try:
         return _read_fields(kvs[0].value) if kvs else {}
-    except (MsgspecError, ValueError):
+    except UNREADABLE:
         return {}
 
 
 def _logged(kv: KeyValue) -> list[tuple[str, dict[str, str]]]:
-    """Return the entries that one call added, each with its position: the time of day, and the revision."""
+    """Return the entries that one call added, each with its position: the time of day, and the revision.
+
+    What cannot be read is an entry without fields: its position is needed to go on behind it.
+    """
     try:
         found = _read_entries(kv.value)
-    except (MsgspecError, ValueError):
-        return []
+    except UNREADABLE:
+        found = _LogEntries()
+    if not found.entries:
+        return [(f"0-{kv.mod_revision}", {})]
     return [(f"{found.at}-{kv.mod_revision}", entry) for entry in found.entries]
