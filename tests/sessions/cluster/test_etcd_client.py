@@ -84,6 +84,23 @@ async def test_a_token_that_is_refused_while_it_is_asked_for() -> None:
             await client.version(until=soon())
 
 
+@pytest.mark.parametrize("words", ["etcdserver: invalid auth token", "token is expired"])
+async def test_a_token_that_has_expired_is_renewed(words: str) -> None:
+    given = list[str]()
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path.endswith("authenticate"):
+            given.append(f"t{len(given)}")
+            return web.json_response({"token": given[-1]})
+        if request.headers["Authorization"] == "t0":
+            return web.json_response({"message": words, "code": 16}, status=401)
+        return web.json_response({"etcdserver": "3.5.0"})
+
+    async with pretender(answer) as url, EtcdClient(Secret(url.replace("://", "://bot:hunter2@"))) as client:
+        versions = await asyncio.gather(*(client.version(until=soon()) for _ in range(20)))
+    assert versions == ["3.5.0"] * 20 and given == ["t0", "t1"]
+
+
 async def test_a_member_that_is_no_etcd_is_left_aside() -> None:
     """A proxy answers 404 for a member that restarts."""
     asked = list[str]()

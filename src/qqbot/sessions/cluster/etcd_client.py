@@ -451,9 +451,9 @@ def _refusal(status: int, data: bytes, *, renewable: bool) -> Exception:
     except UNREADABLE:
         found = _Error()
     words = visible_line(found.message or (found.error if isinstance(found.error, str) else ""))
-    if any(each in words for each in OLD_TOKEN):
-        return _OldToken(words) if renewable else EtcdRefused(words, user=True)
-    if found.code in (PERMISSION_DENIED, UNAUTHENTICATED) or any(each in words for each in NO_ENTRY):
+    if renewable and (found.code == UNAUTHENTICATED or any(each in words for each in OLD_TOKEN)):
+        return _OldToken(words)
+    if found.code in (PERMISSION_DENIED, UNAUTHENTICATED) or any(each in words for each in (*OLD_TOKEN, *NO_ENTRY)):
         return EtcdRefused(words, user=True)
     if not words and status in (301, 302, 303, 307, 308, 404, 405):
         return EtcdRefused(

@@ -386,7 +386,8 @@ class EtcdStore:
             operations.append(delete(self._beat_of(change.gone)))
         operations += [delete(self._states + generation, prefix=True) for generation in change.rubbish]
         if change.entries:
-            logged = encode(_LogEntries(round(time.time() * 1000), tuple(change.entries))).decode()
+            kept = tuple(change.entries[-LOG_LENGTH:])  # a claim of all shards would not fit into the request
+            logged = encode(_LogEntries(round(time.time() * 1000), kept)).decode()
             operations.append(put(self._logged_as(change.number), logged))
             oldest = self._logged_as(max(change.number - LOG_LENGTH, 0))
             operations.append(delete(self._log, end=oldest))
