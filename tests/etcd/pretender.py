@@ -1,15 +1,15 @@
 """HTTP servers that are no etcd, or answer as none does."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
 
 @asynccontextmanager
-async def pretender(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+async def pretender(handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> AsyncGenerator[str]:
     """An HTTP server; yield its URL."""
-    runner = web.ServerRunner(web.Server(handler))  # type: ignore[arg-type]
+    runner = web.ServerRunner(web.Server(handler))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

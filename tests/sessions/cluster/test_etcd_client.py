@@ -55,7 +55,7 @@ def soon() -> float:
     ids=range(10),
 )
 async def test_whatever_is_answered_the_store_is_away(status: int, body: bytes) -> None:
-    async def answer(_: web.Request) -> web.Response:
+    async def answer(_: web.BaseRequest) -> web.Response:
         return web.Response(status=status, body=body)
 
     async with pretender(answer) as url, store_of(url) as store:
@@ -67,7 +67,7 @@ async def test_whatever_is_answered_the_store_is_away(status: int, body: bytes) 
 
 
 async def test_a_watch_that_answers_anything_ends() -> None:
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.Response:
         return web.Response(body=b'{"result":' + DEEP + b"\n" if "watch" in request.path else HEADER + b"}")
 
     async with pretender(answer) as url, store_of(url) as store:
@@ -76,7 +76,7 @@ async def test_a_watch_that_answers_anything_ends() -> None:
 
 
 async def test_a_token_that_is_refused_while_it_is_asked_for() -> None:
-    async def answer(_: web.Request) -> web.Response:
+    async def answer(_: web.BaseRequest) -> web.Response:
         return web.json_response({"message": "etcdserver: user name is empty", "code": 3}, status=400)
 
     async with pretender(answer) as url, EtcdClient(Secret(url.replace("://", "://bot:hunter2@"))) as client:
@@ -88,7 +88,7 @@ async def test_a_token_that_is_refused_while_it_is_asked_for() -> None:
 async def test_a_token_that_has_expired_is_renewed(words: str) -> None:
     given = list[str]()
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.Response:
         if request.path.endswith("authenticate"):
             given.append(f"t{len(given)}")
             return web.json_response({"token": given[-1]})
@@ -105,11 +105,11 @@ async def test_a_member_that_is_no_etcd_is_left_aside() -> None:
     """A proxy answers 404 for a member that restarts."""
     asked = list[str]()
 
-    async def missing(_: web.Request) -> web.Response:
+    async def missing(_: web.BaseRequest) -> web.Response:
         asked.append("missing")
         return web.Response(status=404)
 
-    async def good(_: web.Request) -> web.Response:
+    async def good(_: web.BaseRequest) -> web.Response:
         asked.append("good")
         return web.json_response({"etcdserver": "3.5.0"})
 

@@ -77,12 +77,12 @@ class Found(Struct, frozen=True):
     kvs: tuple[KeyValue, ...] = ()
 
 
-class _Range(Struct, frozen=True):
+class _Keys(Struct, frozen=True):
     kvs: tuple[KeyValue, ...] = ()
 
 
 class _Operation(Struct, frozen=True):
-    response_range: _Range | None = None
+    response_range: _Keys | None = None
 
 
 class TxnAnswer(Struct, frozen=True):
@@ -220,7 +220,7 @@ def _taken_apart(url: str) -> _EtcdUrl | str:
 
 def _member(text: str, scheme: str) -> str:
     parts = urlsplit(f"//{text}")
-    name = URL(f"{scheme}://{text}").raw_host  # in ASCII
+    name = URL(f"{scheme}://{text}").raw_host or ""  # in ASCII
     if not is_host(name) or parts.username is not None or parts.port == 0:
         raise ValueError
     host = f"[{name}]" if ":" in name else name
