@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from qqbot.config import Secret
+from qqbot.errors import ConfigError
 from qqbot.sessions import Timings
 from qqbot.sessions.cluster.etcd_client import EtcdClient, EtcdRefused
 from qqbot.sessions.cluster.etcd_store import EtcdStore
@@ -99,6 +100,19 @@ async def test_a_token_that_has_expired_is_renewed(words: str) -> None:
     async with pretender(answer) as url, EtcdClient(Secret(url.replace("://", "://bot:hunter2@"))) as client:
         versions = await asyncio.gather(*(client.version(until=soon()) for _ in range(20)))
     assert versions == ["3.5.0"] * 20 and given == ["t0", "t1"]
+
+
+@pytest.mark.parametrize("status", [400, 421])
+async def test_what_etcd_refuses_in_plain_text_is_shown(status: int) -> None:
+    """As it does for a certificate with a common name, and for a host name that is not on its list."""
+
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.Response(status=status, text="\nCommonName of client\x1b will be ignored\n")
+
+    async with pretender(answer) as url, store_of(url) as store:
+        with pytest.raises(ConfigError, match=rf"HTTP {status}: CommonName of client\\x1b will be ignored") as refused:
+            await store.check()
+    assert str(refused.value).isprintable()
 
 
 async def test_a_member_that_is_no_etcd_is_left_aside() -> None:

@@ -39,6 +39,7 @@ UNREADABLE = (MsgspecError, ValueError, RecursionError)
 PERMISSION_DENIED, UNAUTHENTICATED = 7, 16  # codes of gRPC
 OLD_TOKEN = ("invalid auth token", "revision of auth store is old", "user name is empty")
 NO_ENTRY = ("authentication failed", "authentication is not enabled", "permission denied", "user name not found")
+REFUSING = (400, 401, 403, 421)  # etcd gives the reason as plain text: a certificate or host name that it does not want
 AUTHENTICATE = "/v3/auth/authenticate"
 TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
@@ -459,4 +460,7 @@ def _refusal(status: int, data: bytes, *, renewable: bool) -> Exception:
         return EtcdRefused(
             f"HTTP {status}, so this is no etcd from 3.4 on, or it runs with --enable-grpc-gateway=false", user=False
         )
+    if not words and status in REFUSING:
+        text = visible_line(data.decode(errors="replace").strip())
+        return EtcdRefused(f"HTTP {status}{text and ': '}{text}", user=False)
     return StoreAway(words or f"HTTP {status}")
