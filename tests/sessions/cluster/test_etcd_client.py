@@ -85,6 +85,16 @@ async def test_a_token_that_is_refused_while_it_is_asked_for() -> None:
             await client.version(until=soon())
 
 
+@pytest.mark.parametrize("token", ["", "a\r\nb", "\u4f8b", "a b"])
+async def test_a_token_that_no_header_can_carry(token: str) -> None:
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.json_response({"token": token, "etcdserver": "3.5.0"})
+
+    async with pretender(answer) as url, EtcdClient(Secret(url.replace("://", "://bot:hunter2@"))) as client:
+        with pytest.raises(StoreAway, match="not as etcd does"):
+            await client.version(until=soon())
+
+
 @pytest.mark.parametrize("words", ["etcdserver: invalid auth token", "token is expired"])
 async def test_a_token_that_has_expired_is_renewed(words: str) -> None:
     given = list[str]()

@@ -23,7 +23,7 @@ from ..._visible import visible_line
 from ...aio.threads import Threads
 from ...api.network import NETWORK_ERRORS
 from ...api.resolver import ThreadResolver
-from ...config import Secret, is_host, scheme_shown
+from ...config import Secret, is_host, printable, scheme_shown
 from ...errors import ConfigError, NoThread
 from ...models.codec import Decode, encode, fast
 from .store import StoreAway
@@ -355,7 +355,10 @@ class EtcdClient:
         async with self._asking:
             if not self._token:
                 body = self._credentials()
-                self._token = Secret((await self._answer(member, AUTHENTICATE, body, _token, self._token)).token)
+                token = Secret((await self._answer(member, AUTHENTICATE, body, _token, self._token)).token)
+                if not token or not printable(token.reveal()):  # no header can carry it
+                    raise StoreAway(f"{member} answers, but not as etcd does")
+                self._token = token
             return self._token
 
     def _credentials(self) -> Secret:
