@@ -96,6 +96,7 @@ async def refusal(url: str) -> str:
         "etcd://user:hunter2@my host",
         "etcd://user:hunter2@a\x1b[2J",
         "etcd://user:hunter2@a..b",
+        "etcd://user:hun\nter2@localhost",
         "user:hunter2@etcd://localhost",
         "etcds://user:hunter2@localhost?ssl_keyfile=/key.pem",
         "etcd://user:hunter2@a,,b",

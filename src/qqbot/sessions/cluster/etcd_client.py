@@ -199,8 +199,8 @@ def _unusable(url: Secret, why: str) -> ConfigError:
 def _taken_apart(url: str) -> _EtcdUrl | str:
     """Return the parts of a URL, or what is wrong with it; it raises nothing, as its variables hold the password."""
     scheme, _, rest = url.partition("://")
-    if scheme not in ("etcd", "etcds"):
-        return "it has another scheme"
+    if scheme not in ("etcd", "etcds") or not url.isprintable():  # urlsplit leaves line breaks out, also of a password
+        return "it has another scheme, or a line break inside"
     try:
         parts = urlsplit(f"//{rest}")
         user, _, hosts = parts.netloc.rpartition("@")
