@@ -7,7 +7,6 @@ time, and the first may carry it out late: so each transaction has to compare wh
 """
 
 import asyncio
-import contextlib
 import io
 import ssl
 from collections.abc import AsyncGenerator, Sequence
@@ -325,7 +324,7 @@ class EtcdClient:
             if now >= until:
                 break
             try:
-                async with _within(now + (until - now) / min(left, len(members))):
+                async with within(now + (until - now) / min(left, len(members))):
                     return await self._ask(members[number], path, body, decode)
             except (StoreAway, EtcdRefused) as error:
                 if isinstance(error, EtcdRefused) and error.user:
@@ -420,8 +419,8 @@ class _OldToken(Exception):
     """The user needs another token: this one is too old, or another member does not know it."""
 
 
-@contextlib.asynccontextmanager
-async def _within(until: float) -> AsyncGenerator[None]:
+@asynccontextmanager
+async def within(until: float) -> AsyncGenerator[None]:
     """Set a deadline, by the clock of the loop.  Raises: StoreAway when it has passed."""
     try:
         async with asyncio.timeout_at(until):

@@ -53,6 +53,7 @@ from .etcd_client import (
     put,
     shown,
     unchanged,
+    within,
 )
 from .pace_observer import PaceObserver
 from .records import (
@@ -512,13 +513,8 @@ class EtcdStore:
         """Yield the deadline of one call.  Raises: StoreAway when it has passed; ConfigError in a child process."""
         check_process(self._pid, "the membership in a cluster")
         until = asyncio.get_running_loop().time() + seconds
-        try:
-            async with asyncio.timeout_at(until):
-                yield until
-                return
-        except TimeoutError:
-            pass
-        raise StoreAway("no answer in time")
+        async with within(until):
+            yield until
 
 
 def _text(value: bytes) -> str:
