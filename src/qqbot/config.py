@@ -73,6 +73,12 @@ class Secret:
         raise TypeError("a Secret is not pickled: pass it through the environment")
 
 
+def scheme_shown(url: Secret) -> str:
+    """Return the scheme of a URL as an error may show it; "none" for any other text, which may be secret."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]{0,19})://", url.reveal())
+    return found[1] if found else "none"
+
+
 def hidden(value: str | T) -> Secret | T:
     """Return a text as a Secret, anything else as it is: a traceback may show the variables of its frames."""
     return Secret(value) if isinstance(value, str) else value

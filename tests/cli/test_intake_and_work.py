@@ -2,11 +2,14 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from qqbot.cli import main
+from qqbot.errors import ConfigError
+from qqbot.ingest.urls import sink_of, source_of
 from qqbot.testing import Simulator
 from tests.cli.control import Control
 from tests.cli.program import environment, qqbot, run
@@ -139,3 +142,12 @@ def test_help_names_the_url_and_the_options(command: str, capsys: pytest.Capture
     assert caught.value.code == 0
     out = capsys.readouterr().out
     assert "redis://" in out and "QQBOT_BROKER_URL" in out
+
+
+@pytest.mark.parametrize("end", [sink_of, source_of])
+@pytest.mark.parametrize("url", ["user:hunter2@kafka://host", "user:hunter2@host?://"])
+def test_a_url_with_another_scheme_shows_no_password(end: Callable[[str], object], url: str) -> None:
+    with pytest.raises(ConfigError, match="the scheme") as refused:
+        end(url)
+    assert "hunter2@" not in str(refused.value)
+    assert all("hunter2@" not in repr(entry.frame.f_locals) for entry in refused.traceback[2:])

@@ -96,6 +96,7 @@ async def test_a_cancellation_that_the_library_lost_is_raised() -> None:
         "",
         "hunter2",
         "http://:hunter2@host",
+        "user:hunter2@redis://host",
         "redis+magic://:hunter2@host",
         "redis+sentinel://:hunter2@host:1",
         "redis+sentinel://:hunter2@host:x/main",

@@ -7,8 +7,7 @@ used. It connects to nothing.
 from importlib import import_module
 from typing import TypeAlias, cast
 
-from .._visible import visible_line
-from ..config import Secret
+from ..config import Secret, scheme_shown
 from ..errors import ConfigError
 from .forwarder import EventSink
 from .source import EventSource
@@ -44,11 +43,11 @@ def source_of(url: str) -> EventSource:
 
 
 def _end(url: Secret, which: int) -> object:
-    scheme, found, _ = url.reveal().partition("://")
-    places = BROKERS.get(scheme.lower()) if found else None
+    scheme = scheme_shown(url)
+    places = BROKERS.get(scheme.lower())
     if places is None:
         raise ConfigError(
-            f"the URL of the broker has the scheme {visible_line(scheme, 20) if found else 'none'}: "
+            f"the URL of the broker has the scheme {scheme}: "
             f"use one of {', '.join(sorted(BROKERS))}, as in {FORM}. 不支持的地址，请检查 scheme"
         )
     module, name = places[which]

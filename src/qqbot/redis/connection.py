@@ -29,9 +29,8 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from .._visible import visible_line
 from ..aio.threads import Threads
-from ..config import Secret, hidden
+from ..config import Secret, hidden, scheme_shown
 from ..errors import ConfigError
 from .names import resolve_names, resolve_names_of_cluster
 
@@ -204,10 +203,8 @@ def shown(url: str) -> str:
 
 
 def _refused(url: Secret, why: str) -> ConfigError:
-    before, found, _ = url.reveal().partition("://")
-    scheme = visible_line(before, 20) if found else "none"
     return ConfigError(
-        f"the Redis URL (scheme {scheme}, the rest is not shown) cannot be used: {why}. Expected: "
+        f"the Redis URL (scheme {scheme_shown(url)}, the rest is not shown) cannot be used: {why}. Expected: "
         "redis://user:password@host:6379/0, rediss:// for TLS, redis+sentinel://host:26379,host:26379/master or "
         "redis+cluster://host:6379,host:6379; special characters of a password are written as %XX. "
         "Redis 地址无法使用，请检查格式；密码中的特殊字符请写成 %XX"

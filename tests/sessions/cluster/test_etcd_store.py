@@ -24,6 +24,7 @@ from qqbot.sessions.cluster.etcd_store import EtcdStore
 from qqbot.sessions.cluster.state import ClusterState, NodeInfo
 from qqbot.sessions.cluster.store import Grant, OwnershipReport, PermitAnswer, StoreAway, Synced
 from tests.cancelling import Attempt, cancel_at_each_turn
+from tests.etcd.pretender import pretender
 from tests.etcd.server import Etcd, etcd, shared_etcd
 from tests.sessions.cluster.members import FAST, Platform, Shards, joined, until
 
@@ -90,6 +91,14 @@ async def refusal(url: str) -> str:
         "etcd://:hunter2@localhost",
         "etcd://user:hunter2@localhost:x",
         "etcd://user:hunter2@localhost:99999",
+        "etcd://user:hunter2@localhost:0",
+        "etcd://user:hunter2@a, b",
+        "etcd://user:hunter2@my host",
+        "etcd://user:hunter2@a\x1b[2J",
+        "etcd://user:hunter2@a..b",
+        "etcd://user:hun\nter2@localhost",
+        "user:hunter2@etcd://localhost",
+        "etcds://user:hunter2@localhost?ssl_keyfile=/key.pem",
         "etcd://user:hunter2@a,,b",
         "etcd://user:hunter2@localhost/path",
         "etcd://user:hunter2@localhost?ssl_ca_certs=/ca.pem",
@@ -205,19 +214,6 @@ async def test_a_password_where_none_is_asked_for(shared_etcd: Etcd) -> None:
 
 
 # What is no etcd, or one that cannot
-
-
-@asynccontextmanager
-async def pretender(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
-    """An HTTP server; yield its URL."""
-    runner = web.ServerRunner(web.Server(handler))  # type: ignore[arg-type]
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"etcd://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def test_a_server_that_is_no_etcd() -> None:
@@ -366,6 +362,23 @@ async def test_more_shards_than_one_transaction_takes(store: EtcdStore, shared_e
         assert (await sync(store, *map(report, grants))).lost == {grant.shard_id for grant in grants}
 
 
+async def test_twenty_thousand_shards(store: EtcdStore) -> None:
+    """The records alone fill a transaction; a shard must still not be free before its state is written."""
+    store.node = "bot-7d9f8b6c5-abcde-1a2b3c4d"
+    grants = await owner(store, 20_000)
+    assert not (await sync(store, *map(report, grants))).lost
+    txn, sent = store._client.txn, 0
+
+    async def counted(compare: Any, success: Any, failure: Any = (), *, until: float) -> Any:
+        nonlocal sent
+        sent += bool(compare)
+        return await txn(compare, success, failure, until=until)
+
+    store._client.txn = counted  # type: ignore[method-assign]
+    assert await store.release(report(grants[0], f'"{"x" * 200_000}"')) and sent == 1
+    assert len((await store.states())[1, 0]) > 200_000
+
+
 async def test_a_lost_generation_of_a_thousand_states_is_put_back(store: EtcdStore) -> None:
     await store.admin("plan", 1000)
     state = (await sync(store)).state
@@ -438,6 +451,18 @@ async def test_the_log_outlives_a_compaction(store: EtcdStore, shared_etcd: Etcd
     assert kinds == ["join", "claim", "claim", "drain"]
     waiting = asyncio.create_task(store.entries("0-1", 5.0))
     assert [entry["kind"] for _, entry in await waiting][:1] == ["incarnation"]
+
+
+async def test_a_log_entry_that_cannot_be_read_is_passed_once(store: EtcdStore, shared_etcd: Etcd) -> None:
+    await owner(store)
+    for number in range(110):  # more than one look at the log returns
+        await overwrite(shared_etcd, f"{store.prefix}log/x{number}", b"junk")
+    await store.admin("drain", "a")
+    (position, _), *_ = await store.history(1000)
+    async with asyncio.timeout(2):
+        while kinds := await store.entries(position, 0.1):
+            position, last = kinds[-1]
+    assert last["kind"] == "drain" and [entry["kind"] for _, entry in await store.history(1)] == ["drain"]
 
 
 async def test_the_log_is_trimmed(store: EtcdStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ from .records import (
 from .state import ClusterState, NodeInfo, ShardId, write
 from .store import OtherTimings, OwnershipReport, PermitAnswer
 
-LOG_LENGTH = 2000  # calls
+LOG_LENGTH = 2000  # calls, and entries of one call
 MOST_CONCURRENCY = 1000
 TIMINGS = re.compile(r"[0-9][0-9 ]*")
 PACE = re.compile(r"([0-9]{1,15}):([0-9]{1,15})")

@@ -7,7 +7,7 @@ time, and the first may carry it out late: so each transaction has to compare wh
 """
 
 import asyncio
-import contextlib
+import io
 import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,7 +22,7 @@ from ..._visible import visible_line
 from ...aio.threads import Threads
 from ...api.network import NETWORK_ERRORS
 from ...api.resolver import ThreadResolver
-from ...config import Secret
+from ...config import Secret, is_host, printable, scheme_shown
 from ...errors import ConfigError, NoThread
 from ...models.codec import Decode, encode, fast
 from .store import StoreAway
@@ -32,9 +32,13 @@ MOST_OPERATIONS = 100  # in one transaction: etcd allows 128 (--max-txn-ops)
 MOST_ANSWER_BYTES = 64 * 1024 * 1024
 LONGEST_LINE = 4096  # of a watch in which nothing has happened
 
+UNREADABLE = (MsgspecError, ValueError, RecursionError)
+"""What decoding raises for JSON that is not ours."""
+
 PERMISSION_DENIED, UNAUTHENTICATED = 7, 16  # codes of gRPC
 OLD_TOKEN = ("invalid auth token", "revision of auth store is old", "user name is empty")
 NO_ENTRY = ("authentication failed", "authentication is not enabled", "permission denied", "user name not found")
+REFUSING = (400, 401, 403, 421)  # etcd gives the reason as plain text: a certificate or host name that it does not want
 AUTHENTICATE = "/v3/auth/authenticate"
 TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
@@ -53,35 +57,38 @@ class EtcdRefused(Exception):
 class Header(Struct, frozen=True):
     """Where an answer comes from."""
 
-    cluster_id: str = ""
-    revision: int = 0
+    cluster_id: str
+    revision: int
 
 
 class KeyValue(Struct, frozen=True):
-    """One key as it is stored; `version` counts its changes since it was created."""
+    """One key as it is stored."""
 
     key: bytes = b""
     value: bytes = b""
     create_revision: int = 0
     mod_revision: int = 0
-    version: int = 0
 
 
 class Found(Struct, frozen=True):
     """What a read found."""
 
-    header: Header = Header()
+    header: Header
+    kvs: tuple[KeyValue, ...] = ()
+
+
+class _Keys(Struct, frozen=True):
     kvs: tuple[KeyValue, ...] = ()
 
 
 class _Operation(Struct, frozen=True):
-    response_range: Found | None = None
+    response_range: _Keys | None = None
 
 
 class TxnAnswer(Struct, frozen=True):
     """What came of a transaction: whether all comparisons held, and what its reads found, in order."""
 
-    header: Header = Header()
+    header: Header
     succeeded: bool = False
     responses: tuple[_Operation, ...] = ()
 
@@ -168,22 +175,20 @@ def check_url(url: Secret) -> None:
 
 def shown(url: Secret) -> str:
     """Return the URL's scheme and hosts."""
-    scheme, _, rest = url.reveal().partition("://")
+    scheme, _, rest = url.reveal().strip().partition("://")
     return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
 
 
 def _parsed(url: Secret) -> _EtcdUrl:
-    found = _taken_apart(url.reveal())
+    found = _taken_apart(url.reveal().strip())
     if isinstance(found, str):
         raise _unusable(url, found)
     return found
 
 
 def _unusable(url: Secret, why: str) -> ConfigError:
-    before, mark, _ = url.reveal().partition("://")
-    scheme = visible_line(before, 20) if mark else "none"
     return ConfigError(
-        f"the etcd URL (scheme {scheme}, the rest is not shown) cannot be used: {why}. Expected: "
+        f"the etcd URL (scheme {scheme_shown(url)}, the rest is not shown) cannot be used: {why}. Expected: "
         "etcd://user:password@host:2379,host2:2379, or etcds:// for TLS, with "
         f"{', '.join(TLS_OPTIONS)} after a '?'; special characters of a password are written as %XX. "
         "etcd 地址无法使用，请检查格式；密码中的特殊字符请写成 %XX"
@@ -193,8 +198,8 @@ def _unusable(url: Secret, why: str) -> ConfigError:
 def _taken_apart(url: str) -> _EtcdUrl | str:
     """Return the parts of a URL, or what is wrong with it; it raises nothing, as its variables hold the password."""
     scheme, _, rest = url.partition("://")
-    if scheme not in ("etcd", "etcds"):
-        return "it has another scheme"
+    if scheme not in ("etcd", "etcds") or not url.isprintable():  # urlsplit leaves line breaks out, also of a password
+        return "it has another scheme, or a line break inside"
     try:
         parts = urlsplit(f"//{rest}")
         user, _, hosts = parts.netloc.rpartition("@")
@@ -205,8 +210,9 @@ def _taken_apart(url: str) -> _EtcdUrl | str:
         return "its hosts or options are not understood"
     if parts.path.strip("/") or parts.fragment:
         return "nothing but options may follow the hosts"
-    if options.keys() - (set(TLS_OPTIONS) if scheme == "etcds" else set()):
-        return "an option after the '?' is not known"
+    lonely = "ssl_keyfile" in options and "ssl_certfile" not in options
+    if lonely or options.keys() - (set(TLS_OPTIONS) if scheme == "etcds" else set()):
+        return "an option after the '?' is not known, or a key has no certificate"
     if user and not (name and password):
         return "a user needs a name and a password"
     return _EtcdUrl(members, unquote(name), Secret(unquote(password)), options)
@@ -214,9 +220,10 @@ def _taken_apart(url: str) -> _EtcdUrl | str:
 
 def _member(text: str, scheme: str) -> str:
     parts = urlsplit(f"//{text}")
-    if not parts.hostname or parts.username is not None or not URL(f"{scheme}://{text}").host:
+    name = URL(f"{scheme}://{text}").raw_host or ""  # in ASCII
+    if not is_host(name) or parts.username is not None or parts.port == 0:
         raise ValueError
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{name}]" if ":" in name else name
     return f"{scheme}://{host}:{parts.port or PORT}"
 
 
@@ -257,7 +264,7 @@ class EtcdClient:
         try:
             context = ssl.create_default_context(cafile=ca)
             if certificate is not None:
-                context.load_cert_chain(certificate, key)
+                context.load_cert_chain(certificate, key, password="")  # without one, OpenSSL asks at the terminal
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"the etcd URL names a certificate that cannot be used ({type(error).__name__}: {error}): check "
@@ -273,7 +280,11 @@ class EtcdClient:
         `until`: the deadline, by the clock of the loop.  Raises: StoreAway, EtcdRefused.
         """
         body: Body = {"compare": compare, "success": success, "failure": failure}
-        return await self._call("/v3/kv/txn", body, _answer, until)
+        answer = await self._call("/v3/kv/txn", body, _answer, until)
+        done = success if answer.succeeded or not compare else failure
+        if len(answer.found) != sum("request_range" in each for each in done):
+            raise StoreAway("an answer to another transaction")
+        return answer
 
     async def range(self, key: str, *, prefix: bool = False, until: float, **options: object) -> Found:
         """Read a key, or all that begin with it; `options` are fields of the request.
@@ -306,27 +317,29 @@ class EtcdClient:
 
     async def _call(self, path: str, body: Body | None, decode: Decode[T], until: float) -> T:
         """Ask one member after another until one answers, at least twice.  Raises: StoreAway, EtcdRefused."""
-        members, away = self._address.members, StoreAway("no answer in time")
+        members = self._address.members
+        failures = list[StoreAway | EtcdRefused]()
         for left in range(max(len(members), 2), 0, -1):
             now, number = asyncio.get_running_loop().time(), self._current
             if now >= until:
                 break
             try:
-                async with _within(now + (until - now) / min(left, len(members))):
+                async with within(now + (until - now) / min(left, len(members))):
                     return await self._ask(members[number], path, body, decode)
-            except StoreAway as error:
-                away = error
+            except (StoreAway, EtcdRefused) as error:
+                if isinstance(error, EtcdRefused) and error.user:
+                    raise  # every member has the same users
+                failures.append(error)
                 if self._current == number:  # else another call has moved on already
                     self._current = (number + 1) % len(members)
-        raise away
+        away = [error for error in failures if isinstance(error, StoreAway)]
+        raise (away or failures or [StoreAway("no answer in time")])[-1]
 
     async def _ask(self, member: str, path: str, body: Body | None, decode: Decode[T]) -> T:
         token = await self._token_of(member)
         try:
             return await self._answer(member, path, body, decode, token)
-        except _OldToken as old:
-            if not self._address.user:
-                raise EtcdRefused(str(old), user=True) from None
+        except _OldToken:
             if self._token is token:  # else another call has a new one already
                 self._token = Secret("")
         try:
@@ -341,7 +354,10 @@ class EtcdClient:
         async with self._asking:
             if not self._token:
                 body = self._credentials()
-                self._token = Secret((await self._answer(member, AUTHENTICATE, body, _token, self._token)).token)
+                token = Secret((await self._answer(member, AUTHENTICATE, body, _token, self._token)).token)
+                if not token or not printable(token.reveal()):  # no header can carry it
+                    raise StoreAway(f"{member} answers, but not as etcd does")
+                self._token = token
             return self._token
 
     def _credentials(self) -> Secret:
@@ -353,10 +369,10 @@ class EtcdClient:
         async with self._sent(member, path, body, token) as response:
             data = await _read(response)
         if response.status != 200:
-            raise _refusal(response.status, data)
+            raise _refusal(response.status, data, renewable=bool(token))
         try:
             return decode(data)
-        except (MsgspecError, ValueError):
+        except UNREADABLE:
             raise StoreAway(f"{member} answers, but not as etcd does") from None
 
     @asynccontextmanager
@@ -368,7 +384,7 @@ class EtcdClient:
             async with self._session.request(
                 "GET" if body is None else "POST",
                 URL(member + path, encoded=True),
-                data=body.reveal().encode() if isinstance(body, Secret) else None if body is None else encode(body),
+                data=None if body is None else _sendable(body),
                 headers={"Authorization": token.reveal()} if token else {},
                 timeout=aiohttp.ClientTimeout(total=None),  # the caller sets the deadline
                 allow_redirects=False,  # a redirect would carry the password and the token elsewhere
@@ -383,13 +399,18 @@ class EtcdClient:
         raise away
 
 
+def _sendable(body: Body | Secret) -> io.BytesIO:
+    """Return the bytes of a body as aiohttp sends them in parts: the record of a large cluster has more than 1 MB."""
+    return io.BytesIO(body.reveal().encode() if isinstance(body, Secret) else encode(body))
+
+
 def _is_news(line: bytearray) -> bool:
     """True if something happened, also if it is the end of the watch."""
     if not line.strip():
         return False
     try:
         found = _watched(bytes(line)).result
-    except (MsgspecError, ValueError):
+    except UNREADABLE:
         return True
     return found.canceled or bool(found.events)
 
@@ -398,8 +419,8 @@ class _OldToken(Exception):
     """The user needs another token: this one is too old, or another member does not know it."""
 
 
-@contextlib.asynccontextmanager
-async def _within(until: float) -> AsyncGenerator[None]:
+@asynccontextmanager
+async def within(until: float) -> AsyncGenerator[None]:
     """Set a deadline, by the clock of the loop.  Raises: StoreAway when it has passed."""
     try:
         async with asyncio.timeout_at(until):
@@ -426,19 +447,22 @@ def _cause(member: str, error: Exception) -> str:
     return f"{member}: the connection broke ({type(error).__name__})"
 
 
-def _refusal(status: int, data: bytes) -> Exception:
-    """Return the error for an answer that is none."""
+def _refusal(status: int, data: bytes, *, renewable: bool) -> Exception:
+    """Return the error for an answer that is none; `renewable`: a token was sent."""
     try:
         found = _error(data)
-    except (MsgspecError, ValueError):
+    except UNREADABLE:
         found = _Error()
     words = visible_line(found.message or (found.error if isinstance(found.error, str) else ""))
-    if any(each in words for each in OLD_TOKEN):
+    if renewable and (found.code == UNAUTHENTICATED or any(each in words for each in OLD_TOKEN)):
         return _OldToken(words)
-    if found.code in (PERMISSION_DENIED, UNAUTHENTICATED) or any(each in words for each in NO_ENTRY):
+    if found.code in (PERMISSION_DENIED, UNAUTHENTICATED) or any(each in words for each in (*OLD_TOKEN, *NO_ENTRY)):
         return EtcdRefused(words, user=True)
     if not words and status in (301, 302, 303, 307, 308, 404, 405):
         return EtcdRefused(
             f"HTTP {status}, so this is no etcd from 3.4 on, or it runs with --enable-grpc-gateway=false", user=False
         )
+    if not words and status in REFUSING:
+        text = visible_line(data.decode(errors="replace").strip())
+        return EtcdRefused(f"HTTP {status}{text and ': '}{text}", user=False)
     return StoreAway(words or f"HTTP {status}")

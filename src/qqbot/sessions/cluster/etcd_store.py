@@ -28,7 +28,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, Self, TypeVar
 
-from msgspec import MsgspecError, Struct
+from msgspec import Struct
 
 from ..._visible import visible_line
 from ...aio.clock import steady
@@ -41,6 +41,7 @@ from .assignor import Role
 from .etcd_changes import LOG_LENGTH, PACE, CallingNode, Change, Fields, Records
 from .etcd_client import (
     MOST_OPERATIONS,
+    UNREADABLE,
     Body,
     EtcdClient,
     EtcdRefused,
@@ -52,6 +53,7 @@ from .etcd_client import (
     put,
     shown,
     unchanged,
+    within,
 )
 from .pace_observer import PaceObserver
 from .records import (
@@ -105,7 +107,6 @@ class _Read(NamedTuple):
     """The records at one revision; `states` as far as they were asked for."""
 
     records: Records
-    revision: int
     states: tuple[KeyValue, ...]
     forgotten: bool
 
@@ -339,7 +340,7 @@ class EtcdStore:
         options = {"sort_order": "DESCEND", "sort_target": "MOD", "limit": str(count)}
         async with self._answered() as until:
             found = await self._client.range(self._log, prefix=True, until=until, **options)
-        return [entry for kv in reversed(found.kvs) for entry in _logged(kv)][-count:]
+        return [entry for kv in reversed(found.kvs) for entry in _logged(kv) if entry[1]][-count:]
 
     # One change
 
@@ -389,7 +390,8 @@ class EtcdStore:
             operations.append(delete(self._beat_of(change.gone)))
         operations += [delete(self._states + generation, prefix=True) for generation in change.rubbish]
         if change.entries:
-            logged = encode(_LogEntries(round(time.time() * 1000), tuple(change.entries))).decode()
+            kept = tuple(change.entries[-LOG_LENGTH:])  # a claim of all shards would not fit into the request
+            logged = encode(_LogEntries(round(time.time() * 1000), kept)).decode()
             operations.append(put(self._logged_as(change.number), logged))
             oldest = self._logged_as(max(change.number - LOG_LENGTH, 0))
             operations.append(delete(self._log, end=oldest))
@@ -419,7 +421,8 @@ class EtcdStore:
         portions = [list[Body]()]
         for shard_id, state in states.items():
             length = 0 if state is None else len(state.encode())
-            if len(portions[-1]) >= room or used + length > MOST_BYTES:
+            # The first goes with the change in any case: a shard must not be free before its state is written.
+            if portions[-1] and (len(portions[-1]) >= room or used + length > MOST_BYTES):
                 portions.append([])
                 room, used = MOST_OPERATIONS, 0
             used += length
@@ -455,7 +458,7 @@ class EtcdStore:
         forgotten = same and (revision < seen or (is_member and records.beats.get(self.node, 0) < beat))
         if not forgotten:
             self._remember(records, revision)
-        return _Read(records, revision, tuple(kv for kvs in rest for kv in kvs), forgotten)
+        return _Read(records, tuple(kv for kvs in rest for kv in kvs), forgotten)
 
     def _remember(self, records: Records, revision: int) -> None:
         """Keep what shows later that etcd lost data, and the count of permits."""
@@ -513,13 +516,8 @@ class EtcdStore:
         """Yield the deadline of one call.  Raises: StoreAway when it has passed; ConfigError in a child process."""
         check_process(self._pid, "the membership in a cluster")
         until = asyncio.get_running_loop().time() + seconds
-        try:
-            async with asyncio.timeout_at(until):
-                yield until
-                return
-        except TimeoutError:
-            pass
-        raise StoreAway("no answer in time")
+        async with within(until):
+            yield until
 
 
 def _text(value: bytes) -> str:
@@ -530,14 +528,19 @@ def _fields(kvs: Sequence[KeyValue]) -> Fields:
     """Return the fields of a record; none if there is none, or none that can be read."""
     try:
         return _read_fields(kvs[0].value) if kvs else {}
-    except (MsgspecError, ValueError):
+    except UNREADABLE:
         return {}
 
 
 def _logged(kv: KeyValue) -> list[tuple[str, dict[str, str]]]:
-    """Return the entries that one call added, each with its position: the time of day, and the revision."""
+    """Return the entries that one call added, each with its position: the time of day, and the revision.
+
+    What cannot be read is an entry without fields: its position is needed to go on behind it.
+    """
     try:
         found = _read_entries(kv.value)
-    except (MsgspecError, ValueError):
-        return []
+    except UNREADABLE:
+        found = _LogEntries()
+    if not found.entries:
+        return [(f"0-{kv.mod_revision}", {})]
     return [(f"{found.at}-{kv.mod_revision}", entry) for entry in found.entries]
