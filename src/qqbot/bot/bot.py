@@ -82,12 +82,13 @@ class Bot(HandlerDecorators):
     `credentials`, `endpoints`, `shards` and `sessions` are read from the environment (QQBOT_APP_ID, QQBOT_SECRET,
     QQBOT_API_BASE, QQBOT_SHARDS, QQBOT_REDIS_URL, QQBOT_ETCD_URL) if they are not given, when the bot is served.
     `shards`: 20 (exactly), "20+" (at least), "0-3/16" (only these); None as the platform recommends. `intents`
-    overrides what the handlers need. `lifespan` is a function of the bot that returns an async context manager, entered
-    before the first event. `max_inflight`: handlers that run at most, without those suspended in `wait_for`.
+    overrides what the handlers need. `lifespan` is a function of the bot that returns an async context manager,
+    entered before the first event. `max_inflight`: handlers that run at most, without those suspended in `wait_for`.
     `max_queued` and `max_queued_bytes`: events that wait for their turn at most, and the bytes of their frames; with
-    more, nothing is read. `drain`: seconds that handlers have to finish at the end. `handler_timeout`: seconds for each
-    handler, without its time in `wait_for`; None: no limit. `hold_sends`: messages wait, within the timeout of their
-    calls, while a shard is between connections: the platform has lost some that were sent then. `sink` takes the events in
+    more, nothing is read. `drain`: seconds that handlers have to finish at the end. `handler_timeout`: seconds for
+    each handler, without its time in `wait_for`; None: no limit. `hold_sends`: messages wait, within the timeout of
+    their calls, while a shard is between connections: the platform has lost some that were sent then. `sink` takes
+    the events in
     place of the handlers, to be handled elsewhere. `audits` asks for the verdicts of reviews, for `audit_result`.
     `auto_ack` acknowledges a click that its handlers have not acknowledged at their end. `order` is that of handlers
     which have none of their own, see `on`. The options of `Api` (proxy, ssl_context, session, on_request, ...) are

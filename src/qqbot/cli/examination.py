@@ -200,7 +200,7 @@ class _PlatformChecks:
             self._findings.fault(
                 "processes",
                 f"another process runs this bot: {named}",
-                zh="同一机器人的两个进程会互相断开会话：请停掉一个，或让它们通过 QQBOT_REDIS_URL 或 QQBOT_ETCD_URL 分担分片",
+                zh="同一机器人的两个进程会互相断开会话：请停掉一个，或都设置 QQBOT_REDIS_URL 或 QQBOT_ETCD_URL",
                 en="two of them end each other's sessions: stop one, or set QQBOT_REDIS_URL or QQBOT_ETCD_URL for both",
             )
         else:
