@@ -25,7 +25,8 @@ pytest.importorskip("aiokafka", reason="the extra kafka is not installed")
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from qqbot.ingest.kafka import KafkaSink, KafkaSource, decode_envelope
+from qqbot.ingest.kafka import KafkaSink, decode_envelope
+from qqbot.ingest.kafka_source import KafkaSource
 
 PARTITIONS = 4
 
@@ -186,7 +187,9 @@ async def test_servers_that_are_away_at_the_start_are_waited_for(caplog: pytest.
             with pytest.raises(QQBotError, match="has not stored"):
                 await sink.publish([sample(1)], Fence(FIRST, 1))
             await asyncio.sleep(1.5)
-            warnings = [record.getMessage() for record in caplog.records if record.name == "qqbot.ingest.kafka"]
+            warnings = [
+                record.getMessage() for record in caplog.records if record.name == "qqbot.ingest.kafka_connection"
+            ]
             assert len(warnings) == 2, "one of each side"
             assert all(f"127.0.0.1:{server.port} does not answer, waiting" in warning for warning in warnings)
             await server.start()
@@ -207,8 +210,14 @@ async def test_a_server_that_lost_its_data_is_used_again() -> None:
                 await asyncio.sleep(0.2)
 
 
+def operations_take(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the calls of the servers fail after so many seconds."""
+    for module in ("kafka", "kafka_connection"):
+        monkeypatch.setattr(f"qqbot.ingest.{module}.OPERATION_SECONDS", seconds)
+
+
 async def test_a_server_that_hangs_stores_later_what_it_did_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.ingest.kafka.OPERATION_SECONDS", 0.5)
+    operations_take(0.5, monkeypatch)
     topic = new_topic()
     async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
         await publish(sink, sample(1))
@@ -222,8 +231,8 @@ async def test_a_server_that_hangs_stores_later_what_it_did_not_answer(monkeypat
 
 
 async def test_a_sink_ends_although_its_server_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.ingest.kafka.OPERATION_SECONDS", 1.0)
-    monkeypatch.setattr("qqbot.ingest.kafka.CLOSE_SECONDS", 0.2)
+    operations_take(1.0, monkeypatch)
+    monkeypatch.setattr("qqbot.ingest.kafka_connection.CLOSE_SECONDS", 0.2)
     before = asyncio.all_tasks()
     async with kafka() as server, KafkaSink.from_url(server.url(new_topic())) as sink:
         await publish(sink, sample(1))
@@ -379,6 +388,7 @@ def test_wrong_options_are_refused() -> None:
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aiokafka", None)
-    monkeypatch.delitem(sys.modules, "qqbot.ingest.kafka")
+    for module in ("kafka", "kafka_connection", "kafka_source"):
+        monkeypatch.delitem(sys.modules, f"qqbot.ingest.{module}", raising=False)
     with pytest.raises(ConfigError, match=r"pip install 'aioqqbot\[kafka\]'"):
         sink_of("kafka://h")

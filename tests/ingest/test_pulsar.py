@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from qqbot import ConfigError, Envelope, Fence, FencedOut
+from qqbot import ConfigError, Envelope, Fence, FencedOut, QQBotError
 from qqbot.ingest import sink_of, source_of
 from qqbot.ingest.source import Partition
 from qqbot.models.ingest import Received
@@ -383,3 +383,12 @@ def test_the_token_is_shown_nowhere() -> None:
     for url in ("pulsar+ssl://:hush@a:6651,b:6651/t/n?ca=/etc/ca.pem", "pulsar://a:6650/t/n?token=hush"):
         for end in (sink_of(url), source_of(url)):
             assert "hush" not in repr(vars(end))
+
+
+async def test_an_event_that_is_too_large_says_what_to_do(pulsar_server: PulsarServer) -> None:
+    name = pulsar_server.new_topic()
+    async with PulsarSink(pulsar_server.url(name)) as sink:
+        with pytest.raises(QQBotError, match=r"'event-2' of 60\d{5} bytes .* maxMessageSize"):
+            await sink.publish([sample(1), sample(2, raw=b"x" * 6_000_000)], Fence(FIRST, 1))
+        await sink.publish([sample(3)], Fence(FIRST, 1))
+    assert "event-3" in [envelope.id for envelope in await stored(pulsar_server, name)]
