@@ -363,6 +363,9 @@ class _Session:
                     await self._look()
         except FAILURES as error:
             await self._cluster.away(error, "KafkaSource")
+            if self._assigned:
+                with suppress(*FAILURES):
+                    await self._cluster.prepare(self.topic, self.partitions)  # servers may have lost the topic
         if self._owned and not self._over and not self.deadline.valid():
             log.warning("KafkaSource: its partitions may be those of another worker by now, and are given up")
             self.stop()
