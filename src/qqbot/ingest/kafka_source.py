@@ -377,7 +377,7 @@ class _Session:
     async def _begin(self, places: Collection[Any]) -> None:
         """Start the work of partitions that were assigned to us, once the group has confirmed that they still are."""
         generation = self._current_generation
-        async with asyncio.timeout(OPERATION_SECONDS):
+        async with self._committing, asyncio.timeout(OPERATION_SECONDS):
             first = await self._marks.beginning_offsets(list(places))
             starts, marks = dict[Any, int](), dict[Any, int]()
             for place in places:
@@ -518,6 +518,8 @@ class _Session:
                 # The library logs what this raises.
                 if self.deadline.valid():
                     await self._commit([partition for partition in owned if partition in self._owned])
+            async with self._committing:
+                pass  # the library would repeat a commit of `_begin` in the name of the next generation
         finally:
             for partition in owned:
                 partition.lose()
