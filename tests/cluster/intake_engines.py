@@ -81,8 +81,7 @@ async def _kafka(_: Server) -> AsyncIterator[Broker]:
             relay.mend()
 
         # A busy machine would lose memberships of the 3 s that the other tests use.
-        url = server.url("events", PARTITIONS).replace("session_timeout=3", f"session_timeout={KAFKA_SESSION:g}")
-        yield Broker(url, cut)
+        yield Broker(server.url("events", PARTITIONS, KAFKA_SESSION), cut)
 
 
 @asynccontextmanager

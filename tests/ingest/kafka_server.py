@@ -45,9 +45,9 @@ class KafkaServer:
     options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
-    def url(self, topic: str, partitions: int = 4) -> str:
-        """The URL of a topic. A group of this server waits for its members for half a session."""
-        options = f"topic={topic}&partitions={partitions}&idempotence=false&session_timeout=3"
+    def url(self, topic: str, partitions: int = 4, session: float = 3) -> str:
+        """The URL of a topic. A group of this server waits for its members for half a session, or for two sessions."""
+        options = f"topic={topic}&partitions={partitions}&idempotence=false&session_timeout={session:g}"
         return f"kafka://127.0.0.1:{self.seen_port}?{options}"
 
     async def start(self) -> None:

@@ -22,6 +22,7 @@ class Store:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
+        self.again: list[bool] = []
         self.failures: list[BaseException] = []
         self.fences: set[Fence] = set()
         self.open = asyncio.Event()
@@ -33,6 +34,7 @@ class Store:
         if self.failures:
             raise self.failures.pop()
         self.batches.append([envelope.id for envelope in batch])
+        self.again += [envelope.again for envelope in batch]
 
 
 async def test_an_event_is_finished_when_the_sink_has_returned() -> None:
@@ -63,8 +65,26 @@ async def test_a_sink_that_fails_gets_the_batch_again(
         feed = forwarder.feed(FakeLease())
         feed.publish(message(1), b"{}")
         assert await feed.drain(5) == 0
-    assert store.batches == [["C2C_MESSAGE_CREATE:1"]]
+        feed.publish(message(2), b"{}")
+        assert await feed.drain(5) == 0
+    assert store.batches == [["C2C_MESSAGE_CREATE:1"], ["C2C_MESSAGE_CREATE:2"]]
+    assert store.again == [True, False], "an attempt that failed may have stored it"
     assert caplog.text.count("broker away") == 1, "logged at most once a minute"
+
+
+async def test_what_an_earlier_process_may_have_stored_is_marked() -> None:
+    store = Store()
+    async with Forwarder(store).within() as forwarder:
+        feed = forwarder.feed(FakeLease())
+        feed.begin("s", 3, taken_over=True)
+        feed.publish(message(4), b"{}")
+        feed.publish(message(5), b"{}")
+        feed.caught_up(5)
+        feed.publish(message(6), b"{}")
+        feed.begin("t", 0)
+        feed.publish(message(1), b"{}")
+        assert await feed.drain(5) == 0
+    assert store.again == [True, True, False, False]
 
 
 async def test_a_later_owner_takes_over_what_was_not_stored() -> None:

@@ -5,8 +5,9 @@ import random
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 from unittest import SkipTest
 
@@ -25,20 +26,36 @@ pytest.importorskip("aiokafka", reason="the extra kafka is not installed")
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from qqbot.ingest.kafka import KafkaSink, KafkaSource, decode_envelope
+from qqbot.ingest.kafka import KafkaSink, decode_envelope
+from qqbot.ingest.kafka_source import KafkaSource
 
 PARTITIONS = 4
+SESSION = 2.0  # seconds
 
 pytestmark = needs_kafka
+
+
+@pytest.fixture(autouse=True)
+def _short_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let leases of a short session be renewed so often that a busy machine loses none."""
+    monkeypatch.setattr("qqbot.ingest.kafka_source.BEAT_SECONDS", 0.25)
+    monkeypatch.setattr("qqbot.ingest.kafka_source.HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr("qqbot.ingest.kafka_source.OPERATION_SECONDS", 2.0)
 
 
 def new_topic() -> str:
     return f"events-{uuid.uuid4().hex[:8]}"
 
 
+def url_of(server: KafkaServer, topic: str) -> str:
+    return server.url(topic, PARTITIONS, SESSION)
+
+
 async def stored(server: KafkaServer, topic: str) -> list[Envelope]:
     """All events of a topic, in the order of their keys."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=f"127.0.0.1:{server.port}", auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=f"127.0.0.1:{server.port}", auto_offset_reset="earliest", fetch_max_wait_ms=10
+    )
     await consumer.start()
     found: list[Envelope] = []
     try:
@@ -63,7 +80,7 @@ class TestKafkaSink(EventSinkContract):
             async def read() -> Sequence[Envelope]:
                 return await stored(server, topic)
 
-            yield lambda: KafkaSink.from_url(server.url(topic)), read
+            yield lambda: KafkaSink.from_url(url_of(server, topic)), read
 
 
 class SourceContract(EventSourceContract):
@@ -72,7 +89,7 @@ class SourceContract(EventSourceContract):
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[tuple[MakeSource, Publish]]:
-        url = self.server.url(new_topic())
+        url = url_of(self.server, new_topic())
         async with KafkaSink.from_url(url) as sink:
 
             async def publish(batch: Sequence[Envelope]) -> None:
@@ -81,21 +98,21 @@ class SourceContract(EventSourceContract):
             yield lambda: KafkaSource.from_url(url), publish
 
 
-async def check_at_a_time(contract: Callable[[], EventSourceContract]) -> None:
-    """Run all tests of a contract side by side, because a group waits for its members."""
-    names = [name for name in dir(EventSourceContract) if name.startswith("test_")]
-    ends = await asyncio.gather(*(getattr(contract(), name)() for name in names), return_exceptions=True)
-    failures = [(name, end) for name, end in zip(names, ends, strict=True) if not isinstance(end, SkipTest | None)]
+async def at_a_time(scenes: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+    """Run scenes side by side, because a group waits for its members."""
+    ends = await asyncio.gather(*(scene() for scene in scenes.values()), return_exceptions=True)
+    failures = [(name, end) for name, end in zip(scenes, ends, strict=True) if not isinstance(end, SkipTest | None)]
     for name, failure in failures:
         failure.add_note(f"in {name}")
     if failures:
-        raise BaseExceptionGroup("the contract is broken", [failure for _, failure in failures])
+        raise BaseExceptionGroup("scenes have failed", [failure for _, failure in failures])
+
+
+def scenes_of(contract: Callable[[], EventSourceContract]) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    """All tests of a contract, each on an object of its own."""
+    names = [name for name in dir(EventSourceContract) if name.startswith("test_")]
     assert len(names) > 5
-
-
-async def test_the_contract_of_a_source_holds() -> None:
-    async with kafka() as server:
-        await check_at_a_time(lambda: SourceContract(server))
+    return {name: getattr(contract(), name) for name in names}
 
 
 class Reader:
@@ -155,10 +172,10 @@ async def publish(sink: KafkaSink, *batch: Envelope) -> None:
                 return
 
 
-async def test_connections_that_are_cut_lose_nothing_and_keep_the_order() -> None:
+async def connections_that_are_cut_lose_nothing_and_keep_the_order() -> None:
     topic, numbers = new_topic(), count()
-    async with relayed() as (server, relay), KafkaSink.from_url(server.url(topic)) as sink:
-        async with read(server.url(topic)) as reader:
+    async with relayed() as (server, relay), KafkaSink.from_url(url_of(server, topic)) as sink:
+        async with read(url_of(server, topic)) as reader:
 
             async def cut() -> None:
                 for _ in range(4):
@@ -178,25 +195,28 @@ async def test_connections_that_are_cut_lose_nothing_and_keep_the_order() -> Non
             assert order == sorted(order)
 
 
-async def test_servers_that_are_away_at_the_start_are_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+async def servers_that_are_away_at_the_start_are_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     topic = new_topic()
     async with kafka() as server:
         server.kill()
-        async with KafkaSink.from_url(server.url(topic)) as sink, read(server.url(topic)) as reader:
+        async with KafkaSink.from_url(url_of(server, topic)) as sink, read(url_of(server, topic)) as reader:
             with pytest.raises(QQBotError, match="has not stored"):
                 await sink.publish([sample(1)], Fence(FIRST, 1))
             await asyncio.sleep(1.5)
-            warnings = [record.getMessage() for record in caplog.records if record.name == "qqbot.ingest.kafka"]
-            assert len(warnings) == 2, "one of each side"
-            assert all(f"127.0.0.1:{server.port} does not answer, waiting" in warning for warning in warnings)
+            warning = f"127.0.0.1:{server.port} does not answer, waiting"
+            assert caplog.text.count(warning) == 2, "one of each side"
             await server.start()
             await publish(sink, sample(1))
             await until(lambda: reader.ids == ["event-1"])
 
 
-async def test_a_server_that_lost_its_data_is_used_again() -> None:
+async def a_server_that_lost_its_data_is_used_again() -> None:
     topic, numbers = new_topic(), count(3)
-    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink, read(server.url(topic)) as reader:
+    async with (
+        kafka() as server,
+        KafkaSink.from_url(url_of(server, topic)) as sink,
+        read(url_of(server, topic)) as reader,
+    ):
         await publish(sink, sample(1), sample(2))
         await until(lambda: len(reader.ids) == 2)
         server.kill()
@@ -207,10 +227,16 @@ async def test_a_server_that_lost_its_data_is_used_again() -> None:
                 await asyncio.sleep(0.2)
 
 
+def operations_take(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the calls of the servers fail after so many seconds."""
+    for module in ("kafka", "kafka_connection"):
+        monkeypatch.setattr(f"qqbot.ingest.{module}.OPERATION_SECONDS", seconds)
+
+
 async def test_a_server_that_hangs_stores_later_what_it_did_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.ingest.kafka.OPERATION_SECONDS", 0.5)
+    operations_take(0.5, monkeypatch)
     topic = new_topic()
-    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
+    async with kafka() as server, KafkaSink.from_url(url_of(server, topic)) as sink:
         await publish(sink, sample(1))
         server.signal(signal.SIGSTOP)
         with pytest.raises(QQBotError, match="has not stored"):
@@ -222,8 +248,8 @@ async def test_a_server_that_hangs_stores_later_what_it_did_not_answer(monkeypat
 
 
 async def test_a_sink_ends_although_its_server_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qqbot.ingest.kafka.OPERATION_SECONDS", 1.0)
-    monkeypatch.setattr("qqbot.ingest.kafka.CLOSE_SECONDS", 0.2)
+    operations_take(1.0, monkeypatch)
+    monkeypatch.setattr("qqbot.ingest.kafka_connection.CLOSE_SECONDS", 0.2)
     before = asyncio.all_tasks()
     async with kafka() as server, KafkaSink.from_url(server.url(new_topic())) as sink:
         await publish(sink, sample(1))
@@ -249,7 +275,7 @@ async def test_a_login_that_is_refused_is_a_config_error() -> None:
 
 async def test_another_number_of_partitions_is_refused() -> None:
     topic = new_topic()
-    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
+    async with kafka() as server, KafkaSink.from_url(url_of(server, topic)) as sink:
         await publish(sink, sample(1))
         with pytest.raises(ConfigError, match="has 4 partitions"):
             async with KafkaSink.from_url(server.url(topic, 5)):
@@ -270,26 +296,28 @@ async def append(server: KafkaServer, topic: str, *values: tuple[bytes | None, b
         await producer.stop()
 
 
-async def test_what_is_no_event_is_skipped_and_a_newer_entry_ends_the_worker(caplog: pytest.LogCaptureFixture) -> None:
+async def what_is_no_event_is_skipped_and_a_newer_entry_ends_the_worker(
+    server: KafkaServer, caplog: pytest.LogCaptureFixture
+) -> None:
     topic = new_topic()
-    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
+    async with KafkaSink.from_url(url_of(server, topic)) as sink:
         await append(server, topic, (None, b"what"), (b"1", b"\xc1"), (b"x", b"ever"))
         await publish(sink, *(sample(number, f"key-{number}") for number in range(20)))
-        async with read(server.url(topic)) as reader:
+        async with read(url_of(server, topic)) as reader:
             await until(lambda: len(reader.ids) == 20)
         assert caplog.text.count("is no event, and is skipped") == 3
         await append(server, topic, (b"2", b"new"))
         for _ in range(2):
             with pytest.raises(ConfigError, match="update the workers"):
-                await KafkaSource.from_url(server.url(topic)).run(APP_ID, Reader())
+                await KafkaSource.from_url(url_of(server, topic)).run(APP_ID, Reader())
 
 
-async def test_the_lag_counts_what_is_not_finished() -> None:
+async def the_lag_counts_what_is_not_finished(server: KafkaServer) -> None:
     topic, reader = new_topic(), Reader()
-    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
+    async with KafkaSink.from_url(url_of(server, topic)) as sink:
         for number in range(20):  # this server reports the first of a batch as its last event
             await publish(sink, sample(number, f"key-{number}"))
-        source = KafkaSource.from_url(server.url(topic))
+        source = KafkaSource.from_url(url_of(server, topic))
         reader.open.clear()
         run = asyncio.create_task(source.run(APP_ID, reader))
         await until(lambda: source.lag == 20)
@@ -299,11 +327,11 @@ async def test_the_lag_counts_what_is_not_finished() -> None:
         await run
 
 
-async def test_bots_may_share_a_topic() -> None:
+async def bots_may_share_a_topic(server: KafkaServer) -> None:
     topic = new_topic()
-    async with kafka() as server, KafkaSink.from_url(server.url(topic)) as sink:
+    async with KafkaSink.from_url(url_of(server, topic)) as sink:
         await publish(sink, sample(1, app_id="other"), sample(2), sample(3, app_id=""))
-        async with read(server.url(topic)) as reader:
+        async with read(url_of(server, topic)) as reader:
             await until(lambda: len(reader.ids) == 2)
             assert reader.ids == ["event-2", "event-3"]
 
@@ -311,19 +339,19 @@ async def test_bots_may_share_a_topic() -> None:
 async def test_the_largest_token_is_kept_in_the_broker() -> None:
     topic = new_topic()
     async with kafka() as server:
-        async with KafkaSink.from_url(server.url(topic)) as sink:
+        async with KafkaSink.from_url(url_of(server, topic)) as sink:
             await sink.publish([sample(1)], Fence(FIRST, 2**53))
-        async with KafkaSink.from_url(server.url(topic)) as sink:
+        async with KafkaSink.from_url(url_of(server, topic)) as sink:
             with pytest.raises(FencedOut) as found:
                 await sink.publish([sample(2)], Fence(FIRST, 2**53 - 1))
             assert found.value.token == 2**53
             await sink.publish([sample(3)], Fence(FIRST, 2**53 + 1))
 
 
-async def test_an_owner_that_is_cut_off_loses_its_partitions() -> None:
+async def an_owner_that_is_cut_off_loses_its_partitions() -> None:
     topic = new_topic()
-    async with relayed() as (server, relay), KafkaSink.from_url(server.url(topic)) as sink:
-        async with read(server.url(topic)) as lonely:
+    async with relayed() as (server, relay), KafkaSink.from_url(url_of(server, topic)) as sink:
+        async with read(url_of(server, topic)) as lonely:
             await publish(sink, *(sample(number, f"key-{number}") for number in range(20)))
             lonely.open.clear()
             await until(lambda: len(lonely.ids) == 20)
@@ -337,19 +365,36 @@ async def test_an_owner_that_is_cut_off_loses_its_partitions() -> None:
         assert {each.deliveries for each in lonely.received[20:]} == {2}
 
 
+async def test_what_waits_for_groups(caplog: pytest.LogCaptureFixture) -> None:
+    """The contract of a source, and the scenes above."""
+    async with kafka() as server:
+        await at_a_time(
+            {
+                **scenes_of(lambda: SourceContract(server)),
+                "cut": connections_that_are_cut_lose_nothing_and_keep_the_order,
+                "away": partial(servers_that_are_away_at_the_start_are_waited_for, caplog),
+                "empty": a_server_that_lost_its_data_is_used_again,
+                "unreadable": partial(what_is_no_event_is_skipped_and_a_newer_entry_ends_the_worker, server, caplog),
+                "lag": partial(the_lag_counts_what_is_not_finished, server),
+                "shared": partial(bots_may_share_a_topic, server),
+                "lonely": an_owner_that_is_cut_off_loses_its_partitions,
+            }
+        )
+
+
 async def test_a_run_that_is_cancelled_anywhere_leaves_nothing_behind() -> None:
     topic, chance = new_topic(), random.Random(7)
     async with kafka() as server:
         before = asyncio.all_tasks()
 
         async def once() -> None:
-            async with KafkaSink.from_url(server.url(topic)) as sink:
+            async with KafkaSink.from_url(url_of(server, topic)) as sink:
                 await publish(sink, *(sample(number, f"key-{number}") for number in range(20)))
-                await KafkaSource.from_url(server.url(topic)).run(APP_ID, Reader())
+                await KafkaSource.from_url(url_of(server, topic)).run(APP_ID, Reader())
 
-        runs = [asyncio.create_task(once()) for _ in range(20)]
+        runs = [asyncio.create_task(once()) for _ in range(12)]
         for run in runs:
-            asyncio.get_running_loop().call_later(chance.choice([0.1, 6.0]) * chance.random(), run.cancel)
+            asyncio.get_running_loop().call_later(chance.choice([0.1, 3.0]) * chance.random(), run.cancel)
         await asyncio.wait(runs)
         assert all(run.cancelled() for run in runs)
         await asyncio.sleep(0.5)  # for tasks of the library that were cancelled
@@ -379,6 +424,7 @@ def test_wrong_options_are_refused() -> None:
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aiokafka", None)
-    monkeypatch.delitem(sys.modules, "qqbot.ingest.kafka")
+    for module in ("kafka", "kafka_connection", "kafka_source"):
+        monkeypatch.delitem(sys.modules, f"qqbot.ingest.{module}", raising=False)
     with pytest.raises(ConfigError, match=r"pip install 'aioqqbot\[kafka\]'"):
         sink_of("kafka://h")

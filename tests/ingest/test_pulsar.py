@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from qqbot import ConfigError, Envelope, Fence, FencedOut
+from qqbot import ConfigError, Envelope, Fence, FencedOut, QQBotError
 from qqbot.ingest import sink_of, source_of
 from qqbot.ingest.source import Partition
 from qqbot.models.ingest import Received
@@ -264,6 +264,15 @@ async def test_what_is_no_event_is_put_aside_and_a_newer_release_ends_the_worker
                 await PulsarSource(url).run(APP_ID, receive)
 
 
+async def test_an_event_that_is_too_large_says_what_to_do(pulsar_server: PulsarServer) -> None:
+    name = pulsar_server.new_topic()
+    async with PulsarSink(pulsar_server.url(name)) as sink:
+        with pytest.raises(QQBotError, match=r"'event-2' of 60\d{5} bytes .* maxMessageSize"):
+            await sink.publish([sample(1), sample(2, raw=b"x" * 6_000_000)], Fence(FIRST, 1))
+        await sink.publish([sample(3)], Fence(FIRST, 1))
+    assert "event-3" in [envelope.id for envelope in await stored(pulsar_server, name)]
+
+
 async def test_what_a_killed_worker_had_open_comes_first_and_marked(
     pulsar_server: PulsarServer, tmp_path: Path
 ) -> None:
@@ -329,7 +338,7 @@ async def test_the_two_commands(pulsar_server: PulsarServer, tmp_path: Path) -> 
         assert code == 3 and "has 4 partitions" in err and "hush" not in err
 
 
-@pytest.mark.parametrize("seconds", [0, 0.01, 0.05, 0.2, 0.5, 0.6, 0.7])
+@pytest.mark.parametrize("seconds", [0, 0.01, 0.05, 0.2, 0.5, 0.7])
 def test_a_run_that_is_cancelled_leaves_nothing_behind(pulsar_server: PulsarServer, seconds: float) -> None:
     url = pulsar_server.url(pulsar_server.new_topic())
 

@@ -288,7 +288,13 @@ class Bot(HandlerDecorators):
         frame, age = _opened(envelope)
         run = self._runtime.current
         return await run.handle(
-            frame, envelope.raw, age=age, lease=lease, again=again, retry=retry, headers=envelope.headers
+            frame,
+            envelope.raw,
+            age=age,
+            lease=lease,
+            again=again or envelope.again,
+            retry=retry,
+            headers=envelope.headers,
         )
 
     async def work(
@@ -325,7 +331,13 @@ class Bot(HandlerDecorators):
         async def accept(envelope: Envelope, lease: Ownership, again: bool) -> "asyncio.Future[Outcome | None]":
             frame, age = _opened(envelope)
             return await run.accept(
-                frame, envelope.raw, age=age, lease=lease, again=again, retry=True, headers=envelope.headers
+                frame,
+                envelope.raw,
+                age=age,
+                lease=lease,
+                again=again or envelope.again,
+                retry=True,
+                headers=envelope.headers,
             )
 
         worker = EventWorker(

@@ -15,7 +15,8 @@ from .urls import sink_of, source_of
 if TYPE_CHECKING:
     from ..redis.stream_source import RedisStreamSource
     from ..redis.streams import RedisStreamSink
-    from .kafka import KafkaSink, KafkaSource
+    from .kafka import KafkaSink
+    from .kafka_source import KafkaSource
     from .nats import NatsSink
     from .nats_source import NatsSource
     from .pulsar import PulsarSink, PulsarSource
@@ -44,7 +45,7 @@ __getattr__ = on_demand(
     __name__,
     {
         "KafkaSink": ".kafka",
-        "KafkaSource": ".kafka",
+        "KafkaSource": ".kafka_source",
         "NatsSink": ".nats",
         "NatsSource": ".nats_source",
         "PulsarSink": ".pulsar",

@@ -17,6 +17,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from typing import Protocol, Self, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .._visible import visible_line
 from ..aio.backoff import Backoff
@@ -27,6 +28,7 @@ from ..aio.throttle import Throttle
 from ..errors import FencedOut, Interrupted
 from ..lease import Lease
 from ..models.frames import SYSTEM_EVENTS, Frame
+from ..models.gateway import MAX_SEQ
 from ..models.ingest import Envelope, Fence, key_of
 from ..models.watermark import Watermark
 
@@ -165,7 +167,14 @@ class Forwarder:
                 log.exception("an on_published callback failed")
 
     def envelope(
-        self, frame: Frame, raw: bytes, event_id: str, shard: int | None = None, session: str = ""
+        self,
+        frame: Frame,
+        raw: bytes,
+        event_id: str,
+        shard: int | None = None,
+        session: str = "",
+        *,
+        again: bool = False,
     ) -> Envelope:
         """Return the envelope of an event that came now."""
         name, headers = frame.t or "", dict[str, str]()
@@ -185,6 +194,7 @@ class Forwarder:
             raw=raw,
             app_id=self._app_id,
             headers=headers,
+            again=again,
         )
 
     def start(self, feed: "ForwardingSource | CallBatcher") -> None:
@@ -211,6 +221,7 @@ class ForwardingSource:
         self.watermark = Watermark()
         self.repeats = 0  # duplicates
         self._forwarder = forwarder
+        self._again_to = -1  # up to this seq, an earlier process may have stored what comes
         self._session = ""  # for the envelope, and for the ids of events that have none
         self._waiting: deque[tuple[Envelope, Watermark]] = deque()  # each with the watermark of its own session
         self._sending = False  # one sender at a time keeps the order
@@ -235,9 +246,13 @@ class ForwardingSource:
         seq: int,
         done: Sequence[tuple[int, int]] = (),
         *,
-        taken_over: bool = False,  # noqa: ARG002 - the workers deduplicate by id what was stored twice
+        taken_over: bool = False,
     ) -> None:
-        """Start counting the session: everything up to `seq`, and the ranges `done`, is finished."""
+        """Start counting the session: everything up to `seq`, and the ranges `done`, is finished.
+
+        `taken_over`: from an earlier process, which may have stored what is repeated until `caught_up`.
+        """
+        self._again_to = MAX_SEQ if taken_over else -1
         self._session = session_id
         self.watermark = Watermark(seq, done)
 
@@ -253,7 +268,8 @@ class ForwardingSource:
             self.watermark.finish(seq or 0)
             return True
         event_id = frame.id or f"{self._session}:{seq}"
-        envelope = self._forwarder.envelope(frame, raw, event_id, self.lease.shard.index, self._session)
+        again = seq is not None and seq <= self._again_to
+        envelope = self._forwarder.envelope(frame, raw, event_id, self.lease.shard.index, self._session, again=again)
         self._waiting.append((envelope, self.watermark))
         is_room = self._forwarder.capacity.add()
         if not self._sending:
@@ -263,7 +279,8 @@ class ForwardingSource:
         return is_room
 
     def caught_up(self, seq: int) -> None:
-        """Ignore the end of a replay: duplicates are known by their seq here, and by their id in the workers."""
+        """Mark everything up to `seq` as repeated; what follows is new."""
+        self._again_to = min(self._again_to, seq)
 
     async def drain(self, seconds: float) -> int:
         """Wait until every event is stored, at most `seconds`; return how many are not."""
@@ -308,6 +325,7 @@ class ForwardingSource:
                 return True
             if self._forwarder.closed:  # the sink swallowed our cancellation, or raised another error instead
                 return False
+            batch = [envelope if envelope.again else replace(envelope, again=True) for envelope in batch]
             await asyncio.sleep(backoff.delay(failures, random.random()))
             failures += 1
 

@@ -474,7 +474,8 @@ class PulsarSink:
     async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
         """Store the events, in order.
 
-        Raises: FencedOut if a later owner of the shard has published; QQBotError while the topic is full; ConfigError
+        Raises: FencedOut if a later owner of the shard has published; QQBotError while the topic is full, or for an
+        event that is too large; ConfigError
         if Pulsar refuses us, or for another number of partitions; what the library raises.
         """
         if self._opened is None:
@@ -522,6 +523,12 @@ class _OpenPulsarSink:
         except FAILURES as error:
             if _is_final(error):
                 raise _refused(error, "PulsarSink", self._address) from None
+            if _worded(error) == "MessageTooBig":
+                largest = max(batch, key=lambda envelope: len(envelope.raw))
+                raise QQBotError(
+                    f"the event {visible_line(largest.id, 200)!r} of {len(pack(largest))} bytes is larger than the "
+                    "broker allows: raise its maxMessageSize. 事件过大，请调大 broker 的 maxMessageSize"
+                ) from error
             if "Quota" in _worded(error):
                 raise QQBotError(
                     f"the topic {self._address.full_topic} is full, its backlog quota is used up. Start workers, or "

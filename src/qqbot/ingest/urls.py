@@ -16,7 +16,7 @@ Place: TypeAlias = tuple[str, str]
 """A module of this package, and the name of a class in it with `from_url`."""
 
 _REDIS: tuple[Place, Place] = (("redis.streams", "RedisStreamSink"), ("redis.stream_source", "RedisStreamSource"))
-_KAFKA: tuple[Place, Place] = (("ingest.kafka", "KafkaSink"), ("ingest.kafka", "KafkaSource"))
+_KAFKA: tuple[Place, Place] = (("ingest.kafka", "KafkaSink"), ("ingest.kafka_source", "KafkaSource"))
 _NATS: tuple[Place, Place] = (("ingest.nats", "NatsSink"), ("ingest.nats_source", "NatsSource"))
 _PULSAR: tuple[Place, Place] = (("ingest.pulsar", "PulsarSink"), ("ingest.pulsar", "PulsarSource"))
 BROKERS: dict[str, tuple[Place, Place]] = {

@@ -18,7 +18,8 @@ class Envelope(Struct, frozen=True, kw_only=True):
     ordering key (channel, else guild, else group, else user, else the event itself): a broker keeps the order of events
     with the same key; `ts` the time of its arrival in milliseconds of the Unix clock; `raw` the unchanged frame.
     `shard`, `session` and `seq` are its origin: None, '' and 0 for an event that came by webhook. `app_id`: the bot
-    that it is for, '' if that is not known. `headers`: what accompanies it, such as the W3C trace context.
+    that it is for, '' if that is not known. `headers`: what accompanies it, such as the W3C trace context. `again`: it
+    may be stored twice, because an earlier process or an earlier attempt may have stored it too.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     raw: bytes
     app_id: str = ""
     headers: dict[str, str] = {}
+    again: bool = False
 
 
 class Fence(Struct, frozen=True):

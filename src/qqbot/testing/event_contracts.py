@@ -79,7 +79,7 @@ class EventSinkContract:
         batch = [
             sample(1),
             sample(2, raw=bytes(range(256)), key="频道", headers={}),
-            sample(3, shard=None, session="", seq=0, raw=b"x" * 200_000),
+            sample(3, shard=None, session="", seq=0, raw=b"x" * 200_000, again=True),
         ]
         async with self._published(batch) as read:
             assert sorted(await read(), key=_number) == batch, "an envelope was changed, or is missing"
@@ -220,6 +220,23 @@ class EventSourceContract:
         assert all(each.deliveries > 1 for each in open_before), "what a worker had begun is not marked"
         assert following.received[-1].deliveries == 1, "what no worker had begun is marked"
 
+    async def test_what_was_begun_stays_marked_after_an_owner_that_received_nothing(self) -> None:
+        """One that has to give a partition up at once does not know what the earlier ones had begun there."""
+        async with self.place() as (make, publish):
+            await publish([sample(number) for number in range(4)])
+            async with self._run(make(), lambda _: False) as work:
+                await work.until(lambda: len(work.received) == 4)
+            (index,) = work.partitions_by_key()["group"]
+            source, idle = make(), _Work(lambda _: False)
+            idle.idle = True
+            async with self._running(source, idle):
+                await idle.until(lambda: any(partition.lease.shard.index == index for partition in idle.partitions))
+                await source.stop()
+                idle.idle = False
+            async with self._run(make()) as following:
+                await following.until(lambda: len(following.received) == 4)
+        assert all(each.deliveries > 1 for each in following.received), "what a worker had begun is not marked"
+
     async def test_stop_gives_the_work_its_time(self) -> None:
         """`receive` returns nothing, and what is done after that still counts; then the lease ends."""
         async with self.place() as (make, publish):
@@ -320,6 +337,7 @@ class _Work:
         self.received: list[Received] = []
         self.partitions: list[Partition] = []
         self.late = False  # True: mark all as done after `receive` has returned nothing
+        self.idle = False  # True: receive nothing yet
         self.patience = 30.0
         self._keys: dict[str, set[int]] = {}
         self._done = done
@@ -328,6 +346,8 @@ class _Work:
     async def __call__(self, partition: Partition) -> None:
         self.partitions.append(partition)
         mine: list[Received] = []
+        while self.idle:  # noqa: ASYNC110 - the test sets it
+            await asyncio.sleep(0.01)
         while batch := await partition.receive():
             assert partition.lease.valid(), "events came without a lease"
             for received in batch:
