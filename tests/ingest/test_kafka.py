@@ -428,3 +428,11 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, f"qqbot.ingest.{module}", raising=False)
     with pytest.raises(ConfigError, match=r"pip install 'aioqqbot\[kafka\]'"):
         sink_of("kafka://h")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+async def test_eager_tasks_are_refused() -> None:
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))
+    with pytest.raises(ConfigError, match="eager_task_factory"):
+        async with KafkaSink("kafka://127.0.0.1:1"):
+            pass

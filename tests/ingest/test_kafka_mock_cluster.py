@@ -21,9 +21,10 @@ from tests.ingest.test_kafka import (
     scenes_of,
     stored,
 )
+from tests.loops import sitecustomize
 
 confluent_kafka = pytest.importorskip("confluent_kafka", reason="no mock cluster: install confluent-kafka from PyPI")
-
+pytestmark = pytest.mark.skipif(sitecustomize.NAME == "eager", reason="aiokafka has no eager tasks")
 
 PRODUCE = 0  # the kind of request that stores events
 

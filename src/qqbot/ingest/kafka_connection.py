@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 
 from .._visible import visible_line
 from ..aio.ending import end_tasks
+from ..aio.loops import refuse_eager_tasks
 from ..aio.throttle import Throttle
 from ..config import Secret
 from ..errors import ConfigError
@@ -201,6 +202,7 @@ class Cluster:
         Raises: ConfigError if Kafka refuses us, if `topic` has another number of partitions, or may not be made; what
         the library raises.
         """
+        refuse_eager_tasks("Kafka's client, aiokafka,")
         if (refusal := await self._refusal()) is not None:
             raise refusal
         client = admin.AIOKafkaAdminClient(**self.client, request_timeout_ms=ms(OPERATION_SECONDS))
