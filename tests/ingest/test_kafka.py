@@ -234,7 +234,7 @@ def operations_take(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_server_that_hangs_stores_later_what_it_did_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    operations_take(0.5, monkeypatch)
+    operations_take(1.5, monkeypatch)
     topic = new_topic()
     async with kafka() as server, KafkaSink.from_url(url_of(server, topic)) as sink:
         await publish(sink, sample(1))
@@ -248,7 +248,7 @@ async def test_a_server_that_hangs_stores_later_what_it_did_not_answer(monkeypat
 
 
 async def test_a_sink_ends_although_its_server_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    operations_take(1.0, monkeypatch)
+    operations_take(2.0, monkeypatch)
     monkeypatch.setattr("qqbot.ingest.kafka_connection.CLOSE_SECONDS", 0.2)
     before = asyncio.all_tasks()
     async with kafka() as server, KafkaSink.from_url(server.url(new_topic())) as sink:
