@@ -185,7 +185,7 @@ def interop(session: nox.Session) -> None:
             session.run("npm", "install", "--prefix", place, *quiet, *sdk["packages"], external=True)
         else:
             session.warn(f"{name} is skipped: it needs Node.js and npm")
-    pytest(session, "tests/interop", "tests/migrate", env={"INTEROP_DIR": str(folder)})
+    pytest(session, "-n", "4", "tests/interop", "tests/migrate", env={"INTEROP_DIR": str(folder)})
 
 
 @nox.session
