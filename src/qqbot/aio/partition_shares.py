@@ -6,6 +6,10 @@ keeps no lease alive.
 """
 
 import asyncio
+import os
+import re
+import socket
+import uuid
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar, cast
@@ -70,6 +74,11 @@ def share_of(partitions: int, workers: int, earlier: int) -> int:
     own share, and one that ends makes none give up any.
     """
     return (partitions + workers - 1 - earlier) // workers
+
+
+def new_worker_name() -> str:
+    """Return a name that no other worker has, of ASCII letters, digits, '_' and '-': brokers make it part of a key."""
+    return f"{re.sub('[^A-Za-z0-9_-]', '_', socket.gethostname()[:64])}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
 class PartitionShares(Generic[P]):

@@ -6,7 +6,6 @@ deletes it: reading it deletes nothing.
 """
 
 import asyncio
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -16,12 +15,11 @@ from .._visible import visible_line
 from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..models.codec import pack, unpacker
-from ..models.ingest import Envelope, Fence
+from ..models.ingest import PARTITIONS, Envelope, Fence, partition_of
 from .kafka_connection import (
     FAILURES,
     FETCH_SECONDS,
     OPERATION_SECONDS,
-    PARTITIONS,
     TOPIC,
     Cluster,
     aiokafka,
@@ -46,13 +44,8 @@ TOO_LARGE: tuple[type[Exception], ...] = (
 decode_envelope = unpacker(Envelope)
 
 
-def partition_of(key: str, partitions: int) -> int:
-    """Return the partition of an ordering key; the same in every process and release."""
-    return zlib.crc32(key.encode("utf-8", "surrogatepass")) % partitions
-
-
 def _abandon(producer: Any) -> None:
-    """Let all that a producer has not stored fail: its `stop` waits for that, with idempotence for ever."""
+    """Let all that a producer has not stored fail: its `stop` waits for that, with idempotence without end."""
     accumulator = producer._message_accumulator
     batches = {batch for queue in accumulator._batches.values() for batch in queue} | accumulator._pending_batches
     accumulator._pending_batches |= batches  # one that was sent before leaves it when it fails
@@ -132,7 +125,7 @@ class KafkaSink:
             async with asyncio.timeout(OPERATION_SECONDS):
                 await publisher.publish(batch, fence)
         except FAILURES as error:
-            # What was sent may still be under way, and the library repeats it for ever: a new producer does not.
+            # What was sent may still be under way, and the library repeats it without end: a new producer does not.
             await self._discard(publisher)
             if isinstance(error, TOO_LARGE):
                 largest = max(batch, key=lambda envelope: len(envelope.raw))

@@ -20,6 +20,7 @@ from ..aio.loops import refuse_eager_tasks
 from ..aio.throttle import Throttle
 from ..config import Secret
 from ..errors import ConfigError
+from ..models.ingest import check_partitions
 
 try:
     # The library has no types; so its modules are values here.
@@ -36,8 +37,6 @@ except ModuleNotFoundError as missing:
 log = logging.getLogger(__name__)
 
 TOPIC = "qqbot-events"
-PARTITIONS = 16
-MOST_PARTITIONS = 1024
 OPERATION_SECONDS = 5.0
 FETCH_SECONDS = 0.05  # for which the server keeps a request for new events open; Tansu answers only then
 CLOSE_SECONDS, CLOSE_ATTEMPTS = 2.0, 10
@@ -253,10 +252,7 @@ def check_topic(topic: str, partitions: int) -> None:
             f"topic={topic!r} is not a valid name: use 1 to 200 of A-Z, a-z, 0-9, '.', '_' and '-'. "
             "主题名只能由 1 到 200 个字母、数字、点、下划线和连字符组成"
         )
-    if not 1 <= partitions <= MOST_PARTITIONS:
-        raise ConfigError(
-            f"partitions must be from 1 to {MOST_PARTITIONS}. partitions 应在 1 到 {MOST_PARTITIONS} 之间"
-        )
+    check_partitions(partitions)
 
 
 def worded(error: BaseException) -> str:

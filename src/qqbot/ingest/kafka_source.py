@@ -21,14 +21,13 @@ from ..config import Secret, hidden
 from ..errors import ConfigError
 from ..lease import LeaseDeadline, Ownership
 from ..models.gateway import ShardKey
-from ..models.ingest import Envelope, Received
+from ..models.ingest import PARTITIONS, Envelope, Received
 from ..models.watermark import Watermark
 from .kafka import VERSION, VERSION_HEADER, decode_envelope
 from .kafka_connection import (
     FAILURES,
     FETCH_SECONDS,
     OPERATION_SECONDS,
-    PARTITIONS,
     TOPIC,
     Cluster,
     aiokafka,

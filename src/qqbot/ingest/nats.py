@@ -10,7 +10,6 @@ import hashlib
 import logging
 import re
 import uuid
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -22,7 +21,7 @@ from .._visible import visible_line
 from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..models.codec import pack, unpacker
-from ..models.ingest import Envelope, Fence
+from ..models.ingest import PARTITIONS, Envelope, Fence, check_partitions, partition_of
 from .nats_connection import (
     DUPLICATE,
     EXISTS,
@@ -44,9 +43,7 @@ from .nats_connection import (
 
 log = logging.getLogger(__name__)
 
-PARTITIONS = 16
 MAX_LENGTH = 100_000
-MOST_PARTITIONS = 1024
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 OPTIONS = ("stream", "partitions", "max_length", "replicas")
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
@@ -89,10 +86,6 @@ class NatsTopic(Struct, frozen=True):
     def key(self, *parts: object) -> str:
         """Return a subject of the bucket."""
         return ".".join(("$KV", self.stream, *map(str, parts)))
-
-    def partition_of(self, key: str) -> int:
-        """Return the partition of an ordering key; the same in every process and release."""
-        return zlib.crc32(key.encode("utf-8", "surrogatepass")) % self.partitions
 
     async def open_stream(self, connection: NatsConnection, most: int, replicas: int) -> str:
         """Make the stream, or check that it is ours; return when it was made.
@@ -198,10 +191,7 @@ def options_of(
             f"the stream's name {options.name!r:.80} is not valid: use 1 to 64 of A-Z, a-z, 0-9, '_' and '-'. "
             "流名称只能由 1 到 64 个字母、数字、下划线和连字符组成"
         )
-    if not 1 <= options.partitions <= MOST_PARTITIONS:
-        raise ConfigError(
-            f"partitions must be from 1 to {MOST_PARTITIONS}. partitions 应在 1 到 {MOST_PARTITIONS} 之间"
-        )
+    check_partitions(options.partitions)
     if options.max_length < options.partitions:
         raise ConfigError(
             f"max_length must be at least {options.partitions}: one event for each partition. "
@@ -416,7 +406,7 @@ _VERSIONED = {VERSION_HEADER: VERSION}
 
 
 def _event_subject(topic: NatsTopic, envelope: Envelope) -> str:
-    return topic.subject("event", topic.partition_of(envelope.key))
+    return topic.subject("event", partition_of(envelope.key, topic.partitions))
 
 
 def _digest(bodies: Sequence[bytes]) -> str:

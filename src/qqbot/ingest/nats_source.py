@@ -9,9 +9,6 @@ repeats would come behind newer events. It runs no handler.
 import asyncio
 import logging
 import math
-import os
-import re
-import socket
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -24,7 +21,7 @@ from msgspec import MsgspecError, Struct
 from .._visible import visible_line
 from ..aio.background import background, repeat
 from ..aio.clock import steady
-from ..aio.partition_shares import PartitionShares
+from ..aio.partition_shares import PartitionShares, new_worker_name
 from ..aio.throttle import Throttle
 from ..config import Secret, hidden
 from ..errors import ConfigError
@@ -609,7 +606,7 @@ class NatsWorkers:
     def __init__(
         self, connection: NatsConnection, topic: NatsTopic, replicas: int, ttl: float, work: NatsPartitionWork
     ) -> None:
-        self.name = f"{re.sub('[^A-Za-z0-9_-]', '_', socket.gethostname()[:64])}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.name = new_worker_name()
         self._connection = connection
         self._topic = topic
         self._replicas = replicas

@@ -12,10 +12,7 @@ import logging
 import math
 import os
 import re
-import socket
 import ssl
-import uuid
-import zlib
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -29,7 +26,7 @@ from msgspec import MsgspecError, Struct
 from .._visible import visible_line
 from ..aio.background import background, repeat
 from ..aio.clock import steady
-from ..aio.partition_shares import PartitionShares
+from ..aio.partition_shares import PartitionShares, new_worker_name
 from ..aio.threads import Threads
 from ..aio.throttle import Throttle
 from ..aio.until_done import until_done
@@ -38,7 +35,7 @@ from ..errors import ConfigError, FencedOut, QQBotError
 from ..lease import LeaseDeadline, Ownership
 from ..models.codec import pack, unpacker
 from ..models.gateway import ShardKey
-from ..models.ingest import Envelope, Fence, Received
+from ..models.ingest import PARTITIONS, Envelope, Fence, Received, check_partitions, partition_of
 
 try:
     pulsar: Any = import_module("pulsar")  # it has no types
@@ -55,8 +52,6 @@ T = TypeVar("T")
 Place: TypeAlias = tuple[int, int]
 """Where a message is in its partition: ledger and entry. Later messages have a larger one."""
 
-PARTITIONS = 16
-MOST_PARTITIONS = 1024
 VERSION = "1"
 WORKERS, BEGUN = "qqbot-workers", "qqbot-begun"
 """The subscriptions of each partition: what is not finished; what no worker got, which also decides who owns it."""
@@ -155,10 +150,6 @@ class _PulsarTopic(Struct, frozen=True):
         """The topic with its tenant and namespace."""
         return f"persistent://{self.namespace}/{self.topic}"
 
-    def partition_of(self, key: str) -> int:
-        """Return the partition of an ordering key; the same in every process and release."""
-        return zlib.crc32(key.encode("utf-8", "surrogatepass")) % self.partitions
-
 
 def _address(url: str | Secret, topic: str | None, partitions: int | None) -> _PulsarTopic:
     """Return what `url` names; the arguments come before its options.  Raises: ConfigError, without the token."""
@@ -187,11 +178,9 @@ def _address(url: str | Secret, topic: str | None, partitions: int | None) -> _P
             "'-partition-'; tenant and namespace stand in the path of the URL. "
             "topic 名称无法使用；租户和命名空间请写在地址的路径里"
         )
-    if not (number.isascii() and number.isdigit() and len(number) < 5 and 1 <= int(number) <= MOST_PARTITIONS):
-        raise ConfigError(
-            f"partitions must be from 1 to {MOST_PARTITIONS}. partitions 应在 1 到 {MOST_PARTITIONS} 之间"
-        )
-    return _PulsarTopic(f"{service}://{hosts}", namespace, topic, int(number), Secret(token) if token else None, ca)
+    count = int(number) if number.isascii() and number.isdigit() and len(number) < 5 else 0
+    check_partitions(count)
+    return _PulsarTopic(f"{service}://{hosts}", namespace, topic, count, Secret(token) if token else None, ca)
 
 
 def _is_final(error: Exception) -> bool:
@@ -277,7 +266,7 @@ class _PulsarConnection:
             raise
 
     async def _close(self) -> None:
-        # Not by the asyncio side, which is told of the end by a thread that goes on for a moment, and then aborts the
+        # Not by the asyncio side, which learns of the end from a thread that goes on for a moment, and then aborts the
         # process if the interpreter has ended meanwhile; this call returns when the library's threads have ended.
         threads = Threads(1, "qqbot pulsar")
         try:
@@ -511,7 +500,7 @@ class _OpenPulsarSink:
         """Store the events, in order.  Raises: see `PulsarSink.publish`."""
         parts = dict[int, list[Envelope]]()
         for envelope in batch:
-            parts.setdefault(self._address.partition_of(envelope.key), []).append(envelope)
+            parts.setdefault(partition_of(envelope.key, self._address.partitions), []).append(envelope)
         try:
             if not self._names:
                 self._names = await self._connection.partitions()
@@ -841,7 +830,7 @@ class PulsarSource:
         """
         if self._shares is not None:
             raise ConfigError("this PulsarSource is being read already: make a second one")
-        name = f"{socket.gethostname()[:64]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        name = new_worker_name()
         shares = self._shares = PartitionShares(self._address.partitions, name, min(BEAT_SECONDS, self._ttl / 4))
         try:
             async with _connected(self._address, "PulsarSource") as connection:

@@ -106,9 +106,8 @@ class EventWorker:
                     while batch := await partition.receive():
                         for received in batch:
                             if self._admits(partition, received):
-                                if (
-                                    self.capacity.full
-                                ):  # else it takes what is free at once, also before those that queue
+                                # It takes what is free at once, also before those that queue.
+                                if self.capacity.full:
                                     await self.capacity.room()
                                 await self._begin(_OpenEvent(self.capacity, partition, received, begun))
             with contextlib.suppress(TimeoutError):

@@ -1,14 +1,22 @@
 """An event on its way from the intake process to a logic process, and the process that sends it.
 
-Responsible for the values. Collaborators: sinks and sources in `qqbot.ingest` move them.
+Responsible for the values, and for the partition of an event. Collaborators: sinks and sources in `qqbot.ingest`.
 """
+
+import zlib
 
 from msgspec import MsgspecError, Raw, Struct
 
+from ..errors import ConfigError
 from .codec import strict
 from .gateway import ShardKey
 
-__all__ = ["Envelope", "Fence", "Received", "key_of"]
+__all__ = ["Envelope", "Fence", "Received", "check_partitions", "key_of", "partition_of"]
+
+PARTITIONS = 16
+"""How many partitions the events of a bot have, unless another number is asked for."""
+
+MOST_PARTITIONS = 1024
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
@@ -90,3 +98,16 @@ def key_of(name: str, data: Raw, event_id: str) -> str:
     author = place.author or _Author()
     user = place.user_openid or place.openid or author.user_openid or author.id
     return channel or guild or place.group_openid or user or event_id
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Return the partition of an ordering key; the same in every process and release."""
+    return zlib.crc32(key.encode("utf-8", "surrogatepass")) % partitions
+
+
+def check_partitions(partitions: int) -> None:
+    """Check a number of partitions.  Raises: ConfigError."""
+    if not 1 <= partitions <= MOST_PARTITIONS:
+        raise ConfigError(
+            f"partitions must be from 1 to {MOST_PARTITIONS}. partitions 应在 1 到 {MOST_PARTITIONS} 之间"
+        )

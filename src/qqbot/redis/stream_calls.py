@@ -50,8 +50,8 @@ class Part(NamedTuple):
 class PartScript:
     """A Lua script for one partition, which one call runs for several. It never answers nil."""
 
-    def __init__(self, text: str) -> None:
-        self._script = Script(_FOR_EACH.replace("%s", text))
+    def __init__(self, lua: str) -> None:
+        self._script = Script(_FOR_EACH.replace("%s", lua))
 
     async def run(self, client: Client, parts: Sequence[Part]) -> Sequence[Any]:
         """Return the answer for each part, all with as many keys.  Raises: what the library raises, for all of them."""
@@ -111,7 +111,7 @@ class PartCalls:
         names, ids = zip(*streams, strict=True)
         command = ("XREAD", "COUNT", 1, "BLOCK", int(BLOCK_SECONDS * 1000), "STREAMS", *names, *ids)
         answer: Any = await within(BLOCK_SECONDS + OPERATION_SECONDS, untyped.execute_command(*command, **RAW))
-        found = {_text(each if isinstance(answer, dict) else each[0]) for each in answer or ()}  # a dict with RESP3
+        found = {text(each if isinstance(answer, dict) else each[0]) for each in answer or ()}  # a dict with RESP3
         return [not found or name in found for name in names]
 
 
@@ -204,5 +204,6 @@ async def _answer(asked: Sequence[Ask], call: Callable[[Sequence[Any]], Awaitabl
             future.set_result(answer)
 
 
-def _text(value: bytes | str) -> str:
+def text(value: bytes | str) -> str:
+    """Return what the store calls a name or an id, in either protocol."""
     return value.decode() if isinstance(value, bytes) else value

@@ -9,8 +9,6 @@ import asyncio
 import logging
 import math
 import os
-import socket
-import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
@@ -22,19 +20,18 @@ from redis.exceptions import ResponseError
 from .._visible import visible_line
 from ..aio.background import background, repeat
 from ..aio.forks import check_process
-from ..aio.partition_shares import PartitionShares
+from ..aio.partition_shares import PartitionShares, new_worker_name
 from ..aio.throttle import Throttle
 from ..config import Secret, hidden
 from ..errors import ConfigError, LockLost
 from ..lease import Ownership
 from ..models.gateway import ShardKey
-from ..models.ingest import Received
+from ..models.ingest import PARTITIONS, Received
 from .connection import FAILURES, OPERATION_SECONDS, Client, Script, drop_idle, is_away, repeated, within
 from .lock import RedisLock, fence_key
-from .stream_calls import Part, PartCalls, PartScript, SharedCalls
+from .stream_calls import Part, PartCalls, PartScript, SharedCalls, text
 from .streams import (
     GROUP,
-    PARTITIONS,
     VERSION,
     Topic,
     check_topic,
@@ -196,10 +193,10 @@ class RedisPartition:
         if answer == 0:
             return None
         following, entries, pending, last = answer
-        deliveries = {_text(entry[0]): int(entry[3]) for entry in pending}
-        found = await self._received([entry for entry in entries if _text(entry[0]) not in self._open], deliveries)
-        self._claim_from = None if _text(following) == "0-0" else _text(following)
-        self._last = _text(last)
+        deliveries = {text(entry[0]): int(entry[3]) for entry in pending}
+        found = await self._received([entry for entry in entries if text(entry[0]) not in self._open], deliveries)
+        self._claim_from = None if text(following) == "0-0" else text(following)
+        self._last = text(last)
         return found
 
     async def _read(self) -> list[Received] | None:
@@ -211,7 +208,7 @@ class RedisPartition:
             return None
         entries: list[Any] = answer[0][1] if answer else []
         if entries:
-            self._last = _text(entries[-1][0])
+            self._last = text(entries[-1][0])
         self._drained = len(entries) < LARGEST_READ
         return await self._received(entries, {})
 
@@ -222,7 +219,7 @@ class RedisPartition:
         """Decode entries; what cannot be read is put aside."""
         found: list[Received] = []
         for entry_id, fields in entries:
-            place = _text(entry_id)
+            place = text(entry_id)
             self._open.add(place)
             values = dict(zip(fields[::2], fields[1::2], strict=True))
             version = values.get(b"v")
@@ -382,7 +379,7 @@ class RedisStreamSource:
             check_process(self._pid, "RedisStreamSource")
             raise ConfigError("this RedisStreamSource is being read already: make a second one")
         self._pid = os.getpid()
-        name = f"{socket.gethostname()[:64]}-{self._pid}-{uuid.uuid4().hex[:8]}"
+        name = new_worker_name()
         topic = Topic(app_id, self._name, self._partitions)
         shares = self._shares = PartitionShares(topic.partitions, name, min(BEAT_SECONDS, self._ttl / 4))
         try:
@@ -457,7 +454,3 @@ async def _log_outage(error: Exception, client: Client, warnings: Throttle) -> N
     if warnings.ready("away"):
         log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
     await drop_idle(client)
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -8,7 +8,6 @@ it, so the length of a stream is what waits, and nothing unread is ever trimmed.
 import hashlib
 import logging
 import os
-import zlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
@@ -22,7 +21,7 @@ from ..aio.forks import check_process
 from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..models.codec import pack, unpacker
-from ..models.ingest import Envelope, Fence
+from ..models.ingest import PARTITIONS, Envelope, Fence, check_partitions, partition_of
 from .connection import (
     FAILURES,
     OPERATION_SECONDS,
@@ -38,9 +37,7 @@ from .stream_calls import Part, PartCalls, PartScript
 
 log = logging.getLogger(__name__)
 
-PARTITIONS = 16
 MAX_LENGTH = 100_000
-MOST_PARTITIONS = 1024
 VERSION = b"1"
 GROUP = "workers"
 
@@ -102,10 +99,6 @@ class Topic(Struct, frozen=True):
         """Return the key of the stream of one partition."""
         return self.key(index, "stream")
 
-    def partition_of(self, key: str) -> int:
-        """Return the partition of an ordering key; the same in every process and release."""
-        return zlib.crc32(key.encode("utf-8", "surrogatepass")) % self.partitions
-
     async def agree(self, client: Client) -> None:
         """Check that all processes use the same number of partitions.  Raises: ConfigError, what the library raises."""
         untyped: Any = client
@@ -126,10 +119,7 @@ class Topic(Struct, frozen=True):
 def check_topic(name: str, partitions: int) -> None:
     """Check the options that sink and source share.  Raises: ConfigError."""
     hash_tag("", name)
-    if not 1 <= partitions <= MOST_PARTITIONS:
-        raise ConfigError(
-            f"partitions must be from 1 to {MOST_PARTITIONS}. partitions 应在 1 到 {MOST_PARTITIONS} 之间"
-        )
+    check_partitions(partitions)
 
 
 def split_options(url: str | Secret) -> tuple[Secret, dict[str, str]]:
@@ -250,7 +240,7 @@ class RedisStreamSink:
         for envelope in batch:
             app_id = envelope.app_id
             topic = topics.setdefault(app_id, Topic(app_id, self._name, self._partitions))
-            parts.setdefault((app_id, topic.partition_of(envelope.key)), []).append(envelope)
+            parts.setdefault((app_id, partition_of(envelope.key, topic.partitions)), []).append(envelope)
         for app_id in topics.keys() - self._agreed:
             await topics[app_id].agree(calls.client)
             self._agreed.add(app_id)
