@@ -6,7 +6,6 @@ Owns the processes: each is killed by its own pid when its context ends.
 import asyncio
 import os
 import shutil
-import signal
 import ssl
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ from unittest import SkipTest
 import aiohttp
 import pytest
 
+from tests.freezing import freeze, thaw
 from tests.sockets import BUS, free_port
 
 PATIENCE = 30.0
@@ -86,10 +86,6 @@ class Member:
                     pass
                 await asyncio.sleep(0.02)
         return False
-
-    def signal(self, number: int) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
 
     def kill(self) -> None:
         """End the process at once, as a power cut does."""
@@ -180,10 +176,10 @@ class Etcd:
 
     def pause(self, i: int = 0) -> None:
         """Let a member answer no more, with every connection left open."""
-        self.members[i].signal(signal.SIGSTOP)
+        freeze(self.members[i].process)
 
     def resume(self, i: int = 0) -> None:
-        self.members[i].signal(signal.SIGCONT)
+        thaw(self.members[i].process)
 
     def close(self) -> None:
         for member in self.members:

@@ -5,7 +5,6 @@ Owns the process: it is killed by its pid when its context ends. What it stores 
 
 import asyncio
 import importlib.util
-import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncGenerator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.freezing import freeze, thaw
 from tests.loops import sitecustomize
 from tests.redis.servers import Relay
 from tests.sockets import free_port
@@ -75,9 +75,12 @@ class KafkaServer:
                     writer.close()
                     return
 
-    def signal(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
+    def freeze(self) -> None:
+        """Stop answering, with every connection left open."""
+        freeze(self.process)
+
+    def thaw(self) -> None:
+        thaw(self.process)
 
     def kill(self) -> None:
         if self.process is not None:

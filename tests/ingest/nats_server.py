@@ -6,7 +6,6 @@ Owns the process: it is killed by its own pid when its context ends.
 import asyncio
 import json
 import shutil
-import signal
 import subprocess
 import sysconfig
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.freezing import freeze, thaw
 from tests.sockets import free_port
 
 PATIENCE = 20.0
@@ -86,12 +86,10 @@ class NatsServer:
 
     def freeze(self) -> None:
         """Stop answering, with every connection left open."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.process)
 
     def thaw(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
+        thaw(self.process)
 
     async def restart(self, *, empty: bool = False) -> None:
         """Kill and start again; `empty` removes what it has stored."""

@@ -8,7 +8,6 @@ of the tests are created in a first run with that option, and served by a second
 import asyncio
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from tests.freezing import freeze, thaw
 
 TOPICS = 60
 PARTITIONS = 4
@@ -81,12 +82,10 @@ class PulsarServer:
             self.process = None
 
     def freeze(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.process)
 
     def thaw(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
+        thaw(self.process)
 
     async def create_topics(self) -> None:
         import pulsar

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -16,11 +15,10 @@ import pytest
 from qqbot import ConfigError, Envelope, Fence, FencedOut, QQBotError
 from qqbot.aio.ending import stack_of
 from qqbot.ingest import sink_of
-from qqbot.ingest.source import Partition
-from qqbot.models.ingest import Received
 from qqbot.testing import EventSinkContract, EventSourceContract
 from qqbot.testing.event_contracts import APP_ID, FIRST, MakeSink, MakeSource, Publish, ReadStored, sample
 from tests.ingest.kafka_server import PATIENCE, KafkaServer, kafka, needs_kafka, relayed
+from tests.ingest.reader import Reader
 
 pytest.importorskip("aiokafka", reason="the extra kafka is not installed")
 
@@ -113,33 +111,6 @@ def scenes_of(contract: Callable[[], EventSourceContract]) -> Mapping[str, Calla
     names = [name for name in dir(EventSourceContract) if name.startswith("test_")]
     assert len(names) > 5
     return {name: getattr(contract(), name) for name in names}
-
-
-class Reader:
-    """Reads partitions; finishes what comes while `open` is set."""
-
-    def __init__(self) -> None:
-        self.received: list[Received] = []
-        self.partitions: list[Partition] = []
-        self.open = asyncio.Event()
-        self.open.set()
-
-    async def __call__(self, partition: Partition) -> None:
-        self.partitions.append(partition)
-        while batch := await partition.receive():
-            self.received += batch
-            await self.open.wait()
-            for received in batch:
-                partition.done(received)
-
-    @property
-    def ids(self) -> list[str]:
-        return [received.envelope.id for received in self.received]
-
-    def order(self, key: str) -> list[int]:
-        """The numbers of the events of a key, each as it came first."""
-        numbers = [int(each.envelope.id.rpartition("-")[2]) for each in self.received if each.envelope.key == key]
-        return list(dict.fromkeys(numbers))
 
 
 @asynccontextmanager
@@ -238,10 +209,10 @@ async def test_a_server_that_hangs_stores_later_what_it_did_not_answer(monkeypat
     topic = new_topic()
     async with kafka() as server, KafkaSink.from_url(url_of(server, topic)) as sink:
         await publish(sink, sample(1))
-        server.signal(signal.SIGSTOP)
+        server.freeze()
         with pytest.raises(QQBotError, match="has not stored"):
             await sink.publish([sample(2)], Fence(FIRST, 1))
-        server.signal(signal.SIGCONT)
+        server.thaw()
         await publish(sink, sample(2), sample(3))
         ids = [envelope.id for envelope in await stored(server, topic)]
         assert list(dict.fromkeys(ids)) == ["event-1", "event-2", "event-3"]
@@ -253,7 +224,7 @@ async def test_a_sink_ends_although_its_server_hangs(monkeypatch: pytest.MonkeyP
     before = asyncio.all_tasks()
     async with kafka() as server, KafkaSink.from_url(server.url(new_topic())) as sink:
         await publish(sink, sample(1))
-        server.signal(signal.SIGSTOP)
+        server.freeze()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await sink.publish([sample(2)], Fence(FIRST, 1))

@@ -1,6 +1,5 @@
 """Intake, Kafka and workers as processes: a worker that dies loses nothing, and answers nothing twice."""
 
-import asyncio
 import signal
 import sys
 from functools import partial
@@ -11,7 +10,7 @@ import pytest
 from qqbot.testing import Simulator
 from tests.cli.program import environment, qqbot
 from tests.ingest.kafka_server import kafka, needs_kafka
-from tests.ingest.test_streams_end_to_end import BOT, ROUNDS, USERS, check
+from tests.ingest.users import BOT, ROUNDS, USERS, Users
 from tests.redis.servers import default_engine, started
 
 pytestmark = [
@@ -28,32 +27,19 @@ async def test_a_worker_that_dies_loses_nothing_and_answers_nothing_twice(tmp_pa
         env = environment(sim, QQBOT_BROKER_URL=server.url("events"), QQBOT_REDIS_URL=store.url, QQBOT_SHARDS="1")
         work = partial(qqbot, "work", file, env=env)
 
-        def texts(user: int) -> list[str]:
-            return [message.text or "" for message in sim.user(f"U{user}").messages]
-
-        async def answered(count: int) -> None:
-            async with asyncio.timeout(60):
-                while sum(len(set(texts(user))) for user in range(USERS)) < count:
-                    await asyncio.sleep(0.05)
-
-        async def push(first: int, last: int) -> None:
-            for number in range(first, last):
-                for user in range(USERS):
-                    sim.push_message("c2c", user=f"U{user}", text=str(number))
-                await asyncio.sleep(0.02)
-
+        users = Users(sim)
         async with work() as one, work() as other, qqbot("intake", env=env | {"QQBOT_REDIS_URL": ""}):
             await sim.ready()
             for worker in (one, other):
                 await worker.line("err", "working")
-            await push(0, ROUNDS // 2)
-            await answered(USERS)
+            await users.push(0, ROUNDS // 2)
+            await users.answered(USERS)
             one.signal(signal.SIGKILL)
-            await push(ROUNDS // 2, ROUNDS)
-            await answered(USERS * ROUNDS)
+            await users.push(ROUNDS // 2, ROUNDS)
+            await users.answered(USERS * ROUNDS)
             assert (await other.stopped()).code == 0
         assert len(sim.identifies) == 1
-        check([texts(user) for user in range(USERS)])
+        users.check()
 
 
 async def test_a_login_that_is_refused_ends_both_commands(tmp_path: Path) -> None:

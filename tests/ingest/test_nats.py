@@ -18,13 +18,13 @@ from qqbot.ingest import sink_of, source_of
 from qqbot.ingest.nats import NatsSink, NatsTopic, decode_envelope
 from qqbot.ingest.nats_connection import FAILURES, NatsConnection, parsed
 from qqbot.ingest.nats_source import NatsSource, NatsWorkers
-from qqbot.ingest.source import Partition
 from qqbot.models.codec import pack
 from qqbot.models.ingest import Received
 from qqbot.testing import EventSinkContract, EventSourceContract
 from qqbot.testing.event_contracts import APP_ID, FIRST, MakeSink, MakeSource, Publish, ReadStored, sample
 from tests.cli.program import environment, qqbot
 from tests.ingest.nats_server import NatsServer, needs_nats, started
+from tests.ingest.reader import Reader
 from tests.redis.servers import Relay
 from tests.sockets import free_port
 from tests.waiting import until
@@ -61,35 +61,6 @@ class TestNatsSource(EventSourceContract):
                 await sink.publish(batch, WEBHOOK)
 
             yield lambda: NatsSource(server.url, partitions=PARTITIONS, ttl=2), publish
-
-
-class Reader:
-    """Reads partitions; finishes what comes while `open` is set, but not what is in `stuck`."""
-
-    def __init__(self) -> None:
-        self.received: list[Received] = []
-        self.partitions: list[Partition] = []
-        self.open = asyncio.Event()
-        self.open.set()
-        self.stuck: set[str] = set()
-
-    async def __call__(self, partition: Partition) -> None:
-        self.partitions.append(partition)
-        while batch := await partition.receive():
-            self.received += batch
-            await self.open.wait()
-            for received in batch:
-                if received.envelope.id not in self.stuck:
-                    partition.done(received)
-
-    @property
-    def ids(self) -> list[str]:
-        return [received.envelope.id for received in self.received]
-
-    async def until(self, count: int, seconds: float = 20.0) -> None:
-        async with asyncio.timeout(seconds):
-            while len(set(self.ids)) < count:
-                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from tests.freezing import freeze, thaw
 from tests.sockets import free_port
 
 PATIENCE = 20.0
@@ -196,14 +196,10 @@ class Server:
 
     def freeze(self) -> None:
         """Stop answering, with every connection left open."""
-        self._signal(signal.SIGSTOP)
+        freeze(self.process)
 
     def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: int) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
+        thaw(self.process)
 
     async def restart(self, *, empty: bool = False) -> None:
         """Kill and start again; `empty` removes what an append-only file or a dump would bring back."""

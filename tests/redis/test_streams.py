@@ -9,14 +9,13 @@ import pytest
 from redis.asyncio import Redis
 
 from qqbot import ConfigError, Envelope, Fence, QQBotError
-from qqbot.ingest.source import Partition
-from qqbot.models.ingest import Received
 from qqbot.redis.connection import Client
 from qqbot.redis.stream_calls import Part
 from qqbot.redis.stream_source import BEAT, DONE, READ, RedisStreamSource
 from qqbot.redis.streams import RedisStreamSink, decode_envelope
 from qqbot.testing import EventSinkContract, EventSourceContract
 from qqbot.testing.event_contracts import APP_ID, FIRST, MakeSink, MakeSource, Publish, ReadStored, sample
+from tests.ingest.reader import Reader
 from tests.redis.servers import ENGINES, Engine, Relay, Server, started, until
 
 PARTITIONS = 4
@@ -61,28 +60,6 @@ class TestRedisStreamSource(EventSourceContract):
                 await sink.publish(batch, Fence(None, 0))
 
             yield lambda: RedisStreamSource(server.url, partitions=PARTITIONS, ttl=4), publish
-
-
-class Reader:
-    """Reads partitions; finishes what comes while `open` is set."""
-
-    def __init__(self) -> None:
-        self.received: list[Received] = []
-        self.partitions: list[Partition] = []
-        self.open = asyncio.Event()
-        self.open.set()
-
-    async def __call__(self, partition: Partition) -> None:
-        self.partitions.append(partition)
-        while batch := await partition.receive():
-            self.received += batch
-            await self.open.wait()
-            for received in batch:
-                partition.done(received)
-
-    @property
-    def ids(self) -> list[str]:
-        return [received.envelope.id for received in self.received]
 
 
 @asynccontextmanager
