@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -16,22 +17,26 @@ from tests.sockets import free_port
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the one in the PATH wants to be started by root
 PATIENCE = 40.0
+ATTEMPTS = 3
+
+
+class PortTaken(Exception):
+    """Another process has taken a port that was free."""
 
 
 class RabbitServer:
     """One node in a folder, which keeps its data when it ends."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        self.port, self._names_port, distribution_port = _three_ports()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
-        self._names_port = free_port()
         self._environment = {
             "HOME": str(folder),
             "PATH": os.environ["PATH"],
             "ERL_EPMD_PORT": str(self._names_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
-            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(distribution_port),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
             "RABBITMQ_LOGS": str(folder / "log"),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
@@ -46,7 +51,7 @@ class RabbitServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it listens."""
+        """Start it, and wait until it listens.  Raises: PortTaken if another process was faster."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [str(SERVER)], env=self._environment, stdout=log, stderr=log, start_new_session=True
@@ -56,7 +61,10 @@ class RabbitServer:
             with closing(socket.socket()) as client:
                 if client.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
-            assert self._process.poll() is None, self._log.read_text("utf-8")
+            if self._process.poll() is not None:
+                printed = self._log.read_text("utf-8")
+                assert "already_used" in printed or "eaddrinuse" in printed, printed
+                raise PortTaken
             time.sleep(0.1)
         pytest.fail(f"RabbitMQ does not listen after {PATIENCE} s: {self._log.read_text('utf-8')}")
 
@@ -81,9 +89,23 @@ def rabbit(folder: Path) -> Iterator[RabbitServer]:
     """Yield a started server.  Skips the test if there is none."""
     if not SERVER.exists():
         pytest.skip("this machine has no RabbitMQ: install Debian's rabbitmq-server")
-    server = RabbitServer(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
+    for attempt in range(ATTEMPTS):
+        server = RabbitServer(Path(tempfile.mkdtemp(dir=folder)))
+        try:
+            try:
+                server.start()
+            except PortTaken:
+                assert attempt < ATTEMPTS - 1, "other processes take each port that was free"
+                continue
+            yield server
+            return
+        finally:
+            server.close()
+
+
+def _three_ports() -> list[int]:
+    """Return different free ports."""
+    ports = dict[int, None]()
+    while len(ports) < 3:
+        ports[free_port()] = None
+    return list(ports)
