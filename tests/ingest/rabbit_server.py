@@ -33,6 +33,7 @@ class RabbitServer:
         self._environment = {
             "HOME": str(folder),
             "PATH": os.environ["PATH"],
+            "ERL_CRASH_DUMP": os.devnull,  # else a start that fails leaves megabytes in the current folder
             "ERL_EPMD_PORT": str(self._names_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
