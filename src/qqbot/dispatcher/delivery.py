@@ -128,10 +128,6 @@ class DeliverySource:
         """How many events are unfinished."""
         return 0
 
-    def is_again(self, seq: int | None) -> bool:  # noqa: ARG002 - only a session that was resumed repeats
-        """True if an earlier process may have begun to handle this event."""
-        return False
-
     async def drain(self, seconds: float) -> int:
         """Wait until every event is finished, at most `seconds`; return how many are not.
 
@@ -272,7 +268,9 @@ class Delivery(Struct, eq=False):
     @property
     def again(self) -> bool:
         """True if an earlier process may have begun to handle it."""
-        return self.source.is_again(self.frame.s) if self.direct is None else self.direct.again
+        if self.direct is not None:
+            return self.direct.again
+        return self.watermark is not None and self.frame.s is not None and self.watermark.is_again(self.frame.s)
 
     @property
     def lease(self) -> Ownership | None:

@@ -28,7 +28,6 @@ from ..aio.throttle import Throttle
 from ..errors import FencedOut, Interrupted
 from ..lease import Lease
 from ..models.frames import SYSTEM_EVENTS, Frame
-from ..models.gateway import MAX_SEQ
 from ..models.ingest import Envelope, Fence, key_of
 from ..models.watermark import Watermark
 
@@ -221,7 +220,6 @@ class ForwardingSource:
         self.watermark = Watermark()
         self.repeats = 0  # duplicates
         self._forwarder = forwarder
-        self._again_to = -1  # up to this seq, an earlier process may have stored what comes
         self._session = ""  # for the envelope, and for the ids of events that have none
         self._waiting: deque[tuple[Envelope, Watermark]] = deque()  # each with the watermark of its own session
         self._sending = False  # one sender at a time keeps the order
@@ -252,9 +250,8 @@ class ForwardingSource:
 
         `taken_over`: from an earlier process, which may have stored what is repeated until `caught_up`.
         """
-        self._again_to = MAX_SEQ if taken_over else -1
         self._session = session_id
-        self.watermark = Watermark(seq, done)
+        self.watermark = Watermark(seq, done, taken_over=taken_over)
 
     def publish(self, frame: Frame, raw: bytes) -> bool:
         """Queue one dispatch, but no duplicate of the session; return False to wait before the next."""
@@ -268,7 +265,7 @@ class ForwardingSource:
             self.watermark.finish(seq or 0)
             return True
         event_id = frame.id or f"{self._session}:{seq}"
-        again = seq is not None and seq <= self._again_to
+        again = seq is not None and self.watermark.is_again(seq)
         envelope = self._forwarder.envelope(frame, raw, event_id, self.lease.shard.index, self._session, again=again)
         self._waiting.append((envelope, self.watermark))
         is_room = self._forwarder.capacity.add()
@@ -280,7 +277,7 @@ class ForwardingSource:
 
     def caught_up(self, seq: int) -> None:
         """Mark everything up to `seq` as repeated; what follows is new."""
-        self._again_to = min(self._again_to, seq)
+        self.watermark.caught_up(seq)
 
     async def drain(self, seconds: float) -> int:
         """Wait until every event is stored, at most `seconds`; return how many are not."""
