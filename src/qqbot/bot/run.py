@@ -189,10 +189,19 @@ class BotRun:
     def _source_of(self, lease: Ownership) -> DirectSource:
         """Return the source of the events that are handled under `lease`."""
         if (source := self._leased.get(id(lease))) is None:
-            current = self._leased.items()
-            self._leased = {key: each for key, each in current if each.pending or (each.lease and each.lease.valid())}
+            for key, each in list(self._leased.items()):
+                if each.lease is None or not each.lease.valid():
+                    each.end()
+                    if not each.pending:
+                        del self._leased[key]
             source = self._leased[id(lease)] = DirectSource(self.dispatcher, lease)
         return source
+
+    async def end_lease(self, lease: Ownership) -> None:
+        """End the dialogs under a lease that is given up; if the bot stops, the end of the dispatcher cancels them."""
+        if not self.stopping and (source := self._leased.get(id(lease))) is not None:
+            source.end()
+            await source.drain(ENDING_SECONDS)
 
     async def work(self, source: EventSource, worker: EventWorker) -> None:
         """Handle the events of `source` until the bot is asked to stop, or the source ends.

@@ -287,6 +287,9 @@ class ForwardingSource:
                     await self._forwarder.changed()
         return len(self._waiting)
 
+    def end(self) -> None:
+        """Do nothing: no handler runs here, so there are no dialogs."""
+
     async def send(self) -> None:
         """Publish all that waits, in order, batch by batch."""
         try:

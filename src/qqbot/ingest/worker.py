@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 Accept: TypeAlias = Callable[[Envelope, Ownership, bool], Awaitable["asyncio.Future[Outcome | None]"]]
 """Takes one event as soon as there is room; True: it may have been begun before.  Raises: Interrupted, DecodeError."""
 
+EndLease: TypeAlias = Callable[[Ownership], Awaitable[None]]
+"""Ends the dialogs of events that were accepted under a lease, and waits for their ends for a moment."""
+
 ATTEMPTS = 3
 MOST_DELIVERIES = 20  # an event that so many workers have begun, and none has ended, is what ends them
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.5, 30.0
@@ -51,6 +54,7 @@ class EventWorker:
     def __init__(
         self,
         accept: Accept,
+        end_lease: EndLease,
         app_id: str,
         *,
         concurrency: int,
@@ -64,6 +68,7 @@ class EventWorker:
         self.expired = 0  # events dropped because of their age
         self.capacity = Capacity(concurrency)
         self._accept = accept
+        self._end_lease = end_lease
         self._app_id = app_id
         self._max_age = max_age
         self._attempts = attempts
@@ -115,6 +120,9 @@ class EventWorker:
                     while any(not event.suspended and not event.given_up for event in begun.events):
                         begun.ended.clear()
                         await begun.ended.wait()
+            # A handler that still waited would take events of the next ownership. Where this is cancelled, the first
+            # event of the next ownership ends the dialogs.
+            await self._end_lease(partition.lease)
         finally:
             tasks = [event.task for event in begun.events if event.task is not None]
             for event in list(begun.events):
