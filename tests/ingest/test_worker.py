@@ -243,6 +243,25 @@ async def test_stopping_lets_what_has_begun_end(logic: Logic) -> None:
     assert [each.envelope.seq for stored in logic.broker.partitions for each in stored.values()] == [4]
 
 
+async def test_what_does_not_end_in_time_is_waited_for_once(logic: Logic, caplog: pytest.LogCaptureFixture) -> None:
+    logic.bot = Bot(logic.sim.credentials, endpoints=logic.sim.endpoints, drain=0.1)
+    begun = asyncio.Event()
+
+    @logic.bot.on
+    async def never_end(ctx: Context[C2CMessageCreate]) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    await logic.publish(envelope(logic.sim, 1))
+    work = asyncio.create_task(logic.bot.work(logic.source))
+    await begun.wait()
+    await logic.bot.stop()
+    await work
+    warnings = [record.getMessage() for record in caplog.records if "unfinished after" in record.getMessage()]
+    assert len(warnings) == 1 and "1 events are unfinished after 0.1 s, and come again" in warnings[0]
+    assert not logic.broker.finished()
+
+
 async def test_what_a_dead_worker_had_begun_comes_again_and_is_marked(logic: Logic) -> None:
     logic.open.clear()
     await logic.publish(envelope(logic.sim, 1))

@@ -314,7 +314,8 @@ class BotRun:
                 if self._direct_source is not None:
                     group.create_task(self._drain_direct_source(self._direct_source))
                 for source in self._leased.values():
-                    group.create_task(self._drain_direct_source(source))
+                    if source.lease and source.lease.valid():  # otherwise its worker has drained it
+                        group.create_task(self._drain_direct_source(source))
                 if self._draining:
                     group.create_task(self._drain_spawned())
                 if self.supervisor is not None:

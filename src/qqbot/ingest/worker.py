@@ -115,11 +115,16 @@ class EventWorker:
                                 if self.capacity.full:
                                     await self.capacity.room()
                                 await self._begin(_OpenEvent(self.capacity, partition, received, begun))
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(self._drain):
-                    while any(not event.suspended and not event.given_up for event in begun.events):
+                    while begun.running():
                         begun.ended.clear()
                         await begun.ended.wait()
+            except TimeoutError:
+                log.warning(
+                    "partition %s: %d events are unfinished after %g s, and come again",
+                    *(partition.lease.shard, begun.running(), self._drain),
+                )
             # A handler that still waited would take events of the next ownership. Where this is cancelled, the first
             # event of the next ownership ends the dialogs.
             await self._end_lease(partition.lease)
@@ -260,6 +265,10 @@ class _Begun:
         self.events: dict[_OpenEvent, None] = {}  # in the order in which they began
         self.ended = asyncio.Event()  # set when one was finished, suspended, or given up
         self.given_up = asyncio.Event()  # set when one has to begin again
+
+    def running(self) -> int:
+        """Return how many have handlers that are not suspended."""
+        return sum(not event.suspended and not event.given_up for event in self.events)
 
 
 class _OpenEvent:
