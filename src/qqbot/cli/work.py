@@ -35,16 +35,20 @@ def define(parser: argparse.ArgumentParser) -> None:
         "--from", dest="source", metavar="URL", type=sendable, help="the broker (default: QQBOT_BROKER_URL)"
     )
     parser.add_argument(
-        "--concurrency", metavar="N", type=_count, default=256, help="events that are begun at a time (default: 256)"
+        "--concurrency", metavar="N", type=_count, default=256, help="events handled at a time (default: 256)"
     )
     parser.add_argument(
         "--max-age", metavar="SECONDS", type=_seconds, help="drop events that are older (default: none)"
     )
     parser.add_argument(
-        "--attempts", metavar="N", type=_count, default=ATTEMPTS, help=f"runs of a failing event (default: {ATTEMPTS})"
+        "--attempts",
+        metavar="N",
+        type=_count,
+        default=ATTEMPTS,
+        help=f"how often an event is tried (default: {ATTEMPTS})",
     )
     parser.add_argument(
-        "--dead-letters", metavar="URL", type=sendable, help="a sink for events that fail at last (default: the log)"
+        "--dead-letters", metavar="URL", type=sendable, help="the broker for events that failed (default: the log)"
     )
     parser.set_defaults(command=_run)
 

@@ -240,7 +240,7 @@ def _check_created(name: str, partitions: int, error: Any) -> None:
     if issubclass(error, (*REFUSALS, errors.InvalidReplicationFactorError, errors.PolicyViolationError)):
         raise ConfigError(
             f"the topic {name!r} does not exist and cannot be made here ({error.__name__}): make it, with {partitions} "
-            "partitions if it is that of the events. 主题不存在且无法自动创建，请手动创建"
+            "partitions if it is that of the events. topic 不存在且无法自动创建，请手动创建"
         )
     raise error()
 
@@ -250,7 +250,7 @@ def check_topic(topic: str, partitions: int) -> None:
     if not _TOPIC_NAME.fullmatch(topic):
         raise ConfigError(
             f"topic={topic!r} is not a valid name: use 1 to 200 of A-Z, a-z, 0-9, '.', '_' and '-'. "
-            "主题名只能由 1 到 200 个字母、数字、点、下划线和连字符组成"
+            "topic 名称只能由 1 到 200 个字母、数字、点、下划线和连字符组成"
         )
     check_partitions(partitions)
 

@@ -196,7 +196,8 @@ class KafkaSource:
         if not (2 * SPARE_SECONDS <= rebalance < math.inf and 2 * BEAT_SECONDS <= session < math.inf):
             raise ConfigError(
                 f"KafkaSource: session_timeout must be at least {2 * BEAT_SECONDS:g} s, rebalance_timeout at least "
-                f"{2 * SPARE_SECONDS:g} s, both finite. 超时时间过短"
+                f"{2 * SPARE_SECONDS:g} s, both finite. session_timeout 至少 "
+                f"{2 * BEAT_SECONDS:g} 秒，rebalance_timeout 至少 {2 * SPARE_SECONDS:g} 秒"
             )
         self._session_timeout = session
         self._rebalance_timeout = rebalance
@@ -386,7 +387,7 @@ class _Session:
                 if starts[place] < first[place]:
                     log.error(
                         "%s: the retention of the topic has deleted %d events before they were handled. "
-                        "事件在处理之前已被主题的保留策略删除",
+                        "事件还没处理，就被 topic 的保留策略删除了",
                         *(place, first[place] - starts[place]),
                     )
                     starts[place] = first[place]

@@ -347,7 +347,9 @@ class RedisStreamSource:
         del store  # a URL holds a password, and a traceback may show the variables of its frames
         check_topic(name, partitions)
         if not 0 < ttl < math.inf:
-            raise ConfigError("RedisStreamSource(ttl=...) must be greater than 0 seconds, and finite")
+            raise ConfigError(
+                "RedisStreamSource(ttl=...) must be greater than 0 seconds, and finite. ttl 应大于 0，且不能无限大"
+            )
         self._name = name
         self._partitions = partitions
         self._ttl = ttl

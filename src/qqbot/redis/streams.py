@@ -111,8 +111,8 @@ class Topic(Struct, frozen=True):
         known = int(found) if isinstance(found, bytes | str) else self.partitions
         if known != self.partitions:
             raise ConfigError(
-                f"the streams {self.name!r} of the bot {self.app_id} have {known} partitions, here {self.partitions} "
-                f"are asked for: use partitions={known}, or another name. 分区数与已有的不一致，请改用 {known}"
+                f"the streams {self.name!r} of the bot {self.app_id} have {known} partitions, not {self.partitions}: "
+                f"use partitions={known}, or another name. 分区数与已有的不一致，请改用 {known}"
             )
 
 
@@ -191,7 +191,10 @@ class RedisStreamSink:
         del store  # a URL holds a password, and a traceback may show the variables of its frames
         check_topic(name, partitions)
         if max_length < partitions:
-            raise ConfigError(f"max_length must be at least {partitions}: one event for each partition")
+            raise ConfigError(
+                f"max_length must be at least {partitions}: one event for each partition. "
+                f"max_length 至少应为 {partitions}"
+            )
         self._name = name
         self._partitions = partitions
         self._most = str(max_length // partitions)
