@@ -56,6 +56,7 @@ from .wake_up import WakeUp, follow_log
 log = logging.getLogger(__name__)
 
 SHORTEST_TURN = 0.05  # seconds from one sync to the next, if nothing is urgent
+MOST_CAUSE = 500  # characters of what went wrong, with the advice
 
 
 class NodeSettings(Struct, frozen=True):
@@ -202,7 +203,7 @@ class Node:
                     log.warning(
                         "%s does not answer as it should: %s; starting when it does. 存储恢复正常后将自动启动",
                         self._store,
-                        visible_line(str(error)),
+                        visible_line(str(error), MOST_CAUSE),
                     )
             except OtherTimings as other:
                 await outlast(
@@ -268,7 +269,7 @@ class Node:
                     "%s does not answer as it should: %s; the shards go on for %g s at most, then they wait until it "
                     "does. 分片将在租约到期后停止，待存储恢复正常后继续",
                     self._store,
-                    visible_line(str(error)),
+                    visible_line(str(error), MOST_CAUSE),
                     self._timings.own,
                 )
             if self._stopping:  # they cannot be handed over one by one
