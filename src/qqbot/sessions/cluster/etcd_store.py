@@ -232,7 +232,10 @@ class EtcdStore:
 
     def _refusal(self, error: EtcdRefused) -> str:
         if not error.user:
-            return f"cannot hold a cluster: {error}. 该地址不是可用的 etcd（需要 3.4 以上并启用 grpc-gateway）"
+            return (
+                f"cannot hold a cluster: {error}. "
+                "该 etcd 无法使用，请按上述原因检查（需要 3.4 以上并启用 grpc-gateway）"
+            )
         return (
             f"refuses the user or the password: {error}. Needed: the right to read and write the keys that begin with "
             f"{self.prefix}. etcd 拒绝了用户名、密码或权限，请检查 QQBOT_ETCD_URL 与角色权限"
