@@ -242,7 +242,7 @@ class BotRuntime:
 
     def ask_to_stop(self) -> None:
         """Let the run drain and end, if there is one; return at once."""
-        log.info("stopping: handlers have %g s to finish", self.settings.drain)
+        log.info("stopping: what has begun has %g s to finish", self.settings.drain)
         if self.run is not None:
             self.run.ask_to_stop()
 

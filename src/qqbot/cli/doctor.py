@@ -36,7 +36,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the epilog
     checks = "\n".join(f"  {name:14}{meaning}" for name, meaning in CHECKS.items())
     parser.epilog = (
-        f"checks 检查项:\n{checks}\n{env_file.HELP}\n"
+        f"checks 检查项:\n{checks}\n{env_file.HELP}, or beside FILE.\n"
         "Exit codes: 0 no fault, 1 a fault was found, 2 usage, 3 FILE or a setting cannot be used."
     )
     parser.add_argument(

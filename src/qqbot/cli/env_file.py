@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 NAME = ".env"
 MOST_BYTES = 1024 * 1024
-HELP = f"Variables are also read from a file {NAME} in the working directory, or beside FILE."
+HELP = f"Variables are also read from a file {NAME} in the working directory"
 
 
 def read_env_file(beside: Path | None) -> None:

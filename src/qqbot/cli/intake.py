@@ -24,7 +24,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Receive the events of a bot until SIGINT or SIGTERM, and store them in a broker. 接收事件并存入消息队列"
     )
-    parser.epilog = f"The URL: {FORM}. One that holds a password belongs in QQBOT_BROKER_URL. {env_file.HELP}"
+    parser.epilog = f"The URL: {FORM}. One that holds a password belongs in QQBOT_BROKER_URL. {env_file.HELP}."
     parser.add_argument("--to", metavar="URL", type=sendable, help="the broker (default: QQBOT_BROKER_URL)")
     parser.add_argument(
         "--webhook",

@@ -26,7 +26,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "environment 环境变量:\n" + "\n".join(
         f"  {name}\n      {meaning}" for name, meaning in VARIABLES.items()
     )
-    parser.epilog += f"\n{env_file.HELP}"
+    parser.epilog += f"\n{env_file.HELP}, or beside FILE."
     parser.add_argument("file", metavar="FILE[:bot]", help=FILE_HELP)
     parser.add_argument(
         "--reload", action="store_true", help="restart the bot when one of its files changes; it resumes its sessions"

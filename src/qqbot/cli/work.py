@@ -29,7 +29,9 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Handle stored events until SIGINT or SIGTERM; running handlers may finish. 处理消息队列中的事件"
     )
-    parser.epilog = f"The URLs: {FORM}. One that holds a password belongs in QQBOT_BROKER_URL. {env_file.HELP}"
+    parser.epilog = (
+        f"The URLs: {FORM}. One that holds a password belongs in QQBOT_BROKER_URL. {env_file.HELP}, or beside FILE."
+    )
     parser.add_argument("file", metavar="FILE[:bot]", help=FILE_HELP)
     parser.add_argument(
         "--from", dest="source", metavar="URL", type=sendable, help="the broker (default: QQBOT_BROKER_URL)"
