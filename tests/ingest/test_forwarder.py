@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from qqbot import Bot, Envelope, Fence, FencedOut, Intents
+from qqbot import Bot, ConfigError, Envelope, Fence, FencedOut, Intents
 from qqbot.config import GatewayConfig
 from qqbot.ingest import Forwarder, QueueSink
 from qqbot.models.gateway import ShardKey
@@ -53,6 +53,16 @@ async def test_an_event_is_finished_when_the_sink_has_returned() -> None:
         assert feed.watermark.low == 3
     assert [name for batch in store.batches for name in batch] == [f"C2C_MESSAGE_CREATE:{seq}" for seq in (1, 2, 3)]
     assert store.fences == {Fence(FakeLease().shard, 1)}
+
+
+async def test_a_sink_that_cannot_be_right_for_the_bot_ends_it_at_the_start() -> None:
+    class Wrong(Store):
+        async def check_for(self, app_id: str) -> None:
+            raise ConfigError(f"not for {app_id}")
+
+    with pytest.raises(ConfigError, match="not for 102"):
+        async with Forwarder(Wrong(), app_id="102").within():
+            pass
 
 
 async def test_a_sink_that_fails_gets_the_batch_again(

@@ -169,6 +169,15 @@ async def test_dead_letters_wait_for_their_sink(logic: Logic, error: BaseExcepti
     assert dead.events == ["opened", "refused", "refused", "published", "closed"]
 
 
+async def test_dead_letters_that_cannot_be_right_are_refused_at_the_start(logic: Logic) -> None:
+    class Wrong(MemorySink):
+        async def check_for(self, app_id: str) -> None:
+            raise ConfigError(f"not for {app_id}")
+
+    with pytest.raises(ConfigError, match=f"not for {logic.sim.app_id}"):
+        await logic.bot.work(logic.source, dead_letters=Wrong(MemoryBroker()))
+
+
 async def test_without_dead_letters_a_failing_event_is_named_in_the_log(
     logic: Logic, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -26,7 +26,7 @@ from ..errors import DecodeError, Interrupted
 from ..lease import Ownership
 from ..models.ingest import Envelope, Fence, Received
 from ..models.outcome import Outcome
-from .forwarder import EventSink, opened
+from .forwarder import EventSink, opened, opened_sink
 from .source import EventSource, Partition
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class EventWorker:
     async def run(self, source: EventSource) -> None:
         """Handle events until it, or the source, is stopped.  Raises: ConfigError; what the source raises."""
         self._source = source
-        async with opened(self._dead_letters), opened(source):
+        async with opened_sink(self._dead_letters, self._app_id), opened(source):
             if not self._stopped:
                 await source.run(self._app_id, self._work)
 
