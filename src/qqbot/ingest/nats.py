@@ -367,9 +367,10 @@ class NatsSink:
                     raise
                 self._fences.clear()  # another process has published for the shard: look whether it is a later one
             except TooLarge:
+                largest = max(range(len(part)), key=lambda place: len(bodies[place]))
                 raise QQBotError(
-                    f"an event of {max(map(len, bodies))} bytes is larger than the server allows: raise its "
-                    "max_payload. 事件过大，请调大服务器的 max_payload"
+                    f"the event {visible_line(part[largest].id, 200)!r} of {len(bodies[largest])} bytes is larger than "
+                    "the server allows: raise its max_payload. 事件过大，请调大服务器的 max_payload"
                 ) from None
             else:
                 return
