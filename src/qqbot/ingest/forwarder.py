@@ -37,7 +37,7 @@ class EventSink(Protocol):
     """Stores events that are handled in another process.
 
     One that is an async context manager as well is entered before the first batch, and left after the last one. One
-    that has `check_for(app_id)` is asked then whether it can store the bot's events: see `CheckableSink`.
+    that has `async def check_for(app_id)` may raise ConfigError there, if the bot's events cannot be stored.
     """
 
     async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
