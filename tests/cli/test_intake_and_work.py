@@ -117,6 +117,17 @@ async def test_a_store_that_refuses_us_ends_both(sim: Simulator, bot: Path, stor
             assert "refuses us" in err and "wrong-password" not in err
 
 
+async def test_a_sink_that_refuses_events_ends_the_intake(sim: Simulator, store: Server) -> None:
+    async with store.client() as client:
+        await client.execute_command("ACL", "SETUSER", "poor", "on", ">hunter2", "~*", "+@all", "-xadd")
+    async with qqbot("intake", "--to", store.url.replace("://", "://poor:hunter2@"), env=environment(sim)) as intake:
+        await intake.line("err", "identified")
+        sim.push_message("c2c", user="Alice", text="hello")
+        code, _, err = await intake.finished()
+    assert code == 3, err
+    assert "refuses us" in err and "xadd" in err and "hunter2" not in err and "Traceback" not in err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -380,6 +380,9 @@ def test_wrong_options_are_refused() -> None:
         lambda: KafkaSink("redis://h"),
         lambda: KafkaSink("kafka://"),
         lambda: KafkaSink("kafka://h:port"),
+        lambda: KafkaSink("kafka://h:65536"),
+        lambda: KafkaSink("kafka://h h"),
+        lambda: KafkaSink("kafka://h", topic=".."),
         lambda: KafkaSink("kafka://user@h"),
         lambda: KafkaSink.from_url("kafka://h?acks=0"),
         lambda: KafkaSink.from_url("kafka://h?idempotence=no"),
@@ -391,6 +394,13 @@ def test_wrong_options_are_refused() -> None:
     ):
         with pytest.raises(ConfigError):
             refuse()
+
+
+def test_a_password_that_is_not_escaped_is_not_shown() -> None:
+    for url in ("kafka://u:12?hunter2@h", "kafka://u:12?topic=hunter2@h"):
+        with pytest.raises(ConfigError, match="written as %XX") as refused:
+            sink_of(url)
+        assert "hunter2" not in str(refused.value)
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

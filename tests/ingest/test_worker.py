@@ -169,6 +169,19 @@ async def test_dead_letters_wait_for_their_sink(logic: Logic, error: BaseExcepti
     assert dead.events == ["opened", "refused", "refused", "published", "closed"]
 
 
+async def test_dead_letters_that_refuse_an_event_end_the_work(logic: Logic) -> None:
+    class Refusing(MemorySink):
+        async def publish(self, batch: object, fence: object) -> None:
+            raise ConfigError("no rights")
+
+    logic.fails = lambda _: True
+    await logic.publish(envelope(logic.sim, 1))
+    work = logic.bot.work(logic.source, attempts=1, dead_letters=Refusing(MemoryBroker()))
+    with pytest.raises(ConfigError, match="no rights"):
+        await asyncio.wait_for(work, 10)
+    assert not logic.broker.finished(), "it comes again"
+
+
 async def test_without_dead_letters_a_failing_event_is_named_in_the_log(
     logic: Logic, caplog: pytest.LogCaptureFixture
 ) -> None:

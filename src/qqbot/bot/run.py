@@ -87,6 +87,7 @@ class BotRun:
             self._collecting_troubles(),
             self.dispatcher.within(self._own_context()),
             self._forwarding(),
+            background(self._stop_when_refused(), name="qqbot sink refusal"),
             background(repeat(self._watch_reading), name="qqbot reading watch"),
             background(repeat(self.loop_lag.look), name="qqbot loop lag"),
         ):
@@ -108,6 +109,13 @@ class BotRun:
             yield
         finally:
             current_troubles.set(before)  # not by a token: a test may leave in another context than it entered
+
+    async def _stop_when_refused(self) -> None:
+        """Stop when the sink refuses the events until a person corrects something."""
+        if self.forwarder is not None:
+            await self.forwarder.refused.wait()
+            log.error("the bot has stopped: %s", visible(str(self.forwarder.refusal)))
+            self._over.set()
 
     def _forwarding(self) -> AbstractAsyncContextManager[object]:
         return nullcontext() if self.forwarder is None else self.forwarder.within()
@@ -336,9 +344,11 @@ class BotRun:
 
     @property
     def failure(self) -> BaseException | None:
-        """The error that ended the shards."""
+        """The error that ended the shards, or that the sink raised for a person to correct."""
         main = self._main
-        return main.exception() if main is not None and main.done() and not main.cancelled() else None
+        if main is not None and main.done() and not main.cancelled() and (error := main.exception()) is not None:
+            return error
+        return None if self.forwarder is None else self.forwarder.refusal
 
     def _raise_failure(self) -> None:
         if (failure := self.failure) is not None:

@@ -54,6 +54,8 @@ REFUSALS: tuple[type[Exception], ...] = (
     errors.GroupAuthorizationFailedError,
     errors.ClusterAuthorizationFailedError,
     errors.IncompatibleBrokerVersion,
+    errors.InvalidSessionTimeoutError,
+    errors.InvalidTopicError,
     ssl.SSLCertVerificationError,
 )
 """Errors that stay until a person corrects something."""
@@ -92,12 +94,14 @@ class Cluster:
         if not found or scheme.lower() not in _SCHEMES:
             return "it has another scheme"
         self.options = dict(parse_qsl(query, keep_blank_values=True))
+        if any("@" in name or ("@" in value and not name.startswith("ssl_")) for name, value in self.options.items()):
+            return "an '@' stands behind its hosts"
         if unknown := [name for name in self.options if name not in _OPTIONS]:
             return f"the option {visible_line(unknown[0], 40)!r} is unknown, the options are {', '.join(_OPTIONS)}"
         login, _, hosts = place.rstrip("/").rpartition("@")
         for host in hosts.split(","):
             name, colon, port = host.rpartition(":")
-            if not (name if colon else port) or (colon and not (port.isascii() and port.isdigit())) or "/" in host:
+            if not re.fullmatch(r"[^\s/#]+", name if colon else port) or (colon and not _is_port(port)):
                 return "its hosts are not understood"
             self.servers.append(host if colon else f"{host}:9092")
         tls = scheme.lower() == "kafka+ssl"
@@ -161,12 +165,12 @@ class Cluster:
         refusal = error if isinstance(error, REFUSALS) else await self._refusal()
         if refusal is not None:
             raise ConfigError(
-                f"{what}: Kafka refuses us: {worded(refusal)}. Check user, password, certificates and rights. "
-                "Kafka 拒绝访问，请检查用户名、密码、证书和权限"
+                f"{what}: Kafka refuses us: {worded(refusal)}. Check user, password, certificates, rights and the "
+                "options of its URL. Kafka 拒绝访问，请检查用户名、密码、证书、权限和地址中的选项"
             ) from None
         if self.warnings.ready(what):
             log.warning(
-                "%s: Kafka at %s does not answer, waiting until it does: %s",
+                "%s: Kafka at %s does not answer, waiting until it does: %s. Kafka 暂不可用，等待恢复",
                 *(what, ", ".join(self.servers), worded(error)),
             )
 
@@ -228,6 +232,10 @@ class Cluster:
             )
 
 
+def _is_port(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,5}", text) is not None and 0 < int(text) < 65_536
+
+
 def _new_topic(name: str, partitions: int, configs: Mapping[str, str]) -> Any:
     topic = admin.NewTopic(name, partitions, 1, topic_configs=configs)
     topic.replication_factor = -1  # what the server is configured to: the library's constructor refuses it
@@ -247,7 +255,7 @@ def _check_created(name: str, partitions: int, error: Any) -> None:
 
 def check_topic(topic: str, partitions: int) -> None:
     """Check the options that sink and source share.  Raises: ConfigError."""
-    if not _TOPIC_NAME.fullmatch(topic):
+    if not _TOPIC_NAME.fullmatch(topic) or topic in (".", ".."):
         raise ConfigError(
             f"topic={topic!r} is not a valid name: use 1 to 200 of A-Z, a-z, 0-9, '.', '_' and '-'. "
             "topic 名称只能由 1 到 200 个字母、数字、点、下划线和连字符组成"
@@ -257,7 +265,7 @@ def check_topic(topic: str, partitions: int) -> None:
 
 def worded(error: BaseException) -> str:
     """Return an error of the library in one line."""
-    return visible_line(f"{type(error).__name__}: {error}")
+    return visible_line(f"{type(error).__name__}: {error}".rstrip(":. "))
 
 
 def ms(seconds: float) -> int:

@@ -22,7 +22,7 @@ from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
 from ..aio.ending import end_tasks
 from ..aio.throttle import Throttle
-from ..errors import DecodeError, Interrupted
+from ..errors import ConfigError, DecodeError, Interrupted
 from ..lease import Ownership
 from ..models.ingest import Envelope, Fence, Received
 from ..models.outcome import Outcome
@@ -76,6 +76,7 @@ class EventWorker:
         self._drain = drain
         self._source: EventSource | None = None
         self._stopped = False
+        self._refusal: ConfigError | None = None  # of the dead letters
         self._open: dict[str, _OpenEvent] = {}  # by event id; of duplicates, the last one
         self._warnings = Throttle()
 
@@ -85,11 +86,16 @@ class EventWorker:
         return 0 if self._source is None else self._source.lag
 
     async def run(self, source: EventSource) -> None:
-        """Handle events until it, or the source, is stopped.  Raises: ConfigError; what the source raises."""
+        """Handle events until it, or the source, is stopped.
+
+        Raises: ConfigError, also if the dead letters refuse an event; what the source raises.
+        """
         self._source = source
         async with opened(self._dead_letters), opened(source):
             if not self._stopped:
                 await source.run(self._app_id, self._work)
+        if self._refusal is not None:
+            raise self._refusal
 
     async def stop(self) -> None:
         """Let `run` return when what has begun has ended, also if it is only starting."""
@@ -232,7 +238,13 @@ class EventWorker:
         if self._dead_letters is None:
             log.error("event %.200r is given up: %s. 事件处理失败，已放弃", event.envelope.id, visible_line(reason))
         else:
-            await self._publish(self._dead_letters, replace(event.envelope, headers=headers))
+            try:
+                await self._publish(self._dead_letters, replace(event.envelope, headers=headers))
+            except ConfigError as error:  # it is not done, and comes again
+                self._refusal = self._refusal or error
+                self._close(event)
+                await self.stop()
+                return
         self.dead += 1
         self._finish(event, "failed")
 
@@ -241,12 +253,17 @@ class EventWorker:
         while True:
             try:
                 await sink.publish([letter], Fence(None, 0))
+            except ConfigError:
+                raise
             except (Exception, asyncio.CancelledError) as error:  # a failing sink must not lose the event
                 if isinstance(error, asyncio.CancelledError) and is_cancelled():
                     raise  # we are asked to end; any other cancellation came out of something that the sink awaited
                 if self._warnings.ready("dead"):
                     cause = visible_line(str(error)) or type(error).__name__
-                    log.warning("dead letters cannot be stored, trying again until they are: %s", cause)
+                    log.warning(
+                        "dead letters cannot be stored, trying again until they are: %s. 死信暂时无法存入，正在重试",
+                        cause,
+                    )
             else:
                 return
             await asyncio.sleep(backoff.delay(failures, random.random()))

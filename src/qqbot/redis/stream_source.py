@@ -28,7 +28,7 @@ from ..lease import Ownership
 from ..models.gateway import ShardKey
 from ..models.ingest import PARTITIONS, Received
 from .connection import FAILURES, OPERATION_SECONDS, Client, Script, drop_idle, is_away, repeated, within
-from .lock import RedisLock, fence_key
+from .lock import OneOfManyLocks, RedisLock, fence_key
 from .stream_calls import Part, PartCalls, PartScript, SharedCalls, text
 from .streams import (
     GROUP,
@@ -125,7 +125,9 @@ return {redis.call('ZCARD', KEYS[1]), redis.call('ZRANK', KEYS[2], ARGV[1])}
 class RedisPartition:
     """One partition while this process owns it. It is its own `Ownership`."""
 
-    def __init__(self, calls: SharedCalls, topic: Topic, index: int, worker: str, lock: RedisLock) -> None:
+    def __init__(
+        self, calls: SharedCalls, topic: Topic, index: int, worker: str, lock: RedisLock, *, warnings: Throttle
+    ) -> None:
         self.shard = ShardKey(0, index, topic.partitions)
         self.length = 0  # entries that are stored and not finished, as of the last beat
         self.given_up = asyncio.Event()  # no more events are wanted: it is drained, and then released
@@ -137,7 +139,8 @@ class RedisPartition:
         self._keys = [self._stream, fence_key(lock.name)]
         self._worker = worker
         self._lock = lock
-        self._warnings = Throttle()
+        self._warnings = warnings  # of all partitions
+        self.refusal: ConfigError | None = None  # why events cannot be acknowledged, if a person has to correct that
         self._prepared = False  # the stream has its group
         self._claim_from: str | None = "0-0"  # None: all that an earlier owner had open was claimed
         self._last = "0-0"  # the last id that was delivered
@@ -291,7 +294,7 @@ class RedisPartition:
     async def flush(self) -> None:
         """Delete what is finished now; while the store is away, as long as the partition is ours.
 
-        If the store refuses that, it is tried until the partition is given up.
+        If the store refuses that, the partition is given up, and `refusal` says why.
         """
         while self._finished:
             ids = [self._finished[place] for place in range(min(len(self._finished), LARGEST_BATCH))]
@@ -300,10 +303,15 @@ class RedisPartition:
             except FAILURES as error:
                 if not self.valid():
                     return  # the next owner gets them again, and so do we if that is us
+                if not is_away(error):
+                    self.refusal = refused(error, "RedisStreamSource")
+                    self.give_up()
+                    return
                 if self._warnings.ready("done"):
-                    log.warning("RedisStreamSource: events cannot be acknowledged, trying again: %s", worded(error))
-                if self.given_up.is_set() and not is_away(error):
-                    return  # otherwise the end of the process waits until a person corrects something
+                    log.warning(
+                        "RedisStreamSource: events cannot be acknowledged, trying again: %s. 事件无法确认，正在重试",
+                        worded(error),
+                    )
                 await drop_idle(self._client)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
@@ -385,8 +393,10 @@ class RedisStreamSource:
         topic = Topic(app_id, self._name, self._partitions)
         shares = self._shares = PartitionShares(topic.partitions, name, min(BEAT_SECONDS, self._ttl / 4))
         try:
-            async with reachable(self._store, "RedisStreamSource") as client, SharedCalls(PartCalls(client)) as calls:
-                await shares.run(_RedisWorkers(calls, topic, name, self._ttl, work))
+            warnings = Throttle()
+            opening = reachable(self._store, "RedisStreamSource", warnings)
+            async with opening as client, SharedCalls(PartCalls(client)) as calls:
+                await shares.run(_RedisWorkers(calls, topic, name, self._ttl, work, warnings=warnings))
         finally:
             self._shares = None
 
@@ -396,7 +406,9 @@ class _RedisWorkers:
 
     failures: tuple[type[Exception], ...] = FAILURES
 
-    def __init__(self, calls: SharedCalls, topic: Topic, name: str, ttl: float, work: RedisPartitionWork) -> None:
+    def __init__(
+        self, calls: SharedCalls, topic: Topic, name: str, ttl: float, work: RedisPartitionWork, *, warnings: Throttle
+    ) -> None:
         self._calls = calls
         self._client = calls.client
         self._topic = topic
@@ -405,7 +417,7 @@ class _RedisWorkers:
         self._work = work
         self._agreed = False  # the number of partitions is known to be ours
         self._announced = False  # the others count this worker
-        self._warnings = Throttle()
+        self._warnings = warnings
 
     async def beat(self) -> tuple[int, int]:
         """Report that this worker is alive; return how many are, and how many of them began before."""
@@ -420,10 +432,11 @@ class _RedisWorkers:
 
     async def claim(self, index: int) -> RedisPartition | None:
         """Return the partition if its lock is free."""
-        lock = RedisLock(self._client, self._topic.key(index, "owner"), ttl=self._ttl)
+        key = self._topic.key(index, "owner")
+        lock = OneOfManyLocks(self._client, key, ttl=self._ttl, warnings=self._warnings)
         if not await lock.acquire(blocking=False):
             return None
-        return RedisPartition(self._calls, self._topic, index, self._name, lock)
+        return RedisPartition(self._calls, self._topic, index, self._name, lock, warnings=self._warnings)
 
     async def handle(self, partition: RedisPartition) -> None:
         """Let one partition be handled."""
@@ -431,6 +444,8 @@ class _RedisWorkers:
         async with background(*chores, name=f"qqbot partition {partition.shard}"):
             await self._work(partition)
         await partition.flush()
+        if partition.refusal is not None:
+            raise partition.refusal
 
     async def look(self, owned: Collection[RedisPartition]) -> None:
         """Read how many events are stored in the own partitions."""
@@ -454,5 +469,8 @@ async def _log_outage(error: Exception, client: Client, warnings: Throttle) -> N
     if not is_away(error):
         raise refused(error, "RedisStreamSource") from None
     if warnings.ready("away"):
-        log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
+        log.warning(
+            "RedisStreamSource: the store does not answer, waiting until it does: %s. 存储暂不可用，等待恢复",
+            worded(error),
+        )
     await drop_idle(client)

@@ -15,9 +15,11 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
+from redis.exceptions import MovedError
 
 from .._visible import visible_line
 from ..aio.forks import check_process
+from ..aio.throttle import Throttle
 from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..models.codec import pack, unpacker
@@ -26,6 +28,7 @@ from .connection import (
     FAILURES,
     OPERATION_SECONDS,
     Client,
+    check_url,
     hash_tag,
     is_away,
     opened,
@@ -33,7 +36,7 @@ from .connection import (
     shown,
     within,
 )
-from .stream_calls import Part, PartCalls, PartScript
+from .stream_calls import Part, PartCalls, PartScript, text
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +111,8 @@ class Topic(Struct, frozen=True):
             return await untyped.execute_command("GET", self.settings_key)
 
         found = await within(OPERATION_SECONDS, repeated(client, ask))
-        known = int(found) if isinstance(found, bytes | str) else self.partitions
-        if known != self.partitions:
+        known = visible_line(text(found), 20) if isinstance(found, bytes | str) else str(self.partitions)
+        if known != str(self.partitions):
             raise ConfigError(
                 f"the streams {self.name!r} of the bot {self.app_id} have {known} partitions, not {self.partitions}: "
                 f"use partitions={known}, or another name. 分区数与已有的不一致，请改用 {known}"
@@ -118,12 +121,16 @@ class Topic(Struct, frozen=True):
 
 def check_topic(name: str, partitions: int) -> None:
     """Check the options that sink and source share.  Raises: ConfigError."""
-    hash_tag("", name)
+    hash_tag("", name, "stream")
     check_partitions(partitions)
 
 
 def split_options(url: str | Secret) -> tuple[Secret, dict[str, str]]:
-    """Return a URL without the options of the streams, and these: stream, partitions, max_length."""
+    """Return a URL without the options of the streams, and these: stream, partitions, max_length.
+
+    Raises: ConfigError.
+    """
+    check_url(url)
     base, found, query = hidden(url).reveal().partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
     ours = {name: value for name, value in pairs if name in ("stream", "partitions", "max_length")}
@@ -140,7 +147,7 @@ def number(options: dict[str, str], name: str, default: int) -> int:
 
 
 @asynccontextmanager
-async def reachable(store: "Client | Secret", what: str) -> AsyncGenerator[Client]:
+async def reachable(store: "Client | Secret", what: str, warnings: Throttle) -> AsyncGenerator[Client]:
     """Yield a client; log if the store is away.  Raises: ConfigError if it refuses us."""
     async with opened(store) as client:
         untyped: Any = client
@@ -150,20 +157,30 @@ async def reachable(store: "Client | Secret", what: str) -> AsyncGenerator[Clien
             if not is_away(error):
                 raise refused(error, what) from None
             place = shown(store.reveal()) if isinstance(store, Secret) else "its store"
-            log.warning("%s: %s does not answer, waiting until it does: %s", what, place, worded(error))
+            warnings.ready("away")
+            log.warning(
+                "%s: %s does not answer, waiting until it does: %s. 存储暂不可用，等待恢复",
+                *(what, place, worded(error)),
+            )
         yield client
 
 
 def worded(error: Exception) -> str:
     """Return an error of the library in one line; its `repr` does not have the text."""
-    return visible_line(f"{type(error).__name__}: {error}")
+    return visible_line(f"{type(error).__name__}: {error}".rstrip(":. "))
 
 
 def refused(error: Exception, what: str) -> ConfigError:
     """Return the error for a store that will not serve us until a person corrects something."""
+    if isinstance(error, MovedError):
+        return ConfigError(
+            f"{what}: the store is a node of a Cluster: write redis+cluster:// or rediss+cluster:// in its URL. "
+            "该存储是集群节点，请改用 redis+cluster:// 地址"
+        )
     return ConfigError(
-        f"{what}: the store refuses us: {error}. Check user, password and rights in its URL. "
-        "存储拒绝访问，请检查地址中的用户名、密码和权限"
+        f"{what}: the store refuses us: {visible_line(str(error)).rstrip('. ')}. "
+        "Check user, password and rights in its URL, and that nothing else writes its keys. "
+        "存储拒绝访问，请检查地址中的用户名、密码和权限，以及键是否被其他程序占用"
     )
 
 
@@ -216,7 +233,7 @@ class RedisStreamSink:
 
     async def __aenter__(self) -> Self:
         stack = AsyncExitStack()
-        self._calls = PartCalls(await stack.enter_async_context(reachable(self._store, "RedisStreamSink")))
+        self._calls = PartCalls(await stack.enter_async_context(reachable(self._store, "RedisStreamSink", Throttle())))
         self._pid = os.getpid()
         self._stack = stack
         return self
@@ -232,7 +249,7 @@ class RedisStreamSink:
         """Store the events, in order.
 
         Raises: FencedOut if a later owner of the shard has published; QQBotError while the streams are full;
-        ConfigError for another number of partitions; what the library raises.
+        ConfigError if the store refuses us, or for another number of partitions; what the library raises.
         """
         calls = self._calls
         if calls is None:
@@ -245,7 +262,10 @@ class RedisStreamSink:
             topic = topics.setdefault(app_id, Topic(app_id, self._name, self._partitions))
             parts.setdefault((app_id, partition_of(envelope.key, topic.partitions)), []).append(envelope)
         for app_id in topics.keys() - self._agreed:
-            await topics[app_id].agree(calls.client)
+            try:
+                await topics[app_id].agree(calls.client)
+            except FAILURES as failure:
+                raise _judged(failure) from None
             self._agreed.add(app_id)
         shard = "" if fence.shard is None else f"{fence.shard.gen}:{fence.shard}"
         script_parts = [
@@ -266,7 +286,7 @@ class RedisStreamSink:
     def _error(self, part: Part, answer: object, fence: Fence) -> BaseException | None:
         """Return why a part was not stored; None if it was."""
         if isinstance(answer, BaseException):
-            return answer
+            return _judged(answer)
         if isinstance(answer, bytes | str):
             return FencedOut(f"a later owner of shard {fence.shard} has published", token=int(answer))
         if answer == 0:
@@ -275,3 +295,8 @@ class RedisStreamSink:
                 "them. 事件流已满，请启动更多 worker"
             )
         return None
+
+
+def _judged(error: BaseException) -> BaseException:
+    """Return an error of a call; ConfigError if it stays until a person corrects something."""
+    return refused(error, "RedisStreamSink") if isinstance(error, FAILURES) and not is_away(error) else error
