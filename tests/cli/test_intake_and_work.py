@@ -101,6 +101,8 @@ async def test_what_is_wrong_is_named(sim: Simulator, bot: Path, store: Server) 
     assert code == 3 and "amqp" in err and "redis" in err and "hush" not in err
     code, _, err = await run("work", bot, "--from", f"{store.url}?partitions=many", env=env)
     assert code == 3 and "partitions" in err
+    code, _, err = await run("work", bot, "--from", store.url, "--dead-letters", store.url, env=env)
+    assert code == 3 and "another stream" in err
     async with qqbot("work", bot, "--from", f"{store.url}?partitions=4", env=env) as worker:
         await worker.line("err", "working")
         await asyncio.sleep(0.5)

@@ -351,7 +351,7 @@ class ForwardingSource:
 
     def _warn(self, error: BaseException) -> None:
         if self._warnings.ready():
-            cause = visible_line(str(error)) or type(error).__name__
+            cause = visible_line(str(error)).rstrip(". ") or type(error).__name__
             log.warning(
                 "shard %s: the sink takes no events, trying again until it does: %s. 事件暂时无法存入，正在重试",
                 *(self.lease.shard, cause),
@@ -409,7 +409,7 @@ class CallBatcher:
                     if isinstance(error, ConfigError):
                         self._forwarder.refuse(error)
                     elif self._warnings.ready():
-                        cause = visible_line(str(error)) or type(error).__name__
+                        cause = visible_line(str(error)).rstrip(". ") or type(error).__name__
                         log.warning(
                             "the sink takes no events of webhook calls, they have to come again: %s. "
                             "事件暂时无法存入，等待平台重新推送",

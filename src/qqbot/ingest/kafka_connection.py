@@ -224,12 +224,16 @@ class Cluster:
         error = errors.for_code(found["error_code"])
         if error is not errors.NoError or not found["partitions"]:
             raise error() if error is not errors.NoError else errors.LeaderNotAvailableError
-        if len(found["partitions"]) != partitions:
-            raise ConfigError(
-                f"the topic {topic!r} has {len(found['partitions'])} partitions, here {partitions} are asked for: use "
-                f"partitions={len(found['partitions'])}, or another topic. 分区数与已有的不一致，请改用 "
-                f"{len(found['partitions'])}"
-            )
+        check_count(topic, len(found["partitions"]), partitions)
+
+
+def check_count(topic: str, found: int, partitions: int) -> None:
+    """Check the number of partitions that were found.  Raises: ConfigError."""
+    if found != partitions:
+        raise ConfigError(
+            f"the topic {topic!r} has {found} partitions, here {partitions} are asked for: use partitions={found}, or "
+            f"another topic. 分区数与已有的不一致，请改用 {found}"
+        )
 
 
 def _is_port(text: str) -> bool:
@@ -286,6 +290,24 @@ async def whole(part: Coroutine[Any, Any, Any]) -> None:
             if task.done() and not task.cancelled():
                 task.exception()  # the cancellation is raised instead
         raise
+
+
+def let_commits_fail(consumer: Any) -> None:
+    """Take the errors of commits that nobody waits for any more: a timeout ends our waiting, and not the commit."""
+    coordinator = consumer._coordinator
+    commit = coordinator._do_commit_offsets
+
+    def begin(*arguments: Any) -> asyncio.Task[None]:
+        task = asyncio.create_task(commit(*arguments), name="qqbot kafka commit")
+        task.add_done_callback(_take_error)
+        return task
+
+    coordinator._do_commit_offsets = begin
+
+
+def _take_error(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 async def stop_client(end: Any, client: Any) -> None:

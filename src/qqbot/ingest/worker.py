@@ -165,7 +165,9 @@ class EventWorker:
         elif self._max_age is not None and time.time() - envelope.ts / 1000 > self._max_age:
             self.expired += 1
             if self._warnings.ready("age"):
-                log.warning("events older than %g s are dropped, %d so far", self._max_age, self.expired)
+                log.warning(
+                    "events older than %g s are dropped, %d so far. 过旧的事件已丢弃", self._max_age, self.expired
+                )
         else:
             return True
         partition.done(received)
@@ -259,7 +261,7 @@ class EventWorker:
                 if isinstance(error, asyncio.CancelledError) and is_cancelled():
                     raise  # we are asked to end; any other cancellation came out of something that the sink awaited
                 if self._warnings.ready("dead"):
-                    cause = visible_line(str(error)) or type(error).__name__
+                    cause = visible_line(str(error)).rstrip(". ") or type(error).__name__
                     log.warning(
                         "dead letters cannot be stored, trying again until they are: %s. 死信暂时无法存入，正在重试",
                         cause,
