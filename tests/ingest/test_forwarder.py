@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from qqbot import Bot, ConfigError, Envelope, Fence, FencedOut, Intents
+from qqbot import Bot, ConfigError, Envelope, Fence, FencedOut, Intents, Interrupted
 from qqbot.config import GatewayConfig
 from qqbot.ingest import Forwarder, QueueSink
 from qqbot.models.gateway import ShardKey
@@ -86,6 +86,15 @@ async def test_a_sink_that_a_person_has_to_correct_gets_nothing_more() -> None:
         assert feed.watermark.low == 0, "so that the platform delivers them again"
         assert str(forwarder.refusal) == "no rights"
     assert store.batches == []
+
+
+async def test_a_sink_that_a_person_has_to_correct_ends_a_webhook_too() -> None:
+    store = Store()
+    store.failures = [ConfigError("no rights")]
+    async with Forwarder(store).within() as forwarder:
+        with pytest.raises(Interrupted):
+            await forwarder.receive(message(1), b"{}")
+        assert forwarder.refused.is_set()
 
 
 async def test_what_an_earlier_process_may_have_stored_is_marked() -> None:
