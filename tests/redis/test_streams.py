@@ -1,11 +1,13 @@
 """Redis Streams as a broker, on real servers: both contracts, and what only a store can do to them."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+import trustme
 from redis.asyncio import Redis
 
 from qqbot import ConfigError, Envelope, Fence, QQBotError
@@ -144,6 +146,18 @@ async def test_keys_of_another_program_are_named(store: Server) -> None:
             await streams.publish([sample(1)], Fence(FIRST, 1))
         with pytest.raises(ConfigError, match="WRONGTYPE"):
             await asyncio.wait_for(RedisStreamSource(store.url, partitions=PARTITIONS).run(APP_ID, Reader()), 10)
+
+
+async def test_a_certificate_of_another_authority_is_refused() -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context) as server:
+        url = f"rediss://localhost:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(ConfigError, match=r"not trusted.*ssl_ca_certs"):
+            async with sink(url):
+                pass
+        with pytest.raises(ConfigError, match=r"not trusted.*ssl_ca_certs"):
+            await asyncio.wait_for(RedisStreamSource(url).run(APP_ID, Reader()), 10)
 
 
 async def test_an_outage_is_logged_once_and_not_for_each_partition(

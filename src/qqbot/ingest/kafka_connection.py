@@ -269,7 +269,8 @@ def check_topic(topic: str, partitions: int) -> None:
 
 def worded(error: BaseException) -> str:
     """Return an error of the library in one line."""
-    return visible_line(f"{type(error).__name__}: {error}".rstrip(":. "))
+    name, text = type(error).__name__, str(error)
+    return visible_line((text if name in text else f"{name}: {text}").rstrip(":. "))
 
 
 def ms(seconds: float) -> int:

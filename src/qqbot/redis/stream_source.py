@@ -27,7 +27,7 @@ from ..errors import ConfigError, LockLost
 from ..lease import Ownership
 from ..models.gateway import ShardKey
 from ..models.ingest import PARTITIONS, Received
-from .connection import FAILURES, OPERATION_SECONDS, Client, Script, drop_idle, is_away, repeated, within
+from .connection import FAILURES, OPERATION_SECONDS, Client, Script, drop_idle, repeated, within
 from .lock import OneOfManyLocks, RedisLock, fence_key
 from .stream_calls import Part, PartCalls, PartScript, SharedCalls, text
 from .streams import (
@@ -36,6 +36,7 @@ from .streams import (
     Topic,
     check_topic,
     decode_envelope,
+    is_refusal,
     number,
     reachable,
     refused,
@@ -303,7 +304,7 @@ class RedisPartition:
             except FAILURES as error:
                 if not self.valid():
                     return  # the next owner gets them again, and so do we if that is us
-                if not is_away(error):
+                if is_refusal(error):
                     self.refusal = refused(error, "RedisStreamSource")
                     self.give_up()
                     return
@@ -466,7 +467,7 @@ class _RedisWorkers:
 
 async def _log_outage(error: Exception, client: Client, warnings: Throttle) -> None:
     """Log that the store is away, and let the next request open a connection.  Raises: ConfigError if it refuses us."""
-    if not is_away(error):
+    if is_refusal(error):
         raise refused(error, "RedisStreamSource") from None
     if warnings.ready("away"):
         log.warning(

@@ -8,6 +8,7 @@ it, so the length of a stream is what waits, and nothing unread is ever trimmed.
 import hashlib
 import logging
 import os
+import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
@@ -154,7 +155,7 @@ async def reachable(store: "Client | Secret", what: str, warnings: Throttle) -> 
         try:
             await within(OPERATION_SECONDS, repeated(client, lambda: untyped.execute_command("PING")))
         except FAILURES as error:
-            if not is_away(error):
+            if is_refusal(error):
                 raise refused(error, what) from None
             place = shown(store.reveal()) if isinstance(store, Secret) else "its store"
             warnings.ready("away")
@@ -170,12 +171,28 @@ def worded(error: Exception) -> str:
     return visible_line(f"{type(error).__name__}: {error}".rstrip(":. "))
 
 
+def is_refusal(error: Exception) -> bool:
+    """True if the store will not serve us, or its certificate is not trusted, until a person corrects something."""
+    return not is_away(error) or _untrusted(error) is not None
+
+
+def _untrusted(error: Exception) -> ssl.SSLCertVerificationError | None:
+    """Return why a certificate is not trusted, if it is not: the library has its own error for all of TLS."""
+    cause = error.__cause__ or error.__context__
+    return cause if isinstance(cause, ssl.SSLCertVerificationError) else None
+
+
 def refused(error: Exception, what: str) -> ConfigError:
     """Return the error for a store that will not serve us until a person corrects something."""
     if isinstance(error, MovedError):
         return ConfigError(
             f"{what}: the store is a node of a Cluster: write redis+cluster:// or rediss+cluster:// in its URL. "
             "该存储是集群节点，请改用 redis+cluster:// 地址"
+        )
+    if (untrusted := _untrusted(error)) is not None:
+        return ConfigError(
+            f"{what}: the certificate of the store is not trusted: {untrusted.verify_message}. Give the file of its "
+            "authority as ssl_ca_certs in the URL. 存储的证书不受信任，请在地址中用 ssl_ca_certs 指定 CA 证书文件"
         )
     return ConfigError(
         f"{what}: the store refuses us: {visible_line(str(error)).rstrip('. ')}. "
@@ -299,4 +316,4 @@ class RedisStreamSink:
 
 def _judged(error: BaseException) -> BaseException:
     """Return an error of a call; ConfigError if it stays until a person corrects something."""
-    return refused(error, "RedisStreamSink") if isinstance(error, FAILURES) and not is_away(error) else error
+    return refused(error, "RedisStreamSink") if isinstance(error, FAILURES) and is_refusal(error) else error
