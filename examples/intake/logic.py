@@ -3,7 +3,7 @@
 QQBOT_BROKER_URL=redis://localhost:6379 python examples/intake/logic.py
 
 The same without a program: `qqbot work examples/intake/logic.py`, which takes the URL of any broker in docs/ingest.md,
-and also ends well at a signal.
+and lets handlers finish when it gets a signal.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ bot = Bot()
 
 @bot.on(GroupMessageEvent, ChannelMessageEvent, C2CMessageCreate, when=meant_for_me)
 async def echo(ctx: Context[GroupMessageEvent | ChannelMessageEvent | C2CMessageCreate]) -> None:
-    if not ctx.again:  # a worker before may have been killed after its work
+    if not ctx.again:  # else a worker may have been killed after its reply
         print(f"{ctx.text!r} for the first time", flush=True)
     await ctx.reply(f"You said: {ctx.text}")
 

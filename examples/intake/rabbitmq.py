@@ -1,4 +1,6 @@
-"""A sink and a source for RabbitMQ, for those who have it already, and the two programs that use them.
+"""A sink and a source for RabbitMQ, if you have it already, and the two programs that use them.
+
+It needs `pip install aioqqbot aio-pika`.
 
 QQBOT_BROKER_URL=amqp://guest:guest@localhost python examples/intake/rabbitmq.py intake
 QQBOT_BROKER_URL=amqp://guest:guest@localhost python examples/intake/rabbitmq.py logic

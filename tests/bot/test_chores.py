@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from qqbot import Bot, C2CMessageCreate, Context, GatewayError
-from qqbot.aio.background import Troubles, current_troubles
+from qqbot import Bot, C2CMessageCreate, Context, GatewayError, LeaseLost
+from qqbot.aio.background import Troubles, background, current_troubles
 from qqbot.config import GatewayConfig
 from qqbot.lease import Lease
 from qqbot.models.gateway import GatewayBot, ResumeState, ShardExit
@@ -69,6 +69,44 @@ class RefusingManager(LocalSessionManager):
             return await start(Refusing(lease, self.broken), info, state)  # type: ignore[arg-type]
 
         await super().run(gateway, start_refusing)
+
+
+class MovedLease:
+    """A lease that is `held` until a test takes it away; then its shard runs on under the next one."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self.lost = asyncio.Event()
+        self.saved: ResumeState | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lease, name)
+
+    def valid(self) -> bool:
+        return not self.lost.is_set() and self._lease.valid()
+
+    def checkpoint(self, state: ResumeState) -> None:
+        self.saved = state
+
+    async def save(self, state: ResumeState | None) -> None:
+        self.saved = state
+
+
+class MovingManager(LocalSessionManager):
+    """Runs each shard twice, the second time after the first lease was lost."""
+
+    def __init__(self) -> None:
+        super().__init__(window=0.1)
+        self.leases: list[MovedLease] = []
+
+    async def run(self, gateway: GatewaySource, start: ShardFactory) -> None:
+        async def start_twice(lease: Lease, info: GatewayBot, state: ResumeState | None) -> ShardExit:
+            self.leases.append(first := MovedLease(lease))
+            async with background(start(first, info, state), name="first"):  # type: ignore[arg-type]
+                await first.lost.wait()
+            return await start(lease, info, first.saved)
+
+        await super().run(gateway, start_twice)
 
 
 def saved(path: Path) -> dict[str, int]:
@@ -198,3 +236,28 @@ async def test_the_writer_of_the_state_file_outlives_any_error_and_writes_later(
         await until(lambda: not troubles)
         await until(lambda: saved(tmp_path / "state.json") == {"s-1": 7})
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+async def test_a_handler_that_waits_takes_no_event_of_a_later_lease(sim: Simulator) -> None:
+    sessions = MovingManager()
+    bot = Bot(gateway=FAST, drain=0.1, shards=1, sessions=sessions)
+    lost: list[str] = []
+
+    @bot.on
+    async def ask(ctx: Context[C2CMessageCreate]) -> None:
+        try:
+            answer = await ctx.wait_for(C2CMessageCreate)
+        except LeaseLost:
+            lost.append(ctx.text)
+            raise
+        await answer.reply(f"{ctx.text}, {answer.text}")
+
+    async with sim.run(bot):
+        alice = sim.user("alice")
+        sim.push_message("c2c", user="alice", text="one")
+        await until(lambda: bot.stats().waiting == 1)
+        sessions.leases[0].lost.set()
+        await until(lambda: lost == ["one"])
+        await bot.ready()
+        first = await alice.say("two", timeout=5)
+        assert first.text in ("one, two", "two, three")

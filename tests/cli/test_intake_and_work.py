@@ -101,6 +101,8 @@ async def test_what_is_wrong_is_named(sim: Simulator, bot: Path, store: Server) 
     assert code == 3 and "amqp" in err and "redis" in err and "hush" not in err
     code, _, err = await run("work", bot, "--from", f"{store.url}?partitions=many", env=env)
     assert code == 3 and "partitions" in err
+    code, _, err = await run("work", bot, "--from", store.url, "--dead-letters", store.url, env=env)
+    assert code == 3 and "another stream" in err
     async with qqbot("work", bot, "--from", f"{store.url}?partitions=4", env=env) as worker:
         await worker.line("err", "working")
         await asyncio.sleep(0.5)
@@ -115,6 +117,17 @@ async def test_a_store_that_refuses_us_ends_both(sim: Simulator, bot: Path, stor
             code, _, err = await run(*command, env=environment(sim))
             assert code == 3, err
             assert "refuses us" in err and "wrong-password" not in err
+
+
+async def test_a_sink_that_refuses_events_ends_the_intake(sim: Simulator, store: Server) -> None:
+    async with store.client() as client:
+        await client.execute_command("ACL", "SETUSER", "poor", "on", ">hunter2", "~*", "+@all", "-xadd")
+    async with qqbot("intake", "--to", store.url.replace("://", "://poor:hunter2@"), env=environment(sim)) as intake:
+        await intake.line("err", "identified")
+        sim.push_message("c2c", user="Alice", text="hello")
+        code, _, err = await intake.finished()
+    assert code == 3, err
+    assert "refuses us" in err and "xadd" in err and "hunter2" not in err and "Traceback" not in err
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from qqbot.errors import Interrupted
 from qqbot.models.events import C2CMessageCreate
 from qqbot.models.frames import Frame
 from qqbot.models.outcome import Outcome
-from tests.dispatcher.standins import FakeLease, One, Table, deliver, message, publish, running, settle
+from tests.dispatcher.standins import FakeLease, One, Table, click, deliver, message, publish, running, settle
 
 
 class Ids:
@@ -173,6 +173,33 @@ async def test_an_event_that_comes_both_ways_is_handled_once_and_its_seq_finishe
         assert await feed.drain(5) == 0
         assert await deliver(door, message(2), b"") == "handled"
     assert len(seen) == 2
+
+
+async def test_whether_an_earlier_process_began_an_event_does_not_change_with_a_new_session() -> None:
+    again: dict[str, bool] = {}
+    gate = asyncio.Event()
+
+    async def handler(delivered: Delivered) -> None:
+        await gate.wait()
+        again[delivered.frame.id or ""] = delivered.again
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        feed = ShardSource(dispatcher, FakeLease())
+        publish(feed, message(1))
+        feed.begin("taken over", 1, taken_over=True)
+        publish(feed, message(2), message(3))
+        feed.caught_up(2)
+        feed.begin("of this process", 0)
+        publish(feed, click(1, "B"))
+        await settle()  # all wait, in two conversations
+        gate.set()
+        assert await feed.drain(5) == 0
+    assert again == {
+        "C2C_MESSAGE_CREATE:1": False,
+        "C2C_MESSAGE_CREATE:2": True,
+        "C2C_MESSAGE_CREATE:3": False,
+        "click:1": False,
+    }
 
 
 async def test_what_is_cut_short_by_the_end_is_told_to_come_again() -> None:

@@ -11,7 +11,7 @@ import pytest
 from qqbot.bot.context import Delivered
 from qqbot.dispatcher import ShardSource, waiters
 from qqbot.dispatcher.delivery import Wanted
-from qqbot.errors import ConfigError
+from qqbot.errors import ConfigError, LeaseLost
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, MessageAuditPass
 from qqbot.models.frames import Frame
 from qqbot.models.outcome import Outcome
@@ -471,6 +471,58 @@ async def test_draining_does_not_wait_for_a_dialog_and_its_first_event_comes_aga
         assert loop.time() - began < 5
     assert ended == ["cancelled"]
     assert feed.watermark.low == 0
+
+
+@pytest.mark.parametrize("caught", [False, True])
+async def test_a_dialog_ends_with_the_lease_of_the_event_that_began_it(caught: bool) -> None:
+    seen: list[str] = []
+
+    async def handler(first: Delivered) -> None:
+        try:
+            second = await first.wait_for(MESSAGE, None)
+        except LeaseLost:
+            seen.append("lost")
+            with pytest.raises(LeaseLost):
+                await first.wait_for(MESSAGE, None)
+            if not caught:
+                raise
+        else:
+            seen.append(f"{content(first)}-{content(second)}")
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        before, beside, after = (ShardSource(dispatcher, FakeLease()) for _ in range(3))
+        publish(before, message(1))
+        publish(beside, message(5, "B"))
+        await settle()
+        before.end()
+        publish(after, message(2))
+        assert await before.drain(5) == 0
+        publish(after, message(3))
+        publish(beside, message(6, "B"))
+        assert await after.drain(5) == await beside.drain(5) == 0
+    assert seen == ["lost", "2-3", "5-6"]
+    assert before.watermark.low == 0, "its next owner gets it again"
+
+
+async def test_a_task_that_outlived_the_handler_waits_beyond_the_lease() -> None:
+    seen: list[str] = []
+    tasks: list[asyncio.Task[None]] = []
+
+    async def later(first: Delivered) -> None:
+        await asyncio.sleep(0)  # the handler has ended
+        seen.append(content(await first.wait_for(MESSAGE, 5)))
+
+    async def handler(first: Delivered) -> None:
+        tasks.append(asyncio.create_task(later(first)))
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        before, after = (ShardSource(dispatcher, FakeLease()) for _ in range(2))
+        publish(before, message(1))
+        await settle()
+        before.end()
+        publish(after, message(2))
+        await tasks[0]
+    assert seen == ["2"]
 
 
 async def test_time_spent_waiting_is_not_the_handlers() -> None:

@@ -1,6 +1,7 @@
 """The examples with other brokers keep what they promise, on a real server."""
 
 import asyncio
+import re
 import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from tests.examples.loading import EXAMPLES, example_module
 from tests.ingest.rabbit_server import RabbitServer, rabbit
 
 RABBITMQ = EXAMPLES / "intake" / "rabbitmq.py"
+FASTSTREAM = EXAMPLES / "intake" / "faststream_logic.py"
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -131,8 +133,8 @@ async def test_faststream(sim: Simulator, control: Control, server: RabbitServer
     variables = environment(sim, QQBOT_BROKER_URL=server.url)
     async with python(RABBITMQ, "intake", env=variables) as intake:
         await intake.line("err", "identified")
-        command = ("-m", "faststream", "run", "faststream_logic:app")
-        async with python(*command, env=variables, cwd=RABBITMQ.parent) as logic:
+        (command,) = re.findall(r"faststream (run .+)", FASTSTREAM.read_text("utf-8"))
+        async with python("-m", "faststream", *command.split(), env=variables, cwd=EXAMPLES.parent) as logic:
             assert [reply["text"] for reply in await control.say("c2c", "hello", timeout=20)] == ["What is your name?"]
             assert [reply["text"] for reply in await control.say("c2c", "Alice", timeout=20)] == ["Hello Alice!"]
             assert (await logic.stopped()).code == 0

@@ -41,6 +41,9 @@ class FakeConsumer:
     async def drain(self, seconds: float) -> int:
         return 0
 
+    def end(self) -> None:
+        raise AssertionError
+
 
 class Hand:
     now = 100.0

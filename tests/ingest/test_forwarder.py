@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from qqbot import Bot, ConfigError, Envelope, Fence, FencedOut, Intents
+from qqbot import Bot, ConfigError, Envelope, Fence, FencedOut, Intents, Interrupted
 from qqbot.config import GatewayConfig
 from qqbot.ingest import Forwarder, QueueSink
 from qqbot.models.gateway import ShardKey
@@ -80,6 +80,31 @@ async def test_a_sink_that_fails_gets_the_batch_again(
     assert store.batches == [["C2C_MESSAGE_CREATE:1"], ["C2C_MESSAGE_CREATE:2"]]
     assert store.again == [True, False], "an attempt that failed may have stored it"
     assert caplog.text.count("broker away") == 1, "logged at most once a minute"
+
+
+async def test_a_sink_that_a_person_has_to_correct_gets_nothing_more() -> None:
+    store = Store()
+    store.failures = [ConfigError("no rights")]
+    async with Forwarder(store).within() as forwarder:
+        feed = forwarder.feed(FakeLease())
+        feed.begin("s", 0)
+        feed.publish(message(1), b"{}")
+        async with asyncio.timeout(5):
+            await forwarder.refused.wait()
+        feed.publish(message(2), b"{}")
+        assert await feed.drain(60) == 2, "without a wait, because none will be stored"
+        assert feed.watermark.low == 0, "so that the platform delivers them again"
+        assert str(forwarder.refusal) == "no rights"
+    assert store.batches == []
+
+
+async def test_a_sink_that_a_person_has_to_correct_ends_a_webhook_too() -> None:
+    store = Store()
+    store.failures = [ConfigError("no rights")]
+    async with Forwarder(store).within() as forwarder:
+        with pytest.raises(Interrupted):
+            await forwarder.receive(message(1), b"{}")
+        assert forwarder.refused.is_set()
 
 
 async def test_what_an_earlier_process_may_have_stored_is_marked() -> None:

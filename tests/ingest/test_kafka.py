@@ -1,6 +1,7 @@
 """Kafka as a broker, on a server that speaks its protocol: both contracts, and what only a broker can do to them."""
 
 import asyncio
+import gc
 import random
 import sys
 import uuid
@@ -255,6 +256,17 @@ async def test_another_number_of_partitions_is_refused() -> None:
             await KafkaSource.from_url(server.url(topic, 3)).run(APP_ID, Reader())
 
 
+async def partitions_that_are_added_end_the_worker(server: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def before_they_were_added(*_: object) -> None: ...
+
+    topic = new_topic()
+    async with KafkaSink.from_url(url_of(server, topic)):
+        source = KafkaSource.from_url(server.url(topic, PARTITIONS - 1, SESSION))
+        monkeypatch.setattr(source._cluster, "prepare", before_they_were_added)
+        with pytest.raises(ConfigError, match="has 4 partitions"):
+            await asyncio.wait_for(source.run(APP_ID, Reader()), PATIENCE)
+
+
 async def append(server: KafkaServer, topic: str, *values: tuple[bytes | None, bytes]) -> None:
     """Store raw records with a version and a value."""
     producer = AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{server.port}")
@@ -336,7 +348,21 @@ async def an_owner_that_is_cut_off_loses_its_partitions() -> None:
         assert {each.deliveries for each in lonely.received[20:]} == {2}
 
 
-async def test_what_waits_for_groups(caplog: pytest.LogCaptureFixture) -> None:
+async def a_commit_that_nobody_waits_for_any_more_is_silent(caplog: pytest.LogCaptureFixture) -> None:
+    topic = new_topic()
+    async with kafka() as server, KafkaSink.from_url(url_of(server, topic)) as sink:
+        async with read(url_of(server, topic)) as reader:
+            await publish(sink, sample(1))
+            await until(lambda: reader.ids)
+            server.freeze()
+            await until(lambda: not any(partition.lease.valid() for partition in reader.partitions))
+        server.thaw()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+
+
+async def test_what_waits_for_groups(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """The contract of a source, and the scenes above."""
     async with kafka() as server:
         await at_a_time(
@@ -349,6 +375,8 @@ async def test_what_waits_for_groups(caplog: pytest.LogCaptureFixture) -> None:
                 "lag": partial(the_lag_counts_what_is_not_finished, server),
                 "shared": partial(bots_may_share_a_topic, server),
                 "lonely": an_owner_that_is_cut_off_loses_its_partitions,
+                "added": partial(partitions_that_are_added_end_the_worker, server, monkeypatch),
+                "silent": partial(a_commit_that_nobody_waits_for_any_more_is_silent, caplog),
             }
         )
 
@@ -380,6 +408,9 @@ def test_wrong_options_are_refused() -> None:
         lambda: KafkaSink("redis://h"),
         lambda: KafkaSink("kafka://"),
         lambda: KafkaSink("kafka://h:port"),
+        lambda: KafkaSink("kafka://h:65536"),
+        lambda: KafkaSink("kafka://h h"),
+        lambda: KafkaSink("kafka://h", topic=".."),
         lambda: KafkaSink("kafka://user@h"),
         lambda: KafkaSink.from_url("kafka://h?acks=0"),
         lambda: KafkaSink.from_url("kafka://h?idempotence=no"),
@@ -391,6 +422,13 @@ def test_wrong_options_are_refused() -> None:
     ):
         with pytest.raises(ConfigError):
             refuse()
+
+
+def test_a_password_that_is_not_escaped_is_not_shown() -> None:
+    for url in ("kafka://u:12?hunter2@h", "kafka://u:12?topic=hunter2@h"):
+        with pytest.raises(ConfigError, match="written as %XX") as refused:
+            sink_of(url)
+        assert "hunter2" not in str(refused.value)
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,40 @@ async def test_a_dialog_goes_on_under_the_next_ownership(sim: Simulator, monkeyp
     assert [message.text for message in sim.user("A").messages] == ["to ask", "to answer"]
 
 
+async def test_a_handler_that_waits_takes_no_event_of_a_later_ownership(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qqbot.ingest.worker.RETRY_SECONDS", 0.01)
+    events = pushed(sim, "ask", "ask more", "answer")
+    ownerships = Ownership(events[:1], 1), Ownership(events[1:2], 1), Ownership(events, 2)
+    bot = Bot(sim.credentials, endpoints=sim.endpoints, drain=0.05)
+    taken: list[str] = []
+
+    @bot.on
+    async def ask(ctx: Context[C2CMessageCreate]) -> None:
+        await ctx.reply(f"to {ctx.text}")
+        if ctx.text.startswith("ask"):
+            try:
+                answer = await ctx.wait_for(C2CMessageCreate, timeout=5)
+            except LeaseLost:
+                taken.append(f"nothing by {ctx.text}")
+                return  # it is no end of the event all the same
+            taken.append(f"{answer.text} by {ctx.text}")
+            await answer.reply(f"to {answer.text}")
+
+    work = asyncio.create_task(bot.work(Source(*ownerships)))
+    for number, ownership in enumerate(ownerships[:2], 1):
+        await until(lambda: len(sim.user("A").messages) == number)  # noqa: B023 - awaited here
+        await until(lambda: bot.stats().inflight == 0)  # the handler waits
+        ownership.lose()
+    await until(lambda: len(ownerships[2].finished) == 3)
+    ownerships[2].end()
+    await work
+    assert taken == ["nothing by ask", "nothing by ask more", "ask more by ask"]
+    assert [ownership.finished for ownership in ownerships[:2]] == [[], []]
+    assert [message.text for message in sim.user("A").messages] == ["to ask", "to ask more", "to answer"]
+
+
 async def test_a_run_after_a_failure_may_answer_once_more(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qqbot.ingest.worker.RETRY_SECONDS", 0.01)
     events = pushed(sim, "hello")

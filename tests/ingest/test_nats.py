@@ -348,7 +348,7 @@ async def test_another_number_of_partitions_is_refused() -> None:
     async with started() as server, NatsSink(server.url, partitions=4) as sink:
         await sink.publish([sample(1)], WEBHOOK)
         async with NatsSink(server.url, partitions=5) as other:
-            with pytest.raises(ConfigError, match="has 4 partitions, here 5"):
+            with pytest.raises(ConfigError, match="has 4 partitions, not 5"):
                 await other.publish([sample(2)], WEBHOOK)
         async with NatsSource(server.url, partitions=5) as source:
             with pytest.raises(ConfigError, match="use partitions=4"):

@@ -109,7 +109,9 @@ async def test_what_a_broker_delivers_again_is_marked(worker: Worker) -> None:
     assert worker.again == [False, True, True]
 
 
-async def test_a_worker_that_lost_its_partition_sends_nothing_more(worker: Worker) -> None:
+async def test_a_worker_that_lost_its_partition_sends_nothing_more(
+    worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
     lease = FakeLease()
     worker.go_on.clear()
     handling = asyncio.create_task(worker.bot.handle(envelope(1), lease=lease))
@@ -123,6 +125,8 @@ async def test_a_worker_that_lost_its_partition_sends_nothing_more(worker: Worke
     with pytest.raises(Interrupted):
         await behind
     assert worker.again == [False], "what had not begun belongs to the next owner"
+    (ended,) = [record for record in caplog.records if "was cut short for" in record.getMessage()]
+    assert (ended.levelname, ended.exc_info) == ("WARNING", None), "it is no fault of the handler"
 
 
 async def test_leases_of_several_partitions_are_independent(worker: Worker) -> None:

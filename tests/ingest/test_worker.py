@@ -178,6 +178,19 @@ async def test_dead_letters_that_cannot_be_right_are_refused_at_the_start(logic:
         await logic.bot.work(logic.source, dead_letters=Wrong(MemoryBroker()))
 
 
+async def test_dead_letters_that_refuse_an_event_end_the_work(logic: Logic) -> None:
+    class Refusing(MemorySink):
+        async def publish(self, batch: object, fence: object) -> None:
+            raise ConfigError("no rights")
+
+    logic.fails = lambda _: True
+    await logic.publish(envelope(logic.sim, 1))
+    work = logic.bot.work(logic.source, attempts=1, dead_letters=Refusing(MemoryBroker()))
+    with pytest.raises(ConfigError, match="no rights"):
+        await asyncio.wait_for(work, 10)
+    assert not logic.broker.finished(), "it comes again"
+
+
 async def test_without_dead_letters_a_failing_event_is_named_in_the_log(
     logic: Logic, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -250,6 +263,25 @@ async def test_stopping_lets_what_has_begun_end(logic: Logic) -> None:
     await work
     assert sorted(logic.log) == ["1", "2", "3"]
     assert [each.envelope.seq for stored in logic.broker.partitions for each in stored.values()] == [4]
+
+
+async def test_what_does_not_end_in_time_is_waited_for_once(logic: Logic, caplog: pytest.LogCaptureFixture) -> None:
+    logic.bot = Bot(logic.sim.credentials, endpoints=logic.sim.endpoints, drain=0.1)
+    begun = asyncio.Event()
+
+    @logic.bot.on
+    async def never_end(ctx: Context[C2CMessageCreate]) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    await logic.publish(envelope(logic.sim, 1))
+    work = asyncio.create_task(logic.bot.work(logic.source))
+    await begun.wait()
+    await logic.bot.stop()
+    await work
+    warnings = [record.getMessage() for record in caplog.records if "unfinished after" in record.getMessage()]
+    assert len(warnings) == 1 and "1 events are unfinished after 0.1 s, and come again" in warnings[0]
+    assert not logic.broker.finished()
 
 
 async def test_what_a_dead_worker_had_begun_comes_again_and_is_marked(logic: Logic) -> None:

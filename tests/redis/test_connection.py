@@ -110,6 +110,14 @@ async def test_a_cancellation_that_the_library_lost_is_raised() -> None:
         "redis+cluster://host?hunter2=1",
         "redis://host?db=hunter2",
         "redis://[hunter2",
+        "redis://user:12?hunter2@host",
+        "redis://user:12/hunter2@host",
+        "redis://user:12#hunter2@host?stream=x",
+        "redis+cluster://user:12?hunter2@host",
+        "redis://host/main",
+        "redis://host:99999",
+        "redis+cluster://host/1",
+        "rediss://host?ssl_ca_certs=/hunter2",
     ],
 )
 async def test_a_wrong_url_is_refused_without_showing_it(url: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from qqbot import Envelope, Fence
+from qqbot import ConfigError, Envelope, Fence
 from qqbot.ingest.source import Partition
 from qqbot.redis.connection import connected
 from qqbot.redis.stream_calls import Part, PartCalls, PartScript, SharedCalls
@@ -50,6 +50,12 @@ async def arrived(received: list[Envelope], count: int) -> None:
     async with asyncio.timeout(20):
         while len(received) < count:
             await asyncio.sleep(0.01)
+
+
+async def test_the_url_of_a_cluster_is_asked_for(engine: Engine) -> None:
+    async with as_cluster(engine) as servers, RedisStreamSink(servers[0].url, partitions=PARTITIONS) as sink:
+        with pytest.raises(ConfigError, match=r"redis\+cluster://"):
+            await sink.publish(EVENTS, Fence(None, 0))
 
 
 async def test_a_batch_for_all_partitions_is_one_call(store: Server) -> None:

@@ -1,11 +1,13 @@
 """Redis Streams as a broker, on real servers: both contracts, and what only a store can do to them."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+import trustme
 from redis.asyncio import Redis
 
 from qqbot import ConfigError, Envelope, Fence, QQBotError
@@ -111,18 +113,74 @@ async def test_an_answer_that_was_lost_stores_nothing_twice(store: Server) -> No
     assert [envelope.id for envelope in await stored(store.url)] == ["event-1", "event-2", "event-2", "event-3"]
 
 
-async def test_a_worker_that_may_not_acknowledge_ends_all_the_same(
-    store: Server, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_worker_that_may_not_acknowledge_ends(store: Server) -> None:
     async with store.client() as client, sink(store.url) as streams:
         await client.execute_command("ACL", "SETUSER", "poor", "on", ">p", "~*", "+@all", "-xack")
-        async with read(store.url.replace("://", "://poor:p@")) as reader:
-            await streams.publish([sample(1)], Fence(FIRST, 1))
-            await until(lambda: _true(len(reader.ids) == 1))
-            await until(lambda: _true("cannot be acknowledged" in caplog.text))
+        source = RedisStreamSource(store.url.replace("://", "://poor:p@"), partitions=PARTITIONS, ttl=2)
+        await streams.publish([sample(1)], Fence(FIRST, 1))
+        with pytest.raises(ConfigError, match=r"refuses us.*xack"):
+            await asyncio.wait_for(source.run(APP_ID, Reader()), 10)
         async with read(store.url) as reader:
             await until(lambda: _true(len(reader.ids) == 1))
             assert reader.received[0].deliveries > 1
+
+
+@pytest.mark.parametrize("right", ["xadd", "set", "evalsha"])
+async def test_a_sink_without_a_right_says_so(store: Server, right: str) -> None:
+    async with store.client() as client:
+        await client.execute_command("ACL", "SETUSER", "poor", "on", ">p", "~*", "+@all", f"-{right}")
+    async with sink(store.url.replace("://", "://poor:p@")) as streams:
+        with pytest.raises(ConfigError, match=rf"refuses us.*{right}.*rights"):
+            await streams.publish([sample(1)], Fence(FIRST, 1))
+
+
+async def test_keys_of_another_program_are_named(store: Server) -> None:
+    async with store.client() as client, sink(store.url) as streams:
+        await client.set(f"qqbot:{{{APP_ID}:events}}:partitions", "other")
+        with pytest.raises(ConfigError, match="have other partitions"):
+            await streams.publish([sample(1)], Fence(FIRST, 1))
+        await client.flushall()
+        for index in range(PARTITIONS):
+            await client.set(f"qqbot:{{{APP_ID}:events:{index}}}:stream", "other")
+        with pytest.raises(ConfigError, match=r"refuses us.*WRONGTYPE.*nothing else writes"):
+            await streams.publish([sample(1)], Fence(FIRST, 1))
+        with pytest.raises(ConfigError, match="WRONGTYPE"):
+            await asyncio.wait_for(RedisStreamSource(store.url, partitions=PARTITIONS).run(APP_ID, Reader()), 10)
+
+
+async def test_a_certificate_of_another_authority_is_refused() -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context) as server:
+        url = f"rediss://localhost:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(ConfigError, match=r"not trusted.*ssl_ca_certs"):
+            async with sink(url):
+                pass
+        with pytest.raises(ConfigError, match=r"not trusted.*ssl_ca_certs"):
+            await asyncio.wait_for(RedisStreamSource(url).run(APP_ID, Reader()), 10)
+
+
+async def test_an_outage_is_logged_once_and_not_for_each_partition(
+    store: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with read(store.url, ttl=1) as reader:
+        async with asyncio.timeout(20):
+            while len(reader.partitions) < PARTITIONS:
+                await asyncio.sleep(0.01)
+        store.kill()
+        await until(lambda: _true(caplog.text.count("is not ours") >= PARTITIONS))
+    for words in ("waiting until it does", "could not be renewed", "could not be released"):
+        assert caplog.text.count(words) == 1, words
+
+
+async def test_a_store_that_is_away_at_the_start_is_logged_once(
+    store: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.kill()
+    async with read(store.url):
+        await until(lambda: _true("waiting until it does" in caplog.text))
+        await asyncio.sleep(0.3)
+    assert caplog.text.count("waiting until it does") == 1
 
 
 async def test_acknowledging_goes_on_after_an_error_that_is_not_expected(

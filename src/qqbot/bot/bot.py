@@ -342,6 +342,7 @@ class Bot(HandlerDecorators):
 
         worker = EventWorker(
             accept,
+            run.end_lease,
             credentials.app_id,
             concurrency=concurrency,
             max_age=max_age,

@@ -438,8 +438,8 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         wherever it comes. `timeout` in seconds; None waits forever. A suspended handler holds up no other event; if the
         process dies meanwhile, the dialog is repeated from the event that began it.
 
-        Raises: TimeoutError; ConfigError when the bot does not ask for these events, or 2048 are open already; what
-        `when` raises.
+        Raises: TimeoutError; ConfigError when the bot does not ask for these events, or 2048 are open already;
+        LeaseLost when another process gets the shard, and repeats the dialog; what `when` raises.
         """
         self._check_expected(events)
         delivered = await self._delivered.wait_for(Wanted(events, when, anywhere), timeout)

@@ -18,7 +18,7 @@ from .._visible import visible_line
 from ..config import did_you_mean
 from ..dispatcher.delivery import Around, HandlerMatch, Selection
 from ..dispatcher.shares import BETWEEN
-from ..errors import ConfigError, UsageError
+from ..errors import ConfigError, LeaseLost, UsageError
 from ..models.events import ALIASES, EVENTS, Event, InteractionCreate, MessageEvent, UnknownEvent, decoder_of, user_of
 from ..models.intents import Intents
 from .access import UNRESTRICTED, Access, AccessRule, Order, RefusedFunction, refuse, refused_by
@@ -398,9 +398,11 @@ class HandlerTable:
         ctx = cast("Context[Event]", context)
         names = (found.qualified_name for found in self.match(ctx.event) if found.name == handler)
         fields = ctx.log_fields(next(names, handler))
-        log.error(
-            "%s failed for %.200s", handler, visible_line(ctx.event_id or "(no id)"), exc_info=error, extra=fields
-        )
+        event = visible_line(ctx.event_id or "(no id)")
+        if isinstance(error, LeaseLost):  # no fault of the handler
+            log.warning("%s was cut short for %.200s: %s", handler, event, error, extra=fields)
+        else:
+            log.error("%s failed for %.200s", handler, event, exc_info=error, extra=fields)
         for callback in tuple(self.failed):
             try:
                 callback(ctx.event_id or "", handler, error)

@@ -87,6 +87,7 @@ class BotRun:
             self._collecting_troubles(),
             self.dispatcher.within(self._own_context()),
             self._forwarding(),
+            background(self._stop_when_refused(), name="qqbot sink refusal"),
             background(repeat(self._watch_reading), name="qqbot reading watch"),
             background(repeat(self.loop_lag.look), name="qqbot loop lag"),
         ):
@@ -108,6 +109,13 @@ class BotRun:
             yield
         finally:
             current_troubles.set(before)  # not by a token: a test may leave in another context than it entered
+
+    async def _stop_when_refused(self) -> None:
+        """Stop when the sink refuses the events until a person corrects something."""
+        if self.forwarder is not None:
+            await self.forwarder.refused.wait()
+            log.error("the bot has stopped: %s", visible(str(self.forwarder.refusal)))
+            self._over.set()
 
     def _forwarding(self) -> AbstractAsyncContextManager[object]:
         return nullcontext() if self.forwarder is None else self.forwarder.within()
@@ -189,10 +197,19 @@ class BotRun:
     def _source_of(self, lease: Ownership) -> DirectSource:
         """Return the source of the events that are handled under `lease`."""
         if (source := self._leased.get(id(lease))) is None:
-            current = self._leased.items()
-            self._leased = {key: each for key, each in current if each.pending or (each.lease and each.lease.valid())}
+            for key, each in list(self._leased.items()):
+                if each.lease is None or not each.lease.valid():
+                    each.end()
+                    if not each.pending:
+                        del self._leased[key]
             source = self._leased[id(lease)] = DirectSource(self.dispatcher, lease)
         return source
+
+    async def end_lease(self, lease: Ownership) -> None:
+        """End the dialogs under a lease that is given up; if the bot stops, the end of the dispatcher cancels them."""
+        if not self.stopping and (source := self._leased.get(id(lease))) is not None:
+            source.end()
+            await source.drain(ENDING_SECONDS)
 
     async def work(self, source: EventSource, worker: EventWorker) -> None:
         """Handle the events of `source` until the bot is asked to stop, or the source ends.
@@ -305,7 +322,8 @@ class BotRun:
                 if self._direct_source is not None:
                     group.create_task(self._drain_direct_source(self._direct_source))
                 for source in self._leased.values():
-                    group.create_task(self._drain_direct_source(source))
+                    if source.lease and source.lease.valid():  # otherwise its worker has drained it
+                        group.create_task(self._drain_direct_source(source))
                 if self._draining:
                     group.create_task(self._drain_spawned())
                 if self.supervisor is not None:
@@ -326,9 +344,11 @@ class BotRun:
 
     @property
     def failure(self) -> BaseException | None:
-        """The error that ended the shards."""
+        """The error that ended the shards, or that the sink raised for a person to correct."""
         main = self._main
-        return main.exception() if main is not None and main.done() and not main.cancelled() else None
+        if main is not None and main.done() and not main.cancelled() and (error := main.exception()) is not None:
+            return error
+        return None if self.forwarder is None else self.forwarder.refusal
 
     def _raise_failure(self) -> None:
         if (failure := self.failure) is not None:

@@ -263,11 +263,11 @@ class ShardSupervisor:
         return None
 
     async def _drain_consumer(self, lease: Lease, consumer: ShardConsumer) -> None:
-        """Let the handlers finish."""
-        if not lease.valid():  # another process may run the shard by now: close without delay
-            return
-        if unfinished := await consumer.drain(self._drain):
+        """Let the handlers finish; end those that wait for an event, which another process may get from here on."""
+        if lease.valid() and (unfinished := await consumer.drain(self._drain)):  # else close without delay
             log.warning("shard %s: %d events are unfinished after %g s", lease.shard, unfinished, self._drain)
+        if not self._over:  # else the end of the dispatcher cancels them
+            consumer.end()
 
     async def _checkpoint(self) -> None:
         await asyncio.sleep(CHECKPOINT_SECONDS)

@@ -359,7 +359,7 @@ def _answers(check: str, name: str, variable: str, findings: Findings) -> Genera
     except StoreAway as error:
         findings.fault(
             check,
-            f"it does not answer: {error}",
+            f"it does not answer as it should: {error}",
             zh=f"请检查 {name} 是否在运行，以及 {variable}",
             en=f"see that the server runs, and check {variable}",
         )

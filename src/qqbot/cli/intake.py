@@ -37,7 +37,7 @@ def define(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,NAME",
         type=_intents,
         default=INTENTS,
-        help=f"the events to ask the gateway for (default: {','.join(_names(INTENTS))})",
+        help=f"the events to ask the gateway for (default: {', '.join(_names(INTENTS))})",
     )
     parser.set_defaults(command=_run)
 

@@ -118,7 +118,7 @@ def _failure_of_redis(error: Exception, cause: BaseException | None) -> CommandF
         )
     if isinstance(cause, ResponseError):
         return CommandFailed(f"Redis refused the command: {error}. Redis 拒绝了该命令")
-    return CommandFailed(f"Redis does not answer: {error}. 无法连接 Redis")
+    return CommandFailed(f"Redis does not answer as it should: {error}. Redis 没有正常应答")
 
 
 def _failure_of_etcd(error: Exception, cause: BaseException | None) -> CommandFailed:
@@ -127,7 +127,7 @@ def _failure_of_etcd(error: Exception, cause: BaseException | None) -> CommandFa
 
     if isinstance(cause, EtcdRefused):
         return CommandFailed(f"etcd {error}", EXIT_CREDENTIALS if cause.user else EXIT_FAILED)
-    return CommandFailed(f"etcd does not answer: {error}. 无法连接 etcd")
+    return CommandFailed(f"etcd does not answer as it should: {error}. etcd 没有正常应答")
 
 
 # Showing

@@ -9,6 +9,7 @@ import logging
 
 from ..bot.bot import Bot
 from ..bot.program import configure_logging, run_loop, stop_on_signal
+from ..errors import ConfigError
 from ..ingest.forwarder import EventSink
 from ..ingest.source import EventSource
 from ..ingest.urls import FORM, sink_of, source_of
@@ -35,16 +36,20 @@ def define(parser: argparse.ArgumentParser) -> None:
         "--from", dest="source", metavar="URL", type=sendable, help="the broker (default: QQBOT_BROKER_URL)"
     )
     parser.add_argument(
-        "--concurrency", metavar="N", type=_count, default=256, help="events that are begun at a time (default: 256)"
+        "--concurrency", metavar="N", type=_count, default=256, help="events handled at a time (default: 256)"
     )
     parser.add_argument(
         "--max-age", metavar="SECONDS", type=_seconds, help="drop events that are older (default: none)"
     )
     parser.add_argument(
-        "--attempts", metavar="N", type=_count, default=ATTEMPTS, help=f"runs of a failing event (default: {ATTEMPTS})"
+        "--attempts",
+        metavar="N",
+        type=_count,
+        default=ATTEMPTS,
+        help=f"how often an event is tried (default: {ATTEMPTS})",
     )
     parser.add_argument(
-        "--dead-letters", metavar="URL", type=sendable, help="a sink for events that fail at last (default: the log)"
+        "--dead-letters", metavar="URL", type=sendable, help="the broker for events that failed (default: the log)"
     )
     parser.set_defaults(command=_run)
 
@@ -68,7 +73,13 @@ def _seconds(text: str) -> float:
 def _run(arguments: argparse.Namespace) -> None:
     configure_logging()
     env_file.read_env_file(bot_path(arguments.file))
-    source = source_of(broker_url(arguments.source, "--from"))
+    url = broker_url(arguments.source, "--from")
+    if arguments.dead_letters == url:
+        raise ConfigError(
+            "--dead-letters is where the events themselves are, so what fails would come again without end: "
+            "name another stream or topic. 死信不能存回原来的流或主题，请换一个名称"
+        )
+    source = source_of(url)
     dead_letters = None if arguments.dead_letters is None else sink_of(arguments.dead_letters)
     run_loop(_work(load_bot(arguments.file), source, dead_letters, arguments))
 

@@ -100,7 +100,7 @@ class WaitsForEvents(Protocol):
     def wait_for(
         self, waiter: "Delivery", wanted: Wanted, timeout: float | None
     ) -> Coroutine[object, object, "Delivery"]:
-        """Suspend the handler of `waiter`.  Raises: TimeoutError, ConfigError."""
+        """Suspend the handler of `waiter`.  Raises: TimeoutError, ConfigError, LeaseLost."""
         ...
 
     def open_interruption(self, waiter: "Delivery", wanted: Wanted) -> "Wait":
@@ -109,6 +109,10 @@ class WaitsForEvents(Protocol):
 
     def close_interruption(self, wait: "Wait") -> None:
         """Look for it no longer."""
+        ...
+
+    def end_waits(self, source: "DeliverySource") -> None:
+        """Let the handlers of events of `source` wait no longer: they go on with LeaseLost."""
         ...
 
 
@@ -122,24 +126,22 @@ class DeliverySource:
         self.given_up = 0  # they count as unfinished, but nothing will finish them here
         self.waiting = 0  # unfinished events of handlers that are suspended in `wait_for`
         self.watched: asyncio.Future[None] | None = None  # one future for all callers of `changed`
+        self.ended = False  # its lease ends here: the next owner gets what is unfinished
 
     @property
     def pending(self) -> int:
         """How many events are unfinished."""
         return 0
 
-    def is_again(self, seq: int | None) -> bool:  # noqa: ARG002 - only a session that was resumed repeats
-        """True if an earlier process may have begun to handle this event."""
-        return False
-
     async def drain(self, seconds: float) -> int:
         """Wait until every event is finished, at most `seconds`; return how many are not.
 
-        A handler that is suspended in `wait_for` is not waited for: no event comes any more that could resume it.
+        A handler that is suspended in `wait_for` is not waited for, because no event comes any more that could resume
+        it; but after `end` it is, since it goes on.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self.pending > self.waiting:
+                while self.pending > (0 if self.ended else self.waiting):
                     await self.changed()
         return self.pending
 
@@ -148,6 +150,15 @@ class DeliverySource:
         if self.watched is None:
             self.watched = asyncio.get_running_loop().create_future()
         await asyncio.shield(self.watched)
+
+    def end(self) -> None:
+        """End the dialogs of its handlers: the next owner of its lease gets them again.
+
+        Otherwise a handler that still waits would take an event that comes under a later lease.
+        """
+        if not self.ended:
+            self.ended = True
+            self.waiters.end_waits(self)
 
     def finish(self, delivery: "Delivery", outcome: Outcome | None) -> None:
         """Mark `delivery` as ended; `outcome` None: it was given up and stays unfinished."""
@@ -257,7 +268,7 @@ class Delivery(Struct, eq=False):
     wait: Wait | None = None  # takes it in place of the handlers
     dialog: Dialog | None = None  # its handler has waited, or has a time limit
     answered: bool = False  # its handlers have begun to answer it
-    refused: bool = False  # a handler failed because the lease had ended
+    refused: bool = False  # a handler was cut short because the lease had ended
 
     @property
     def key(self) -> str:
@@ -272,7 +283,9 @@ class Delivery(Struct, eq=False):
     @property
     def again(self) -> bool:
         """True if an earlier process may have begun to handle it."""
-        return self.source.is_again(self.frame.s) if self.direct is None else self.direct.again
+        if self.direct is not None:
+            return self.direct.again
+        return self.watermark is not None and self.frame.s is not None and self.watermark.is_again(self.frame.s)
 
     @property
     def lease(self) -> Ownership | None:
@@ -296,7 +309,10 @@ class Delivery(Struct, eq=False):
             done.set_result(outcome)
 
     async def wait_for(self, wanted: Wanted, timeout: float | None) -> "Delivery":
-        """Suspend the handler until what is wanted comes; `timeout` in seconds.  Raises: TimeoutError, ConfigError."""
+        """Suspend the handler until what is wanted comes; `timeout` in seconds.
+
+        Raises: TimeoutError, ConfigError, LeaseLost.
+        """
         return await self.source.waiters.wait_for(self, wanted, timeout)
 
     def open_interruption(self, wanted: Wanted) -> Wait:

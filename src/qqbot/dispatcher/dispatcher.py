@@ -410,7 +410,7 @@ class Dispatcher:
                                         delivery.refused = True
                                 elif result == "unwanted":
                                     result = "handled"
-                        if result == "failed" and delivery.refused and lease is not None and not lease.valid():
+                        if delivery.refused and lease is not None and (source.ended or not lease.valid()):
                             result = None  # the next owner gets it again, with its dialog
                             delivery.answer("failed")
                         if sharing and not dedupe.comes_again(delivery, result):

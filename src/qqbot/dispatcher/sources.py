@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 from ..lease import Lease, Ownership
 from ..models.frames import Frame
-from ..models.gateway import MAX_SEQ
 from ..models.outcome import Outcome
 from ..models.watermark import Watermark
 from .delivery import NO_HEADERS, Delivery, DeliverySource, Direct
@@ -30,7 +29,6 @@ class ShardSource(DeliverySource):
         self._capacity = dispatcher.backlog.capacity
         self._turns = dispatcher.backlog.turns
         self._sessions = [self.watermark]  # earlier ones too, while events of theirs are unfinished
-        self._again_to = -1  # the last seq that an earlier process may have begun to handle
 
     @property
     def full(self) -> bool:
@@ -52,18 +50,13 @@ class ShardSource(DeliverySource):
 
         `taken_over`: from an earlier process, which may have begun to handle what is repeated until `caught_up`.
         """
-        self._again_to = MAX_SEQ if taken_over else -1
         log.debug("counting session %.100r from seq %d", session_id, seq)
-        self.watermark = Watermark(seq, done)
+        self.watermark = Watermark(seq, done, taken_over=taken_over)
         self._sessions = [*(session for session in self._sessions if session.unfinished), self.watermark]
 
     def caught_up(self, seq: int) -> None:
         """Mark everything up to `seq` as repeated; what follows is new."""
-        self._again_to = min(self._again_to, seq)
-
-    def is_again(self, seq: int | None) -> bool:
-        """True if an earlier process may have begun to handle this event."""
-        return seq is not None and seq <= self._again_to
+        self.watermark.caught_up(seq)
 
     @property
     def pending(self) -> int:

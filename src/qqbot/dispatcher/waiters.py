@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from ..aio.loops import check_loop
-from ..errors import ConfigError
+from ..errors import ConfigError, LeaseLost
 from ..models.events import ALIASES, EVENTS, Event, UnknownEvent
 from ..models.outcome import Outcome
 from ..models.watermark import MAX_RANGES
@@ -18,7 +18,7 @@ from .backlog import Backlog
 from .completion import Completion
 from .decoding import EventDecoder
 from .dedupe import Deduplicator
-from .delivery import Delivery, Dialog, Resumption, Wait, Wanted
+from .delivery import Delivery, DeliverySource, Dialog, Resumption, Wait, Wanted
 from .ordering import Ordering
 from .shares import Shares, owners_of, place_of, share_of
 
@@ -77,6 +77,10 @@ class OpenWaits:
             for wait in waits:
                 wait.future.cancel()
 
+    def of(self, source: DeliverySource) -> list[Wait]:
+        """Return the waits of handlers of its events."""
+        return [wait for waits in self._places.values() for wait in waits if wait.waiter.source is source]
+
     def may_want(self, name: str) -> bool:
         """Return whether any open wait could take an event of this wire name."""
         kind = EVENTS.get(ALIASES.get(name, name), UnknownEvent)
@@ -124,8 +128,8 @@ class Waiters:
         Meanwhile it holds no key and is not in flight. It goes on when the event's turn in its conversation has come,
         and holds that key then. `timeout` in seconds.
 
-        Raises: TimeoutError, ConfigError when too many are open, what the predicate raises. It is cancelled at the
-        end of the dispatcher, in whatever task it runs.
+        Raises: TimeoutError, ConfigError when too many are open, LeaseLost when the lease of the handler's event ends,
+        what the predicate raises. It is cancelled at the end of the dispatcher, in whatever task it runs.
         """
         if self.loop is not None:
             check_loop(self.loop, "the bot")
@@ -154,10 +158,17 @@ class Waiters:
                 self._timers.pop(wait)[0].cancel()
 
     def _open(self, waiter: Delivery, wanted: Wanted, *, interrupts: bool = False) -> Wait:
-        """Open a wait of a handler, and offer it what is queued.  Raises: ConfigError when too many are open."""
+        """Open a wait of a handler, and offer it what is queued.
+
+        Raises: ConfigError when too many are open, LeaseLost when the lease has ended.
+        """
         place = ANYWHERE if wanted.anywhere else place_of(waiter.event.ordering_key)
         if waiter.wait is not None:  # it was taken by a handler: that one waits
             waiter = waiter.wait.waiter
+        runs = waiter.handler is not None or self._ordering.running is waiter
+        over = not runs if waiter.dialog is None else waiter.dialog.over
+        if waiter.source.ended and not over:
+            raise _lease_lost(waiter.source)
         owners = owners_of(waiter.event)
         self._check_held(waiter, owners)
         self._admit_unseen()  # before the wait is open: what waits behind others is offered to it first
@@ -165,8 +176,7 @@ class Waiters:
         wait = Wait(wanted, place, waiter, future, owners, interrupts)
         self.waits.add(wait)
         if waiter.dialog is None:
-            runs = waiter.handler is not None or self._ordering.running is waiter
-            waiter.dialog = Dialog(over=not runs)
+            waiter.dialog = Dialog(over=over)
         self._offer_queued(wait)
         return wait
 
@@ -337,12 +347,16 @@ class Waiters:
         try:
             return wait.wanted.when is None or wait.wanted.when(event)
         except Exception as error:  # noqa: BLE001 - the predicate is the user's: its caller gets the error
-            self.waits.remove(wait)
-            if wait.interrupts:
-                wait.future.set_exception(error)
-            else:
-                self._backlog.resume(Resumption(wait, error))
+            self._fail(wait, error)
             return False
+
+    def _fail(self, wait: Wait, error: Exception) -> None:
+        """Let a handler go on with an error."""
+        self.waits.remove(wait)
+        if wait.interrupts:
+            wait.future.set_exception(error)
+        else:
+            self._backlog.resume(Resumption(wait, error))
 
     def _consume(self, delivery: Delivery, wait: Wait) -> None:
         """Let the event go to the handler that waits for it, and its duplicates to none."""
@@ -377,6 +391,13 @@ class Waiters:
             for waiter, dialog, count in ends
             if dialog and not dialog.over and dialog.open == count
         ]
+
+    def end_waits(self, source: DeliverySource) -> None:
+        """Let the handlers of events of `source` wait no longer: they go on with LeaseLost."""
+        for wait in self.waits.of(source):
+            if not _dialog_of(wait).over:  # else it is of a task that has outlived the handler: it has no lease
+                wait.waiter.refused = True  # also if the handler catches the error
+                self._fail(wait, _lease_lost(source))
 
     # Turns
 
@@ -447,6 +468,11 @@ class Waiters:
             f"{held} events of {what} are unfinished: let handlers end, keep what has to last in a database. "
             "对话中未完成的事件过多：请让处理函数结束，把需要长期保存的内容放进数据库"
         )
+
+
+def _lease_lost(source: DeliverySource) -> LeaseLost:
+    shard = "" if source.lease is None else f" {source.lease.shard}"
+    return LeaseLost(f"wait_for has ended: another process may run shard{shard} by now, and handles the event again")
 
 
 def _dialog_of(wait: Wait) -> Dialog:

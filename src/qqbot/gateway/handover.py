@@ -37,6 +37,10 @@ class ShardConsumer(FrameConsumer, Protocol):
         """Wait until every event is finished, at most `seconds`; return how many are not."""
         ...
 
+    def end(self) -> None:
+        """End the dialogs of handlers: the next owner of the lease gets them again."""
+        ...
+
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +137,10 @@ class BufferedSource:
     async def drain(self, seconds: float) -> int:
         """Wait until every event is finished, at most `seconds`; return how many are not."""
         return await self._consumer.drain(seconds)
+
+    def end(self) -> None:
+        """End the dialogs of handlers: the next owner of the lease gets them again."""
+        self._consumer.end()
 
 
 @asynccontextmanager

@@ -25,10 +25,9 @@ from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
 from ..aio.ending import end_tasks
 from ..aio.throttle import Throttle
-from ..errors import FencedOut, Interrupted
+from ..errors import ConfigError, FencedOut, Interrupted
 from ..lease import Lease
 from ..models.frames import SYSTEM_EVENTS, Frame
-from ..models.gateway import MAX_SEQ
 from ..models.ingest import Envelope, Fence, key_of
 from ..models.watermark import Watermark
 
@@ -43,7 +42,8 @@ class EventSink(Protocol):
     async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
         """Store the events, in order; returning means that they are safe.
 
-        Raises: FencedOut, with the later owner's token, if a later owner has published; anything else is retried.
+        Raises: FencedOut, with the later owner's token, if a later owner has published; ConfigError for what a person
+        has to correct, which ends the bot; anything else is retried.
         """
         ...
 
@@ -97,6 +97,8 @@ class Forwarder:
         self._hooks = hooks
         self._listeners = listeners
         self.closed = False  # a sink may swallow the cancellation of its sender: then this flag ends the retries
+        self.refusal: ConfigError | None = None  # what the sink raised for a person to correct: nothing more is sent
+        self.refused = asyncio.Event()  # set with it
         self.capacity = Capacity(max_inflight)  # events of all shards that wait to be stored
         self._senders: set[asyncio.Task[None]] = set()  # one for each source with events; ended by `within`
         self._stored: asyncio.Future[None] | None = None  # shared by all that wait for a change; None if none waits
@@ -106,7 +108,8 @@ class Forwarder:
     async def within(self) -> AsyncGenerator[Self]:
         """Publish while the body runs; at its end give up what the sink has not stored."""
         self._loop = asyncio.get_running_loop()
-        self.closed = False
+        self.closed, self.refusal = False, None
+        self.refused.clear()
         async with opened_sink(self.sink, self._app_id):
             try:
                 yield self
@@ -153,6 +156,12 @@ class Forwarder:
         Raises: Interrupted if it was not: it has to come again.
         """
         await self._calls.publish(frame, raw)
+
+    def refuse(self, error: ConfigError) -> None:
+        """Send nothing more: a person has to correct something. The bot ends; what is not stored comes again."""
+        self.closed, self.refusal = True, self.refusal or error
+        self.refused.set()
+        self.count_off(0)  # nobody has to wait any longer
 
     async def store(self, batch: Sequence[Envelope], fence: Fence) -> None:
         """Call the sink, and the listeners.  Raises: what the sink raises."""
@@ -231,7 +240,6 @@ class ForwardingSource:
         self.watermark = Watermark()
         self.repeats = 0  # duplicates
         self._forwarder = forwarder
-        self._again_to = -1  # up to this seq, an earlier process may have stored what comes
         self._session = ""  # for the envelope, and for the ids of events that have none
         self._waiting: deque[tuple[Envelope, Watermark]] = deque()  # each with the watermark of its own session
         self._sending = False  # one sender at a time keeps the order
@@ -262,9 +270,8 @@ class ForwardingSource:
 
         `taken_over`: from an earlier process, which may have stored what is repeated until `caught_up`.
         """
-        self._again_to = MAX_SEQ if taken_over else -1
         self._session = session_id
-        self.watermark = Watermark(seq, done)
+        self.watermark = Watermark(seq, done, taken_over=taken_over)
 
     def publish(self, frame: Frame, raw: bytes) -> bool:
         """Queue one dispatch, but no duplicate of the session; return False to wait before the next."""
@@ -278,7 +285,7 @@ class ForwardingSource:
             self.watermark.finish(seq or 0)
             return True
         event_id = frame.id or f"{self._session}:{seq}"
-        again = seq is not None and seq <= self._again_to
+        again = seq is not None and self.watermark.is_again(seq)
         envelope = self._forwarder.envelope(frame, raw, event_id, self.lease.shard.index, self._session, again=again)
         self._waiting.append((envelope, self.watermark))
         is_room = self._forwarder.capacity.add()
@@ -290,15 +297,18 @@ class ForwardingSource:
 
     def caught_up(self, seq: int) -> None:
         """Mark everything up to `seq` as repeated; what follows is new."""
-        self._again_to = min(self._again_to, seq)
+        self.watermark.caught_up(seq)
 
     async def drain(self, seconds: float) -> int:
         """Wait until every event is stored, at most `seconds`; return how many are not."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._waiting and not self._fenced:
+                while self._waiting and not self._fenced and self._forwarder.refusal is None:
                     await self._forwarder.changed()
         return len(self._waiting)
+
+    def end(self) -> None:
+        """Do nothing: no handler runs here, so there are no dialogs."""
 
     async def send(self) -> None:
         """Publish all that waits, in order, batch by batch."""
@@ -327,6 +337,9 @@ class ForwardingSource:
                 self._give_shard_up()
                 self.lease.fenced(error.token)
                 return False
+            except ConfigError as error:
+                self._forwarder.refuse(error)
+                return False
             except (Exception, asyncio.CancelledError) as error:  # a failing sink must not lose events
                 if isinstance(error, asyncio.CancelledError) and is_cancelled():
                     raise  # we are asked to end; any other cancellation came out of something that the sink awaited
@@ -348,8 +361,11 @@ class ForwardingSource:
 
     def _warn(self, error: BaseException) -> None:
         if self._warnings.ready():
-            cause = visible_line(str(error)) or type(error).__name__
-            log.warning("shard %s: the sink takes no events, trying again until it does: %s", self.lease.shard, cause)
+            cause = visible_line(str(error)).rstrip(". ") or type(error).__name__
+            log.warning(
+                "shard %s: the sink takes no events, trying again until it does: %s. 事件暂时无法存入，正在重试",
+                *(self.lease.shard, cause),
+            )
 
 
 class CallBatcher:
@@ -400,9 +416,15 @@ class CallBatcher:
                 except (Exception, asyncio.CancelledError) as error:  # a failing sink must not lose events
                     if isinstance(error, asyncio.CancelledError) and is_cancelled():
                         raise  # we are asked to end; any other cancellation came out of something that the sink awaited
-                    if self._warnings.ready():
-                        cause = visible_line(str(error)) or type(error).__name__
-                        log.warning("the sink takes no events of webhook calls, they have to come again: %s", cause)
+                    if isinstance(error, ConfigError):
+                        self._forwarder.refuse(error)
+                    elif self._warnings.ready():
+                        cause = visible_line(str(error)).rstrip(". ") or type(error).__name__
+                        log.warning(
+                            "the sink takes no events of webhook calls, they have to come again: %s. "
+                            "事件暂时无法存入，等待平台重新推送",
+                            cause,
+                        )
                     self._end(len(batch), Interrupted("the sink did not store the event: it has to come again"))
                 else:
                     self._end(len(batch), None)

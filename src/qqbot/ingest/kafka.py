@@ -132,7 +132,7 @@ class KafkaSink:
                 raise QQBotError(
                     f"the event {visible_line(largest.id, 200)!r} of {len(pack(largest))} bytes is larger than Kafka "
                     "allows: raise max.message.bytes of the topic, or message.max.bytes of the servers. "
-                    "事件过大，请调大主题的 max.message.bytes 或服务器的 message.max.bytes"
+                    "事件过大，请调大 topic 的 max.message.bytes 或服务器的 message.max.bytes"
                 ) from error
             await self._cluster.away(error, "KafkaSink")
             raise QQBotError(f"Kafka has not stored the events: {worded(error)}") from error

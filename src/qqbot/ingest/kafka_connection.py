@@ -54,6 +54,8 @@ REFUSALS: tuple[type[Exception], ...] = (
     errors.GroupAuthorizationFailedError,
     errors.ClusterAuthorizationFailedError,
     errors.IncompatibleBrokerVersion,
+    errors.InvalidSessionTimeoutError,
+    errors.InvalidTopicError,
     ssl.SSLCertVerificationError,
 )
 """Errors that stay until a person corrects something."""
@@ -92,12 +94,14 @@ class Cluster:
         if not found or scheme.lower() not in _SCHEMES:
             return "it has another scheme"
         self.options = dict(parse_qsl(query, keep_blank_values=True))
+        if any("@" in name or ("@" in value and not name.startswith("ssl_")) for name, value in self.options.items()):
+            return "an '@' stands behind its hosts"
         if unknown := [name for name in self.options if name not in _OPTIONS]:
             return f"the option {visible_line(unknown[0], 40)!r} is unknown, the options are {', '.join(_OPTIONS)}"
         login, _, hosts = place.rstrip("/").rpartition("@")
         for host in hosts.split(","):
             name, colon, port = host.rpartition(":")
-            if not (name if colon else port) or (colon and not (port.isascii() and port.isdigit())) or "/" in host:
+            if not re.fullmatch(r"[^\s/#]+", name if colon else port) or (colon and not _is_port(port)):
                 return "its hosts are not understood"
             self.servers.append(host if colon else f"{host}:9092")
         tls = scheme.lower() == "kafka+ssl"
@@ -161,12 +165,12 @@ class Cluster:
         refusal = error if isinstance(error, REFUSALS) else await self._refusal()
         if refusal is not None:
             raise ConfigError(
-                f"{what}: Kafka refuses us: {worded(refusal)}. Check user, password, certificates and rights. "
-                "Kafka 拒绝访问，请检查用户名、密码、证书和权限"
+                f"{what}: Kafka refuses us: {worded(refusal)}. Check user, password, certificates, rights and the "
+                "options of its URL. Kafka 拒绝访问，请检查用户名、密码、证书、权限和地址中的选项"
             ) from None
         if self.warnings.ready(what):
             log.warning(
-                "%s: Kafka at %s does not answer, waiting until it does: %s",
+                "%s: Kafka at %s does not answer, waiting until it does: %s. Kafka 暂不可用，等待恢复",
                 *(what, ", ".join(self.servers), worded(error)),
             )
 
@@ -220,12 +224,20 @@ class Cluster:
         error = errors.for_code(found["error_code"])
         if error is not errors.NoError or not found["partitions"]:
             raise error() if error is not errors.NoError else errors.LeaderNotAvailableError
-        if len(found["partitions"]) != partitions:
-            raise ConfigError(
-                f"the topic {topic!r} has {len(found['partitions'])} partitions, here {partitions} are asked for: use "
-                f"partitions={len(found['partitions'])}, or another topic. 分区数与已有的不一致，请改用 "
-                f"{len(found['partitions'])}"
-            )
+        check_count(topic, len(found["partitions"]), partitions)
+
+
+def check_count(topic: str, found: int, partitions: int) -> None:
+    """Check the number of partitions that were found.  Raises: ConfigError."""
+    if found != partitions:
+        raise ConfigError(
+            f"the topic {topic!r} has {found} partitions, here {partitions} are asked for: use partitions={found}, or "
+            f"another topic. 分区数与已有的不一致，请改用 {found}"
+        )
+
+
+def _is_port(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,5}", text) is not None and 0 < int(text) < 65_536
 
 
 def _new_topic(name: str, partitions: int, configs: Mapping[str, str]) -> Any:
@@ -240,24 +252,25 @@ def _check_created(name: str, partitions: int, error: Any) -> None:
     if issubclass(error, (*REFUSALS, errors.InvalidReplicationFactorError, errors.PolicyViolationError)):
         raise ConfigError(
             f"the topic {name!r} does not exist and cannot be made here ({error.__name__}): make it, with {partitions} "
-            "partitions if it is that of the events. 主题不存在且无法自动创建，请手动创建"
+            "partitions if it is that of the events. topic 不存在且无法自动创建，请手动创建"
         )
     raise error()
 
 
 def check_topic(topic: str, partitions: int) -> None:
     """Check the options that sink and source share.  Raises: ConfigError."""
-    if not _TOPIC_NAME.fullmatch(topic):
+    if not _TOPIC_NAME.fullmatch(topic) or topic in (".", ".."):
         raise ConfigError(
             f"topic={topic!r} is not a valid name: use 1 to 200 of A-Z, a-z, 0-9, '.', '_' and '-'. "
-            "主题名只能由 1 到 200 个字母、数字、点、下划线和连字符组成"
+            "topic 名称只能由 1 到 200 个字母、数字、点、下划线和连字符组成"
         )
     check_partitions(partitions)
 
 
 def worded(error: BaseException) -> str:
     """Return an error of the library in one line."""
-    return visible_line(f"{type(error).__name__}: {error}")
+    name, text = type(error).__name__, str(error)
+    return visible_line((text if name in text else f"{name}: {text}").rstrip(":. "))
 
 
 def ms(seconds: float) -> int:
@@ -278,6 +291,24 @@ async def whole(part: Coroutine[Any, Any, Any]) -> None:
             if task.done() and not task.cancelled():
                 task.exception()  # the cancellation is raised instead
         raise
+
+
+def let_commits_fail(consumer: Any) -> None:
+    """Take the errors of commits that nobody waits for any more: a timeout ends our waiting, and not the commit."""
+    coordinator = consumer._coordinator
+    commit = coordinator._do_commit_offsets
+
+    def begin(*arguments: Any) -> asyncio.Task[None]:
+        task = asyncio.create_task(commit(*arguments), name="qqbot kafka commit")
+        task.add_done_callback(_take_error)
+        return task
+
+    coordinator._do_commit_offsets = begin
+
+
+def _take_error(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 async def stop_client(end: Any, client: Any) -> None:

@@ -31,8 +31,10 @@ from .kafka_connection import (
     TOPIC,
     Cluster,
     aiokafka,
+    check_count,
     check_topic,
     errors,
+    let_commits_fail,
     ms,
     stop_client,
     whole,
@@ -196,7 +198,8 @@ class KafkaSource:
         if not (2 * SPARE_SECONDS <= rebalance < math.inf and 2 * BEAT_SECONDS <= session < math.inf):
             raise ConfigError(
                 f"KafkaSource: session_timeout must be at least {2 * BEAT_SECONDS:g} s, rebalance_timeout at least "
-                f"{2 * SPARE_SECONDS:g} s, both finite. 超时时间过短"
+                f"{2 * SPARE_SECONDS:g} s, both finite. session_timeout 至少 "
+                f"{2 * BEAT_SECONDS:g} 秒，rebalance_timeout 至少 {2 * SPARE_SECONDS:g} 秒"
             )
         self._session_timeout = session
         self._rebalance_timeout = rebalance
@@ -329,6 +332,8 @@ class _Session:
             self._marks.assign(places)
             self._marks.pause(*places)
             await whole(self._consumer.start())
+            for consumer in (self._marks, self._consumer):
+                let_commits_fail(consumer)
             self._consumer.subscribe([self.topic], listener=self)
             while not self._over or self._owned:
                 await self._turn()
@@ -366,7 +371,10 @@ class _Session:
                 with suppress(*FAILURES):
                     await self._cluster.prepare(self.topic, self.partitions)  # servers may have lost the topic
         if self._owned and not self._over and not self.deadline.valid():
-            log.warning("KafkaSource: its partitions may be those of another worker by now, and are given up")
+            log.warning(
+                "KafkaSource: its partitions may be those of another worker by now, and are given up. "
+                "分区可能已属于其他 worker，已放弃"
+            )
             self.stop()
         for partition, task in list(self._owned.items()):
             if task.done() and (partition.settled or not partition.valid()):
@@ -374,7 +382,12 @@ class _Session:
                 partition.lose()
 
     async def _begin(self, places: Collection[Any]) -> None:
-        """Start the work of partitions that were assigned to us, once the group has confirmed that they still are."""
+        """Start the work of partitions that were assigned to us, once the group has confirmed that they still are.
+
+        Raises: ConfigError if partitions were added to the topic.
+        """
+        known = self._consumer.partitions_for_topic(self.topic) or ()
+        check_count(self.topic, max(len(known), self.partitions), self.partitions)
         generation = self._current_generation
         async with self._committing, asyncio.timeout(OPERATION_SECONDS):
             first = await self._marks.beginning_offsets(list(places))
@@ -386,7 +399,7 @@ class _Session:
                 if starts[place] < first[place]:
                     log.error(
                         "%s: the retention of the topic has deleted %d events before they were handled. "
-                        "事件在处理之前已被主题的保留策略删除",
+                        "事件还没处理，就被 topic 的保留策略删除了",
                         *(place, first[place] - starts[place]),
                     )
                     starts[place] = first[place]

@@ -126,8 +126,8 @@ class NatsTopic(Struct, frozen=True):
         known = metadata.get("qqbot-partitions", str(self.partitions))
         if known != str(self.partitions):
             raise ConfigError(
-                f"the stream {self.stream} has {known} partitions, here {self.partitions} are asked for: use "
-                f"partitions={known}, or another name. 分区数与已有的不一致，请改用 {known}"
+                f"the stream {self.stream} has {known} partitions, not {self.partitions}: use partitions={known}, or "
+                f"another name. 分区数与已有的不一致，请改用 {known}"
             )
         if 0 < config.get("max_msgs_per_subject", -1) < most:
             await connection.api(f"STREAM.UPDATE.{self.stream}", config | {"max_msgs_per_subject": most})

@@ -304,7 +304,7 @@ class _PulsarConnection:
             )
         if len(names) != address.partitions:
             raise ConfigError(
-                f"the topic {address.full_topic} has {len(names)} partitions, here {address.partitions} are asked for: "
+                f"the topic {address.full_topic} has {len(names)} partitions, not {address.partitions}: "
                 f"use partitions={len(names)}, or create the topic with {address.partitions}. "
                 f"topic 的分区数与要求的不一致，请改用 {len(names)}，或创建 {address.partitions} 个分区的 topic"
             )
@@ -534,7 +534,7 @@ class _OpenPulsarSink:
                 largest = max(batch, key=lambda envelope: len(envelope.raw))
                 raise QQBotError(
                     f"the event {visible_line(largest.id, 200)!r} of {len(pack(largest))} bytes is larger than the "
-                    "broker allows: raise its maxMessageSize. 事件过大，请调大 broker 的 maxMessageSize"
+                    "broker allows: raise its maxMessageSize. 事件过大，请调大服务器的 maxMessageSize"
                 ) from error
             if "Quota" in _worded(error):
                 raise QQBotError(

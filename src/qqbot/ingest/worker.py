@@ -22,7 +22,7 @@ from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
 from ..aio.ending import end_tasks
 from ..aio.throttle import Throttle
-from ..errors import DecodeError, Interrupted
+from ..errors import ConfigError, DecodeError, Interrupted
 from ..lease import Ownership
 from ..models.ingest import Envelope, Fence, Received
 from ..models.outcome import Outcome
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 Accept: TypeAlias = Callable[[Envelope, Ownership, bool], Awaitable["asyncio.Future[Outcome | None]"]]
 """Takes one event as soon as there is room; True: it may have been begun before.  Raises: Interrupted, DecodeError."""
+
+EndLease: TypeAlias = Callable[[Ownership], Awaitable[None]]
+"""Ends the dialogs of events that were accepted under a lease, and waits for their ends for a moment."""
 
 ATTEMPTS = 3
 MOST_DELIVERIES = 20  # an event that so many workers have begun, and none has ended, is what ends them
@@ -51,6 +54,7 @@ class EventWorker:
     def __init__(
         self,
         accept: Accept,
+        end_lease: EndLease,
         app_id: str,
         *,
         concurrency: int,
@@ -64,6 +68,7 @@ class EventWorker:
         self.expired = 0  # events dropped because of their age
         self.capacity = Capacity(concurrency)
         self._accept = accept
+        self._end_lease = end_lease
         self._app_id = app_id
         self._max_age = max_age
         self._attempts = attempts
@@ -71,6 +76,7 @@ class EventWorker:
         self._drain = drain
         self._source: EventSource | None = None
         self._stopped = False
+        self._refusal: ConfigError | None = None  # of the dead letters
         self._open: dict[str, _OpenEvent] = {}  # by event id; of duplicates, the last one
         self._warnings = Throttle()
 
@@ -80,11 +86,16 @@ class EventWorker:
         return 0 if self._source is None else self._source.lag
 
     async def run(self, source: EventSource) -> None:
-        """Handle events until it, or the source, is stopped.  Raises: ConfigError; what the source raises."""
+        """Handle events until it, or the source, is stopped.
+
+        Raises: ConfigError, also if the dead letters refuse an event; what the source raises.
+        """
         self._source = source
         async with opened_sink(self._dead_letters, self._app_id), opened(source):
             if not self._stopped:
                 await source.run(self._app_id, self._work)
+        if self._refusal is not None:
+            raise self._refusal
 
     async def stop(self) -> None:
         """Let `run` return when what has begun has ended, also if it is only starting."""
@@ -110,11 +121,19 @@ class EventWorker:
                                 if self.capacity.full:
                                     await self.capacity.room()
                                 await self._begin(_OpenEvent(self.capacity, partition, received, begun))
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(self._drain):
-                    while any(not event.suspended and not event.given_up for event in begun.events):
+                    while begun.running():
                         begun.ended.clear()
                         await begun.ended.wait()
+            except TimeoutError:
+                log.warning(
+                    "partition %s: %d events are unfinished after %g s, and come again",
+                    *(partition.lease.shard, begun.running(), self._drain),
+                )
+            # A handler that still waited would take events of the next ownership. Where this is cancelled, the first
+            # event of the next ownership ends the dialogs.
+            await self._end_lease(partition.lease)
         finally:
             tasks = [event.task for event in begun.events if event.task is not None]
             for event in list(begun.events):
@@ -146,7 +165,9 @@ class EventWorker:
         elif self._max_age is not None and time.time() - envelope.ts / 1000 > self._max_age:
             self.expired += 1
             if self._warnings.ready("age"):
-                log.warning("events older than %g s are dropped, %d so far", self._max_age, self.expired)
+                log.warning(
+                    "events older than %g s are dropped, %d so far. 过旧的事件已丢弃", self._max_age, self.expired
+                )
         else:
             return True
         partition.done(received)
@@ -219,7 +240,13 @@ class EventWorker:
         if self._dead_letters is None:
             log.error("event %.200r is given up: %s. 事件处理失败，已放弃", event.envelope.id, visible_line(reason))
         else:
-            await self._publish(self._dead_letters, replace(event.envelope, headers=headers))
+            try:
+                await self._publish(self._dead_letters, replace(event.envelope, headers=headers))
+            except ConfigError as error:  # it is not done, and comes again
+                self._refusal = self._refusal or error
+                self._close(event)
+                await self.stop()
+                return
         self.dead += 1
         self._finish(event, "failed")
 
@@ -228,12 +255,17 @@ class EventWorker:
         while True:
             try:
                 await sink.publish([letter], Fence(None, 0))
+            except ConfigError:
+                raise
             except (Exception, asyncio.CancelledError) as error:  # a failing sink must not lose the event
                 if isinstance(error, asyncio.CancelledError) and is_cancelled():
                     raise  # we are asked to end; any other cancellation came out of something that the sink awaited
                 if self._warnings.ready("dead"):
-                    cause = visible_line(str(error)) or type(error).__name__
-                    log.warning("dead letters cannot be stored, trying again until they are: %s", cause)
+                    cause = visible_line(str(error)).rstrip(". ") or type(error).__name__
+                    log.warning(
+                        "dead letters cannot be stored, trying again until they are: %s. 死信暂时无法存入，正在重试",
+                        cause,
+                    )
             else:
                 return
             await asyncio.sleep(backoff.delay(failures, random.random()))
@@ -252,6 +284,10 @@ class _Begun:
         self.events: dict[_OpenEvent, None] = {}  # in the order in which they began
         self.ended = asyncio.Event()  # set when one was finished, suspended, or given up
         self.given_up = asyncio.Event()  # set when one has to begin again
+
+    def running(self) -> int:
+        """Return how many have handlers that are not suspended."""
+        return sum(not event.suspended and not event.given_up for event in self.events)
 
 
 class _OpenEvent:

@@ -1,9 +1,11 @@
 """`Watermark`: which events of one session are finished, as a low watermark and finished ranges above it.
 
 Responsible for the arithmetic; pure. The gateway numbers the dispatches of a session in ascending order and repeats
-some after a RESUME, so one comparison distinguishes a duplicate from a new event. It knows no events, only numbers.
+some after a RESUME, so one comparison distinguishes a duplicate from a new event, and another one what an earlier
+process may have begun. It knows no events, only numbers.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 MAX_RANGES = 4096
@@ -12,10 +14,14 @@ MAX_RANGES = 4096
 class Watermark:
     """The seqs of one session: accepted in ascending order, finished in any order."""
 
-    __slots__ = ("_done", "_high", "_open", "_passed")
+    __slots__ = ("_again_to", "_done", "_high", "_open", "_passed")
 
-    def __init__(self, seq: int = 0, done: Sequence[tuple[int, int]] = ()) -> None:
-        """Start with everything up to `seq`, and the ranges `done` (first, last; ascending), finished."""
+    def __init__(self, seq: int = 0, done: Sequence[tuple[int, int]] = (), *, taken_over: bool = False) -> None:
+        """Start with everything up to `seq`, and the ranges `done` (first, last; ascending), finished.
+
+        `taken_over`: from an earlier process, which may have begun what is repeated until `caught_up`.
+        """
+        self._again_to = math.inf if taken_over else -1
         self._high = seq  # the highest seq accepted; a seq that is not higher is a duplicate
         self._done = tuple(done)  # finished by an earlier owner; a RESUME repeats them
         self._passed = 0  # how many of `_done` lie below `_high`, so that they are not compared again
@@ -34,6 +40,14 @@ class Watermark:
     def finish(self, seq: int) -> None:
         """Mark `seq` as finished. Unknown seqs are ignored."""
         self._open.pop(seq, None)
+
+    def caught_up(self, seq: int) -> None:
+        """Mark everything up to `seq` as repeated; what follows is new."""
+        self._again_to = min(self._again_to, seq)
+
+    def is_again(self, seq: int) -> bool:
+        """True if an earlier process may have begun this event."""
+        return seq <= self._again_to
 
     @property
     def crowded(self) -> bool:

@@ -6,11 +6,12 @@ nor what happens while the store is down: its users do. Like them it imports red
 
 import asyncio
 import hashlib
+import os
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from typing import Any, NamedTuple, TypeAlias, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
@@ -22,6 +23,7 @@ from redis.exceptions import (
     AuthenticationWrongNumberOfArgsError,
     AuthorizationError,
     DataError,
+    MovedError,
     NoPermissionError,
     NoScriptError,
     RedisClusterException,
@@ -51,11 +53,14 @@ NO_MASTER = "the master's name is missing after the hosts"
 RAW = {"NEVER_DECODE": True}
 """Options of a command whose answer stays bytes, also if the client decodes: a value may not be UTF-8."""
 
-FINAL = (AuthenticationError, AuthenticationWrongNumberOfArgsError, AuthorizationError, DataError, NoPermissionError)
+FINAL = (
+    *(AuthenticationError, AuthenticationWrongNumberOfArgsError, AuthorizationError, NoPermissionError),
+    *(DataError, MovedError),  # the client of a Cluster follows a MOVED by itself
+)
 FINAL_WORDS = re.compile(
     r"NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|hash to the same slot|permission|can't (?:run|access)|"
     r"unknown (?:redis )?command|authentication required|invalid (?:username|password)|wrong number of arg|"
-    r"DB index is out of range",
+    r"DB index is out of range|Cluster mode is not enabled",
     re.IGNORECASE,
 )
 """What a server's error contains if it stays until a person corrects it; scripts wrap errors in their own words."""
@@ -117,15 +122,15 @@ async def drop_idle(client: Client) -> None:
             await pool.disconnect(inuse_connections=False)
 
 
-def hash_tag(app_id: str, cluster: str) -> str:
+def hash_tag(app_id: str, cluster: str, option: str = "cluster") -> str:
     """Return the hash tag of all keys of a cluster, so that a Redis Cluster keeps them on one node.
 
-    Raises: ConfigError for an invalid cluster name.
+    Raises: ConfigError for an invalid name; `option` is what gave it.
     """
     if not CLUSTER_NAME.fullmatch(cluster):
         raise ConfigError(
-            f"cluster={cluster!r} is not a valid name: use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'. "
-            "集群名只能由 1 到 64 个字母、数字、点、下划线和连字符组成"
+            f"{option}={cluster!r} is not a valid name: use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'. "
+            "名称只能由 1 到 64 个字母、数字、点、下划线和连字符组成"
         )
     return f"{{{app_id}:{cluster}}}"
 
@@ -238,9 +243,12 @@ def _taken_apart(url: str) -> _Address | str:
     if base not in ("redis", "rediss", "unix") or kind not in ("", "sentinel", "cluster"):
         return "it has another scheme"
     try:
-        if not kind:
-            return _Address(kind, [], "", {"url": url})
         parts = urlsplit(f"//{rest}")
+        if (wrong := _misread(base, kind, parts)) is not None:
+            return wrong
+        if not kind:
+            _ = parts.port  # raises ValueError
+            return _Address(kind, [], "", {"url": url})
         user, at, hosts = parts.netloc.rpartition("@")
         port = SENTINEL_PORT if kind == "sentinel" else REDIS_PORT
         pairs = [_host(text, port) for text in hosts.split(",")]
@@ -252,6 +260,22 @@ def _taken_apart(url: str) -> _Address | str:
     if settings.pop("connection_class", None) is not None:
         settings["ssl"] = True
     return _Address(kind, pairs, parts.path.strip("/"), settings)
+
+
+def _misread(base: str, kind: str, parts: SplitResult) -> str | None:
+    """Return what the library would read in another way than it was meant, or only when it connects."""
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    place = "" if base == "unix" else parts.path.strip("/")
+    if parts.fragment or "@" in place or any("@" in name for name in options):
+        return "an '@' or a '#' stands behind its host"
+    if not kind and not re.fullmatch("[0-9]{0,9}", place):
+        return "the number of its database is not understood"
+    if kind == "cluster" and place not in ("", "0"):
+        return "a Cluster has the database 0 only"
+    for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
+        if name in options and not os.access(options[name], os.R_OK):
+            return f"the file of its option {name} cannot be read"
+    return None
 
 
 def _host(text: str, port: int) -> tuple[str, int]:

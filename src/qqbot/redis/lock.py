@@ -123,6 +123,7 @@ class RedisLock:
         self._ttl = ttl
         self._auto_renew = auto_renew
         self._cancel_on_lost = cancel_on_lost
+        self._warnings = Throttle()
         self._held: _HeldLock | None = None  # None: not held; a keeper compares it to detect a release
 
     def valid(self) -> bool:
@@ -194,7 +195,8 @@ class RedisLock:
         try:
             return await within(OPERATION_SECONDS, lock.release())
         except FAILURES as error:
-            log.warning("lock %r could not be released, it expires after %g s: %r", self.name, self._ttl, error)
+            if self._warnings.ready("release"):
+                log.warning("lock %r could not be released, it expires after %g s: %r", self.name, self._ttl, error)
         return True
 
     async def __aenter__(self) -> Self:
@@ -232,7 +234,8 @@ class RedisLock:
         except LockLost:
             return False
         except Exception as error:  # noqa: BLE001 - a client may raise anything: only the deadline ends the lock
-            log.warning("lock %r could not be renewed, trying again: %r", self.name, error)
+            if self._warnings.ready("renew"):
+                log.warning("lock %r could not be renewed, trying again: %r", self.name, error)
             return False
         return True
 
@@ -251,6 +254,14 @@ class RedisLock:
             "store lost it. Stop the work that it protects, or acquire() it again. "
             "锁已失效：请停止受其保护的工作，或重新获取"
         )
+
+
+class OneOfManyLocks(RedisLock):
+    """A lock of a holder that has many of them on one store: when that is away, `warnings` lets one of them log it."""
+
+    def __init__(self, store: Client, name: str, *, ttl: float, warnings: Throttle) -> None:
+        super().__init__(store, name, ttl=ttl)
+        self._warnings = warnings
 
 
 def fence_key(name: str) -> str:

@@ -27,8 +27,8 @@ from ..errors import ConfigError, LockLost
 from ..lease import Ownership
 from ..models.gateway import ShardKey
 from ..models.ingest import PARTITIONS, Received
-from .connection import FAILURES, OPERATION_SECONDS, Client, Script, drop_idle, is_away, repeated, within
-from .lock import RedisLock, fence_key
+from .connection import FAILURES, OPERATION_SECONDS, Client, Script, drop_idle, repeated, within
+from .lock import OneOfManyLocks, RedisLock, fence_key
 from .stream_calls import Part, PartCalls, PartScript, SharedCalls, text
 from .streams import (
     GROUP,
@@ -36,6 +36,7 @@ from .streams import (
     Topic,
     check_topic,
     decode_envelope,
+    is_refusal,
     number,
     reachable,
     refused,
@@ -125,7 +126,9 @@ return {redis.call('ZCARD', KEYS[1]), redis.call('ZRANK', KEYS[2], ARGV[1])}
 class RedisPartition:
     """One partition while this process owns it. It is its own `Ownership`."""
 
-    def __init__(self, calls: SharedCalls, topic: Topic, index: int, worker: str, lock: RedisLock) -> None:
+    def __init__(
+        self, calls: SharedCalls, topic: Topic, index: int, worker: str, lock: RedisLock, *, warnings: Throttle
+    ) -> None:
         self.shard = ShardKey(0, index, topic.partitions)
         self.length = 0  # entries that are stored and not finished, as of the last beat
         self.given_up = asyncio.Event()  # no more events are wanted: it is drained, and then released
@@ -137,7 +140,8 @@ class RedisPartition:
         self._keys = [self._stream, fence_key(lock.name)]
         self._worker = worker
         self._lock = lock
-        self._warnings = Throttle()
+        self._warnings = warnings  # of all partitions
+        self.refusal: ConfigError | None = None  # why events cannot be acknowledged, if a person has to correct that
         self._prepared = False  # the stream has its group
         self._claim_from: str | None = "0-0"  # None: all that an earlier owner had open was claimed
         self._last = "0-0"  # the last id that was delivered
@@ -291,7 +295,7 @@ class RedisPartition:
     async def flush(self) -> None:
         """Delete what is finished now; while the store is away, as long as the partition is ours.
 
-        If the store refuses that, it is tried until the partition is given up.
+        If the store refuses that, the partition is given up, and `refusal` says why.
         """
         while self._finished:
             ids = [self._finished[place] for place in range(min(len(self._finished), LARGEST_BATCH))]
@@ -300,10 +304,15 @@ class RedisPartition:
             except FAILURES as error:
                 if not self.valid():
                     return  # the next owner gets them again, and so do we if that is us
+                if is_refusal(error):
+                    self.refusal = refused(error, "RedisStreamSource")
+                    self.give_up()
+                    return
                 if self._warnings.ready("done"):
-                    log.warning("RedisStreamSource: events cannot be acknowledged, trying again: %s", worded(error))
-                if self.given_up.is_set() and not is_away(error):
-                    return  # otherwise the end of the process waits until a person corrects something
+                    log.warning(
+                        "RedisStreamSource: events cannot be acknowledged, trying again: %s. 事件无法确认，正在重试",
+                        worded(error),
+                    )
                 await drop_idle(self._client)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
@@ -347,7 +356,9 @@ class RedisStreamSource:
         del store  # a URL holds a password, and a traceback may show the variables of its frames
         check_topic(name, partitions)
         if not 0 < ttl < math.inf:
-            raise ConfigError("RedisStreamSource(ttl=...) must be greater than 0 seconds, and finite")
+            raise ConfigError(
+                "RedisStreamSource(ttl=...) must be greater than 0 seconds, and finite. ttl 应大于 0，且不能无限大"
+            )
         self._name = name
         self._partitions = partitions
         self._ttl = ttl
@@ -383,8 +394,10 @@ class RedisStreamSource:
         topic = Topic(app_id, self._name, self._partitions)
         shares = self._shares = PartitionShares(topic.partitions, name, min(BEAT_SECONDS, self._ttl / 4))
         try:
-            async with reachable(self._store, "RedisStreamSource") as client, SharedCalls(PartCalls(client)) as calls:
-                await shares.run(_RedisWorkers(calls, topic, name, self._ttl, work))
+            warnings = Throttle()
+            opening = reachable(self._store, "RedisStreamSource", warnings)
+            async with opening as client, SharedCalls(PartCalls(client)) as calls:
+                await shares.run(_RedisWorkers(calls, topic, name, self._ttl, work, warnings=warnings))
         finally:
             self._shares = None
 
@@ -394,7 +407,9 @@ class _RedisWorkers:
 
     failures: tuple[type[Exception], ...] = FAILURES
 
-    def __init__(self, calls: SharedCalls, topic: Topic, name: str, ttl: float, work: RedisPartitionWork) -> None:
+    def __init__(
+        self, calls: SharedCalls, topic: Topic, name: str, ttl: float, work: RedisPartitionWork, *, warnings: Throttle
+    ) -> None:
         self._calls = calls
         self._client = calls.client
         self._topic = topic
@@ -403,7 +418,7 @@ class _RedisWorkers:
         self._work = work
         self._agreed = False  # the number of partitions is known to be ours
         self._announced = False  # the others count this worker
-        self._warnings = Throttle()
+        self._warnings = warnings
 
     async def beat(self) -> tuple[int, int]:
         """Report that this worker is alive; return how many are, and how many of them began before."""
@@ -418,10 +433,11 @@ class _RedisWorkers:
 
     async def claim(self, index: int) -> RedisPartition | None:
         """Return the partition if its lock is free."""
-        lock = RedisLock(self._client, self._topic.key(index, "owner"), ttl=self._ttl)
+        key = self._topic.key(index, "owner")
+        lock = OneOfManyLocks(self._client, key, ttl=self._ttl, warnings=self._warnings)
         if not await lock.acquire(blocking=False):
             return None
-        return RedisPartition(self._calls, self._topic, index, self._name, lock)
+        return RedisPartition(self._calls, self._topic, index, self._name, lock, warnings=self._warnings)
 
     async def handle(self, partition: RedisPartition) -> None:
         """Let one partition be handled."""
@@ -429,6 +445,8 @@ class _RedisWorkers:
         async with background(*chores, name=f"qqbot partition {partition.shard}"):
             await self._work(partition)
         await partition.flush()
+        if partition.refusal is not None:
+            raise partition.refusal
 
     async def look(self, owned: Collection[RedisPartition]) -> None:
         """Read how many events are stored in the own partitions."""
@@ -449,8 +467,11 @@ class _RedisWorkers:
 
 async def _log_outage(error: Exception, client: Client, warnings: Throttle) -> None:
     """Log that the store is away, and let the next request open a connection.  Raises: ConfigError if it refuses us."""
-    if not is_away(error):
+    if is_refusal(error):
         raise refused(error, "RedisStreamSource") from None
     if warnings.ready("away"):
-        log.warning("RedisStreamSource: the store does not answer, waiting until it does: %s", worded(error))
+        log.warning(
+            "RedisStreamSource: the store does not answer, waiting until it does: %s. 存储暂不可用，等待恢复",
+            worded(error),
+        )
     await drop_idle(client)

@@ -8,6 +8,7 @@ it, so the length of a stream is what waits, and nothing unread is ever trimmed.
 import hashlib
 import logging
 import os
+import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
@@ -15,9 +16,11 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
+from redis.exceptions import MovedError
 
 from .._visible import visible_line
 from ..aio.forks import check_process
+from ..aio.throttle import Throttle
 from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..models.codec import pack, unpacker
@@ -26,6 +29,7 @@ from .connection import (
     FAILURES,
     OPERATION_SECONDS,
     Client,
+    check_url,
     hash_tag,
     is_away,
     opened,
@@ -33,7 +37,7 @@ from .connection import (
     shown,
     within,
 )
-from .stream_calls import Part, PartCalls, PartScript
+from .stream_calls import Part, PartCalls, PartScript, text
 
 log = logging.getLogger(__name__)
 
@@ -108,22 +112,26 @@ class Topic(Struct, frozen=True):
             return await untyped.execute_command("GET", self.settings_key)
 
         found = await within(OPERATION_SECONDS, repeated(client, ask))
-        known = int(found) if isinstance(found, bytes | str) else self.partitions
-        if known != self.partitions:
+        known = visible_line(text(found), 20) if isinstance(found, bytes | str) else str(self.partitions)
+        if known != str(self.partitions):
             raise ConfigError(
-                f"the streams {self.name!r} of the bot {self.app_id} have {known} partitions, here {self.partitions} "
-                f"are asked for: use partitions={known}, or another name. 分区数与已有的不一致，请改用 {known}"
+                f"the streams {self.name!r} of the bot {self.app_id} have {known} partitions, not {self.partitions}: "
+                f"use partitions={known}, or another name. 分区数与已有的不一致，请改用 {known}"
             )
 
 
 def check_topic(name: str, partitions: int) -> None:
     """Check the options that sink and source share.  Raises: ConfigError."""
-    hash_tag("", name)
+    hash_tag("", name, "stream")
     check_partitions(partitions)
 
 
 def split_options(url: str | Secret) -> tuple[Secret, dict[str, str]]:
-    """Return a URL without the options of the streams, and these: stream, partitions, max_length."""
+    """Return a URL without the options of the streams, and these: stream, partitions, max_length.
+
+    Raises: ConfigError.
+    """
+    check_url(url)
     base, found, query = hidden(url).reveal().partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
     ours = {name: value for name, value in pairs if name in ("stream", "partitions", "max_length")}
@@ -140,30 +148,56 @@ def number(options: dict[str, str], name: str, default: int) -> int:
 
 
 @asynccontextmanager
-async def reachable(store: "Client | Secret", what: str) -> AsyncGenerator[Client]:
+async def reachable(store: "Client | Secret", what: str, warnings: Throttle) -> AsyncGenerator[Client]:
     """Yield a client; log if the store is away.  Raises: ConfigError if it refuses us."""
     async with opened(store) as client:
         untyped: Any = client
         try:
             await within(OPERATION_SECONDS, repeated(client, lambda: untyped.execute_command("PING")))
         except FAILURES as error:
-            if not is_away(error):
+            if is_refusal(error):
                 raise refused(error, what) from None
             place = shown(store.reveal()) if isinstance(store, Secret) else "its store"
-            log.warning("%s: %s does not answer, waiting until it does: %s", what, place, worded(error))
+            warnings.ready("away")
+            log.warning(
+                "%s: %s does not answer, waiting until it does: %s. 存储暂不可用，等待恢复",
+                *(what, place, worded(error)),
+            )
         yield client
 
 
 def worded(error: Exception) -> str:
     """Return an error of the library in one line; its `repr` does not have the text."""
-    return visible_line(f"{type(error).__name__}: {error}")
+    return visible_line(f"{type(error).__name__}: {error}".rstrip(":. "))
+
+
+def is_refusal(error: Exception) -> bool:
+    """True if the store will not serve us, or its certificate is not trusted, until a person corrects something."""
+    return not is_away(error) or _untrusted(error) is not None
+
+
+def _untrusted(error: Exception) -> ssl.SSLCertVerificationError | None:
+    """Return why a certificate is not trusted, if it is not: the library has its own error for all of TLS."""
+    cause = error.__cause__ or error.__context__
+    return cause if isinstance(cause, ssl.SSLCertVerificationError) else None
 
 
 def refused(error: Exception, what: str) -> ConfigError:
     """Return the error for a store that will not serve us until a person corrects something."""
+    if isinstance(error, MovedError):
+        return ConfigError(
+            f"{what}: the store is a node of a Cluster: write redis+cluster:// or rediss+cluster:// in its URL. "
+            "该存储是集群节点，请改用 redis+cluster:// 地址"
+        )
+    if (untrusted := _untrusted(error)) is not None:
+        return ConfigError(
+            f"{what}: the certificate of the store is not trusted: {untrusted.verify_message}. Give the file of its "
+            "authority as ssl_ca_certs in the URL. 存储的证书不受信任，请在地址中用 ssl_ca_certs 指定 CA 证书文件"
+        )
     return ConfigError(
-        f"{what}: the store refuses us: {error}. Check user, password and rights in its URL. "
-        "存储拒绝访问，请检查地址中的用户名、密码和权限"
+        f"{what}: the store refuses us: {visible_line(str(error)).rstrip('. ')}. "
+        "Check user, password and rights in its URL, and that nothing else writes its keys. "
+        "存储拒绝访问，请检查地址中的用户名、密码和权限，以及键是否被其他程序占用"
     )
 
 
@@ -191,7 +225,10 @@ class RedisStreamSink:
         del store  # a URL holds a password, and a traceback may show the variables of its frames
         check_topic(name, partitions)
         if max_length < partitions:
-            raise ConfigError(f"max_length must be at least {partitions}: one event for each partition")
+            raise ConfigError(
+                f"max_length must be at least {partitions}: one event for each partition. "
+                f"max_length 至少应为 {partitions}"
+            )
         self._name = name
         self._partitions = partitions
         self._most = str(max_length // partitions)
@@ -213,7 +250,7 @@ class RedisStreamSink:
 
     async def __aenter__(self) -> Self:
         stack = AsyncExitStack()
-        self._calls = PartCalls(await stack.enter_async_context(reachable(self._store, "RedisStreamSink")))
+        self._calls = PartCalls(await stack.enter_async_context(reachable(self._store, "RedisStreamSink", Throttle())))
         self._pid = os.getpid()
         self._stack = stack
         return self
@@ -229,7 +266,7 @@ class RedisStreamSink:
         """Store the events, in order.
 
         Raises: FencedOut if a later owner of the shard has published; QQBotError while the streams are full;
-        ConfigError for another number of partitions; what the library raises.
+        ConfigError if the store refuses us, or for another number of partitions; what the library raises.
         """
         calls = self._calls
         if calls is None:
@@ -242,7 +279,10 @@ class RedisStreamSink:
             topic = topics.setdefault(app_id, Topic(app_id, self._name, self._partitions))
             parts.setdefault((app_id, partition_of(envelope.key, topic.partitions)), []).append(envelope)
         for app_id in topics.keys() - self._agreed:
-            await topics[app_id].agree(calls.client)
+            try:
+                await topics[app_id].agree(calls.client)
+            except FAILURES as failure:
+                raise _judged(failure) from None
             self._agreed.add(app_id)
         shard = "" if fence.shard is None else f"{fence.shard.gen}:{fence.shard}"
         script_parts = [
@@ -272,7 +312,7 @@ class RedisStreamSink:
     def _error(self, part: Part, answer: object, fence: Fence) -> BaseException | None:
         """Return why a part was not stored; None if it was."""
         if isinstance(answer, BaseException):
-            return answer
+            return _judged(answer)
         if isinstance(answer, bytes | str):
             return FencedOut(f"a later owner of shard {fence.shard} has published", token=int(answer))
         if answer == 0:
@@ -281,3 +321,8 @@ class RedisStreamSink:
                 "them. 事件流已满，请启动更多 worker"
             )
         return None
+
+
+def _judged(error: BaseException) -> BaseException:
+    """Return an error of a call; ConfigError if it stays until a person corrects something."""
+    return refused(error, "RedisStreamSink") if isinstance(error, FAILURES) and is_refusal(error) else error

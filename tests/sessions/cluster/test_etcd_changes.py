@@ -75,7 +75,7 @@ def use(coord: Mapping[str, str], limit: Mapping[str, str]) -> None:
         change = Change(records, NODE)
         call(change, read_cluster_state(records.fields, {}))
         change.finish()
-        fields, limits = (_fields([KeyValue(value=encode(each))]) for each in (change.coord, change.limit))
+        fields, limits = (_fields(encode(each)) for each in (change.coord, change.limit))
         assert (fields, limits) == (change.coord, change.limit), "what was written cannot be read again"
         after = read_cluster_state(fields, {})
         assert after.incarnation > 0 and after.version > 0 and len(fields["m:tok"]) <= 15
@@ -103,5 +103,5 @@ def test_each_record(value: str) -> None:
     value=st.binary() | st.text().map(str.encode) | st.sampled_from([b'{"a":"\\ud800"}', b'{"at":"x"}', b"[" * 5000])
 )
 def test_reading_raises_nothing(value: bytes) -> None:
-    encode(_fields([KeyValue(value=value)]))
+    encode(_fields(value))
     encode(_logged(KeyValue(value=value, mod_revision=3)))

@@ -1,6 +1,7 @@
 """`EtcdStore`: what an etcd cannot do is reported at once; nothing is written twice, late or over its limits."""
 
 import asyncio
+import contextlib
 import itertools
 import shutil
 import ssl
@@ -152,10 +153,22 @@ async def test_tls_with_certificates_for_both_sides(certificates: Path) -> None:
         async with store_of(f"{servers.url}{known}&ssl_certfile={client}.pem&ssl_keyfile={client}.key", "c") as store:
             await store.check()
             assert len(await owner(store)) == 2
-        for options in ("", known):
-            async with store_of(f"{servers.url}{options}", "c") as store:
-                with pytest.raises(StoreAway):
+        plain = servers.url.replace("etcds:", "etcd:")
+        for url, cause in (
+            (servers.url, "TLS failed .unable to get local issuer certificate.: check ssl_ca_certs"),
+            (servers.url.replace("127.0.0.1", "localhost") + known, "TLS failed .Hostname mismatch"),
+            (servers.url + known, "TLS failed .*BAD_CERTIFICATE|TLS failed .*CERTIFICATE_REQUIRED"),
+            (plain, "if it expects TLS, write etcds://"),
+        ):
+            async with store_of(url, "c") as store:
+                with pytest.raises(StoreAway, match=cause):
                     await store.check()
+
+
+async def test_tls_where_none_is_expected(shared_etcd: Etcd) -> None:
+    async with store_of(shared_etcd.url.replace("etcd:", "etcds:"), "c") as store:
+        with pytest.raises(StoreAway, match=r"if it expects no TLS, write etcd://|TLS failed"):
+            await store.check()
 
 
 # Users
@@ -214,6 +227,12 @@ async def test_a_password_where_none_is_asked_for(shared_etcd: Etcd) -> None:
 
 
 # What is no etcd, or one that cannot
+
+
+async def test_members_of_different_etcds(shared_etcd: Etcd, name: str) -> None:
+    async with etcd() as another:
+        for url in (f"{shared_etcd.url},{another.address(0)}", f"{another.url},127.0.0.1:1,{shared_etcd.address(0)}"):
+            assert "2 etcds that know nothing of each other" in await refusal(url)
 
 
 async def test_a_server_that_is_no_etcd() -> None:
@@ -279,14 +298,20 @@ async def test_records_that_cannot_be_read_are_lost_and_reported_again(
 
 
 async def test_an_etcd_without_space_is_away() -> None:
-    async with etcd(1, "--quota-backend-bytes", "300000") as servers, store_of(servers.url, "c") as store:
+    async with etcd() as servers, store_of(servers.url, "c") as store:
         grants = await owner(store, 4)
-        with pytest.raises(StoreAway, match="database space exceeded"):
-            for _ in range(20):
-                await sync(store, *(report(grant, f'"{"x" * 50_000}"') for grant in grants))
-        with pytest.raises(StoreAway, match="database space exceeded"):
-            await store.check()
-        assert len((await store.look()).owners) == 4
+        member = servers.members[0]
+        member.kill()
+        member.options = ("--quota-backend-bytes", "10000")  # less than it has, so it is never healthy
+        member.start(f"{member.name}={member.peer}")
+        async with asyncio.timeout(20):
+            while True:
+                with contextlib.suppress(StoreAway):
+                    assert len((await store.look()).owners) == 4  # `qqbot shards` shows it
+                    break
+        for call in (lambda: sync(store, *map(report, grants)), store.check):
+            with pytest.raises(StoreAway, match=r"database space exceeded: .*etcdctl alarm disarm"):
+                await call()
 
 
 async def test_a_history_that_is_never_compacted_is_reported(

@@ -44,6 +44,15 @@ async def test_one_node_runs_everything(store: Server) -> None:
     assert platform.calls == 1
 
 
+async def test_a_node_leaves_as_soon_as_its_shards_are_released(store: Server) -> None:
+    slow = Timings(renew=1.0, call=0.2, own=1.5, observe=1.8, slack=0.2, window=0.2, stop=6.0)
+    async with joined(store.url, Platform(), timings=slow) as a:
+        await until(lambda: a.indices == ALL)
+        begun = steady()
+        await a.manager.stop(drain=1.0)
+        assert steady() - begun < 0.9 * slow.renew, "it waited for the next renewal"
+
+
 async def test_it_is_left_alone_by_other_loops(store: Server) -> None:
     async with joined(store.url, Platform()) as a:
         await until(lambda: a.indices == ALL)

@@ -7,6 +7,7 @@ time, and the first may carry it out late: so each transaction has to compare wh
 """
 
 import asyncio
+import contextlib
 import io
 import ssl
 from collections.abc import AsyncGenerator, Sequence
@@ -38,8 +39,9 @@ UNREADABLE = (MsgspecError, ValueError, RecursionError)
 PERMISSION_DENIED, UNAUTHENTICATED = 7, 16  # codes of gRPC
 OLD_TOKEN = ("invalid auth token", "revision of auth store is old", "user name is empty")
 NO_ENTRY = ("authentication failed", "authentication is not enabled", "permission denied", "user name not found")
+NO_SPACE = "database space exceeded"
 REFUSING = (400, 401, 403, 421)  # etcd gives the reason as plain text: a certificate or host name that it does not want
-AUTHENTICATE = "/v3/auth/authenticate"
+AUTHENTICATE, RANGE = "/v3/auth/authenticate", "/v3/kv/range"
 TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 Body: TypeAlias = dict[str, object]
@@ -291,7 +293,20 @@ class EtcdClient:
 
         Raises: StoreAway, EtcdRefused.
         """
-        return await self._call("/v3/kv/range", range_of(key, prefix=prefix) | options, _found, until)
+        return await self._call(RANGE, range_of(key, prefix=prefix) | options, _found, until)
+
+    async def cluster_ids(self, key: str, *, until: float) -> set[str]:
+        """Return the ids of the etcds that the members of the URL belong to, as far as they answer when `key` is read.
+
+        A member that is not of the same etcd as the others would split the cluster in two.
+        """
+        members, found = self._address.members, set[str]()
+        for left, member in zip(range(len(members), 0, -1), members, strict=True):
+            now = asyncio.get_running_loop().time()
+            with contextlib.suppress(StoreAway, EtcdRefused):
+                async with within(now + (until - now) / left):
+                    found.add((await self._ask(member, RANGE, range_of(key), _found)).header.cluster_id)
+        return found
 
     async def version(self, *, until: float) -> str:
         """Return the version of the server, '' if it names none.  Raises: StoreAway, EtcdRefused."""
@@ -442,7 +457,14 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _cause(member: str, error: Exception) -> str:
     """Return what went wrong, without what was sent."""
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ServerDisconnectedError | NoThread):
+    tls = error.__cause__
+    if isinstance(tls, ssl.SSLError):
+        words = tls.verify_message if isinstance(tls, ssl.SSLCertVerificationError) else tls.reason or str(tls)
+        return visible_line(f"{member}: TLS failed ({words}): check {', '.join(TLS_OPTIONS)}. TLS 失败，请检查证书选项")
+    if isinstance(error, aiohttp.ServerDisconnectedError) or isinstance(tls, ConnectionResetError):
+        other = "no TLS, write etcd://" if member.startswith("https:") else "TLS, write etcds://"
+        return f"{member}: it closed the connection; if it expects {other}. 对方关闭了连接，请检查它是否启用了 TLS"
+    if isinstance(error, aiohttp.ClientConnectorError | NoThread):
         return visible_line(f"{member}: {error}")
     return f"{member}: the connection broke ({type(error).__name__})"
 
@@ -465,4 +487,6 @@ def _refusal(status: int, data: bytes, *, renewable: bool) -> Exception:
     if not words and status in REFUSING:
         text = visible_line(data.decode(errors="replace").strip())
         return EtcdRefused(f"HTTP {status}{text and ': '}{text}", user=False)
+    if NO_SPACE in words:
+        words += ": compact and defragment it, then `etcdctl alarm disarm`. etcd 空间已满，请压缩、整理碎片并解除告警"
     return StoreAway(words or f"HTTP {status}")

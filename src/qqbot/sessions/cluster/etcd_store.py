@@ -190,9 +190,16 @@ class EtcdStore:
                 await self._client.txn([], [delete(scratch)], until=until)
         except EtcdRefused as error:
             raise ConfigError(f"{self} {self._refusal(error)}") from None
-        form = _fields(coord.kvs).get("m:schema", SCHEMA)
+        form = _fields(coord.kvs[0].value if coord.kvs else b"").get("m:schema", SCHEMA)
         if form != SCHEMA:
             raise ConfigError(f"{self}: {other_form(form, self.coord)}")
+        async with self._within(self._timings.call) as until:
+            ids = await self._client.cluster_ids(self.coord, until=until)
+        if len(ids) > 1:
+            raise ConfigError(
+                f"{self}: these are {len(ids)} etcds that know nothing of each other, and a cluster needs one: name "
+                "members of the same etcd. 地址中的各成员不属于同一个 etcd 集群"
+            )
         if not await self.is_compacted():
             log.warning(
                 "%s never compacts its history, so that it grows until it refuses to write: start it with "
@@ -225,7 +232,10 @@ class EtcdStore:
 
     def _refusal(self, error: EtcdRefused) -> str:
         if not error.user:
-            return f"cannot hold a cluster: {error}. 该地址不是可用的 etcd（需要 3.4 以上并启用 grpc-gateway）"
+            return (
+                f"cannot hold a cluster: {error}. "
+                "该 etcd 无法使用，请按上述原因检查（需要 3.4 以上并启用 grpc-gateway）"
+            )
         return (
             f"refuses the user or the password: {error}. Needed: the right to read and write the keys that begin with "
             f"{self.prefix}. etcd 拒绝了用户名、密码或权限，请检查 QQBOT_ETCD_URL 与角色权限"
@@ -305,7 +315,7 @@ class EtcdStore:
     async def look(self) -> ClusterState:
         """Read everything and change nothing.  Raises: StoreAway."""
         async with self._answered() as until:
-            read = await self._read(until, get(self._states, prefix=True))
+            read = await self._read(until, states={})
         return self._state(read.records, self._shown_states(read.states))
 
     # The log
@@ -356,7 +366,7 @@ class EtcdStore:
             wanted = [get(self._states, prefix=True)]
         async with self._answered() as until:
             while True:
-                read = await self._read(until, *([get(self._states, prefix=True, keys_only=True)] if names else []))
+                read = await self._read(until, states={"keys_only": True} if names else None)
                 change = Change(read.records, self._caller(read), stored=[*self._shown_states(read.states)])
                 answer = work(change)
                 change.finish()
@@ -435,30 +445,39 @@ class EtcdStore:
             return ()
         return tuple(kv for kvs in (await self._client.txn([], wanted, until=until)).found for kv in kvs)
 
-    async def _read(self, until: float, *others: Body) -> _Read:
-        """Read all records at one revision, and `others` with them.  Raises: StoreAway."""
+    async def _read(self, until: float, *, states: Body | None = None) -> _Read:
+        """Read all records at one revision, and the states with the options `states`.  Raises: StoreAway.
+
+        By no transaction: an etcd whose quota is full refuses each, also one that only reads.
+        """
         seen, beat = self._revision, self._beat  # an answer that was under way already may be older than what comes
-        reads = [get(self.coord), get(self.limit), get(self._beat_of(""), prefix=True), *others]
-        answer = await self._client.txn([], reads, until=until)
-        coord, limit, beats, *rest = answer.found
+        first = self._beat_of("")
+        end = f"{self.limit}\0".encode()  # in between are "beat/...", "coord" and "limit"
+        found = await self._client.range(first, range_end=end, until=until)
+        revision = found.header.revision
+        kvs = {_text(kv.key): kv for kv in found.kvs}
+        coord, limit = kvs.get(self.coord, KeyValue()), kvs.get(self.limit, KeyValue())
         records = Records(
-            cluster_id=answer.header.cluster_id,
-            coord=_fields(coord),
-            coord_revision=coord[0].mod_revision if coord else 0,
-            limit=_fields(limit),
-            limit_revision=limit[0].mod_revision if limit else 0,
-            beats={_text(kv.key).removeprefix(self._beat_of("")): kv.mod_revision for kv in beats},
+            cluster_id=found.header.cluster_id,
+            coord=_fields(coord.value),
+            coord_revision=coord.mod_revision,
+            limit=_fields(limit.value),
+            limit_revision=limit.mod_revision,
+            beats={key.removeprefix(first): kv.mod_revision for key, kv in kvs.items() if key.startswith(first)},
         )
         form = records.coord.get("m:schema", SCHEMA)
         if form != SCHEMA:
             raise StoreAway(other_form(form, self.coord))
-        revision = answer.header.revision
+        stored: tuple[KeyValue, ...] = ()
+        if states is not None:
+            at = {"revision": str(revision)} | states
+            stored = (await self._client.range(self._states, prefix=True, until=until, **at)).kvs
         same = (number(records.coord.get("m:inc")) or 0) <= self._incarnation  # else another node noticed it
         is_member = f"n:{self.node}" in records.coord
         forgotten = same and (revision < seen or (is_member and records.beats.get(self.node, 0) < beat))
         if not forgotten:
             self._remember(records, revision)
-        return _Read(records, tuple(kv for kvs in rest for kv in kvs), forgotten)
+        return _Read(records, stored, forgotten)
 
     def _remember(self, records: Records, revision: int) -> None:
         """Keep what shows later that etcd lost data, and the count of permits."""
@@ -524,10 +543,10 @@ def _text(value: bytes) -> str:
     return value.decode(errors="replace")
 
 
-def _fields(kvs: Sequence[KeyValue]) -> Fields:
-    """Return the fields of a record; none if there is none, or none that can be read."""
+def _fields(record: bytes) -> Fields:
+    """Return the fields of a record; none if there is none (b""), or none that can be read."""
     try:
-        return _read_fields(kvs[0].value) if kvs else {}
+        return _read_fields(record)
     except UNREADABLE:
         return {}
 

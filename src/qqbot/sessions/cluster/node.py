@@ -56,6 +56,7 @@ from .wake_up import WakeUp, follow_log
 log = logging.getLogger(__name__)
 
 SHORTEST_TURN = 0.05  # seconds from one sync to the next, if nothing is urgent
+MOST_CAUSE = 500  # characters of what went wrong, with the advice
 
 
 class NodeSettings(Struct, frozen=True):
@@ -199,7 +200,11 @@ class Node:
                 await self._sync()
             except StoreAway as error:
                 if self._warnings.ready("away"):
-                    log.warning("%s does not answer: %s; starting when it does", self._store, visible_line(str(error)))
+                    log.warning(
+                        "%s does not answer as it should: %s; starting when it does. 存储恢复正常后将自动启动",
+                        self._store,
+                        visible_line(str(error), MOST_CAUSE),
+                    )
             except OtherTimings as other:
                 await outlast(
                     self._store, other.theirs, self._timings, self._wake_up.wait, stopping=lambda: self._stopping
@@ -261,9 +266,10 @@ class Node:
             self._away = True
             if self._warnings.ready("away"):
                 log.warning(
-                    "%s does not answer: %s; the shards go on for %g s at most, then they wait until it is back",
+                    "%s does not answer as it should: %s; the shards go on for %g s at most, then they wait until it "
+                    "does. 分片将在租约到期后停止，待存储恢复正常后继续",
                     self._store,
-                    visible_line(str(error)),
+                    visible_line(str(error), MOST_CAUSE),
                     self._timings.own,
                 )
             if self._stopping:  # they cannot be handed over one by one
@@ -409,6 +415,8 @@ class Node:
 
     async def _pause(self) -> None:
         """Wait until there is something to do, but not much longer than until the next renewal."""
+        if self._may_leave():
+            return
         now = steady()
         if self._away:
             wake = now + self._timings.retry
