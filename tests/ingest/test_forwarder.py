@@ -55,6 +55,16 @@ async def test_an_event_is_finished_when_the_sink_has_returned() -> None:
     assert store.fences == {Fence(FakeLease().shard, 1)}
 
 
+async def test_a_sink_that_cannot_be_right_for_the_bot_ends_it_at_the_start() -> None:
+    class Wrong(Store):
+        async def check_for(self, app_id: str) -> None:
+            raise ConfigError(f"not for {app_id}")
+
+    with pytest.raises(ConfigError, match="not for 102"):
+        async with Forwarder(Wrong(), app_id="102").within():
+            pass
+
+
 async def test_a_sink_that_fails_gets_the_batch_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -231,6 +231,35 @@ async def test_another_number_of_partitions_is_refused(pulsar_server: PulsarServ
         await PulsarSource(url).run(APP_ID, lambda _: asyncio.sleep(0))
 
 
+async def test_a_topic_that_is_not_there_is_refused(pulsar_server: PulsarServer) -> None:
+    with pytest.raises(ConfigError, match="create it with 4 partitions"):
+        await PulsarSink(pulsar_server.url("absent")).__aenter__()
+
+
+async def test_a_certificate_that_is_not_there_is_named(pulsar_server: PulsarServer) -> None:
+    with pytest.raises(ConfigError, match="ca=/absent is no file"):
+        await PulsarSink(f"pulsar+ssl://127.0.0.1:{pulsar_server.port}?ca=/absent").__aenter__()
+
+
+async def test_a_server_of_another_protocol_is_an_outage(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library does not end a call to one that answers and closes."""
+    for name in ("CALL_SECONDS", "CLOSE_SECONDS"):
+        monkeypatch.setattr(f"qqbot.ingest.pulsar.{name}", 0.1)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        sink = PulsarSink(f"pulsar://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await sink.__aenter__()
+        await sink.__aexit__(None, None, None)
+    assert "does not answer" in caplog.text
+
+
 async def test_what_is_no_event_is_put_aside_and_a_newer_release_ends_the_worker(
     pulsar_server: PulsarServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -404,13 +433,18 @@ async def test_an_answer_to_a_closed_loop_does_not_abort_the_process(pulsar_serv
         ("pulsar://:hush@host:6650/tenant/ns?topic=a-partition-1", "-partition-"),
         ("pulsar://:hush@host:6650/tenant/ns?partitions=0", "from 1 to"),
         ("pulsar://:hush@host:6650/tenant/ns?partitions=many", "from 1 to"),
+        ("pulsar://:h?ush@host:6650/tenant/ns", "written as %XX"),
+        ("pulsar://:h/ush@host:6650/tenant", "written as %XX"),
+        ("pulsar://hush@host:6650/tenant/ns", "the token is its password"),
+        ("pulsar://:hush@host:66 50/tenant/ns", "expected pulsar://"),
+        ("pulsar://:hush@host,,other/tenant/ns", "expected pulsar://"),
     ],
 )
 def test_a_url_that_cannot_be_right(url: str, words: str) -> None:
     for made in (sink_of, source_of):
         with pytest.raises(ConfigError, match=words) as refused:
             made(url)
-        assert "hush" not in str(refused.value)
+        assert "ush" not in str(refused.value)
 
 
 def test_the_token_is_shown_nowhere() -> None:

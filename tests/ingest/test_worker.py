@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import pytest
 
-from qqbot import Bot, C2CMessageCreate, ConfigError, Context, Envelope
+from qqbot import Bot, C2CMessageCreate, ConfigError, Context, Envelope, Intents
 from qqbot.testing import Simulator
 from tests.ingest.memory import MemoryBroker, MemorySink, MemorySource
 from tests.waiting import until
@@ -169,6 +169,15 @@ async def test_dead_letters_wait_for_their_sink(logic: Logic, error: BaseExcepti
     assert dead.events == ["opened", "refused", "refused", "published", "closed"]
 
 
+async def test_dead_letters_that_cannot_be_right_are_refused_at_the_start(logic: Logic) -> None:
+    class Wrong(MemorySink):
+        async def check_for(self, app_id: str) -> None:
+            raise ConfigError(f"not for {app_id}")
+
+    with pytest.raises(ConfigError, match=f"not for {logic.sim.app_id}"):
+        await logic.bot.work(logic.source, dead_letters=Wrong(MemoryBroker()))
+
+
 async def test_dead_letters_that_refuse_an_event_end_the_work(logic: Logic) -> None:
     class Refusing(MemorySink):
         async def publish(self, batch: object, fence: object) -> None:
@@ -290,6 +299,35 @@ async def test_what_a_dead_worker_had_begun_comes_again_and_is_marked(logic: Log
     await following.bot.stop()
     await work
     assert following.again == [True]
+
+
+@pytest.mark.parametrize("answers", [1, 2])
+async def test_a_copy_that_nobody_marks_is_not_answered_twice(sim: Simulator, answers: int) -> None:
+    """The platform has repeated a call, two intakes have stored it, and the partition moved between the copies."""
+    broker, seen = MemoryBroker(), list[bool]()
+    intake = Bot(sim.credentials, endpoints=sim.endpoints, sink=MemorySink(broker), intents=Intents.GROUP_AND_C2C_EVENT)
+    async with intake:
+        await intake.ready()
+        sim.push_message("c2c", user="U", text="hi")
+        await until(lambda: bool(broker.published))
+    copy = msgspec.structs.replace(broker.published[0], shard=None, session="", seq=0)
+    for number in range(2):
+        worker = Bot(sim.credentials, endpoints=sim.endpoints)
+
+        @worker.on
+        async def answer(ctx: Context[C2CMessageCreate]) -> None:
+            seen.append(ctx.again)
+            for text in range(answers):
+                await ctx.reply(str(text))
+
+        work = asyncio.create_task(worker.work(MemorySource(broker)))
+        if number:
+            await broker.store([copy])
+        await until(broker.finished)
+        await worker.stop()
+        await work
+    assert [message.text for message in sim.user("U").messages] == [str(text) for text in range(answers)]
+    assert seen == [False, False], "it is no failure, which would run it again"
 
 
 async def test_wrong_options_are_refused(logic: Logic) -> None:

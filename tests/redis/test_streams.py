@@ -351,6 +351,8 @@ async def test_another_number_of_partitions_is_refused(store: Server) -> None:
     async with RedisStreamSink(store.url, partitions=PARTITIONS + 1) as other:
         with pytest.raises(ConfigError, match=f"have {PARTITIONS} partitions"):
             await other.publish([sample(2)], Fence(FIRST, 1))
+        with pytest.raises(ConfigError, match=f"have {PARTITIONS} partitions"):
+            await other.check_for(APP_ID)
     with pytest.raises(ConfigError, match=f"have {PARTITIONS} partitions"):
         await RedisStreamSource(store.url, partitions=PARTITIONS + 1).run(APP_ID, Reader())
 

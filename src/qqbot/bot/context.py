@@ -296,8 +296,8 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         fences of code whole; the last part has the keyboard. `fallback`: "text" sends markdown that is refused here as
         plain text, "active" an answer that comes too late, or is one too many, as an active message; both are logged.
 
-        If the event is repeated because a process died (`again`), an answer that it has sent already is not sent
-        twice: the platform knows it by its number, and the result has no id.
+        If the event is repeated because a process died (`again`), or came by webhook or from another process, an answer
+        that was sent already is not sent twice: the platform knows it by its number, and the result has no id.
 
         Raises: ReplyWindowExpired (after `reply_deadline`, without sending the message), ContentRejected, RateLimited
         (`retry_after`, seconds), Timeout, LeaseLost; ConfigError before anything is sent if `split` makes more parts
@@ -340,7 +340,8 @@ class Context(Struct, Generic[E_co], frozen=True, eq=False):
         try:
             return await self.api.send(target, message, reply_to=reply_to, timeout=timeout)
         except DuplicateMessage:
-            if not self.again:
+            # A call of the platform may come to two processes, and nothing marks the second one.
+            if not self.again and self.shard is not None:
                 raise
             return MessageSendResult()
 

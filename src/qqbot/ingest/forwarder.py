@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Protocol, Self, cast
+from typing import Protocol, Self, cast, runtime_checkable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -35,7 +35,8 @@ from ..models.watermark import Watermark
 class EventSink(Protocol):
     """Stores events that are handled in another process.
 
-    One that is an async context manager as well is entered before the first batch, and left after the last one.
+    One that is an async context manager as well is entered before the first batch, and left after the last one. One
+    that has `async def check_for(app_id)` may raise ConfigError there, if the bot's events cannot be stored.
     """
 
     async def publish(self, batch: Sequence[Envelope], fence: Fence) -> None:
@@ -44,6 +45,15 @@ class EventSink(Protocol):
         Raises: FencedOut, with the later owner's token, if a later owner has published; ConfigError for what a person
         has to correct, which ends the bot; anything else is retried.
         """
+        ...
+
+
+@runtime_checkable
+class CheckableSink(Protocol):
+    """A sink that can tell a wrong configuration before the first batch."""
+
+    async def check_for(self, app_id: str) -> None:
+        """Return if the bot's events can be stored, or the broker is away.  Raises: ConfigError."""
         ...
 
 
@@ -100,7 +110,7 @@ class Forwarder:
         self._loop = asyncio.get_running_loop()
         self.closed, self.refusal = False, None
         self.refused.clear()
-        async with opened(self.sink):
+        async with opened_sink(self.sink, self._app_id):
             try:
                 yield self
             finally:
@@ -447,3 +457,12 @@ def opened(end: object) -> AbstractAsyncContextManager[object]:
     if not isinstance(end, AbstractAsyncContextManager):
         return nullcontext()
     return cast("AbstractAsyncContextManager[object]", end)
+
+
+@asynccontextmanager
+async def opened_sink(sink: EventSink | None, app_id: str) -> AsyncGenerator[None]:
+    """Enter a sink, and check it.  Raises: ConfigError."""
+    async with opened(sink):
+        if isinstance(sink, CheckableSink):
+            await sink.check_for(app_id)
+        yield

@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 MAX_LENGTH = 100_000
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 OPTIONS = ("stream", "partitions", "max_length", "replicas")
+FREE_SETTINGS = ("storage", "num_replicas", "max_msgs_per_subject", "metadata")
+"""Of a stream that exists, what a person may have chosen otherwise, or is judged by itself."""
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 VERSION = "1"
 VERSION_HEADER = "Qqbot-Version"
@@ -100,9 +102,13 @@ class NatsTopic(Struct, frozen=True):
             "subjects": [self.subject(">")],
             "storage": "file",
             "num_replicas": replicas,
+            "retention": "limits",
             "discard": "new",
             "discard_new_per_subject": True,
             "max_msgs_per_subject": most,
+            "no_ack": False,
+            "deny_delete": False,
+            "deny_purge": False,
             "allow_atomic": True,
             "allow_rollup_hdrs": True,
             "allow_direct": True,
@@ -115,6 +121,7 @@ class NatsTopic(Struct, frozen=True):
                 f"the stream {self.stream} cannot store batches as a whole: NATS 2.12 or later is needed, and "
                 "allow_atomic. 需要 NATS 2.12 或更高版本，并启用 allow_atomic"
             )
+        _check_config(config, wanted)
         metadata: dict[str, str] = config.get("metadata") or {}
         known = metadata.get("qqbot-partitions", str(self.partitions))
         if known != str(self.partitions):
@@ -140,7 +147,18 @@ class NatsTopic(Struct, frozen=True):
             "allow_direct": True,
             "deny_delete": True,
         }
-        await open_stream_of(connection, wanted)
+        _check_config((await open_stream_of(connection, wanted)).config, wanted)
+
+
+def _check_config(found: Mapping[str, object], wanted: Mapping[str, object]) -> None:
+    """Check what decides whether events are kept, and come here.  Raises: ConfigError."""
+    for name, value in wanted.items():
+        if name not in FREE_SETTINGS and found.get(name, False) != value:
+            raise ConfigError(
+                f"the stream {wanted['name']} has {name}={visible_line(str(found.get(name)), 80)}, and {value} is "
+                "needed: correct that, delete the stream, or use another name. "
+                "流的设置与要求的不一致，请修改或删除该流，或换一个名称"
+            )
 
 
 async def open_stream_of(connection: NatsConnection, wanted: Mapping[str, object]) -> JetStreamAnswer:
@@ -216,9 +234,20 @@ async def reach(connection: NatsConnection, what: str) -> None:
     try:
         await connection.api("INFO")
     except FAILURES as error:
-        if not is_away(error):
-            raise refused(error, what) from None
-        log.warning("%s: %s does not answer, waiting until it does: %s", what, connection.shown, worded(error))
+        log_outage(error, connection, what)
+
+
+def log_outage(error: Exception, connection: NatsConnection, what: str) -> None:
+    """Log that the server is away, once a minute.  Raises: ConfigError if it refuses us."""
+    if not is_away(error):
+        raise refused(error, what) from None
+    if connection.warnings.ready("away"):
+        log.warning(
+            "%s: %s does not answer, waiting until it does: %s. NATS 无响应，正在等待",
+            what,
+            connection.shown,
+            worded(error),
+        )
 
 
 class NatsSink:
@@ -297,6 +326,14 @@ class NatsSink:
                         self._topics.pop(app_id, None)  # the stream may be gone, or a worker has made it again
                         raise
 
+    async def check_for(self, app_id: str) -> None:
+        """Make the stream of the bot, or check that it is ours.  Raises: ConfigError."""
+        if (connection := self._connection) is not None:
+            try:
+                await self._topic(connection, app_id)
+            except FAILURES as error:
+                log_outage(error, connection, "NatsSink")
+
     async def _topic(self, connection: NatsConnection, app_id: str) -> NatsTopic:
         if (topic := self._topics.get(app_id)) is None:
             if app_id and not NAME.fullmatch(app_id):
@@ -323,16 +360,17 @@ class NatsSink:
             except JetStreamError as error:
                 if error.reason == FULL:
                     raise QQBotError(
-                        f"the stream {topic.stream} is full: {self._most} events wait in a partition. Start workers, "
-                        "or more of them. 事件流已满，请启动更多 worker"
+                        f"the stream {topic.stream} is full: {worded(error)}. Start workers, or more of them, or raise "
+                        "the limit. 事件流已满，请启动更多 worker，或调大上限"
                     ) from None
                 if error.reason not in WRONG_SEQUENCE:
                     raise
                 self._fences.clear()  # another process has published for the shard: look whether it is a later one
             except TooLarge:
+                largest = max(range(len(part)), key=lambda place: len(bodies[place]))
                 raise QQBotError(
-                    f"an event of {max(map(len, bodies))} bytes is larger than the server allows: raise its "
-                    "max_payload. 事件过大，请调大服务器的 max_payload"
+                    f"the event {visible_line(part[largest].id, 200)!r} of {len(bodies[largest])} bytes is larger than "
+                    "the server allows: raise its max_payload. 事件过大，请调大服务器的 max_payload"
                 ) from None
             else:
                 return

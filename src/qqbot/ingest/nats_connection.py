@@ -21,6 +21,7 @@ from msgspec import MsgspecError, Struct
 from .._visible import visible_line
 from ..aio.ending import end_tasks
 from ..aio.threads import Threads
+from ..aio.throttle import Throttle
 from ..api.resolver import lookup
 from ..config import Secret
 from ..errors import ConfigError, NoThread, QQBotError
@@ -48,7 +49,7 @@ GONE = 10043  # a message that was deleted
 EXISTS = 10058  # a stream, with other settings
 FULL = 10077
 DUPLICATE = 10201
-NOT_ENABLED = (10039, 10076)  # answered with 503, but no waiting helps
+LASTING = (10039, 10074, 10076)  # not enabled, no cluster for replicas: answered with 50x, but no waiting helps
 
 Headers: TypeAlias = dict[str, str]
 Message: TypeAlias = Msg
@@ -76,7 +77,7 @@ def is_away(error: Exception) -> bool:
     """True if a later request may succeed without a correction by a person."""
     if isinstance(error, JetStreamError):
         # A stream that is missing is made again by the next user of it.
-        return (error.code >= 500 and error.reason not in NOT_ENABLED) or error.reason in NOT_FOUND
+        return (error.code >= 500 and error.reason not in LASTING) or error.reason in NOT_FOUND
     return not isinstance(error, NatsRefused | ssl.SSLCertVerificationError | TooLarge)
 
 
@@ -167,14 +168,14 @@ def _taken_apart(url: str) -> tuple[NatsAddress, dict[str, str]] | str:
         pairs = list[tuple[str, int]]()
         for text in hosts.split(","):
             host = urlsplit(f"//{text}")
-            if not host.hostname:
-                return "a host is missing"
+            if not host.hostname or " " in host.hostname or host.port == 0:
+                return "a host is missing, or a host or a port is wrong"
             pairs.append((host.hostname, PORT if host.port is None else host.port))
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
     except ValueError:
         return "a host or a port is wrong"
-    if parts.path not in ("", "/"):
-        return "it has a path"
+    if parts.path not in ("", "/") or parts.fragment or "@" in parts.query:  # it may be the rest of a password
+        return "it has a path, or a '#' or an '@' at a wrong place"
     user, colon, password = credentials.partition(":")
     first = Secret(unquote(user)) if found else None
     if colon:
@@ -183,7 +184,18 @@ def _taken_apart(url: str) -> tuple[NatsAddress, dict[str, str]] | str:
 
 
 class _Client(Client):
-    """The library's client, without its last attempt to send: if that fails, it leaves its tasks behind."""
+    """The library's client, changed in two points.
+
+    It does not try to send for the last time: if that fails, it leaves its tasks behind. And it never sends a password
+    without TLS if TLS was asked for: the library does whatever the server, or one in between, says.
+    """
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if initial_connection and "tls" in self.options:
+            if not (info.get("tls_required") or info.get("tls_available")):
+                raise NatsRefused("the server offers no TLS, and the URL asks for it: enable TLS there, or use nats://")
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         self._pending, self._pending_data_size = [], 0
@@ -193,12 +205,13 @@ class _Client(Client):
 class Link:
     """One open connection: answers to requests come to an inbox of its own.
 
-    `on_closed` are called when it has ended.
+    `on_closed` are called when it has ended, or `refusal` is set: the server names no request that lacks a right.
     """
 
     def __init__(self) -> None:
         self.client = _Client()
         self.on_closed: set[Callable[[], None]] = set()
+        self.refusal: NatsRefused | None = None
         self._waiting: dict[str, asyncio.Future[Message]] = {}
         self._inbox = ""
         self._count = 0
@@ -231,7 +244,7 @@ class Link:
             await connect([url], **options)
             self._inbox = self.client.new_inbox()
             await self.subscribe(f"{self._inbox}.*", self._receive)
-        except (NatsError, OSError) as error:
+        except (NatsError, NatsRefused, OSError) as error:
             failure = _judged(self._error if type(self._error) is not ConnectionError else error)
             raise failure.with_traceback(None) from None  # the library's frames hold the password
         finally:
@@ -243,20 +256,18 @@ class Link:
         return await client.subscribe(subject, cb=callback)
 
     async def _report(self, error: Exception) -> None:
-        """Keep the error for requests; a missing right is reported without naming the request that lacked it."""
+        """Keep the error for requests."""
         self._error = _judged(error if isinstance(error, FAILURES) else ConnectionError(worded(error)))
         if isinstance(self._error, NatsRefused):
-            self._fail()
+            self.refusal = self._error
+            await self._ended()
 
     async def _ended(self) -> None:
-        self._fail()
-        for callback in list(self.on_closed):
-            callback()
-
-    def _fail(self) -> None:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(self._error)
+        for callback in list(self.on_closed):
+            callback()
 
     async def _receive(self, message: Message) -> None:
         answer = self._waiting.get(message.subject)
@@ -276,16 +287,17 @@ class Link:
             message = await answer
         finally:
             del self._waiting[inbox]
-        if message.headers and message.headers.get("Status") == NO_RESPONDERS:
-            raise ConnectionError("JetStream does not answer: it is not enabled, or has no leader")
+        self._check_status((message.headers or {}).get("Status"))
         return message
 
     async def ask_all(self, subject: str, payload: bytes) -> list[Message]:
         """Return all answers to a request: the last one has a status.  Raises: OSError, the library's errors."""
-        found, ended = list[Message](), asyncio.Event()
+        found, ended, status = list[Message](), asyncio.Event(), ""
 
         async def receive(message: Message) -> None:
-            if "Status" in (message.headers or {}):
+            nonlocal status
+            status = (message.headers or {}).get("Status", "")
+            if status:
                 ended.set()
             else:
                 found.append(message)
@@ -296,13 +308,18 @@ class Link:
         try:
             await self.client.publish(subject, payload, reply=inbox)
             await ended.wait()
-            if not self.is_open:
+            if not status:
                 raise self._error
         finally:
             self.on_closed.discard(ended.set)
             if self.is_open:
                 await subscription.unsubscribe()
+        self._check_status(status)
         return found
+
+    def _check_status(self, status: str | None) -> None:
+        if status == NO_RESPONDERS:
+            raise ConnectionError("JetStream does not answer: it is not enabled, or has no leader")
 
     async def close(self) -> None:
         """End the connection, and what the library runs for it."""
@@ -337,6 +354,7 @@ class NatsConnection:
     """
 
     def __init__(self, address: NatsAddress) -> None:
+        self.warnings = Throttle()  # of all that use it: the same outage is logged once
         self._address = address
         self._threads = Threads(2, "qqbot nats")
         self._opening = asyncio.Lock()

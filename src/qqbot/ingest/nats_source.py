@@ -22,7 +22,6 @@ from .._visible import visible_line
 from ..aio.background import background, repeat
 from ..aio.clock import steady
 from ..aio.partition_shares import PartitionShares, new_worker_name
-from ..aio.throttle import Throttle
 from ..config import Secret, hidden
 from ..errors import ConfigError
 from ..lease import LeaseDeadline, Ownership
@@ -35,6 +34,7 @@ from .nats import (
     VERSION_HEADER,
     NatsTopic,
     decode_envelope,
+    log_outage,
     open_stream_of,
     options_of,
     reach,
@@ -50,7 +50,6 @@ from .nats_connection import (
     Message,
     NatsConnection,
     is_away,
-    refused,
     wait_or,
     worded,
 )
@@ -124,6 +123,14 @@ class _Reader:
     def ended(self) -> bool:
         """True if nothing more comes; what has come and was not taken is to be read again."""
         return self._is_over or not self._link.is_open
+
+    def check_rights(self) -> None:
+        """Check that the server did not refuse what the reader has sent: such requests have no answer.
+
+        Raises: NatsRefused.
+        """
+        if self._link.refusal is not None:
+            raise self._link.refusal
 
     async def open(self, start: int) -> None:
         """Let the server send.  Raises: one of FAILURES."""
@@ -214,7 +221,7 @@ class NatsPartition:
         self._replicas = replicas
         self._subject = topic.subject("event", index)
         self._claim = claim
-        self._warnings = claim.warnings
+        self._warnings = connection.warnings
         self._ttl = claim.ttl
         self._deadline = LeaseDeadline(claim.ttl * (1 - MARGIN), claim.sent_at)
         self._lost = False
@@ -259,7 +266,7 @@ class NatsPartition:
                     batch, self._batch = self._batch, []
                     return batch
             except FAILURES as error:
-                await log_outage(error, self._warnings)
+                log_outage(error, self._connection, "NatsSource")
                 await wait_or(self.given_up, RETRY_SECONDS)
         return ()
 
@@ -268,6 +275,7 @@ class NatsPartition:
         reader = self._reader
         if reader is None or reader.ended:
             if reader is not None:  # a server that ends one after another must not be asked without a pause
+                reader.check_rights()
                 await wait_or(self.given_up, FLUSH_SECONDS)
             reader = await self._open_reader()
         entries = await reader.take()
@@ -346,7 +354,7 @@ class NatsPartition:
                 await open_stream_of(self._connection, stream)
                 await self._connection.ask(f"{topic.unreadable}.{self.shard.index}", data, kept or None)
             except FAILURES as error:
-                await log_outage(error, self._warnings)
+                log_outage(error, self._connection, "NatsSource")
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return
@@ -494,13 +502,12 @@ class NatsPartition:
 class _Claim:
     """The record of a partition since this process has written it."""
 
-    def __init__(self, key: str, owner: str, ttl: float, record: _PartitionRecord, warnings: Throttle) -> None:
+    def __init__(self, key: str, owner: str, ttl: float, record: _PartitionRecord) -> None:
         self.key = key
         self.owner = owner
         self.ttl = ttl
         self.sent_at = steady()
         self.record = record  # that of the owner before
-        self.warnings = warnings  # of all partitions: the same outage is logged once
         self.revision = 0
 
 
@@ -617,7 +624,6 @@ class NatsWorkers:
         self._beat_at = 0.0
         self._opened = False
         self._seen: dict[str, _Seen] = {}  # by key: the records of the partitions
-        self._warnings = Throttle()
 
     async def beat(self) -> tuple[int, int]:
         """Report that this worker is alive; return how many are, and how many of them began before."""
@@ -657,7 +663,7 @@ class NatsWorkers:
         if record.owner and steady() - since <= record.ttl:
             return None
         owner = f"{self.name}-{uuid.uuid4().hex[:8]}"
-        claim = _Claim(key, owner, self._ttl, record, self._warnings)
+        claim = _Claim(key, owner, self._ttl, record)
         mine = _PartitionRecord(owner, self._ttl, record.stream, record.marks)
         try:
             claim.revision = await write_record(connection, key, mine, revision)
@@ -690,7 +696,7 @@ class NatsWorkers:
 
     async def outage(self, error: Exception) -> None:
         """Log that the server is away.  Raises: ConfigError if it refuses us."""
-        await log_outage(error, self._warnings)
+        log_outage(error, self._connection, "NatsSource")
 
 
 def _record(key: str, data: bytes) -> _PartitionRecord:
@@ -706,14 +712,6 @@ def _record(key: str, data: bytes) -> _PartitionRecord:
 async def write_record(connection: NatsConnection, key: str, record: _PartitionRecord, revision: int) -> int:
     """Write the record if it still has that revision; return the new one.  Raises: one of FAILURES."""
     return (await connection.ask(key, encode(record), {EXPECTED_SEQUENCE: str(revision)})).seq
-
-
-async def log_outage(error: Exception, warnings: Throttle) -> None:
-    """Log that the server is away.  Raises: ConfigError if it refuses us."""
-    if not is_away(error):
-        raise refused(error, "NatsSource") from None
-    if warnings.ready("away"):
-        log.warning("NatsSource: the server does not answer, waiting until it does: %s", worded(error))
 
 
 def _nanoseconds(seconds: float) -> int:

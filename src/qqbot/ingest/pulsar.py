@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl, unquote
@@ -61,6 +62,7 @@ LISTEN_SECONDS = 0.15
 GREETING_SECONDS = 0.4  # in which the other workers answer one that begins
 WATCH_SECONDS = 0.1
 OPERATION_SECONDS = 5
+CALL_SECONDS = 10.0  # of any call: the library does not end each of them by itself
 CLOSE_SECONDS, LATE_SECONDS = 5.0, 0.3
 RETRY_SECONDS = 0.5
 LARGEST_BATCH = 128
@@ -86,6 +88,7 @@ SERVICES = {"pulsar": "pulsar", "pulsar+ssl": "pulsar+ssl", "pulsar+http": "http
 
 FORM = "pulsar://:TOKEN@host:6650/tenant/namespace?topic=NAME&partitions=16"
 TOPIC = re.compile(r"(?!.*-partition-)[A-Za-z0-9._=-]{1,128}")
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s\[\]:]+)(:\d{1,5})?")
 
 decode_envelope = unpacker(Envelope)
 
@@ -165,8 +168,15 @@ def _address(url: str | Secret, topic: str | None, partitions: int | None) -> _P
     topic = options.pop("topic", "events") if topic is None else topic
     number = options.pop("partitions", str(PARTITIONS)) if partitions is None else str(partitions)
     ca = options.pop("ca", None)
-    if service is None or not hosts or namespace.count("/") != 1:
-        raise ConfigError(f"the Pulsar URL cannot be used: expected {FORM}. Pulsar 地址无法使用，请检查格式")
+    # A special character in the token ends it, and the rest would be taken for a path, or the name of an option.
+    readable = "@" not in f"{path}{query}" and all(map(HOST.fullmatch, hosts.split(",")))
+    if service is None or not readable or namespace.count("/") != 1:
+        raise ConfigError(
+            f"the Pulsar URL (not shown) cannot be used: expected {FORM}; special characters of a token are written as "
+            "%XX. Pulsar 地址无法使用，请检查格式；token 中的特殊字符请写成 %XX"
+        )
+    if user and ":" not in user:
+        raise ConfigError(f"the Pulsar URL has a user: the token is its password, as in {FORM}. token 前应有冒号")
     if options:
         unknown = ", ".join(visible_line(name, 20) for name in sorted(options))
         raise ConfigError(
@@ -219,6 +229,8 @@ class _PulsarConnection:
         self.what = what
         self._warnings = Throttle()
         self._calls: set[asyncio.Future[Any]] = set()
+        if address.ca is not None and not Path(address.ca).is_file():
+            raise ConfigError(f"{what}: ca={visible_line(address.ca, 200)} is no file. 找不到 ca 指定的证书文件")
         try:
             self.client: Any = client_library.Client(
                 address.service,
@@ -248,8 +260,9 @@ class _PulsarConnection:
             call.exception()  # its caller may have given up
 
     async def call(self, call: Awaitable[T]) -> T:
-        """Return the result of a call.  Raises: what the library raises."""
-        return await asyncio.shield(self.start(call))
+        """Return the result of a call.  Raises: what the library raises; TimeoutError if it does not do so in time."""
+        async with asyncio.timeout(CALL_SECONDS):
+            return await asyncio.shield(self.start(call))
 
     def drop(self, thing: Any) -> None:
         """Close a producer, a consumer or a reader; do not wait for that."""
@@ -284,6 +297,11 @@ class _PulsarConnection:
         """Return the topics of the partitions.  Raises: ConfigError for another number; what the library raises."""
         address = self.address
         names: list[str] = await self.call(self.client.get_topic_partitions(address.full_topic))
+        if names == [address.full_topic] and address.partitions > 1:
+            raise ConfigError(
+                f"the topic {address.full_topic} does not exist, or has no partitions: create it with "
+                f"{address.partitions} partitions. topic 不存在或没有分区，请创建 {address.partitions} 个分区的 topic"
+            )
         if len(names) != address.partitions:
             raise ConfigError(
                 f"the topic {address.full_topic} has {len(names)} partitions, not {address.partitions}: "
@@ -960,7 +978,8 @@ class _PulsarWorkers:
 
     async def leave(self) -> None:
         """Let the others not count this worker any more; what it still owns remains its own."""
-        await self._report(leaves=True)
+        if self._began is not None:  # otherwise they do not know it
+            await self._report(leaves=True)
 
     async def outage(self, error: Exception) -> None:
         """Log that the broker is away.  Raises: ConfigError if it refuses us."""

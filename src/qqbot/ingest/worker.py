@@ -26,7 +26,7 @@ from ..errors import ConfigError, DecodeError, Interrupted
 from ..lease import Ownership
 from ..models.ingest import Envelope, Fence, Received
 from ..models.outcome import Outcome
-from .forwarder import EventSink, opened
+from .forwarder import EventSink, opened, opened_sink
 from .source import EventSource, Partition
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class EventWorker:
         Raises: ConfigError, also if the dead letters refuse an event; what the source raises.
         """
         self._source = source
-        async with opened(self._dead_letters), opened(source):
+        async with opened_sink(self._dead_letters, self._app_id), opened(source):
             if not self._stopped:
                 await source.run(self._app_id, self._work)
         if self._refusal is not None:

@@ -294,6 +294,15 @@ class RedisStreamSink:
         for error in sorted(failed, key=lambda error: not isinstance(error, FencedOut)):
             raise error
 
+    async def check_for(self, app_id: str) -> None:
+        """Check that the other processes of the bot use the same number of partitions.  Raises: ConfigError."""
+        if self._calls is not None:
+            try:
+                await Topic(app_id, self._name, self._partitions).agree(self._calls.client)
+            except FAILURES as error:  # a store that is away was logged when the sink was entered
+                if not is_away(error):
+                    raise refused(error, "RedisStreamSink") from None
+
     def _part(self, topic: Topic, index: int, part: Sequence[Envelope], shard: str, fence: Fence) -> Part:
         """Return what the script gets for one partition."""
         digest = hashlib.blake2b("\0".join(each.id for each in part).encode("utf-8", "surrogatepass"), digest_size=16)
