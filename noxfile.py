@@ -33,11 +33,11 @@ def group(name: str) -> list[str]:
 
 
 def pytest(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
-    """Run pytest with six workers: most tests wait for sockets and timers, so two cores carry six.
+    """Run pytest with eight workers: most tests wait for sockets and timers, so two cores carry eight.
 
     Some take half a minute, so idle workers steal tests that have not started.
     """
-    session.run("pytest", "-n", "6", "--dist", "worksteal", *arguments, *session.posargs, env=env)
+    session.run("pytest", "-n", "8", "--dist", "worksteal", *arguments, *session.posargs, env=env)
 
 
 @nox.session
