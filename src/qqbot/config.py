@@ -492,6 +492,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}? 是否想写 {close[0]}？" if close else ""
 
 
+def whole_number(options: Mapping[str, str], name: str, default: int) -> int:
+    """Return a whole number of the options of a URL.  Raises: ConfigError, without the value: it may be a secret's."""
+    text = options.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise ConfigError(f"the option {name} of the URL is not a whole number. 地址中的选项 {name} 应为整数")
+    return int(text)
+
+
 def check_options(owner: str, given: Iterable[str], known: Collection[str]) -> None:
     """Check the names of options that a function takes as it gets them.  Raises: ConfigError for an unknown one."""
     for name in given:

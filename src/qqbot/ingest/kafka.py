@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .._visible import visible_line
-from ..config import Secret, hidden
+from ..config import Secret, hidden, whole_number
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..models.codec import pack, unpacker
 from ..models.ingest import PARTITIONS, Envelope, Fence, partition_of
@@ -82,7 +82,7 @@ class KafkaSink:
         cluster = self._cluster = Cluster(hidden(url))
         del url  # it holds a password, and a traceback may show the variables of its frames
         self._topic = cluster.options.get("topic", TOPIC) if topic is None else topic
-        self._partitions = cluster.number("partitions", PARTITIONS) if partitions is None else partitions
+        self._partitions = whole_number(cluster.options, "partitions", PARTITIONS) if partitions is None else partitions
         self._idempotence = cluster.flag("idempotence", default=True) if idempotence is None else idempotence
         check_topic(self._topic, self._partitions)
         self._entered = False

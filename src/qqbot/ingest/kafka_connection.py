@@ -137,13 +137,6 @@ class Cluster:
         }
         return None
 
-    def number(self, name: str, default: int) -> int:
-        """Return a whole number of the URL's options.  Raises: ConfigError."""
-        text = self.options.get(name, str(default))
-        if not (text.isascii() and text.isdigit() and len(text) <= 12):
-            raise ConfigError(f"the option {name} of the URL is not a whole number. 地址中的选项 {name} 应为整数")
-        return int(text)
-
     def seconds(self, name: str, default: float) -> float:
         """Return a number of seconds of the URL's options.  Raises: ConfigError."""
         text = self.options.get(name, str(default))

@@ -17,7 +17,7 @@ from msgspec import MsgspecError
 from .._visible import visible_line
 from ..aio.clock import steady
 from ..aio.ending import end_tasks
-from ..config import Secret, hidden
+from ..config import Secret, hidden, whole_number
 from ..errors import ConfigError
 from ..lease import LeaseDeadline, Ownership
 from ..models.gateway import ShardKey
@@ -190,7 +190,7 @@ class KafkaSource:
         cluster = self._cluster = Cluster(hidden(url))
         del url  # it holds a password, and a traceback may show the variables of its frames
         self._topic = cluster.options.get("topic", TOPIC) if topic is None else topic
-        self._partitions = cluster.number("partitions", PARTITIONS) if partitions is None else partitions
+        self._partitions = whole_number(cluster.options, "partitions", PARTITIONS) if partitions is None else partitions
         session = cluster.seconds("session_timeout", SESSION_SECONDS) if session_timeout is None else session_timeout
         rebalance = cluster.seconds("rebalance_timeout", REBALANCE_SECONDS)
         rebalance = rebalance if rebalance_timeout is None else rebalance_timeout

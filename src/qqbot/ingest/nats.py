@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 from msgspec import Struct
 
 from .._visible import visible_line
-from ..config import Secret, hidden
+from ..config import Secret, hidden, whole_number
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..models.codec import pack, unpacker
 from ..models.ingest import PARTITIONS, Envelope, Fence, check_partitions, partition_of
@@ -200,9 +200,9 @@ def options_of(
     options = NatsOptions(
         address,
         found.get("stream", "events") if name is None else name,
-        _number(found, "partitions", PARTITIONS) if partitions is None else partitions,
-        _number(found, "max_length", MAX_LENGTH) if max_length is None else max_length,
-        _number(found, "replicas", 1) if replicas is None else replicas,
+        whole_number(found, "partitions", PARTITIONS) if partitions is None else partitions,
+        whole_number(found, "max_length", MAX_LENGTH) if max_length is None else max_length,
+        whole_number(found, "replicas", 1) if replicas is None else replicas,
     )
     if not NAME.fullmatch(options.name):
         raise ConfigError(
@@ -218,15 +218,6 @@ def options_of(
     if options.replicas not in range(1, 6):
         raise ConfigError("replicas must be from 1 to 5. replicas 应在 1 到 5 之间")
     return options
-
-
-def _number(options: dict[str, str], name: str, default: int) -> int:
-    text = options.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise ConfigError(
-            f"the option {name}={text!r:.40} of the URL is not a whole number. 地址中的选项 {name} 应为整数"
-        )
-    return int(text)
 
 
 async def reach(connection: NatsConnection, what: str) -> None:

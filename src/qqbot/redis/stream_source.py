@@ -22,7 +22,7 @@ from ..aio.background import background, repeat
 from ..aio.forks import check_process
 from ..aio.partition_shares import PartitionShares, new_worker_name
 from ..aio.throttle import Throttle
-from ..config import Secret, hidden
+from ..config import Secret, hidden, whole_number
 from ..errors import ConfigError, LockLost
 from ..lease import Ownership
 from ..models.gateway import ShardKey
@@ -37,7 +37,6 @@ from .streams import (
     check_topic,
     decode_envelope,
     is_refusal,
-    number,
     reachable,
     refused,
     split_options,
@@ -369,7 +368,8 @@ class RedisStreamSource:
     def from_url(cls, url: str | Secret) -> Self:
         """Return the source of `redis://host/0?stream=NAME&partitions=16`.  Raises: ConfigError."""
         rest, options = split_options(url)
-        return cls(rest, name=options.get("stream", "events"), partitions=number(options, "partitions", PARTITIONS))
+        partitions = whole_number(options, "partitions", PARTITIONS)
+        return cls(rest, name=options.get("stream", "events"), partitions=partitions)
 
     @property
     def lag(self) -> int:

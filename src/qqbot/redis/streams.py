@@ -21,7 +21,7 @@ from redis.exceptions import MovedError
 from .._visible import visible_line
 from ..aio.forks import check_process
 from ..aio.throttle import Throttle
-from ..config import Secret, hidden
+from ..config import Secret, hidden, whole_number
 from ..errors import ConfigError, FencedOut, QQBotError
 from ..models.codec import pack, unpacker
 from ..models.ingest import PARTITIONS, Envelope, Fence, check_partitions, partition_of
@@ -139,14 +139,6 @@ def split_options(url: str | Secret) -> tuple[Secret, dict[str, str]]:
     return Secret(f"{base}?{urlencode(rest)}" if found and rest else base), ours
 
 
-def number(options: dict[str, str], name: str, default: int) -> int:
-    """Return a whole number of a URL's options.  Raises: ConfigError."""
-    text = options.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise ConfigError(f"the option {name}={text!r} of the URL is not a whole number. 地址中的选项 {name} 应为整数")
-    return int(text)
-
-
 @asynccontextmanager
 async def reachable(store: "Client | Secret", what: str, warnings: Throttle) -> AsyncGenerator[Client]:
     """Yield a client; log if the store is away.  Raises: ConfigError if it refuses us."""
@@ -244,8 +236,8 @@ class RedisStreamSink:
         return cls(
             rest,
             name=options.get("stream", "events"),
-            partitions=number(options, "partitions", PARTITIONS),
-            max_length=number(options, "max_length", MAX_LENGTH),
+            partitions=whole_number(options, "partitions", PARTITIONS),
+            max_length=whole_number(options, "max_length", MAX_LENGTH),
         )
 
     async def __aenter__(self) -> Self:
