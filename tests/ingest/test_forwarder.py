@@ -1,6 +1,7 @@
 """Intake apart from logic, inside one process: what reaches the sink, and when it counts as finished."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -69,6 +70,7 @@ async def test_a_sink_that_fails_gets_the_batch_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("qqbot.ingest.forwarder.RETRY_SECONDS", 0.01)
+    caplog.set_level(logging.INFO)
     store = Store()
     store.failures = [OSError("broker away"), OSError("broker away")]
     async with Forwarder(store).within() as forwarder:
@@ -80,6 +82,7 @@ async def test_a_sink_that_fails_gets_the_batch_again(
     assert store.batches == [["C2C_MESSAGE_CREATE:1"], ["C2C_MESSAGE_CREATE:2"]]
     assert store.again == [True, False], "an attempt that failed may have stored it"
     assert caplog.text.count("broker away") == 1, "logged at most once a minute"
+    assert caplog.text.count("takes events again") == 1
 
 
 async def test_a_sink_that_a_person_has_to_correct_gets_nothing_more() -> None:

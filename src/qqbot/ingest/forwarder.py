@@ -345,6 +345,8 @@ class ForwardingSource:
                     raise  # we are asked to end; any other cancellation came out of something that the sink awaited
                 self._warn(error)
             else:
+                if failures:
+                    log.info("shard %s: the sink takes events again. 事件又能存入了", self.lease.shard)
                 return True
             if self._forwarder.closed:  # the sink swallowed our cancellation, or raised another error instead
                 return False
