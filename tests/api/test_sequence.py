@@ -1,8 +1,14 @@
 """msg_seq counters."""
 
 import asyncio
+from dataclasses import dataclass
 
 from qqbot.api.sequence import BLOCKS, CAPACITY, Sequences
+
+
+@dataclass
+class Owned:
+    shard: int
 
 
 def test_each_message_counts_from_one() -> None:
@@ -29,7 +35,7 @@ def test_a_number_is_not_given_twice_for_what_was_forgotten() -> None:
 
 
 def test_handlers_number_their_answers_as_another_process_would() -> None:
-    sequences, lease, later = Sequences(capacity=2), object(), object()
+    sequences, lease, later, other = Sequences(capacity=2), Owned(1), Owned(1), Owned(2)
     for number in range(5):
         sequences.next(f"other {number}")
     sequences.begin("a", lease, again=False)
@@ -40,6 +46,12 @@ def test_handlers_number_their_answers_as_another_process_would() -> None:
     assert [sequences.next("a"), sequences.next("a")] == [1, 2], "it was delivered again"
     sequences.begin("a", later, again=False)
     assert sequences.next("a") == 3
+    sequences.begin("a", lease, again=False)
+    assert [sequences.next("a"), sequences.next("a")] == [1, 2], "a later owner gets only what was not finished"
+    sequences.begin("a", None, again=False)
+    assert sequences.next("a") == 3, "it came by webhook as well"
+    sequences.begin("a", other, again=False)
+    assert sequences.next("a") == 4
 
 
 def test_a_block_is_remembered_until_its_end() -> None:

@@ -7,6 +7,7 @@ Source: server-inter/message/send-receive/send
 
 from collections import OrderedDict
 from heapq import heappop, heappush
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -15,10 +16,21 @@ CAPACITY = 10_000  # messages and events remembered
 BLOCKS = 10_000  # tickets that are answered at a time
 
 
+class _Owned(Protocol):
+    """A lease; only its shard matters here."""
+
+    @property
+    def shard(self) -> object: ...
+
+
 class _Count(Struct):
     last: int
     answers: set[int] = msgspec.field(default_factory=set[int])
-    lease: object = None  # under which its event is handled
+    lease: _Owned | None = None  # under which its event is handled
+
+
+def _same_shard(lease: _Owned | None, later: _Owned | None) -> bool:
+    return lease is not None and later is not None and lease.shard == later.shard
 
 
 class Sequences:
@@ -35,14 +47,15 @@ class Sequences:
         self._blocks: dict[str, int] = {}  # how many numbers of each ticket's block are used
         self._block_ends: list[tuple[float, str]] = []  # a heap, to forget the blocks whose tickets ended
 
-    def begin(self, reference: str, lease: object, *, again: bool) -> None:
+    def begin(self, reference: str, lease: _Owned | None, *, again: bool) -> None:
         """Number the answers of handlers from 1, as another process does that gets the same event.
 
         An event that comes `again` under another lease gets the numbers of its earlier run, also if that was here: the
-        platform knows by them what was sent. One that is run again under the same lease gets further numbers.
+        platform knows by them what was sent. So does one that comes under a later lease of the same shard, whether or
+        not its sender knows that it was begun. One that is run again under the same lease gets further numbers.
         """
         count = self._counts.get(reference)
-        if count is None or (again and count.lease is not lease):
+        if count is None or (count.lease is not lease and (again or _same_shard(count.lease, lease))):
             self._counts.pop(reference, None)
             count = self._counts[reference] = _Count(0)
             if len(self._counts) > self._capacity:
