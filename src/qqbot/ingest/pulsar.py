@@ -3,8 +3,8 @@
 Responsible for the form of a message, for the owners of the partitions (an Exclusive subscription to each; workers
 announce themselves on a control topic), for what a dead worker had open (a second subscription follows what was
 delivered), and for fencing. Collaborators: `pulsar-client`, which runs on threads of its own, and
-`aio.partition_shares` (how many each worker owns). It runs no handler, and creates no partitioned topic: that needs the
-administration of the cluster.
+`aio.partition_shares` (how many each worker owns), `partition_claims` (which are its own). It runs no handler, and
+creates no partitioned topic: that needs the administration of the cluster.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ from ..lease import LeaseDeadline, Ownership
 from ..models.codec import pack, unpacker
 from ..models.gateway import ShardKey
 from ..models.ingest import PARTITIONS, Envelope, Fence, Received, check_partitions, partition_of
+from .partition_claims import PartitionClaims
 
 try:
     pulsar: Any = import_module("pulsar")  # it has no types
@@ -891,14 +892,13 @@ class _PulsarWorkers:
         self._beat_at = 0.0
         self._met = False  # the others have answered the first beat: what they own must not be asked for
         self._others: dict[str, _OtherWorker] = {}
-        self._owners: dict[int, str] = {}  # by partition: the worker that was the first to announce it
+        self._claims = PartitionClaims()
         self._greeted = False  # a worker was heard for the first time: it has to know what is owned here
 
     def _heard(self, message: _Control, place: Place) -> None:
         if not isinstance(message, _WorkerBeat):
             return
-        others = {index: owner for index, owner in self._owners.items() if owner != message.worker}
-        self._owners = dict.fromkeys(message.partitions, message.worker) | others
+        self._claims.announce(message.worker, message.partitions)
         if message.worker != self._name:
             self._greeted |= message.worker not in self._others and not message.leaves
             self._others[message.worker] = _OtherWorker(message.began or place, message.leaves, steady())
@@ -924,10 +924,9 @@ class _PulsarWorkers:
         self._connection.back()
         now = steady()
         self._others = {name: other for name, other in self._others.items() if now - other.came_at < self._ttl}
-        alive = {self._name, *self._others}
-        self._owners = {index: owner for index, owner in self._owners.items() if owner in alive}
+        self._claims.keep({self._name, *self._others})
         for index, partition in self._shares.owned.items():
-            owner = self._owners.get(index)
+            owner = self._claims.owner(index)
             if owner == self._name:
                 partition.claimed.set()
             elif owner is not None and not partition.claimed.is_set():
@@ -949,7 +948,7 @@ class _PulsarWorkers:
 
     async def claim(self, index: int) -> PulsarPartition | None:
         """Return the partition, to be opened, if no other worker has announced it; let the next beat do so."""
-        if self._owners.get(index, self._name) != self._name:
+        if self._claims.owner(index) not in (None, self._name):
             return None
         self._shares.hurry()
         deadline = LeaseDeadline(self._ttl, steady())
