@@ -11,7 +11,7 @@ import pytest
 from qqbot.bot.context import Delivered
 from qqbot.dispatcher import ShardSource, waiters
 from qqbot.dispatcher.delivery import Wanted
-from qqbot.errors import ConfigError, LeaseLost
+from qqbot.errors import ConfigError, LeaseLost, QQBotError
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, MessageAuditPass
 from qqbot.models.frames import Frame
 from qqbot.models.outcome import Outcome
@@ -482,7 +482,7 @@ async def test_a_dialog_ends_with_the_lease_of_the_event_that_began_it(caught: b
             second = await first.wait_for(MESSAGE, None)
         except LeaseLost:
             seen.append("lost")
-            with pytest.raises(LeaseLost):
+            with pytest.raises(asyncio.CancelledError):  # a loop around it would have no end
                 await first.wait_for(MESSAGE, None)
             if not caught:
                 raise
@@ -501,6 +501,51 @@ async def test_a_dialog_ends_with_the_lease_of_the_event_that_began_it(caught: b
         publish(beside, message(6, "B"))
         assert await after.drain(5) == await beside.drain(5) == 0
     assert seen == ["lost", "2-3", "5-6"]
+    assert before.watermark.low == 0, "its next owner gets it again"
+
+
+async def test_a_handler_that_waits_again_and_again_ends_with_its_lease() -> None:
+    table = Table([], bare=True)
+    lost = 0
+
+    async def handler(first: Delivered) -> None:
+        nonlocal lost
+        while lost < 1000:  # for ever, without a bound of the test
+            with contextlib.suppress(QQBotError):
+                await first.wait_for(MESSAGE, None)
+            lost += 1
+
+    table.handlers.append(One(handler))
+    async with running(table) as dispatcher:
+        before = ShardSource(dispatcher, FakeLease())
+        publish(before, message(1))
+        await settle()
+        before.end()
+        assert await before.drain(5) == 0
+    assert lost == 1
+    assert before.watermark.low == 0
+    assert [str(error.__cause__) for error in table.errors] == ["wait_for after LeaseLost: let the handler end"]
+
+
+async def test_an_event_whose_handler_begins_to_wait_after_the_lease_comes_again() -> None:
+    go_on = asyncio.Event()
+    lost: list[bool] = []
+
+    async def handler(first: Delivered) -> None:
+        await go_on.wait()
+        try:
+            await first.wait_for(MESSAGE, None)
+        except LeaseLost:
+            lost.append(True)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        before = ShardSource(dispatcher, FakeLease())
+        publish(before, message(1))
+        await settle()
+        before.end()
+        go_on.set()
+        assert await before.drain(5) == 0
+    assert lost == [True]
     assert before.watermark.low == 0, "its next owner gets it again"
 
 
