@@ -181,6 +181,21 @@ async def test_a_dialog_is_left_to_the_next_owner_of_a_partition_that_is_given_u
     assert ownership.finished == []
 
 
+async def test_what_fails_because_its_partition_was_lost_is_no_dead_letter(sim: Simulator) -> None:
+    ownership = Ownership(pushed(sim, "hello"), 1)
+    bot = Bot(sim.credentials, endpoints=sim.endpoints)
+
+    @bot.on
+    async def answer(ctx: Context[C2CMessageCreate]) -> None:
+        ownership.lose()
+        await ctx.reply("hello")
+
+    async with bot.serve(connect=False):
+        await bot.work(Source(ownership), attempts=1)
+        assert bot.stats().dead_letters == 0
+    assert ownership.finished == []
+
+
 async def test_dialogs_begin_anew_under_a_lease_that_is_valid_again(sim: Simulator) -> None:
     first, other = Ownership([], 1), Ownership([], 1)
     bot = Bot(sim.credentials, endpoints=sim.endpoints)
