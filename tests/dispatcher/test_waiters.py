@@ -549,6 +549,38 @@ async def test_an_event_whose_handler_begins_to_wait_after_the_lease_comes_again
     assert before.watermark.low == 0, "its next owner gets it again"
 
 
+async def test_an_event_that_interrupts_when_its_turn_has_come_holds_up_nobody() -> None:
+    seen: list[str] = []
+    end_first, interrupt = asyncio.Event(), asyncio.Event()
+
+    async def handler(delivered: Delivered) -> None:
+        seen.append(content(delivered))
+        if content(delivered) in ("1", "2"):
+            with pytest.raises(TimeoutError):
+                await delivered.wait_for(Wanted((InteractionCreate,)), 60)
+            await interrupt.wait()
+        if content(delivered) == "1":
+            wait = delivered.open_interruption(Wanted((C2CMessageCreate,), anywhere=True))
+            seen.append(f"{content(await wait.future)} in 1")
+        elif content(delivered) == "3":
+            await end_first.wait()
+
+    async with running(Table([One(handler)], bare=True), max_inflight=2) as dispatcher:
+        feed = ShardSource(dispatcher, FakeLease())
+        publish(feed, message(1), message(2, "B"))
+        await settle()
+        publish(feed, message(3, "C"), message(4, "C"))
+        await settle()  # 4 waits behind 3
+        dispatcher.waiters.advance(60)
+        await settle()
+        end_first.set()
+        await settle()  # 4 has its turn, but 1 and 2 are those that may run
+        interrupt.set()
+        publish(feed, message(5, "C"))
+        assert await feed.drain(5) == 0
+    assert seen == ["1", "2", "3", "4 in 1", "5"]
+
+
 async def test_a_task_that_outlived_the_handler_waits_beyond_the_lease() -> None:
     seen: list[str] = []
     tasks: list[asyncio.Task[None]] = []

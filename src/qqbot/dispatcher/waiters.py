@@ -206,6 +206,7 @@ class Waiters:
     def _interrupt(self, delivery: Delivery, wait: Wait) -> None:
         """Let the event be taken now; it is finished when the handler is that it interrupts."""
         self._backlog.count_off(delivery)
+        self._ordering.leave(delivery)  # the key may have been passed on to it
         waiter, dialog = wait.waiter, _dialog_of(wait)
         if dialog.over:  # a task that has outlived the handler
             self._completion.complete(delivery, "consumed")
