@@ -549,6 +549,38 @@ async def test_an_event_whose_handler_begins_to_wait_after_the_lease_comes_again
     assert before.watermark.low == 0, "its next owner gets it again"
 
 
+@pytest.mark.parametrize("tracking", [False, True])
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_repeat_under_a_later_lease_runs_after_a_first_run_that_was_refused(
+    tracking: bool, refused: bool
+) -> None:
+    runs = 0
+    go_on = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            await go_on.wait()
+            if refused:
+                raise LeaseLost("it was lost")
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        if tracking:
+            dispatcher.remember_events()
+        lease = FakeLease()
+        before, after = ShardSource(dispatcher, lease), ShardSource(dispatcher, FakeLease())
+        publish(before, message(1))
+        await settle()
+        lease.held = False
+        publish(after, message(1))
+        await settle()
+        go_on.set()
+        await settle()
+        assert after.watermark.low == 1
+    assert runs == 1 + refused
+
+
 async def test_an_event_that_interrupts_when_its_turn_has_come_holds_up_nobody() -> None:
     seen: list[str] = []
     end_first, interrupt = asyncio.Event(), asyncio.Event()
