@@ -11,7 +11,7 @@ import pytest
 from qqbot.bot.context import Delivered
 from qqbot.dispatcher import ShardSource, waiters
 from qqbot.dispatcher.delivery import Wanted
-from qqbot.errors import ConfigError, LeaseLost
+from qqbot.errors import ConfigError, LeaseLost, QQBotError
 from qqbot.models.events import C2CMessageCreate, Event, InteractionCreate, MessageAuditPass
 from qqbot.models.frames import Frame
 from qqbot.models.outcome import Outcome
@@ -482,7 +482,7 @@ async def test_a_dialog_ends_with_the_lease_of_the_event_that_began_it(caught: b
             second = await first.wait_for(MESSAGE, None)
         except LeaseLost:
             seen.append("lost")
-            with pytest.raises(LeaseLost):
+            with pytest.raises(asyncio.CancelledError):  # a loop around it would have no end
                 await first.wait_for(MESSAGE, None)
             if not caught:
                 raise
@@ -502,6 +502,115 @@ async def test_a_dialog_ends_with_the_lease_of_the_event_that_began_it(caught: b
         assert await after.drain(5) == await beside.drain(5) == 0
     assert seen == ["lost", "2-3", "5-6"]
     assert before.watermark.low == 0, "its next owner gets it again"
+
+
+async def test_a_handler_that_waits_again_and_again_ends_with_its_lease() -> None:
+    table = Table([], bare=True)
+    lost = 0
+
+    async def handler(first: Delivered) -> None:
+        nonlocal lost
+        while lost < 1000:  # for ever, without a bound of the test
+            with contextlib.suppress(QQBotError):
+                await first.wait_for(MESSAGE, None)
+            lost += 1
+
+    table.handlers.append(One(handler))
+    async with running(table) as dispatcher:
+        before = ShardSource(dispatcher, FakeLease())
+        publish(before, message(1))
+        await settle()
+        before.end()
+        assert await before.drain(5) == 0
+    assert lost == 1
+    assert before.watermark.low == 0
+    assert [str(error.__cause__) for error in table.errors] == ["wait_for after LeaseLost: let the handler end"]
+
+
+async def test_an_event_whose_handler_begins_to_wait_after_the_lease_comes_again() -> None:
+    go_on = asyncio.Event()
+    lost: list[bool] = []
+
+    async def handler(first: Delivered) -> None:
+        await go_on.wait()
+        try:
+            await first.wait_for(MESSAGE, None)
+        except LeaseLost:
+            lost.append(True)
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        before = ShardSource(dispatcher, FakeLease())
+        publish(before, message(1))
+        await settle()
+        before.end()
+        go_on.set()
+        assert await before.drain(5) == 0
+    assert lost == [True]
+    assert before.watermark.low == 0, "its next owner gets it again"
+
+
+@pytest.mark.parametrize("tracking", [False, True])
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_repeat_under_a_later_lease_runs_after_a_first_run_that_was_refused(
+    tracking: bool, refused: bool
+) -> None:
+    runs = 0
+    go_on = asyncio.Event()
+
+    async def handler(first: Delivered) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            await go_on.wait()
+            if refused:
+                raise LeaseLost("it was lost")
+
+    async with running(Table([One(handler)], bare=True)) as dispatcher:
+        if tracking:
+            dispatcher.remember_events()
+        lease = FakeLease()
+        before, after = ShardSource(dispatcher, lease), ShardSource(dispatcher, FakeLease())
+        publish(before, message(1))
+        await settle()
+        lease.held = False
+        publish(after, message(1))
+        await settle()
+        go_on.set()
+        await settle()
+        assert after.watermark.low == 1
+    assert runs == 1 + refused
+
+
+async def test_an_event_that_interrupts_when_its_turn_has_come_holds_up_nobody() -> None:
+    seen: list[str] = []
+    end_first, interrupt = asyncio.Event(), asyncio.Event()
+
+    async def handler(delivered: Delivered) -> None:
+        seen.append(content(delivered))
+        if content(delivered) in ("1", "2"):
+            with pytest.raises(TimeoutError):
+                await delivered.wait_for(Wanted((InteractionCreate,)), 60)
+            await interrupt.wait()
+        if content(delivered) == "1":
+            wait = delivered.open_interruption(Wanted((C2CMessageCreate,), anywhere=True))
+            seen.append(f"{content(await wait.future)} in 1")
+        elif content(delivered) == "3":
+            await end_first.wait()
+
+    async with running(Table([One(handler)], bare=True), max_inflight=2) as dispatcher:
+        feed = ShardSource(dispatcher, FakeLease())
+        publish(feed, message(1), message(2, "B"))
+        await settle()
+        publish(feed, message(3, "C"), message(4, "C"))
+        await settle()  # 4 waits behind 3
+        dispatcher.waiters.advance(60)
+        await settle()
+        end_first.set()
+        await settle()  # 4 has its turn, but 1 and 2 are those that may run
+        interrupt.set()
+        publish(feed, message(5, "C"))
+        assert await feed.drain(5) == 0
+    assert seen == ["1", "2", "3", "4 in 1", "5"]
 
 
 async def test_a_task_that_outlived_the_handler_waits_beyond_the_lease() -> None:

@@ -154,6 +154,73 @@ async def test_a_handler_that_waits_takes_no_event_of_a_later_ownership(
     assert [message.text for message in sim.user("A").messages] == ["to ask", "to ask more", "to answer"]
 
 
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_a_dialog_is_left_to_the_next_owner_of_a_partition_that_is_given_up(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch, attempts: int
+) -> None:
+    monkeypatch.setattr("qqbot.ingest.worker.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("qqbot.bot.run.ENDING_SECONDS", 0.1)
+    ownership = Ownership([envelope(sim, 1, "A", text="ask"), envelope(sim, 2, "B", text="slow")], 1)
+    bot = Bot(sim.credentials, endpoints=sim.endpoints, drain=0.01)
+    begun: list[str] = []
+
+    @bot.on
+    async def ask(ctx: Context[C2CMessageCreate]) -> None:
+        begun.append(ctx.text)
+        if ctx.text == "slow":
+            await asyncio.Event().wait()  # it does not end in time
+        await ctx.wait_for(C2CMessageCreate)
+
+    async with bot.serve(connect=False):
+        work = asyncio.create_task(bot.work(Source(ownership), attempts=attempts))
+        await until(lambda: len(begun) == 2)
+        ownership.end()
+        await work
+        assert bot.stats().dead_letters == 0
+    assert begun == ["ask", "slow"]
+    assert ownership.finished == []
+
+
+async def test_what_fails_because_its_partition_was_lost_is_no_dead_letter(sim: Simulator) -> None:
+    ownership = Ownership(pushed(sim, "hello"), 1)
+    bot = Bot(sim.credentials, endpoints=sim.endpoints)
+
+    @bot.on
+    async def answer(ctx: Context[C2CMessageCreate]) -> None:
+        ownership.lose()
+        await ctx.reply("hello")
+
+    async with bot.serve(connect=False):
+        await bot.work(Source(ownership), attempts=1)
+        assert bot.stats().dead_letters == 0
+    assert ownership.finished == []
+
+
+async def test_dialogs_begin_anew_under_a_lease_that_is_valid_again(sim: Simulator) -> None:
+    first, other = Ownership([], 1), Ownership([], 1)
+    bot = Bot(sim.credentials, endpoints=sim.endpoints)
+    events = pushed(sim, "ask", "answer")
+
+    @bot.on
+    async def ask(ctx: Context[C2CMessageCreate]) -> None:
+        if ctx.text == "ask":
+            answer = await ctx.wait_for(C2CMessageCreate, timeout=5)
+            await answer.reply(f"to {answer.text}")
+
+    async with bot.serve(connect=False):
+        asked = asyncio.create_task(bot.handle(events[0], lease=first))
+        await until(lambda: bot.stats().waiting == 1)
+        first.held = False
+        await bot.handle(envelope(sim, 3, "B", text="hello"), lease=other)
+        first.held = True
+        assert await asked == "failed"
+        asked = asyncio.create_task(bot.handle(events[0], lease=first, again=True))
+        await until(lambda: bot.stats().waiting == 1)
+        assert await bot.handle(events[1], lease=first) == "consumed"
+        assert await asked == "handled"
+    assert [message.text for message in sim.user("A").messages] == ["to answer"]
+
+
 async def test_a_run_after_a_failure_may_answer_once_more(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qqbot.ingest.worker.RETRY_SECONDS", 0.01)
     events = pushed(sim, "hello")

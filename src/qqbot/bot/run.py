@@ -200,8 +200,7 @@ class BotRun:
             for key, each in list(self._leased.items()):
                 if each.lease is None or not each.lease.valid():
                     each.end()
-                    if not each.pending:
-                        del self._leased[key]
+                    del self._leased[key]  # a lease that is valid again gets a new one
             source = self._leased[id(lease)] = DirectSource(self.dispatcher, lease)
         return source
 

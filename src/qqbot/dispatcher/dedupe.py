@@ -136,6 +136,9 @@ class Deduplicator:
         unfinished = self._unfinished.get(event_id)
         if unfinished is not None:
             unfinished.retry = unfinished.retry or retry
+            if self._has_own_turn(delivery, unfinished.first):
+                unfinished.first = delivery
+                return NEW
             return self._attach(delivery, unfinished.duplicates)
         outcome = self._events.get(event_id)
         if outcome == "failed" and retry:
@@ -145,6 +148,15 @@ class Deduplicator:
             return EndedBefore(outcome)
         self._unfinished[event_id] = _Unfinished(delivery, [], retry)
         return NEW
+
+    def _has_own_turn(self, delivery: Delivery, first: Delivery) -> bool:
+        """Return whether a session repeats an event that began under an earlier lease: it may be given up there.
+
+        The repeat waits behind the first one; if that ends after all, the repeat finds that out at its turn.
+        """
+        if delivery.direct is not None or first.lease is None or first.lease.valid():
+            return False
+        return delivery.key != "" and (delivery.message is not None or self.sharing)
 
     def _attach(self, delivery: Delivery, duplicates: list[Delivery]) -> EndedBefore | Attached:
         """Let a duplicate end with the first delivery; it keeps no payload, since repeats may come in any number."""

@@ -412,7 +412,8 @@ class Dispatcher:
                                     result = "handled"
                         if delivery.refused and lease is not None and (source.ended or not lease.valid()):
                             result = None  # the next owner gets it again, with its dialog
-                            delivery.answer("failed")
+                            if not lease.valid():
+                                delivery.answer("failed")
                         if sharing and not dedupe.comes_again(delivery, result):
                             await dedupe.share(delivery)
                         outcome = result

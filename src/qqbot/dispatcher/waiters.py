@@ -129,7 +129,8 @@ class Waiters:
         and holds that key then. `timeout` in seconds.
 
         Raises: TimeoutError, ConfigError when too many are open, LeaseLost when the lease of the handler's event ends,
-        what the predicate raises. It is cancelled at the end of the dispatcher, in whatever task it runs.
+        what the predicate raises. It is cancelled at the end of the dispatcher, in whatever task it runs, and after
+        LeaseLost.
         """
         if self.loop is not None:
             check_loop(self.loop, "the bot")
@@ -168,6 +169,9 @@ class Waiters:
         runs = waiter.handler is not None or self._ordering.running is waiter
         over = not runs if waiter.dialog is None else waiter.dialog.over
         if waiter.source.ended and not over:
+            if waiter.refused:  # a handler that tries again and again must not block the loop, nor its conversation
+                raise asyncio.CancelledError("wait_for after LeaseLost: let the handler end")
+            waiter.refused = True  # also if the handler catches the error
             raise _lease_lost(waiter.source)
         owners = owners_of(waiter.event)
         self._check_held(waiter, owners)
@@ -202,6 +206,7 @@ class Waiters:
     def _interrupt(self, delivery: Delivery, wait: Wait) -> None:
         """Let the event be taken now; it is finished when the handler is that it interrupts."""
         self._backlog.count_off(delivery)
+        self._ordering.leave(delivery)  # the key may have been passed on to it
         waiter, dialog = wait.waiter, _dialog_of(wait)
         if dialog.over:  # a task that has outlived the handler
             self._completion.complete(delivery, "consumed")

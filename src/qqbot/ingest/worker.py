@@ -229,7 +229,10 @@ class EventWorker:
         except Interrupted:
             self._close(event)
             return
-        await self._bury(event, "its handlers failed")
+        if event.partition.lease.valid():
+            await self._bury(event, "its handlers failed")
+        else:
+            self._close(event)  # the next owner of the partition gets it
 
     def _start_to_bury(self, event: "_OpenEvent", reason: str) -> None:
         event.task = asyncio.create_task(self._bury(event, reason), name="qqbot worker dead letter")
