@@ -54,8 +54,11 @@ RAW = {"NEVER_DECODE": True}
 """Options of a command whose answer stays bytes, also if the client decodes: a value may not be UTF-8."""
 
 FINAL = (
-    *(AuthenticationError, AuthenticationWrongNumberOfArgsError, AuthorizationError, NoPermissionError),
-    *(DataError, MovedError),  # the client of a Cluster follows a MOVED by itself
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    AuthorizationError,
+    DataError,
+    NoPermissionError,
 )
 FINAL_WORDS = re.compile(
     r"NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|hash to the same slot|permission|can't (?:run|access)|"
@@ -72,10 +75,18 @@ def is_away(error: Exception) -> bool:
     A wrong password, a missing right, an unknown command and a key of another type remain until a person corrects
     them; every other of the `FAILURES` may pass.
     """
-    if isinstance(error, FINAL):
+    if isinstance(error, FINAL) or is_moved(error):
         return False
     worded = isinstance(error, (ResponseError, RedisClusterException))
     return not (worded and FINAL_WORDS.search(str(error)))
+
+
+def is_moved(error: Exception) -> bool:
+    """True if a node of a Cluster was asked that does not have the key: the client of a Cluster follows that itself.
+
+    Older releases of redis-py know the answer in that client only.
+    """
+    return isinstance(error, MovedError) or (isinstance(error, ResponseError) and str(error).startswith("MOVED "))
 
 
 class Script:

@@ -16,7 +16,6 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
-from redis.exceptions import MovedError
 
 from .._visible import visible_line
 from ..aio.forks import check_process
@@ -32,6 +31,7 @@ from .connection import (
     check_url,
     hash_tag,
     is_away,
+    is_moved,
     opened,
     repeated,
     shown,
@@ -176,7 +176,7 @@ def _untrusted(error: Exception) -> ssl.SSLCertVerificationError | None:
 
 def refused(error: Exception, what: str) -> ConfigError:
     """Return the error for a store that will not serve us until a person corrects something."""
-    if isinstance(error, MovedError):
+    if is_moved(error):
         return ConfigError(
             f"{what}: the store is a node of a Cluster: write redis+cluster:// or rediss+cluster:// in its URL. "
             "该存储是集群节点，请改用 redis+cluster:// 地址"
