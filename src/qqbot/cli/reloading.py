@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from ..aio.background import background
+from ..aio.unawaited import take_error
 from ..bot.bot import Bot
 from ..errors import ConfigError, QQBotError
 from ..sessions.base import SessionManager
@@ -79,8 +80,7 @@ async def _loaded(target: str) -> Bot:
         return await asyncio.shield(loading)
     except asyncio.CancelledError:
         await asyncio.wait([loading])
-        if not loading.cancelled():
-            loading.exception()
+        take_error(loading)
         raise
 
 

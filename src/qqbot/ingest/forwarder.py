@@ -25,6 +25,7 @@ from ..aio.cancellation import is_cancelled
 from ..aio.capacity import Capacity
 from ..aio.ending import end_tasks
 from ..aio.throttle import Throttle
+from ..aio.unawaited import take_error
 from ..errors import ConfigError, FencedOut, Interrupted
 from ..lease import Lease
 from ..models.frames import SYSTEM_EVENTS, Frame
@@ -161,7 +162,7 @@ class Forwarder:
         """Send nothing more: a person has to correct something. The bot ends; what is not stored comes again."""
         self.closed, self.refusal = True, self.refusal or error
         self.refused.set()
-        self.count_off(0)  # nobody has to wait any longer
+        self.count_off(0)  # no event has to wait any longer
 
     async def store(self, batch: Sequence[Envelope], fence: Fence) -> None:
         """Call the sink, and the listeners.  Raises: what the sink raises."""
@@ -399,7 +400,7 @@ class CallBatcher:
 
     def _put(self, frame: Frame, raw: bytes, event_id: str) -> "asyncio.Future[None]":
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        stored.add_done_callback(_seen)
+        stored.add_done_callback(take_error)  # all calls may have given up before it comes
         self._unfinished[event_id] = stored
         self._waiting.append((self._forwarder.envelope(frame, raw, event_id), stored))
         self._forwarder.capacity.add()
@@ -446,12 +447,6 @@ class CallBatcher:
     def give_up(self) -> None:
         """Let the calls that wait be answered: the platform delivers their events again."""
         self._end(len(self._waiting), Interrupted("the bot is stopping: the event has to be delivered again"))
-
-
-def _seen(stored: "asyncio.Future[None]") -> None:
-    """Take the error: all calls may have given up before it came."""
-    if not stored.cancelled():
-        stored.exception()
 
 
 def opened(end: object) -> AbstractAsyncContextManager[object]:

@@ -18,6 +18,7 @@ from .._visible import visible_line
 from ..aio.ending import end_tasks
 from ..aio.loops import refuse_eager_tasks
 from ..aio.throttle import Throttle
+from ..aio.unawaited import take_error
 from ..config import Secret
 from ..errors import ConfigError
 from ..models.ingest import check_partitions
@@ -224,8 +225,8 @@ def check_count(topic: str, found: int, partitions: int) -> None:
     """Check the number of partitions that were found.  Raises: ConfigError."""
     if found != partitions:
         raise ConfigError(
-            f"the topic {topic!r} has {found} partitions, here {partitions} are asked for: use partitions={found}, or "
-            f"another topic. 分区数与已有的不一致，请改用 {found}"
+            f"the topic {topic!r} has {found} partitions, not {partitions}: use partitions={found}, or another "
+            f"topic. 分区数与已有的不一致，请改用 {found}"
         )
 
 
@@ -287,21 +288,16 @@ async def whole(part: Coroutine[Any, Any, Any]) -> None:
 
 
 def let_commits_fail(consumer: Any) -> None:
-    """Take the errors of commits that nobody waits for any more: a timeout ends our waiting, and not the commit."""
+    """Take the errors of commits that are no longer awaited: a timeout ends our waiting, and not the commit."""
     coordinator = consumer._coordinator
     commit = coordinator._do_commit_offsets
 
     def begin(*arguments: Any) -> asyncio.Task[None]:
         task = asyncio.create_task(commit(*arguments), name="qqbot kafka commit")
-        task.add_done_callback(_take_error)
+        task.add_done_callback(take_error)
         return task
 
     coordinator._do_commit_offsets = begin
-
-
-def _take_error(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        task.exception()
 
 
 async def stop_client(end: Any, client: Any) -> None:

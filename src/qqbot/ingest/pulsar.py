@@ -30,6 +30,7 @@ from ..aio.clock import steady
 from ..aio.partition_shares import PartitionShares, new_worker_name
 from ..aio.threads import Threads
 from ..aio.throttle import Throttle
+from ..aio.unawaited import take_error
 from ..aio.until_done import until_done
 from ..config import Secret, hidden
 from ..errors import ConfigError, FencedOut, QQBotError
@@ -257,8 +258,7 @@ class _PulsarConnection:
 
     def _ended(self, call: "asyncio.Future[Any]") -> None:
         self._calls.discard(call)
-        if not call.cancelled():
-            call.exception()  # its caller may have given up
+        take_error(call)  # its caller may have given up
 
     async def call(self, call: Awaitable[T]) -> T:
         """Return the result of a call.  Raises: what the library raises; TimeoutError if it does not do so in time."""
