@@ -53,13 +53,7 @@ NO_MASTER = "the master's name is missing after the hosts"
 RAW = {"NEVER_DECODE": True}
 """Options of a command whose answer stays bytes, also if the client decodes: a value may not be UTF-8."""
 
-FINAL = (
-    AuthenticationError,
-    AuthenticationWrongNumberOfArgsError,
-    AuthorizationError,
-    DataError,
-    NoPermissionError,
-)
+FINAL = (AuthenticationError, AuthenticationWrongNumberOfArgsError, AuthorizationError, DataError, NoPermissionError)
 FINAL_WORDS = re.compile(
     r"NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|hash to the same slot|permission|can't (?:run|access)|"
     r"unknown (?:redis )?command|authentication required|invalid (?:username|password)|wrong number of arg|"

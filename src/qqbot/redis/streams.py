@@ -10,7 +10,7 @@ import logging
 import os
 import ssl
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
@@ -150,11 +150,11 @@ async def reachable(store: "Client | Secret", what: str, warnings: Throttle) -> 
             if is_refusal(error):
                 raise refused(error, what) from None
             place = shown(store.reveal()) if isinstance(store, Secret) else "its store"
-            warnings.ready("away")
-            log.warning(
-                "%s: %s does not answer, waiting until it does: %s. 存储暂不可用，等待恢复",
-                *(what, place, worded(error)),
-            )
+            if warnings.ready("away"):
+                log.warning(
+                    "%s: %s does not answer, waiting until it does: %s. 存储暂不可用，等待恢复",
+                    *(what, place, worded(error)),
+                )
         yield client
 
 
@@ -271,11 +271,7 @@ class RedisStreamSink:
             topic = topics.setdefault(app_id, Topic(app_id, self._name, self._partitions))
             parts.setdefault((app_id, partition_of(envelope.key, topic.partitions)), []).append(envelope)
         for app_id in topics.keys() - self._agreed:
-            try:
-                await topics[app_id].agree(calls.client)
-            except FAILURES as failure:
-                raise _judged(failure) from None
-            self._agreed.add(app_id)
+            await self._agree(calls.client, topics[app_id])
         shard = "" if fence.shard is None else f"{fence.shard.gen}:{fence.shard}"
         script_parts = [
             self._part(topics[app_id], index, part, shard, fence) for (app_id, index), part in parts.items()
@@ -289,11 +285,16 @@ class RedisStreamSink:
     async def check_for(self, app_id: str) -> None:
         """Check that the other processes of the bot use the same number of partitions.  Raises: ConfigError."""
         if self._calls is not None:
-            try:
-                await Topic(app_id, self._name, self._partitions).agree(self._calls.client)
-            except FAILURES as error:  # a store that is away was logged when the sink was entered
-                if not is_away(error):
-                    raise refused(error, "RedisStreamSink") from None
+            with suppress(*FAILURES):  # a store that is away was logged when the sink was entered
+                await self._agree(self._calls.client, Topic(app_id, self._name, self._partitions))
+
+    async def _agree(self, client: Client, topic: Topic) -> None:
+        """Check the number of partitions, once for each bot.  Raises: ConfigError, what the library raises."""
+        try:
+            await topic.agree(client)
+        except FAILURES as failure:
+            raise _judged(failure) from None
+        self._agreed.add(topic.app_id)
 
     def _part(self, topic: Topic, index: int, part: Sequence[Envelope], shard: str, fence: Fence) -> Part:
         """Return what the script gets for one partition."""
