@@ -6,7 +6,7 @@ QQBOT_BROKER_URL=amqp://guest:guest@localhost python examples/intake/rabbitmq.py
 QQBOT_BROKER_URL=amqp://guest:guest@localhost faststream run examples/intake/faststream_logic:app
 
 For an application that is built on FastStream already; `bot.work(source)` does more. Here:
-- An event that fails goes back to its queue at once, and for ever if the queue has no delivery limit.
+- An event that fails goes back to its queue at once, without end if the queue has no delivery limit.
 - There is no lease: a process whose connection is lost goes on sending replies while the next one begins.
 - Nothing is dropped because of its age, and there are no dead letters.
 - With FastStream on Kafka or Redis the messages of a subscriber are handled one by one: a handler in `wait_for`

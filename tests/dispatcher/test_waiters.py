@@ -510,7 +510,7 @@ async def test_a_handler_that_waits_again_and_again_ends_with_its_lease() -> Non
 
     async def handler(first: Delivered) -> None:
         nonlocal lost
-        while lost < 1000:  # for ever, without a bound of the test
+        while lost < 1000:  # without end, but for this bound
             with contextlib.suppress(QQBotError):
                 await first.wait_for(MESSAGE, None)
             lost += 1
@@ -581,7 +581,7 @@ async def test_a_repeat_under_a_later_lease_runs_after_a_first_run_that_was_refu
     assert runs == 1 + refused
 
 
-async def test_an_event_that_interrupts_when_its_turn_has_come_holds_up_nobody() -> None:
+async def test_an_event_that_interrupts_when_its_turn_has_come_holds_up_no_other() -> None:
     seen: list[str] = []
     end_first, interrupt = asyncio.Event(), asyncio.Event()
 

@@ -348,7 +348,7 @@ async def an_owner_that_is_cut_off_loses_its_partitions() -> None:
         assert {each.deliveries for each in lonely.received[20:]} == {2}
 
 
-async def a_commit_that_nobody_waits_for_any_more_is_silent(caplog: pytest.LogCaptureFixture) -> None:
+async def a_commit_that_is_no_longer_awaited_is_silent(caplog: pytest.LogCaptureFixture) -> None:
     topic = new_topic()
     async with kafka() as server, KafkaSink.from_url(url_of(server, topic)) as sink:
         async with read(url_of(server, topic)) as reader:
@@ -376,7 +376,7 @@ async def test_what_waits_for_groups(caplog: pytest.LogCaptureFixture, monkeypat
                 "shared": partial(bots_may_share_a_topic, server),
                 "lonely": an_owner_that_is_cut_off_loses_its_partitions,
                 "added": partial(partitions_that_are_added_end_the_worker, server, monkeypatch),
-                "silent": partial(a_commit_that_nobody_waits_for_any_more_is_silent, caplog),
+                "silent": partial(a_commit_that_is_no_longer_awaited_is_silent, caplog),
             }
         )
 

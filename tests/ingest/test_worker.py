@@ -302,7 +302,7 @@ async def test_what_a_dead_worker_had_begun_comes_again_and_is_marked(logic: Log
 
 
 @pytest.mark.parametrize("answers", [1, 2])
-async def test_a_copy_that_nobody_marks_is_not_answered_twice(sim: Simulator, answers: int) -> None:
+async def test_a_copy_without_a_mark_is_not_answered_twice(sim: Simulator, answers: int) -> None:
     """The platform has repeated a call, two intakes have stored it, and the partition moved between the copies."""
     broker, seen = MemoryBroker(), list[bool]()
     intake = Bot(sim.credentials, endpoints=sim.endpoints, sink=MemorySink(broker), intents=Intents.GROUP_AND_C2C_EVENT)
